@@ -1,0 +1,50 @@
+"""Exceptions of georaster_dl.
+
+Every class derives from :class:`GeoRasterError` and from the built-in exception that fits, so
+both ``except GeoRasterError`` and, for example, ``except OSError`` work::
+
+    GeoRasterError
+    ├── SceneError           (OSError)      a scene cannot be opened or read
+    ├── BandMismatchError    (ValueError)   the scene's bands are not the model's
+    ├── ModelPackageError    (ValueError)   a model file is damaged, foreign or hostile
+    ├── UnknownModelError    (LookupError)  no model or architecture of that name
+    ├── OutputError          (OSError)      an output cannot be written
+    ├── OptionError          (ValueError)   an option has a value that cannot work
+    └── DeviceError          (RuntimeError) the asked-for device is absent or out of memory
+
+A message says what came, what was expected and what to do, in one line.
+"""
+
+from __future__ import annotations
+
+
+class GeoRasterError(Exception):
+    """Base of every error that georaster_dl raises on purpose."""
+
+
+class SceneError(GeoRasterError, OSError):
+    """A scene cannot be opened or read."""
+
+
+class BandMismatchError(GeoRasterError, ValueError):
+    """The scene does not carry the bands, units or resolution that the model needs."""
+
+
+class ModelPackageError(GeoRasterError, ValueError):
+    """A model file is damaged, is not a model package, or holds values outside sane limits."""
+
+
+class UnknownModelError(GeoRasterError, LookupError):
+    """No model or architecture of that name is known."""
+
+
+class OutputError(GeoRasterError, OSError):
+    """An output cannot be written."""
+
+
+class OptionError(GeoRasterError, ValueError):
+    """An option has a value that cannot work."""
+
+
+class DeviceError(GeoRasterError, RuntimeError):
+    """The asked-for device is absent or has too little memory."""

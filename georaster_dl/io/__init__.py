@@ -1,0 +1,1 @@
+"""Files: the only room that imports rasterio (GDAL) and pyogrio."""

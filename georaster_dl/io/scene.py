@@ -1,0 +1,292 @@
+"""A scene: planes from one or many files on one grid, and the handles that read them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from odc.geo.gcp import GCPGeoBox
+from odc.geo.geobox import GeoBox
+from rasterio.enums import MaskFlags, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from georaster_dl.bands import Band
+from georaster_dl.errors import SceneError
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.raster import Georeference, Raster, resolution_m
+
+__all__ = ["Plane", "Scene", "SceneReader", "open_dataset"]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Where one band of a scene comes from, and what its numbers mean.
+
+    Attributes
+    ----------
+    path, index : GDAL's name of the file, and the band in it, counted from 1.
+    dtype : numpy type of the stored numbers.
+    scale, offset : physical value = number * scale + offset.
+    calibrated : whether the file itself (or the user) says that this gives physical values.
+    nodata : number that stands for no measurement, None where none is declared.
+    """
+
+    band: Band
+    path: str
+    index: int
+    dtype: str
+    scale: float = 1.0
+    offset: float = 0.0
+    calibrated: bool = False
+    nodata: float | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene that can be read, described without reading a pixel.
+
+    Attributes
+    ----------
+    name : what the user calls it: a path or an address.
+    planes : its bands in order.
+    geobox : the grid that every plane is read on.
+    rpcs : rational polynomial coefficients, None where the file has none.
+    block_rows : rows that the file decodes at once; reads along them cost least.
+    named : whether the band names come from the product itself (not from a plain file).
+    note : product facts worth telling, for example ``Sentinel-2 L2A, baseline 04.00``.
+    """
+
+    name: str
+    planes: tuple[Plane, ...]
+    geobox: Georeference
+    rpcs: Any = None
+    block_rows: int = 1
+    named: bool = False
+    note: str = ""
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """What each plane is."""
+        return tuple(plane.band for plane in self.planes)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, cols."""
+        rows, cols = self.geobox.shape
+        return rows, cols
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type that holds the stored numbers of every plane."""
+        return np.result_type(*(plane.dtype for plane in self.planes))
+
+    @property
+    def resolution_m(self) -> float | None:
+        """Ground size of a pixel in metres, None without a CRS."""
+        return resolution_m(self.geobox)
+
+    def select(self, indices: Sequence[int]) -> Scene:
+        """The scene with these planes, in this order."""
+        return replace(self, planes=tuple(self.planes[i] for i in indices))
+
+    def read(
+        self,
+        rows: slice | None = None,
+        cols: slice | None = None,
+        *,
+        longest: int | None = None,
+    ) -> Raster:
+        """Physical values of these rows and cols (all by default) as a float32 raster.
+
+        With ``longest``, a view of at most so many pixels on its longer side, by nearest pixel or
+        from the file's overviews.
+        """
+        n_rows, n_cols = self.shape
+        rows, cols = rows or slice(0, n_rows), cols or slice(0, n_cols)
+        shape = (rows.stop - rows.start, cols.stop - cols.start)
+        geobox = self.geobox[rows, cols]
+        if longest is not None and max(shape) > longest:
+            shape = tuple(max(1, round(n * longest / max(shape))) for n in shape)  # type: ignore[assignment]
+            geobox = geobox.zoom_to(shape)
+        numbers = np.empty((len(self.planes), *shape), self.dtype)
+        with gdal_environment(), SceneReader(self) as reader:
+            numbers, valid = reader.read(rows, cols, out=numbers)
+        array = numbers.astype(np.float32)
+        array *= np.array([p.scale for p in self.planes], np.float32)[:, None, None]
+        array += np.array([p.offset for p in self.planes], np.float32)[:, None, None]
+        return Raster(array, valid, geobox, self.bands)
+
+
+def open_dataset(path: str) -> rasterio.DatasetReader:
+    """Open a raster with GDAL; a failure becomes a SceneError that says why."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            return rasterio.open(path)
+    except (RasterioError, OSError, IndexError) as error:
+        raise SceneError(
+            f"{path} cannot be opened as a raster ({str(error).rstrip('.')}). Give a file that GDAL reads "
+            f"(GeoTIFF, JP2, VRT, ENVI, NetCDF, a .SAFE folder or zip, a STAC item)."
+        ) from error
+
+
+class SceneReader:
+    """Open handles on a scene's files. Not to be shared between threads; open one in each.
+
+    Planes of one file are read together. A file on another grid is resampled to the scene's:
+    bilinear, within its own valid pixels.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._stack = ExitStack()
+        self._groups: list[_Group] = []
+
+    def __enter__(self) -> SceneReader:
+        """Open the files."""
+        paths = dict.fromkeys(plane.path for plane in self._scene.planes)
+        try:
+            for path in paths:
+                positions = [i for i, p in enumerate(self._scene.planes) if p.path == path]
+                planes = [self._scene.planes[i] for i in positions]
+                dataset = self._stack.enter_context(open_dataset(path))
+                if not _same_grid(dataset, self._scene.geobox):
+                    dataset = self._stack.enter_context(
+                        _warped(dataset, planes, self._scene.geobox)
+                    )
+                self._groups.append(_Group(dataset, positions, planes))
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the files."""
+        self._stack.close()
+        self._groups.clear()
+
+    def read(
+        self, rows: slice, cols: slice, out: npt.NDArray[Any] | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Stored numbers and valid mask of a window inside the scene.
+
+        Parameters
+        ----------
+        out : array (bands, rows, cols) to read into; made where None. One of another shape than
+            the window's gets a thinned-out (or repeated) view of it.
+
+        Returns
+        -------
+        (bands, rows, cols) stored numbers, and (rows, cols) True where every plane is valid.
+
+        Raises
+        ------
+        SceneError
+            When the file is damaged or truncated.
+        """
+        window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+        if out is None:
+            shape = (len(self._scene.planes), window.height, window.width)
+            out = np.empty(shape, self._scene.dtype)
+        valid = np.ones(out.shape[1:], bool)
+        for group in self._groups:
+            try:
+                group.read(window, out, valid)
+            except RasterioError as error:
+                raise SceneError(
+                    f"Rows {rows.start} to {rows.stop} of {group.planes[0].path} cannot be read: "
+                    f"{error.__cause__ or error}. The file is damaged or incomplete; fetch it again."
+                ) from error
+        return out, valid
+
+
+class _Group:
+    """The planes of one file."""
+
+    def __init__(self, dataset: Any, positions: list[int], planes: list[Plane]) -> None:
+        self.dataset = dataset
+        self.positions = positions
+        self.planes = planes
+        flags = dataset.mask_flag_enums[planes[0].index - 1]
+        self.has_mask = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
+
+    def read(self, window: Window, out: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
+        """Read the window into this file's planes of ``out`` and clear ``valid`` where one is not."""
+        indexes = [plane.index for plane in self.planes]
+        first, last = self.positions[0], self.positions[-1]
+        if self.positions == list(range(first, last + 1)):
+            self.dataset.read(indexes, window=window, out=out[first : last + 1])
+        else:
+            shape = (len(indexes), *valid.shape)
+            out[self.positions] = self.dataset.read(indexes, window=window, out_shape=shape)
+        if self.has_mask:
+            valid &= self.dataset.read_masks(indexes[0], window=window, out_shape=valid.shape) != 0
+        for position, plane in zip(self.positions, self.planes, strict=True):
+            _clear_invalid(out[position], plane, valid)
+
+
+def _clear_invalid(numbers: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[np.bool_]) -> None:
+    if np.issubdtype(numbers.dtype, np.floating):
+        valid &= np.isfinite(numbers)
+    if plane.nodata is None or np.isnan(plane.nodata):
+        return
+    if np.issubdtype(np.dtype(plane.dtype), np.integer):
+        info = np.iinfo(plane.dtype)
+        if not info.min <= plane.nodata <= info.max or plane.nodata != int(plane.nodata):
+            return  # a nodata value that the type cannot hold marks nothing
+    valid &= numbers != np.dtype(plane.dtype).type(plane.nodata)
+
+
+def _same_grid(dataset: Any, geobox: Georeference) -> bool:
+    if isinstance(geobox, GCPGeoBox):
+        return dataset.shape == tuple(geobox.shape)
+    return (
+        dataset.shape == tuple(geobox.shape)
+        and _same_crs(dataset, geobox)
+        and (
+            dataset.transform.almost_equals(geobox.affine, precision=1e-6)
+            # One that says nothing of its place lies where its shape allows it.
+            or (dataset.crs is None and dataset.transform.is_identity)
+        )
+    )
+
+
+def _same_crs(dataset: Any, geobox: GeoBox) -> bool:
+    # Variables of a container often leave it to one of them to state the CRS.
+    if dataset.crs is None or geobox.crs is None:
+        return dataset.crs is None
+    return bool(dataset.crs == rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt()))
+
+
+def _warped(dataset: Any, planes: list[Plane], geobox: GeoBox) -> WarpedVRT:
+    if dataset.crs is None or geobox.crs is None:
+        raise SceneError(
+            f"{dataset.name} has another grid ({dataset.shape[0]} x {dataset.shape[1]} pixels) than the "
+            f"scene ({geobox.shape[0]} x {geobox.shape[1]}) and one of them has no CRS, so they cannot "
+            f"be laid over each other; give files with a CRS."
+        )
+    nodata = planes[0].nodata
+    rows, cols = geobox.shape
+    return WarpedVRT(
+        dataset,
+        crs=rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt()),
+        transform=geobox.affine,
+        width=cols,
+        height=rows,
+        resampling=Resampling.bilinear,
+        src_nodata=nodata,
+        nodata=nodata,
+        add_alpha=nodata is None and not _has_alpha(dataset),
+    )
+
+
+def _has_alpha(dataset: Any) -> bool:
+    return any(MaskFlags.alpha in flags for flags in dataset.mask_flag_enums)

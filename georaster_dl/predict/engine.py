@@ -1,0 +1,211 @@
+"""A network over a scene: readers, model and writer overlap, and only strips are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from georaster_dl.io.scene import Scene
+from georaster_dl.predict.device import Device
+from georaster_dl.predict.pipeline import BoundedWriter, prefetched
+from georaster_dl.predict.plan import Plan
+from georaster_dl.predict.strips import TileInput, read_tiles
+from georaster_dl.stitch import Stitcher
+from georaster_dl.tiling import Tile
+
+__all__ = ["Job", "Product", "run"]
+
+_READ_AHEAD = 2
+_WRITE_BEHIND = 4
+
+Mask = npt.NDArray[np.bool_]
+Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
+"""Takes (bands, rows, cols) of final pixels at these rows and cols of the scene."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """One raster made from the probabilities.
+
+    Attributes
+    ----------
+    render : (classes, rows, cols) probabilities or logits to (bands, rows, cols) of the output.
+    nodata : value where the scene has no measurement or no prediction was asked for.
+    sink : where finished blocks go.
+    from_logits : whether ``render`` gives the same from logits, which spares the softmax.
+    """
+
+    render: Callable[[Tensor], Tensor]
+    nodata: float
+    sink: Sink
+    from_logits: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run needs.
+
+    Attributes
+    ----------
+    scene : planes in the order of the network's channels.
+    network : prepared; logits (N, classes, rows, cols) from (N, bands, rows, cols).
+    gain, bias : normalised value = stored number * gain + bias, one of each per band.
+    temperature : divides the logits before the softmax.
+    wanted : for rows and cols of the scene, True where a prediction is asked for; None for all.
+    progress : called with the number of scene pixels that were finished.
+    """
+
+    scene: Scene
+    network: nn.Module
+    plan: Plan
+    device: Device
+    gain: Sequence[float]
+    bias: Sequence[float]
+    products: Mapping[str, Product]
+    temperature: float = 1.0
+    wanted: Callable[[slice, slice], Mask] | None = None
+    progress: Callable[[int], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    inputs: list[TileInput]
+    numbers: Tensor  # (N, bands, rows, cols), on the device
+    valid: Tensor  # (N, 1, rows, cols), on the device
+
+
+def run(job: Job) -> None:
+    """Predict the scene and hand every finished block to the products' sinks.
+
+    Pixels for which nothing was predicted (nodata, not wanted) are handed over as nodata or, where
+    a whole tile is so, not at all.
+    """
+    stitcher = Stitcher(job.plan.tiling, job.plan.margin)
+    batches = prefetched(_batches(job, stitcher), _READ_AHEAD)
+    network = _Normalised(job)
+    with torch.inference_mode(), BoundedWriter(_WRITE_BEHIND) as writer:
+        try:
+            for item in batches:
+                if isinstance(item, Tile):
+                    writer.submit(partial(job.progress, _area(stitcher.final(item))))
+                    continue
+                outputs = network(item)
+                for index, tile in enumerate(item.inputs):
+                    made = _made_on_device(job, stitcher, tile, outputs[index])
+                    writer.submit(partial(_finish, job, stitcher, tile, made))
+        finally:
+            batches.close()
+
+
+def _batches(job: Job, stitcher: Stitcher) -> Generator[_Batch | Tile, None, None]:
+    """Tiles in batches on the device; runs in the reader's thread, so uploads overlap the model."""
+    whole = slice(0, job.scene.shape[1])
+    wanted = None if job.wanted is None else (lambda rows: job.wanted(rows, whole))  # type: ignore[misc]
+    waiting: list[TileInput] = []
+    upload = _Upload(job)
+    for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, wanted):
+        if isinstance(item, Tile):
+            yield item
+            continue
+        waiting.append(item)
+        if len(waiting) == job.plan.batch:
+            yield upload(waiting)
+            waiting = []
+    if waiting:
+        yield upload(waiting)
+
+
+class _Upload:
+    """Copies batches to the device; on a GPU from pinned memory on a stream of its own."""
+
+    def __init__(self, job: Job) -> None:
+        self._device = job.device
+        self._batch = job.plan.batch
+        self._stream = torch.cuda.Stream(job.device.torch_device) if job.device.is_cuda else None
+
+    def __call__(self, inputs: list[TileInput]) -> _Batch:
+        numbers = [torch.from_numpy(item.numbers) for item in inputs]
+        valid = [torch.from_numpy(item.valid) for item in inputs]
+        # Every batch has one size, so that the same kernels run for the last tiles too.
+        missing = self._batch - len(inputs)
+        numbers += [torch.zeros_like(numbers[0])] * missing
+        valid += [torch.zeros_like(valid[0])] * missing
+        if self._stream is None:
+            stack = torch.stack if self._batch > 1 else (lambda tensors: tensors[0][None])
+            return _Batch(inputs, stack(numbers), stack(valid)[:, None])
+        with torch.cuda.stream(self._stream):
+            where = self._device.torch_device
+            moved = [
+                torch.stack(t).pin_memory().to(where, non_blocking=True) for t in (numbers, valid)
+            ]
+        self._stream.synchronize()
+        return _Batch(inputs, moved[0], moved[1][:, None])
+
+
+class _Normalised:
+    """The network with its input normalisation, on the device."""
+
+    def __init__(self, job: Job) -> None:
+        where = job.device.torch_device
+        self._job = job
+        self._gain = torch.tensor(job.gain, dtype=torch.float32, device=where)[:, None, None]
+        self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
+
+    def __call__(self, batch: _Batch) -> Tensor:
+        x = batch.numbers.to(dtype=torch.float32, memory_format=torch.channels_last)
+        x = x.mul_(self._gain).add_(self._bias) if x is not batch.numbers else x * self._gain + self._bias
+        # Without a measurement a pixel is the training mean, whatever number stands in the file.
+        x = x.masked_fill_(~batch.valid, 0.0)
+        with self._job.device.arithmetic():
+            logits: Tensor = self._job.network(x)
+        return logits
+
+
+def _made_on_device(
+    job: Job, stitcher: Stitcher, item: TileInput, logits: Tensor
+) -> dict[str, Tensor] | Tensor:
+    """The tile's part of every product, or its probabilities where neighbours must be blended."""
+    outer, (rows, cols) = item.tile, stitcher.reach(item.tile)
+    logits = logits[:, _within(rows, outer.outer_rows), _within(cols, outer.outer_cols)]
+    blended = job.plan.margin > 0
+    if not blended and all(product.from_logits for product in job.products.values()):
+        return {name: product.render(logits) for name, product in job.products.items()}
+    probabilities = torch.softmax(logits.float() / job.temperature, dim=0)
+    if blended:
+        return probabilities.contiguous()
+    return {name: product.render(probabilities) for name, product in job.products.items()}
+
+
+def _finish(
+    job: Job, stitcher: Stitcher, item: TileInput, made: dict[str, Tensor] | Tensor
+) -> None:
+    """Stitch, mask and hand over; runs in the writer's thread, where waiting for a GPU hurts none."""
+    rows, cols = stitcher.final(item.tile)
+    if isinstance(made, Tensor):
+        probabilities = torch.from_numpy(stitcher.add(item.tile, made.cpu().numpy()))
+        made = {name: product.render(probabilities) for name, product in job.products.items()}
+    outer = item.tile
+    valid = item.valid[_within(rows, outer.outer_rows), _within(cols, outer.outer_cols)]
+    if job.wanted is not None:
+        valid = valid & job.wanted(rows, cols)
+    for name, product in job.products.items():
+        block = made[name].cpu().numpy()
+        block[:, ~valid] = product.nodata
+        product.sink(rows, cols, block)
+    job.progress(_area((rows, cols)))
+
+
+def _within(span: slice, outer: slice) -> slice:
+    return slice(span.start - outer.start, span.stop - outer.start)
+
+
+def _area(window: tuple[slice, slice]) -> int:
+    rows, cols = window
+    return (rows.stop - rows.start) * (cols.stop - cols.start)

@@ -1,0 +1,52 @@
+"""Does a scene fit a model? Asked before a pixel is read; no torch is needed to answer."""
+
+from __future__ import annotations
+
+from georaster_dl.bands import match_bands
+from georaster_dl.errors import BandMismatchError
+from georaster_dl.io.scene import Scene
+from georaster_dl.models.card import Card
+
+__all__ = ["fit_scene"]
+
+_TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
+_NUMBERS = "digital numbers"
+
+
+def fit_scene(scene: Scene, card: Card) -> Scene:
+    """The scene with the model's bands in the model's order.
+
+    Raises
+    ------
+    BandMismatchError
+        When a band is missing, the numbers have no physical meaning that the model could use, or
+        the resolution is more than 10 % outside the model's range.
+    """
+    fitted = scene.select(match_bands(card.input_bands, scene.bands))
+    _check_values(fitted, card)
+    _check_resolution(fitted, card)
+    return fitted
+
+
+def _check_values(scene: Scene, card: Card) -> None:
+    raw = [plane.band.name for plane in scene.planes if not plane.calibrated]
+    if raw and card.quantity != _NUMBERS:
+        raise BandMismatchError(
+            f"{scene.name} holds {scene.dtype} numbers without scale and offset tags "
+            f"(band {', '.join(raw[:8])}), but {card.name} needs {card.quantity}; state what they mean "
+            f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1)."
+        )
+
+
+def _check_resolution(scene: Scene, card: Card) -> None:
+    size = scene.resolution_m
+    if card.resolution_m is None or size is None:
+        return
+    finest, coarsest = card.resolution_m
+    if finest * (1 - _TOLERANCE) <= size <= coarsest * (1 + _TOLERANCE):
+        return
+    expected = f"{finest:g} m" if finest == coarsest else f"{finest:g} to {coarsest:g} m"
+    raise BandMismatchError(
+        f"{scene.name} has pixels of {size:.3g} m but {card.name} was trained on {expected}; resample "
+        f"the scene (gdalwarp -tr {finest:g} {finest:g} -r average) or use another model."
+    )

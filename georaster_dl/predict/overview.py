@@ -1,0 +1,50 @@
+"""The quicklook of a run: a small view of the scene beside a small view of its map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from georaster_dl.bands import Band
+from georaster_dl.io.quicklook import write_quicklook
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import Scene
+from georaster_dl.legend import Legend
+
+__all__ = ["write_overview"]
+
+_LONGEST = 1200
+_RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
+_TOLERANCE_NM = 40.0
+
+
+def write_overview(scene: Scene, class_map: Path, out: Path, *, legend: Legend) -> None:
+    """Draw the scene in its natural colours beside the map, as PNG."""
+    image = scene.select(_red_green_blue(scene.bands)).read(longest=_LONGEST)
+    mapped = open_scene(class_map).read(longest=_LONGEST)
+    write_quicklook(
+        out,
+        image=image.array,
+        image_valid=image.valid,
+        classes=mapped.array[0].astype(legend.dtype),
+        legend=legend,
+        resolution_m=_pixel_m(scene, image.valid.shape[1]),
+        title=Path(scene.name).name,
+    )
+
+
+def _pixel_m(scene: Scene, cols: int) -> float | None:
+    size = scene.resolution_m
+    return None if size is None else size * scene.shape[1] / cols
+
+
+def _red_green_blue(bands: Sequence[Band]) -> list[int]:
+    """Bands nearest to red, green and blue; the first one or three where wavelengths do not say."""
+    picked = []
+    for centre in _RED_GREEN_BLUE_NM:
+        known = [i for i, b in enumerate(bands) if b.wavelength_nm is not None]
+        near = min(known, key=lambda i: abs((bands[i].wavelength_nm or 0) - centre), default=None)  # noqa: B023
+        if near is None or abs((bands[near].wavelength_nm or 0) - centre) > _TOLERANCE_NM:
+            return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
+        picked.append(near)
+    return picked

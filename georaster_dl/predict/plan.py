@@ -1,0 +1,133 @@
+"""How a scene is cut for a model: tile, halo, blend margin, batch, and what that will cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from georaster_dl.errors import DeviceError, OptionError
+from georaster_dl.models.card import Card
+from georaster_dl.tiling import Tiling, round_up
+
+__all__ = ["Plan", "make_plan", "smaller"]
+
+_SWEET_SPOT = 1024  # larger cores gain little and fall out of the processor's cache
+_LARGEST = 2048
+_SHARE = 0.5  # of the free memory, the rest is for the strip, the writer and others
+_SCRATCH = 1.4  # kernels' own buffers, over the activations that the card counts
+_LARGEST_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cut of a scene.
+
+    Attributes
+    ----------
+    tiling : the tiles.
+    margin : pixels on each side of a seam over which probabilities are blended; 0 trims.
+    batch : tiles that the network sees at once.
+    tile_limit : largest side of a tile that this plan allowed.
+    memory : bytes that the network and the strips will take, about.
+    """
+
+    tiling: Tiling
+    margin: int
+    batch: int
+    tile_limit: int
+    memory: int
+
+    @property
+    def pixels(self) -> int:
+        """Pixels that the network sees, halos included."""
+        rows, cols = self.tiling.tile_shape
+        return len(self.tiling) * rows * cols
+
+
+def make_plan(
+    shape: tuple[int, int],
+    card: Card,
+    *,
+    memory: int,
+    halo: int | Literal["auto", "exact"] = "auto",
+    tile_limit: int | None = None,
+    largest_batch: int = 1,
+) -> Plan:
+    """Cut a scene of ``shape`` (rows, cols) for the model of ``card``.
+
+    Parameters
+    ----------
+    memory : free bytes on the device.
+    halo : pixels of context; ``auto`` is the card's default, ``exact`` the halo with which tiles
+        equal the untiled result.
+    tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
+    largest_batch : most tiles at once; a CPU gains nothing from more than one.
+
+    Raises
+    ------
+    OptionError
+        When the model has no exact halo, or the halo is negative.
+    DeviceError
+        When not even the smallest tile fits into the memory.
+    """
+    context, margin = _halo(card, halo)
+    per_pixel = _SCRATCH * card.cost.bytes_per_pixel + 16 * len(card.bands)
+    affordable = int((_SHARE * memory / per_pixel) ** 0.5)
+    smallest = 2 * context + 2 * card.stride
+    wished = tile_limit or min(max(_SWEET_SPOT + 2 * context, 8 * context), max(_LARGEST, smallest))
+    limit = max(min(wished, affordable) // card.stride * card.stride, 0)
+    if limit < min(smallest, round_up(max(shape), card.stride)):
+        need = smallest**2 * per_pixel / _SHARE
+        raise DeviceError(
+            f"{card.name} needs about {need / 2**20:.0f} MiB for its smallest tile ({smallest} pixels "
+            f"with a halo of {context}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
+            f"smaller --halo or another --device."
+        )
+    tiling = Tiling(shape, tile=(limit, limit), halo=context, stride=card.stride)
+    rows, cols = tiling.tile_shape
+    tile_bytes = int(rows * cols * per_pixel)
+    batch = max(1, min(largest_batch, _LARGEST_BATCH, len(tiling), int(_SHARE * memory) // tile_bytes))
+    strip = (rows + 512) * shape[1] * (2 * len(card.bands) + 1)
+    return Plan(
+        tiling=tiling,
+        margin=min(margin, tiling.largest_margin()),
+        batch=batch,
+        tile_limit=limit,
+        memory=batch * tile_bytes + strip,
+    )
+
+
+def smaller(plan: Plan) -> Plan | None:
+    """The plan with half the batch, then half the tile; None where neither can shrink."""
+    if plan.batch > 1:
+        return replace(plan, batch=plan.batch // 2)
+    halo, stride = plan.tiling.halo, plan.tiling.stride
+    limit = max(plan.tiling.tile_shape) // 2 // stride * stride
+    if limit < 2 * halo + 2 * stride:
+        return None
+    tiling = Tiling(plan.tiling.shape, tile=(limit, limit), halo=halo, stride=stride)
+    return replace(
+        plan,
+        tiling=tiling,
+        margin=min(plan.margin, tiling.largest_margin()),
+        tile_limit=limit,
+        memory=plan.memory // 4,
+    )
+
+
+def _halo(card: Card, halo: int | Literal["auto", "exact"]) -> tuple[int, int]:
+    """Halo and blend margin in pixels."""
+    facts = card.halo
+    if halo == "exact":
+        if facts.exact is None:
+            raise OptionError(
+                f"--halo exact is impossible with {card.name}: each of its outputs depends on the whole "
+                f"input; its tiles are blended instead (--halo auto, or a number of pixels)."
+            )
+        return facts.exact, 0
+    if halo == "auto":
+        return facts.default, facts.blend
+    if halo < 0:
+        raise OptionError(f"--halo must be auto, exact or a number of pixels from 0 up, not {halo}.")
+    rounded = round_up(halo, card.stride)
+    return rounded, min(facts.blend, rounded)

@@ -1,0 +1,354 @@
+"""Scenes of every kind: what their planes are, what their numbers mean, what is valid."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
+from rasterio.transform import Affine, from_origin
+
+from georaster_dl.errors import OptionError, SceneError
+from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.reader import open_scene
+
+
+def numbers(bands=3, rows=20, cols=30, dtype="uint16"):
+    return np.random.default_rng(0).integers(1, 200, (bands, rows, cols)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+@pytest.mark.parametrize("nodata", [None, 7])
+def test_values_and_mask_of_a_plain_file(make_tif, dtype, nodata):
+    array = numbers(dtype=dtype)
+    scene = open_scene(make_tif(array, nodata=nodata))
+    raster = scene.read()
+    assert np.array_equal(raster.array, array.astype("float32"))
+    expected = np.ones((20, 30), bool) if nodata is None else (array != 7).all(0)
+    assert np.array_equal(raster.valid, expected)
+    assert scene.resolution_m == 10
+    # GDAL itself takes three bytes a pixel for colours
+    names = ["red", "green", "blue"] if dtype == "uint8" else ["band_1", "band_2", "band_3"]
+    assert [band.name for band in scene.bands] == names
+
+
+def test_a_pixel_is_valid_only_where_every_band_is(make_tif):
+    array = numbers(bands=2)
+    array[0, 0, 0] = array[1, 1, 1] = 0
+    valid = open_scene(make_tif(array, nodata=0)).read().valid
+    assert not valid[0, 0]
+    assert not valid[1, 1]
+    assert valid.sum() == valid.size - 2
+
+
+def test_nan_is_never_valid_declared_or_not(make_tif):
+    array = numbers(dtype="float32")
+    array[1, 2, 3] = np.nan
+    array[1, 2, 4] = np.inf
+    assert (~open_scene(make_tif(array)).read().valid).sum() == 2
+    assert (~open_scene(make_tif(array, nodata=np.nan)).read().valid).sum() == 2
+
+
+def test_nodata_that_the_type_cannot_hold_marks_nothing(make_tif):
+    path = make_tif(numbers())
+    assert open_scene(path, SceneOptions(nodata=-9999)).read().valid.all()
+
+
+def test_user_nodata_overrides_the_file(make_tif):
+    array = numbers()
+    path = make_tif(array, nodata=3)
+    valid = open_scene(path, SceneOptions(nodata=5)).read().valid
+    assert np.array_equal(valid, (array != 5).all(0))
+
+
+def test_mask_band_and_alpha_mark_invalid_pixels(make_tif):
+    array = numbers(bands=4, dtype="uint8")
+    array[3] = 255
+    array[3, :5] = 0
+    path = make_tif(array, photometric="RGB", alpha="YES")
+    scene = open_scene(path)
+    assert [band.name for band in scene.bands] == ["red", "green", "blue"]
+    assert np.array_equal(scene.read().valid, array[3] > 0)
+    mask = np.full((20, 30), 255, "uint8")
+    mask[:, :4] = 0
+    masked = make_tif(array[:3], "masked.tif", mask=mask)
+    assert np.array_equal(open_scene(masked).read().valid, mask > 0)
+
+
+def test_scale_and_offset_tags_give_physical_values(make_tif):
+    array = numbers()
+    path = make_tif(array, scales=[1e-4] * 3, offsets=[-0.1] * 3)
+    scene = open_scene(path)
+    assert np.allclose(scene.read().array, array * 1e-4 - 0.1)
+    assert all(plane.calibrated for plane in scene.planes)
+    assert not any(plane.calibrated for plane in open_scene(make_tif(array, "raw.tif")).planes)
+    told = open_scene(path, SceneOptions(scale=2.0, offset=1.0))
+    assert np.allclose(told.read().array, array * 2 + 1)
+
+
+def test_sentinel2_names_bring_wavelengths(make_tif):
+    scene = open_scene(make_tif(numbers(2), descriptions=["B04", "B8A"]))
+    assert [band.wavelength_nm for band in scene.bands] == [664.6, 864.7]
+    # B04 beside a band of another sensor is not Sentinel-2's
+    other = open_scene(make_tif(numbers(2), "other.tif", descriptions=["B04", "panchromatic"]))
+    assert other.bands[0].wavelength_nm is None
+
+
+def test_bands_option_names_a_plain_file_and_selects_from_a_longer_one(make_tif):
+    path = make_tif(numbers())
+    named = open_scene(path, SceneOptions(bands=("B04", "B03", "B02")))
+    assert [band.wavelength_nm for band in named.bands] == [664.6, 559.8, 492.4]
+    chosen = open_scene(path, SceneOptions(bands=("band_3", "band_1")))
+    assert np.array_equal(chosen.read().array, numbers()[[2, 0]])
+    with pytest.raises(OptionError, match="gives 2 names .* has 3"):
+        open_scene(path, SceneOptions(bands=("B04", "B03")))
+    with pytest.raises(OptionError, match="twice"):
+        open_scene(path, SceneOptions(bands=("B04", "B04", "B02")))
+
+
+def test_wavelength_tags_of_band_and_imagery_domain(make_tif):
+    path = make_tif(numbers(3))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(1, wavelength="418.2", fwhm="7", wavelength_units="Nanometers", bbl="1")
+        dataset.update_tags(2, wavelength="0.55", fwhm="0.01", wavelength_units="Micrometers", bbl="0")
+        dataset.update_tags(3, ns="IMAGERY", CENTRAL_WAVELENGTH_UM="0.8", FWHM_UM="0.02")
+    bands = open_scene(path).bands
+    assert [band.wavelength_nm for band in bands] == pytest.approx([418.2, 550, 800])
+    assert [band.fwhm_nm for band in bands] == pytest.approx([7, 10, 20])
+    assert [band.good for band in bands] == [True, False, True]
+
+
+def test_envi_header_is_understood(tmp_path):
+    array = numbers(3, dtype="int16")
+    path = tmp_path / "cube.img"
+    with rasterio.open(
+        path, "w", driver="ENVI", count=3, height=20, width=30, dtype="int16",
+        crs="EPSG:32631", transform=from_origin(0, 0, 10, 10),
+    ) as d:
+        d.write(array)
+    with (tmp_path / "cube.hdr").open("a") as header:
+        header.write("wavelength = {0.45, 0.55, 0.65}\nfwhm = {0.01, 0.01, 0.02}\nbbl = {1, 1, 0}\n")
+        header.write("wavelength units = Micrometers\nreflectance scale factor = 10000\n")
+        header.write("data ignore value = 9\n")
+    scene = open_scene(path)
+    assert [band.wavelength_nm for band in scene.bands] == pytest.approx([450, 550, 650])
+    assert [band.good for band in scene.bands] == [True, True, False]
+    raster = scene.read()
+    assert np.allclose(raster.array, array / 10000)
+    assert np.array_equal(raster.valid, (array != 9).all(0))
+
+
+def test_netcdf_variables_are_bands(tmp_path):
+    netcdf = pytest.importorskip("netCDF4")
+    path = tmp_path / "two.nc"
+    with netcdf.Dataset(path, "w") as file:
+        file.createDimension("y", 6)
+        file.createDimension("x", 5)
+        for name, value in (("red", 3), ("nir", 9)):
+            variable = file.createVariable(name, "i2", ("y", "x"), fill_value=-1)
+            variable[:] = value
+            variable.scale_factor = 0.5
+            variable[0, 0] = np.ma.masked
+    scene = open_scene(path)
+    assert [band.name for band in scene.bands] == ["red", "nir"]
+    assert scene.shape == (6, 5)
+    assert (~scene.read().valid).sum() == 1
+
+
+def test_files_of_different_resolution_are_stacked_on_the_finest_grid(make_tif):
+    fine = make_tif(numbers(1, 40, 40), "T31_B04_10m.tif")
+    coarse_array = numbers(1, 20, 20)
+    coarse = make_tif(
+        coarse_array, "T31_B11_20m.tif", transform=from_origin(500_000, 5_000_000, 20, 20)
+    )
+    scene = open_scene([coarse, fine])
+    assert scene.shape == (40, 40)
+    assert [band.name for band in scene.bands] == ["B11", "B04"]
+    raster = scene.read()
+    assert raster.valid.all()
+    assert np.array_equal(raster.array[1], numbers(1, 40, 40)[0])
+    # bilinear: the mean survives, and 2 x 2 blocks are near their source pixel
+    assert raster.array[0].mean() == pytest.approx(coarse_array.mean(), rel=0.02)
+    window = scene.read(slice(3, 17), slice(5, 33))
+    assert np.array_equal(window.array, raster.array[:, 3:17, 5:33])
+
+
+def test_a_stack_is_invalid_where_one_file_ends(make_tif):
+    full = make_tif(numbers(1, 40, 40), "a.tif")
+    half = make_tif(numbers(1, 10, 20), "b.tif", transform=from_origin(500_000, 5_000_000, 20, 20))
+    valid = open_scene([full, half]).read().valid
+    assert valid[:19].all()
+    assert not valid[21:].any()
+
+
+def test_stacking_without_a_crs_is_refused(make_tif):
+    a = make_tif(numbers(1, 40, 40), "a.tif")
+    b = make_tif(numbers(1, 20, 20), "b.tif", crs=None)
+    with pytest.raises(SceneError, match="no CRS"):
+        open_scene([a, b]).read()
+
+
+def test_georeferencing_of_every_kind_is_kept(make_tif):
+    rotated = Affine(10, 3, 500_000, 3, -10, 5_000_000)
+    assert open_scene(make_tif(numbers(), transform=rotated)).geobox.affine == rotated
+    points = [
+        GroundControlPoint(r, c, 10 + c * 1e-4, 50 - r * 1e-4, 0) for r in (0, 20) for c in (0, 30)
+    ]
+    path = make_tif(numbers(), "gcp.tif", crs=None, transform=None)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.gcps = (points, rasterio.crs.CRS.from_epsg(4326))
+    box = open_scene(path).geobox
+    assert len(box.gcps()) == 4
+    assert box.crs.epsg == 4326
+    nowhere = open_scene(make_tif(numbers(), "no.tif", crs=None, transform=None))
+    assert nowhere.geobox.crs is None
+    assert nowhere.resolution_m is None
+
+
+def test_vrt_and_thumbnail(make_tif, tmp_path):
+    path = make_tif(numbers(1, 40, 60))
+    with rasterio.open(path) as source, rasterio.vrt.WarpedVRT(source) as _:
+        pass
+    small = open_scene(path).read(longest=20)
+    assert small.array.shape == (1, 13, 20)
+    assert small.geobox.resolution.x == pytest.approx(30)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of byte ranges in a process of its own: GDAL keeps the GIL while it waits."""
+    script = Path(__file__).parent / "range_server.py"
+    with subprocess.Popen(
+        [sys.executable, script, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.kill()
+
+
+def test_an_address_is_read_by_ranges(make_tif, server, tmp_path):
+    array = np.random.default_rng(0).integers(1, 60_000, (1, 1024, 1024)).astype("uint16")
+    make_tif(array, tiled=True, blockxsize=256, blockysize=256)
+    scene = open_scene(f"{server}/scene.tif")
+    window = scene.read(slice(0, 100), slice(0, 100))
+    assert np.array_equal(window.array[0], array[0, :100, :100])
+    sent = sum(int(line) for line in (tmp_path / "sent.txt").read_text().split())
+    assert sent < array.nbytes / 2
+
+
+def stac_item(**changes):
+    def asset(name, file, wavelength):
+        return {
+            "href": f"./{file}",
+            "roles": ["data"],
+            "eo:bands": [{"name": name, "center_wavelength": wavelength}],
+            "raster:bands": [{"nodata": 0, "scale": 1e-4, "offset": -0.1}],
+        }
+
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": "x",
+        "properties": {},
+        "assets": {
+            "thumbnail": {"href": "./t.png", "roles": ["thumbnail"]},
+            "red": asset("red", "red.tif", 0.665),
+            "nir": asset("nir", "nir.tif", 0.842),
+        },
+        **changes,
+    }
+
+
+def test_stac_item_by_path_and_by_address(make_tif, tmp_path, server):
+    red, nir = numbers(1), numbers(1) + 7
+    make_tif(red, "red.tif")
+    make_tif(nir, "nir.tif")
+    (tmp_path / "item.json").write_text(json.dumps(stac_item()))
+    for source in (tmp_path / "item.json", f"{server}/item.json"):
+        scene = open_scene(source)
+        assert [band.name for band in scene.bands] == ["red", "nir"]
+        assert [band.wavelength_nm for band in scene.bands] == pytest.approx([665, 842])
+        assert np.allclose(scene.read().array, np.concatenate([red, nir]) * 1e-4 - 0.1)
+
+
+def test_stac_1_1_bands_and_an_offset_already_applied(make_tif, tmp_path):
+    red = numbers(1)
+    make_tif(red, "red.tif")
+    band = {"name": "B04", "eo:center_wavelength": 0.665, "raster:scale": 1e-4, "raster:offset": -0.1}
+    item = stac_item(assets={"red": {"href": "red.tif", "roles": ["data"], "bands": [band]}})
+    item["properties"]["earthsearch:boa_offset_applied"] = True
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    scene = open_scene(tmp_path / "item.json")
+    assert scene.bands[0].wavelength_nm == pytest.approx(665)
+    assert np.allclose(scene.read().array, red * 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("{}", "not a STAC item"), ("[1]", "not a STAC item"), ("{", "cannot be read")],
+)
+def test_json_that_is_no_item(tmp_path, text, problem):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(SceneError, match=problem):
+        open_scene(tmp_path / "x.json")
+
+
+def test_missing_empty_foreign_and_truncated_files(tmp_path, make_tif):
+    with pytest.raises(SceneError, match="does not exist"):
+        open_scene(tmp_path / "absent.tif")
+    (tmp_path / "text.tif").write_text("hello")
+    with pytest.raises(SceneError, match="cannot be opened as a raster"):
+        open_scene(tmp_path / "text.tif")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SceneError, match="empty folder"):
+        open_scene(tmp_path / "folder")
+    path = make_tif(numbers(1, 500, 500), compress="deflate")
+    path.write_bytes(path.read_bytes()[:-2000] if path.stat().st_size > 4000 else b"")
+    with pytest.raises(SceneError):
+        open_scene(path).read()
+
+
+def test_complex_numbers_are_refused(make_tif):
+    with pytest.raises(SceneError, match="complex"):
+        open_scene(make_tif(np.ones((1, 4, 4), "complex64")))
+
+
+def test_the_input_is_never_changed(make_tif, tmp_path):
+    path = make_tif(numbers(), descriptions=["B02", "B03", "B04"])
+    before = (path.read_bytes(), sorted(p.name for p in tmp_path.iterdir()))
+    open_scene(path).read()
+    assert (path.read_bytes(), sorted(p.name for p in tmp_path.iterdir())) == before
+
+
+@pytest.mark.realdata
+def test_enmap_tile(real_data):
+    path = next((real_data / "enmap_potsdam" / "images").glob("*.tif"))
+    scene = open_scene(path)
+    assert len(scene.bands) == 224
+    assert scene.bands[0].wavelength_nm == pytest.approx(418.24)
+    good = [i for i, band in enumerate(scene.bands) if band.good]
+    raster = scene.select(good).read()
+    assert raster.valid.any()
+    assert 0 < np.median(raster.array[:, raster.valid]) < 1
+
+
+@pytest.mark.realdata
+def test_netcdf_of_rasterio(real_data, tmp_path):
+    shutil.copy(real_data / "odd_rasters" / "RGB.nc", tmp_path)
+    scene = open_scene(tmp_path / "RGB.nc")
+    assert len(scene.bands) == 3
+    with rasterio.open(real_data / "odd_rasters" / "RGB.byte.tif") as dataset:
+        expected = dataset.read()
+    raster = scene.read()
+    assert np.array_equal(raster.array[:, raster.valid], expected[:, raster.valid])
+
+
+def test_color_interpretation_names_bands(make_tif):
+    path = make_tif(numbers(3, dtype="uint8"), photometric="RGB")
+    with rasterio.open(path) as dataset:
+        assert dataset.colorinterp[0] == ColorInterp.red
+    assert [band.name for band in open_scene(path).bands] == ["red", "green", "blue"]
