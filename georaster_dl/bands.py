@@ -37,7 +37,11 @@ class Band:
 
     def __str__(self) -> str:
         """Name, with the wavelength where it is known: ``B04 (665 nm)``."""
-        return self.name if self.wavelength_nm is None else f"{self.name} ({self.wavelength_nm:.0f} nm)"
+        return (
+            self.name
+            if self.wavelength_nm is None
+            else f"{self.name} ({self.wavelength_nm:.0f} nm)"
+        )
 
 
 # Sentinel-2A MSI centre wavelengths and widths; S2B and S2C differ by up to 18 nm in the SWIR,
@@ -132,7 +136,9 @@ def match_bands(wanted: Sequence[Band], present: Sequence[Band]) -> list[int]:
     shared = sorted({str(present[i]) for i in indices if indices.count(i) > 1})
     if not missing and not shared:
         return indices
-    problem = f"misses {', '.join(missing)}" if missing else f"has only one band for {', '.join(shared)}"
+    problem = (
+        f"misses {', '.join(missing)}" if missing else f"has only one band for {', '.join(shared)}"
+    )
     raise BandMismatchError(
         f"The scene {problem}. It has {_listed(present)}; the model needs {_listed(wanted)}. "
         f"If the file's names are missing or wrong, name its bands in file order with --bands."

@@ -44,7 +44,9 @@ class Legend:
                 f"and names {names}; rename or renumber the classes."
             )
         if min(values) < 0 or max(values) > 65534:
-            raise OptionError(f"Class values must lie in 0..65534, but got {min(values)}..{max(values)}.")
+            raise OptionError(
+                f"Class values must lie in 0..65534, but got {min(values)}..{max(values)}."
+            )
         small = max(values) < 255
         object.__setattr__(self, "dtype", "uint8" if small else "uint16")
         object.__setattr__(self, "nodata", 255 if small else 65535)

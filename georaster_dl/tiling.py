@@ -161,5 +161,6 @@ class Tiling:
 
     def largest_margin(self) -> int:
         """Widest blend margin: within the halo, and no pixel nearer than that to two seams."""
-        inner = [s.core.stop - s.core.start for axis in (self._rows, self._cols) for s in axis[1:-1]]
-        return min([self.halo, *(length // 2 for length in inner)])
+        spans = (*self._rows[1:-1], *self._cols[1:-1])
+        between_seams: list[int] = [(s.core.stop - s.core.start) // 2 for s in spans]
+        return min([self.halo, *between_seams])

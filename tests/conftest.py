@@ -34,7 +34,16 @@ def real_data():
 def make_tif(tmp_path):
     """Factory of small GeoTIFFs; returns the path. ``array`` is (bands, rows, cols)."""
 
-    def make(array, name="scene.tif", *, descriptions=None, scales=None, offsets=None, mask=None, **profile):
+    def make(
+        array,
+        name="scene.tif",
+        *,
+        descriptions=None,
+        scales=None,
+        offsets=None,
+        mask=None,
+        **profile,
+    ):
         array = np.atleast_3d(array) if np.ndim(array) == 3 else np.asarray(array)[None]
         defaults = {
             "driver": "GTiff",

@@ -81,7 +81,9 @@ def test_a_run_cut_into_strips_is_byte_identical(job, data):
 
 def test_a_seam_is_a_half_cosine_from_one_tile_to_the_other():
     tiling = Tiling((4, 40), tile=(4, 28), halo=8, stride=1)
-    out, _ = run(tiling, 8, lambda tile, rows, cols: np.full((2, 4, cols.stop - cols.start), tile.col))
+    out, _ = run(
+        tiling, 8, lambda tile, rows, cols: np.full((2, 4, cols.stop - cols.start), tile.col)
+    )
     seam = tiling.strip(0)[0].core_cols.stop
     ramp = (1 - np.cos(np.pi * (np.arange(16) + 0.5) / 16)) / 2
     assert np.allclose(out[0, 0, seam - 8 : seam + 8], ramp, atol=1e-6)
@@ -95,7 +97,7 @@ def test_a_left_out_tile_leaves_its_neighbours_unblended():
     tiles = tiling.strip(0)
     assert len(tiles) > 2
     for tile in (tiles[0], tiles[2]):
-        rows, cols = stitcher.reach(tile)
+        _, cols = stitcher.reach(tile)
         block = np.full((1, 4, cols.stop - cols.start), 7, np.float32)
         assert (stitcher.add(tile, block) == 7).all()
 

@@ -60,13 +60,16 @@ class AreaOfInterest:
         hit = self._index.intersection((min(xs), min(ys), max(xs), max(ys)))
         if not len(hit):
             return np.zeros(shape, bool)
-        return geometry_mask(self._shapes[hit], out_shape=shape, transform=affine, invert=True)
+        inside: npt.NDArray[np.bool_] = geometry_mask(
+            self._shapes[hit], out_shape=shape, transform=affine, invert=True
+        )
+        return inside
 
 
 def _polygons(path: Path) -> geopandas.GeoDataFrame:
     try:
         frame = geopandas.read_file(path)
-    except Exception as error:  # noqa: BLE001  pyogrio raises many kinds; all mean the same here
+    except Exception as error:  # pyogrio raises many kinds; all mean the same here
         raise OptionError(
             f"--aoi {path} cannot be read as polygons ({error}); give a GeoPackage, GeoJSON or Shapefile."
         ) from error

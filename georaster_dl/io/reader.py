@@ -147,7 +147,7 @@ def _file(dataset: Any, path: str, prefix: str = "") -> _File:
     return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows)
 
 
-def _known(band: Band) -> dict[str, float]:
+def _known(band: Band) -> dict[str, Any]:
     facts = {"wavelength_nm": band.wavelength_nm, "fwhm_nm": band.fwhm_nm}
     return {key: value for key, value in facts.items() if value is not None}
 

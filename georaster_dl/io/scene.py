@@ -114,7 +114,7 @@ class Scene:
         shape = (rows.stop - rows.start, cols.stop - cols.start)
         geobox = self.geobox[rows, cols]
         if longest is not None and max(shape) > longest:
-            shape = tuple(max(1, round(n * longest / max(shape))) for n in shape)  # type: ignore[assignment]
+            shape = tuple(max(1, round(n * longest / max(shape))) for n in shape)
             geobox = geobox.zoom_to(shape)
         numbers = np.empty((len(self.planes), *shape), self.dtype)
         with gdal_environment(), SceneReader(self) as reader:
@@ -247,8 +247,8 @@ def _clear_invalid(numbers: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[n
 
 def _same_grid(dataset: Any, geobox: Georeference) -> bool:
     if isinstance(geobox, GCPGeoBox):
-        return dataset.shape == tuple(geobox.shape)
-    return (
+        return bool(dataset.shape == tuple(geobox.shape))
+    return bool(
         dataset.shape == tuple(geobox.shape)
         and _same_crs(dataset, geobox)
         and (
@@ -266,12 +266,12 @@ def _same_crs(dataset: Any, geobox: GeoBox) -> bool:
     return bool(dataset.crs == rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt()))
 
 
-def _warped(dataset: Any, planes: list[Plane], geobox: GeoBox) -> WarpedVRT:
-    if dataset.crs is None or geobox.crs is None:
+def _warped(dataset: Any, planes: list[Plane], geobox: Georeference) -> WarpedVRT:
+    if isinstance(geobox, GCPGeoBox) or dataset.crs is None or geobox.crs is None:
         raise SceneError(
             f"{dataset.name} has another grid ({dataset.shape[0]} x {dataset.shape[1]} pixels) than the "
-            f"scene ({geobox.shape[0]} x {geobox.shape[1]}) and one of them has no CRS, so they cannot "
-            f"be laid over each other; give files with a CRS."
+            f"scene ({geobox.shape[0]} x {geobox.shape[1]}) and one of them has no CRS or no transform, so they cannot "
+            f"be laid over each other; give files with a CRS and a transform."
         )
     nodata = planes[0].nodata
     rows, cols = geobox.shape

@@ -73,7 +73,7 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
 def _load(source: str) -> dict[str, Any]:
     try:
         if source.startswith(("http://", "https://")):
-            with urllib.request.urlopen(source, timeout=30) as response:  # noqa: S310
+            with urllib.request.urlopen(source, timeout=30) as response:
                 item = json.load(response)
         else:
             item = json.loads(Path(source).read_text(encoding="utf-8"))

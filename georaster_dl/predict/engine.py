@@ -128,7 +128,11 @@ class _Upload:
     def __init__(self, job: Job) -> None:
         self._device = job.device
         self._batch = job.plan.batch
-        self._stream = torch.cuda.Stream(job.device.torch_device) if job.device.is_cuda else None
+        self._stream = (
+            torch.cuda.Stream(job.device.torch_device)  # type: ignore[no-untyped-call]
+            if job.device.is_cuda
+            else None
+        )
 
     def __call__(self, inputs: list[TileInput]) -> _Batch:
         numbers = [torch.from_numpy(item.numbers) for item in inputs]
@@ -160,7 +164,11 @@ class _Normalised:
 
     def __call__(self, batch: _Batch) -> Tensor:
         x = batch.numbers.to(dtype=torch.float32, memory_format=torch.channels_last)
-        x = x.mul_(self._gain).add_(self._bias) if x is not batch.numbers else x * self._gain + self._bias
+        x = (
+            x.mul_(self._gain).add_(self._bias)
+            if x is not batch.numbers
+            else x * self._gain + self._bias
+        )
         # Without a measurement a pixel is the training mean, whatever number stands in the file.
         x = x.masked_fill_(~batch.valid, 0.0)
         with self._job.device.arithmetic():
@@ -208,4 +216,5 @@ def _within(span: slice, outer: slice) -> slice:
 
 def _area(window: tuple[slice, slice]) -> int:
     rows, cols = window
-    return (rows.stop - rows.start) * (cols.stop - cols.start)
+    area: int = (rows.stop - rows.start) * (cols.stop - cols.start)
+    return area

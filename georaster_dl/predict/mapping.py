@@ -19,6 +19,7 @@ from georaster_dl import __version__
 from georaster_dl.errors import DeviceError
 from georaster_dl.io.scene import Scene
 from georaster_dl.io.staging import Staging
+from georaster_dl.io.style import write_class_style, write_ramp_style
 from georaster_dl.io.writer import RasterSpec, RasterWriter
 from georaster_dl.legend import Legend
 from georaster_dl.models.package import load_model
@@ -121,9 +122,7 @@ class Mapping:
                     device=self.device,
                     gain=[plane.scale / band.std for plane, band in pairs],
                     bias=[(plane.offset - band.mean) / band.std for plane, band in pairs],
-                    products={
-                        kind: self._product(kind, w, counter) for kind, w in writers.items()
-                    },
+                    products={kind: self._product(kind, w, counter) for kind, w in writers.items()},
                     temperature=self._card.calibration.temperature,
                     wanted=wanted,
                     progress=_progress(self.scene.shape, self._report),
@@ -143,15 +142,15 @@ class Mapping:
             writers = {
                 kind: stack.enter_context(
                     RasterWriter(
-                        self._stage.path(path), self.scene.geobox, self._spec(kind, plan)
+                        self._stage.path(path), self.scene.geobox, spec=self._spec(kind, plan)
                     )
                 )
                 for kind, path in paths.items()
                 if path is not None
             }
             yield writers
-            for writer in writers.values():
-                writer.finish()
+            for kind, writer in writers.items():
+                self._style(kind, writer.finish())
 
     def _spec(self, kind: Kind, plan: Plan) -> RasterSpec:
         """How one output raster is stored."""
@@ -177,6 +176,13 @@ class Mapping:
             scale=1 / _STEPS if small else None,
             rpcs=self.scene.rpcs,
         )
+
+    def _style(self, kind: Kind, path: Path) -> None:
+        """What makes programs show the raster with names and colours."""
+        if kind == "map":
+            write_class_style(path, self._card.legend)
+        else:
+            write_ramp_style(path, minimum=0.0, maximum=1.0)
 
     def _product(self, kind: Kind, writer: RasterWriter, counter: _Counter) -> Product:
         if kind != "map":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ __all__ = ["fold_batch_norm", "prepare"]
 def prepare(network: nn.Module, in_bands: int, stride: int, device: torch.device) -> nn.Module:
     """Copy of the network for inference: eval, BatchNorm folded, channels_last, on the device."""
     folded = fold_batch_norm(network, in_bands, stride)
-    return folded.to(device, memory_format=torch.channels_last)
+    return folded.to(device).to(memory_format=torch.channels_last)
 
 
 def fold_batch_norm(network: nn.Module, in_bands: int, stride: int) -> nn.Module:
@@ -27,13 +27,18 @@ def fold_batch_norm(network: nn.Module, in_bands: int, stride: int) -> nn.Module
     """
     network = copy.deepcopy(network).eval()
     # Offset from zero and not symmetric, so that a wrong fold cannot hide.
-    probe = torch.linspace(-1, 2, in_bands * (4 * stride) ** 2).sin().reshape(1, in_bands, 4 * stride, -1)
+    probe = (
+        torch.linspace(-1, 2, in_bands * (4 * stride) ** 2)
+        .sin()
+        .reshape(1, in_bands, 4 * stride, -1)
+    )
     with torch.inference_mode():
         expected, pairs = _traced(network, probe)
     folded = copy.deepcopy(network)
     for convolution, norm in pairs:
-        fused = fuse_conv_bn_eval(folded.get_submodule(convolution), folded.get_submodule(norm))
-        folded.set_submodule(convolution, fused)
+        conv = cast("nn.Conv2d", folded.get_submodule(convolution))
+        bn = cast("nn.BatchNorm2d", folded.get_submodule(norm))
+        folded.set_submodule(convolution, fuse_conv_bn_eval(conv, bn))
         folded.set_submodule(norm, nn.Identity())
     with torch.inference_mode():
         difference = (folded(probe) - expected).abs().max()

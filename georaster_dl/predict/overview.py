@@ -43,7 +43,7 @@ def _red_green_blue(bands: Sequence[Band]) -> list[int]:
     picked = []
     for centre in _RED_GREEN_BLUE_NM:
         known = [i for i, b in enumerate(bands) if b.wavelength_nm is not None]
-        near = min(known, key=lambda i: abs((bands[i].wavelength_nm or 0) - centre), default=None)  # noqa: B023
+        near = min(known, key=lambda i: abs((bands[i].wavelength_nm or 0) - centre), default=None)
         if near is None or abs((bands[near].wavelength_nm or 0) - centre) > _TOLERANCE_NM:
             return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
         picked.append(near)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TypeVar
 
 __all__ = ["BoundedWriter", "prefetched"]
@@ -14,7 +14,7 @@ __all__ = ["BoundedWriter", "prefetched"]
 T = TypeVar("T")
 
 
-def prefetched(items: Generator[T, None, None], depth: int) -> Iterator[T]:
+def prefetched(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
     """Items of a generator that runs in a thread of its own, at most ``depth`` ahead.
 
     An error in the thread is raised here. When the caller stops early (``close`` or an error),
@@ -25,10 +25,9 @@ def prefetched(items: Generator[T, None, None], depth: int) -> Iterator[T]:
 
     def put(item: tuple[T] | BaseException | None) -> None:
         while not stopped.is_set():
-            try:
-                return ahead.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+            with suppress(queue.Full):
+                ahead.put(item, timeout=0.1)
+                return
 
     def run() -> None:
         try:

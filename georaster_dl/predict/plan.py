@@ -86,7 +86,9 @@ def make_plan(
     tiling = Tiling(shape, tile=(limit, limit), halo=context, stride=card.stride)
     rows, cols = tiling.tile_shape
     tile_bytes = int(rows * cols * per_pixel)
-    batch = max(1, min(largest_batch, _LARGEST_BATCH, len(tiling), int(_SHARE * memory) // tile_bytes))
+    batch = max(
+        1, min(largest_batch, _LARGEST_BATCH, len(tiling), int(_SHARE * memory) // tile_bytes)
+    )
     strip = (rows + 512) * shape[1] * (2 * len(card.bands) + 1)
     return Plan(
         tiling=tiling,
@@ -128,6 +130,8 @@ def _halo(card: Card, halo: int | Literal["auto", "exact"]) -> tuple[int, int]:
     if halo == "auto":
         return facts.default, facts.blend
     if halo < 0:
-        raise OptionError(f"--halo must be auto, exact or a number of pixels from 0 up, not {halo}.")
+        raise OptionError(
+            f"--halo must be auto, exact or a number of pixels from 0 up, not {halo}."
+        )
     rounded = round_up(halo, card.stride)
     return rounded, min(facts.blend, rounded)

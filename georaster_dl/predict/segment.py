@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from odc.geo.gcp import GCPGeoBox
+from odc.geo.geobox import GeoBox
+
 from georaster_dl.errors import SceneError
 from georaster_dl.io.aoi import AreaOfInterest
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.polygons import write_polygons
+from georaster_dl.io.polygons import check_polygons_possible, write_polygons
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.staging import Staging
 from georaster_dl.models.package import read_card
@@ -58,8 +61,15 @@ def segment(
     begun = time.monotonic()
     card = read_card(model)
     scene = fit_scene(open_scene(sources, options.scene), card)
+    if outputs.polygons:
+        check_polygons_possible(
+            has_gcps=isinstance(scene.geobox, GCPGeoBox),
+            has_transform=isinstance(scene.geobox, GeoBox)
+            and (scene.geobox.crs is not None or not scene.geobox.affine.is_identity),
+        )
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, scene.geobox)
-    inputs = [*{plane.path for plane in scene.planes}, model, *([options.aoi] if options.aoi else [])]
+    inputs: list[Path | str] = [*{plane.path for plane in scene.planes}, model]
+    inputs += [options.aoi] if options.aoi else []
     files = outputs.all()
     with gdal_environment(), Staging(*files, overwrite=options.overwrite, protect=inputs) as stage:
         # Loading torch takes seconds; what can be wrong without it has been checked by now.

@@ -18,7 +18,12 @@ __all__ = ["TileInput", "read_tiles"]
 # A file whose blocks are taller than this is read row range by row range through GDAL's cache;
 # holding whole blocks would cost more memory than it saves time.
 _TALLEST_BLOCK = 1024
-_NATIVE = ("uint8", "int16", "uint16", "float32")  # what the device converts; others come as float32
+_NATIVE = (
+    "uint8",
+    "int16",
+    "uint16",
+    "float32",
+)  # what the device converts; others come as float32
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,8 @@ class _Strip:
         right = min(cols.stop, self._n_cols)
         numbers = np.zeros((self._numbers.shape[0], *shape), self._numbers.dtype)
         valid = np.zeros(shape, bool)
-        numbers[:, : last - first, : right - cols.start] = self._numbers[:, first:last, cols.start : right]
+        numbers[:, : last - first, : right - cols.start] = self._numbers[
+            :, first:last, cols.start : right
+        ]
         valid[: last - first, : right - cols.start] = self._valid[first:last, cols.start : right]
         return numbers, valid

@@ -115,7 +115,9 @@ def test_wavelength_tags_of_band_and_imagery_domain(make_tif):
     path = make_tif(numbers(3))
     with rasterio.open(path, "r+") as dataset:
         dataset.update_tags(1, wavelength="418.2", fwhm="7", wavelength_units="Nanometers", bbl="1")
-        dataset.update_tags(2, wavelength="0.55", fwhm="0.01", wavelength_units="Micrometers", bbl="0")
+        dataset.update_tags(
+            2, wavelength="0.55", fwhm="0.01", wavelength_units="Micrometers", bbl="0"
+        )
         dataset.update_tags(3, ns="IMAGERY", CENTRAL_WAVELENGTH_UM="0.8", FWHM_UM="0.02")
     bands = open_scene(path).bands
     assert [band.wavelength_nm for band in bands] == pytest.approx([418.2, 550, 800])
@@ -127,12 +129,21 @@ def test_envi_header_is_understood(tmp_path):
     array = numbers(3, dtype="int16")
     path = tmp_path / "cube.img"
     with rasterio.open(
-        path, "w", driver="ENVI", count=3, height=20, width=30, dtype="int16",
-        crs="EPSG:32631", transform=from_origin(0, 0, 10, 10),
+        path,
+        "w",
+        driver="ENVI",
+        count=3,
+        height=20,
+        width=30,
+        dtype="int16",
+        crs="EPSG:32631",
+        transform=from_origin(0, 0, 10, 10),
     ) as d:
         d.write(array)
     with (tmp_path / "cube.hdr").open("a") as header:
-        header.write("wavelength = {0.45, 0.55, 0.65}\nfwhm = {0.01, 0.01, 0.02}\nbbl = {1, 1, 0}\n")
+        header.write(
+            "wavelength = {0.45, 0.55, 0.65}\nfwhm = {0.01, 0.01, 0.02}\nbbl = {1, 1, 0}\n"
+        )
         header.write("wavelength units = Micrometers\nreflectance scale factor = 10000\n")
         header.write("data ignore value = 9\n")
     scene = open_scene(path)
@@ -278,7 +289,12 @@ def test_stac_item_by_path_and_by_address(make_tif, tmp_path, server):
 def test_stac_1_1_bands_and_an_offset_already_applied(make_tif, tmp_path):
     red = numbers(1)
     make_tif(red, "red.tif")
-    band = {"name": "B04", "eo:center_wavelength": 0.665, "raster:scale": 1e-4, "raster:offset": -0.1}
+    band = {
+        "name": "B04",
+        "eo:center_wavelength": 0.665,
+        "raster:scale": 1e-4,
+        "raster:offset": -0.1,
+    }
     item = stac_item(assets={"red": {"href": "red.tif", "roles": ["data"], "bands": [band]}})
     item["properties"]["earthsearch:boa_offset_applied"] = True
     (tmp_path / "item.json").write_text(json.dumps(item))

@@ -22,8 +22,10 @@ def metadata(level, baseline, offset):
         for i, n in enumerate(short)
     )
     prefix, tag = ("BOA_", "BOA_ADD_OFFSET") if level == "2A" else ("", "RADIO_ADD_OFFSET")
-    offsets = "" if offset is None else "".join(
-        f'<{tag} band_id="{i}">{offset}</{tag}>' for i in range(13)
+    offsets = (
+        ""
+        if offset is None
+        else "".join(f'<{tag} band_id="{i}">{offset}</{tag}>' for i in range(13))
     )
     return (
         f'<n1:P xmlns:n1="https://x"><PROCESSING_BASELINE>{baseline}</PROCESSING_BASELINE>'
@@ -37,9 +39,17 @@ def write_jp2(path, value, size, pixels):
     array[0, 0, 0] = 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(
-        path, "w", driver="JP2OpenJPEG", count=1, width=pixels, height=pixels, dtype="uint16",
-        crs="EPSG:32629", transform=from_origin(500_000, 5_900_000, size, size),
-        QUALITY="100", REVERSIBLE="YES",
+        path,
+        "w",
+        driver="JP2OpenJPEG",
+        count=1,
+        width=pixels,
+        height=pixels,
+        dtype="uint16",
+        crs="EPSG:32629",
+        transform=from_origin(500_000, 5_900_000, size, size),
+        QUALITY="100",
+        REVERSIBLE="YES",
     ) as dataset:
         dataset.write(array)
 

@@ -1,0 +1,125 @@
+"""``geodl info``: what a scene holds, and whether a model fits it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import debug_option, model_option, scene_argument, scene_options, scene_settings
+
+if TYPE_CHECKING:
+    from georaster_dl.io.scene import Scene
+    from georaster_dl.models.card import Card
+
+__all__ = ["info"]
+
+_MOST_BANDS = 20
+
+
+@click.command()
+@scene_argument
+@model_option
+@scene_options
+@click.option("--json", "as_json", is_flag=True, help="Tell it as JSON on standard output.")
+@debug_option
+def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any) -> None:
+    """Tell a scene's bands, wavelengths, nodata and resolution.
+
+    With a model: whether it fits, and how many tiles, how much memory and time a run would take.
+    """
+    from georaster_dl.io.reader import open_scene
+    from georaster_dl.predict.estimate import nodata_share
+
+    settings = scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"])
+    opened = open_scene(scene, settings)
+    nodata = nodata_share(opened)
+    facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}
+    if model is not None:
+        facts["model"] = _model_facts(opened, model)
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        _print(facts)
+
+
+def _scene_facts(scene: Scene) -> dict[str, Any]:
+    rows, cols = scene.shape
+    crs = scene.geobox.crs
+    return {
+        "scene": scene.name,
+        "note": scene.note,
+        "rows": rows,
+        "cols": cols,
+        "dtype": str(scene.dtype),
+        "crs": None if crs is None else _crs_name(crs),
+        "resolution_m": scene.resolution_m,
+        "bands": [
+            asdict(p.band)
+            | {"scale": p.scale, "offset": p.offset, "calibrated": p.calibrated, "nodata": p.nodata}
+            for p in scene.planes
+        ],
+    }
+
+
+def _crs_name(crs: Any) -> str:
+    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+
+
+def _model_facts(scene: Scene, model: str) -> dict[str, Any]:
+    from georaster_dl.memory import available_memory
+    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.predict.estimate import estimated_seconds
+    from georaster_dl.predict.fit import fit_scene
+    from georaster_dl.predict.plan import make_plan
+
+    card: Card = read_card(find_model(model))
+    fitted = fit_scene(scene, card)
+    plan = make_plan(fitted.shape, card, memory=available_memory())
+    return {
+        "name": card.name,
+        "bands": [band.name for band in fitted.bands],
+        "tiles": len(plan.tiling),
+        "tile": list(plan.tiling.tile_shape),
+        "halo": plan.tiling.halo,
+        "memory_mib": round(plan.memory / 2**20),
+        "cpu_seconds": round(estimated_seconds(plan, card), 1),
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    size = facts["resolution_m"]
+    click.echo(facts["scene"] + (f"  ({facts['note']})" if facts["note"] else ""))
+    click.echo(
+        f"{facts['rows']} x {facts['cols']} pixels, {len(facts['bands'])} bands {facts['dtype']}, "
+        f"{facts['crs'] or 'no CRS'}, {'resolution unknown' if size is None else f'{size:.4g} m'}"
+    )
+    about = "" if facts["nodata_exact"] else "about "
+    click.echo(f"nodata {about}{100 * facts['nodata_share']:.1f} %")
+    for number, band in enumerate(facts["bands"][:_MOST_BANDS], start=1):
+        click.echo(_band_line(number, band))
+    if len(facts["bands"]) > _MOST_BANDS:
+        click.echo(f"  ... and {len(facts['bands']) - _MOST_BANDS} more (--json lists all)")
+    if "model" in facts:
+        _print_model(facts["model"])
+
+
+def _band_line(number: int, band: dict[str, Any]) -> str:
+    wave = "" if band["wavelength_nm"] is None else f"  {band['wavelength_nm']:.1f} nm"
+    if (band["scale"], band["offset"]) != (1.0, 0.0):
+        meaning = f"  value = {band['scale']:g} x number {band['offset']:+g}"
+    else:
+        meaning = "" if band["calibrated"] else "  uncalibrated numbers"
+    nodata = "" if band["nodata"] is None else f"  nodata {band['nodata']:g}"
+    return f"  {number:3d}  {band['name']}{wave}{meaning}{nodata}{'' if band['good'] else '  bad band'}"
+
+
+def _print_model(facts: dict[str, Any]) -> None:
+    rows, cols = facts["tile"]
+    click.echo(f"{facts['name']} fits, reading {', '.join(facts['bands'])}")
+    click.echo(
+        f"{facts['tiles']} tiles of {rows} x {cols} with a halo of {facts['halo']}, about "
+        f"{facts['memory_mib']} MiB beside the program itself, about {facts['cpu_seconds']:.0f} s on this CPU"
+    )

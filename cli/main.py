@@ -1,0 +1,105 @@
+"""Entry point: the group of commands, and how every error ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from georaster_dl import __version__
+from georaster_dl.errors import GeoRasterError
+
+from .info import info
+from .models import models
+from .segment import segment
+
+__all__ = ["geodl", "main"]
+
+_CANCELLED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="geodl")
+def geodl() -> None:
+    r"""Deep learning on georeferenced rasters.
+
+    \b
+    geodl segment scene.tif          land-cover map that QGIS opens with names and colours
+    geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
+    geodl models list                models that come with the package
+    """
+
+
+geodl.add_command(segment)
+geodl.add_command(info)
+geodl.add_command(models)
+
+
+def main() -> None:
+    """Run ``geodl`` and exit: 0 done, 1 error, 130 cancelled."""
+    _forget_foreign_gdal()
+    # A terminated run cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, _interrupted)
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        geodl.main(arguments, prog_name="geodl", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        _say("cancelled", arguments)
+        return _CANCELLED
+    except click.exceptions.NoArgsIsHelpError as help_page:
+        click.echo(help_page.format_message())
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        _say(f"{error.format_message()} (see geodl --help)", arguments)
+    except GeoRasterError as error:
+        _raise_if_debugging(arguments)
+        _say(str(error), arguments)
+    except Exception as error:  # noqa: BLE001  the user gets one line, --debug gets the traceback
+        _raise_if_debugging(arguments)
+        _say(
+            f"unexpected {type(error).__name__}: {error}; run again with --debug and report it.",
+            arguments,
+        )
+    return 1
+
+
+def _raise_if_debugging(arguments: list[str]) -> None:
+    if "--debug" in arguments:
+        raise  # noqa: PLE0704  called while an exception is handled
+
+
+def _say(message: str, arguments: list[str]) -> None:
+    """One line on standard error; with ``--progress json`` one event on standard output too."""
+    line = " ".join(message.split())
+    text = " ".join(arguments)
+    if "--progress json" in text or "--progress=json" in text:
+        print(json.dumps({"event": "error", "message": line}), flush=True)  # noqa: T201
+    click.echo(f"geodl: {line}", err=True)
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _forget_foreign_gdal() -> None:
+    """Drop another installation's GDAL and PROJ data folders from the environment.
+
+    A parent such as QGIS leaks them, and its older proj.db breaks every CRS. Only where rasterio
+    brings its own data: a conda or system build needs the variables.
+    """
+    spec = importlib.util.find_spec("rasterio")
+    if spec is None or spec.origin is None or not (Path(spec.origin).parent / "proj_data").is_dir():
+        return
+    for name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"):
+        os.environ.pop(name, None)

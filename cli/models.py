@@ -1,0 +1,213 @@
+"""``geodl models``: which models there are, what is on their cards, and whether they are sound."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import debug_option
+
+if TYPE_CHECKING:
+    from georaster_dl.models.card import Card
+
+__all__ = ["models"]
+
+_MOST_BANDS = 16
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Tell it as JSON on standard output."
+)
+
+
+@click.group()
+def models() -> None:
+    """List, show, check and export models."""
+
+
+@models.command("list")
+@click.argument("pattern", default="*")
+@click.option(
+    "--architectures", is_flag=True, help="List the architectures to train, not the models."
+)
+@json_option
+@debug_option
+def list_command(pattern: str, architectures: bool, as_json: bool, debug: bool) -> None:
+    """List the bundled models whose names match PATTERN, such as "s2-*"."""
+    rows = _architectures(pattern) if architectures else _bundled(pattern)
+    if as_json:
+        click.echo(json.dumps(rows))
+    elif not rows:
+        click.echo(f"no {'architecture' if architectures else 'bundled model'} matches {pattern!r}")
+    else:
+        _print_table(rows)
+        if not architectures:
+            click.echo("next: geodl models show MODEL")
+
+
+def _architectures(pattern: str) -> list[dict[str, Any]]:
+    from georaster_dl.models.registry import describe_model, list_models
+
+    return [
+        {"name": name, "summary": describe_model(name)[0], "options": describe_model(name)[1]}
+        for name in list_models(pattern)
+    ]
+
+
+def _bundled(pattern: str) -> list[dict[str, Any]]:
+    from georaster_dl.models.package import builtin_models, read_card
+
+    rows = []
+    for name, path in builtin_models().items():
+        if fnmatch.fnmatch(name, pattern):
+            card = read_card(path)
+            rows.append(
+                {
+                    "name": name,
+                    "version": card.version,
+                    "task": card.task,
+                    "bands": len(card.bands),
+                    "classes": len(card.classes),
+                    "resolution": _resolution(card),
+                    "licence": card.licence,
+                    "path": str(path),
+                }
+            )
+    return rows
+
+
+def _resolution(card: Card) -> str:
+    if card.resolution_m is None:
+        return "any"
+    finest, coarsest = card.resolution_m
+    return f"{finest:g} m" if finest == coarsest else f"{finest:g}-{coarsest:g} m"
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    hidden = {"path", "options"}
+    table = Table(box=None, pad_edge=False)
+    for column in rows[0]:
+        if column not in hidden:
+            table.add_column(column)
+    for row in rows:
+        # A card's texts are a stranger's: brackets in them must stay brackets.
+        table.add_row(*(escape(str(value)) for key, value in row.items() if key not in hidden))
+    Console().print(table)
+
+
+@models.command("show")
+@click.argument("model")
+@json_option
+@debug_option
+def show_command(model: str, as_json: bool, debug: bool) -> None:
+    """Show the card of MODEL, a file or the name of a bundled model."""
+    from georaster_dl.models.package import find_model, read_card
+
+    card = read_card(find_model(model))
+    if as_json:
+        click.echo(card.to_json())
+        return
+    click.echo(
+        f"{card.name} {card.version}" + (f" - {card.description}" if card.description else "")
+    )
+    for label, text in _facts(card):
+        click.echo(f"  {label:<12} {text}")
+    click.echo("classes")
+    for entry in card.classes:
+        click.echo(f"  {entry.value:5d}  {entry.color}  {entry.name}")
+    if card.caution:
+        click.echo(f"caution: {card.caution}")
+    click.echo(f"next: geodl segment SCENE -m {model}")
+
+
+def _facts(card: Card) -> list[tuple[str, str]]:
+    """Label and text of each line of a card but the classes."""
+    shown = ", ".join(str(band) for band in card.input_bands[:_MOST_BANDS])
+    rest = len(card.bands) - _MOST_BANDS
+    network = " + ".join(filter(None, (card.architecture.name, card.architecture.encoder)))
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in card.metrics.items())
+    facts = [
+        ("bands", shown + (f" and {rest} more" if rest > 0 else "")),
+        ("values", card.quantity),
+        ("resolution", _resolution(card)),
+        ("network", f"{network}, stride {card.stride}"),
+        ("halo", _halo(card)),
+        (
+            "cost",
+            f"{card.cost.macs_per_pixel / 1000:.4g} kMAC and {card.cost.bytes_per_pixel:.4g} bytes per pixel",
+        ),
+        ("calibration", _calibration(card)),
+        ("metrics", metrics),
+        *((name, text) for name, text in card.training.items()),
+        ("licence", card.licence),
+        ("weights", f"sha256 {card.weights_sha256[:16]}..."),
+    ]
+    return [(label, text) for label, text in facts if text]
+
+
+def _calibration(card: Card) -> str:
+    error = card.calibration.ece
+    return f"temperature {card.calibration.temperature:.3g}" + (
+        "" if error is None else f", expected calibration error {error:.3g}"
+    )
+
+
+def _halo(card: Card) -> str:
+    halo = card.halo
+    exact = "no halo is exact" if halo.exact is None else f"exact at {halo.exact}"
+    changed = "" if halo.changed is None else f", {100 * halo.changed:.2g} % of classes change"
+    blend = f", blended over {halo.blend} on each side of a seam" if halo.blend else ""
+    return f"{halo.default} pixels ({exact}{changed}){blend}"
+
+
+@models.command("check")
+@click.argument("model")
+@debug_option
+def check_command(model: str, debug: bool) -> None:
+    """Load MODEL, verify its weights, run it, and test its claim about the halo."""
+    from georaster_dl.models.check import check_model
+    from georaster_dl.models.package import find_model
+
+    for line in check_model(find_model(model)):
+        click.echo(f"ok  {line}")
+
+
+@models.command("export")
+@click.argument("model")
+@click.option(
+    "--format", "kind", type=click.Choice(["stac", "onnx"]), required=True, help="What to make."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to make."
+)
+@click.option(
+    "--tile", type=int, default=512, show_default=True, help="ONNX: rows and cols of the input."
+)
+@click.option(
+    "--scale", type=float, default=1.0, help="ONNX: physical value = number * scale + offset."
+)
+@click.option(
+    "--offset", type=float, default=0.0, help="ONNX: physical value = number * scale + offset."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@debug_option
+def export_command(model: str, kind: str, output: Path, overwrite: bool, **given: Any) -> None:
+    """Export MODEL: its card as a STAC item, or its network as ONNX for QGIS Deepness."""
+    from georaster_dl.models.export import export_onnx, export_stac
+    from georaster_dl.models.package import find_model
+
+    package = find_model(model)
+    if kind == "stac":
+        export_stac(package, output, overwrite=overwrite)
+        click.echo(f"{output}")
+        return
+    scaling = {key: given[key] for key in ("tile", "scale", "offset")}
+    difference = export_onnx(package, output, **scaling, overwrite=overwrite)
+    click.echo(f"{output}  (probabilities within {difference:.1g} of the network's)")

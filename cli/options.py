@@ -1,0 +1,44 @@
+"""Every option that more than one command has: one spelling, one help text, one meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from georaster_dl.io.options import SceneOptions
+
+__all__ = ["debug_option", "model_option", "scene_argument", "scene_options", "scene_settings"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+scene_argument = click.argument("scene", nargs=-1, required=True, metavar="SCENE...")
+model_option = click.option(
+    "-m", "--model", metavar="MODEL", help="Model package, or the name of a bundled model."
+)
+debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+
+
+def scene_options(command: F) -> F:
+    """Options that say what the user knows better than the file."""
+    for option in (
+        click.option("--offset", type=float, help="Physical value = number * scale + offset."),
+        click.option("--scale", type=float, help="Physical value = number * scale + offset."),
+        click.option("--nodata", type=float, help="Number that stands for no measurement."),
+        click.option(
+            "--bands",
+            metavar="B02,B03,...",
+            help="Names of a plain file's bands in file order; or the bands to use of a product.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def scene_settings(
+    bands: str | None, nodata: float | None, scale: float | None, offset: float | None
+) -> SceneOptions:
+    """What ``scene_options`` collected."""
+    names = None if bands is None else tuple(name.strip() for name in bands.split(","))
+    return SceneOptions(bands=names, nodata=nodata, scale=scale, offset=offset)

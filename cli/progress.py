@@ -1,0 +1,116 @@
+"""How a run tells its progress: a bar for people, JSON lines for programs, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import click
+
+__all__ = ["Reporter", "end_with_parent", "reporting"]
+
+Style = Literal["bar", "json", "quiet"]
+_CANCELLED = 130
+_GRACE_SECONDS = 15.0
+_JSON_EVERY_SECONDS = 0.2
+
+
+class Reporter:
+    """Takes a run's events; the base says nothing."""
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Tell one event: ``start``, ``progress``, ``warning`` or ``done``."""
+
+
+class _JsonLines(Reporter):
+    """One JSON object a line on standard output, progress at most five times a second."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event == "progress":
+            now = time.monotonic()
+            if now - self._told < _JSON_EVERY_SECONDS and facts["done"] < facts["total"]:
+                return
+            self._told = now
+        click.echo(json.dumps({"event": event, **facts}))
+        sys.stdout.flush()
+
+
+class _Bar(Reporter):
+    """A bar on standard error with Mpx/s and the time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("starting", total=None, rate="")
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event == "start":
+            self._progress.update(self._task, description=facts["device"], total=1.0, completed=0)
+        elif event == "progress":
+            rate = f"{facts['mpx_per_s']:.2f} Mpx/s  {_clock(facts['seconds_left'])} left"
+            share = facts["done"] / facts["total"]
+            self._progress.update(self._task, completed=share, rate=rate)
+        elif event == "warning":
+            self._progress.console.print(
+                f"geodl: {facts['message']}", markup=False, highlight=False
+            )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+@contextmanager
+def reporting(style: Style) -> Iterator[Reporter]:
+    """Reporter of this style for the length of the block."""
+    if style == "bar":
+        with _Bar() as bar:
+            yield bar
+    else:
+        yield _JsonLines() if style == "json" else Reporter()
+
+
+def end_with_parent() -> None:
+    """Cancel this process when its standard input closes: the parent cancelled, or is gone.
+
+    Portable where signals are not. The run gets an interrupt so that it cleans up; should it not
+    have ended within 15 s, the process exits with 130 all the same.
+    """
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        if os.name == "posix":
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(_GRACE_SECONDS)
+        os._exit(_CANCELLED)
+
+    threading.Thread(target=watch, name="parent-pipe", daemon=True).start()

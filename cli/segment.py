@@ -1,0 +1,149 @@
+"""``geodl segment``: a scene in, a styled land-cover GeoTIFF out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+
+import click
+
+from georaster_dl.errors import OptionError
+
+from .options import debug_option, model_option, scene_argument, scene_options, scene_settings
+from .progress import end_with_parent, reporting
+
+if TYPE_CHECKING:
+    from georaster_dl.predict.options import Outputs, SegmentOptions
+    from georaster_dl.predict.segment import Summary
+
+__all__ = ["segment"]
+
+_DEFAULT_MODEL = "landcover-sample"
+_STORED = ("uint8", "float32")
+
+
+class _Command(click.Command):
+    """``--probabilities`` may stand alone, also right before the scene."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for i, arg in enumerate(args):
+            if arg == "--probabilities" and (i + 1 == len(args) or args[i + 1] not in _STORED):
+                args[i] = "--probabilities=uint8"
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Command)
+@scene_argument
+@model_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Class map to make.")
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option(
+    "--probabilities",
+    type=click.Choice(_STORED),
+    help="Also write one band per class, as scaled uint8 (when no type is given) or float32.",
+)
+@click.option("--confidence", is_flag=True, help="Also write the probability of the mapped class.")
+@click.option("--polygons", type=click.Path(path_type=Path), help="Also write a GeoPackage.")
+@click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG to look at.")
+@click.option("--aoi", type=click.Path(path_type=Path), help="Polygons that limit the output.")
+@scene_options
+@click.option("--halo", default="auto", help="auto, exact, or pixels of context around a tile.")
+@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+    default="auto",
+    help="Arithmetic of the network.",
+)
+@click.option("--progress", type=click.Choice(["bar", "json"]), default="bar", help="How to tell.")
+@click.option("--parent-pipe", is_flag=True, help="End with 130 when standard input closes.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@debug_option
+def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+    r"""Map the land cover of a scene.
+
+    SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
+    scene. The map is a cloud-optimised GeoTIFF with class names and colours.
+
+    \b
+    geodl segment scene.tif
+    geodl segment B02.jp2 B03.jp2 ... -m my-model.safetensors -o map.tif --confidence
+    """
+    if given["parent_pipe"]:
+        end_with_parent()
+    # Heavy imports come after the options were found right, and never for --help.
+    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.predict.segment import segment as run
+
+    model = find_model(given["model"] or _DEFAULT_MODEL)
+    outputs, options = _outputs(scene, given), _options(given)
+    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+        caution = read_card(model).caution
+        if caution:
+            report("warning", {"message": f"{model.stem}: {caution}"})
+        summary = run(scene, model, outputs, options, report)
+        report("done", _facts(summary))
+    if progress == "bar" and not quiet:
+        _print(summary)
+
+
+def _outputs(scene: tuple[str, ...], given: dict[str, Any]) -> Outputs:
+    from georaster_dl.predict.options import Outputs
+
+    stem = Path(urlparse(scene[0]).path.rstrip("/")).stem
+    land_cover = given["output"] or Path(f"{stem}_landcover.tif")
+    if land_cover.suffix.lower() not in (".tif", ".tiff"):
+        raise OptionError(f"The map is a GeoTIFF, but -o is {land_cover}; end its name in .tif.")
+
+    def beside(kind: str) -> Path | None:
+        return land_cover.with_name(f"{land_cover.stem}_{kind}.tif") if given[kind] else None
+
+    return Outputs(
+        map=land_cover,
+        probabilities=beside("probabilities"),
+        confidence=beside("confidence"),
+        polygons=given["polygons"],
+        quicklook=given["quicklook"],
+    )
+
+
+def _options(given: dict[str, Any]) -> SegmentOptions:
+    from georaster_dl.predict.options import SegmentOptions
+
+    halo = given["halo"]
+    if halo not in ("auto", "exact"):
+        if not halo.isdigit():
+            raise OptionError(f"--halo must be auto, exact or a number of pixels, not {halo!r}.")
+        halo = int(halo)
+    return SegmentOptions(
+        scene=scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"]),
+        aoi=given["aoi"],
+        device=given["device"],
+        precision=given["precision"],
+        halo=halo,
+        float32=given["probabilities"] == "float32",
+        overwrite=given["overwrite"],
+    )
+
+
+def _facts(summary: Summary) -> dict[str, Any]:
+    return {
+        "outputs": [str(path) for path in summary.outputs.all()],
+        "pixels": summary.pixels,
+        "seconds": round(summary.seconds, 3),
+        "device": summary.device,
+        "classes": summary.counts,
+    }
+
+
+def _print(summary: Summary) -> None:
+    total = sum(summary.counts.values())
+    shares = [f"{name} {100 * n / total:.1f} %" for name, n in summary.counts.items() if n]
+    click.echo(", ".join(shares))
+    rate = summary.pixels / 1e6 / summary.seconds
+    click.echo(
+        f"{summary.pixels / 1e6:.1f} Mpx in {summary.seconds:.1f} s ({rate:.2f} Mpx/s, {summary.device})"
+    )
+    for path in summary.outputs.all():
+        click.echo(str(path))

@@ -1,0 +1,310 @@
+"""The card of a model: what goes in, what comes out, and how far to trust it.
+
+A card travels in the header of the model's file (see :mod:`georaster_dl.models.package`) and is
+read before a single weight is. Files come from strangers, so every number has a limit and every
+text a length, and whatever is outside them is refused with one line that names the field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
+
+from georaster_dl.bands import Band
+from georaster_dl.errors import ModelPackageError
+from georaster_dl.legend import Legend, MapClass
+
+__all__ = [
+    "FORMAT",
+    "Architecture",
+    "Calibration",
+    "Card",
+    "CardBand",
+    "CardClass",
+    "Cost",
+    "HaloFacts",
+]
+
+FORMAT = 1  # raised when an older georaster_dl would misread a newer card
+_MAX_CARD_CHARACTERS = 4 * 2**20
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def _visible(text: str) -> str:
+    """Refuse characters that could forge a terminal's, a log's or a legend's lines."""
+    bad = next((c for c in text if unicodedata.category(c) in _INVISIBLE), None)
+    if bad is not None:
+        raise ValueError(
+            f"holds the control character U+{ord(bad):04X}; use visible text in one line"
+        )
+    return text
+
+
+def _bounded(value: object) -> object:
+    """Refuse an architecture option that is no plain value or is large enough to explode a network."""
+    if isinstance(value, list | tuple):
+        fits = len(value) <= 16 and all(type(v) is int and abs(v) <= 4096 for v in value)
+        value = list(value)
+    elif isinstance(value, str):
+        fits = len(_visible(value)) <= 64
+    elif isinstance(value, int | float):
+        fits = abs(value) <= (1e6 if isinstance(value, float) else 4096)  # False for NaN
+    else:
+        fits = value is None
+    if not fits:
+        raise ValueError(
+            "must be true, false, null, a text of up to 64 characters, a whole number within 4096, "
+            "a number within 1e6, or a list of up to 16 whole numbers within 4096"
+        )
+    return value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_visible)]
+Line = Annotated[str, Field(max_length=500), AfterValidator(_visible)]
+Text = Annotated[str, Field(max_length=4000), AfterValidator(_visible)]
+Nanometres = Annotated[float, Field(gt=0, le=1e6)]
+Metres = Annotated[float, Field(gt=0, le=1e6)]
+Pixels = Annotated[int, Field(ge=0, le=4096)]
+Share = Annotated[float, Field(ge=0, le=1)]
+OptionValue = Annotated[bool | int | float | str | list[int] | None, PlainValidator(_bounded)]
+OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class _Part(BaseModel):
+    """Frozen, closed and finite: the base of the card and of its parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Architecture(_Part):
+    """Which network to build: a name of the registry, an encoder, and the network's options.
+
+    The encoder is a plain name: no ``:`` or ``/``, by which encoder libraries reach for the
+    network or for local folders.
+    """
+
+    name: Name
+    encoder: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    options: Annotated[dict[OptionName, OptionValue], Field(max_length=32)] = {}
+
+
+class CardBand(_Part):
+    """One input plane; ``mean`` and ``std`` are in the physical unit of the card's quantity."""
+
+    name: Word
+    wavelength_nm: Nanometres | None = None
+    fwhm_nm: Nanometres | None = None
+    mean: Annotated[float, Field(ge=-1e9, le=1e9)]
+    std: Annotated[float, Field(gt=0, le=1e9)]
+
+
+class CardClass(_Part):
+    """One output class: pixel value, name, and colour as ``#rrggbb``."""
+
+    value: Annotated[int, Field(ge=0, le=65534)]
+    name: Word
+    color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+
+    def as_map_class(self) -> MapClass:
+        """Return the class as a legend has it."""
+        red, green, blue = bytes.fromhex(self.color[1:])
+        return MapClass(self.value, self.name, (red, green, blue))
+
+
+class HaloFacts(_Part):
+    """How much context a tile needs.
+
+    Attributes
+    ----------
+    default : halo in pixels that a run takes unless told otherwise; a multiple of the stride.
+    exact : halo in pixels with which tiles give the untiled result; None where an output
+        depends on the whole input, so that no halo does.
+    changed : share of pixels, 0..1, whose class differs from the untiled result at ``default``;
+        None where it was not measured.
+    blend : pixels on each side of a seam over which probabilities are mixed; 0 trims.
+    """
+
+    default: Pixels
+    exact: Pixels | None = None
+    changed: Share | None = None
+    blend: Pixels = 0
+
+    @model_validator(mode="after")
+    def _blend_within_halo(self) -> Self:
+        if self.blend > self.default:
+            raise ValueError(f"blend is {self.blend} but must not exceed default, {self.default}")
+        return self
+
+
+class Cost(_Part):
+    """What one input pixel costs: multiply-accumulates, and peak bytes of float32 activations."""
+
+    macs_per_pixel: Annotated[float, Field(ge=0, le=1e12)]
+    bytes_per_pixel: Annotated[float, Field(ge=0, le=1e9)]
+
+
+class Calibration(_Part):
+    """Temperature that divides the logits, and the expected calibration error it leaves."""
+
+    temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+    ece: Share | None = None
+
+
+class Card(_Part):
+    """Everything about a model but its weights.
+
+    Inputs are physical values (``quantity``), normalised by the network's user as
+    ``(x - mean) / std`` band by band, in the order of ``bands``. Outputs are logits in the order
+    of ``classes``, at the resolution of the input.
+
+    Attributes
+    ----------
+    resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
+    stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
+    caution : where the model should not be trusted, for the person who runs it.
+    weights_sha256 : digest of the weights; filled in when the model is saved.
+
+    Raises
+    ------
+    ModelPackageError
+        When a field is missing, unknown or outside its limits; one line names the first three.
+    """
+
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
+    name: Name
+    version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_visible)]
+    description: Text = ""
+    task: Literal["segmentation"] = "segmentation"
+    architecture: Architecture
+    bands: Annotated[tuple[CardBand, ...], Field(min_length=1, max_length=2048)]
+    quantity: Word = "reflectance"
+    resolution_m: tuple[Metres, Metres] | None = None
+    classes: Annotated[tuple[CardClass, ...], Field(min_length=1, max_length=1024)]
+    stride: Annotated[int, Field(ge=1, le=512)]
+    halo: HaloFacts
+    cost: Cost
+    licence: Line = ""
+    training: Annotated[dict[Word, Line], Field(max_length=64)] = {}
+    metrics: Annotated[
+        dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]], Field(max_length=64)
+    ] = {}
+    calibration: Calibration = Calibration()
+    caution: Text = ""
+    weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    if not TYPE_CHECKING:  # type checkers keep the signature that pydantic gives
+
+        def __init__(self, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise ModelPackageError(_one_line(error)) from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for field, halo in (("default", self.halo.default), ("exact", self.halo.exact)):
+            if halo is not None and halo % self.stride:
+                raise ValueError(
+                    f"halo.{field} is {halo} but must be a multiple of stride, {self.stride}"
+                )
+        if self.resolution_m is not None and self.resolution_m[0] > self.resolution_m[1]:
+            raise ValueError(f"resolution_m is {self.resolution_m} but must be finest, coarsest")
+        names = [band.name for band in self.bands]
+        if len(set(names)) < len(names):
+            raise ValueError("bands must have distinct names")
+        _ = self.legend  # refuses values or names that occur twice
+        return self
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Card:
+        """Read a card from JSON.
+
+        Raises
+        ------
+        ModelPackageError
+            When the text is not JSON, is of a newer format, or breaks a limit.
+        """
+        if len(text) > _MAX_CARD_CHARACTERS:
+            raise ModelPackageError(
+                f"The model's card has {len(text)} characters, but at most {_MAX_CARD_CHARACTERS} "
+                f"are read; the file is damaged or hostile."
+            )
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelPackageError(
+                f"The model's card is not JSON ({error}); the file is damaged."
+            ) from None
+        return cls.from_fields(fields)
+
+    @classmethod
+    def from_fields(cls, fields: object) -> Card:
+        """Build a card from what JSON holds; same errors as ``from_json``."""
+        if not isinstance(fields, Mapping) or not all(isinstance(key, str) for key in fields):
+            raise ModelPackageError(
+                f"The model's card must be a JSON object, but is {type(fields).__name__}; the file is damaged."
+            )
+        written = fields.get("format", 1)
+        # Before anything else: a newer card may well have fields that look hostile to this version.
+        if isinstance(written, int) and written > FORMAT:
+            raise ModelPackageError(
+                f"The model's card has format {written} and this version reads up to {FORMAT}: it was "
+                f"written by a newer georaster_dl: upgrade (pip install -U georaster_dl)."
+            )
+        return cls(**fields)
+
+    def to_json(self) -> str:
+        """Return the card as compact JSON, which ``from_json`` reads back unchanged."""
+        return self.model_dump_json(exclude_none=False)
+
+    @property
+    def legend(self) -> Legend:
+        """The output classes as a legend."""
+        return Legend(tuple(entry.as_map_class() for entry in self.classes))
+
+    @property
+    def input_bands(self) -> tuple[Band, ...]:
+        """The input bands in the order of the network's channels."""
+        return tuple(Band(band.name, band.wavelength_nm, band.fwhm_nm) for band in self.bands)
+
+
+def _one_line(error: ValidationError, most: int = 3) -> str:
+    """Say which fields broke which limits, in one line and without the hostile value's bulk."""
+    problems = error.errors(include_url=False, include_context=False)
+    said = "; ".join(_problem(problem) for problem in problems[:most])
+    rest = f"; and {len(problems) - most} more" if len(problems) > most else ""
+    return f"The model's card is refused: {said}{rest}. Correct these fields or get the model anew."
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    # Keys of the card's tables are the stranger's own text, so they are shown like a value.
+    place = ".".join(_shown(part, 40) for part in problem["loc"]) or "card"
+    message = re.sub(r"^(Value error|Assertion failed), |\.$", "", str(problem["msg"]))
+    given = problem.get("input")
+    if problem["type"] in {"missing", "value_error"} or isinstance(
+        given, Mapping | list | tuple | BaseModel
+    ):
+        return f"{place}: {_shown(message, 200)}"
+    return f"{place} = {_shown(given, 40)}: {_shown(message, 200)}"
+
+
+def _shown(value: object, most: int) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(
+        c if unicodedata.category(c) not in _INVISIBLE else "?" for c in text[: most + 1]
+    )
+    return text if len(text) <= most else text[:most] + "..."

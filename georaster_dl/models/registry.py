@@ -1,0 +1,193 @@
+"""The architectures by name: a small registry that knows which options each one accepts.
+
+A family is registered by decorating the function that builds it::
+
+    @register_model(options={"depth": 5})
+    def unet(plan: Plan) -> nn.Module:
+        \"\"\"U-Net: encoder and decoder joined by skips.\"\"\"
+
+The function's name is the architecture's name and its docstring's first line the summary that
+``geodl models list --architectures`` prints. Options and their defaults are stated here and always
+handed on, so a new default in a library below cannot silently change what a saved model means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from georaster_dl.errors import OptionError, UnknownModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = [
+    "Plan",
+    "create_model",
+    "describe_model",
+    "list_models",
+    "nearest_names",
+    "network_stride",
+    "register_model",
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to build: the channels in and out, the encoder, and every option of the architecture."""
+
+    architecture: str
+    in_bands: int
+    n_classes: int
+    encoder: str
+    encoder_weights: str | None
+    options: Mapping[str, Any]
+
+
+Builder = Callable[[Plan], "nn.Module"]
+
+
+@dataclass(frozen=True)
+class _Family:
+    name: str
+    summary: str
+    options: Mapping[str, Any]
+    build: Builder
+
+
+_FAMILIES: dict[str, _Family] = {}
+
+
+def register_model(*, options: Mapping[str, Any]) -> Callable[[Builder], Builder]:
+    """Register the decorated builder under its own name.
+
+    Parameters
+    ----------
+    options : the options it accepts, with their defaults.
+
+    Raises
+    ------
+    OptionError
+        When the name is taken.
+    """
+
+    def register(build: Builder) -> Builder:
+        name = build.__name__
+        if name in _FAMILIES:
+            raise OptionError(
+                f"An architecture named {name!r} is registered already; choose another name."
+            )
+        summary = (build.__doc__ or "").strip().partition("\n")[0]
+        _FAMILIES[name] = _Family(name, summary, dict(options), build)
+        return build
+
+    return register
+
+
+def _families() -> dict[str, _Family]:
+    # Late, because the families import this module; cheap, because they import torch later still.
+    from georaster_dl.models import smp  # noqa: F401
+
+    return _FAMILIES
+
+
+def _family(name: str) -> _Family:
+    families = _families()
+    if name not in families:
+        raise UnknownModelError(
+            f"No architecture is named {name!r}{nearest_names(name, families)}; "
+            f"`geodl models list --architectures` lists all {len(families)}."
+        )
+    return families[name]
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the architectures that match a shell pattern such as ``"deeplab*"``, sorted."""
+    return sorted(fnmatch.filter(_families(), pattern))
+
+
+def describe_model(name: str) -> tuple[str, dict[str, Any]]:
+    """One-line summary of an architecture, and its options with their defaults."""
+    family = _family(name)
+    return family.summary, dict(family.options)
+
+
+def create_model(
+    name: str,
+    *,
+    in_bands: int,
+    n_classes: int,
+    encoder: str = "resnet18",
+    encoder_weights: str | None = None,
+    **options: Any,
+) -> nn.Module:
+    """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    name : architecture, see ``list_models``.
+    in_bands : number of input planes, any.
+    n_classes : number of output planes.
+    encoder : encoder of segmentation_models_pytorch, timm's with the prefix ``tu-``.
+    encoder_weights : pretrained encoder weights to download, for example ``"imagenet"``;
+        None starts from random ones.
+    options : options of the architecture; an unknown one is refused.
+
+    Returns
+    -------
+    Network from (N, in_bands, rows, cols) float32 to logits (N, n_classes, rows, cols); rows and
+    cols must be multiples of ``network_stride``.
+
+    Raises
+    ------
+    UnknownModelError
+        When there is no such architecture, encoder or set of encoder weights.
+    OptionError
+        When an option is unknown, or the network cannot be built with these options.
+    """
+    family = _family(name)
+    unknown = sorted(set(options) - set(family.options))
+    if unknown:
+        raise OptionError(
+            f"The architecture {name!r} has no option {', '.join(map(repr, unknown))}; it accepts "
+            f"{', '.join(sorted(family.options)) or 'none'}."
+        )
+    if min(in_bands, n_classes) < 1:
+        raise OptionError(
+            f"A network needs at least one band and one class, but got in_bands={in_bands} and n_classes={n_classes}."
+        )
+    chosen = {**family.options, **options}
+    return family.build(Plan(name, in_bands, n_classes, encoder, encoder_weights, chosen))
+
+
+def network_stride(network: nn.Module) -> int:
+    """Total down-sampling of a network, in pixels: what tile origins must be multiples of.
+
+    Taken from ``network.stride`` or, for the encoder-decoder families, from
+    ``network.encoder.output_stride``.
+
+    Raises
+    ------
+    OptionError
+        When the network states neither.
+    """
+    for owner, attribute in (
+        (network, "stride"),
+        (getattr(network, "encoder", None), "output_stride"),
+    ):
+        stride = getattr(owner, attribute, None)
+        if isinstance(stride, int) and stride >= 1:
+            return stride
+    raise OptionError(
+        f"{type(network).__name__} does not state its total down-sampling; give it an integer "
+        f"attribute `stride`."
+    )
+
+
+def nearest_names(name: str, known: Iterable[str], most: int = 3) -> str:
+    """Return ``" (did you mean 'a', 'b'?)"``, or nothing where no known name is near."""
+    near = difflib.get_close_matches(name.casefold(), list(known), n=most)
+    return f" (did you mean {', '.join(map(repr, near))}?)" if near else ""

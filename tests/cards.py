@@ -1,0 +1,35 @@
+"""Cards for tests."""
+
+from georaster_dl.bands import named_bands
+from georaster_dl.models.card import Architecture, Card, CardBand, CardClass, Cost, HaloFacts
+
+COLORS = ["#1f78b4", "#33a02c", "#b2df8a", "#ff7f00", "#a65628", "#e31a1c", "#999999", "#6a3d9a"]
+
+
+def card(
+    *, stride=8, default=16, exact=80, blend=0, bytes_per_pixel=400.0, bands=("B02", "B03", "B04"),
+    n_classes=4, first=1, quantity="reflectance", resolution_m=(10, 10), name="test-model", **more,
+):  # fmt: skip
+    return Card(
+        name=name,
+        version="1",
+        architecture=Architecture(
+            name="unet",
+            encoder="resnet18",
+            options={"encoder_depth": 3, "decoder_channels": [16, 8, 8]},
+        ),
+        bands=[
+            CardBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
+            for b in named_bands(bands)
+        ],
+        quantity=quantity,
+        resolution_m=resolution_m,
+        classes=[
+            CardClass(value=first + i, name=f"class {i}", color=COLORS[i % 8])
+            for i in range(n_classes)
+        ],
+        stride=stride,
+        halo=HaloFacts(default=default, exact=exact, blend=blend),
+        cost=Cost(macs_per_pixel=10_000, bytes_per_pixel=bytes_per_pixel),
+        **more,
+    )

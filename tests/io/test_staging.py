@@ -1,0 +1,186 @@
+"""Staging: outputs appear complete or not at all."""
+
+import errno
+import os
+
+import pytest
+
+from georaster_dl.errors import OutputError, SceneError
+from georaster_dl.io.staging import Staging, explain_os_error
+
+
+def hidden(folder):
+    return [p.name for p in folder.iterdir() if p.name.startswith(".geodl")]
+
+
+def test_outputs_and_sidecars_arrive_under_their_names(tmp_path):
+    (tmp_path / "a").mkdir()
+    tif, png = tmp_path / "map.tif", tmp_path / "a" / "look.png"
+    with Staging(tif, png, overwrite=False) as stage:
+        assert stage.path(tif).name == "map.tif"
+        assert stage.path(tif).parent != stage.path(png).parent
+        assert stage.path(tif).parent.parent == tmp_path
+        for name in ("map.tif", "map.tif.aux.xml", "map.qml"):
+            stage.path(tif).with_name(name).write_text(name)
+        stage.path(png).write_text("png")
+        assert not tif.exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "a",
+        "map.qml",
+        "map.tif",
+        "map.tif.aux.xml",
+    ]
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["look.png"]
+
+
+def test_outputs_are_moved_after_their_sidecars(tmp_path, monkeypatch):
+    order = []
+    replace = type(tmp_path).replace
+    monkeypatch.setattr(
+        type(tmp_path), "replace", lambda s, t: (order.append(t.name), replace(s, t))[1]
+    )
+    tif = tmp_path / "a.tif"
+    with Staging(tif, overwrite=False) as stage:
+        for name in ("a.tif", "a.tif.aux.xml", "a.qml"):
+            stage.path(tif).with_name(name).write_text("")
+    assert order[-1] == "a.tif"
+    assert len(order) == 3
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit, SceneError])
+def test_any_exception_leaves_everything_as_it_was(tmp_path, stop):
+    tif = tmp_path / "map.tif"
+    tif.write_text("old")
+    tif.with_suffix(".qml").write_text("old style")
+
+    def run():
+        with Staging(tif, overwrite=True) as stage:
+            stage.path(tif).write_text("new")
+            raise stop
+
+    with pytest.raises(stop):
+        run()
+    assert tif.read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.qml", "map.tif"]
+
+
+def test_stale_sidecars_of_an_overwritten_output_go(tmp_path):
+    tif = tmp_path / "map.tif"
+    stale = ["map.tif.ovr", "map.tif.msk", "map.tif.aux.xml", "map.qml"]
+    for name in ["map.tif", *stale, "other.qml"]:
+        (tmp_path / name).write_text("old")
+    with Staging(tif, overwrite=True) as stage:
+        stage.path(tif).write_text("new")
+        stage.path(tif).with_suffix(".qml").write_text("new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.qml", "map.tif", "other.qml"]
+    assert tif.with_suffix(".qml").read_text() == "new"
+
+
+def test_the_style_of_an_input_of_the_same_stem_is_left_alone(tmp_path):
+    scene, tif = tmp_path / "map.jp2", tmp_path / "map.tif"
+    for path in (scene, tif, tmp_path / "map.qml"):
+        path.write_text("old")
+    with Staging(tif, overwrite=True, protect=[scene]) as stage:
+        stage.path(tif).write_text("new")
+        stage.path(tif).with_suffix(".qml").write_text("new")
+    assert (tmp_path / "map.qml").read_text() == "old"
+
+
+def refusal(*outputs, **options):
+    with pytest.raises(OutputError) as caught, Staging(*outputs, **{"overwrite": False, **options}):
+        pass
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_existing_output_is_refused(tmp_path):
+    (tmp_path / "map.tif").write_text("old")
+    assert "exists already" in refusal(tmp_path / "map.tif")
+    assert hidden(tmp_path) == []
+
+
+def test_an_input_is_never_an_output(tmp_path, monkeypatch):
+    scene = tmp_path / "scene.tif"
+    scene.write_text("pixels")
+    (tmp_path / "link.tif").symlink_to(scene)
+    (tmp_path / "hard.tif").hardlink_to(scene)
+    monkeypatch.chdir(tmp_path)
+    for output in (
+        scene,
+        tmp_path / "x" / ".." / "scene.tif",
+        tmp_path / "link.tif",
+        tmp_path / "hard.tif",
+    ):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        assert "also an input" in refusal(output, overwrite=True, protect=["scene.tif"])
+    assert "also an input" in refusal(scene, overwrite=True, protect=[str(scene)])
+    with Staging(tmp_path / "ok.tif", overwrite=True, protect=["https://a/b.tif", scene]) as stage:
+        stage.path(tmp_path / "ok.tif").write_text("")
+
+
+def test_two_equal_outputs_are_refused(tmp_path):
+    assert "Two outputs" in refusal(tmp_path / "a.tif", tmp_path / "." / "a.tif")
+
+
+def test_a_folder_as_output_is_refused(tmp_path):
+    assert "is a folder" in refusal(tmp_path, overwrite=True)
+
+
+def test_missing_folder_is_refused_and_earlier_folders_are_cleaned(tmp_path):
+    assert "does not exist" in refusal(tmp_path / "a.tif", tmp_path / "no" / "a.tif")
+    assert hidden(tmp_path) == []
+
+
+def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    def fail(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("georaster_dl.io.staging.tempfile.mkdtemp", fail)
+    assert "not writable (Permission denied)" in refusal(tmp_path / "a.tif")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder(tmp_path):
+    (tmp_path / "ro").mkdir(mode=0o500)
+    assert "not writable" in refusal(tmp_path / "ro" / "a.tif")
+
+
+def test_output_never_written(tmp_path):
+    assert "was not written" in refusal(tmp_path / "a.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_output_is_named(tmp_path):
+    with (
+        pytest.raises(OutputError, match="not one of the staged"),
+        Staging(tmp_path / "a", overwrite=False) as stage,
+    ):
+        stage.path(tmp_path / "b")
+
+
+def test_full_disk_becomes_one_line(tmp_path):
+    with (
+        pytest.raises(OutputError, match=r"no space left.*MiB free"),
+        Staging(tmp_path / "a", overwrite=False),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_os_errors_name_the_reason(tmp_path):
+    assert "Permission denied" in str(
+        explain_os_error(PermissionError(13, "Permission denied"), tmp_path)
+    )
+
+
+def test_a_failing_move_is_an_output_error(tmp_path, monkeypatch):
+    def fail(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "replace", fail)
+    with (
+        pytest.raises(OutputError, match="Permission denied"),
+        Staging(tmp_path / "a", overwrite=False) as stage,
+    ):
+        stage.path(tmp_path / "a").write_text("")
+    assert hidden(tmp_path) == []

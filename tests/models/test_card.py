@@ -1,0 +1,123 @@
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from georaster_dl.bands import Band
+from georaster_dl.errors import ModelPackageError
+from georaster_dl.models.card import FORMAT, Card
+
+
+def test_card_survives_json(make_card):
+    card = make_card()
+    assert Card.from_json(card.to_json()) == card
+
+
+def test_card_tells_bands_and_legend(make_card):
+    card = make_card()
+    assert card.input_bands[0] == Band("B1", 550.0, 20.0)
+    assert card.legend.values == [10, 20, 30]
+    assert card.legend.classes[0].color == (1, 255, 1)
+
+
+def _band(**changes):
+    return [{"name": "B1", "mean": 0.0, "std": 1.0} | changes]
+
+
+def _class(**changes):
+    return [{"value": 1, "name": "water", "color": "#0000ff"} | changes]
+
+
+HOSTILE = [
+    ({"name": "../../etc/passwd"}, "name", "pattern"),
+    ({"name": "a/b"}, "name", "pattern"),
+    ({"name": "a\n"}, "name", "pattern"),
+    ({"name": "x" * 65}, "name", "{0,63}"),
+    ({"version": ""}, "version", "at least 1"),
+    ({"description": "\x1b[2J"}, "description", "U+001B"),
+    ({"description": "left\u202eright"}, "description", "U+202E"),
+    ({"description": "x" * 4001}, "description", "4000"),
+    ({"caution": "two\nlines"}, "caution", "U+000A"),
+    ({"stride": 10**9}, "stride", "512"),
+    ({"stride": 0}, "stride", "1"),
+    ({"halo": {"default": 10**6}}, "halo.default", "4096"),
+    ({"halo": {"default": 33}}, "halo.default", "multiple of stride"),
+    ({"halo": {"default": 0, "exact": 40}}, "halo.exact", "multiple of stride"),
+    ({"halo": {"default": 32, "blend": 33}}, "halo", "exceed default, 32"),
+    ({"halo": {"default": 32, "changed": 1.5}}, "halo.changed", "1"),
+    ({"bands": []}, "bands", "at least 1"),
+    ({"bands": _band() * 2049}, "bands", "2048"),
+    ({"bands": _band() * 2}, "bands", "distinct"),
+    ({"bands": _band(std=math.nan)}, "bands.0.std", "finite"),
+    ({"bands": _band(std=0)}, "bands.0.std", "greater than 0"),
+    ({"bands": _band(mean=math.inf)}, "bands.0.mean", "finite"),
+    ({"bands": _band(name="x" * 65)}, "bands.0.name", "64"),
+    ({"classes": []}, "classes", "at least 1"),
+    ({"classes": _class() * 1025}, "classes", "1024"),
+    ({"classes": _class() * 2}, "classes", "distinct"),
+    ({"classes": _class(value=70000)}, "classes.0.value", "65534"),
+    ({"classes": _class(color="red")}, "classes.0.color", "#"),
+    ({"architecture": {"name": "unet", "encoder": "tu-hf-hub:evil/model"}}, "encoder", "pattern"),
+    ({"architecture": {"name": "unet", "encoder": "../weights"}}, "encoder", "pattern"),
+    ({"architecture": {"name": "unet", "options": {"n": 10**9}}}, "options.n", "4096"),
+    ({"architecture": {"name": "unet", "options": {"n": [1] * 17}}}, "options.n", "16"),
+    ({"architecture": {"name": "unet", "options": {"n": [[1]]}}}, "options.n", "whole numbers"),
+    ({"architecture": {"name": "unet", "options": {"n": {"a": 1}}}}, "options.n", "whole number"),
+    ({"architecture": {"name": "unet", "options": {"n": math.nan}}}, "options.n", "number"),
+    ({"architecture": {"name": "unet", "options": {"__class__": 1}}}, "options", "pattern"),
+    ({"calibration": {"temperature": 0}}, "calibration.temperature", "0.01"),
+    ({"cost": {"macs_per_pixel": math.inf, "bytes_per_pixel": 1}}, "cost.macs_per_pixel", "finite"),
+    ({"metrics": {"iou": math.nan}}, "metrics.iou", "finite"),
+    ({"training": {"data": "x" * 501}}, "training.data", "500"),
+    ({"resolution_m": [20, 10]}, "resolution_m", "finest, coarsest"),
+    ({"resolution_m": [0, 10]}, "resolution_m.0", "greater than 0"),
+    ({"weights_sha256": "abc"}, "weights_sha256", "pattern"),
+    ({"task": "mining"}, "task", "segmentation"),
+    ({"surprise": 1}, "surprise", "not permitted"),
+]
+
+
+@pytest.mark.parametrize(("change", "field", "limit"), HOSTILE)
+def test_hostile_values_are_refused_in_one_line(fields, change, field, limit):
+    with pytest.raises(ModelPackageError) as raised:
+        Card(**fields(**change))
+    message = str(raised.value)
+    assert field in message
+    assert limit in message
+    assert message.isprintable()
+    assert len(message) < 1200
+
+
+def test_missing_fields_are_named():
+    with pytest.raises(ModelPackageError, match=r"name: Field required; .*and 5 more"):
+        Card.from_json("{}")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{", "[" * 100_000, '{"format":' + "9" * 5000 + "}", b"\xff\xfe"]
+)
+def test_what_is_no_card_is_refused(text):
+    with pytest.raises(ModelPackageError, match="damaged"):
+        Card.from_json(text)
+
+
+def test_newer_format_asks_for_an_upgrade(fields):
+    newer = fields(format=FORMAT + 1, invented_later={"a": 1})
+    with pytest.raises(ModelPackageError, match="written by a newer georaster_dl: upgrade"):
+        Card.from_json(json.dumps(newer))
+
+
+def test_oversized_card_is_refused_before_it_is_parsed():
+    with pytest.raises(ModelPackageError, match="at most"):
+        Card.from_json("x" * (4 * 2**20 + 1))
+
+
+def test_cards_and_names_need_no_torch():
+    code = (
+        "import sys, georaster_dl.models.card, georaster_dl.models.package as p, georaster_dl.models.registry as r;"
+        "p.builtin_models(); r.list_models(); r.describe_model('unet');"
+        "sys.exit([m for m in ('torch', 'timm', 'rasterio') if m in sys.modules] != [])"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,255 @@
+"""The engine over real files: laws of identity, exactness, nodata, and of how work is cut."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+
+from georaster_dl.bands import Band
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import Plane, Scene, SceneReader
+from georaster_dl.predict.device import Device
+from georaster_dl.predict.engine import Job, Product, run
+from georaster_dl.predict.optimise import prepare
+from georaster_dl.predict.plan import Plan
+from georaster_dl.tiling import Tiling
+from tests.networks import Planes, SmallUNet, seeded
+
+CPU = Device(torch.device("cpu"), torch.float32)
+NODATA = -99.0
+
+
+@pytest.fixture(scope="module")
+def memory_scene():
+    """Factory of scenes whose reader gives an array: GDAL is tested elsewhere, sizes are many here."""
+    arrays = {}
+
+    class FromMemory(SceneReader):
+        def __enter__(self):
+            return self if self._scene.name in arrays else super().__enter__()
+
+        def read(self, rows, cols, out=None):
+            if self._scene.name not in arrays:
+                return super().read(rows, cols, out)
+            array, valid = arrays[self._scene.name]
+            out[:] = array[:, rows, cols]
+            return out, valid[rows, cols]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr("georaster_dl.predict.strips.SceneReader", FromMemory)
+
+    def make(array, valid=None, block_rows=1):
+        valid = np.ones(array.shape[1:], bool) if valid is None else valid
+        name = str(len(arrays))
+        arrays[name] = (array, valid)
+        planes = tuple(
+            Plane(Band(str(i)), "memory", i + 1, str(array.dtype)) for i in range(len(array))
+        )
+        return Scene(
+            name, planes, GeoBox(array.shape[1:], (1, 0, 0, 0, -1, 0), None), None, block_rows
+        )
+
+    yield make
+    patch.undo()
+
+
+def predict(
+    scene,
+    network,
+    tiling,
+    *,
+    margin=0,
+    batch=1,
+    wanted=None,
+    gain=None,
+    render=None,
+    k=None,
+    logits=True,
+):
+    """Run the engine into an array of (planes, rows, cols)."""
+    n = len(scene.planes)
+    out = np.full((k or n, *scene.shape), NODATA, np.float32)
+
+    def sink(rows, cols, block):
+        out[:, rows, cols] = block
+
+    product = Product(render or (lambda scores: scores.clone()), NODATA, sink, from_logits=logits)
+    job = Job(
+        scene,
+        network,
+        Plan(tiling, margin, batch, 0, 0),
+        CPU,
+        gain or [1.0] * n,
+        [0.0] * n,
+        {"map": product},
+        wanted=wanted,
+    )
+    run(job)
+    return out
+
+
+@st.composite
+def cuts(draw):
+    shape = draw(st.tuples(st.integers(1, 60), st.integers(1, 60)))
+    halo = draw(st.integers(0, 6))
+    tile = draw(st.integers(2 * halo + 1, 2 * halo + 25))
+    tiling = Tiling(shape, tile=(tile, tile), halo=halo)
+    return tiling, draw(st.integers(1, 9)), draw(st.integers(1, 3))
+
+
+@given(cuts())
+def test_the_identity_model_returns_the_scene(memory_scene, cut):
+    tiling, block_rows, batch = cut
+    array = np.random.default_rng(0).normal(size=(2, *tiling.shape)).astype("float32")
+    scene = memory_scene(array, block_rows=block_rows)
+    assert np.array_equal(predict(scene, Planes(2), tiling, batch=batch), array)
+
+
+@given(cuts(), st.data())
+def test_nodata_in_is_nodata_out(memory_scene, cut, data):
+    tiling, block_rows, batch = cut
+    rng = np.random.default_rng(data.draw(st.integers(0, 5)))
+    array = rng.normal(size=(2, *tiling.shape)).astype("float32")
+    valid = rng.random(tiling.shape) > data.draw(st.sampled_from([0.0, 0.5, 0.97, 1.0]))
+    out = predict(memory_scene(array, valid, block_rows), Planes(2), tiling, batch=batch)
+    assert np.array_equal(out[:, valid], array[:, valid])
+    assert (out[:, ~valid] == NODATA).all()
+
+
+@given(cuts())
+def test_blended_constant_probabilities_stay_constant(memory_scene, cut):
+    tiling, block_rows, batch = cut
+    margin = tiling.largest_margin()
+    scene = memory_scene(np.full((2, *tiling.shape), 3.0, "float32"), block_rows=block_rows)
+    out = predict(scene, Planes(2), tiling, margin=margin, batch=batch, logits=False)
+    assert (out == out[0, 0, 0]).all()
+    assert out[0, 0, 0] == pytest.approx(0.5)
+
+
+def whole(network, array, stride=4):
+    """Untiled result; the scene is padded at right and bottom to the stride with normalised zeros."""
+    rows, cols = array.shape[1:]
+    padded = np.zeros(
+        (len(array), -(-rows // stride) * stride, -(-cols // stride) * stride), "float32"
+    )
+    padded[:, :rows, :cols] = array
+    with torch.inference_mode():
+        return network(torch.from_numpy(padded)[None])[0, :, :rows, :cols].numpy()
+
+
+@pytest.mark.parametrize("shape", [(150, 131), (97, 64), (40, 200), (1, 77), (90, 1), (3, 3)])
+def test_tiled_equals_whole_at_the_exact_halo(memory_scene, shape):
+    network = seeded(SmallUNet())
+    array = np.random.default_rng(1).normal(size=(3, *shape)).astype("float32")
+    expected = whole(network, array)
+    tiling = Tiling(shape, tile=(72, 72), halo=16, stride=4)
+    prepared = prepare(network, 3, 4, CPU.torch_device)
+    out = predict(memory_scene(array), prepared, tiling, k=4)
+    assert np.abs(out - expected).max() <= 1e-4 * expected.std()
+
+
+def test_a_halo_one_stride_too_small_is_not_exact(memory_scene):
+    # Context of the small net: 1 + 2 * 1 + 4 * 1 of the convolutions and 3 of the pooling, 4 of the
+    # up-sampling grid; 8 pixels of halo do not cover it, 12 do.
+    network = seeded(SmallUNet())
+    array = np.random.default_rng(1).normal(size=(3, 200, 200)).astype("float32")
+    expected = whole(network, array)
+
+    def error(halo):
+        tiling = Tiling((200, 200), tile=(64, 64), halo=halo, stride=4)
+        return np.abs(predict(memory_scene(array), network, tiling, k=4) - expected).max()
+
+    exact = next(halo for halo in range(0, 40, 4) if error(halo) <= 1e-4 * expected.std())
+    assert exact > 0
+    assert error(exact - 4) > 1e-2 * expected.std()
+
+
+def test_values_under_nodata_change_nothing_elsewhere(memory_scene):
+    network = seeded(SmallUNet())
+    rng = np.random.default_rng(2)
+    array = rng.normal(size=(3, 90, 90)).astype("float32")
+    valid = np.ones((90, 90), bool)
+    valid[20:50, 30:60] = False
+    other = array.copy()
+    other[:, ~valid] = rng.choice([np.nan, np.inf, -1e30, 65535], size=(3, (~valid).sum()))
+    tiling = Tiling((90, 90), tile=(48, 48), halo=8, stride=4)
+    first, second = (predict(memory_scene(a, valid), network, tiling, k=4) for a in (array, other))
+    assert np.array_equal(first, second)
+    assert np.isfinite(first[:, valid]).all()
+
+
+def test_empty_tiles_are_not_run_and_not_written(memory_scene):
+    class Counting(Planes):
+        calls = 0
+
+        def forward(self, x):
+            Counting.calls += len(x)
+            return super().forward(x)
+
+    array = np.ones((1, 100, 100), "float32")
+    valid = np.zeros((100, 100), bool)
+    valid[0:5, 0:5] = True
+    tiling = Tiling((100, 100), tile=(25, 25), halo=0)
+    out = predict(memory_scene(array, valid), Counting(1), tiling)
+    assert Counting.calls == 1
+    assert (out == 1).sum() == 25
+
+
+def test_only_the_wanted_pixels_are_predicted_with_full_context(memory_scene):
+    network = seeded(SmallUNet())
+    array = np.random.default_rng(3).normal(size=(3, 120, 120)).astype("float32")
+    asked = np.zeros((120, 120), bool)
+    asked[50:60, 30:100] = True
+    tiling = Tiling((120, 120), tile=(48, 48), halo=12, stride=4)
+    full = predict(memory_scene(array), network, tiling, k=4)
+    part = predict(memory_scene(array), network, tiling, k=4, wanted=lambda r, c: asked[r, c])
+    assert np.array_equal(part[:, asked], full[:, asked])
+    assert (part[:, ~asked] == NODATA).all()
+
+
+def test_batches_give_the_bytes_of_single_tiles(memory_scene):
+    network = seeded(SmallUNet())
+    array = np.random.default_rng(4).normal(size=(3, 100, 130)).astype("float32")
+    tiling = Tiling((100, 130), tile=(48, 48), halo=8, stride=4)
+    one, four = (predict(memory_scene(array), network, tiling, k=4, batch=n) for n in (1, 4))
+    assert np.allclose(one, four, atol=1e-5)
+
+
+def test_every_pixel_of_a_file_is_read_once(make_tif, monkeypatch):
+    array = np.random.default_rng(5).integers(1, 99, (2, 300, 170)).astype("uint16")
+    path = make_tif(array, tiled=True, blockxsize=64, blockysize=64)
+    hits = np.zeros((300, 170), int)
+    read = SceneReader.read
+
+    def counting(self, rows, cols, out=None):
+        hits[rows, cols] += 1
+        return read(self, rows, cols, out)
+
+    monkeypatch.setattr(SceneReader, "read", counting)
+    tiling = Tiling((300, 170), tile=(80, 80), halo=16, stride=4)
+    out = predict(open_scene(path), Planes(2), tiling)
+    assert np.array_equal(out, array)
+    assert (hits == 1).all()
+
+
+def test_an_error_in_reading_ends_the_run(make_tif):
+    path = make_tif(np.ones((1, 64, 64), "uint16"))
+    scene = open_scene(path)
+    path.unlink()
+    with pytest.raises(OSError, match="cannot be opened"):
+        predict(scene, Planes(1), Tiling((64, 64), tile=(32, 32), halo=0))
+
+
+def test_an_error_in_writing_ends_the_run(memory_scene):
+    scene = memory_scene(np.ones((1, 64, 64), "float32"))
+
+    def sink(*_):
+        raise OSError("disk full")
+
+    tiling = Tiling((64, 64), tile=(8, 8), halo=0)
+    product = Product(lambda s: s, NODATA, sink, from_logits=True)
+    job = Job(scene, Planes(1), Plan(tiling, 0, 1, 0, 0), CPU, [1.0], [0.0], {"map": product})
+    with pytest.raises(OSError, match="disk full"):
+        run(job)

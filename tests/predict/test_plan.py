@@ -1,0 +1,65 @@
+"""Plans fit the memory, the stride and the user's halo."""
+
+import pytest
+
+from georaster_dl.errors import DeviceError, OptionError
+from georaster_dl.predict.plan import make_plan, smaller
+from tests.cards import card
+
+GIB = 2**30
+
+
+def test_auto_takes_the_cards_halo_and_a_core_near_1024():
+    plan = make_plan((4096, 4096), card(stride=32, default=64, exact=320), memory=16 * GIB)
+    assert plan.tiling.halo == 64
+    assert plan.tiling.tile_shape == (1120, 1120)
+    assert plan.batch == 1
+
+
+def test_exact_and_a_number_of_pixels():
+    facts = card(stride=32, default=64, exact=320)
+    assert make_plan((5000, 5000), facts, memory=16 * GIB, halo="exact").tiling.halo == 320
+    assert make_plan((5000, 5000), facts, memory=16 * GIB, halo=33).tiling.halo == 64
+    assert make_plan((5000, 5000), facts, memory=16 * GIB, halo=0).tiling.halo == 0
+
+
+def test_exact_is_refused_where_the_dependency_is_global():
+    facts = card(stride=32, default=64, exact=None, blend=32)
+    with pytest.raises(OptionError, match="depends on the whole input"):
+        make_plan((5000, 5000), facts, memory=16 * GIB, halo="exact")
+    assert make_plan((5000, 5000), facts, memory=16 * GIB).margin == 32
+    assert make_plan((5000, 5000), facts, memory=16 * GIB, halo=0).margin == 0
+    with pytest.raises(OptionError, match="from 0 up"):
+        make_plan((5000, 5000), facts, memory=GIB, halo=-1)
+
+
+def test_tiles_shrink_with_the_memory_and_stop_with_a_message():
+    facts = card(stride=32, default=64, exact=320, bytes_per_pixel=2000)
+    sides = [
+        make_plan((9000, 9000), facts, memory=m).tiling.tile_shape[0]
+        for m in (16 * GIB, GIB, GIB // 4)
+    ]
+    assert sides == sorted(sides, reverse=True)
+    assert sides[-1] < sides[0]
+    with pytest.raises(DeviceError, match="MiB are free"):
+        make_plan((9000, 9000), facts, memory=1 << 20)
+
+
+def test_batches_only_where_they_help_and_fit():
+    facts = card(stride=32, default=64, exact=320)
+    assert make_plan((9000, 9000), facts, memory=100 * GIB, largest_batch=16).batch == 16
+    assert make_plan((500, 500), facts, memory=100 * GIB, largest_batch=16).batch == 1
+
+
+def test_after_out_of_memory_the_batch_then_the_tile_is_halved():
+    plan = make_plan(
+        (9000, 9000), card(stride=32, default=64, exact=320), memory=100 * GIB, largest_batch=4
+    )
+    steps = []
+    while plan is not None:
+        steps.append((plan.batch, max(plan.tiling.tile_shape)))
+        plan = smaller(plan)
+    assert [batch for batch, _ in steps[:3]] == [4, 2, 1]
+    sides = [side for _, side in steps[2:]]
+    assert sides == sorted(sides, reverse=True)
+    assert sides[-1] >= 2 * 64 + 2 * 32

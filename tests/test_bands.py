@@ -1,0 +1,52 @@
+"""Bands match by name, then by wavelength, and never by guess."""
+
+import pytest
+
+from georaster_dl.bands import SENTINEL2, Band, is_sentinel2, match_bands, named_bands
+from georaster_dl.errors import BandMismatchError
+
+
+def test_names_match_in_any_spelling():
+    wanted = named_bands(["B02", "B8A"])
+    assert match_bands(wanted, [Band("b8a"), Band("Band 2")]) == [1, 0]
+
+
+def test_wavelengths_match_where_names_do_not():
+    wanted = named_bands(["B04", "B11"])
+    present = [Band("swir16", 1610.4), Band("red", 665.0), Band("rededge", 704.1)]
+    assert match_bands(wanted, present) == [1, 0]
+
+
+def test_the_nearest_wavelength_wins_and_bad_bands_never():
+    present = [Band("a", 655.0), Band("b", 663.0), Band("c", 664.6, good=False)]
+    assert match_bands(named_bands(["B04"]), present) == [1]
+
+
+def test_a_name_is_not_believed_against_its_wavelength():
+    # Landsat's band 5 is near infrared, Sentinel-2's B05 is red edge.
+    with pytest.raises(BandMismatchError, match="misses B05"):
+        match_bands(named_bands(["B05"]), [Band("B5", 865.0)])
+
+
+@pytest.mark.parametrize(
+    ("centre", "found"), [(679, True), (680, False), (650, True), (649, False)]
+)
+def test_tolerance_is_15_nm_in_the_visible(centre, found):
+    present = [Band("x", float(centre))]
+    if found:
+        assert match_bands([Band("red", 664.9)], present) == [0]
+    else:
+        with pytest.raises(BandMismatchError):
+            match_bands([Band("red", 664.9)], present)
+
+
+def test_one_band_does_not_serve_twice():
+    with pytest.raises(BandMismatchError, match="only one band for x"):
+        match_bands([Band("a", 660.0), Band("b", 668.0)], [Band("x", 664.0)])
+
+
+def test_sentinel2_is_known_by_names_and_wavelengths():
+    assert is_sentinel2(SENTINEL2)
+    assert is_sentinel2([Band("B02"), Band("B8A")])
+    assert not is_sentinel2([Band("B02"), Band("pan")])
+    assert not is_sentinel2([Band("B05", 865.0)])
