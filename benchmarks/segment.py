@@ -1,0 +1,296 @@
+"""Speed and memory of ``geodl segment``, as ratios taken in one run.
+
+    python benchmarks/segment.py speed             4096 x 4096 x 10, U-Net ResNet-18, 8 classes
+    python benchmarks/segment.py memory            5490, 10980 and 21960 rows x 10980 x 10, 10 classes
+    python benchmarks/segment.py speed --device cuda
+
+Every measurement runs in a process of its own, so that peaks and caches do not mix. The network
+has random weights: its arithmetic is that of any other. Times are of the work itself, file to
+file, after the libraries are loaded and the network has run once; what loading takes is printed
+apart. ``pip install monai`` adds the comparison with its sliding_window_inference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+TILE = 1024
+
+
+def make_scene(path: Path, rows: int, cols: int) -> None:
+    """Sentinel-2-like uint16 scene, deflate, tiled: fields of one level with noise."""
+    import rasterio
+    from rasterio.transform import from_origin
+
+    rng = np.random.default_rng(0)
+    profile = {
+        "driver": "GTiff", "height": rows, "width": cols, "count": len(BANDS), "dtype": "uint16",
+        "crs": "EPSG:32631", "transform": from_origin(5e5, 5e6, 10, 10), "nodata": 0,
+        "tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "band",
+        "compress": "deflate", "predictor": 2, "BIGTIFF": "IF_SAFER", "NUM_THREADS": "ALL_CPUS",
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.descriptions = BANDS
+        dataset.scales, dataset.offsets = [1e-4] * len(BANDS), [-0.1] * len(BANDS)
+        for top in range(0, rows, 512):
+            height = min(512, rows - top)
+            for band in range(len(BANDS)):
+                fields = rng.integers(1200, 4000, (9, cols // 64 + 1)).repeat(64, 0).repeat(64, 1)
+                noise = rng.normal(0, 30, (height, cols))
+                block = (fields[:height, :cols] + noise).clip(1, 65535).astype("uint16")
+                dataset.write(block, band + 1, window=((top, top + height), (0, cols)))
+
+
+def make_model(path: Path, n_classes: int) -> None:
+    """U-Net ResNet-18 with random weights, as a package."""
+    import torch
+
+    from georaster_dl.bands import named_bands
+    from georaster_dl.models.card import Architecture, Card, CardBand, CardClass, HaloFacts
+    from georaster_dl.models.cost import measure_cost
+    from georaster_dl.models.package import save_model
+    from georaster_dl.models.registry import create_model
+
+    torch.manual_seed(0)
+    network = create_model("unet", in_bands=len(BANDS), n_classes=n_classes, encoder="resnet18")
+    card = Card(
+        name="benchmark",
+        version="1",
+        architecture=Architecture(name="unet", encoder="resnet18"),
+        bands=[
+            CardBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
+            for b in named_bands(BANDS)
+        ],
+        classes=[
+            CardClass(value=i + 1, name=f"class {i + 1}", color=f"#{i * 20:02x}8080")
+            for i in range(n_classes)
+        ],
+        stride=32,
+        halo=HaloFacts(default=64, exact=320),
+        cost=measure_cost(network, in_bands=len(BANDS), stride=32),
+    )
+    save_model(path, card, network)
+
+
+def part_read(scene: str, **_: object) -> dict[str, float]:
+    """Read the file once, block row by block row."""
+    from georaster_dl.io.environment import gdal_environment
+    from georaster_dl.io.reader import open_scene
+    from georaster_dl.io.scene import SceneReader
+
+    opened = open_scene(scene)
+    rows, cols = opened.shape
+    begun = time.perf_counter()
+    with gdal_environment(), SceneReader(opened) as reader:
+        for top in range(0, rows, 512):
+            reader.read(slice(top, min(top + 512, rows)), slice(0, cols))
+    return {"seconds": time.perf_counter() - begun}
+
+
+def part_forward(scene: str, model: str, device: str, precision: str, **_: object) -> dict[str, float]:
+    """Run the bare network over as many pixels as the scene has: no file, no halo, no folding."""
+    import torch
+
+    from georaster_dl.io.reader import open_scene
+    from georaster_dl.models.package import load_model
+    from georaster_dl.predict.device import Device
+
+    where = Device.choose(device, precision)
+    _card, network = load_model(Path(model))
+    network = network.to(where.torch_device).to(memory_format=torch.channels_last)
+    x = torch.randn(1, len(BANDS), TILE, TILE, device=where.torch_device)
+    x = x.to(memory_format=torch.channels_last)
+    rows, cols = open_scene(scene).shape
+    n = round(rows * cols / TILE**2)
+    with torch.inference_mode(), where.arithmetic():
+        network(x)
+        synchronise(where.is_cuda)
+        begun = time.perf_counter()
+        for _i in range(n):
+            network(x)
+        synchronise(where.is_cuda)
+    return {"seconds": time.perf_counter() - begun}
+
+
+def synchronise(is_cuda: bool) -> None:
+    """Wait for a GPU's queue."""
+    if is_cuda:
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def part_segment(
+    scene: str, model: str, device: str, precision: str, halo: str, warm: str, **_: object
+) -> dict[str, float]:
+    """``segment`` file to file."""
+    begun = time.perf_counter()
+    from georaster_dl.predict.options import Outputs, SegmentOptions
+    from georaster_dl.predict.segment import segment
+
+    options = SegmentOptions(
+        device=device, precision=precision, halo=int(halo), overwrite=True
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        if warm:
+            segment(warm, Path(model), Outputs(Path(folder) / "warm.tif"), options)
+        loaded = time.perf_counter()
+        facts: dict[str, object] = {}
+
+        def note(event: str, values: object) -> None:
+            if event == "start":
+                facts.update(values)  # type: ignore[call-overload]
+
+        summary = segment(scene, Path(model), Outputs(Path(folder) / "map.tif"), options, note)
+    return {
+        "seconds": summary.seconds,
+        "loading": loaded - begun,
+        "tiles": facts["tiles"],
+        "tile": facts["tile"],
+        "device": facts["device"],
+    }  # type: ignore[dict-item]
+
+
+def part_monai(scene: str, model: str, device: str, **_: object) -> dict[str, float]:
+    """MONAI's sliding window as its users write it: scene in memory, float32, then a GeoTIFF."""
+    import rasterio
+    import torch
+    from monai.inferers import sliding_window_inference
+
+    from georaster_dl.models.package import load_model
+
+    where = "cuda" if device.startswith("cuda") else "cpu"
+    _card, network = load_model(Path(model))
+    network = network.to(where)
+    with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+        network(torch.zeros(1, len(BANDS), 512, 512, device=where))
+        begun = time.perf_counter()
+        with rasterio.open(scene) as dataset:
+            profile = dataset.profile
+            x = torch.from_numpy(dataset.read().astype("float32"))
+        x = (x * 1e-4 - 0.3) / 0.1
+        y = sliding_window_inference(
+            x[None], (512, 512), 1, network, overlap=0.125, mode="gaussian",
+            sw_device=where, device="cpu",
+        )  # fmt: skip
+        classes = y.argmax(1).to(torch.uint8).numpy()
+        profile.update(count=1, dtype="uint8")
+        with rasterio.open(Path(folder) / "map.tif", "w", **profile) as out:
+            out.write(classes)
+    return {"seconds": time.perf_counter() - begun}
+
+
+PARTS = {"read": part_read, "forward": part_forward, "segment": part_segment, "monai": part_monai}
+
+
+def measure(part: str, **settings: object) -> dict[str, float]:
+    """Run one part in a process of its own and add its peak memory."""
+    command = [sys.executable, __file__, "part", json.dumps({"part": part, **settings})]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{part} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_part(text: str) -> None:
+    settings = json.loads(text)
+    result = PARTS[settings.pop("part")](**settings)
+    print(json.dumps({**result, "peak_gib": peak_gib()}))
+
+
+def peak_gib() -> float:
+    """Peak of this process's own memory; ru_maxrss would carry the parent's over."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    line = next(line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 2**20
+
+
+def machine() -> str:
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        "unknown processor",
+    )  # fmt: skip
+    return f"{cpu}, {len(os.sched_getaffinity(0))} cores"
+
+
+def speed(folder: Path, args: argparse.Namespace) -> None:
+    scene, warm, model = folder / "scene.tif", folder / "warm.tif", folder / "model.safetensors"
+    make_scene(scene, args.rows or 4096, 4096)
+    make_scene(warm, 256, 256)
+    make_model(model, 8)
+    common = {"scene": str(scene), "model": str(model), "device": args.device, "precision": args.precision}
+    parts = [("read", {}), ("forward", {}), ("segment", {"halo": "64"}), ("segment", {"halo": "0"})]
+    if importlib.util.find_spec("monai"):
+        parts.append(("monai", {}))
+    rounds: list[dict[str, dict[str, float]]] = []
+    for number in range(args.rounds):
+        found = {}
+        for part, extra in parts:
+            name = part + extra.get("halo", "")
+            found[name] = measure(part, **common, **extra, warm=str(warm))
+            print(f"round {number + 1}: {name:10s} {json.dumps(found[name])}", flush=True)
+        rounds.append(found)
+
+    def median(ratio):
+        return float(np.median([ratio(found) for found in rounds]))
+
+    def seconds(found, *names):
+        return sum(found[name]["seconds"] for name in names)
+
+    print(f"\n{machine()}; {rounds[0]['segment64']['device']}; median of {args.rounds} rounds")
+    for halo in ("64", "0"):
+        ratio = median(lambda f, h=halo: seconds(f, f"segment{h}") / seconds(f, "forward", "read"))
+        print(f"wall over (bare forward + one read), halo {halo}: {ratio:.3f}")
+    if "monai" in rounds[0]:
+        ratio = median(lambda f: seconds(f, "monai") / seconds(f, "segment64"))
+        print(f"MONAI over geodl at halo 64: {ratio:.2f}")
+        print(f"MONAI peak {median(lambda f: f['monai']['peak_gib']):.2f} GiB")
+    print(f"peak at halo 64: {median(lambda f: f['segment64']['peak_gib']):.2f} GiB")
+
+
+def memory(folder: Path, args: argparse.Namespace) -> None:
+    model = folder / "model.safetensors"
+    make_model(model, 10)
+    peaks = {}
+    for rows in (5490, 10980, 21960):
+        scene = folder / "scene.tif"
+        make_scene(scene, rows, 10980)
+        found = measure(
+            "segment", scene=str(scene), model=str(model), device=args.device,
+            precision=args.precision, halo="64", warm="",
+        )  # fmt: skip
+        peaks[rows] = found["peak_gib"]
+        print(f"{rows} x 10980 x 10, 10 classes: {json.dumps(found)}", flush=True)
+    print(f"\n{machine()}")
+    print(f"peak at 10980 rows: {peaks[10980]:.2f} GiB")
+    print(f"growth from 5490 to 21960 rows: {100 * (peaks[21960] / peaks[5490] - 1):.1f} %")
+
+
+def main() -> None:
+    if len(sys.argv) == 3 and sys.argv[1] == "part":
+        return run_part(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["speed", "memory"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--rows", type=int, help="rows of the speed scene, 4096 by default")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        {"speed": speed, "memory": memory}[args.what](Path(folder), args)
+    return None
+
+
+if __name__ == "__main__":
+    main()
