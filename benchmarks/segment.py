@@ -98,7 +98,9 @@ def part_read(scene: str, **_: object) -> dict[str, float]:
     return {"seconds": time.perf_counter() - begun}
 
 
-def part_forward(scene: str, model: str, device: str, precision: str, **_: object) -> dict[str, float]:
+def part_forward(
+    scene: str, model: str, device: str, precision: str, **_: object
+) -> dict[str, float]:
     """Run the bare network over as many pixels as the scene has: no file, no halo, no folding."""
     import torch
 
@@ -139,9 +141,7 @@ def part_segment(
     from georaster_dl.predict.options import Outputs, SegmentOptions
     from georaster_dl.predict.segment import segment
 
-    options = SegmentOptions(
-        device=device, precision=precision, halo=int(halo), overwrite=True
-    )
+    options = SegmentOptions(device=device, precision=precision, halo=int(halo), overwrite=True)
     with tempfile.TemporaryDirectory() as folder:
         if warm:
             segment(warm, Path(model), Outputs(Path(folder) / "warm.tif"), options)
@@ -229,7 +229,12 @@ def speed(folder: Path, args: argparse.Namespace) -> None:
     make_scene(scene, args.rows or 4096, 4096)
     make_scene(warm, 256, 256)
     make_model(model, 8)
-    common = {"scene": str(scene), "model": str(model), "device": args.device, "precision": args.precision}
+    common = {
+        "scene": str(scene),
+        "model": str(model),
+        "device": args.device,
+        "precision": args.precision,
+    }
     parts = [("read", {}), ("forward", {}), ("segment", {"halo": "64"}), ("segment", {"halo": "0"})]
     if importlib.util.find_spec("monai"):
         parts.append(("monai", {}))

@@ -71,6 +71,8 @@ def _run(arguments: list[str]) -> int:
             f"unexpected {type(error).__name__}: {error}; run again with --debug and report it.",
             arguments,
         )
+    else:
+        return 0
     return 1
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import click
@@ -52,12 +52,14 @@ class _Bar(Reporter):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]}"),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,  # in a log it would leave empty lines
         )
         self._task = self._progress.add_task("starting", total=None, rate="")
 
@@ -77,7 +79,7 @@ class _Bar(Reporter):
             self._progress.update(self._task, completed=share, rate=rate)
         elif event == "warning":
             self._progress.console.print(
-                f"geodl: {facts['message']}", markup=False, highlight=False
+                f"geodl: {facts['message']}", markup=False, highlight=False, soft_wrap=True
             )
 
 
@@ -104,8 +106,11 @@ def end_with_parent() -> None:
     """
 
     def watch() -> None:
-        while sys.stdin.buffer.read(4096):
-            pass
+        # Not through sys.stdin's buffer: its lock, held by this thread for ever, would make the
+        # interpreter abort when the run ends well.
+        with suppress(OSError):
+            while sys.stdin is not None and os.read(sys.stdin.fileno(), 4096):
+                pass
         if os.name == "posix":
             os.kill(os.getpid(), signal.SIGINT)
         else:

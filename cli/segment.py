@@ -91,10 +91,10 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
 def _outputs(scene: tuple[str, ...], given: dict[str, Any]) -> Outputs:
     from georaster_dl.predict.options import Outputs
 
-    stem = Path(urlparse(scene[0]).path.rstrip("/")).stem
-    land_cover = given["output"] or Path(f"{stem}_landcover.tif")
-    if land_cover.suffix.lower() not in (".tif", ".tiff"):
-        raise OptionError(f"The map is a GeoTIFF, but -o is {land_cover}; end its name in .tif.")
+    land_cover = given["output"] or Path(f"{_stem(scene[0])}_landcover.tif")
+    _check_suffix("-o", land_cover, "a GeoTIFF", (".tif", ".tiff"))
+    _check_suffix("--polygons", given["polygons"], "a GeoPackage", (".gpkg",))
+    _check_suffix("--quicklook", given["quicklook"], "a PNG", (".png",))
 
     def beside(kind: str) -> Path | None:
         return land_cover.with_name(f"{land_cover.stem}_{kind}.tif") if given[kind] else None
@@ -108,12 +108,24 @@ def _outputs(scene: tuple[str, ...], given: dict[str, Any]) -> Outputs:
     )
 
 
+def _stem(scene: str) -> str:
+    """Name of a scene without folder and ending; an address's query is no part of it."""
+    path = Path(urlparse(scene).path if "://" in scene else scene)
+    return path.absolute().stem or "scene"
+
+
+def _check_suffix(option: str, path: Path | None, kind: str, endings: tuple[str, ...]) -> None:
+    # A file whose name promises another format opens nowhere.
+    if path is not None and path.suffix.lower() not in endings:
+        raise OptionError(f"{option} makes {kind}, but its name is {path}; end it in {endings[0]}.")
+
+
 def _options(given: dict[str, Any]) -> SegmentOptions:
     from georaster_dl.predict.options import SegmentOptions
 
     halo = given["halo"]
     if halo not in ("auto", "exact"):
-        if not halo.isdigit():
+        if not halo.isdecimal():
             raise OptionError(f"--halo must be auto, exact or a number of pixels, not {halo!r}.")
         halo = int(halo)
     return SegmentOptions(

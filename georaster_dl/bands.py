@@ -65,7 +65,12 @@ _SENTINEL2 = {band.name: band for band in SENTINEL2}
 
 
 def _key(name: str) -> str:
-    """Band name in one spelling: case folded, ``B2``, ``b02`` and ``B02`` alike."""
+    """Band name in one spelling: case folded, ``B2``, ``b02`` and ``B02`` alike.
+
+    ``band_2`` only says that a file names nothing: the second of blue, green, red is no B02.
+    """
+    if re.fullmatch(r"band_\d+", name):
+        return name
     folded = re.sub(r"[^0-9a-z]", "", name.casefold())
     numbered = re.fullmatch(r"(b|band)0*(\d+a?)", folded)
     return f"b{numbered[2]}" if numbered else folded

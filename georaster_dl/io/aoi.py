@@ -7,6 +7,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import numpy.typing as npt
+import pyogrio
 from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 from rasterio.features import geometry_mask
@@ -68,7 +69,13 @@ class AreaOfInterest:
 
 def _polygons(path: Path) -> geopandas.GeoDataFrame:
     try:
-        frame = geopandas.read_file(path)
+        # A GeoPackage may hold tables without geometry too, its styles for example.
+        layers = [name for name, geometry in pyogrio.list_layers(path) if geometry is not None]
+        frame = (
+            geopandas.read_file(path, layer=layers[0])
+            if layers
+            else geopandas.GeoDataFrame(geometry=[])
+        )
     except Exception as error:  # pyogrio raises many kinds; all mean the same here
         raise OptionError(
             f"--aoi {path} cannot be read as polygons ({error}); give a GeoPackage, GeoJSON or Shapefile."

@@ -7,7 +7,7 @@ import rasterio
 __all__ = ["gdal_environment"]
 
 
-def gdal_environment(cache_mib: int = 128) -> rasterio.Env:
+def gdal_environment(cache_mib: int = 64) -> rasterio.Env:
     """GDAL settings for reading and writing scenes, as a context manager.
 
     The block cache is small on purpose: pixels are read once, in strips, so a cache as large as

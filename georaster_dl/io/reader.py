@@ -226,6 +226,11 @@ def _with_options(scene: Scene, options: SceneOptions) -> Scene:
     if options.scale is not None or options.offset is not None:
         scale = 1.0 if options.scale is None else options.scale
         offset = options.offset or 0.0
+        if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
+            raise OptionError(
+                f"--scale {scale:g} and --offset {offset:g} leave nothing of the numbers; give finite "
+                f"numbers and a scale other than 0."
+            )
         planes = [replace(p, scale=scale, offset=offset, calibrated=True) for p in planes]
     return replace(scene, planes=tuple(planes))
 

@@ -23,7 +23,9 @@ from georaster_dl.errors import SceneError
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.raster import Georeference, Raster, resolution_m
 
-__all__ = ["Plane", "Scene", "SceneReader", "open_dataset"]
+__all__ = ["Plane", "Scene", "SceneReader", "open_dataset", "source_files"]
+
+_THINNED_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -97,28 +99,23 @@ class Scene:
         """The scene with these planes, in this order."""
         return replace(self, planes=tuple(self.planes[i] for i in indices))
 
-    def read(
-        self,
-        rows: slice | None = None,
-        cols: slice | None = None,
-        *,
-        longest: int | None = None,
-    ) -> Raster:
-        """Physical values of these rows and cols (all by default) as a float32 raster.
-
-        With ``longest``, a view of at most so many pixels on its longer side, by nearest pixel or
-        from the file's overviews.
-        """
+    def read(self, rows: slice | None = None, cols: slice | None = None) -> Raster:
+        """Physical values of these rows and cols (all by default) as a float32 raster."""
         n_rows, n_cols = self.shape
         rows, cols = rows or slice(0, n_rows), cols or slice(0, n_cols)
-        shape = (rows.stop - rows.start, cols.stop - cols.start)
-        geobox = self.geobox[rows, cols]
-        if longest is not None and max(shape) > longest:
-            shape = tuple(max(1, round(n * longest / max(shape))) for n in shape)
-            geobox = geobox.zoom_to(shape)
-        numbers = np.empty((len(self.planes), *shape), self.dtype)
         with gdal_environment(), SceneReader(self) as reader:
-            numbers, valid = reader.read(rows, cols, out=numbers)
+            numbers, valid = reader.read(rows, cols)
+        return self._physical(numbers, valid, self.geobox[rows, cols])
+
+    def thumbnail(self, longest: int) -> Raster:
+        """Physical values of the whole scene, thinned out to at most ``longest`` pixels a side."""
+        with gdal_environment(), SceneReader(self) as reader:
+            numbers, valid = reader.read_thinned(-(-max(self.shape) // longest))
+        return self._physical(numbers, valid, self.geobox.zoom_to(valid.shape))
+
+    def _physical(
+        self, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_], geobox: Georeference
+    ) -> Raster:
         array = numbers.astype(np.float32)
         array *= np.array([p.scale for p in self.planes], np.float32)[:, None, None]
         array += np.array([p.offset for p in self.planes], np.float32)[:, None, None]
@@ -133,9 +130,19 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
             return rasterio.open(path)
     except (RasterioError, OSError, IndexError) as error:
         raise SceneError(
-            f"{path} cannot be opened as a raster ({str(error).rstrip('.')}). Give a file that GDAL reads "
-            f"(GeoTIFF, JP2, VRT, ENVI, NetCDF, a .SAFE folder or zip, a STAC item)."
+            f"{path} cannot be opened as a raster ({str(error).rstrip('.')}). Fetch it again if it is cut short, or give "
+            f"a file that GDAL reads (GeoTIFF, JP2, VRT, ENVI, NetCDF, a .SAFE folder or zip, a STAC item)."
         ) from error
+
+
+def source_files(scene: Scene) -> list[str]:
+    """Every file that the scene's pixels come from, those behind a VRT or a container included."""
+    files: dict[str, None] = {}
+    with gdal_environment():
+        for path in dict.fromkeys(plane.path for plane in scene.planes):
+            with open_dataset(path) as dataset:
+                files |= dict.fromkeys([path, *dataset.files])
+    return list(files)
 
 
 class SceneReader:
@@ -203,9 +210,34 @@ class SceneReader:
             except RasterioError as error:
                 raise SceneError(
                     f"Rows {rows.start} to {rows.stop} of {group.planes[0].path} cannot be read: "
-                    f"{error.__cause__ or error}. The file is damaged or incomplete; fetch it again."
+                    f"{str(error.__cause__ or error).rstrip('.')}. The file is damaged or incomplete; fetch it again."
                 ) from error
         return out, valid
+
+    def read_thinned(self, factor: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Stored numbers and valid mask of the whole scene, about every ``factor``-th pixel.
+
+        From overviews where every file has a fitting one. Otherwise strip by strip at full
+        resolution: GDAL's own thinning decodes a JP2 anew for every line.
+        """
+        rows, cols = self._scene.shape
+        everything = slice(0, rows), slice(0, cols)
+        levels = [set(group.dataset.overviews(group.planes[0].index)) for group in self._groups]
+        fitting = [level for level in set.intersection(*levels) if level >= factor]
+        if factor == 1 or fitting:
+            level = min(fitting, default=1)
+            shape = (len(self._scene.planes), -(-rows // level), -(-cols // level))
+            return self.read(*everything, out=np.empty(shape, self._scene.dtype))
+        step = _THINNED_ROWS // factor * factor or factor
+        strips = [
+            tuple(
+                a[..., ::factor, ::factor]
+                for a in self.read(slice(top, min(top + step, rows)), everything[1])
+            )
+            for top in range(0, rows, step)
+        ]
+        numbers, valid = zip(*strips, strict=True)
+        return np.concatenate(numbers, axis=1), np.concatenate(valid, axis=0)
 
 
 class _Group:

@@ -184,8 +184,8 @@ def require_space(path: Path, needed: int) -> None:
         raise explain_os_error(error, path) from error
     if free < needed:
         raise OutputError(
-            f"Cannot write {path.name}: no space left: {needed / 2**20:.0f} MiB needed, "
-            f"{free / 2**20:.0f} MiB free; free some space or write to another disk."
+            f"Cannot write {path.name}: no space left: {needed / 2**20:.1f} MiB needed, "
+            f"{free / 2**20:.1f} MiB free; free some space or write to another disk."
         )
 
 

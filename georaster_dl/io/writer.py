@@ -107,8 +107,9 @@ class RasterWriter:
         self._dtype = np.dtype(spec.dtype)
         # Which work blocks got a pixel that is not nodata: these must be in the file after closing.
         self._filled = np.zeros((self._shape[0], *(-(-n // _BLOCK) for n in self._shape[1:])), bool)
-        # Overviews add a third. Refusing now beats failing after hours.
-        require_space(self._path, math.prod(self._shape) * self._dtype.itemsize * 4 // 3)
+        # Blocks are whole and overviews add a third. Refusing now beats failing after hours.
+        pixels = self._filled.size * _BLOCK**2
+        require_space(self._path, pixels * self._dtype.itemsize * 4 // 3)
         self._dataset: Any = None
         try:
             with self._explained():

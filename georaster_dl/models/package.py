@@ -181,8 +181,20 @@ def load_model(path: str | Path) -> tuple[Card, nn.Module]:
         )
     network = network_of(card)
     _check_shapes(path, _shapes(network), shapes)
+    _check_stride(card, network)
     network.load_state_dict({name: _single(path, name, tensor) for name, tensor in weights.items()})
     return card, network.eval()
+
+
+def _check_stride(card: Card, network: nn.Module) -> None:
+    from georaster_dl.models.registry import network_stride
+
+    stride = network_stride(network)
+    if card.stride % stride:
+        raise ModelPackageError(
+            f"The card of {card.name} says stride {card.stride}, but the network down-samples by {stride}; "
+            f"correct the card."
+        )
 
 
 def _single(path: str | Path, name: str, tensor: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from georaster_dl.tiling import Tile
 
 __all__ = ["Job", "Product", "run"]
 
-_READ_AHEAD = 2
+_READ_AHEAD = 1  # and one more is being cut while that waits
 _WRITE_BEHIND = 4
 
 Mask = npt.NDArray[np.bool_]
@@ -74,11 +74,18 @@ class Job:
     progress: Callable[[int], None] = field(default=lambda _: None)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Batch:
-    inputs: list[TileInput]
-    numbers: Tensor  # (N, bands, rows, cols), on the device
+    tiles: list[tuple[Tile, Mask]]  # with the valid mask of the tile's outer window
+    numbers: Tensor | None  # (N, bands, rows, cols), on the device
     valid: Tensor  # (N, 1, rows, cols), on the device
+
+    def take_numbers(self) -> Tensor:
+        """The numbers, once: a tile's worth of memory less while the network runs."""
+        numbers, self.numbers = self.numbers, None
+        if numbers is None:
+            raise RuntimeError("The numbers of a batch were asked for twice.")
+        return numbers
 
 
 def run(job: Job) -> None:
@@ -97,9 +104,9 @@ def run(job: Job) -> None:
                     writer.submit(partial(job.progress, _area(stitcher.final(item))))
                     continue
                 outputs = network(item)
-                for index, tile in enumerate(item.inputs):
-                    made = _made_on_device(job, stitcher, tile, outputs[index])
-                    writer.submit(partial(_finish, job, stitcher, tile, made))
+                for (tile, valid), logits in zip(item.tiles, outputs, strict=False):
+                    made = _made_on_device(job, stitcher, tile, logits)
+                    writer.submit(partial(_finish, job, stitcher, tile, valid, made))
         finally:
             batches.close()
 
@@ -135,6 +142,7 @@ class _Upload:
         )
 
     def __call__(self, inputs: list[TileInput]) -> _Batch:
+        tiles = [(item.tile, item.valid) for item in inputs]
         numbers = [torch.from_numpy(item.numbers) for item in inputs]
         valid = [torch.from_numpy(item.valid) for item in inputs]
         # Every batch has one size, so that the same kernels run for the last tiles too.
@@ -143,14 +151,14 @@ class _Upload:
         valid += [torch.zeros_like(valid[0])] * missing
         if self._stream is None:
             stack = torch.stack if self._batch > 1 else (lambda tensors: tensors[0][None])
-            return _Batch(inputs, stack(numbers), stack(valid)[:, None])
+            return _Batch(tiles, stack(numbers), stack(valid)[:, None])
         with torch.cuda.stream(self._stream):
             where = self._device.torch_device
             moved = [
                 torch.stack(t).pin_memory().to(where, non_blocking=True) for t in (numbers, valid)
             ]
         self._stream.synchronize()
-        return _Batch(inputs, moved[0], moved[1][:, None])
+        return _Batch(tiles, moved[0], moved[1][:, None])
 
 
 class _Normalised:
@@ -163,25 +171,25 @@ class _Normalised:
         self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
 
     def __call__(self, batch: _Batch) -> Tensor:
-        x = batch.numbers.to(dtype=torch.float32, memory_format=torch.channels_last)
-        x = (
-            x.mul_(self._gain).add_(self._bias)
-            if x is not batch.numbers
-            else x * self._gain + self._bias
-        )
+        numbers = batch.take_numbers()
+        x = torch.empty(
+            numbers.shape, device=numbers.device, memory_format=torch.channels_last
+        ).copy_(numbers)
+        del numbers
+        x.mul_(self._gain).add_(self._bias)
         # Without a measurement a pixel is the training mean, whatever number stands in the file.
-        x = x.masked_fill_(~batch.valid, 0.0)
+        x.masked_fill_(~batch.valid, 0.0)
         with self._job.device.arithmetic():
             logits: Tensor = self._job.network(x)
         return logits
 
 
 def _made_on_device(
-    job: Job, stitcher: Stitcher, item: TileInput, logits: Tensor
+    job: Job, stitcher: Stitcher, tile: Tile, logits: Tensor
 ) -> dict[str, Tensor] | Tensor:
     """The tile's part of every product, or its probabilities where neighbours must be blended."""
-    outer, (rows, cols) = item.tile, stitcher.reach(item.tile)
-    logits = logits[:, _within(rows, outer.outer_rows), _within(cols, outer.outer_cols)]
+    rows, cols = stitcher.reach(tile)
+    logits = logits[:, _within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
     blended = job.plan.margin > 0
     if not blended and all(product.from_logits for product in job.products.values()):
         return {name: product.render(logits) for name, product in job.products.items()}
@@ -192,15 +200,14 @@ def _made_on_device(
 
 
 def _finish(
-    job: Job, stitcher: Stitcher, item: TileInput, made: dict[str, Tensor] | Tensor
+    job: Job, stitcher: Stitcher, tile: Tile, valid: Mask, made: dict[str, Tensor] | Tensor
 ) -> None:
     """Stitch, mask and hand over; runs in the writer's thread, where waiting for a GPU hurts none."""
-    rows, cols = stitcher.final(item.tile)
+    rows, cols = stitcher.final(tile)
     if isinstance(made, Tensor):
-        probabilities = torch.from_numpy(stitcher.add(item.tile, made.cpu().numpy()))
+        probabilities = torch.from_numpy(stitcher.add(tile, made.cpu().numpy()))
         made = {name: product.render(probabilities) for name, product in job.products.items()}
-    outer = item.tile
-    valid = item.valid[_within(rows, outer.outer_rows), _within(cols, outer.outer_cols)]
+    valid = valid[_within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
     if job.wanted is not None:
         valid = valid & job.wanted(rows, cols)
     for name, product in job.products.items():

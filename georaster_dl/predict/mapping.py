@@ -84,6 +84,7 @@ class Mapping:
             halo=self._options.halo,
             tile_limit=self._options.tile,
             largest_batch=_GPU_BATCH if self.device.is_cuda else 1,
+            bytes_per_value=self.device.dtype.itemsize,
         )
         while plan is not None:
             try:

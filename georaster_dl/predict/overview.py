@@ -20,8 +20,8 @@ _TOLERANCE_NM = 40.0
 
 def write_overview(scene: Scene, class_map: Path, out: Path, *, legend: Legend) -> None:
     """Draw the scene in its natural colours beside the map, as PNG."""
-    image = scene.select(_red_green_blue(scene.bands)).read(longest=_LONGEST)
-    mapped = open_scene(class_map).read(longest=_LONGEST)
+    image = scene.select(_red_green_blue(scene.bands)).thumbnail(_LONGEST)
+    mapped = open_scene(class_map).thumbnail(_LONGEST)
     write_quicklook(
         out,
         image=image.array,

@@ -16,6 +16,10 @@ _LARGEST = 2048
 _SHARE = 0.5  # of the free memory, the rest is for the strip, the writer and others
 _SCRATCH = 1.4  # kernels' own buffers, over the activations that the card counts
 _LARGEST_BATCH = 16
+# Tile and strip together stay below this even where far more is free: a wide scene gets flatter
+# tiles, which costs a few per cent of time and keeps a run modest on a shared machine.
+_MODEST = 768 * 2**20
+_BLOCK_ROWS = 512  # rows of a strip beyond the tile's, read because files are decoded in blocks
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def make_plan(
     halo: int | Literal["auto", "exact"] = "auto",
     tile_limit: int | None = None,
     largest_batch: int = 1,
+    bytes_per_value: int = 4,
 ) -> Plan:
     """Cut a scene of ``shape`` (rows, cols) for the model of ``card``.
 
@@ -62,6 +67,7 @@ def make_plan(
         equal the untiled result.
     tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
     largest_batch : most tiles at once; a CPU gains nothing from more than one.
+    bytes_per_value : of the network's arithmetic, 4 for fp32 and 2 for bf16 and fp16.
 
     Raises
     ------
@@ -71,7 +77,8 @@ def make_plan(
         When not even the smallest tile fits into the memory.
     """
     context, margin = _halo(card, halo)
-    per_pixel = _SCRATCH * card.cost.bytes_per_pixel + 16 * len(card.bands)
+    activations = card.cost.bytes_per_pixel * bytes_per_value / 4
+    per_pixel = _SCRATCH * activations + 16 * len(card.bands)
     affordable = int((_SHARE * memory / per_pixel) ** 0.5)
     smallest = 2 * context + 2 * card.stride
     wished = tile_limit or min(max(_SWEET_SPOT + 2 * context, 8 * context), max(_LARGEST, smallest))
@@ -83,13 +90,20 @@ def make_plan(
             f"with a halo of {context}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
             f"smaller --halo or another --device."
         )
-    tiling = Tiling(shape, tile=(limit, limit), halo=context, stride=card.stride)
+    rows = limit
+    if tile_limit is None:
+        of_row = shape[1] * (2 * len(card.bands) + 1)  # bytes that a row of the strip takes
+        modest = int(
+            (_MODEST - _BLOCK_ROWS * of_row) / (min(limit, shape[1]) * activations + of_row)
+        )
+        rows = min(limit, max(modest // card.stride * card.stride, smallest))
+    tiling = Tiling(shape, tile=(rows, limit), halo=context, stride=card.stride)
     rows, cols = tiling.tile_shape
     tile_bytes = int(rows * cols * per_pixel)
     batch = max(
         1, min(largest_batch, _LARGEST_BATCH, len(tiling), int(_SHARE * memory) // tile_bytes)
     )
-    strip = (rows + 512) * shape[1] * (2 * len(card.bands) + 1)
+    strip = (rows + _BLOCK_ROWS) * shape[1] * (2 * len(card.bands) + 1)
     return Plan(
         tiling=tiling,
         margin=min(margin, tiling.largest_margin()),

@@ -15,6 +15,7 @@ from georaster_dl.io.aoi import AreaOfInterest
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.polygons import check_polygons_possible, write_polygons
 from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import source_files
 from georaster_dl.io.staging import Staging
 from georaster_dl.models.package import read_card
 from georaster_dl.predict.fit import fit_scene
@@ -68,9 +69,10 @@ def segment(
             and (scene.geobox.crs is not None or not scene.geobox.affine.is_identity),
         )
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, scene.geobox)
-    inputs: list[Path | str] = [*{plane.path for plane in scene.planes}, model]
-    inputs += [options.aoi] if options.aoi else []
     files = outputs.all()
+    inputs: list[Path | str] = [model, *([options.aoi] if options.aoi else [])]
+    # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
+    inputs += source_files(scene) if any(file.exists() for file in files) else []
     with gdal_environment(), Staging(*files, overwrite=options.overwrite, protect=inputs) as stage:
         # Loading torch takes seconds; what can be wrong without it has been checked by now.
         from georaster_dl.predict.mapping import Mapping

@@ -221,13 +221,14 @@ def test_georeferencing_of_every_kind_is_kept(make_tif):
     assert nowhere.resolution_m is None
 
 
-def test_vrt_and_thumbnail(make_tif, tmp_path):
+def test_a_thumbnail_is_thinned_out_or_comes_from_overviews(make_tif):
     path = make_tif(numbers(1, 40, 60))
-    with rasterio.open(path) as source, rasterio.vrt.WarpedVRT(source) as _:
-        pass
-    small = open_scene(path).read(longest=20)
-    assert small.array.shape == (1, 13, 20)
+    small = open_scene(path).thumbnail(20)
+    assert np.array_equal(small.array[0], numbers(1, 40, 60)[0, ::3, ::3])
     assert small.geobox.resolution.x == pytest.approx(30)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2, 4])
+    assert open_scene(path).thumbnail(20).array.shape == (1, 10, 15)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The engine over real files: laws of identity, exactness, nodata, and of how work is cut."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -145,7 +147,7 @@ def test_tiled_equals_whole_at_the_exact_halo(memory_scene, shape):
     array = np.random.default_rng(1).normal(size=(3, *shape)).astype("float32")
     expected = whole(network, array)
     tiling = Tiling(shape, tile=(72, 72), halo=16, stride=4)
-    prepared = prepare(network, 3, 4, CPU.torch_device)
+    prepared = prepare(copy.deepcopy(network), 3, 4, CPU.torch_device)
     out = predict(memory_scene(array), prepared, tiling, k=4)
     assert np.abs(out - expected).max() <= 1e-4 * expected.std()
 

@@ -34,10 +34,10 @@ def test_exact_is_refused_where_the_dependency_is_global():
 
 
 def test_tiles_shrink_with_the_memory_and_stop_with_a_message():
-    facts = card(stride=32, default=64, exact=320, bytes_per_pixel=2000)
+    facts = card(stride=32, default=64, exact=320, bytes_per_pixel=400)
     sides = [
         make_plan((9000, 9000), facts, memory=m).tiling.tile_shape[0]
-        for m in (16 * GIB, GIB, GIB // 4)
+        for m in (16 * GIB, GIB // 2, GIB // 8)
     ]
     assert sides == sorted(sides, reverse=True)
     assert sides[-1] < sides[0]
@@ -63,3 +63,15 @@ def test_after_out_of_memory_the_batch_then_the_tile_is_halved():
     sides = [side for _, side in steps[2:]]
     assert sides == sorted(sides, reverse=True)
     assert sides[-1] >= 2 * 64 + 2 * 32
+
+
+def test_a_wide_scene_gets_flatter_tiles_so_that_memory_stays_modest():
+    facts = card(
+        stride=32, default=64, exact=320, bytes_per_pixel=420, bands=[f"b{i}" for i in range(10)]
+    )
+    narrow = make_plan((20_000, 4096), facts, memory=100 * GIB).tiling.tile_shape
+    wide = make_plan((20_000, 10_980), facts, memory=100 * GIB).tiling.tile_shape
+    assert narrow[0] > wide[0]
+    short = make_plan((5000, 10_980), facts, memory=100 * GIB)
+    long = make_plan((50_000, 10_980), facts, memory=100 * GIB)
+    assert long.memory <= short.memory * 1.1

@@ -1,0 +1,75 @@
+"""``geodl info``: what a scene holds, and whether a model fits it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import BANDS, SHAPE, make_model, noise, write_scene
+
+
+def test_text(geodl, scene):
+    ended = geodl("info", scene)
+    assert (ended.code, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert lines[0] == str(scene)
+    assert lines[1] == "150 x 130 pixels, 3 bands uint16, EPSG:32631, 10 m"
+    share = (noise()[0] == 0).mean()
+    assert lines[2] == f"nodata {100 * share:.1f} %"
+    assert lines[3].split() == ["1", "B02", "492.4", "nm", "value", "=", "0.0001", "x", "number", "+0", "nodata", "0"]
+    assert len(lines) == 6
+
+
+def test_json(geodl, scene):
+    facts = json.loads(geodl("info", scene, "--json").out)
+    assert (facts["rows"], facts["cols"]) == SHAPE
+    assert [band["name"] for band in facts["bands"]] == list(BANDS)
+    assert facts["bands"][2]["wavelength_nm"] == pytest.approx(664.6)
+    assert facts["nodata_exact"] is True
+    assert facts["nodata_share"] == pytest.approx((noise()[0] == 0).mean())
+    assert facts["crs"] == "EPSG:32631"
+
+
+def test_model_that_fits(geodl, model, scene, narrow_memory, monkeypatch):
+    monkeypatch.setattr("georaster_dl.memory.available_memory", lambda: 6_000_000)
+    text = geodl("info", scene, "-m", model).out
+    assert "test-model fits, reading B02, B03, B04" in text
+    facts = json.loads(geodl("info", scene, "-m", model, "--json").out)["model"]
+    assert facts["tiles"] > 1
+    assert facts["halo"] == 16
+    assert facts["memory_mib"] >= 0
+    assert facts["cpu_seconds"] >= 0
+
+
+def test_model_that_does_not_fit(refused, scene, tmp_path):
+    model = make_model(tmp_path / "m.safetensors", bands=("B02", "B03", "B12"))
+    said = refused("info", scene, "-m", model)
+    assert "misses B12 (2202 nm)" in said
+    assert "B04 (665 nm)" in said
+
+
+def test_unmarked_scene(geodl, tmp_path):
+    """No CRS, no names, no scale, no nodata."""
+    path = write_scene(
+        tmp_path / "s.tif", noise() + np.uint16(1), bands=None, scale=None,
+        nodata=None, crs=None, transform=None,
+    )  # fmt: skip
+    lines = geodl("info", path).out.splitlines()
+    assert "no CRS, resolution unknown" in lines[1]
+    assert lines[2] == "nodata 0.0 %"
+    assert lines[3].split() == ["1", "band_1", "uncalibrated", "numbers"]
+
+
+def test_what_the_user_knows_better(geodl, scene):
+    options = ["--bands", "B04,B03,B02", "--nodata", 5, "--scale", 0.5, "--offset", 1]
+    facts = json.loads(geodl("info", scene, *options, "--json").out)
+    assert [band["name"] for band in facts["bands"]] == ["B04", "B03", "B02"]
+    assert {(b["nodata"], b["scale"], b["offset"]) for b in facts["bands"]} == {(5, 0.5, 1)}
+
+
+def test_errors(refused, scene, tmp_path):
+    assert "missing.tif does not exist" in refused("info", "missing.tif")
+    assert "Missing argument" in refused("info")
+    (tmp_path / "empty").mkdir()
+    assert "empty folder" in refused("info", "empty")
+    assert "did you mean" in refused("info", scene, "-m", "landcover-samlpe")

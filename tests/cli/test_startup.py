@@ -1,0 +1,39 @@
+"""What the command imports before it has something to compute."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import noise, write_scene
+
+
+def imported(*arguments, cwd):
+    """Modules loaded at the end of ``geodl`` with these arguments, run as a process."""
+    code = (
+        "import sys; from geodl_cli.main import _run; code = _run(sys.argv[1:]);"
+        "print('|'.join(sys.modules)); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return set(done.stdout.splitlines()[-1].split("|"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["segment", "--help"], ["info", "-h"], ["--version"], []]
+)
+def test_help_imports_nothing_heavy(tmp_path, arguments):
+    heavy = {"torch", "rasterio", "numpy", "pydantic", "geopandas", "matplotlib"}
+    assert not heavy & imported(*arguments, cwd=tmp_path)
+
+
+def test_info_imports_no_torch(model, tmp_path):
+    scene = write_scene(tmp_path / "s.tif", noise())
+    for arguments in ([], ["-m", model]):
+        loaded = imported("info", scene, *arguments, cwd=tmp_path)
+        assert "rasterio" in loaded
+        assert not {"torch", "geopandas", "matplotlib", "sklearn"} & loaded
