@@ -27,7 +27,7 @@ _CANCELLED = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="geodl")
 def geodl() -> None:
-    r"""Deep learning on georeferenced rasters.
+    """Deep learning on georeferenced rasters.
 
     \b
     geodl segment scene.tif          land-cover map that QGIS opens with names and colours

@@ -61,7 +61,7 @@ class _Command(click.Command):
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @debug_option
 def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
-    r"""Map the land cover of a scene.
+    """Map the land cover of a scene.
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
     scene. The map is a cloud-optimised GeoTIFF with class names and colours.
@@ -79,10 +79,9 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     model = find_model(given["model"] or _DEFAULT_MODEL)
     outputs, options = _outputs(scene, given), _options(given)
     with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
-        caution = read_card(model).caution
-        if caution:
-            report("warning", {"message": f"{model.stem}: {caution}"})
         summary = run(scene, model, outputs, options, report)
+        if caution := read_card(model).caution:
+            report("warning", {"message": f"{model.stem}: {caution}"})
         report("done", _facts(summary))
     if progress == "bar" and not quiet:
         _print(summary)

@@ -59,7 +59,8 @@ def _band(dataset: Any, index: int, envi: Mapping[str, list[str]]) -> Band:
 def _name(dataset: Any, index: int) -> str:
     description = dataset.descriptions[index - 1]
     if description:
-        return str(description)
+        # GDAL writes the wavelength into the names of ENVI bands that have none of their own.
+        return re.sub(r"(?<=.) \([\d.]+ \w+\)$", "", str(description))
     single = sentinel2_name(dataset.name) if dataset.count == 1 else None
     color = dataset.colorinterp[index - 1].name
     return single or (color if color in ("red", "green", "blue", "alpha") else f"band_{index}")

@@ -223,7 +223,7 @@ class SceneReader:
         rows, cols = self._scene.shape
         everything = slice(0, rows), slice(0, cols)
         levels = [set(group.dataset.overviews(group.planes[0].index)) for group in self._groups]
-        fitting = [level for level in set.intersection(*levels) if level >= factor]
+        fitting = [level for level in set.intersection(*levels) if level >= factor > 1]
         if factor == 1 or fitting:
             level = min(fitting, default=1)
             shape = (len(self._scene.planes), -(-rows // level), -(-cols // level))

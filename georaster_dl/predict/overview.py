@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from georaster_dl.bands import Band
+from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.quicklook import write_quicklook
 from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import Scene
+from georaster_dl.io.scene import Scene, SceneReader
 from georaster_dl.legend import Legend
 
 __all__ = ["write_overview"]
@@ -21,16 +26,27 @@ _TOLERANCE_NM = 40.0
 def write_overview(scene: Scene, class_map: Path, out: Path, *, legend: Legend) -> None:
     """Draw the scene in its natural colours beside the map, as PNG."""
     image = scene.select(_red_green_blue(scene.bands)).thumbnail(_LONGEST)
-    mapped = open_scene(class_map).thumbnail(_LONGEST)
+    shape = image.valid.shape
     write_quicklook(
         out,
         image=image.array,
         image_valid=image.valid,
-        classes=mapped.array[0].astype(legend.dtype),
+        classes=_thinned(class_map, shape),
         legend=legend,
-        resolution_m=_pixel_m(scene, image.valid.shape[1]),
+        resolution_m=_pixel_m(scene, shape[1]),
         title=Path(scene.name).name,
     )
+
+
+def _thinned(class_map: Path, shape: tuple[int, int]) -> npt.NDArray[Any]:
+    """The map at the size of the picture beside it, whatever overviews either of them has."""
+    mapped = open_scene(class_map)
+    rows, cols = mapped.shape
+    with gdal_environment(), SceneReader(mapped) as reader:
+        out = np.empty((1, *shape), mapped.dtype)
+        numbers, _ = reader.read(slice(0, rows), slice(0, cols), out=out)
+    classes: npt.NDArray[Any] = numbers[0]
+    return classes
 
 
 def _pixel_m(scene: Scene, cols: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +75,9 @@ def segment(
     # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
     inputs += source_files(scene) if any(file.exists() for file in files) else []
     with gdal_environment(), Staging(*files, overwrite=options.overwrite, protect=inputs) as stage:
-        # Loading torch takes seconds; what can be wrong without it has been checked by now.
+        # Loading torch takes seconds; what can be wrong without it has been checked by now. Its
+        # allocator reads this variable once: huge pages halve the time spent on page faults.
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
         from georaster_dl.predict.mapping import Mapping
 
         mapping = Mapping(scene, model, outputs, options, stage, report)

@@ -103,7 +103,8 @@ class _Strip:
         kept = max(self._stop - start, 0)
         if start > self._start and kept:
             source = slice(start - self._start, self._stop - self._start)
-            self._numbers[:, :kept] = self._numbers[:, source].copy()
+            for plane in self._numbers:  # one at a time: the copy is of one plane then
+                plane[:kept] = plane[source].copy()
             self._valid[:kept] = self._valid[source].copy()
         self._start = start
         stop = min(round_up(min(rows.stop, self._n_rows), self._block), self._n_rows)

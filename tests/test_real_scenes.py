@@ -1,0 +1,141 @@
+"""``geodl segment`` on real products, as they are delivered."""
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from rio_cogeo import cog_validate
+
+from georaster_dl.models.package import builtin_models, read_card
+from tests.cli.conftest import leftovers, make_model, run_here
+from tests.conftest import REAL_DATA
+
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
+
+IRELAND = ("B02", "B03", "B04", "B05", "B06", "B07", "B8A", "B11", "B12")
+NODATA = 255
+
+
+@pytest.fixture(scope="module")
+def safe():
+    return next((REAL_DATA / "s2_ireland_l2a").glob("*.SAFE"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "s2.safetensors"
+    return make_model(path, bands=IRELAND, n_classes=6, resolution_m=(10, 60))
+
+
+@pytest.fixture
+def geodl(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run_here(capfd, *arguments)
+
+
+@pytest.fixture(scope="module")
+def has_data(safe):
+    """(rows, cols) True where all nine bands have a number other than 0."""
+    valid = True
+    for name in IRELAND:
+        with rasterio.open(next(safe.rglob(f"IMG_DATA/**/*_{name}_60m.jp2"))) as band:
+            valid = valid & (band.read(1) != 0)
+    return valid
+
+
+def test_product_with_everything(geodl, safe, model, has_data, tmp_path):
+    arguments = [
+        "--probabilities",
+        "--confidence",
+        "--polygons",
+        "out.gpkg",
+        "--quicklook",
+        "q.png",
+    ]
+    ended = geodl("segment", safe, "-m", model, *arguments)
+    assert (ended.code, ended.err) == (0, "")
+    name = f"{safe.stem}_landcover.tif"
+    assert ended.out.splitlines()[-1] == name
+    card = read_card(model)
+    for path in tmp_path.glob("*.tif"):
+        assert cog_validate(path, strict=True) == (True, [], [])
+    with rasterio.open(name) as made, rasterio.open(next(safe.rglob("*_B04_60m.jp2"))) as given:
+        assert (made.crs, made.transform, made.shape) == (given.crs, given.transform, given.shape)
+        assert made.overviews(1)
+        classes, colors, tags = made.read(1), made.colormap(1), made.tags()
+    np.testing.assert_array_equal(classes != NODATA, has_data)
+    assert 0.3 < (classes == NODATA).mean() < 0.5
+    for entry in card.classes:
+        assert entry.name in tags["CLASS_NAMES"]
+        assert colors[entry.value][:3] == tuple(bytes.fromhex(entry.color[1:]))
+    assert tags["GEORASTER_DL_INPUT_BANDS"] == ",".join(IRELAND)
+    with rasterio.open(f"{safe.stem}_landcover_probabilities.tif") as made:
+        assert made.descriptions == tuple(entry.name for entry in card.classes)
+        probabilities = made.read()
+    np.testing.assert_array_equal(probabilities[0] != 255, has_data)
+    total = probabilities.astype(int).sum(axis=0)[has_data]
+    assert np.abs(total - 250).max() <= 3
+    polygons = geopandas.read_file("out.gpkg", layer="out")
+    assert polygons.area_m2.sum() == pytest.approx(3600 * has_data.sum(), rel=1e-9)
+    assert set(polygons.class_name) <= {entry.name for entry in card.classes}
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_bands_and_area_of_interest(geodl, safe, model, has_data):
+    with rasterio.open(next(safe.rglob("*_B04_60m.jp2"))) as given:
+        rows, cols = np.nonzero(has_data)
+        middle = given.xy(int(np.median(rows)), int(np.median(cols)))
+        crs, transform = given.crs, given.transform
+    disk = shapely.Point(middle).buffer(9_007, quad_segs=5)
+    geopandas.GeoDataFrame(geometry=[disk], crs=crs).to_crs(4326).to_file("disk.geojson")
+    # The order on the command line is the user's; the model gets its own.
+    named = ["--bands", ",".join(reversed(IRELAND))]
+    assert geodl("segment", safe, "-m", model, *named, "-o", "whole.tif").code == 0
+    assert geodl("segment", safe, "-m", model, "--aoi", "disk.geojson", "-o", "part.tif").code == 0
+    with rasterio.open("whole.tif") as a, rasterio.open("part.tif") as b:
+        whole, part = a.read(1), b.read(1)
+    inside = rasterio.features.geometry_mask([disk], has_data.shape, transform, invert=True)
+    # GeoJSON keeps 7 decimals of a degree, so a pixel on the line may fall to either side.
+    assert ((part != NODATA) != (inside & has_data)).sum() <= 3
+    np.testing.assert_array_equal(part[part != NODATA], whole[part != NODATA])
+    assert (part != NODATA).sum() > 50_000
+
+
+def test_product_without_a_band_of_the_model(geodl, safe, tmp_path):
+    model = make_model(tmp_path / "m.safetensors", bands=("B02", "B08"), resolution_m=(10, 60))
+    before = leftovers(tmp_path)
+    ended = geodl("segment", safe, "-m", model)
+    assert ended.code == 1
+    assert "misses B08 (833 nm)" in ended.err
+    assert "B8A (865 nm)" in ended.err
+    assert leftovers(tmp_path) == before
+
+
+def test_product_at_a_resolution_that_the_model_does_not_know(geodl, safe, tmp_path):
+    model = make_model(tmp_path / "m.safetensors", resolution_m=(10, 10))
+    ended = geodl("segment", safe, "-m", model)
+    assert ended.code == 1
+    assert "pixels of 60 m" in ended.err
+    assert "trained on 10 m" in ended.err
+
+
+def test_thirteen_band_file(geodl, real_data, model):
+    path = real_data / "s2_slovenia" / "scene_1.tif"
+    assert geodl("segment", path, "-m", model, "--confidence").code == 0
+    with rasterio.open("scene_1_landcover.tif") as made, rasterio.open(path) as given:
+        assert (made.crs, made.transform, made.shape) == (given.crs, given.transform, given.shape)
+        names = given.descriptions
+        used = given.read([names.index(band) + 1 for band in IRELAND])
+        np.testing.assert_array_equal(made.read(1) != NODATA, (used != 0).all(axis=0))
+        assert np.unique(made.read(1)).size > 2
+
+
+@pytest.mark.skipif("landcover-sample" not in builtin_models(), reason="no bundled model is here")
+def test_bundled_model_is_the_default(geodl, real_data):
+    ended = geodl("segment", real_data / "s2_slovenia" / "scene_1.tif")
+    assert ended.code == 0
+    card = read_card(builtin_models()["landcover-sample"])
+    with rasterio.open("scene_1_landcover.tif") as made:
+        assert made.tags()["GEORASTER_DL_MODEL"] == f"{card.name} {card.version}"
+        assert set(np.unique(made.read(1))) <= {c.value for c in card.classes} | {NODATA}
