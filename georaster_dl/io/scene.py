@@ -26,6 +26,7 @@ from georaster_dl.raster import Georeference, Raster, resolution_m
 __all__ = ["Plane", "Scene", "SceneReader", "open_dataset", "source_files"]
 
 _THINNED_ROWS = 1024
+_LARGEST_MEASUREMENT = 1e30
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,9 @@ class _Group:
 
 def _clear_invalid(numbers: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[np.bool_]) -> None:
     if np.issubdtype(numbers.dtype, np.floating):
-        valid &= np.isfinite(numbers)
+        # NaN and infinity compare false; so do the fill values of 3.4e38 that files forget to
+        # declare, one of which would spoil all that the network sees around it.
+        valid &= np.abs(numbers) < _LARGEST_MEASUREMENT
     if plane.nodata is None or np.isnan(plane.nodata):
         return
     if np.issubdtype(np.dtype(plane.dtype), np.integer):

@@ -18,7 +18,7 @@ _SCRATCH = 1.4  # kernels' own buffers, over the activations that the card count
 _LARGEST_BATCH = 16
 # Tile and strip together stay below this even where far more is free: a wide scene gets flatter
 # tiles, which costs a few per cent of time and keeps a run modest on a shared machine.
-_MODEST = 640 * 2**20
+_MODEST = 768 * 2**20
 _BLOCK_ROWS = 512  # rows of a strip beyond the tile's, read because files are decoded in blocks
 
 

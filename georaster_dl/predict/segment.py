@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from georaster_dl.io.polygons import check_polygons_possible, write_polygons
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import source_files
 from georaster_dl.io.staging import Staging
+from georaster_dl.memory import tune_allocators
 from georaster_dl.models.package import read_card
 from georaster_dl.predict.fit import fit_scene
 from georaster_dl.predict.options import Outputs, Report, SegmentOptions
@@ -75,9 +75,8 @@ def segment(
     # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
     inputs += source_files(scene) if any(file.exists() for file in files) else []
     with gdal_environment(), Staging(*files, overwrite=options.overwrite, protect=inputs) as stage:
-        # Loading torch takes seconds; what can be wrong without it has been checked by now. Its
-        # allocator reads this variable once: huge pages halve the time spent on page faults.
-        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+        # Loading torch takes seconds; what can be wrong without it has been checked by now.
+        tune_allocators()
         from georaster_dl.predict.mapping import Mapping
 
         mapping = Mapping(scene, model, outputs, options, stage, report)
