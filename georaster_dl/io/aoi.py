@@ -40,16 +40,20 @@ class AreaOfInterest:
                 f"--aoi {path} cannot be laid over a scene without a CRS and transform; georeference "
                 f"the scene first (gdalwarp)."
             )
-        polygons = _polygons(path).to_crs(geobox.crs.to_wkt())
+        polygons = _polygons(path)
+        # Only corners are reprojected, and a polygon of the whole Earth has none near the scene:
+        # cut to the scene's surroundings it does.
+        crs = geobox.crs.to_wkt()
+        around = geopandas.GeoSeries([geobox.extent.geom], crs=crs).to_crs(polygons.crs).iloc[0]
+        near = polygons.clip(around.buffer(around.length).envelope).to_crs(crs)
         self._affine: Affine = geobox.affine
-        self._index = polygons.sindex
-        self._shapes = polygons.geometry.array
-        footprint = geobox.extent.geom
-        if not len(self._index.query(footprint, predicate="intersects")):
+        self._index = near.sindex
+        self._shapes = near.geometry.array
+        if not len(self._index.query(geobox.extent.geom, predicate="intersects")):
             raise OptionError(
                 f"--aoi {path} does not touch the scene: its polygons span "
-                f"{_corners(polygons.total_bounds)} and the scene {_corners(footprint.bounds)} in the "
-                f"scene's CRS; check the polygons' CRS and place."
+                f"{_corners(polygons.total_bounds)} and the scene {_corners(around.bounds)} in the "
+                f"polygons' CRS; check their CRS and place."
             )
 
     def mask(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:

@@ -231,7 +231,8 @@ def _with_options(scene: Scene, options: SceneOptions) -> Scene:
                 f"--scale {scale:g} and --offset {offset:g} leave nothing of the numbers; give finite "
                 f"numbers and a scale other than 0."
             )
-        planes = [replace(p, scale=scale, offset=offset, calibrated=True) for p in planes]
+        told = {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
+        planes = [replace(p, **told) for p in planes]  # type: ignore[arg-type]
     return replace(scene, planes=tuple(planes))
 
 

@@ -40,6 +40,7 @@ class Plane:
     scale, offset : physical value = number * scale + offset.
     calibrated : whether the file itself (or the user) says that this gives physical values.
     nodata : number that stands for no measurement, None where none is declared.
+    stated : whether scale and offset are the user's word.
     """
 
     band: Band
@@ -50,6 +51,7 @@ class Plane:
     offset: float = 0.0
     calibrated: bool = False
     nodata: float | None = None
+    stated: bool = False
 
 
 @dataclass(frozen=True)

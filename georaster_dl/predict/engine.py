@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from georaster_dl.io.scene import Scene
 from georaster_dl.predict.device import Device
-from georaster_dl.predict.pipeline import BoundedWriter, prefetched
+from georaster_dl.predict.pipeline import BoundedWriter, Prefetched
 from georaster_dl.predict.plan import Plan
 from georaster_dl.predict.strips import TileInput, read_tiles
 from georaster_dl.stitch import Stitcher
@@ -55,7 +55,8 @@ class Job:
     Attributes
     ----------
     scene : planes in the order of the network's channels.
-    network : prepared; logits (N, classes, rows, cols) from (N, bands, rows, cols).
+    network : gives the prepared network, logits (N, classes, rows, cols) from (N, bands, rows,
+        cols); it is asked for while the first strip is being read.
     gain, bias : normalised value = stored number * gain + bias, one of each per band.
     temperature : divides the logits before the softmax.
     wanted : for rows and cols of the scene, True where a prediction is asked for; None for all.
@@ -63,7 +64,7 @@ class Job:
     """
 
     scene: Scene
-    network: nn.Module
+    network: Callable[[], nn.Module]
     plan: Plan
     device: Device
     gain: Sequence[float]
@@ -95,20 +96,20 @@ def run(job: Job) -> None:
     a whole tile is so, not at all.
     """
     stitcher = Stitcher(job.plan.tiling, job.plan.margin)
-    batches = prefetched(_batches(job, stitcher), _READ_AHEAD)
-    network = _Normalised(job)
-    with torch.inference_mode(), BoundedWriter(_WRITE_BEHIND) as writer:
-        try:
-            for item in batches:
-                if isinstance(item, Tile):
-                    writer.submit(partial(job.progress, _area(stitcher.final(item))))
-                    continue
-                outputs = network(item)
-                for (tile, valid), logits in zip(item.tiles, outputs, strict=False):
-                    made = _made_on_device(job, stitcher, tile, logits)
-                    writer.submit(partial(_finish, job, stitcher, tile, valid, made))
-        finally:
-            batches.close()
+    with (
+        torch.inference_mode(),
+        Prefetched(_batches(job, stitcher), _READ_AHEAD) as batches,
+        BoundedWriter(_WRITE_BEHIND) as writer,
+    ):
+        network = _Normalised(job)
+        for item in batches:
+            if isinstance(item, Tile):
+                writer.submit(partial(job.progress, _area(stitcher.final(item))))
+                continue
+            outputs = network(item)
+            for (tile, valid), logits in zip(item.tiles, outputs, strict=False):
+                made = _made_on_device(job, stitcher, tile, logits)
+                writer.submit(partial(_finish, job, stitcher, tile, valid, made))
 
 
 def _batches(job: Job, stitcher: Stitcher) -> Generator[_Batch | Tile, None, None]:
@@ -166,7 +167,8 @@ class _Normalised:
 
     def __init__(self, job: Job) -> None:
         where = job.device.torch_device
-        self._job = job
+        self._device = job.device
+        self._network = job.network()
         self._gain = torch.tensor(job.gain, dtype=torch.float32, device=where)[:, None, None]
         self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
 
@@ -179,8 +181,8 @@ class _Normalised:
         x.mul_(self._gain).add_(self._bias)
         # Without a measurement a pixel is the training mean, whatever number stands in the file.
         x.masked_fill_(~batch.valid, 0.0)
-        with self._job.device.arithmetic():
-            logits: Tensor = self._job.network(x)
+        with self._device.arithmetic():
+            logits: Tensor = self._network(x)
         return logits
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from georaster_dl.bands import match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.scene import Scene
@@ -23,19 +25,24 @@ def fit_scene(scene: Scene, card: Card) -> Scene:
         the resolution is more than 10 % outside the model's range.
     """
     fitted = scene.select(match_bands(card.input_bands, scene.bands))
-    _check_values(fitted, card)
     _check_resolution(fitted, card)
-    return fitted
+    return _with_values(fitted, card)
 
 
-def _check_values(scene: Scene, card: Card) -> None:
+def _with_values(scene: Scene, card: Card) -> Scene:
+    """The scene giving the quantity that the model was trained on."""
+    if card.quantity == _NUMBERS:
+        # What is stored, whatever the file says that it means; unless the user says otherwise.
+        planes = [p if p.stated else replace(p, scale=1.0, offset=0.0) for p in scene.planes]
+        return replace(scene, planes=tuple(planes))
     raw = [plane.band.name for plane in scene.planes if not plane.calibrated]
-    if raw and card.quantity != _NUMBERS:
+    if raw:
         raise BandMismatchError(
             f"{scene.name} holds {scene.dtype} numbers without scale and offset tags "
             f"(band {', '.join(raw[:8])}), but {card.name} needs {card.quantity}; state what they mean "
             f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1)."
         )
+    return scene
 
 
 def _check_resolution(scene: Scene, card: Card) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from georaster_dl import __version__
 from georaster_dl.errors import DeviceError
@@ -22,7 +22,7 @@ from georaster_dl.io.staging import Staging
 from georaster_dl.io.style import write_class_style, write_ramp_style
 from georaster_dl.io.writer import RasterSpec, RasterWriter
 from georaster_dl.legend import Legend
-from georaster_dl.models.package import load_model
+from georaster_dl.models.package import load_model, read_card
 from georaster_dl.predict.device import Device, is_out_of_memory
 from georaster_dl.predict.engine import Job, Mask, Product, run
 from georaster_dl.predict.optimise import prepare
@@ -41,7 +41,7 @@ Wanted = Callable[[slice, slice], Mask]
 
 
 class Mapping:
-    """A scene, a loaded model and the staged outputs; ``run`` makes the rasters.
+    """A scene, a model and the staged outputs; ``run`` makes the rasters.
 
     Attributes
     ----------
@@ -60,9 +60,9 @@ class Mapping:
     ) -> None:
         self.scene = scene
         self.device = Device.choose(options.device, options.precision)
-        self._card, network = load_model(model)
-        where = self.device.torch_device
-        self._network = prepare(network, len(self._card.bands), self._card.stride, where)
+        self._model = model
+        self._card = read_card(model)
+        self._loaded: nn.Module | None = None
         self._outputs = outputs
         self._options = options
         self._stage = stage
@@ -130,6 +130,14 @@ class Mapping:
                 )
             )
         return counter.counts()
+
+    def _network(self) -> nn.Module:
+        """The network on the device; loaded once, also when a run starts over."""
+        if self._loaded is None:
+            card, network = load_model(self._model)
+            where = self.device.torch_device
+            self._loaded = prepare(network, len(card.bands), card.stride, where)
+        return self._loaded
 
     @contextmanager
     def _writers(self, plan: Plan) -> Iterator[dict[Kind, RasterWriter]]:

@@ -4,52 +4,64 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-__all__ = ["BoundedWriter", "prefetched"]
+__all__ = ["BoundedWriter", "Prefetched"]
 
 T = TypeVar("T")
 
 
-def prefetched(items: Generator[T, None, None], depth: int) -> Generator[T, None, None]:
-    """Items of a generator that runs in a thread of its own, at most ``depth`` ahead.
+class Prefetched(Generic[T]):
+    """Items of a generator that runs in a thread of its own, at once and at most ``depth`` ahead.
 
-    An error in the thread is raised here. When the caller stops early (``close`` or an error),
-    the thread is told to stop and waited for, so no file stays open.
+    An error in the thread is raised here after the items before it. ``close`` (also by leaving
+    the ``with`` block early) tells the thread to stop and waits for it, so no file stays open.
     """
-    ahead: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
 
-    def put(item: tuple[T] | BaseException | None) -> None:
-        while not stopped.is_set():
-            with suppress(queue.Full):
-                ahead.put(item, timeout=0.1)
-                return
+    def __init__(self, items: Generator[T, None, None], depth: int) -> None:
+        self._items = items
+        self._ahead: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(maxsize=depth)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
+        self._thread.start()
 
-    def run() -> None:
-        try:
-            with closing(items):
-                for item in items:
-                    put((item,))
-                    if stopped.is_set():
-                        return
-        except BaseException as error:  # noqa: BLE001  handed to the consumer, whatever it is
-            put(error)
-        put(None)
+    def __enter__(self) -> Prefetched[T]:
+        return self
 
-    thread = threading.Thread(target=run, name="reader", daemon=True)
-    thread.start()
-    try:
-        while (item := ahead.get()) is not None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[T]:
+        """Wait for the items, in order."""
+        while (item := self._ahead.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item[0]
-    finally:
-        stopped.set()
-        thread.join()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with closing(self._items):
+                for item in self._items:
+                    self._put((item,))
+                    if self._stopped.is_set():
+                        return
+        except BaseException as error:  # noqa: BLE001  handed to the consumer, whatever it is
+            self._put(error)
+        self._put(None)
+
+    def _put(self, item: tuple[T] | BaseException | None) -> None:
+        while not self._stopped.is_set():
+            with suppress(queue.Full):
+                self._ahead.put(item, timeout=0.1)
+                return
 
 
 class BoundedWriter:

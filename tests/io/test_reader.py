@@ -369,3 +369,11 @@ def test_color_interpretation_names_bands(make_tif):
     with rasterio.open(path) as dataset:
         assert dataset.colorinterp[0] == ColorInterp.red
     assert [band.name for band in open_scene(path).bands] == ["red", "green", "blue"]
+
+
+def test_an_undeclared_fill_value_is_no_measurement(make_tif):
+    array = numbers(dtype="float32")
+    array[0, :2] = -3.4e38
+    valid = open_scene(make_tif(array)).read().valid
+    assert not valid[:2].any()
+    assert valid[2:].all()

@@ -80,7 +80,7 @@ def predict(
     product = Product(render or (lambda scores: scores.clone()), NODATA, sink, from_logits=logits)
     job = Job(
         scene,
-        network,
+        lambda: network,
         Plan(tiling, margin, batch, 0, 0),
         CPU,
         gain or [1.0] * n,
@@ -252,6 +252,8 @@ def test_an_error_in_writing_ends_the_run(memory_scene):
 
     tiling = Tiling((64, 64), tile=(8, 8), halo=0)
     product = Product(lambda s: s, NODATA, sink, from_logits=True)
-    job = Job(scene, Planes(1), Plan(tiling, 0, 1, 0, 0), CPU, [1.0], [0.0], {"map": product})
+    job = Job(
+        scene, lambda: Planes(1), Plan(tiling, 0, 1, 0, 0), CPU, [1.0], [0.0], {"map": product}
+    )
     with pytest.raises(OSError, match="disk full"):
         run(job)

@@ -51,3 +51,11 @@ def test_resolution_within_ten_percent(make_tif, pixel, fits):
     else:
         with pytest.raises(BandMismatchError, match="trained on 10 m"):
             fit_scene(open_scene(path), card())
+
+
+def test_a_model_of_stored_numbers_gets_them_whatever_the_tags_say(make_tif):
+    path = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=["B02", "B03", "B04"], **PHYSICAL)
+    facts = card(quantity="digital numbers")
+    assert {(p.scale, p.offset) for p in fit_scene(open_scene(path), facts).planes} == {(1.0, 0.0)}
+    told = open_scene(path, SceneOptions(scale=0.5))
+    assert {(p.scale, p.offset) for p in fit_scene(told, facts).planes} == {(0.5, 0.0)}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from georaster_dl.predict.pipeline import BoundedWriter, prefetched
+from georaster_dl.predict.pipeline import BoundedWriter, Prefetched
 
 
 def test_items_come_in_order_and_at_most_depth_ahead():
@@ -17,7 +17,7 @@ def test_items_come_in_order_and_at_most_depth_ahead():
             yield i
 
     seen = []
-    for item in prefetched(items(), 3):
+    for item in Prefetched(items(), 3):
         seen.append(item)
         assert len(made) <= len(seen) + 5
     assert seen == list(range(50))
@@ -28,7 +28,7 @@ def test_an_error_in_the_thread_is_raised_after_the_items_before_it():
         yield 1
         raise ValueError("boom")
 
-    stream = prefetched(items(), 2)
+    stream = iter(Prefetched(items(), 2))
     assert next(stream) == 1
     with pytest.raises(ValueError, match="boom"):
         next(stream)
@@ -44,9 +44,8 @@ def test_an_early_end_closes_the_generator_and_ends_the_thread():
         finally:
             closed.set()
 
-    stream = prefetched(items(), 1)
-    next(stream)
-    stream.close()
+    with Prefetched(items(), 1) as stream:
+        assert next(iter(stream)) == 0
     assert closed.wait(5)
     assert not [t for t in threading.enumerate() if t.name == "reader"]
 
