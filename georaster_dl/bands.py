@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ from georaster_dl.errors import BandMismatchError
 __all__ = [
     "SENTINEL2",
     "Band",
-    "is_sentinel2",
     "match_bands",
     "named_bands",
     "wavelength_tolerance_nm",
@@ -64,30 +62,6 @@ SENTINEL2: tuple[Band, ...] = (
 _SENTINEL2 = {band.name: band for band in SENTINEL2}
 
 
-def _key(name: str) -> str:
-    """Band name in one spelling: case folded, ``B2``, ``b02`` and ``B02`` alike.
-
-    ``band_2`` only says that a file names nothing: the second of blue, green, red is no B02.
-    """
-    if re.fullmatch(r"band_\d+", name):
-        return name
-    folded = re.sub(r"[^0-9a-z]", "", name.casefold())
-    numbered = re.fullmatch(r"(b|band)0*(\d+a?)", folded)
-    return f"b{numbered[2]}" if numbered else folded
-
-
-_SENTINEL2_KEYS = {_key(band.name): band for band in SENTINEL2}
-
-
-def is_sentinel2(bands: Iterable[Band]) -> bool:
-    """Whether every band is a Sentinel-2 band, by name and (where known) wavelength."""
-    return all(
-        (known := _SENTINEL2_KEYS.get(_key(band.name))) is not None
-        and (band.wavelength_nm is None or _near(known, band))
-        for band in bands
-    )
-
-
 def named_bands(names: Iterable[str]) -> tuple[Band, ...]:
     """Bands of these names; names written as Sentinel-2's (``B8A``) get its wavelengths.
 
@@ -112,7 +86,8 @@ def _find(wanted: Band, present: Sequence[Band]) -> int | None:
     """Index of the band that is ``wanted``: by name unless the wavelengths contradict, else nearest."""
     for index, band in enumerate(present):
         unknown = wanted.wavelength_nm is None or band.wavelength_nm is None
-        if _key(band.name) == _key(wanted.name) and (unknown or _near(wanted, band)):
+        # "B5" is not taken for "B05": Landsat's is near infrared, Sentinel-2's is red edge.
+        if band.name.casefold() == wanted.name.casefold() and (unknown or _near(wanted, band)):
             return index
     near = [i for i, band in enumerate(present) if band.good and _near(wanted, band)]
     if not near:

@@ -53,7 +53,7 @@ class AreaOfInterest:
             raise OptionError(
                 f"--aoi {path} does not touch the scene: its polygons span "
                 f"{_corners(polygons.total_bounds)} and the scene {_corners(around.bounds)} in the "
-                f"polygons' CRS; check their CRS and place."
+                f"polygons' CRS; check the polygons' CRS and place."
             )
 
     def mask(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:

@@ -234,7 +234,7 @@ class SceneReader:
         step = _THINNED_ROWS // factor * factor or factor
         strips = [
             tuple(
-                a[..., ::factor, ::factor]
+                a[..., ::factor, ::factor].copy()  # a view would keep the strip in memory
                 for a in self.read(slice(top, min(top + step, rows)), everything[1])
             )
             for top in range(0, rows, step)
