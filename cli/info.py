@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,18 +32,22 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     With a model: whether it fits, and how many tiles, how much memory and time a run would take.
     """
     from georaster_dl.io.reader import open_scene
+    from georaster_dl.models.package import find_model
     from georaster_dl.predict.estimate import nodata_share
 
+    package = None if model is None else find_model(model)
     settings = scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"])
     opened = open_scene(scene, settings)
     nodata = nodata_share(opened)
     facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}
-    if model is not None:
-        facts["model"] = _model_facts(opened, model)
+    if not as_json:
+        _print(facts)  # also where the model turns out not to fit: then it is needed most
+    if package is not None:
+        facts["model"] = _model_facts(opened, package)
     if as_json:
         click.echo(json.dumps(facts))
-    else:
-        _print(facts)
+    elif package is not None:
+        _print_model(facts["model"])
 
 
 def _scene_facts(scene: Scene) -> dict[str, Any]:
@@ -68,14 +73,14 @@ def _crs_name(crs: Any) -> str:
     return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
 
 
-def _model_facts(scene: Scene, model: str) -> dict[str, Any]:
+def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
     from georaster_dl.memory import available_memory
-    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.models.package import read_card
     from georaster_dl.predict.estimate import estimated_seconds
     from georaster_dl.predict.fit import fit_scene
     from georaster_dl.predict.plan import make_plan
 
-    card: Card = read_card(find_model(model))
+    card: Card = read_card(package)
     fitted = fit_scene(scene, card)
     plan = make_plan(fitted.shape, card, memory=available_memory())
     return {
@@ -102,8 +107,6 @@ def _print(facts: dict[str, Any]) -> None:
         click.echo(_band_line(number, band))
     if len(facts["bands"]) > _MOST_BANDS:
         click.echo(f"  ... and {len(facts['bands']) - _MOST_BANDS} more (--json lists all)")
-    if "model" in facts:
-        _print_model(facts["model"])
 
 
 def _band_line(number: int, band: dict[str, Any]) -> str:
@@ -121,5 +124,5 @@ def _print_model(facts: dict[str, Any]) -> None:
     click.echo(f"{facts['name']} fits, reading {', '.join(facts['bands'])}")
     click.echo(
         f"{facts['tiles']} tiles of {rows} x {cols} with a halo of {facts['halo']}, about "
-        f"{facts['memory_mib']} MiB beside the program itself, about {facts['cpu_seconds']:.0f} s on this CPU"
+        f"{facts['memory_mib']} MiB beside the program itself, about {facts['cpu_seconds']:.0f} s of computing on this CPU"
     )

@@ -61,7 +61,9 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        _say(f"{error.format_message()} (see geodl --help)", arguments)
+        context = getattr(error, "ctx", None)
+        command = "geodl" if context is None else context.command_path
+        _say(f"{error.format_message()} (see {command} --help)", arguments)
     except GeoRasterError as error:
         _raise_if_debugging(arguments)
         _say(str(error), arguments)

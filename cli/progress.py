@@ -79,7 +79,7 @@ class _Bar(Reporter):
             self._progress.update(self._task, completed=share, rate=rate)
         elif event == "warning":
             self._progress.console.print(
-                f"geodl: {facts['message']}", markup=False, highlight=False, soft_wrap=True
+                f"geodl: warning: {facts['message']}", markup=False, highlight=False, soft_wrap=True
             )
 
 
@@ -112,7 +112,8 @@ def end_with_parent() -> None:
             while sys.stdin is not None and os.read(sys.stdin.fileno(), 4096):
                 pass
         if os.name == "posix":
-            os.kill(os.getpid(), signal.SIGINT)
+            # Not SIGINT: a shell's background job ignores it. This one has a handler (main.py).
+            os.kill(os.getpid(), signal.SIGTERM)
         else:
             signal.raise_signal(signal.SIGINT)
         time.sleep(_GRACE_SECONDS)

@@ -152,9 +152,10 @@ def _print(summary: Summary) -> None:
     total = sum(summary.counts.values())
     shares = [f"{name} {100 * n / total:.1f} %" for name, n in summary.counts.items() if n]
     click.echo(", ".join(shares))
-    rate = summary.pixels / 1e6 / summary.seconds
+    megapixels = summary.pixels / 1e6
     click.echo(
-        f"{summary.pixels / 1e6:.1f} Mpx in {summary.seconds:.1f} s ({rate:.2f} Mpx/s, {summary.device})"
+        f"{megapixels:.3g} Mpx in {summary.seconds:.1f} s "
+        f"({megapixels / summary.seconds:.2g} Mpx/s, {summary.device})"
     )
     for path in summary.outputs.all():
         click.echo(str(path))

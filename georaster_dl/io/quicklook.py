@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def write_quicklook(
     image_valid: npt.NDArray[np.bool_] | None,
     classes: npt.NDArray[np.unsignedinteger[Any]],
     legend: Legend,
+    counts: Mapping[str, int],
     resolution_m: float | None,
     title: str,
 ) -> None:
@@ -38,11 +40,12 @@ def write_quicklook(
     ----------
     out_png : the picture.
     image : (3, rows, cols) red, green, blue in any unit, or None for the map alone. It is stretched
-        between the 2nd and 98th percentile of each band's valid pixels, for display only.
+        between the 1st and 98th percentile of the valid pixels, for display only.
     image_valid : (rows, cols) True where ``image`` holds data; None where all of it does.
     classes : (rows, cols) pixel values of ``legend``. Everything else is drawn as "no data".
-    legend : classes of the map; only those present are listed, with their share of the classified
-        pixels in percent.
+    legend : classes of the map; only those present are listed.
+    counts : pixels of each class by name, for the shares in percent; of the whole map, which a
+        thinned-out ``classes`` would only estimate.
     resolution_m : size of a pixel of ``classes`` in metres; None leaves out the scale bar.
     title : line above the pictures.
 
@@ -62,7 +65,7 @@ def write_quicklook(
     pictures = [("Classes", _map_colors(classes, legend))]
     if image is not None:
         pictures.insert(0, ("Image", _stretched(image, image_valid)))
-    entries, hidden = _shares(classes, legend)
+    entries, hidden = _shares(counts, legend)
     layout = _Layout(classes.shape, len(pictures), len(entries) + bool(hidden) + 1)
     figure = Figure(figsize=layout.figure, dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
@@ -147,17 +150,21 @@ class _Layout:
 def _stretched(
     image: npt.NDArray[np.floating[Any]], valid: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[np.float64]:
-    """Return (rows, cols, 3) in 0..1, stretched by percentiles of the valid pixels, others grey."""
+    """Return (rows, cols, 3) in 0..1, stretched by percentiles of the valid pixels, others hatched.
+
+    One stretch for the three bands keeps the hue; the root keeps land visible beside clouds.
+    """
     good = np.isfinite(image).all(axis=0)
     if valid is not None:
         good &= valid
     shown = np.full((*image.shape[1:], 3), _NODATA_GREY)
     if good.any():
         pixels = image[:, good].astype(np.float64)
-        low, high = np.percentile(pixels, [2, 98], axis=1)
-        span = np.where(high > low, high - low, 1.0)
-        stretched = np.clip((pixels - low[:, None]) / span[:, None], 0, 1)
-        shown[good] = np.where((high > low)[:, None], stretched, 0.5).T
+        low, high = np.percentile(pixels, [1, 98])
+        if high > low:
+            shown[good] = np.sqrt(np.clip((pixels - low) / (high - low), 0, 1)).T
+        else:
+            shown[good] = 0.5
     shown[~good] = _hatched(good.shape)[~good]
     return shown
 
@@ -178,12 +185,10 @@ def _hatched(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     return np.where(line[..., None], _NODATA_GREY, 1.0) * np.ones(3)
 
 
-def _shares(classes: npt.NDArray[Any], legend: Legend) -> tuple[list[tuple[MapClass, float]], int]:
+def _shares(counts: Mapping[str, int], legend: Legend) -> tuple[list[tuple[MapClass, float]], int]:
     """List the classes present with their percent, largest first, and how many did not fit."""
-    values, counts = np.unique(classes, return_counts=True)
-    count = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    total = sum(count.get(value, 0) for value in legend.values)
-    present = [(c, 100 * count[c.value] / total) for c in legend.classes if c.value in count]
+    total = sum(counts.values())
+    present = [(c, 100 * counts[c.name] / total) for c in legend.classes if counts.get(c.name)]
     present.sort(key=lambda entry: -entry[1])
     return present[:_LONGEST_LEGEND], len(present[_LONGEST_LEGEND:])
 

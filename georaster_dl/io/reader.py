@@ -22,7 +22,7 @@ from georaster_dl.bands import Band, named_bands
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io import sentinel2, stac
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.metadata import bands_of, calibration_of
+from georaster_dl.io.metadata import bands_of, calibration_of, sentinel2_name
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Plane, Scene, open_dataset
 from georaster_dl.raster import Georeference
@@ -96,7 +96,7 @@ def _stacked(sources: Sequence[str]) -> Scene:
     files = [file for source in sources for file in _files(source)]
     if len(files) == len(sources) and all(len(file.planes) == 1 for file in files):
         files = [_named_by_file(file, s) for file, s in zip(files, sources, strict=True)]
-    return _assembled(" + ".join(sources), files)
+    return _assembled(f"{sources[0]} and {len(sources) - 1} more", files)
 
 
 def _named_by_file(file: _File, source: str) -> _File:
@@ -142,6 +142,8 @@ def _file(dataset: Any, path: str, prefix: str = "") -> _File:
                 f"{path} holds complex numbers ({dtype}); give amplitudes as real numbers."
             )
         nodata = dataset.nodatavals[index - 1]
+        if nodata is None and dataset.driver.startswith("JP2") and sentinel2_name(path):
+            nodata = 0.0  # a Sentinel-2 image file outside of its product, which would say so
         planes.append(Plane(band, path, index, dtype, scale, offset, physical, nodata))
     block_rows = max(shape[0] for shape in dataset.block_shapes)
     return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows)
@@ -241,10 +243,8 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
     if len(set(names)) < len(names) or not all(names):
         raise OptionError(f"--bands names a band twice or not at all: {','.join(names)}.")
     if not scene.named and len(names) == len(present):
-        planes = (
-            replace(plane, band=replace(band, **({} if band.wavelength_nm else _known(plane.band))))
-            for plane, band in zip(scene.planes, named_bands(names), strict=True)
-        )
+        pairs = zip(scene.planes, named_bands(names), strict=True)
+        planes = (replace(plane, band=_renamed(plane.band, band)) for plane, band in pairs)
         return replace(scene, planes=tuple(planes))
     if set(names) <= set(present):
         return scene.select([present.index(name) for name in names])
@@ -252,3 +252,9 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
         f"--bands gives {len(names)} names ({', '.join(names)}) but {scene.name} has {len(present)} "
         f"bands ({', '.join(present[:16])}); name all of them in file order, or some of those it has."
     )
+
+
+def _renamed(old: Band, new: Band) -> Band:
+    """The new name, with the wavelength that the file itself states where the name brings none."""
+    by_name = old == named_bands([old.name])[0]  # then it goes with the name
+    return new if by_name or new.wavelength_nm is not None else replace(new, **_known(old))

@@ -159,6 +159,9 @@ class _Upload:
                 torch.stack(t).pin_memory().to(where, non_blocking=True) for t in (numbers, valid)
             ]
         self._stream.synchronize()
+        for tensor in moved:
+            # The network reads them on the default stream; until it has, their memory is not free.
+            tensor.record_stream(torch.cuda.default_stream(where))
         return _Batch(tiles, moved[0], moved[1][:, None])
 
 

@@ -39,8 +39,8 @@ def _with_values(scene: Scene, card: Card) -> Scene:
     if raw:
         raise BandMismatchError(
             f"{scene.name} holds {scene.dtype} numbers without scale and offset tags "
-            f"(band {', '.join(raw[:8])}), but {card.name} needs {card.quantity}; state what they mean "
-            f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1)."
+            f"(band {', '.join(raw[:16])}{', ...' if len(raw) > 16 else ''}), but {card.name} needs {card.quantity}; state what they mean "
+            f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1 --nodata 0)."
         )
     return scene
 

@@ -223,14 +223,23 @@ class Mapping:
     def _provenance(self, plan: Plan) -> dict[str, str]:
         card, tiling = self._card, plan.tiling
         files = dict.fromkeys(Path(plane.path).name for plane in self.scene.planes)
+        given = self._options.scene
+        stated = {
+            "aoi": self._options.aoi and self._options.aoi.name,
+            "nodata": given.nodata,
+            "scale": given.scale,
+            "offset": given.offset,
+        }
+        said = "".join(f" {key}={value}" for key, value in stated.items() if value is not None)
         return {
             "GEORASTER_DL_VERSION": __version__,
             "GEORASTER_DL_MODEL": f"{card.name} {card.version}",
             "GEORASTER_DL_MODEL_SHA256": card.weights_sha256,
-            "GEORASTER_DL_INPUT": " ".join(files),
+            "GEORASTER_DL_INPUT": Path(self.scene.name).name,
+            "GEORASTER_DL_INPUT_FILES": " ".join(files),
             "GEORASTER_DL_INPUT_BANDS": ",".join(band.name for band in self.scene.bands),
             "GEORASTER_DL_PARAMETERS": f"halo={tiling.halo} blend={plan.margin} "
-            f"tile={tiling.tile_shape[0]}x{tiling.tile_shape[1]} device={self.device.name}",
+            f"tile={tiling.tile_shape[0]}x{tiling.tile_shape[1]} device={self.device.name}{said}",
             "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
             "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,13 @@ _RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
 _TOLERANCE_NM = 40.0
 
 
-def write_overview(scene: Scene, class_map: Path, out: Path, *, legend: Legend) -> None:
-    """Draw the scene in its natural colours beside the map, as PNG."""
+def write_overview(
+    scene: Scene, class_map: Path, out: Path, *, legend: Legend, counts: Mapping[str, int]
+) -> None:
+    """Draw the scene in its natural colours beside the map, as PNG.
+
+    ``counts`` are the pixels of each class, by name.
+    """
     image = scene.select(_red_green_blue(scene.bands)).thumbnail(_LONGEST)
     shape = image.valid.shape
     write_quicklook(
@@ -33,6 +38,7 @@ def write_overview(scene: Scene, class_map: Path, out: Path, *, legend: Legend) 
         image_valid=image.valid,
         classes=_thinned(class_map, shape),
         legend=legend,
+        counts=counts,
         resolution_m=_pixel_m(scene, shape[1]),
         title=Path(scene.name).name,
     )

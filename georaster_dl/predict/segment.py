@@ -90,6 +90,12 @@ def segment(
         if outputs.polygons:
             write_polygons(staged_map, stage.path(outputs.polygons), legend=card.legend)
         if outputs.quicklook:
-            write_overview(scene, staged_map, stage.path(outputs.quicklook), legend=card.legend)
+            write_overview(
+                scene,
+                staged_map,
+                stage.path(outputs.quicklook),
+                legend=card.legend,
+                counts=counts,
+            )
     rows, cols = scene.shape
     return Summary(outputs, rows * cols, time.monotonic() - begun, mapping.device.name, counts)

@@ -94,9 +94,18 @@ def run_here(capfd, *arguments):
 
 
 def start(*arguments, cwd, **options):
-    """Start ``geodl`` as a process of its own."""
+    """Start ``geodl`` as a process of its own, that heeds an interrupt.
+
+    Where the tests themselves are a background job, it would have inherited that they do not.
+    """
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     return subprocess.Popen(
-        [sys.executable, "-c", "from geodl_cli.main import main; main()", *map(str, arguments)],
+        [
+            sys.executable,
+            "-c",
+            heed + "from geodl_cli.main import main; main()",
+            *map(str, arguments),
+        ],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -42,11 +42,15 @@ def test_model_that_fits(geodl, model, scene, narrow_memory, monkeypatch):
     assert facts["cpu_seconds"] >= 0
 
 
-def test_model_that_does_not_fit(refused, scene, tmp_path):
+def test_model_that_does_not_fit(geodl, scene, tmp_path):
+    """The scene is told all the same: now it is needed most."""
     model = make_model(tmp_path / "m.safetensors", bands=("B02", "B03", "B12"))
-    said = refused("info", scene, "-m", model)
-    assert "misses B12 (2202 nm)" in said
-    assert "B04 (665 nm)" in said
+    ended = geodl("info", scene, "-m", model)
+    assert ended.code == 1
+    assert "B04  664.6 nm" in ended.out
+    assert "misses B12 (2202 nm)" in ended.err
+    assert "B04 (665 nm)" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_unmarked_scene(geodl, tmp_path):

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -87,9 +86,7 @@ def _running(model, large, folder, *extra):
 
 
 def _ended(process):
-    begun = time.monotonic()
     out, err = process.communicate(timeout=60)
-    assert time.monotonic() - begun < 15
     assert json.loads(out.splitlines()[-1]) == {"event": "error", "message": "cancelled"}
     assert err.strip() == "geodl: cancelled"
     return process.returncode

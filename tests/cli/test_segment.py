@@ -313,7 +313,7 @@ def test_quiet_says_nothing(geodl, model, scene, tmp_path):
     ended = geodl("segment", scene, "-m", careful, "--quiet", "--overwrite")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     ended = geodl("segment", scene, "-m", careful, "--overwrite")
-    assert ended.err == "geodl: careful: Not for snow.\n"
+    assert ended.err == "geodl: warning: careful: Not for snow.\n"
 
 
 class Limited(torch.nn.Module):

@@ -20,6 +20,7 @@ def picture(tmp_path, classes, **options):
         "image": rng.normal(900, 100, (3, *classes.shape)),
         "image_valid": classes != 255,
         "legend": LEGEND,
+        "counts": {LEGEND.names[0]: 3, LEGEND.names[2]: 1},
         "resolution_m": 10.0,
         "title": "scene",
     }
@@ -65,10 +66,10 @@ def test_many_two_byte_classes(tmp_path):
     assert picture(tmp_path, classes, legend=legend).size
 
 
-def test_shares_count_classified_pixels_only():
-    classes = np.array([[0, 0, 0, 5, 255, 255]], "uint8")
-    entries, hidden = quicklook._shares(classes, LEGEND)
-    assert [(c.value, share) for c, share in entries] == [(0, 75.0), (5, 25.0)]
+def test_shares_are_those_of_the_counts():
+    first, last = LEGEND.classes[0], LEGEND.classes[5]
+    entries, hidden = quicklook._shares({first.name: 3, last.name: 1}, LEGEND)
+    assert entries == [(first, 75.0), (last, 25.0)]
     assert hidden == 0
 
 
@@ -80,7 +81,13 @@ def test_stretch_ignores_what_is_not_valid():
     shown = quicklook._stretched(image, valid)
     assert shown[0, 1].tolist() == [0, 0, 0]
     assert shown[0, 100].tolist() == [1, 1, 1]
-    assert shown[0, 50, 0] == pytest.approx(0.5, abs=0.02)
+    assert shown[0, 50, 0] == pytest.approx(0.5**0.5, abs=0.02)
+
+
+def test_one_stretch_for_all_bands_keeps_the_hue():
+    image = np.stack([np.full((2, 50), value) for value in (100.0, 200.0, 300.0)])
+    image[:, 0] = 0
+    assert (np.diff(quicklook._stretched(image, None)[1, 0]) > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -377,3 +377,13 @@ def test_an_undeclared_fill_value_is_no_measurement(make_tif):
     valid = open_scene(make_tif(array)).read().valid
     assert not valid[:2].any()
     assert valid[2:].all()
+
+
+def test_a_renamed_band_keeps_a_stated_wavelength_but_not_the_old_names(make_tif):
+    path = make_tif(numbers(2), descriptions=["B02", "B03"])
+    renamed = open_scene(path, SceneOptions(bands=("B02", "B99")))
+    assert [band.wavelength_nm for band in renamed.bands] == [492.4, None]
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(2, wavelength="551", wavelength_units="Nanometers")
+    renamed = open_scene(path, SceneOptions(bands=("B02", "B99")))
+    assert renamed.bands[1].wavelength_nm == 551

@@ -147,3 +147,13 @@ def test_real_product(real_data):
     with rasterio.open(next(safe.rglob("*_B04_60m.jp2"))) as dataset:
         numbers = dataset.read(1)
     assert np.allclose(raster.array[1], numbers * 1e-4 - 0.1, atol=1e-6)
+
+
+def test_zero_is_nodata_in_an_image_file_outside_of_its_product(make_safe):
+    safe = make_safe(bands=[("B02", 60), ("B03", 60)])
+    files = sorted(safe.rglob("IMG_DATA/**/*.jp2"))
+    scene = open_scene(files, SceneOptions(scale=1e-4, offset=-0.1))
+    assert [band.name for band in scene.bands] == ["B02", "B03"]
+    expected = open_scene(safe).read()
+    assert np.array_equal(scene.read().valid, expected.valid)
+    assert np.allclose(scene.read().array[:, expected.valid], expected.array[:, expected.valid])
