@@ -112,7 +112,8 @@ def _print(facts: dict[str, Any]) -> None:
 def _band_line(number: int, band: dict[str, Any]) -> str:
     wave = "" if band["wavelength_nm"] is None else f"  {band['wavelength_nm']:.1f} nm"
     if (band["scale"], band["offset"]) != (1.0, 0.0):
-        meaning = f"  value = {band['scale']:g} x number {band['offset']:+g}"
+        offset = f" {band['offset']:+g}" if band["offset"] else ""
+        meaning = f"  value = {band['scale']:g} x number{offset}"
     else:
         meaning = "" if band["calibrated"] else "  uncalibrated numbers"
     nodata = "" if band["nodata"] is None else f"  nodata {band['nodata']:g}"

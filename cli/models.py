@@ -132,7 +132,6 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     shown = ", ".join(str(band) for band in card.input_bands[:_MOST_BANDS])
     rest = len(card.bands) - _MOST_BANDS
     network = " + ".join(filter(None, (card.architecture.name, card.architecture.encoder)))
-    metrics = ", ".join(f"{name} {value:.4g}" for name, value in card.metrics.items())
     facts = [
         ("bands", shown + (f" and {rest} more" if rest > 0 else "")),
         ("values", card.quantity),
@@ -144,7 +143,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
             f"{card.cost.macs_per_pixel / 1000:.4g} kMAC and {card.cost.bytes_per_pixel:.4g} bytes per pixel",
         ),
         ("calibration", _calibration(card)),
-        ("metrics", metrics),
+        *(("accuracy", f"{value:.3f}  {name}") for name, value in card.metrics.items()),
         *((name, text) for name, text in card.training.items()),
         ("licence", card.licence),
         ("weights", f"sha256 {card.weights_sha256[:16]}..."),

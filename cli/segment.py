@@ -36,19 +36,34 @@ class _Command(click.Command):
 @click.command(cls=_Command)
 @scene_argument
 @model_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Class map to make.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Class map to make; SCENE_landcover.tif in the working folder by default.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option(
     "--probabilities",
     type=click.Choice(_STORED),
-    help="Also write one band per class, as scaled uint8 (when no type is given) or float32.",
+    help="Also write *_probabilities.tif, one band per class, as scaled uint8 (default) or float32.",
 )
-@click.option("--confidence", is_flag=True, help="Also write the probability of the mapped class.")
+@click.option(
+    "--confidence",
+    is_flag=True,
+    help="Also write *_confidence.tif, the probability of the mapped class.",
+)
 @click.option("--polygons", type=click.Path(path_type=Path), help="Also write a GeoPackage.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG to look at.")
-@click.option("--aoi", type=click.Path(path_type=Path), help="Polygons that limit the output.")
+@click.option(
+    "--aoi", type=click.Path(path_type=Path), help="Polygons (any CRS) that limit the output."
+)
 @scene_options
-@click.option("--halo", default="auto", help="auto, exact, or pixels of context around a tile.")
+@click.option(
+    "--halo",
+    default="auto",
+    help="Pixels of context around a tile, auto (the model's own) or exact.",
+)
 @click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
 @click.option(
     "--precision",
@@ -56,9 +71,14 @@ class _Command(click.Command):
     default="auto",
     help="Arithmetic of the network.",
 )
-@click.option("--progress", type=click.Choice(["bar", "json"]), default="bar", help="How to tell.")
+@click.option(
+    "--progress",
+    type=click.Choice(["bar", "json"]),
+    default="bar",
+    help="A bar on standard error, or JSON lines on standard output.",
+)
 @click.option("--parent-pipe", is_flag=True, help="End with 130 when standard input closes.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @debug_option
 def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
     """Map the land cover of a scene.

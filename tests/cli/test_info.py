@@ -16,7 +16,7 @@ def test_text(geodl, scene):
     assert lines[1] == "150 x 130 pixels, 3 bands uint16, EPSG:32631, 10 m"
     share = (noise()[0] == 0).mean()
     assert lines[2] == f"nodata {100 * share:.1f} %"
-    first = "1  B02  492.4 nm  value = 0.0001 x number +0  nodata 0"
+    first = "1  B02  492.4 nm  value = 0.0001 x number  nodata 0"
     assert lines[3].split() == first.split()
     assert len(lines) == 6
 

@@ -85,7 +85,7 @@ def test_show(geodl):
         "unet + tu-test_resnet, stride 4",
         "16 pixels (exact at 64, 0.04 % of classes change), blended over 8",
         "12.35 kMAC",
-        "mean IoU 0.8125",
+        "0.812  mean IoU",
         "#0000ff  water [bold]",
         "caution: Not for snow.",
         "next: geodl segment SCENE -m toy",
