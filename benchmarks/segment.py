@@ -163,7 +163,7 @@ def part_segment(
 
 
 def part_monai(scene: str, model: str, device: str, **_: object) -> dict[str, float]:
-    """MONAI's sliding window as its users write it: scene in memory, float32, then a GeoTIFF."""
+    """MONAI's sliding window with no other setting: scene in memory, float32, then a GeoTIFF."""
     import rasterio
     import torch
     from monai.inferers import sliding_window_inference
