@@ -105,8 +105,8 @@ def part_forward(
     import torch
 
     from georaster_dl.io.reader import open_scene
+    from georaster_dl.models.device import Device
     from georaster_dl.models.package import load_model
-    from georaster_dl.predict.device import Device
 
     where = Device.choose(device, precision)
     _card, network = load_model(Path(model))

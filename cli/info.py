@@ -85,6 +85,7 @@ def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
     plan = make_plan(fitted.shape, card, memory=available_memory())
     return {
         "name": card.name,
+        "task": card.task,
         "bands": [band.name for band in fitted.bands],
         "tiles": len(plan.tiling),
         "tile": list(plan.tiling.tile_shape),

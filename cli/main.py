@@ -15,9 +15,12 @@ import click
 from georaster_dl import __version__
 from georaster_dl.errors import GeoRasterError
 
+from .evaluate import evaluate
 from .info import info
 from .models import models
+from .sample_points import sample_points
 from .segment import segment
+from .train import train
 
 __all__ = ["geodl", "main"]
 
@@ -31,12 +34,18 @@ def geodl() -> None:
 
     \b
     geodl segment scene.tif          land-cover map that QGIS opens with names and colours
+    geodl train scene.tif labels.gpkg -o model.safetensors
+    geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
+    geodl sample-points map.tif -o points.gpkg
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
     geodl models list                models that come with the package
     """
 
 
 geodl.add_command(segment)
+geodl.add_command(train)
+geodl.add_command(evaluate)
+geodl.add_command(sample_points)
 geodl.add_command(info)
 geodl.add_command(models)
 

@@ -70,13 +70,17 @@ def _bundled(pattern: str) -> list[dict[str, Any]]:
                     "version": card.version,
                     "task": card.task,
                     "bands": len(card.bands),
-                    "classes": len(card.classes),
+                    "predicts": _predicts(card),
                     "resolution": _resolution(card),
                     "licence": card.licence,
                     "path": str(path),
                 }
             )
     return rows
+
+
+def _predicts(card: Card) -> str:
+    return f"{len(card.classes)} classes" if card.target is None else card.target.label
 
 
 def _resolution(card: Card) -> str:
@@ -119,20 +123,28 @@ def show_command(model: str, as_json: bool, debug: bool) -> None:
     )
     for label, text in _facts(card):
         click.echo(f"  {label:<12} {text}")
-    click.echo("classes")
-    for entry in card.classes:
-        click.echo(f"  {entry.value:5d}  {entry.color}  {entry.name}")
+    _print_section("classes", [f"{c.value:5d}  {c.color}  {c.name}" for c in card.classes])
+    settings = [f"{name:<28} {value}" for name, value in card.configuration.items()]
+    _print_section("trained with", settings)
     if card.caution:
         click.echo(f"caution: {card.caution}")
     click.echo(f"next: geodl segment SCENE -m {model}")
 
 
+def _print_section(title: str, lines: list[str]) -> None:
+    if lines:
+        click.echo(title)
+    for line in lines:
+        click.echo(f"  {line}")
+
+
 def _facts(card: Card) -> list[tuple[str, str]]:
-    """Label and text of each line of a card but the classes."""
+    """Label and text of each line of a card but the classes and the configuration."""
     shown = ", ".join(str(band) for band in card.input_bands[:_MOST_BANDS])
     rest = len(card.bands) - _MOST_BANDS
     network = " + ".join(filter(None, (card.architecture.name, card.architecture.encoder)))
     facts = [
+        ("predicts", _quantity(card)),
         ("bands", shown + (f" and {rest} more" if rest > 0 else "")),
         ("values", card.quantity),
         ("resolution", _resolution(card)),
@@ -151,7 +163,16 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     return [(label, text) for label, text in facts if text]
 
 
+def _quantity(card: Card) -> str:
+    target = card.target
+    if target is None:
+        return ""
+    return f"{target.label}, in training {target.mean:.4g} +/- {target.std:.4g}"
+
+
 def _calibration(card: Card) -> str:
+    if card.target is not None:
+        return ""
     error = card.calibration.ece
     return f"temperature {card.calibration.temperature:.3g}" + (
         "" if error is None else f", expected calibration error {error:.3g}"
@@ -161,7 +182,7 @@ def _calibration(card: Card) -> str:
 def _halo(card: Card) -> str:
     halo = card.halo
     exact = "no halo is exact" if halo.exact is None else f"exact at {halo.exact}"
-    changed = "" if halo.changed is None else f", {100 * halo.changed:.2g} % of classes change"
+    changed = "" if halo.changed is None else f", {100 * halo.changed:.2g} % of pixels change"
     blend = f", blended over {halo.blend} on each side of a seam" if halo.blend else ""
     return f"{halo.default} pixels ({exact}{changed}){blend}"
 
@@ -209,4 +230,4 @@ def export_command(model: str, kind: str, output: Path, overwrite: bool, **given
         return
     scaling = {key: given[key] for key in ("tile", "scale", "offset")}
     difference = export_onnx(package, output, **scaling, overwrite=overwrite)
-    click.echo(f"{output}  (probabilities within {difference:.1g} of the network's)")
+    click.echo(f"{output}  (output within {difference:.1g} of the network's)")

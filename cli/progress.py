@@ -26,7 +26,7 @@ class Reporter:
     """Takes a run's events; the base says nothing."""
 
     def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Tell one event: ``start``, ``progress``, ``warning`` or ``done``."""
+        """Tell one event: ``start``, ``progress``, ``epoch``, ``warning`` or ``done``."""
 
 
 class _JsonLines(Reporter):
@@ -74,13 +74,25 @@ class _Bar(Reporter):
         if event == "start":
             self._progress.update(self._task, description=facts["device"], total=1.0, completed=0)
         elif event == "progress":
-            rate = f"{facts['mpx_per_s']:.2f} Mpx/s  {_clock(facts['seconds_left'])} left"
+            rate = f"{_pace(facts)}  {_clock(facts['seconds_left'])} left"
             share = facts["done"] / facts["total"]
             self._progress.update(self._task, completed=share, rate=rate)
-        elif event == "warning":
-            self._progress.console.print(
-                f"geodl: warning: {facts['message']}", markup=False, highlight=False, soft_wrap=True
+        elif event == "epoch":
+            self._say(
+                f"epoch {facts['epoch'] + 1:.0f}/{facts['epochs']}  loss {facts['loss']:.3f}  "
+                f"validation {facts['val_loss']:.3f}  {facts['score']} {facts['val_score']:.3f}"
             )
+        elif event == "warning":
+            self._say(f"geodl: warning: {facts['message']}")
+
+    def _say(self, line: str) -> None:
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _pace(facts: Mapping[str, Any]) -> str:
+    return (
+        f"{facts['mpx_per_s']:.2f} Mpx/s" if "mpx_per_s" in facts else f"loss {facts['loss']:.3f}"
+    )
 
 
 def _clock(seconds: float) -> str:

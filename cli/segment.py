@@ -1,7 +1,9 @@
-"""``geodl segment``: a scene in, a styled land-cover GeoTIFF out."""
+"""``geodl segment``: a scene in, a styled map as GeoTIFF out."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
@@ -14,6 +16,7 @@ from .options import debug_option, model_option, scene_argument, scene_options, 
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
+    from georaster_dl.models.card import Card
     from georaster_dl.predict.options import Outputs, SegmentOptions
     from georaster_dl.predict.segment import Summary
 
@@ -40,7 +43,7 @@ class _Command(click.Command):
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Class map to make; SCENE_landcover.tif in the working folder by default.",
+    help="Map to make; SCENE_landcover.tif (or SCENE_ and the quantity) in the working folder by default.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option(
@@ -69,7 +72,7 @@ class _Command(click.Command):
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
     default="auto",
-    help="Arithmetic of the network.",
+    help="Arithmetic of the network; auto takes the fastest for classes and fp32 for a quantity.",
 )
 @click.option(
     "--progress",
@@ -81,10 +84,11 @@ class _Command(click.Command):
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @debug_option
 def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
-    """Map the land cover of a scene.
+    """Map what a model predicts of a scene: classes, or the quantity of a regression model.
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
-    scene. The map is a cloud-optimised GeoTIFF with class names and colours.
+    scene. The map is a cloud-optimised GeoTIFF with class names and colours, or with values as
+    float32; --probabilities, --confidence and --polygons are for classes.
 
     \b
     geodl segment scene.tif
@@ -97,29 +101,30 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     from georaster_dl.predict.segment import segment as run
 
     model = find_model(given["model"] or _DEFAULT_MODEL)
-    outputs, options = _outputs(scene, given), _options(given)
+    card = read_card(model)
+    outputs, options = _outputs(scene, card, given), _options(given)
     with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
         summary = run(scene, model, outputs, options, report)
-        if caution := read_card(model).caution:
-            report("warning", {"message": f"{model.stem}: {caution}"})
+        if card.caution:
+            report("warning", {"message": f"{model.stem}: {card.caution}"})
         report("done", _facts(summary))
     if progress == "bar" and not quiet:
-        _print(summary)
+        _print(summary, card)
 
 
-def _outputs(scene: tuple[str, ...], given: dict[str, Any]) -> Outputs:
+def _outputs(scene: tuple[str, ...], card: Card, given: dict[str, Any]) -> Outputs:
     from georaster_dl.predict.options import Outputs
 
-    land_cover = given["output"] or Path(f"{_stem(scene[0])}_landcover.tif")
-    _check_suffix("-o", land_cover, "a GeoTIFF", (".tif", ".tiff"))
+    mapped = given["output"] or Path(f"{_stem(scene[0])}_{_subject(card)}.tif")
+    _check_suffix("-o", mapped, "a GeoTIFF", (".tif", ".tiff"))
     _check_suffix("--polygons", given["polygons"], "a GeoPackage", (".gpkg",))
     _check_suffix("--quicklook", given["quicklook"], "a PNG", (".png",))
 
     def beside(kind: str) -> Path | None:
-        return land_cover.with_name(f"{land_cover.stem}_{kind}.tif") if given[kind] else None
+        return mapped.with_name(f"{mapped.stem}_{kind}.tif") if given[kind] else None
 
     return Outputs(
-        map=land_cover,
+        map=mapped,
         probabilities=beside("probabilities"),
         confidence=beside("confidence"),
         polygons=given["polygons"],
@@ -131,6 +136,13 @@ def _stem(scene: str) -> str:
     """Name of a scene without folder and ending; an address's query is no part of it."""
     path = Path(urlparse(scene).path if "://" in scene else scene)
     return path.absolute().stem or "scene"
+
+
+def _subject(card: Card) -> str:
+    """What the map is of, as part of a file's name."""
+    if card.target is None:
+        return "landcover"
+    return re.sub(r"\W+", "_", card.target.name.lower()).strip("_") or "values"
 
 
 def _check_suffix(option: str, path: Path | None, kind: str, endings: tuple[str, ...]) -> None:
@@ -164,14 +176,23 @@ def _facts(summary: Summary) -> dict[str, Any]:
         "pixels": summary.pixels,
         "seconds": round(summary.seconds, 3),
         "device": summary.device,
-        "classes": summary.counts,
+        **(
+            {"classes": summary.counts}
+            if summary.values is None
+            else {"values": asdict(summary.values)}
+        ),
     }
 
 
-def _print(summary: Summary) -> None:
-    total = sum(summary.counts.values())
-    shares = [f"{name} {100 * n / total:.1f} %" for name, n in summary.counts.items() if n]
-    click.echo(", ".join(shares))
+def _print(summary: Summary, card: Card) -> None:
+    counts, values = summary.counts, summary.values
+    if card.target is not None and values is not None:
+        click.echo(
+            f"{card.target.label}: mean {values.mean:.4g}, from {values.min:.4g} to {values.max:.4g}"
+        )
+    else:
+        total = sum(counts.values())
+        click.echo(", ".join(f"{name} {100 * n / total:.1f} %" for name, n in counts.items() if n))
     megapixels = summary.pixels / 1e6
     click.echo(
         f"{megapixels:.3g} Mpx in {summary.seconds:.1f} s "

@@ -10,6 +10,7 @@ from georaster_dl.errors import BandMismatchError
 __all__ = [
     "SENTINEL2",
     "Band",
+    "find_band",
     "match_bands",
     "named_bands",
     "wavelength_tolerance_nm",
@@ -82,8 +83,8 @@ def _near(a: Band, b: Band) -> bool:
     return abs(a.wavelength_nm - b.wavelength_nm) <= wavelength_tolerance_nm(a.wavelength_nm)
 
 
-def _find(wanted: Band, present: Sequence[Band]) -> int | None:
-    """Index of the band that is ``wanted``: by name unless the wavelengths contradict, else nearest."""
+def find_band(wanted: Band, present: Sequence[Band]) -> int | None:
+    """Index of the band that is ``wanted``, by the rule of ``match_bands``; None where there is none."""
     for index, band in enumerate(present):
         unknown = wanted.wavelength_nm is None or band.wavelength_nm is None
         # "B5" is not taken for "B05": Landsat's is near infrared, Sentinel-2's is red edge.
@@ -110,7 +111,7 @@ def match_bands(wanted: Sequence[Band], present: Sequence[Band]) -> list[int]:
     BandMismatchError
         When a band is missing or one band would serve twice; the message lists both sides.
     """
-    found = [_find(band, present) for band in wanted]
+    found = [find_band(band, present) for band in wanted]
     missing = [str(band) for band, index in zip(wanted, found, strict=True) if index is None]
     indices = [index for index in found if index is not None]
     shared = sorted({str(present[i]) for i in indices if indices.count(i) > 1})

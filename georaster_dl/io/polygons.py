@@ -29,7 +29,7 @@ from rasterio.errors import RasterioError
 from georaster_dl.errors import OutputError
 from georaster_dl.legend import Legend
 
-__all__ = ["check_polygons_possible", "write_polygons"]
+__all__ = ["check_polygons_possible", "store_style", "write_polygons"]
 
 _CHUNK = 20_000  # polygons per append: some tens of MiB, and few enough transactions
 _AREA_TOLERANCE = 0.01
@@ -97,7 +97,7 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
             )
             count = _append_all(shapes, out, legend=legend, crs=dataset.crs, measure=measure)
         with closing(sqlite3.connect(out)) as base, base:
-            _store_style(base, out.stem, legend)
+            store_style(base, out.stem, legend, field="class_name")
     except (RasterioError, pyogrio.errors.DataSourceError, sqlite3.Error, OSError) as error:
         if isinstance(error, OutputError):
             raise
@@ -230,8 +230,13 @@ def _equal_area_plane(crs: pyproj.CRS) -> _Plane:
     return to_plane
 
 
-def _store_style(base: sqlite3.Connection, layer: str, legend: Legend) -> None:
-    """Put the style where QGIS itself keeps the default style of a GeoPackage layer."""
+def store_style(base: sqlite3.Connection, layer: str, legend: Legend, *, field: str) -> None:
+    """Put the style where QGIS itself keeps the default style of a GeoPackage layer.
+
+    Parameters
+    ----------
+    field : attribute of the layer that holds the names of the legend's classes.
+    """
     base.execute(
         "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
         "f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), "
@@ -246,13 +251,13 @@ def _store_style(base: sqlite3.Connection, layer: str, legend: Legend) -> None:
     base.execute(
         "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
         "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', 'classes', ?, 1)",
-        (layer, _categorized(legend)),
+        (layer, _categorized(legend, field)),
     )
 
 
-def _categorized(legend: Legend) -> str:
+def _categorized(legend: Legend, field: str) -> str:
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
-    renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr="class_name")
+    renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=field)
     categories = ET.SubElement(renderer, "categories")
     symbols = ET.SubElement(renderer, "symbols")
     for index, entry in enumerate(legend.classes):

@@ -1,26 +1,28 @@
-"""A picture to judge a map by: the image beside the classes, with legend, shares and scale bar."""
+"""A picture to judge a map by: the image beside it, with legend or colour bar, and scale bar."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.bands import Band
 from georaster_dl.errors import OutputError
+from georaster_dl.io.quicklook_page import LEGEND_ROW_INCHES, RAMP_INCHES, Layout, write_page
+from georaster_dl.io.style import ramp_limits
 from georaster_dl.legend import Legend, MapClass
 
-__all__ = ["write_quicklook"]
+__all__ = ["red_green_blue", "stretched", "write_quicklook", "write_value_quicklook"]
 
-_DPI = 120
-_PANEL_INCHES = 5.5  # longest side of one picture
-_SLIMMEST = 0.18  # no panel gets thinner than this share of its length, so titles stay readable
-_LEGEND_ROW_INCHES = 0.22
 _LONGEST_LEGEND = 24
+_RAMP_ROWS = 12  # rows of a legend that it takes, name and "no data" included
 _NODATA_GREY = 0.82
+_RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
+_TOLERANCE_NM = 40.0
 
 
 def write_quicklook(
@@ -54,100 +56,89 @@ def write_quicklook(
     OutputError
         When image and map have different shapes or the file cannot be written.
     """
-    if image is not None and image.shape != (3, *classes.shape):
+    entries, hidden = _shares(counts, legend)
+    gaps = not np.isin(classes, legend.values).all()
+    write_page(
+        out_png,
+        _beside(image, image_valid, ("Classes", _map_colors(classes, legend))),
+        key=partial(_legend, entries=entries, hidden=hidden, gaps=gaps),
+        n_rows=len(entries) + bool(hidden) + 1,
+        resolution_m=resolution_m,
+        title=title,
+    )
+
+
+def write_value_quicklook(
+    out_png: Path,
+    *,
+    image: npt.NDArray[np.floating[Any]] | None,
+    image_valid: npt.NDArray[np.bool_] | None,
+    values: npt.NDArray[np.floating[Any]],
+    name: str,
+    resolution_m: float | None,
+    title: str,
+) -> None:
+    """Write a PNG of the scene beside its map of a quantity, with a colour bar.
+
+    Parameters
+    ----------
+    values : (rows, cols) of the map; what is not finite is drawn as "no data". The colours span
+        the 2nd to the 98th percentile.
+    name : of the quantity, with its unit.
+    out_png, image, image_valid, resolution_m, title : as ``write_quicklook`` has them.
+
+    Raises
+    ------
+    OutputError
+        When image and map have different shapes or the file cannot be written.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    ramp = ScalarMappable(Normalize(*ramp_limits(values)), "viridis")
+    known = np.isfinite(values)
+    colors = _hatched(values.shape)
+    colors[known] = ramp.to_rgba(values[known])[:, :3]
+    write_page(
+        out_png,
+        _beside(image, image_valid, ("Values", colors)),
+        key=partial(_color_bar, ramp=ramp, values=values[known], name=name, gaps=not known.all()),
+        n_rows=_RAMP_ROWS,
+        resolution_m=resolution_m,
+        title=title,
+    )
+
+
+def _beside(
+    image: npt.NDArray[np.floating[Any]] | None,
+    valid: npt.NDArray[np.bool_] | None,
+    mapped: tuple[str, npt.NDArray[np.float64]],
+) -> list[tuple[str, npt.NDArray[np.float64]]]:
+    """The pictures: the image, where there is one, and the coloured map."""
+    if image is None:
+        return [mapped]
+    shape = mapped[1].shape[:2]
+    if image.shape != (3, *shape):
         raise OutputError(
-            f"A quicklook needs an image of shape {(3, *classes.shape)} for this map, but got {image.shape}; "
+            f"A quicklook needs an image of shape {(3, *shape)} for this map, but got {image.shape}; "
             f"read both at the same size."
         )
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    pictures = [("Classes", _map_colors(classes, legend))]
-    if image is not None:
-        pictures.insert(0, ("Image", _stretched(image, image_valid)))
-    entries, hidden = _shares(counts, legend)
-    layout = _Layout(classes.shape, len(pictures), len(entries) + bool(hidden) + 1)
-    figure = Figure(figsize=layout.figure, dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    for index, (name, colors) in enumerate(pictures):
-        axes = figure.add_axes(layout.picture(index))
-        # The place already has the scene's shape, but for strips of a few rows, which get widened.
-        axes.imshow(colors, interpolation="nearest", aspect="auto")
-        axes.set_title(name, fontsize=9)
-        axes.set_xticks([])
-        axes.set_yticks([])
-    if resolution_m is not None:
-        _scale_bar(figure.add_axes(layout.bar()), layout.meters_per_inch(resolution_m))
-    gaps = not np.isin(classes, legend.values).all()
-    _legend(figure, layout, entries, hidden=hidden, gaps=gaps)
-    figure.text(0.5, 1 - 0.2 / layout.figure[1], title, ha="center", va="center", fontsize=11)
-    try:
-        figure.savefig(out_png, format="png")
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {out_png.name}: {error.strerror}; free space or write elsewhere."
-        ) from error
+    return [("Image", stretched(image, valid)), mapped]
 
 
-class _Layout:
-    """Where things go, in inches: pictures side by side, or one above the other for wide scenes."""
-
-    def __init__(self, shape: tuple[int, ...], n_pictures: int, n_rows: int) -> None:
-        rows, cols = shape
-        self._scale = _PANEL_INCHES / max(rows, cols)  # inches per pixel
-        self._size = (
-            max(cols * self._scale, _SLIMMEST * _PANEL_INCHES),
-            max(rows * self._scale, _SLIMMEST * _PANEL_INCHES),
-        )
-        self._stacked = cols > 1.8 * rows
-        self._n = n_pictures
-        across, down = (1, n_pictures) if self._stacked else (n_pictures, 1)
-        self._gap, self._top, self._bottom, self._side = 0.3, 0.65, 0.6, 0.25
-        self._legend_width = 2.6
-        wide = across * self._size[0] + (across - 1) * self._gap
-        high = down * self._size[1] + (down - 1) * (self._gap + 0.1)
-        needed = n_rows * _LEGEND_ROW_INCHES + 0.3
-        self._high = max(high, needed)
-        self.figure = (
-            2 * self._side + wide + self._gap + self._legend_width,
-            self._top + self._high + self._bottom,
-        )
-        self._wide = wide
-
-    def _relative(
-        self, left: float, bottom: float, wide: float, high: float
-    ) -> tuple[float, float, float, float]:
-        return (
-            left / self.figure[0],
-            bottom / self.figure[1],
-            wide / self.figure[0],
-            high / self.figure[1],
-        )
-
-    def picture(self, index: int) -> tuple[float, float, float, float]:
-        """Place of a picture as matplotlib takes it: left, bottom, width, height in parts of the figure."""
-        across, down = (0, index) if self._stacked else (index, 0)
-        left = self._side + across * (self._size[0] + self._gap)
-        top = self._bottom + self._high - down * (self._size[1] + self._gap + 0.1)
-        return self._relative(left, top - self._size[1], *self._size)
-
-    def bar(self) -> tuple[float, float, float, float]:
-        """Place of the scale bar: below the pictures, 2 inches that it fills in part."""
-        return self._relative(self._side, 0.1, 2.0, 0.4)
-
-    def legend(self) -> tuple[float, float]:
-        """Upper left corner of the legend."""
-        left, top, *_ = self._relative(
-            self._side + self._wide + self._gap, self._bottom + self._high, 0, 0
-        )
-        return left, top
-
-    def meters_per_inch(self, resolution_m: float) -> float:
-        """Ground distance of an inch on the pictures."""
-        return resolution_m / self._scale
+def red_green_blue(bands: Sequence[Band]) -> list[int]:
+    """Bands nearest to red, green and blue; the first one or three where wavelengths do not say."""
+    picked = []
+    for centre in _RED_GREEN_BLUE_NM:
+        known = [i for i, b in enumerate(bands) if b.wavelength_nm is not None]
+        near = min(known, key=lambda i: abs((bands[i].wavelength_nm or 0) - centre), default=None)
+        if near is None or abs((bands[near].wavelength_nm or 0) - centre) > _TOLERANCE_NM:
+            return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
+        picked.append(near)
+    return picked
 
 
-def _stretched(
+def stretched(
     image: npt.NDArray[np.floating[Any]], valid: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[np.float64]:
     """Return (rows, cols, 3) in 0..1, stretched by percentiles of the valid pixels, others hatched.
@@ -194,7 +185,7 @@ def _shares(counts: Mapping[str, int], legend: Legend) -> tuple[list[tuple[MapCl
 
 
 def _legend(
-    figure: Any, layout: _Layout, entries: list[tuple[MapClass, float]], *, hidden: int, gaps: bool
+    figure: Any, layout: Layout, entries: list[tuple[MapClass, float]], *, hidden: int, gaps: bool
 ) -> None:
     from matplotlib.patches import Patch
 
@@ -209,11 +200,43 @@ def _legend(
     if hidden:
         handles.append(Patch(facecolor="none", edgecolor="none", label=f"and {hidden} more"))
     if gaps:
-        handles.append(Patch(facecolor="white", edgecolor="0.6", hatch="////", label="no data"))
+        handles.append(_no_data())
+    _show_handles(figure, handles, layout.legend())
+
+
+def _color_bar(
+    figure: Any,
+    layout: Layout,
+    *,
+    ramp: Any,
+    values: npt.NDArray[np.floating[Any]],
+    name: str,
+    gaps: bool,
+) -> None:
+    """Name, ramp, and pointed ends where the map has values beyond it."""
+    left, top = layout.legend()
+    figure.text(left, top, _short(name, 36), ha="left", va="top", fontsize=9)
+    beyond = bool((values < ramp.norm.vmin).any()), bool((values > ramp.norm.vmax).any())
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    axes = figure.add_axes(layout.ramp())
+    bar = figure.colorbar(ramp, cax=axes, extend=extend.get(beyond, "neither"))
+    bar.ax.tick_params(labelsize=9)
+    if gaps:
+        below = RAMP_INCHES[1] + 2 * LEGEND_ROW_INCHES
+        _show_handles(figure, [_no_data()], layout.legend(below))
+
+
+def _no_data() -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor="white", edgecolor="0.6", hatch="////", label="no data")
+
+
+def _show_handles(figure: Any, handles: list[Any], place: tuple[float, float]) -> None:
     figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=layout.legend(),
+        bbox_to_anchor=place,
         frameon=False,
         fontsize=9,
         borderaxespad=0,
@@ -228,24 +251,3 @@ def _short(name: str, longest: int = 28) -> str:
 
 def _percent(share: float) -> str:
     return "< 0.1 %" if share < 0.05 else f"{share:.1f} %"
-
-
-def _round_length(meters: float) -> float:
-    """Return the largest of 1, 2, 5 times a power of ten that is at most ``meters``."""
-    power = 10.0 ** math.floor(math.log10(meters))
-    return max(step * power for step in (1, 2, 5) if step * power <= meters * 1.000001)
-
-
-def _scale_bar(axes: Any, meters_per_inch: float) -> None:
-    length = _round_length(2.0 * meters_per_inch)
-    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
-    axes.set(xlim=(0, 2.0), ylim=(0, 1))
-    axes.axis("off")
-    axes.plot(
-        [0, length / meters_per_inch],
-        [0.75, 0.75],
-        color="black",
-        linewidth=3,
-        solid_capstyle="butt",
-    )
-    axes.text(length / meters_per_inch / 2, 0.5, text, ha="center", va="top", fontsize=9)

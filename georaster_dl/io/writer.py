@@ -58,6 +58,7 @@ class RasterSpec:
     legend : classes of a single-band class raster: gives it a colour table and its class names.
     tags : written to the TIFF's default domain, for example provenance.
     scale, offset : value = pixel * scale + offset, the same for all bands.
+    unit : unit of the values of all bands; empty where they have none.
     rpcs : rational polynomial coefficients of a scene without an affine transform.
     """
 
@@ -69,6 +70,7 @@ class RasterSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     scale: float | None = None
     offset: float | None = None
+    unit: str = ""
     rpcs: Any = None
 
     def __post_init__(self) -> None:
@@ -275,6 +277,8 @@ def _describe(dataset: Any, geobox: GeoBox | GCPGeoBox, spec: RasterSpec) -> Non
     if spec.scale is not None or spec.offset is not None:
         dataset.scales = (1.0 if spec.scale is None else spec.scale,) * dataset.count
         dataset.offsets = (0.0 if spec.offset is None else spec.offset,) * dataset.count
+    if spec.unit:
+        dataset.units = (spec.unit,) * dataset.count
     dataset.update_tags(**spec.tags)
     if spec.legend is not None:
         dataset.update_tags(CLASS_NAMES=class_names_tag(spec.legend))
@@ -378,6 +382,7 @@ def _check_metadata(work: Path, cog: Path) -> None:
                 "descriptions",
                 "scales",
                 "offsets",
+                "units",
                 "dtypes",
             )
             if _plain(getattr(before, name)) != _plain(getattr(after, name))

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from georaster_dl.bands import Band
-from georaster_dl.errors import ModelPackageError
+from georaster_dl.errors import ModelPackageError, OptionError
 from georaster_dl.legend import Legend, MapClass
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Card",
     "CardBand",
     "CardClass",
+    "CardTarget",
     "Cost",
     "HaloFacts",
 ]
@@ -125,6 +126,27 @@ class CardClass(_Part):
         return MapClass(self.value, self.name, (red, green, blue))
 
 
+class CardTarget(_Part):
+    """The quantity that a regression model predicts: value = network's output * std + mean.
+
+    Attributes
+    ----------
+    name : what it is, such as ``canopy height``.
+    unit : unit of the values, such as ``m``; empty where they have none.
+    mean, std : of the values seen in training, in that unit.
+    """
+
+    name: Word
+    unit: Annotated[str, Field(max_length=32), AfterValidator(_visible)] = ""
+    mean: Annotated[float, Field(ge=-1e9, le=1e9)]
+    std: Annotated[float, Field(gt=0, le=1e9)]
+
+    @property
+    def label(self) -> str:
+        """Name and unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
 class HaloFacts(_Part):
     """How much context a tile needs.
 
@@ -133,9 +155,10 @@ class HaloFacts(_Part):
     default : halo in pixels that a run takes unless told otherwise; a multiple of the stride.
     exact : halo in pixels with which tiles give the untiled result; None where an output
         depends on the whole input, so that no halo does.
-    changed : share of pixels, 0..1, whose class differs from the untiled result at ``default``;
-        None where it was not measured.
-    blend : pixels on each side of a seam over which probabilities are mixed; 0 trims.
+    changed : share of pixels, 0..1, whose class differs from the untiled result at ``default``,
+        or whose value does by more than 1 % of the standard deviation of all values; None where
+        it was not measured.
+    blend : pixels on each side of a seam over which probabilities or values are mixed; 0 trims.
     """
 
     default: Pixels
@@ -169,12 +192,15 @@ class Card(_Part):
 
     Inputs are physical values (``quantity``), normalised by the network's user as
     ``(x - mean) / std`` band by band, in the order of ``bands``. Outputs are logits in the order
-    of ``classes``, at the resolution of the input.
+    of ``classes``, or the one plane of a regression model's ``target``, at the resolution of the
+    input.
 
     Attributes
     ----------
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
+    classes, target : one of them: the classes of a segmentation, the quantity of a regression.
+    configuration : the effective configuration of the training run, one entry per setting.
     caution : where the model should not be trusted, for the person who runs it.
     weights_sha256 : digest of the weights; filled in when the model is saved.
 
@@ -188,17 +214,19 @@ class Card(_Part):
     name: Name
     version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_visible)]
     description: Text = ""
-    task: Literal["segmentation"] = "segmentation"
+    task: Literal["segmentation", "regression"] = "segmentation"
     architecture: Architecture
     bands: Annotated[tuple[CardBand, ...], Field(min_length=1, max_length=2048)]
     quantity: Word = "reflectance"
     resolution_m: tuple[Metres, Metres] | None = None
-    classes: Annotated[tuple[CardClass, ...], Field(min_length=1, max_length=1024)]
+    classes: Annotated[tuple[CardClass, ...], Field(max_length=1024)] = ()
+    target: CardTarget | None = None
     stride: Annotated[int, Field(ge=1, le=512)]
     halo: HaloFacts
     cost: Cost
     licence: Line = ""
     training: Annotated[dict[Word, Line], Field(max_length=64)] = {}
+    configuration: Annotated[dict[Word, Line], Field(max_length=256)] = {}
     metrics: Annotated[
         dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]], Field(max_length=64)
     ] = {}
@@ -226,7 +254,16 @@ class Card(_Part):
         names = [band.name for band in self.bands]
         if len(set(names)) < len(names):
             raise ValueError("bands must have distinct names")
-        _ = self.legend  # refuses values or names that occur twice
+        return self
+
+    @model_validator(mode="after")
+    def _output_of_task(self) -> Self:
+        if self.task == "segmentation":
+            if not self.classes or self.target is not None:
+                raise ValueError("task segmentation needs classes and has no target")
+            _ = self.legend  # refuses values or names that occur twice
+        elif self.classes or self.target is None:
+            raise ValueError("task regression needs a target and has no classes")
         return self
 
     @classmethod
@@ -272,8 +309,24 @@ class Card(_Part):
         return self.model_dump_json(exclude_none=False)
 
     @property
+    def outputs(self) -> int:
+        """Number of the network's output planes."""
+        return len(self.classes) or 1
+
+    @property
     def legend(self) -> Legend:
-        """The output classes as a legend."""
+        """The output classes as a legend.
+
+        Raises
+        ------
+        OptionError
+            When the model predicts a quantity.
+        """
+        if self.target is not None:
+            raise OptionError(
+                f"{self.name} has no classes: it predicts {self.target.name}, a quantity; use a "
+                f"segmentation model here."
+            )
         return Legend(tuple(entry.as_map_class() for entry in self.classes))
 
     @property

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_model"]
 
-_EXACT = 1e-9  # standard deviations of the logits, in float64
+_EXACT = 1e-9  # standard deviations of the network's output, in float64
 
 
 def check_model(path: str | Path) -> Iterator[str]:
@@ -47,7 +47,7 @@ def check_model(path: str | Path) -> Iterator[str]:
     if not error <= _EXACT:
         raise ModelPackageError(
             f"The card of {card.name} claims that a halo of {card.halo.exact} is exact, but tiles differ by "
-            f"{error:.2g} standard deviations of the logits; set halo.exact by probe_halo."
+            f"{error:.2g} standard deviations of the output; set halo.exact by probe_halo."
         )
     yield f"tiles with the exact halo of {card.halo.exact} give the untiled result (within {error:.1g})"
 
@@ -59,15 +59,16 @@ def _check_output(card: Card, network: nn.Module) -> str:
     side = round_up(max(256, 2 * card.stride), card.stride)
     random = torch.Generator().manual_seed(0)
     with torch.inference_mode():
-        logits = network(torch.randn(1, len(card.bands), side, side, generator=random))
-    expected = (1, len(card.classes), side, side)
-    if tuple(logits.shape) != expected:
+        output = network(torch.randn(1, len(card.bands), side, side, generator=random))
+    expected = (1, card.outputs, side, side)
+    if tuple(output.shape) != expected:
         raise ModelPackageError(
-            f"The network of {card.name} turns {side} x {side} pixels into {tuple(logits.shape)}, but "
+            f"The network of {card.name} turns {side} x {side} pixels into {tuple(output.shape)}, but "
             f"{expected} was expected; its card does not fit it."
         )
-    if not bool(logits.isfinite().all()):
+    if not bool(output.isfinite().all()):
         raise ModelPackageError(
             f"The network of {card.name} gives values that are not finite; train or get the model again."
         )
-    return f"the output is finite and has {len(card.classes)} classes"
+    what = f"{card.outputs} classes" if card.target is None else f"one plane, {card.target.name}"
+    return f"the output is finite and has {what}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,8 @@ def export_onnx(
 
     Deepness gives a graph the raster's own numbers times 1/255, whatever their type. The graph
     undoes that and does all the rest: physical value = number * scale + offset, normalisation,
-    network, temperature, softmax. Its input is (1, bands, tile, tile), its output
-    (1, classes, tile, tile).
+    network, temperature, softmax. Its input is (1, bands, tile, tile), its output probabilities
+    (1, classes, tile, tile), or values (1, 1, tile, tile) of a regression model in their unit.
 
     Parameters
     ----------
@@ -68,7 +69,8 @@ def export_onnx(
 
     Returns
     -------
-    Largest difference of a probability between onnxruntime and torch on random pixels.
+    Largest difference of a probability between onnxruntime and torch on random pixels; of a
+    quantity in its standard deviations.
 
     Raises
     ------
@@ -92,12 +94,12 @@ def export_onnx(
         raise OptionError(
             f"A scale other than 0 and a finite offset are needed, but got {scale}, {offset}."
         )
-    graph = _raw_to_probabilities(card, network, scale, offset)
+    graph = _raw_to_meaning(card, network, scale, offset)
     content = _onnx_bytes(graph, card, tile)
     difference = _compare(content, graph, card, tile, (scale, offset))
     if not difference < _LARGEST_DIFFERENCE:
         raise ModelPackageError(
-            f"The ONNX graph of {card.name} gives probabilities that differ by {difference:.2g} from the "
+            f"The ONNX graph of {card.name} gives an output that differs by {difference:.2g} from the "
             f"network's, more than {_LARGEST_DIFFERENCE:g}; nothing was written: please report this."
         )
     write_atomically(out, content)
@@ -123,8 +125,8 @@ def _require_onnx() -> None:
         ) from error
 
 
-def _raw_to_probabilities(card: Card, network: nn.Module, scale: float, offset: float) -> nn.Module:
-    """Chain from raw pixels / 255 to probabilities, (1, bands, S, S) to (1, classes, S, S)."""
+def _raw_to_meaning(card: Card, network: nn.Module, scale: float, offset: float) -> nn.Module:
+    """Chain from raw pixels / 255 to probabilities or values, (1, bands, S, S) to (1, planes, S, S)."""
     import torch
     from torch import nn
 
@@ -132,8 +134,9 @@ def _raw_to_probabilities(card: Card, network: nn.Module, scale: float, offset: 
     # reflectance * 10000 do not lose digits on the way to 1/255 and back.
     mean = torch.tensor([band.mean for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
     std = torch.tensor([band.std for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
+    target, temperature = card.target, card.calibration.temperature
 
-    class RawToProbabilities(nn.Module):
+    class RawToMeaning(nn.Module):
         gain: torch.Tensor
         shift: torch.Tensor
 
@@ -142,13 +145,14 @@ def _raw_to_probabilities(card: Card, network: nn.Module, scale: float, offset: 
             self.network = network
             self.register_buffer("gain", (255 * scale / std).float())
             self.register_buffer("shift", ((offset - mean) / std).float())
-            self.temperature = card.calibration.temperature
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            logits = self.network(pixels * self.gain + self.shift)
-            return torch.softmax(logits / self.temperature, dim=1)
+            output: torch.Tensor = self.network(pixels * self.gain + self.shift)
+            if target is not None:
+                return output * target.std + target.mean
+            return torch.softmax(output / temperature, dim=1)
 
-    return RawToProbabilities().eval()
+    return RawToMeaning().eval()
 
 
 def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
@@ -165,7 +169,7 @@ def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
                 dynamo=True,  # the older exporter lacks layers and is about to be removed
                 opset_version=_OPSET,
                 input_names=["pixels"],
-                output_names=["probabilities"],
+                output_names=["probabilities" if card.target is None else "values"],
                 verbose=False,
             )
             model = program.model_proto  # type: ignore[union-attr]
@@ -191,7 +195,8 @@ def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
 def _deepness_metadata(card: Card, tile: int) -> dict[str, Any]:
     """Return the keys that Deepness reads, each a JSON text in the file.
 
-    Class names are numbered from 0 in output order. There is no standardisation: the graph has
+    Class names are numbered from 0 in output order; the one of a regressor names its layer and a
+    file, so it is made one word. There is no standardisation: the graph has
     its own, and Deepness would apply a second one. Thresholds are 0, because Deepness blanks
     pixels below them before it takes the largest probability.
     """
@@ -200,23 +205,39 @@ def _deepness_metadata(card: Card, tile: int) -> dict[str, Any]:
     middle = None if finest is None or coarsest is None else (finest * coarsest) ** 0.5
     overlap = min(round(100 * 2 * card.halo.default / tile), 75)
     return {
-        "model_type": "Segmentor",
-        "class_names": {index: entry.name for index, entry in enumerate(card.classes)},
+        **_deepness_task(card),
         **({} if middle is None else {"resolution": round(100 * middle, 3)}),  # cm per pixel
         "tile_size": tile,
         "tiles_overlap": overlap,
-        "seg_thresh": 0.0,
-        "seg_small_segment": 0,
         "georaster_dl_model": f"{card.name} {card.version}",
         "georaster_dl_bands": [band.name for band in card.bands],
         "georaster_dl_licence": card.licence,
     }
 
 
+def _deepness_task(card: Card) -> dict[str, Any]:
+    if card.target is not None:
+        return {
+            "model_type": "Regressor",
+            "class_names": {0: re.sub(r"\W+", "_", card.target.name).strip("_") or "values"},
+            "reg_output_scaling": 1.0,
+            "georaster_dl_unit": card.target.unit,
+        }
+    return {
+        "model_type": "Segmentor",
+        "class_names": {index: entry.name for index, entry in enumerate(card.classes)},
+        "seg_thresh": 0.0,
+        "seg_small_segment": 0,
+    }
+
+
 def _compare(
     content: bytes, graph: nn.Module, card: Card, tile: int, scaling: tuple[float, float]
 ) -> float:
-    """Largest difference of probabilities between onnxruntime and torch, on plausible pixels."""
+    """Largest difference between onnxruntime and torch, on plausible pixels.
+
+    Of probabilities, or of values in their standard deviations.
+    """
     import onnxruntime
     import torch
 
@@ -230,4 +251,4 @@ def _compare(
         expected = graph(pixels).numpy()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     got = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})[0]
-    return float(abs(got - expected).max())
+    return float(abs(got - expected).max()) / (1.0 if card.target is None else card.target.std)

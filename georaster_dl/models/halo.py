@@ -15,7 +15,7 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["HaloReach", "choose_halo", "probe_halo", "tiling_error"]
 
 _SHORTEST = 256
-_SAME = 1e-9  # float64 rounding stays near 1e-13 of the logits; what fools NaN is far above
+_SAME_VALUE = 0.01  # standard deviations of all values; far below what a regression errs by
+_SAME = 1e-9  # float64 rounding stays near 1e-13 of the output; what fools NaN is far above
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def probe_halo(network: nn.Module, *, in_bands: int, stride: int, longest: int =
 
 
 def tiling_error(network: nn.Module, *, in_bands: int, stride: int, halo: int) -> float:
-    """Largest difference that tiling with ``halo`` makes, in standard deviations of the logits.
+    """Largest difference that tiling with ``halo`` makes, in standard deviations of the output.
 
     Measured on noise, in float64 on the CPU, on a strip along each axis: the result of a tile
     without its halo against the same pixels of a longer input. Near 1e-13 where the halo is exact.
@@ -238,10 +239,12 @@ def choose_halo(
     tile: int,
     tolerance: float = 0.001,
 ) -> tuple[int, float]:
-    """Find the smallest halo that changes hardly any class, measured on a model's own data.
+    """Find the smallest halo that changes hardly any pixel, measured on a model's own data.
 
     What a trained network makes use of is usually much nearer than what it depends on, and a
-    smaller halo is less work.
+    smaller halo is less work. A pixel is changed where it gets another class; where the network
+    gives one plane, a quantity, where its value moves by more than 1 % of the standard deviation
+    of the untiled values.
 
     Parameters
     ----------
@@ -250,12 +253,12 @@ def choose_halo(
     stride : total down-sampling in pixels; halos are multiples of it.
     exact : halo in pixels beyond which nothing can change, None where there is none.
     tile : rows and cols that a tile reads, in pixels, halo included.
-    tolerance : share of pixels, 0..1, that may get another class.
+    tolerance : share of pixels, 0..1, that may be changed.
 
     Returns
     -------
-    Halo in pixels, and the share of pixels that get another class with it than untiled. Where no
-    halo reaches the tolerance, the one that changes least.
+    Halo in pixels, and the share of pixels that are changed with it. Where no halo reaches the
+    tolerance, the one that changes least.
 
     Raises
     ------
@@ -273,7 +276,7 @@ def choose_halo(
     training = network.training
     network.eval()
     try:
-        wholes = [_cropped(_classes(network, _padded(scene, stride)), scene) for scene in inputs]
+        wholes = [_cropped(_mapped(network, _padded(scene, stride)), scene) for scene in inputs]
         best = (0, math.inf)
         for halo in range(0, largest + 1, stride):
             share = _changed(network, inputs, wholes, halo=halo, stride=stride, tile=tile)
@@ -289,21 +292,24 @@ def choose_halo(
 def _changed(
     network: nn.Module,
     inputs: Sequence[npt.NDArray[np.float32]],
-    wholes: Sequence[npt.NDArray[np.int64]],
+    wholes: Sequence[npt.NDArray[Any]],
     *,
     halo: int,
     stride: int,
     tile: int,
 ) -> float:
-    """Share of all pixels that get another class when the scenes are cut into tiles."""
+    """Share of all pixels that are changed when the scenes are cut into tiles."""
     changed = total = 0
+    classes = wholes[0].dtype.kind == "i"
+    same = 0.0 if classes else _SAME_VALUE * float(np.std(np.concatenate([*map(np.ravel, wholes)])))
     for scene, whole in zip(inputs, wholes, strict=True):
         tiling = Tiling(whole.shape, tile=(tile, tile), halo=halo, stride=stride)
         padded = _padded(scene, stride)
         for piece in tiling:
-            classes = _classes(network, padded[:, piece.outer_rows, piece.outer_cols])
-            core = classes[piece.inner_rows, piece.inner_cols]
-            changed += int((core != whole[piece.core_rows, piece.core_cols]).sum())
+            cut = _mapped(network, padded[:, piece.outer_rows, piece.outer_cols])
+            core = cut[piece.inner_rows, piece.inner_cols]
+            moved = np.abs(core - whole[piece.core_rows, piece.core_cols])
+            changed += int((moved > same).sum())
         total += whole.size
     return changed / total
 
@@ -316,17 +322,17 @@ def _padded(scene: npt.NDArray[np.float32], stride: int) -> npt.NDArray[np.float
     )
 
 
-def _cropped(
-    classes: npt.NDArray[np.int64], scene: npt.NDArray[np.float32]
-) -> npt.NDArray[np.int64]:
-    return classes[: scene.shape[1], : scene.shape[2]]
+def _cropped(mapped: npt.NDArray[Any], scene: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    return mapped[: scene.shape[1], : scene.shape[2]]
 
 
-def _classes(network: nn.Module, piece: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Index of the winning class of each pixel of a piece (bands, rows, cols)."""
+def _mapped(network: nn.Module, piece: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+    """Index of the winning class, or value, of each pixel of a piece (bands, rows, cols)."""
     import torch
 
     weight: torch.Tensor = next(network.parameters())
     batch = torch.from_numpy(np.ascontiguousarray(piece))[None].to(weight.device, weight.dtype)
     with torch.inference_mode():
-        return network(batch)[0].argmax(0).cpu().numpy()  # type: ignore[no-any-return]
+        planes = network(batch)[0]
+        mapped = planes.argmax(0) if len(planes) > 1 else planes[0].double()
+        return mapped.cpu().numpy()  # type: ignore[no-any-return]

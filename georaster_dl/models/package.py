@@ -230,7 +230,7 @@ def network_of(card: Card) -> nn.Module:
             return create_model(
                 card.architecture.name,
                 in_bands=len(card.bands),
-                n_classes=len(card.classes),
+                n_classes=card.outputs,
                 encoder_weights=None,
                 **encoder,
                 **_free_options(card),
@@ -366,7 +366,7 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
     return tensor
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a file beside its place and rename it there, so that nobody sees half of it.
 
     Raises

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl.errors import ModelPackageError, OptionError
-from georaster_dl.models.card import Card, CardBand
+from georaster_dl.models.card import Card, CardBand, CardClass
 from georaster_dl.models.package import tensor_shapes
 
 __all__ = ["stac_item", "validate_item"]
@@ -29,7 +29,7 @@ def stac_item(card: Card, package: Path) -> dict[str, Any]:
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": [_MLM, _EO, _FILE, _CLASSIFICATION],
+        "stac_extensions": [_MLM, _EO, _FILE, *([_CLASSIFICATION] if card.classes else [])],
         "id": f"{card.name}-{card.version}",
         "geometry": None,
         "properties": {
@@ -88,7 +88,7 @@ def _model_fields(card: Card, package: Path) -> dict[str, Any]:
     return {
         "mlm:name": _mlm_name(card.name),
         "mlm:architecture": f"{card.architecture.name}{encoder}",
-        "mlm:tasks": ["semantic-segmentation"],
+        "mlm:tasks": [_task(card)],
         "mlm:framework": "PyTorch",
         **({"mlm:framework_version": version[0]} if version else {}),
         "mlm:total_parameters": parameters,
@@ -124,27 +124,37 @@ def _model_input(card: Card) -> dict[str, Any]:
     }
 
 
+def _task(card: Card) -> str:
+    return "semantic-segmentation" if card.target is None else "regression"
+
+
 def _model_output(card: Card) -> dict[str, Any]:
-    return {
+    output: dict[str, Any] = {
         "name": "logits",
         "description": "Logits; divide by the temperature and take the softmax for probabilities",
-        "tasks": ["semantic-segmentation"],
+        "tasks": [_task(card)],
         "result": {
-            "shape": [-1, len(card.classes), -1, -1],
+            "shape": [-1, card.outputs, -1, -1],
             "dim_order": ["batch", "class", "height", "width"],
             "data_type": "float32",
         },
-        "classification:classes": [
-            {
-                "value": entry.value,
-                # The extension has identifiers here and free text in the description.
-                "name": re.sub(r"[^0-9A-Za-z_-]+", "_", entry.name).strip("_")
-                or f"class_{entry.value}",
-                "description": entry.name,
-                "color_hint": entry.color[1:].upper(),
-            }
-            for entry in card.classes
-        ],
+    }
+    target = card.target
+    if target is None:
+        return output | {"classification:classes": [_stac_class(entry) for entry in card.classes]}
+    output["name"] = target.name
+    output["description"] = f"{target.label} = output * {target.std:.9g} + {target.mean:.9g}"
+    output["result"]["dim_order"] = ["batch", "channel", "height", "width"]
+    return output
+
+
+def _stac_class(entry: CardClass) -> dict[str, Any]:
+    return {
+        "value": entry.value,
+        # The extension has identifiers here and free text in the description.
+        "name": re.sub(r"[^0-9A-Za-z_-]+", "_", entry.name).strip("_") or f"class_{entry.value}",
+        "description": entry.name,
+        "color_hint": entry.color[1:].upper(),
     }
 
 
@@ -156,14 +166,20 @@ def _hyperparameters(card: Card) -> dict[str, Any]:
         "exact_tiling": card.halo.exact is not None and card.halo.default >= card.halo.exact,
         "tile_size": _tile_size(card),
         "blend": card.halo.blend,
-        "nodata": card.legend.nodata,
         "quantity": card.quantity,
         "resolution_m": list(card.resolution_m) if card.resolution_m else None,
-        "temperature": card.calibration.temperature,
+        **_output_parameters(card),
         "caution": card.caution,
         **{f"metric_{_key(name)}": value for name, value in card.metrics.items()},
         **{f"training_{_key(name)}": value for name, value in card.training.items()},
+        **{f"configuration_{_key(name)}": value for name, value in card.configuration.items()},
     }
+
+
+def _output_parameters(card: Card) -> dict[str, Any]:
+    if card.target is None:
+        return {"nodata": card.legend.nodata, "temperature": card.calibration.temperature}
+    return {f"target_{key}": value for key, value in card.target.model_dump().items()}
 
 
 def _key(name: str) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.io.scene import Scene
-from georaster_dl.predict.device import Device
+from georaster_dl.models.device import Device
 from georaster_dl.predict.pipeline import BoundedWriter, Prefetched
 from georaster_dl.predict.plan import Plan
 from georaster_dl.predict.strips import TileInput, read_tiles
@@ -32,14 +32,15 @@ Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
 
 @dataclass(frozen=True)
 class Product:
-    """One raster made from the probabilities.
+    """One raster made from the network's output.
 
     Attributes
     ----------
-    render : (classes, rows, cols) probabilities or logits to (bands, rows, cols) of the output.
+    render : (planes, rows, cols) activated to (bands, rows, cols) of the output, in memory of its
+        own or that nobody else reads.
     nodata : value where the scene has no measurement or no prediction was asked for.
     sink : where finished blocks go.
-    from_logits : whether ``render`` gives the same from logits, which spares the softmax.
+    from_logits : whether ``render`` gives the same without the activation, which is then spared.
     """
 
     render: Callable[[Tensor], Tensor]
@@ -55,10 +56,11 @@ class Job:
     Attributes
     ----------
     scene : planes in the order of the network's channels.
-    network : gives the prepared network, logits (N, classes, rows, cols) from (N, bands, rows,
-        cols); it is asked for while the first strip is being read.
+    network : gives the prepared network, (N, planes, rows, cols) from (N, bands, rows, cols); it
+        is asked for while the first strip is being read.
     gain, bias : normalised value = stored number * gain + bias, one of each per band.
-    temperature : divides the logits before the softmax.
+    activate : the network's planes of a tile to float32 that means something and may be mixed
+        between neighbours: probabilities, or values.
     wanted : for rows and cols of the scene, True where a prediction is asked for; None for all.
     progress : called with the number of scene pixels that were finished.
     """
@@ -69,8 +71,8 @@ class Job:
     device: Device
     gain: Sequence[float]
     bias: Sequence[float]
+    activate: Callable[[Tensor], Tensor]
     products: Mapping[str, Product]
-    temperature: float = 1.0
     wanted: Callable[[slice, slice], Mask] | None = None
     progress: Callable[[int], None] = field(default=lambda _: None)
 
@@ -107,8 +109,8 @@ def run(job: Job) -> None:
                 writer.submit(partial(job.progress, _area(stitcher.final(item))))
                 continue
             outputs = network(item)
-            for (tile, valid), logits in zip(item.tiles, outputs, strict=False):
-                made = _made_on_device(job, stitcher, tile, logits)
+            for (tile, valid), output in zip(item.tiles, outputs, strict=False):
+                made = _made_on_device(job, stitcher, tile, output)
                 writer.submit(partial(_finish, job, stitcher, tile, valid, made))
 
 
@@ -185,23 +187,21 @@ class _Normalised:
         # Without a measurement a pixel is the training mean, whatever number stands in the file.
         x.masked_fill_(~batch.valid, 0.0)
         with self._device.arithmetic():
-            logits: Tensor = self._network(x)
-        return logits
+            outputs: Tensor = self._network(x)
+        return outputs
 
 
 def _made_on_device(
-    job: Job, stitcher: Stitcher, tile: Tile, logits: Tensor
+    job: Job, stitcher: Stitcher, tile: Tile, output: Tensor
 ) -> dict[str, Tensor] | Tensor:
-    """The tile's part of every product, or its probabilities where neighbours must be blended."""
+    """The tile's part of every product, or its activated planes where neighbours must be blended."""
     rows, cols = stitcher.reach(tile)
-    logits = logits[:, _within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
-    blended = job.plan.margin > 0
-    if not blended and all(product.from_logits for product in job.products.values()):
-        return {name: product.render(logits) for name, product in job.products.items()}
-    probabilities = torch.softmax(logits.float() / job.temperature, dim=0)
-    if blended:
-        return probabilities.contiguous()
-    return {name: product.render(probabilities) for name, product in job.products.items()}
+    output = output[:, _within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
+    if job.plan.margin > 0:
+        return job.activate(output).contiguous()
+    if not all(product.from_logits for product in job.products.values()):
+        output = job.activate(output)
+    return {name: product.render(output) for name, product in job.products.items()}
 
 
 def _finish(
@@ -210,8 +210,8 @@ def _finish(
     """Stitch, mask and hand over; runs in the writer's thread, where waiting for a GPU hurts none."""
     rows, cols = stitcher.final(tile)
     if isinstance(made, Tensor):
-        probabilities = torch.from_numpy(stitcher.add(tile, made.cpu().numpy()))
-        made = {name: product.render(probabilities) for name, product in job.products.items()}
+        blended = torch.from_numpy(stitcher.add(tile, made.cpu().numpy()))
+        made = {name: product.render(blended) for name, product in job.products.items()}
     valid = valid[_within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
     if job.wanted is not None:
         valid = valid & job.wanted(rows, cols)

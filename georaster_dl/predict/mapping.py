@@ -1,42 +1,36 @@
-"""One run of the engine for a scene's class map and what goes with it."""
+"""One run of the engine for a scene's map and what goes with it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from georaster_dl import __version__
 from georaster_dl.errors import DeviceError
 from georaster_dl.io.scene import Scene
 from georaster_dl.io.staging import Staging
-from georaster_dl.io.style import write_class_style, write_ramp_style
-from georaster_dl.io.writer import RasterSpec, RasterWriter
-from georaster_dl.legend import Legend
+from georaster_dl.io.writer import RasterWriter
+from georaster_dl.models.device import Device, is_out_of_memory
 from georaster_dl.models.package import load_model, read_card
-from georaster_dl.predict.device import Device, is_out_of_memory
 from georaster_dl.predict.engine import Job, Mask, Product, run
 from georaster_dl.predict.optimise import prepare
-from georaster_dl.predict.options import Outputs, Report, SegmentOptions
+from georaster_dl.predict.options import Findings, Outputs, Report, SegmentOptions
 from georaster_dl.predict.plan import Plan, make_plan, smaller
+from georaster_dl.predict.tasks import Kind, Layer, task_of
 
 __all__ = ["Mapping"]
 
-# Probabilities as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
-_STEPS = 250
-_UINT8_NODATA = 255
 _GPU_BATCH = 16
 
-Kind = Literal["map", "probabilities", "confidence"]
 Wanted = Callable[[slice, slice], Mask]
 
 
@@ -59,17 +53,22 @@ class Mapping:
         report: Report,
     ) -> None:
         self.scene = scene
-        self.device = Device.choose(options.device, options.precision)
         self._model = model
         self._card = read_card(model)
+        precision = options.precision
+        if precision == "auto" and self._card.target is not None:
+            # bf16 has 8 significant bits, so values would come in steps of up to a 64th of their
+            # standard deviation; a class hardly ever hangs on that.
+            precision = "fp32"
+        self.device = Device.choose(options.device, precision)
         self._loaded: nn.Module | None = None
         self._outputs = outputs
         self._options = options
         self._stage = stage
         self._report = report
 
-    def run(self, wanted: Wanted | None) -> dict[str, int]:
-        """Make the rasters and count the pixels of each class.
+    def run(self, wanted: Wanted | None) -> Findings:
+        """Make the rasters and tell what the map holds.
 
         When the memory does not suffice, it starts over with smaller batches, then tiles.
 
@@ -110,11 +109,12 @@ class Mapping:
             self._report("warning", {"message": message})
         return after
 
-    def _run_once(self, plan: Plan, wanted: Wanted | None) -> dict[str, int]:
+    def _run_once(self, plan: Plan, wanted: Wanted | None) -> Findings:
         self._report("start", self._start_facts(plan))
-        counter = _Counter(self._card.legend)
+        task = task_of(self._card, float32=self._options.float32)
+        layers = {kind: task.layer(kind) for kind in self._paths()}
         pairs = list(zip(self.scene.planes, self._card.bands, strict=True))
-        with self._writers(plan) as writers:
+        with self._writers(plan, layers) as writers:
             run(
                 Job(
                     scene=self.scene,
@@ -123,13 +123,13 @@ class Mapping:
                     device=self.device,
                     gain=[plane.scale / band.std for plane, band in pairs],
                     bias=[(plane.offset - band.mean) / band.std for plane, band in pairs],
-                    products={kind: self._product(kind, w, counter) for kind, w in writers.items()},
-                    temperature=self._card.calibration.temperature,
+                    activate=task.activate,
+                    products={kind: _product(layers[kind], w) for kind, w in writers.items()},
                     wanted=wanted,
                     progress=_progress(self.scene.shape, self._report),
                 )
             )
-        return counter.counts()
+        return task.findings()
 
     def _network(self) -> nn.Module:
         """The network on the device; loaded once, also when a run starts over."""
@@ -139,72 +139,28 @@ class Mapping:
             self._loaded = prepare(network, len(card.bands), card.stride, where)
         return self._loaded
 
-    @contextmanager
-    def _writers(self, plan: Plan) -> Iterator[dict[Kind, RasterWriter]]:
-        """One open writer per raster; finished together when the block ends well."""
+    def _paths(self) -> dict[Kind, Path]:
         paths: dict[Kind, Path | None] = {
             "map": self._outputs.map,
             "probabilities": self._outputs.probabilities,
             "confidence": self._outputs.confidence,
         }
+        return {kind: path for kind, path in paths.items() if path is not None}
+
+    @contextmanager
+    def _writers(self, plan: Plan, layers: dict[Kind, Layer]) -> Iterator[dict[Kind, RasterWriter]]:
+        """One open writer per raster; finished together when the block ends well."""
+        provenance = self._provenance(plan)
         with ExitStack() as stack:
-            writers = {
-                kind: stack.enter_context(
-                    RasterWriter(
-                        self._stage.path(path), self.scene.geobox, spec=self._spec(kind, plan)
-                    )
-                )
-                for kind, path in paths.items()
-                if path is not None
-            }
+            writers = {}
+            for kind, path in self._paths().items():
+                tags = {**provenance, "GEORASTER_DL_CONTENT": kind}
+                spec = replace(layers[kind].spec, tags=tags, rpcs=self.scene.rpcs)
+                writer = RasterWriter(self._stage.path(path), self.scene.geobox, spec=spec)
+                writers[kind] = stack.enter_context(writer)
             yield writers
             for kind, writer in writers.items():
-                self._style(kind, writer.finish())
-
-    def _spec(self, kind: Kind, plan: Plan) -> RasterSpec:
-        """How one output raster is stored."""
-        legend = self._card.legend
-        tags = {**self._provenance(plan), "GEORASTER_DL_CONTENT": kind}
-        if kind == "map":
-            return RasterSpec(
-                names=["land cover"],
-                dtype=legend.dtype,
-                nodata=legend.nodata,
-                overview="mode",
-                legend=legend,
-                tags=tags,
-                rpcs=self.scene.rpcs,
-            )
-        small = not self._options.float32
-        return RasterSpec(
-            names=legend.names if kind == "probabilities" else ["confidence"],
-            dtype="uint8" if small else "float32",
-            nodata=_UINT8_NODATA if small else float("nan"),
-            overview="average",
-            tags=tags,
-            scale=1 / _STEPS if small else None,
-            rpcs=self.scene.rpcs,
-        )
-
-    def _style(self, kind: Kind, path: Path) -> None:
-        """What makes programs show the raster with names and colours."""
-        if kind == "map":
-            write_class_style(path, self._card.legend)
-        else:
-            write_ramp_style(path, minimum=0.0, maximum=1.0)
-
-    def _product(self, kind: Kind, writer: RasterWriter, counter: _Counter) -> Product:
-        if kind != "map":
-            small = not self._options.float32
-            render = partial(_best if kind == "confidence" else _every, small=small)
-            return Product(render, _UINT8_NODATA if small else float("nan"), writer.write)
-        legend = self._card.legend
-
-        def sink(rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
-            counter.add(block)
-            writer.write(rows, cols, block)
-
-        return Product(partial(_classes, legend=legend), legend.nodata, sink, from_logits=True)
+                layers[kind].style(writer.finish())
 
     def _start_facts(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -245,43 +201,12 @@ class Mapping:
         }
 
 
-def _classes(scores: Tensor, *, legend: Legend) -> Tensor:
-    """Value of the most probable class, (1, rows, cols)."""
-    index = scores.argmax(dim=0, keepdim=True)
-    if legend.values != list(range(len(legend.values))):
-        index = torch.tensor(legend.values, device=index.device)[index]
-    return index.to(torch.uint8 if legend.dtype == "uint8" else torch.uint16)
+def _product(layer: Layer, writer: RasterWriter) -> Product:
+    def sink(rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
+        layer.seen(block)
+        writer.write(rows, cols, block)
 
-
-def _best(probabilities: Tensor, *, small: bool) -> Tensor:
-    """Probability of the mapped class, (1, rows, cols)."""
-    return _stored(probabilities.amax(dim=0, keepdim=True), small=small)
-
-
-def _every(probabilities: Tensor, *, small: bool) -> Tensor:
-    """All probabilities, (classes, rows, cols)."""
-    return _stored(probabilities, small=small)
-
-
-def _stored(share: Tensor, *, small: bool) -> Tensor:
-    # A copy in either case: nodata is written into it.
-    return share.mul(_STEPS).round_().to(torch.uint8) if small else share.clone()
-
-
-class _Counter:
-    """Pixels of each class, counted on the way."""
-
-    def __init__(self, legend: Legend) -> None:
-        self._legend = legend
-        self._counts = np.zeros(legend.nodata + 1, np.int64)
-
-    def add(self, block: npt.NDArray[Any]) -> None:
-        """Count the classes of a block."""
-        self._counts += np.bincount(block.ravel(), minlength=self._counts.size)
-
-    def counts(self) -> dict[str, int]:
-        """Pixels of each class by its name."""
-        return {c.name: int(self._counts[c.value]) for c in self._legend.classes}
+    return Product(layer.render, layer.nodata, sink, layer.from_logits)
 
 
 def _progress(shape: tuple[int, int], report: Report) -> Callable[[int], None]:

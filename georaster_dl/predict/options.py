@@ -1,4 +1,4 @@
-"""What a run of segmentation is asked for."""
+"""What a run is asked for, and what it tells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from georaster_dl.io.options import SceneOptions
 
-__all__ = ["Outputs", "Report", "SegmentOptions"]
+__all__ = ["Findings", "Outputs", "Report", "SegmentOptions", "Values"]
 
 Report = Callable[[str, Mapping[str, Any]], None]
 """Takes an event (``start``, ``progress``, ``warning``) and its facts."""
@@ -17,11 +17,11 @@ Report = Callable[[str, Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to make; only the class map always is.
+    """Files to make; only the map always is.
 
     Attributes
     ----------
-    map : class raster (COG).
+    map : raster (COG) of classes, or of the quantity of a regression model.
     probabilities : one band per class.
     confidence : probability of the mapped class.
     polygons : GeoPackage of the map.
@@ -38,6 +38,34 @@ class Outputs:
         """The files, the map last."""
         extra = [self.probabilities, self.confidence, self.polygons, self.quicklook]
         return [path for path in extra if path is not None] + [self.map]
+
+
+@dataclass(frozen=True)
+class Values:
+    """Mean, smallest and largest of a map's values, in the unit of the model's target."""
+
+    mean: float
+    min: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a finished map holds.
+
+    Attributes
+    ----------
+    counts : pixels of each class, by name; empty for a quantity.
+    values : of a quantity; None for classes, and where no pixel is valid.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    values: Values | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether no pixel is valid."""
+        return self.values is None and not any(self.counts.values())
 
 
 @dataclass(frozen=True)

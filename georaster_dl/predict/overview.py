@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.bands import Band
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.quicklook import write_quicklook
+from georaster_dl.io.quicklook import red_green_blue, write_quicklook, write_value_quicklook
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, SceneReader
-from georaster_dl.legend import Legend
+from georaster_dl.models.card import Card
+from georaster_dl.predict.options import Findings
 
 __all__ = ["write_overview"]
 
 _LONGEST = 1200
-_RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
-_TOLERANCE_NM = 40.0
 
 
-def write_overview(
-    scene: Scene, class_map: Path, out: Path, *, legend: Legend, counts: Mapping[str, int]
-) -> None:
-    """Draw the scene in its natural colours beside the map, as PNG.
-
-    ``counts`` are the pixels of each class, by name.
-    """
-    image = scene.select(_red_green_blue(scene.bands)).thumbnail(_LONGEST)
+def write_overview(scene: Scene, mapped: Path, out: Path, card: Card, found: Findings) -> None:
+    """Draw the scene in its natural colours beside its map, as PNG."""
+    image = scene.select(red_green_blue(scene.bands)).thumbnail(_LONGEST)
     shape = image.valid.shape
-    write_quicklook(
-        out,
-        image=image.array,
-        image_valid=image.valid,
-        classes=_thinned(class_map, shape),
-        legend=legend,
-        counts=counts,
-        resolution_m=_pixel_m(scene, shape[1]),
-        title=Path(scene.name).name,
-    )
+    numbers = _thinned(mapped, shape)
+    common: dict[str, Any] = {
+        "image": image.array,
+        "image_valid": image.valid,
+        "resolution_m": _pixel_m(scene, shape[1]),
+        "title": Path(scene.name).name,
+    }
+    if card.target is not None:
+        write_value_quicklook(out, values=numbers, name=card.target.label, **common)
+    else:
+        write_quicklook(out, classes=numbers, legend=card.legend, counts=found.counts, **common)
 
 
 def _thinned(class_map: Path, shape: tuple[int, int]) -> npt.NDArray[Any]:
@@ -58,15 +51,3 @@ def _thinned(class_map: Path, shape: tuple[int, int]) -> npt.NDArray[Any]:
 def _pixel_m(scene: Scene, cols: int) -> float | None:
     size = scene.resolution_m
     return None if size is None else size * scene.shape[1] / cols
-
-
-def _red_green_blue(bands: Sequence[Band]) -> list[int]:
-    """Bands nearest to red, green and blue; the first one or three where wavelengths do not say."""
-    picked = []
-    for centre in _RED_GREEN_BLUE_NM:
-        known = [i for i, b in enumerate(bands) if b.wavelength_nm is not None]
-        near = min(known, key=lambda i: abs((bands[i].wavelength_nm or 0) - centre), default=None)
-        if near is None or abs((bands[near].wavelength_nm or 0) - centre) > _TOLERANCE_NM:
-            return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
-        picked.append(near)
-    return picked

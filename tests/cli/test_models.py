@@ -60,7 +60,7 @@ def geodl(bundle, monkeypatch):
 
 def test_list(geodl):
     lines = geodl("list").splitlines()
-    assert lines[1].split()[:6] == ["toy", "1.0", "segmentation", "20", "2", "10-20"]
+    assert lines[1].split()[:7] == ["toy", "1.0", "segmentation", "20", "2", "classes", "10-20"]
     assert "[draft]" in lines[1]
     assert lines[-1] == "next: geodl models show MODEL"
     assert "no bundled model matches" in geodl("list", "x*")
@@ -83,7 +83,7 @@ def test_show(geodl):
         "B0 (500 nm), B1 (501 nm)",
         "and 4 more",
         "unet + tu-test_resnet, stride 4",
-        "16 pixels (exact at 64, 0.04 % of classes change), blended over 8",
+        "16 pixels (exact at 64, 0.04 % of pixels change), blended over 8",
         "12.35 kMAC",
         "0.812  mean IoU",
         "#0000ff  water [bold]",
@@ -135,5 +135,5 @@ def test_export_onnx(geodl, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     out = tmp_path / "toy.onnx"
     text = geodl("export", "toy", "--format", "onnx", "-o", out, "--tile", 64, "--scale", 1e-4)
-    assert "probabilities within" in text
+    assert "output within" in text
     assert onnxruntime.InferenceSession(out).get_inputs()[0].shape == [1, 20, 64, 64]

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from shapely.geometry import Point, box
+from shapely.geometry import Point, Polygon, box
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.aoi import AreaOfInterest
 
+BOWTIE = Polygon(
+    [(500_000, 5_000_000), (500_100, 4_999_900), (500_100, 5_000_000), (500_000, 4_999_900)]
+)
 GRID = GeoBox((40, 60), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32631")
 
 
@@ -48,6 +51,7 @@ def test_the_whole_earth_in_degrees_covers_the_scene(write):
         ([box(0, 0, 1, 1)], "EPSG:32631", "does not touch"),
         ([Point(500_100, 4_999_900)], "EPSG:32631", "no polygons"),
         ([box(500_100, 4_999_800, 500_200, 4_999_900)], None, "no CRS"),
+        ([BOWTIE], "EPSG:32631", r"invalid geometry \(Self-intersection.* in 1 of 1 features"),
     ],
 )
 def test_areas_that_cannot_limit_a_run(write, shapes, crs, problem):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from georaster_dl.errors import OutputError
-from georaster_dl.io import quicklook
-from georaster_dl.io.quicklook import write_quicklook
+from georaster_dl.io import quicklook, quicklook_page
+from georaster_dl.io.quicklook import write_quicklook, write_value_quicklook
 from georaster_dl.legend import Legend, MapClass
 
 LEGEND = Legend(
@@ -78,7 +78,7 @@ def test_stretch_ignores_what_is_not_valid():
     image[:, 0, 0] = 1e9
     valid = np.ones((1, 101), bool)
     valid[0, 0] = False
-    shown = quicklook._stretched(image, valid)
+    shown = quicklook.stretched(image, valid)
     assert shown[0, 1].tolist() == [0, 0, 0]
     assert shown[0, 100].tolist() == [1, 1, 1]
     assert shown[0, 50, 0] == pytest.approx(0.5**0.5, abs=0.02)
@@ -87,14 +87,14 @@ def test_stretch_ignores_what_is_not_valid():
 def test_one_stretch_for_all_bands_keeps_the_hue():
     image = np.stack([np.full((2, 50), value) for value in (100.0, 200.0, 300.0)])
     image[:, 0] = 0
-    assert (np.diff(quicklook._stretched(image, None)[1, 0]) > 0).all()
+    assert (np.diff(quicklook.stretched(image, None)[1, 0]) > 0).all()
 
 
 @pytest.mark.parametrize(
     ("most", "length"), [(1, 1), (1.99, 1), (2, 2), (7, 5), (1234, 1000), (0.03, 0.02)]
 )
 def test_scale_bar_lengths_are_round(most, length):
-    assert quicklook._round_length(most) == pytest.approx(length)
+    assert quicklook_page._round_length(most) == pytest.approx(length)
 
 
 def test_different_shapes_are_named(tmp_path):
@@ -105,3 +105,24 @@ def test_different_shapes_are_named(tmp_path):
 def test_unwritable(tmp_path):
     with pytest.raises(OutputError, match=r"Cannot write look\.png"):
         picture(tmp_path / "no", np.zeros((2, 2), "uint8"))
+
+
+@pytest.mark.parametrize("shape", [(200, 300), (30, 900), (900, 30), (1, 1)])
+@pytest.mark.parametrize("gaps", [0.0, 0.3, 1.0])
+def test_values_of_any_shape(tmp_path, shape, gaps):
+    rng = np.random.default_rng(0)
+    values = rng.gamma(4, 4, shape).astype("float32")
+    values[rng.random(shape) < gaps] = np.nan
+    out = tmp_path / "look.png"
+    write_value_quicklook(
+        out,
+        image=rng.normal(900, 100, (3, *shape)),
+        image_valid=np.isfinite(values),
+        values=values,
+        name="canopy height $x_1$ (m)",
+        resolution_m=10.0,
+        title="scene",
+    )
+    pixels = matplotlib.image.imread(out)
+    assert min(pixels.shape[:2]) > 200
+    assert max(pixels.shape[:2]) < 2000

@@ -1,12 +1,13 @@
 import json
 import math
+import re
 import subprocess
 import sys
 
 import pytest
 
 from georaster_dl.bands import Band
-from georaster_dl.errors import ModelPackageError
+from georaster_dl.errors import ModelPackageError, OptionError
 from georaster_dl.models.card import FORMAT, Card
 
 
@@ -54,7 +55,7 @@ HOSTILE = [
     ({"bands": _band(std=0)}, "bands.0.std", "greater than 0"),
     ({"bands": _band(mean=math.inf)}, "bands.0.mean", "finite"),
     ({"bands": _band(name="x" * 65)}, "bands.0.name", "64"),
-    ({"classes": []}, "classes", "at least 1"),
+    ({"classes": []}, "classes", "needs classes"),
     ({"classes": _class() * 1025}, "classes", "1024"),
     ({"classes": _class() * 2}, "classes", "distinct"),
     ({"classes": _class(value=70000)}, "classes.0.value", "65534"),
@@ -91,7 +92,7 @@ def test_hostile_values_are_refused_in_one_line(fields, change, field, limit):
 
 
 def test_missing_fields_are_named():
-    with pytest.raises(ModelPackageError, match=r"name: Field required; .*and 5 more"):
+    with pytest.raises(ModelPackageError, match=r"name: Field required; .*and 4 more"):
         Card.from_json("{}")
 
 
@@ -121,3 +122,34 @@ def test_cards_and_names_need_no_torch():
         "sys.exit([m for m in ('torch', 'timm', 'rasterio') if m in sys.modules] != [])"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+TARGET = {"name": "height", "unit": "m", "mean": 20.0, "std": 8.0}
+
+
+def test_regression_card(fields):
+    card = Card(**fields(task="regression", classes=[], target=TARGET))
+    assert Card.from_json(card.to_json()) == card
+    assert card.outputs == 1
+    assert card.target.label == "height (m)"
+    with pytest.raises(OptionError, match="has no classes: it predicts height"):
+        _ = card.legend
+    assert Card(**fields()).outputs == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "limit"),
+    [
+        ({"task": "regression"}, "needs a target and has no classes"),
+        ({"task": "regression", "target": TARGET}, "needs a target and has no classes"),
+        ({"task": "regression", "classes": []}, "needs a target and has no classes"),
+        ({"target": TARGET}, "needs classes and has no target"),
+        ({"task": "regression", "classes": [], "target": TARGET | {"std": 0}}, "target.std"),
+        ({"task": "regression", "classes": [], "target": TARGET | {"unit": "m\n"}}, "U+000A"),
+        ({"configuration": {str(i): "" for i in range(257)}}, "256"),
+        ({"configuration": {"a": "b" * 501}}, "500"),
+    ],
+)
+def test_classes_or_a_target(fields, change, limit):
+    with pytest.raises(ModelPackageError, match=re.escape(limit)):
+        Card(**fields(**change))

@@ -106,6 +106,50 @@ def test_onnx_takes_raw_pixels_and_gives_the_networks_probabilities(package, tmp
     assert b"site-packages" not in out.read_bytes()
 
 
+@pytest.fixture
+def regression(tmp_path, make_card):
+    target = {"name": "canopy height", "unit": "m", "mean": 20.0, "std": 8.0}
+    card = make_card(task="regression", classes=[], target=target)
+    path = tmp_path / "heights.safetensors"
+    save_model(path, card, network_of(card))
+    return path
+
+
+def test_stac_item_of_a_regression(regression, tmp_path):
+    pytest.importorskip("jsonschema")
+    out = tmp_path / "heights.json"
+    export_stac(regression, out)
+    item = json.loads(out.read_text())
+    properties = item["properties"]
+    assert properties["mlm:tasks"] == ["regression"]
+    (result,) = properties["mlm:output"]
+    assert result["result"]["shape"] == [-1, 1, -1, -1]
+    assert result["description"] == "canopy height (m) = output * 8 + 20"
+    assert "classification:classes" not in result
+    assert not any("classification" in extension for extension in item["stac_extensions"])
+    assert properties["mlm:hyperparameters"]["target_unit"] == "m"
+
+
+@pytest.mark.slow
+def test_onnx_of_a_regression_gives_values(regression, tmp_path):
+    out = tmp_path / "heights.onnx"
+    assert export_onnx(regression, out, tile=64) < 1e-4
+    card, network = load_model(regression)
+    physical = np.random.default_rng(0).normal(0.2, 0.1, (1, 3, 64, 64))
+    session = onnxruntime.InferenceSession(out)
+    (given,) = session.get_inputs()
+    got = session.run(None, {given.name: (physical / 255).astype(np.float32)})[0]
+    mean = np.array([b.mean for b in card.bands]).reshape(-1, 1, 1)
+    with torch.inference_mode():
+        plane = network(torch.from_numpy(((physical - mean) / 0.05).astype(np.float32))).numpy()
+    np.testing.assert_allclose(got, plane * 8 + 20, atol=1e-3)
+    metadata = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
+    assert metadata["model_type"] == "Regressor"
+    assert metadata["class_names"] == {"0": "canopy_height"}
+    assert metadata["reg_output_scaling"] == 1
+    assert "seg_thresh" not in metadata
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -122,7 +166,7 @@ def test_onnx_options(package, tmp_path, given, message):
 def test_onnx_that_differs_is_not_written(package, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_onnx_bytes", lambda *_: b"")
     monkeypatch.setattr(export, "_compare", lambda *_: 0.01)
-    with pytest.raises(ModelPackageError, match=r"differ by 0\.01"):
+    with pytest.raises(ModelPackageError, match=r"differs by 0\.01"):
         export_onnx(package, tmp_path / "a.onnx")
     assert not (tmp_path / "a.onnx").exists()
 

@@ -137,6 +137,20 @@ def test_chosen_halo_is_the_smallest_that_is_enough():
     assert 1e-4 < share < without
 
 
+def test_chosen_halo_of_a_quantity():
+    """One plane has no class to change: what counts is by how much values move."""
+    network = nn.Conv2d(2, 1, 17, padding=8)
+    scenes = _scenes((90, 123), (64, 31))
+    halo, changed = choose_halo(network, scenes, stride=4, exact=8, tile=48, tolerance=1e-4)
+    assert (halo, changed) == (8, 0)
+    _, without = choose_halo(network, scenes, stride=4, exact=0, tile=48)
+    assert without > 0.1
+    with torch.inference_mode():  # the same in another unit
+        network.weight.mul_(1000)
+        network.bias.add_(1e5)
+    assert choose_halo(network, scenes, stride=4, exact=0, tile=48)[1] == pytest.approx(without)
+
+
 def test_halo_that_is_never_enough_is_the_best_one(plain_unet):
     network = plain_unet(3, norm=nn.InstanceNorm2d)
     halo, changed = choose_halo(network, _scenes((90, 90)), stride=8, exact=None, tile=40)

@@ -1,0 +1,1 @@
+"""Evaluation: how right a map is, and how sure that is."""

@@ -1,0 +1,93 @@
+"""Which class of a reference is which class of the map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.errors import OptionError
+from georaster_dl.legend import Legend, MapClass
+
+__all__ = ["Matching", "match_classes"]
+
+_MOST_LISTED = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """The classes of map and reference as one list: the map's in its order, then the others.
+
+    Attributes
+    ----------
+    classes : of the map, then those that only the reference has, with the reference's own values.
+    n_mapped : how many are the map's.
+    lookup : (reference classes,) index into ``classes`` of each class of the reference's legend.
+    by : ``name`` or ``value``: how they were matched.
+    """
+
+    classes: tuple[MapClass, ...]
+    n_mapped: int
+    lookup: npt.NDArray[np.int16]
+    by: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each class."""
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def reference_only(self) -> tuple[str, ...]:
+        """Classes that the map lacks."""
+        return self.names[self.n_mapped :]
+
+
+def match_classes(mapped: Legend, reference: Legend, *, text: bool) -> Matching:
+    """Match by name (in either case) where both have names, else by value.
+
+    Parameters
+    ----------
+    mapped, reference : the two legends.
+    text : whether the reference's labels are text: their values need not mean anything.
+
+    Raises
+    ------
+    OptionError
+        When there is no class in common.
+    """
+    by_name = text or not (_bare(mapped) or _bare(reference))
+
+    def key(entry: MapClass) -> str | int:
+        return entry.name.casefold() if by_name else entry.value
+
+    index = {key(entry): i for i, entry in enumerate(mapped.classes)}
+    common = [entry for entry in reference.classes if key(entry) in index]
+    if not common:
+        what = "name" if by_name else "value"
+        raise OptionError(
+            f"Map and reference have no class {what} in common: the map has {_listed(mapped, what)}, "
+            f"the reference {_listed(reference, what)}; choose another --class-field, or name the "
+            f"classes of both with --classes CSV (columns value, name)."
+        )
+    classes = list(mapped.classes)
+    for entry in reference.classes:
+        if key(entry) not in index:
+            index[key(entry)] = len(classes)
+            classes.append(entry)
+    lookup = np.array([index[key(entry)] for entry in reference.classes], np.int16)
+    return Matching(tuple(classes), len(mapped.classes), lookup, "name" if by_name else "value")
+
+
+def _bare(legend: Legend) -> bool:
+    """Whether the names only repeat the values."""
+    return all(
+        str(entry.value) in (entry.name, entry.name.removeprefix("class "))
+        for entry in legend.classes
+    )
+
+
+def _listed(legend: Legend, what: str) -> str:
+    keys = [str(getattr(entry, what)) for entry in legend.classes]
+    more = len(keys) - _MOST_LISTED
+    return ", ".join(keys[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

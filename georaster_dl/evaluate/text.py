@@ -1,0 +1,48 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["UNKNOWN", "between", "compared", "number", "percent", "plus_minus"]
+
+UNKNOWN = "-"
+
+
+def percent(share: float) -> str:
+    """``96.7`` for 0.967: percent, without the sign."""
+    return f"{100 * share:.1f}" if math.isfinite(share) else UNKNOWN
+
+
+def between(ends: npt.NDArray[np.float64] | Sequence[float]) -> str:
+    """``96.1-97.3``, an interval in percent; empty where unknown."""
+    return f"{percent(ends[0])}-{percent(ends[1])}" if np.isfinite(ends).all() else ""
+
+
+def plus_minus(half: float) -> str:
+    """``± 1.9``, half the width of an interval in percent; empty where unknown."""
+    return f"± {100 * half:.1f}" if math.isfinite(half) else ""
+
+
+def number(value: float, digits: int = 0) -> str:
+    """Thousands apart: ``21,158``."""
+    return f"{value:,.{digits}f}" if math.isfinite(value) else UNKNOWN
+
+
+def compared(kind: str, compared: int, unmapped: int, unlabelled: int, outside: int) -> str:
+    """One line on what was compared and what was not."""
+    things = "points" if kind == "points" else "pixels"
+    left_out = [
+        f"{count:,} {what}"
+        for count, what in (
+            (unmapped, f"labelled {things} are nodata in the map"),
+            (unlabelled, "points have no label"),
+            (outside, "points lie outside the map"),
+        )
+        if count
+    ]
+    return f"{compared:,} {things} compared" + "".join(f"; {entry}" for entry in left_out)

@@ -1,0 +1,84 @@
+"""The map of a split: which ground belongs to training, validation and test, as a GeoPackage."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely.geometry
+from affine import Affine
+from odc.geo.gcp import GCPGeoBox
+from rasterio.features import shapes
+
+from georaster_dl.errors import OutputError
+from georaster_dl.io.polygons import store_style
+from georaster_dl.legend import Legend, MapClass
+from georaster_dl.raster import Georeference
+from georaster_dl.splits import NOBODY, PARTS, Territory
+
+__all__ = ["write_territories"]
+
+_COLORS = ((27, 120, 55), (33, 102, 172), (178, 24, 43))
+_LEGEND = Legend(
+    (
+        *(MapClass(i, name, _COLORS[i]) for i, name in enumerate(PARTS)),
+        MapClass(len(PARTS), "none (gap)", (190, 190, 190)),
+    )
+)
+
+
+def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, Territory]]) -> None:
+    """Write the ground of every part as polygons, with their colours.
+
+    The layer has the fields ``part`` and ``scene``. It is in the scenes' CRS, or in longitude and
+    latitude where they have several. A scene with ground control points is drawn by the straight
+    grid nearest to it; scenes without a CRS are left out where others have one.
+
+    Parameters
+    ----------
+    out : the GeoPackage, replaced if it exists.
+    territories : grid and territory of each scene by its name.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    frames = [_frame(name, *entry) for name, entry in territories.items()]
+    placed = [frame for frame in frames if frame.crs is not None]
+    kept = placed or frames
+    if len({frame.crs for frame in kept}) > 1:
+        kept = [frame.to_crs("EPSG:4326") for frame in kept]
+    out.unlink(missing_ok=True)
+    try:
+        pyogrio.write_dataframe(
+            pd.concat(kept, ignore_index=True), out, driver="GPKG", layer=out.stem
+        )
+        with closing(sqlite3.connect(out)) as base, base:
+            store_style(base, out.stem, _LEGEND, field="part")
+    except (pyogrio.errors.DataSourceError, sqlite3.Error, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise OutputError(
+            f"Cannot write the split's map {out}: {reason}; free some space or write elsewhere."
+        ) from error
+
+
+def _frame(name: str, geobox: Georeference, territory: Territory) -> geopandas.GeoDataFrame:
+    linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
+    numbers = np.where(territory.parts == NOBODY, len(PARTS), territory.parts).astype(np.uint8)
+    cell = linear.affine * Affine.scale(territory.cell)
+    found = list(shapes(numbers, transform=cell))
+    scene = shapely.geometry.box(0, 0, *territory.shape[::-1])
+    outline = shapely.affinity.affine_transform(scene, linear.affine.to_shapely())
+    polygons = shapely.intersection([shapely.geometry.shape(s) for s, _ in found], outline)
+    return geopandas.GeoDataFrame(
+        {"part": [_LEGEND.names[int(value)] for _, value in found], "scene": name},
+        geometry=polygons,
+        crs=None if linear.crs is None else linear.crs.to_wkt(),
+    )

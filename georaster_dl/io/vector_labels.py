@@ -1,0 +1,252 @@
+"""Labels in a vector file: checked, and burnt onto a scene's grid window by window."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyogrio
+from rasterio.features import rasterize
+
+from georaster_dl.errors import OptionError
+from georaster_dl.io.label_classes import FoundClasses
+from georaster_dl.io.options import LabelOptions
+from georaster_dl.io.vectors import (
+    WindowIndex,
+    check_geometries,
+    first_layer,
+    near_scene,
+    read_layer,
+)
+from georaster_dl.legend import Legend
+from georaster_dl.raster import Georeference
+
+__all__ = ["VectorLabels", "features_of", "found_in_vector", "is_vector"]
+
+_SUFFIXES = {".gpkg", ".geojson", ".json", ".geojsonl", ".shp", ".fgb", ".gml", ".kml", ".sqlite"}
+
+
+def is_vector(path: Path) -> bool:
+    """Whether the file's name says that it holds vector features."""
+    return Path(path).suffix.lower() in _SUFFIXES
+
+
+def features_of(
+    path: Path, options: LabelOptions, *, numbers: bool
+) -> tuple[geopandas.GeoDataFrame, str]:
+    """Checked features with their labels in the column ``label``, and the field these are from.
+
+    Parameters
+    ----------
+    numbers : whether the labels are the numbers of a regression.
+
+    Raises
+    ------
+    OptionError
+        When the file, its field or its geometries cannot be used, or no feature has a label.
+    """
+    frame = read_layer(path, title=str(path), kind="labels")
+    if frame.empty or frame.crs is None:
+        what = "no CRS" if len(frame) else "no features"
+        raise OptionError(f"{path} has {what}; give labels with a geometry and a CRS.")
+    check_geometries(frame.geometry, title=str(path))
+    field = _class_field(frame, path, options.class_field)
+    column = frame[field]
+    label = _numbers(column, path) if numbers else _classes(column, path)
+    if pd.api.types.is_numeric_dtype(label):
+        label = label.mask(label.isin(options.ignore))
+    if label.isna().all():
+        raise OptionError(
+            f"{path} has no label: the field {field!r} is empty or ignored in all {len(frame)} features; "
+            f"fill it in, or choose another with --class-field."
+        )
+    return frame.assign(label=label), field
+
+
+def found_in_vector(path: Path, options: LabelOptions) -> FoundClasses:
+    """The classes of a vector file."""
+    label = features_of(path, options, numbers=False)[0]["label"].dropna().unique()
+    if isinstance(label[0], str):
+        return FoundClasses(path, texts=frozenset(label))
+    return FoundClasses(path, values=frozenset(int(value) for value in label))
+
+
+class VectorLabels:
+    """Features burnt onto a scene's grid.
+
+    Parameters
+    ----------
+    path : the vector file.
+    geobox : the scene's grid.
+    legend : the classes; None where the labels are numbers.
+    where : column and value (as text); only features of that value are labels.
+
+    Raises
+    ------
+    OptionError
+        When the file cannot be used, or lies beside the scene.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        geobox: Georeference,
+        legend: Legend | None,
+        options: LabelOptions,
+        where: tuple[str, str] | None = None,
+    ) -> None:
+        frame, self.name = features_of(path, options, numbers=legend is None)
+        number = frame["label"].map(_values(legend)) if legend else frame["label"]
+        if where is not None:
+            number = number.mask(_column(frame, path, where[0]).astype(str) != where[1])
+        frame = frame[["geometry"]].assign(number=number.astype("float64"))
+        frame, affine = near_scene(frame, geobox, title=str(path), kind="features")
+        frame["rank"] = 0 if legend is None else _ranks(frame["number"], legend, options.priority)
+        frame = frame.sort_values("rank", kind="stable")
+        shapes = _widened(frame.geometry, options.width_m, geobox)
+        self._shapes = shapes.to_numpy()
+        self._numbers = frame["number"].to_numpy(np.float32)
+        self._index = WindowIndex(self._shapes, affine)
+        self._all_touched = options.all_touched
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
+        """(rows, cols) class values or numbers, NaN where unlabelled."""
+        return self._burnt(rows, cols, self._numbers, np.nan)
+
+    def covers(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
+        """(rows, cols) True but under features that are no labels: nobody knows what is there."""
+        unused = np.where(np.isnan(self._numbers), np.float32(1), np.float32(np.nan))
+        free: npt.NDArray[np.bool_] = self._burnt(rows, cols, unused, 0) == 0
+        return free
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _burnt(
+        self, rows: slice, cols: slice, numbers: npt.NDArray[np.float32], fill: float
+    ) -> npt.NDArray[np.float32]:
+        """The features that have one of these numbers, in a window full of ``fill``."""
+        shape, affine, hit = self._index.window(rows, cols)
+        hit = hit[~np.isnan(numbers[hit])]
+        out = np.full(shape, fill, np.float32)
+        if len(hit):
+            pairs = zip(self._shapes[hit], numbers[hit], strict=True)
+            rasterize(pairs, out=out, transform=affine, all_touched=self._all_touched)
+        return out
+
+
+def _class_field(frame: geopandas.GeoDataFrame, path: Path, field: str | None) -> str:
+    if field is not None:
+        _column(frame, path, field)
+        return field
+    fields = _fields(frame)
+    if not fields:
+        raise OptionError(f"{path} has no attributes, so its features have no class; add a field.")
+    likely = fields if len(fields) == 1 else [f for f in fields if f.casefold() == "class"]
+    if len(likely) != 1:
+        raise OptionError(
+            f"{path} has several fields ({', '.join(fields)}); say with --class-field which holds the "
+            f"labels."
+        )
+    return likely[0]
+
+
+def _fields(frame: geopandas.GeoDataFrame) -> list[str]:
+    return [str(name) for name in frame.columns if name != frame.geometry.name]
+
+
+def _column(frame: geopandas.GeoDataFrame, path: Path, field: str) -> pd.Series[Any]:
+    fields = _fields(frame)
+    if field not in fields:
+        near = difflib.get_close_matches(field, fields, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; choose one of them."
+        raise OptionError(
+            f"{path} has no field {field!r}; it has {', '.join(fields) or 'none'}{hint}"
+        )
+    return frame[field]
+
+
+def _numbers(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
+    if not pd.api.types.is_numeric_dtype(column):
+        example = next(iter(column.dropna()), None)
+        raise OptionError(
+            f"{path} has no numbers in the field {column.name!r} but, for example, {example!r}; choose a "
+            f"numeric one with --class-field, or use --task segmentation for classes."
+        )
+    numbers = column.astype("float64")
+    return numbers.where(np.isfinite(numbers))
+
+
+def _classes(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
+    if pd.api.types.is_numeric_dtype(column):
+        numbers = column.astype("float64")
+        broken = numbers[numbers % 1 != 0].dropna()
+        if len(broken):
+            raise OptionError(
+                f"{path} holds {broken.iloc[0]:g} (fid {broken.index[0]}) in the field {column.name!r}, but "
+                f"classes are text or whole numbers; use --task regression for numbers."
+            )
+        return numbers.astype("Int64")
+    text = column.dropna()
+    if not text.map(lambda value: isinstance(value, str)).all():
+        raise OptionError(
+            f"{path} holds neither text nor whole numbers in the field {column.name!r} but, for example, "
+            f"{text.iloc[0]!r}; choose another with --class-field."
+        )
+    _check_mixed(text, path)
+    stripped = column.str.strip()
+    return stripped.where(stripped != "").astype(object)
+
+
+def _check_mixed(text: pd.Series[Any], path: Path) -> None:
+    """GeoJSON may hold text and numbers in one field; OGR makes text of all, but marks the field."""
+    info = pyogrio.read_info(path, layer=first_layer(path))
+    subtypes = dict(zip(info["fields"], info.get("ogr_subtypes", []), strict=False))
+    if subtypes.get(text.name) != "OFSTJSON":
+        return
+    number = pd.to_numeric(text, errors="coerce").notna()
+    if number.any() and not number.all():
+        raise OptionError(
+            f"{path} mixes text ({text[~number].iloc[0]!r}, fid {text[~number].index[0]}) and numbers "
+            f"({text[number].iloc[0]}, fid {text[number].index[0]}) in the field {text.name!r}; make them "
+            f"all text or all whole numbers."
+        )
+
+
+def _values(legend: Legend) -> dict[Any, int]:
+    """Class value of a label, be it text or the value itself."""
+    return {c.name: c.value for c in legend.classes} | {v: v for v in legend.values}
+
+
+def _ranks(
+    number: pd.Series[Any], legend: Legend, priority: tuple[str, ...]
+) -> npt.NDArray[np.int64]:
+    """How far on top a feature lies."""
+    values = _values(legend)
+    rank = {float(values[name]): len(priority) - i for i, name in enumerate(priority)}
+    ranks: npt.NDArray[np.int64] = number.map(rank).fillna(0).to_numpy(np.int64)
+    return ranks
+
+
+def _widened(
+    shapes: geopandas.GeoSeries, width_m: float | None, geobox: Georeference
+) -> geopandas.GeoSeries:
+    """Lines and points as areas of that width."""
+    thin = ~shapes.geom_type.isin(["Polygon", "MultiPolygon"])
+    if width_m is None or not thin.any():
+        return shapes
+    if shapes.crs.is_projected:
+        to_metres = shapes.crs.axis_info[0].unit_conversion_factor
+        wide = shapes[thin].buffer(width_m / 2 / to_metres)
+    else:
+        scene = geopandas.GeoSeries([geobox.extent.geom], crs=shapes.crs)
+        metric = shapes[thin].to_crs(scene.estimate_utm_crs())
+        wide = metric.buffer(width_m / 2).to_crs(shapes.crs)
+    shapes = shapes.copy()
+    shapes[thin] = wide
+    return shapes

@@ -1,0 +1,150 @@
+"""Vector files: reading them, and laying their features over a scene's grid."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import numpy.typing as npt
+import pyogrio
+import shapely
+from affine import Affine
+from odc.geo.gcp import GCPGeoBox
+
+from georaster_dl.errors import OptionError
+from georaster_dl.raster import Georeference
+
+__all__ = ["WindowIndex", "check_geometries", "corners", "first_layer", "near_scene", "read_layer"]
+
+_MOST_NAMED = 5
+
+
+def first_layer(path: Path) -> str | None:
+    """Name of the first layer with geometry, None where there is none."""
+    # A GeoPackage may hold tables without geometry too, its styles for example.
+    layers = [name for name, geometry in pyogrio.list_layers(path) if geometry is not None]
+    return layers[0] if layers else None
+
+
+def read_layer(path: Path, *, title: str, kind: str) -> geopandas.GeoDataFrame:
+    """Features of the first layer with geometry, by their feature id; none where there is no layer.
+
+    Parameters
+    ----------
+    title, kind : what a message calls the file, and what it should hold (``polygons``).
+
+    Raises
+    ------
+    OptionError
+        When the file cannot be read.
+    """
+    try:
+        layer = first_layer(path)
+        if layer is None:
+            return geopandas.GeoDataFrame(geometry=[])
+        with warnings.catch_warnings():
+            # Columns of text and numbers mixed stay text; who needs one of them checks it.
+            warnings.filterwarnings("ignore", "Could not parse column", UserWarning)
+            return geopandas.read_file(path, layer=layer, fid_as_index=True)
+    except Exception as error:  # pyogrio raises many kinds; all mean the same here
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise OptionError(
+            f"{title} cannot be read as {kind} ({reason}); give a GeoPackage, GeoJSON or Shapefile."
+        ) from error
+
+
+def check_geometries(geometry: geopandas.GeoSeries, *, title: str) -> None:
+    """Stop where a feature has no geometry or one that is not valid.
+
+    Raises
+    ------
+    OptionError
+        With the ids of the first such features, the reason, and what to do.
+    """
+    missing, broken = geometry.isna() | geometry.is_empty, ~geometry.is_valid
+    if not (missing.any() or broken.any()):
+        return
+    bad = geometry[missing] if missing.any() else geometry[broken]
+    what, cure = "no geometry", "delete them"
+    if not missing.any():
+        what = f"an invalid geometry ({shapely.is_valid_reason(bad.iloc[0])})"
+        cure = "repair them (in QGIS: 'Fix geometries')"
+    ids = ", ".join(str(fid) for fid in bad.index[:_MOST_NAMED])
+    more = ", ..." if len(bad) > _MOST_NAMED else ""
+    raise OptionError(
+        f"{title} has {what} in {len(bad)} of {len(geometry)} features (fid {ids}{more}); {cure} and "
+        f"run again."
+    )
+
+
+def near_scene(
+    frame: geopandas.GeoDataFrame, geobox: Georeference, *, title: str, kind: str
+) -> tuple[geopandas.GeoDataFrame, Affine]:
+    """Features at and around a scene.
+
+    Parameters
+    ----------
+    frame : features with a CRS.
+    title, kind : what a message calls the file and its features.
+
+    Returns
+    -------
+    The single parts of the features in the scene's CRS and the file's order, and the scene's
+    transform.
+
+    Raises
+    ------
+    OptionError
+        When the scene has no place on Earth or no feature touches it.
+    """
+    if isinstance(geobox, GCPGeoBox) or geobox.crs is None:
+        raise OptionError(
+            f"{title} cannot be laid over a scene without a CRS and transform; georeference "
+            f"the scene first (gdalwarp)."
+        )
+    # Only corners are reprojected, and a polygon of the whole Earth has none near the scene:
+    # cut to the scene's surroundings it does.
+    crs = geobox.crs.to_wkt()
+    around = geopandas.GeoSeries([geobox.extent.geom], crs=crs).to_crs(frame.crs).iloc[0]
+    if np.isfinite(
+        around.bounds
+    ).all():  # else the features' CRS does not reach as far as the scene
+        near = frame.clip(around.buffer(around.length).envelope).sort_index().to_crs(crs)
+        near = near.explode(ignore_index=True)
+        if near.intersects(geobox.extent.geom).any():
+            return near, geobox.affine
+    raise OptionError(
+        f"{title} does not touch the scene: its {kind} span {corners(frame.total_bounds)} and the "
+        f"scene {corners(around.bounds)} in the {kind}' CRS; check the {kind}' CRS and place."
+    )
+
+
+def corners(bounds: tuple[float, float, float, float]) -> str:
+    """The two corners of a box as messages show them."""
+    return "({:.6g}, {:.6g}) to ({:.6g}, {:.6g})".format(*bounds)
+
+
+class WindowIndex:
+    """Finds the shapes that matter for a window of a grid.
+
+    Parameters
+    ----------
+    shapes : geometries in the grid's CRS.
+    """
+
+    def __init__(self, shapes: npt.NDArray[np.object_], affine: Affine) -> None:
+        self._tree = shapely.STRtree(shapes)
+        self._affine = affine
+
+    def window(
+        self, rows: slice, cols: slice
+    ) -> tuple[tuple[int, int], Affine, npt.NDArray[np.int64]]:
+        """(rows, cols), transform, and positions of the shapes, in order, of a window."""
+        shape = (rows.stop - rows.start, cols.stop - cols.start)
+        affine = self._affine * Affine.translation(cols.start, rows.start)
+        ends = [affine * (x, y) for x in (0, shape[1]) for y in (0, shape[0])]
+        xs, ys = zip(*ends, strict=True)
+        hit = self._tree.query(shapely.box(min(xs), min(ys), max(xs), max(ys)))
+        return shape, affine, np.sort(hit)

@@ -1,0 +1,194 @@
+"""What a run makes of a network's planes: a map of classes, or one of a quantity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from georaster_dl.errors import OptionError
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.style import ramp_limits, write_class_style, write_ramp_style
+from georaster_dl.io.writer import RasterSpec
+from georaster_dl.legend import Legend
+from georaster_dl.models.card import Card, CardTarget
+from georaster_dl.predict.options import Findings, Values
+
+__all__ = ["Kind", "Layer", "Task", "task_of"]
+
+Kind = Literal["map", "probabilities", "confidence"]
+
+# Probabilities as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
+_STEPS = 250
+_UINT8_NODATA = 255
+_STYLED_FROM = 1000  # longest side of the view whose values give a map its colour ramp
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One raster of a run.
+
+    Attributes
+    ----------
+    spec : how it is stored, but for what all rasters of a run share.
+    nodata : value where nothing is predicted.
+    render, from_logits : as the engine's ``Product`` has them.
+    style : given the finished file, makes programs show it with names and colours.
+    seen : called with each finished block, (bands, rows, cols).
+    """
+
+    spec: RasterSpec
+    nodata: float
+    render: Callable[[Tensor], Tensor]
+    style: Callable[[Path], None]
+    from_logits: bool = False
+    seen: Callable[[npt.NDArray[Any]], None] = lambda _block: None
+
+
+class Task(Protocol):
+    """What the planes of a network mean; one object for one run."""
+
+    def activate(self, planes: Tensor) -> Tensor:
+        """The network's planes (planes, rows, cols) as float32 that may be mixed."""
+
+    def layer(self, kind: Kind) -> Layer:
+        """The raster of this kind."""
+
+    def findings(self) -> Findings:
+        """What the blocks seen so far hold."""
+
+
+def task_of(card: Card, *, float32: bool) -> Task:
+    """The task of a model; probabilities are stored as float32 or as scaled uint8."""
+    if card.target is not None:
+        return _Regression(card.target)
+    return _Segmentation(card.legend, card.calibration.temperature, small=not float32)
+
+
+class _Segmentation:
+    """Planes are logits of classes."""
+
+    def __init__(self, legend: Legend, temperature: float, *, small: bool) -> None:
+        self._legend = legend
+        self._temperature = temperature
+        self._small = small
+        self._counts = np.zeros(legend.nodata + 1, np.int64)
+
+    def activate(self, planes: Tensor) -> Tensor:
+        return torch.softmax(planes.float() / self._temperature, dim=0)
+
+    def layer(self, kind: Kind) -> Layer:
+        if kind == "map":
+            return self._map()
+        small = self._small
+        nodata = _UINT8_NODATA if small else math.nan
+        spec = RasterSpec(
+            names=self._legend.names if kind == "probabilities" else ["confidence"],
+            dtype="uint8" if small else "float32",
+            nodata=nodata,
+            overview="average",
+            scale=1 / _STEPS if small else None,
+        )
+        render = partial(_every if kind == "probabilities" else _best, small=small)
+        return Layer(spec, nodata, render, partial(write_ramp_style, minimum=0.0, maximum=1.0))
+
+    def _map(self) -> Layer:
+        legend = self._legend
+        spec = RasterSpec(
+            names=["land cover"],
+            dtype=legend.dtype,
+            nodata=legend.nodata,
+            overview="mode",
+            legend=legend,
+        )
+        return Layer(
+            spec,
+            legend.nodata,
+            partial(_classes, legend=legend),
+            partial(write_class_style, legend=legend),
+            from_logits=True,
+            seen=self._count,
+        )
+
+    def _count(self, block: npt.NDArray[Any]) -> None:
+        self._counts += np.bincount(block.ravel(), minlength=self._counts.size)
+
+    def findings(self) -> Findings:
+        return Findings(counts={c.name: int(self._counts[c.value]) for c in self._legend.classes})
+
+
+class _Regression:
+    """The one plane is a quantity in standard deviations from its mean."""
+
+    def __init__(self, target: CardTarget) -> None:
+        self._target = target
+        self._pixels, self._sum = 0, 0.0
+        self._min, self._max = math.inf, -math.inf
+
+    def activate(self, planes: Tensor) -> Tensor:
+        return planes.float() * self._target.std + self._target.mean
+
+    def layer(self, kind: Kind) -> Layer:
+        if kind != "map":
+            raise OptionError(
+                f"A model of {self._target.name}, a quantity, has no {kind}; leave --{kind} out."
+            )
+        spec = RasterSpec(
+            names=[self._target.name],
+            dtype="float32",
+            nodata=math.nan,
+            overview="average",
+            unit=self._target.unit,
+        )
+        return Layer(spec, math.nan, torch.clone, _style_by_values, seen=self._measure)
+
+    def _measure(self, block: npt.NDArray[Any]) -> None:
+        values = block[np.isfinite(block)]
+        if values.size:
+            self._pixels += values.size
+            self._sum += float(values.sum(dtype=np.float64))
+            self._min = min(self._min, float(values.min()))
+            self._max = max(self._max, float(values.max()))
+
+    def findings(self) -> Findings:
+        if not self._pixels:
+            return Findings()
+        return Findings(values=Values(self._sum / self._pixels, self._min, self._max))
+
+
+def _style_by_values(path: Path) -> None:
+    """A ramp over the values that the map has, as a small view of it shows them."""
+    view = open_scene(path).thumbnail(_STYLED_FROM)
+    low, high = ramp_limits(view.array[0][view.valid])
+    write_ramp_style(path, minimum=low, maximum=high)
+
+
+def _classes(scores: Tensor, *, legend: Legend) -> Tensor:
+    """Value of the most probable class, (1, rows, cols)."""
+    index = scores.argmax(dim=0, keepdim=True)
+    if legend.values != list(range(len(legend.values))):
+        index = torch.tensor(legend.values, device=index.device)[index]
+    return index.to(torch.uint8 if legend.dtype == "uint8" else torch.uint16)
+
+
+def _best(probabilities: Tensor, *, small: bool) -> Tensor:
+    """Probability of the mapped class, (1, rows, cols)."""
+    return _stored(probabilities.amax(dim=0, keepdim=True), small=small)
+
+
+def _every(probabilities: Tensor, *, small: bool) -> Tensor:
+    """All probabilities, (classes, rows, cols)."""
+    return _stored(probabilities, small=small)
+
+
+def _stored(share: Tensor, *, small: bool) -> Tensor:
+    # A copy in either case: nodata is written into it.
+    return share.mul(_STEPS).round_().to(torch.uint8) if small else share.clone()

@@ -1,0 +1,1 @@
+"""Training: from scenes and labels to a model package."""

@@ -1,0 +1,149 @@
+"""Augmentation: the same patch as it might have been seen from elsewhere, or on another day.
+
+Everything is drawn from the generator that comes in, so a patch is the same for the same seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.errors import OptionError
+
+__all__ = ["Augmentation"]
+
+Image = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Target = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly training patches are varied; 0 (or False) leaves a kind out.
+
+    Attributes
+    ----------
+    dihedral : turn and mirror, all eight ways alike: a scene has no up.
+    scale : the zoom is drawn from 1 / (1 + scale) .. 1 + scale, evenly in its logarithm.
+    gain : standard deviation of the logarithm of a factor common to all bands (illumination).
+    band_gain : the same of a factor for each band (calibration, spectral response).
+    offset : standard deviation of a shift of each band (haze), in the band's standard deviations.
+    noise : largest standard deviation of white noise, in the band's standard deviations.
+    band_dropout : probability that bands are absent, that is 0 as after normalisation of the mean:
+        one band, half as often two, and so on, never all.
+
+    Raises
+    ------
+    OptionError
+        When a strength is negative or a probability is above 1.
+    """
+
+    dihedral: bool = True
+    scale: float = 0.0
+    gain: float = 0.1
+    band_gain: float = 0.03
+    offset: float = 0.05
+    noise: float = 0.05
+    band_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse strengths that mean nothing."""
+        for field in fields(self):
+            strength = float(getattr(self, field.name))
+            if not 0 <= strength < np.inf or (field.name == "band_dropout" and strength > 1):
+                limit = "in 0..1" if field.name == "band_dropout" else "at least 0"
+                raise OptionError(
+                    f"The augmentation {field.name} must be {limit}, but got {strength:g}; 0 leaves it out."
+                )
+
+    def window(self, rng: np.random.Generator, patch: int) -> int:
+        """Side in pixels of the window to read for a patch: the smaller, the more it is magnified."""
+        if self.scale == 0:
+            return patch
+        reach = np.log1p(self.scale)
+        return max(1, round(patch * float(np.exp(rng.uniform(-reach, reach)))))
+
+    def apply(
+        self,
+        rng: np.random.Generator,
+        image: Image,
+        valid: Mask,
+        target: Target,
+        *,
+        patch: int,
+        origin: Image,
+    ) -> tuple[Image, Mask, Target]:
+        """Vary one window; the arrays that come in stay as they are.
+
+        Parameters
+        ----------
+        rng : source of all randomness.
+        image : (bands, rows, cols) normalised values.
+        valid : (rows, cols) where the image holds measurements.
+        target : (rows, cols) classes or values.
+        patch : rows and cols of what comes out.
+        origin : (bands,) the normalised value of the physical value 0, that is -mean / std.
+
+        Returns
+        -------
+        Image (bands, patch, patch), 0 where not valid; valid and target, both (patch, patch).
+        """
+        image, valid, target = _resampled(
+            np.where(valid, image, np.float32(0)), valid, target, patch
+        )
+        if self.dihedral:
+            turn = int(rng.integers(8))
+            image, valid, target = (_turned(a, turn) for a in (image, valid, target))
+        image = self._radiometry(rng, image, origin.astype(np.float32))
+        image[:, ~valid] = 0
+        return image, valid.copy(), target.copy()
+
+    def _radiometry(self, rng: np.random.Generator, image: Image, origin: Image) -> Image:
+        bands = len(image)
+        gain = np.exp(self.gain * rng.normal() + self.band_gain * rng.normal(size=bands))
+        # A gain acts on the physical value, so it turns about the place where that is 0.
+        shift = self.offset * rng.normal(size=bands) + origin * (1 - gain)
+        image = image * gain.astype(np.float32)[:, None, None]
+        image += shift.astype(np.float32)[:, None, None]
+        if self.noise:
+            level = np.float32(rng.uniform(0, self.noise))
+            image += level * rng.standard_normal(image.shape, dtype=np.float32)
+        if bands > 1 and rng.random() < self.band_dropout:
+            count = min(int(rng.geometric(0.5)), bands - 1)
+            image[rng.choice(bands, count, replace=False)] = 0
+        return image
+
+
+def _turned(array: npt.NDArray[Any], turn: int) -> npt.NDArray[Any]:
+    """One of the eight ways to lay a square; rows and cols are the last two axes."""
+    array = np.rot90(array, turn % 4, axes=(-2, -1))
+    return np.ascontiguousarray(array[..., ::-1] if turn >= 4 else array)
+
+
+def _resampled(image: Image, valid: Mask, target: Target, patch: int) -> tuple[Image, Mask, Target]:
+    """Window resampled to ``patch`` pixels a side; ``image`` must be 0 where not valid."""
+    if image.shape[1:] == (patch, patch):
+        return image, valid, target
+    rows, cols = (((np.arange(patch) + 0.5) * n / patch).astype(int) for n in valid.shape)
+    # Divided by the share of valid pixels that went in, so what is not valid has no part.
+    share = _interpolated(valid[None].astype(np.float32), patch)
+    image = _interpolated(image, patch)
+    image /= np.maximum(share, np.finfo(np.float32).tiny)
+    nearest = np.ix_(rows, cols)
+    return image, valid[nearest], target[nearest]
+
+
+def _interpolated(array: Image, side: int) -> Image:
+    """Bilinear, and averaging where it shrinks; (bands, side, side)."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    planes = torch.from_numpy(np.ascontiguousarray(array))[None]
+    resized = interpolate(
+        planes, size=(side, side), mode="bilinear", align_corners=False, antialias=True
+    )
+    result: Image = resized[0].numpy()
+    return result

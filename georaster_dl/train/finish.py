@@ -1,0 +1,280 @@
+"""From trained weights to a model package: measured on ground nobody learnt from, and described."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from georaster_dl.errors import OptionError
+from georaster_dl.evaluate.calibration import calibration_error, fit_temperature
+from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.evaluate.regression import RegressionScores
+from georaster_dl.io.scene import Scene
+from georaster_dl.models.card import (
+    Architecture,
+    Calibration,
+    Card,
+    CardBand,
+    CardClass,
+    CardTarget,
+    HaloFacts,
+)
+from georaster_dl.models.cost import measure_cost
+from georaster_dl.models.device import Device
+from georaster_dl.models.halo import choose_halo, probe_halo
+from georaster_dl.models.package import save_model
+from georaster_dl.models.registry import network_stride
+from georaster_dl.splits import PARTS, TEST, VALIDATION
+from georaster_dl.tiling import round_up
+from georaster_dl.train.data import EvaluationPatches, Scaling, WindowReader
+from georaster_dl.train.plan import TrainingPlan
+
+__all__ = ["Measured", "finish", "measure"]
+
+_LOGITS = 200_000  # pixels that the temperature is fitted on
+_HALO_SCENES, _HALO_SIDE, _HALO_TILE = 2, 512, 256
+_UNMEASURED_HALO = 64  # where scenes are too small to see what tiling changes
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores on the ground of one part.
+
+    Attributes
+    ----------
+    classes : agreement of map and labels; None for a regression.
+    numbers : errors of a regression; None for classes.
+    logits, target : (n, classes) and (n,) of a sample of the pixels, for calibration.
+    """
+
+    classes: Confusion | None
+    numbers: RegressionScores | None
+    logits: npt.NDArray[np.float32]
+    target: npt.NDArray[np.int64]
+
+
+@torch.inference_mode()
+def measure(
+    plan: TrainingPlan, part: int, network: nn.Module, scaling: Scaling, device: Device
+) -> Measured:
+    """Run the network over all windows of a part and compare with the labels."""
+    network = network.eval().to(device.torch_device)
+    reader = WindowReader(plan.grounds, plan.territories, part)
+    windows = plan.evaluation_windows(part)
+    patches = EvaluationPatches(reader, windows, scaling)
+    rng = np.random.default_rng(plan.config.seed)
+    most = -(-_LOGITS // max(len(windows), 1))
+    confusion = Confusion.empty(plan.names) if plan.names else None
+    numbers: RegressionScores | None = None
+    kept: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
+    for output, target in _outputs(patches, network, device):
+        if confusion is None:
+            known = np.isfinite(target)
+            mean, std = scaling.target or (0.0, 1.0)
+            found = RegressionScores.of(output[0][known] * std + mean, target[known] * std + mean)
+            numbers = found if numbers is None else numbers + found
+            continue
+        confusion = confusion + Confusion.of(output.argmax(axis=0), target, plan.names)
+        rows, cols = (target >= 0).nonzero()
+        chosen = rng.permutation(len(rows))[:most]
+        rows, cols = rows[chosen], cols[chosen]
+        kept.append((output[:, rows, cols].T, target[rows, cols].astype(np.int64)))
+    empty = np.zeros((0, max(len(plan.names), 1)), np.float32), np.zeros(0, np.int64)
+    logits, labels = (np.concatenate(a) for a in zip(empty, *kept, strict=True)) if kept else empty
+    return Measured(confusion, numbers, logits, labels)
+
+
+def _outputs(
+    patches: EvaluationPatches, network: nn.Module, device: Device
+) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[Any]]]:
+    """Network output (planes, rows, cols) and labels (rows, cols) of each window."""
+    for number in range(len(patches)):
+        image, target = patches[number]
+        batch = torch.from_numpy(image)[None].to(device.torch_device)
+        with device.arithmetic():
+            output: Tensor = network(batch.contiguous(memory_format=torch.channels_last))
+        yield output[0].float().cpu().numpy(), target
+
+
+def finish(
+    plan: TrainingPlan,
+    scaling: Scaling,
+    network: nn.Module,
+    device: Device,
+    path: Path,
+    facts: dict[str, str],
+) -> Card:
+    """Measure, describe and package a trained network.
+
+    Parameters
+    ----------
+    facts : what else the card says of the training.
+    """
+    network = network.eval()
+    part = TEST if plan.labelled(TEST).any() else VALIDATION
+    tested = measure(plan, part, network, scaling, device)
+    network = network.cpu()
+    stride = network_stride(network)
+    card = Card(
+        name=plan.config.model.name or _slug(path.stem),
+        version="1",
+        description=_description(plan),
+        task=plan.config.task,
+        architecture=_architecture(plan),
+        bands=_bands(plan, scaling),
+        quantity=_quantity(plan.grounds[0].scene),
+        resolution_m=_resolutions(plan),
+        classes=_classes(plan),
+        target=_target(plan, scaling),
+        stride=stride,
+        halo=_halo(plan, scaling, network, stride),
+        cost=measure_cost(network, in_bands=len(plan.bands), stride=stride),
+        licence=plan.config.model.licence,
+        training={key: value[:500] for key, value in {**_training(plan), **facts}.items()},
+        configuration={key: value[:500] for key, value in plan.config.flat().items()},
+        metrics=_metrics(tested, PARTS[part]),
+        calibration=_calibration(plan, network, scaling, device, tested),
+        caution=_caution(plan, part),
+    )
+    return save_model(path, card, network)
+
+
+def _calibration(
+    plan: TrainingPlan, network: nn.Module, scaling: Scaling, device: Device, tested: Measured
+) -> Calibration:
+    """Temperature from the validation ground, its error on the ground that was tested."""
+    if not plan.names:
+        return Calibration()
+    validation = measure(plan, VALIDATION, network, scaling, device)
+    temperature = fit_temperature(validation.logits, validation.target)
+    error = calibration_error(tested.logits, tested.target, temperature)
+    return Calibration(temperature=round(temperature, 3), ece=round(error, 4))
+
+
+def _halo(plan: TrainingPlan, scaling: Scaling, network: nn.Module, stride: int) -> HaloFacts:
+    """The exact halo, and the shortest that changes hardly anything on the training's own scenes."""
+    exact = probe_halo(network, in_bands=len(plan.bands), stride=stride).exact
+    inputs = [_middle(ground.scene, scaling) for ground in plan.grounds[:_HALO_SCENES]]
+    longest = max(max(image.shape[1:]) for image in inputs)
+    tile = min(_HALO_TILE, round_up(longest // 2, stride))
+    if exact is not None and longest < 4 * stride:
+        return HaloFacts(default=min(exact, round_up(_UNMEASURED_HALO, stride)), exact=exact)
+    default, changed = choose_halo(network, inputs, stride=stride, exact=exact, tile=tile)
+    blend = 0 if exact is not None else default
+    return HaloFacts(default=default, exact=exact, changed=round(changed, 6), blend=blend)
+
+
+def _middle(scene: Scene, scaling: Scaling) -> npt.NDArray[np.float32]:
+    rows, cols = (
+        slice(max(0, (n - _HALO_SIDE) // 2), min(n, (n + _HALO_SIDE) // 2)) for n in scene.shape
+    )
+    raster = scene.read(rows, cols)
+    return scaling.apply(raster.array, raster.valid)
+
+
+def _architecture(plan: TrainingPlan) -> Architecture:
+    model = plan.config.model
+    return Architecture(name=model.architecture, encoder=model.encoder, options=model.options)
+
+
+def _bands(plan: TrainingPlan, scaling: Scaling) -> tuple[CardBand, ...]:
+    return tuple(
+        CardBand(
+            name=band.name,
+            wavelength_nm=band.wavelength_nm,
+            fwhm_nm=band.fwhm_nm,
+            mean=float(mean),
+            std=float(std),
+        )
+        for band, mean, std in zip(plan.bands, scaling.mean, scaling.std, strict=True)
+    )
+
+
+def _classes(plan: TrainingPlan) -> tuple[CardClass, ...]:
+    legend = plan.grounds[0].legend
+    if legend is None:
+        return ()
+    return tuple(
+        CardClass(value=c.value, name=c.name, color="#{:02x}{:02x}{:02x}".format(*c.color))
+        for c in legend.classes
+    )
+
+
+def _target(plan: TrainingPlan, scaling: Scaling) -> CardTarget | None:
+    if scaling.target is None:
+        return None
+    mean, std = scaling.target
+    field = plan.config.labels.class_field
+    return CardTarget(name=field or plan.grounds[0].labels.stem[:64], mean=mean, std=std)
+
+
+def _quantity(scene: Scene) -> str:
+    if not all(plane.calibrated for plane in scene.planes):
+        return "digital numbers"
+    spectral = all(band.wavelength_nm is not None for band in scene.bands)
+    return "reflectance" if spectral else "physical values"
+
+
+def _resolutions(plan: TrainingPlan) -> tuple[float, float] | None:
+    known = [r for g in plan.grounds if (r := g.scene.resolution_m) is not None]
+    return (min(known), max(known)) if known else None
+
+
+def _description(plan: TrainingPlan) -> str:
+    what = f"{len(plan.names)} classes" if plan.names else "A quantity"
+    scenes = plan.grounds[0].scene.name if len(plan.grounds) == 1 else f"{len(plan.grounds)} scenes"
+    return f"{what} from {len(plan.bands)} bands, learnt from {Path(scenes).name}."
+
+
+def _training(plan: TrainingPlan) -> dict[str, str]:
+    scenes = [Path(ground.scene.name).name for ground in plan.grounds]
+    labels = list(dict.fromkeys(ground.labels.name for ground in plan.grounds))
+    counts = {part: sum(values.values()) for part, values in plan.facts().items()}
+    return {
+        "scenes": ", ".join(scenes),
+        "labels": ", ".join(labels),
+        "split": plan.division.note,
+        "labelled pixels": ", ".join(f"{part} {n}" for part, n in counts.items()),
+    }
+
+
+def _metrics(tested: Measured, part: str) -> dict[str, float]:
+    if tested.numbers is not None:
+        scores = tested.numbers
+        return {
+            f"RMSE, {part}": scores.rmse,
+            f"R2, {part}": scores.r2,
+            f"bias, {part}": scores.bias,
+            f"RMSE of the mean, {part}": scores.sd,
+        }
+    confusion = tested.classes
+    if confusion is None:
+        raise OptionError("Nothing was measured; this should not happen.")
+    metrics = {f"mIoU, {part}": confusion.mean_iou, f"OA, {part}": confusion.overall_accuracy}
+    for name, iou in zip(confusion.names[:60], confusion.iou, strict=False):
+        metrics[f"IoU {name[:48]}, {part}"] = float(iou)
+    # A class that the part does not have has no score.
+    return {key: round(value, 4) for key, value in metrics.items() if np.isfinite(value)}
+
+
+def _caution(plan: TrainingPlan, part: int) -> str:
+    said = [plan.division.caution]
+    if part == VALIDATION:
+        said.append(
+            "No ground was kept for testing: the accuracy is that of the validation ground, on which "
+            "the best epoch was chosen."
+        )
+    return " ".join(filter(None, said))
+
+
+def _slug(text: str) -> str:
+    slug = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64]
+    return slug or "model"

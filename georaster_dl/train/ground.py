@@ -1,0 +1,224 @@
+"""Scenes with their labels, made ready for training: same bands, one legend, counted, divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.bands import Band, match_bands
+from georaster_dl.errors import BandMismatchError, OptionError
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.labels import (
+    ClassLabels,
+    LabelOptions,
+    NumberLabels,
+    open_class_labels,
+    open_number_labels,
+    read_legend,
+)
+from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import Scene, SceneReader
+from georaster_dl.legend import Legend
+from georaster_dl.sampling import LabelIndex, cell_side
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.pairs import Pair
+
+__all__ = ["Ground", "count_labels", "open_grounds", "open_labels"]
+
+Warn = Callable[[str], None]
+Labels = ClassLabels | NumberLabels
+_STRIP_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A scene and its labels.
+
+    Attributes
+    ----------
+    scene : planes in the order of the network's channels.
+    labels : file of the labels.
+    legend : classes, in the order of the network's outputs; None for a regression.
+    options : how the labels are read.
+    part : part of the split that a list of scenes gives, None where it gives none.
+    """
+
+    scene: Scene
+    labels: Path
+    legend: Legend | None
+    options: LabelOptions
+    part: str | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of the scene's label counts: one per class, one for a regression."""
+        return 1 if self.legend is None else len(self.legend.classes)
+
+
+def open_grounds(
+    pairs: Sequence[Pair], config: TrainConfig, bands: Sequence[Band] | None = None
+) -> list[Ground]:
+    """Open every scene with its labels; no pixel is read but the label rasters' classes.
+
+    Parameters
+    ----------
+    bands : the network's bands; those of the first scene that its own list does not call bad
+        where None.
+
+    Raises
+    ------
+    GeoRasterError
+        When a scene cannot be opened, the scenes differ in bands or in what their numbers mean, or
+        the labels cannot be used.
+    """
+    options = LabelOptions(**dict(config.labels))
+    known = SceneOptions(**dict(config.scene))
+    regression = config.task == "regression"
+    legend = None if regression else _legend(pairs, options)
+    grounds: list[Ground] = []
+    for pair in pairs:
+        scene = open_scene(pair.scene, known)
+        if bands is None:
+            bands = [band for band in scene.bands if band.good]
+        scene = _with_bands(scene, bands)
+        grounds.append(Ground(scene, pair.labels, legend, options, pair.part))
+    return _same_quantity(grounds)
+
+
+def _legend(pairs: Sequence[Pair], options: LabelOptions) -> Legend:
+    legend = read_legend(list(dict.fromkeys(pair.labels for pair in pairs)), options)
+    if len(legend.classes) < 2:
+        raise OptionError(
+            f"The labels have only one class, {legend.names[0]!r}, but a map needs at least two; label "
+            f"another, or give everything unlabelled a class with --background NAME."
+        )
+    return legend
+
+
+def _with_bands(scene: Scene, bands: Sequence[Band]) -> Scene:
+    try:
+        return scene.select(match_bands(bands, scene.bands))
+    except BandMismatchError as error:
+        raise BandMismatchError(
+            f"{scene.name} does not go with the training's bands: {error}"
+        ) from error
+
+
+def _same_quantity(grounds: list[Ground]) -> list[Ground]:
+    """Physical values where every file is calibrated, stored numbers where none is."""
+    calibrated = [all(p.calibrated for p in ground.scene.planes) for ground in grounds]
+    if all(calibrated):
+        return grounds
+    if any(calibrated):
+        raw = grounds[calibrated.index(False)].scene.name
+        cooked = grounds[calibrated.index(True)].scene.name
+        raise BandMismatchError(
+            f"{cooked} says what its numbers mean (scale and offset) but {raw} does not; state it "
+            f"for all with --scale and --offset, or give scenes of one kind."
+        )
+    return [replace(g, scene=_stored(g.scene)) for g in grounds]
+
+
+def _stored(scene: Scene) -> Scene:
+    """The scene giving its stored numbers, whatever single planes say that they mean."""
+    return replace(scene, planes=tuple(replace(p, scale=1.0, offset=0.0) for p in scene.planes))
+
+
+def open_labels(ground: Ground, where: tuple[str, str] | None = None) -> Labels:
+    """The labels on the scene's grid; ``where`` keeps the vector features of one value of a column."""
+    geobox = ground.scene.geobox
+    if ground.legend is None:
+        return open_number_labels(ground.labels, geobox, ground.options, where=where)
+    return open_class_labels(ground.labels, geobox, ground.legend, ground.options, where=where)
+
+
+def count_labels(ground: Ground, where: tuple[str, str] | None = None) -> LabelIndex:
+    """Count the labelled, valid pixels of a scene in one pass over its labelled strips."""
+    cell = cell_side(ground.scene.shape)
+    n_rows, n_cols = ground.scene.shape
+    grid = -(-n_rows // cell), -(-n_cols // cell)
+    counts = np.zeros((*grid, ground.columns), np.int64)
+    with (
+        gdal_environment(),
+        SceneReader(ground.scene) as reader,
+        open_labels(ground, where) as labels,
+    ):
+        for rows in _strips(ground.scene, cell):
+            strip = labels.read(rows, slice(0, n_cols))
+            cols = _extent(is_labelled(strip))
+            if cols is None:
+                continue  # nothing is read of a scene where nothing is labelled
+            _, valid = reader.read(rows, cols)
+            _count(strip[:, cols], valid, counts, (rows.start, cols.start), cell)
+    return LabelIndex.of(ground.scene.shape, cell, counts)
+
+
+def is_labelled(
+    labels: npt.NDArray[np.integer] | npt.NDArray[np.floating],
+) -> npt.NDArray[np.bool_]:
+    """(rows, cols) True where there is a class index or a number."""
+    if np.issubdtype(labels.dtype, np.floating):
+        finite: npt.NDArray[np.bool_] = np.isfinite(labels)
+        return finite
+    known: npt.NDArray[np.bool_] = labels >= 0
+    return known
+
+
+def _strips(scene: Scene, cell: int) -> Iterator[slice]:
+    n_rows, n_cols = scene.shape
+    of_row = n_cols * (scene.dtype.itemsize * len(scene.planes) + 8)
+    high = max(scene.block_rows, cell, _STRIP_BYTES // of_row)
+    high = max(high // cell, 1) * cell
+    for top in range(0, n_rows, high):
+        yield slice(top, min(top + high, n_rows))
+
+
+def _extent(labelled: npt.NDArray[np.bool_]) -> slice | None:
+    """Columns from the first to the last with a label."""
+    places = np.flatnonzero(labelled.any(axis=0))
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else None
+
+
+def _count(
+    labels: npt.NDArray[np.int16] | npt.NDArray[np.float32],
+    valid: npt.NDArray[np.bool_],
+    counts: npt.NDArray[np.int64],
+    origin: tuple[int, int],
+    cell: int,
+) -> None:
+    """Add the labelled, valid pixels of a window at ``origin`` (row, col) to ``counts``."""
+    rows, cols = (is_labelled(labels) & valid).nonzero()
+    classes = labels[rows, cols].astype(np.int64) if counts.shape[2] > 1 else 0
+    cells = ((rows + origin[0]) // cell) * counts.shape[1] + (cols + origin[1]) // cell
+    flat = np.bincount(cells * counts.shape[2] + classes, minlength=counts.size)
+    counts += flat.reshape(counts.shape)
+
+
+def check_counts(indexes: Sequence[LabelIndex], grounds: Sequence[Ground], warn: Warn) -> None:
+    """Stop where there is nothing to learn from, and say which scenes add nothing."""
+    empty = [g.scene.name for g, index in zip(grounds, indexes, strict=True) if not len(index.rows)]
+    if len(empty) == len(grounds):
+        raise OptionError(
+            f"No labelled pixel is valid: wherever {grounds[0].labels.name} has labels, "
+            f"{grounds[0].scene.name}{' (and every other scene)' if len(empty) > 1 else ''} is nodata "
+            f"or masked; check --nodata and the labels' place."
+        )
+    for name in empty:
+        warn(f"{name} has no labelled, valid pixel and adds nothing")
+    legend = grounds[0].legend
+    if legend is None:
+        return
+    totals = np.sum([index.totals for index in indexes], axis=0)
+    present = [c.name for c, n in zip(legend.classes, totals, strict=True) if n]
+    if len(present) < 2:
+        raise OptionError(
+            f"Only the class {present[0]!r} has labelled, valid pixels, but a map needs at least two; "
+            f"label another, or give everything unlabelled a class with --background NAME."
+        )
+    for name in [c.name for c, n in zip(legend.classes, totals, strict=True) if not n]:
+        warn(f"the class {name!r} has no labelled, valid pixel: the model cannot learn it")

@@ -1,0 +1,154 @@
+"""What Lightning trains: a network, its loss, its optimiser, and the score that says which is best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L  # noqa: N812  the library's own convention
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, MeanSquaredError, Metric, R2Score
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.transfer import set_training_mode, unfreeze_for_epoch
+
+__all__ = ["SCORE", "Learner"]
+
+_FIRST_RATE = 1e-3  # until one is found
+SCORE = "val_score"  # mean IoU, or R2 of a regression: the higher the better
+
+
+class Learner(L.LightningModule):
+    """A network in training.
+
+    Parameters
+    ----------
+    network : logits (N, classes, rows, cols), or normalised numbers (N, 1, rows, cols).
+    loss : of those and the labels (N, rows, cols).
+    names : of the classes; empty for a regression.
+
+    Attributes
+    ----------
+    history : figures of every finished epoch, those before an interruption included.
+    learning_rate : largest of the schedule.
+    finds_rate : whether it is still to be found.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        config: TrainConfig,
+        *,
+        names: tuple[str, ...],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.history: list[dict[str, float]] = []  # one entry per finished epoch
+        rate = config.training.learning_rate
+        self.finds_rate = rate == "find"
+        self.learning_rate = _FIRST_RATE if rate == "find" else rate
+        self._loss = loss
+        self._config = config
+        self._names = names
+        self._train_loss = MeanMetric()
+        self._val_loss = MeanMetric()
+        self._agreement: Metric = (
+            MulticlassConfusionMatrix(len(names), ignore_index=-1) if names else R2Score()
+        )
+        self._squared = None if names else MeanSquaredError()
+
+    def train(self, mode: bool = True) -> Learner:
+        """Training mode, but for the frozen parts: their BatchNorm stays as it was."""
+        super().train(mode)
+        if mode:
+            set_training_mode(self.network)
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Outputs for (N, bands, rows, cols)."""
+        output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
+        return output
+
+    def on_train_epoch_start(self) -> None:
+        """Make dropout, and what is frozen, functions of the epoch: a resumed run repeats them."""
+        torch.manual_seed(
+            int(
+                np.random.SeedSequence([self._config.seed, self.current_epoch]).generate_state(1)[0]
+            )
+        )
+        start = self._config.start
+        unfreeze_for_epoch(self.network, start.freeze, self.current_epoch, start.unfreeze_every)
+        self.train()
+
+    def loss_of(self, image: Tensor, target: Tensor) -> Tensor:
+        """Loss of images (N, bands, rows, cols) with labels (N, rows, cols)."""
+        return self._loss(self(image), target)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _number: int) -> Tensor:
+        """Loss of a batch."""
+        loss = self.loss_of(*batch)
+        self._train_loss.update(loss.detach())
+        self.log("batch_loss", loss, on_step=True, on_epoch=False)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _number: int) -> None:
+        """Count agreement on a batch."""
+        image, target = batch
+        output = self(image).float()
+        self._val_loss.update(self._loss(output, target))
+        if self._names:
+            self._agreement.update(output.argmax(dim=1), target)
+            return
+        known = target.isfinite()
+        self._agreement.update(output[:, 0][known], target[known])
+        if self._squared is not None:
+            self._squared.update(output[:, 0][known], target[known])
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the epoch and keep its figures; validation is the last that an epoch does."""
+        entry = {
+            "epoch": float(self.current_epoch),
+            "loss": float(self._train_loss.compute()),
+            "val_loss": float(self._val_loss.compute()),
+            SCORE: self._score(),
+            "learning_rate": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
+        }
+        self._train_loss.reset()
+        self._val_loss.reset()
+        self.history.append(entry)
+        self.log_dict({key: value for key, value in entry.items() if key != "epoch"})
+
+    def _score(self) -> float:
+        value = self._agreement.compute()
+        self._agreement.reset()
+        if not self._names:
+            return float(value)
+        # torchmetrics has the reference in the rows, a confusion matrix of ours the map.
+        return Confusion(self._names, value.T.cpu().numpy().astype(np.int64)).mean_iou
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; by default with a one-cycle schedule."""
+        training = self._config.training
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=self.learning_rate, weight_decay=training.weight_decay
+        )
+        if training.schedule == "constant":
+            return optimiser
+        total = int(self.trainer.estimated_stepping_batches)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, self.learning_rate, total_steps=total, pct_start=0.15
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let the history survive an interruption."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the history of the run that is continued."""
+        self.history = list(checkpoint["history"])

@@ -1,0 +1,186 @@
+"""A training run before its first step: scenes opened, labels counted, ground divided, patches chosen.
+
+Everything that can be wrong with scenes and labels is found here, without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.bands import Band
+from georaster_dl.errors import OptionError
+from georaster_dl.sampling import LabelIndex, PatchSampler, Window
+from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION, Territory
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.divide import Division, divide
+from georaster_dl.train.ground import Ground, check_counts, count_labels, open_grounds
+from georaster_dl.train.pairs import Pair
+
+__all__ = ["TrainingPlan", "make_training_plan"]
+
+_PATCH = 128
+_SMALLEST_PATCH = 32
+_EVALUATION_SIDE = 2  # in patches
+_FEWEST, _MOST = 160, 2048  # patches of an epoch
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What will be learnt from.
+
+    Attributes
+    ----------
+    grounds : scenes with labels, one bands' order, one legend.
+    indexes : labelled pixels of each scene, all parts together.
+    division : who learns from which ground.
+    patch : side of a training patch in pixels, a multiple of 32.
+    per_epoch : patches of an epoch.
+    """
+
+    grounds: tuple[Ground, ...]
+    indexes: tuple[LabelIndex, ...]
+    division: Division
+    patch: int
+    per_epoch: int
+    config: TrainConfig
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The network's channels."""
+        return self.grounds[0].scene.bands
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes; empty for a regression."""
+        legend = self.grounds[0].legend
+        return () if legend is None else tuple(legend.names)
+
+    @property
+    def territories(self) -> tuple[Territory, ...]:
+        """Ground of the parts in each scene."""
+        return self.division.territories
+
+    def sampler(self, part: int, side: int, *, grid: bool = False) -> PatchSampler:
+        """Windows of ``side`` pixels on the ground of a part."""
+        indexes = [
+            index.within(territory.cells(part))
+            for index, territory in zip(self.indexes, self.territories, strict=True)
+        ]
+        return PatchSampler(indexes, "grid" if grid else self.config.patches.sampling, side)
+
+    def evaluation_windows(self, part: int) -> list[Window]:
+        """The windows that cover a part's labels, wider than patches: fewer borders."""
+        return self.sampler(part, _EVALUATION_SIDE * self.patch, grid=True).windows
+
+    def labelled(self, part: int) -> npt.NDArray[np.int64]:
+        """(classes,) labelled pixels of a part."""
+        return _labelled(self.indexes, self.territories, part)
+
+    def facts(self) -> dict[str, Any]:
+        """Labelled pixels by class and part, for people and logs."""
+        names = self.names or ("labelled",)
+        counts = {PARTS[part]: self.labelled(part) for part in (TRAIN, VALIDATION, TEST)}
+        return {
+            part: dict(zip(names, map(int, values), strict=True)) for part, values in counts.items()
+        }
+
+
+def make_training_plan(
+    pairs: Sequence[Pair],
+    config: TrainConfig,
+    warn: Callable[[str], None],
+    bands: Sequence[Band] | None = None,
+) -> TrainingPlan:
+    """Open, count and divide.
+
+    Parameters
+    ----------
+    warn : called with what the user should know but need not stop for.
+    bands : the network's bands where a model is trained further.
+
+    Raises
+    ------
+    GeoRasterError
+        When scenes or labels cannot be used, or leave nothing to train or validate on.
+    """
+    grounds = open_grounds(pairs, config, bands)
+    indexes = [count_labels(ground) for ground in grounds]
+    check_counts(indexes, grounds, warn)
+    patch = _patch_side(grounds, config)
+    division = divide(grounds, indexes, config.split, patch=patch, seed=config.seed)
+    if division.caution:
+        warn(division.caution)
+    _check_division(division, indexes, grounds, warn)
+    labelled = int(_labelled(indexes, division.territories, TRAIN).sum())
+    wished = min(max(round(4 * labelled / patch**2), _FEWEST), _MOST)
+    batch = config.training.batch
+    per_epoch = config.patches.per_epoch or -(-wished // batch) * batch
+    if per_epoch < batch:
+        raise OptionError(
+            f"patches.per_epoch is {per_epoch}, fewer than a batch of {batch}; raise it or lower "
+            f"training.batch."
+        )
+    return TrainingPlan(tuple(grounds), tuple(indexes), division, patch, per_epoch, config)
+
+
+def _patch_side(grounds: Sequence[Ground], config: TrainConfig) -> int:
+    """The configured side, else 128 or what the smallest scene holds; a multiple of 32."""
+    wished = config.patches.size
+    if wished is None:
+        smallest = min(min(ground.scene.shape) for ground in grounds)
+        wished = min(_PATCH, max(smallest, _SMALLEST_PATCH))
+        return wished // _SMALLEST_PATCH * _SMALLEST_PATCH
+    if wished % _SMALLEST_PATCH:
+        raise OptionError(
+            f"patches.size is {wished} but must be a multiple of {_SMALLEST_PATCH}, which every "
+            f"network can halve five times; use {max(wished // 32, 1) * 32}."
+        )
+    return wished
+
+
+def _labelled(
+    indexes: Sequence[LabelIndex], territories: Sequence[Territory], part: int
+) -> npt.NDArray[np.int64]:
+    counts: npt.NDArray[np.int64] = np.sum(
+        [
+            index.within(territory.cells(part)).totals
+            for index, territory in zip(indexes, territories, strict=True)
+        ],
+        axis=0,
+    )
+    return counts
+
+
+def _check_division(
+    division: Division,
+    indexes: Sequence[LabelIndex],
+    grounds: Sequence[Ground],
+    warn: Callable[[str], None],
+) -> None:
+    """A part without labels stops the run; one without some class is told."""
+    legend = grounds[0].legend
+    present = np.sum([index.totals for index in indexes], axis=0) > 0
+    for part in (TRAIN, VALIDATION, TEST):
+        counts = _labelled(indexes, division.territories, part)
+        if not counts.any():
+            if part == TEST:
+                continue
+            raise OptionError(
+                f"The split leaves no labelled pixel for {PARTS[part]} ({division.note}); use smaller "
+                f"blocks, a smaller buffer, or label more places."
+            )
+        if legend is None:
+            continue
+        missing = [
+            c.name for c, n, p in zip(legend.classes, counts, present, strict=True) if p and not n
+        ]
+        if missing:
+            warn(
+                f"{PARTS[part]} has no pixel of {', '.join(missing)}: label it in more places, or "
+                f"use smaller blocks"
+            )

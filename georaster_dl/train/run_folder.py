@@ -1,0 +1,115 @@
+"""What a training run leaves beside the model: configuration, split, checkpoints, logs, curves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from georaster_dl.errors import OptionError, OutputError
+from georaster_dl.models.package import write_atomically
+from georaster_dl.train.config import TrainConfig, read_config
+
+__all__ = ["AtomicCheckpoints", "RunFolder"]
+
+
+class RunFolder:
+    """The folder ``MODEL_run`` beside the model ``MODEL.safetensors``.
+
+    Attributes
+    ----------
+    path : the folder.
+    config, split, log, curves : files in it.
+    best, last : checkpoints, of the best validation score and of the last finished epoch.
+    """
+
+    def __init__(self, model: Path) -> None:
+        self.path = model.with_name(f"{model.stem}_run")
+        self.config = self.path / "config.toml"
+        self.split = self.path / "split.gpkg"
+        self.log = self.path / "log.csv"
+        self.curves = self.path / "curves.png"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+
+    def begin(self, config: TrainConfig, *, overwrite: bool) -> None:
+        """Make the folder for a new run.
+
+        Raises
+        ------
+        OutputError
+            When an earlier run is there and must not be replaced, or the folder cannot be made.
+        """
+        if self.path.exists():
+            if not overwrite or not self.config.exists():
+                raise OutputError(
+                    f"{self.path} exists from an earlier run; continue it with --resume, replace it "
+                    f"with --overwrite, or give the model another name."
+                )
+            shutil.rmtree(self.path)
+        try:
+            self.checkpoints.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(
+                f"The folder {self.path} cannot be made ({error.strerror}); check where -o points to."
+            ) from error
+        write_atomically(self.config, config.to_toml().encode())
+
+    def resume(self, config: TrainConfig) -> None:
+        """Check that the run that is there can be continued with these settings.
+
+        Raises
+        ------
+        OptionError
+            When there is no such run, no epoch of it was finished, or its settings were others.
+        """
+        if not self.last.exists():
+            raise OptionError(
+                f"--resume finds no checkpoint at {self.last}; no epoch was finished: start anew "
+                f"(--overwrite)."
+            )
+        before, now = read_config(self.config).flat(), config.flat()
+        changed = sorted(key for key in before | now if before.get(key) != now.get(key))
+        if changed:
+            key = changed[0]
+            raise OptionError(
+                f"--resume continues a run with the settings it began with, but {key} was "
+                f"{before.get(key, 'unset')!r} and is {now.get(key, 'unset')!r} now; use "
+                f"--config {self.config}, or start anew with --overwrite."
+            )
+
+    def write_log(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write the figures of all epochs so far as CSV."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
+        write_atomically(self.log, text.getvalue().encode())
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that replace the one before only when they are complete.
+
+    On a full disk the last good one stays, and the run ends with an OutputError that says so.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint."""
+        import torch
+
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        try:
+            write_atomically(Path(path), content.getbuffer())
+        except OutputError as error:
+            raise OutputError(
+                f"{error} The checkpoints of earlier epochs are whole: continue with --resume."
+            ) from error

@@ -1,0 +1,145 @@
+"""What a plan of training becomes: network, loss, and loaders of patches."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from georaster_dl.models.device import Device
+from georaster_dl.models.package import find_model
+from georaster_dl.models.registry import create_model
+from georaster_dl.splits import TRAIN, VALIDATION
+from georaster_dl.train.augment import Augmentation
+from georaster_dl.train.data import (
+    EpochSampler,
+    EvaluationPatches,
+    Scaling,
+    TrainingPatches,
+    WindowReader,
+)
+from georaster_dl.train.learner import Learner
+from georaster_dl.train.losses import build_loss, build_regression_loss, class_weights_of
+from georaster_dl.train.plan import TrainingPlan
+from georaster_dl.train.transfer import freeze, initialise_from_imagenet, initialise_from_package
+
+__all__ = ["NO_PACKAGE", "Setup"]
+
+NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
+_VALIDATION_WINDOWS = 256  # of an epoch's validation; the test part is measured whole
+
+
+class Setup:
+    """The network and its data, made from a plan; all that chance decides follows from the seed.
+
+    Attributes
+    ----------
+    scaling : normalisation, measured on the training ground.
+    taken : what was taken over from other weights, in words.
+    """
+
+    def __init__(self, plan: TrainingPlan, device: Device) -> None:
+        self._plan = plan
+        self._config = plan.config
+        self._device = device
+        self._reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+        windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
+        self.scaling = Scaling.measure(self._reader, windows, self._config.seed)
+        self.taken: list[str] = []
+
+    def learner(self) -> Learner:
+        """The network with its loss; raises GeoRasterError where it cannot be built."""
+        torch.manual_seed(self._config.seed)
+        network = self._network()
+        config, loss = self._config, self._config.loss
+        if config.task == "regression":
+            chosen = build_regression_loss(loss.regression)
+        else:
+            counts = self._plan.labelled(TRAIN)
+            chosen = build_loss(
+                loss.names,
+                loss.weights or [1.0] * len(loss.names),
+                class_weights=class_weights_of(counts, cap=loss.cap)
+                if loss.class_weights
+                else None,
+                focal_gamma=loss.focal_gamma,
+                label_smoothing=loss.label_smoothing,
+            )
+        return Learner(network, chosen, config, names=self._plan.names)
+
+    def _network(self) -> nn.Module:
+        config, plan = self._config, self._plan
+        model, start = config.model, config.start
+        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in model.options.items()}
+        outputs = len(plan.names) or 1
+        if start.weights == "imagenet":
+            network = initialise_from_imagenet(
+                model.architecture, model.encoder, outputs, plan.bands, options
+            )
+            self.taken = ["encoder pretrained on ImageNet"]
+        else:
+            network = create_model(
+                model.architecture,
+                in_bands=len(plan.bands),
+                n_classes=outputs,
+                encoder=model.encoder,
+                encoder_weights=None,
+                **options,
+            )
+        if start.weights not in NO_PACKAGE:
+            package = find_model(start.weights)
+            self.taken = initialise_from_package(network, plan.bands, plan.names, package)
+        freeze(network, start.freeze)
+        return network.to(memory_format=torch.channels_last)
+
+    def sampler(self, rank: int = 0, world: int = 1) -> EpochSampler:
+        """Which patches an epoch has; of several processes each gets its share."""
+        plan = self._plan
+        patches = plan.sampler(TRAIN, plan.patch)
+        return EpochSampler(patches, plan.per_epoch, seed=self._config.seed, rank=rank, world=world)
+
+    def training_loader(self, sampler: EpochSampler) -> DataLoader[Any]:
+        """Batches of varied patches of the training ground."""
+        config, plan = self._config, self._plan
+        augmentation = Augmentation(**dict(config.augment))
+        patches = TrainingPatches(
+            self._reader,
+            plan.sampler(TRAIN, plan.patch),
+            self.scaling,
+            augmentation,
+            patch=plan.patch,
+            seed=config.seed,
+        )
+        return self._loader(patches, config.training.batch, sampler=sampler, drop_last=True)
+
+    def validation_loader(self) -> DataLoader[Any]:
+        """Windows that cover the labels of the validation ground, or many of them."""
+        plan = self._plan
+        reader = WindowReader(plan.grounds, plan.territories, VALIDATION)
+        windows = plan.evaluation_windows(VALIDATION)
+        if len(windows) > _VALIDATION_WINDOWS:
+            chosen = np.random.default_rng(self._config.seed).permutation(len(windows))
+            windows = [windows[i] for i in sorted(chosen[:_VALIDATION_WINDOWS])]
+        patches = EvaluationPatches(reader, windows, self.scaling)
+        return self._loader(patches, max(1, self._config.training.batch // 4))
+
+    def _loader(self, patches: Any, batch: int, **more: Any) -> DataLoader[Any]:
+        workers = self._config.training.workers
+        workers = _default_workers() if workers is None else workers
+        return DataLoader(
+            patches,
+            batch_size=batch,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self._device.is_cuda,
+            **more,
+        )
+
+
+def _default_workers() -> int:
+    """Reading hides behind the network with few processes; more would take its processor."""
+    return min(4, max(1, (os.cpu_count() or 2) // 2))

@@ -1,0 +1,142 @@
+"""``geodl evaluate``: figures, files and bad input."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from tests.maps import LEFT, NODATA, TOP, centre, named, noisy_pair, write_vector
+
+
+@pytest.fixture
+def pair(make_tif):
+    mapped, truth = noisy_pair()
+    class_map = named(make_tif(mapped, "map.tif", nodata=NODATA))
+    return class_map, make_tif(truth, "truth.tif", nodata=NODATA)
+
+
+@pytest.fixture
+def points(tmp_path):
+    _, truth = noisy_pair()
+    places = [(row, col) for row in range(16, 60, 4) for col in range(14, 50, 4)]
+    fields = {"class": [int(truth[place]) for place in places]}
+    return write_vector(tmp_path / "points.gpkg", [centre(*place) for place in places], fields)
+
+
+def test_the_table_for_people(geodl, pair):
+    ended = geodl("evaluate", *pair)
+    assert ended.code == 0, ended.err
+    assert ended.err == ""
+    lines = ended.out.splitlines()
+    assert (
+        lines[0]
+        == "map.tif against truth.tif (raster): 2,820 pixels compared; 180 labelled pixels are nodata in the map"
+    )
+    assert lines[2].split() == ["class", "mapped", "reference", "user's", "producer's", "F1", "IoU"]
+    assert [line.split()[0] for line in lines[3:6]] == ["water", "forest", "road"]
+    assert "mean IoU" in ended.out
+    assert "for old tables only" in ended.out
+    assert "no random sample" in ended.out
+    assert "±" not in ended.out
+
+
+def test_points_get_areas_with_intervals(geodl, pair, points):
+    ended = geodl("evaluate", pair[0], points, "--class-field", "class", "--block", 10)
+    assert ended.code == 0, ended.err
+    assert "99 points compared" in ended.out
+    assert "Area-adjusted overall accuracy" in ended.out
+    assert "area ha" in ended.out
+    assert "±" in ended.out
+    assert "blocks of 10 pixels" in ended.out
+
+
+def test_json_alone_on_standard_output(geodl, pair):
+    ended = geodl("evaluate", *pair, "--json", "--ignore", 14)
+    facts = json.loads(ended.out)
+    mapped, truth = noisy_pair()
+    assert facts["compared"] == ((mapped != NODATA) & (truth != 14)).sum()
+    assert [entry["value"] for entry in facts["classes"]] == [1, 10, 14]
+    assert facts["classes"][2]["producers_accuracy"] is None
+
+
+def test_files_are_written_and_named(geodl, pair, tmp_path):
+    ended = geodl("evaluate", *pair, "--csv", "out.csv", "--html", "report.html")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-2:] == ["out.csv", "report.html"]
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert [row["name"] for row in rows] == ["water", "forest", "road"]
+    assert "<title>Accuracy of map.tif</title>" in (tmp_path / "report.html").read_text("utf-8")
+    ended = geodl("evaluate", *pair, "--html", "report.html", "--overwrite", "--json")
+    assert ended.code == 0
+    assert json.loads(ended.out)["task"] == "classes"
+
+
+def test_numbers(geodl, make_tif):
+    truth = np.random.default_rng(0).normal(300, 50, (20, 20)).astype(np.float32)
+    files = make_tif(truth + 2, "map.tif"), make_tif(truth, "truth.tif")
+    ended = geodl("evaluate", *files, "--csv", "out.csv", "--html", "report.html")
+    assert ended.code == 0, ended.err
+    assert "RMSE 2, MAE 2, bias +2, R2 0.998" in ended.out
+
+
+class TestRefused:
+    def test_outputs_that_exist(self, refused, pair, tmp_path):
+        (tmp_path / "report.html").write_text("mine")
+        assert "exists already" in refused("evaluate", *pair, "--html", "report.html")
+        (tmp_path / "out.csv").write_text("mine")
+        assert "exists already" in refused("evaluate", *pair, "--csv", "out.csv")
+
+    def test_an_input_as_output(self, refused, pair, tmp_path):
+        table = tmp_path / "classes.csv"
+        table.write_text("value,name\n1,a\n10,b\n14,c\n")
+        told = refused("evaluate", *pair, "--classes", table, "--csv", table, "--overwrite")
+        assert "is also an input" in told
+
+    def test_endings_that_promise_another_format(self, refused, pair):
+        assert "end it in .html" in refused("evaluate", *pair, "--html", "report.pdf")
+        assert "end it in .csv" in refused("evaluate", *pair, "--csv", "table.xlsx")
+
+    @pytest.mark.parametrize("option", ["--image", "--curves"])
+    def test_pictures_without_a_report(self, refused, pair, option):
+        assert "add --html" in refused("evaluate", *pair, option, "x.png")
+
+    def test_a_picture_that_cannot_be_read_leaves_no_report(self, refused, pair):
+        told = refused("evaluate", *pair, "--html", "report.html", "--image", "no.tif")
+        assert "no.tif does not exist" in told
+
+    def test_a_missing_map(self, refused, pair):
+        assert "no.tif does not exist" in refused("evaluate", "no.tif", pair[1])
+
+    def test_a_missing_reference(self, refused, pair):
+        assert "no.gpkg" in refused("evaluate", pair[0], "no.gpkg")
+
+    def test_a_scene_for_a_map(self, refused, scene, pair):
+        assert "has 3 bands, but a map has one" in refused("evaluate", scene, pair[1])
+
+    def test_an_unknown_field(self, refused, pair, points):
+        told = refused("evaluate", pair[0], points, "--class-field", "cover")
+        assert "cover" in told
+        assert "class" in told
+
+    def test_no_overlap(self, refused, pair, make_tif):
+        from rasterio.transform import from_origin
+
+        _, truth = noisy_pair()
+        far = make_tif(truth, "far.tif", transform=from_origin(LEFT + 9000, TOP, 10, 10))
+        told = refused("evaluate", pair[0], far)
+        assert "509000" in told
+        assert "500000" in told
+
+    def test_an_empty_reference(self, refused, pair, make_tif):
+        empty = make_tif(np.full((60, 50), NODATA, np.uint8), "empty.tif", nodata=NODATA)
+        assert "empty.tif" in refused("evaluate", pair[0], empty)
+
+    def test_other_classes(self, refused, pair, tmp_path):
+        path = write_vector(tmp_path / "snow.gpkg", [centre(20, 20)], {"class": ["snow"]})
+        told = refused("evaluate", pair[0], path)
+        assert "water, forest, road" in told
+        assert "snow" in told
+
+    def test_a_block_of_nothing(self, refused, pair):
+        assert "--block" in refused("evaluate", *pair, "--block", 0)

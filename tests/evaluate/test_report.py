@@ -1,0 +1,234 @@
+"""The report: one page that stands alone, seen in a browser."""
+
+import base64
+import html
+import io
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from matplotlib.image import imread, imsave
+
+from georaster_dl.errors import GeoRasterError, OptionError
+from georaster_dl.evaluate.compare import evaluate
+from georaster_dl.evaluate.report import render_report
+from georaster_dl.evaluate.table import csv_table
+from tests.maps import LEFT, NODATA, TOP, centre, noisy_pair
+
+HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it"
+WIDTHS = (1280, 400)
+
+_LOOK = """
+onload = () => {
+  const seen = [...document.querySelectorAll('iframe')].map(frame => {
+    const page = frame.contentDocument, root = page.documentElement;
+    return {
+      width: frame.contentWindow.innerWidth, scroll: root.scrollWidth, title: page.title,
+      language: root.lang, text: page.body.innerText,
+      pictures: [...page.images].map(i => [i.naturalWidth, i.alt, i.getBoundingClientRect().width]),
+      smallest: Math.min(...[...page.querySelectorAll('td, p, li, dd div')]
+        .map(e => parseFloat(frame.contentWindow.getComputedStyle(e).fontSize))),
+    };
+  });
+  document.getElementById('seen').textContent = JSON.stringify(seen);
+};
+"""
+
+
+@pytest.fixture
+def browse(tmp_path):
+    """Open a page in Chromium at every width; returns what was seen, and what the console said."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        pytest.skip("no Chromium here")
+
+    def look(page):
+        frames = "".join(
+            f'<iframe srcdoc="{html.escape(page)}" style="width: {width}px; height: 900px; border: 0">'
+            f"</iframe>"
+            for width in WIDTHS
+        )
+        wrapper = tmp_path / "wrapper.html"
+        wrapper.write_text(
+            f'<!DOCTYPE html><meta charset="utf-8"><body>{frames}<pre id="seen"></pre>'
+            f"<script>{_LOOK}</script>",
+            encoding="utf-8",
+        )
+        command = [
+            chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,2000",
+            f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0",
+            "--dump-dom", wrapper.as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
+        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        return json.loads(html.unescape(found[1])), console
+
+    return look
+
+
+@pytest.fixture
+def by_raster(make_map, make_tif):
+    mapped, truth = noisy_pair((200, 300))
+    names = {1: HOSTILE, 10: "forest", 14: "road"}
+    truth = make_tif(truth, "truth.tif", nodata=NODATA)
+    return evaluate(make_map(mapped, names=names), truth)
+
+
+@pytest.fixture
+def by_points(make_map, make_vector):
+    mapped, truth = noisy_pair((60, 50))
+    generator = np.random.default_rng(0)
+    places = [(int(r), int(c)) for r, c in zip(*generator.integers(0, 50, (2, 200)), strict=True)]
+    labels = [int(truth[place]) for place in places]
+    return evaluate(make_map(mapped), make_vector([centre(*p) for p in places], {"class": labels}))
+
+
+@pytest.fixture
+def by_numbers(make_tif):
+    truth = np.random.default_rng(0).normal(300, 50, (60, 80)).astype(np.float32)
+    truth[:5] = np.nan
+    return evaluate(
+        make_tif(truth + 3, "heights.tif", nodata=float("nan")),
+        make_tif(truth, "measured.tif", nodata=float("nan")),
+    )
+
+
+@pytest.fixture
+def scene(make_tif):
+    """Three bands over a part of the maps and more, in another CRS and resolution."""
+    array = np.random.default_rng(0).integers(1, 3000, (3, 90, 90)).astype(np.uint16)
+    from rasterio.transform import from_origin
+
+    return make_tif(
+        array, "scene.tif", transform=from_origin(LEFT - 300, TOP + 300, 40, 40), nodata=0
+    )
+
+
+def pictures(page):
+    return re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+
+
+@pytest.mark.parametrize("kind", ["by_raster", "by_points", "by_numbers"])
+def test_the_page_in_a_browser(browse, request, scene, tmp_path, kind):
+    found = request.getfixturevalue(kind)
+    curves = tmp_path / "curves.png"
+    imsave(curves, np.random.default_rng(0).random((300, 900, 3)))
+    page = render_report(found, image=scene, curves=curves)
+    seen, console = browse(page)
+    assert console == []
+    for view, width in zip(seen, WIDTHS, strict=True):
+        assert view["width"] == width
+        assert view["scroll"] <= width, "the page scrolls sideways"
+        assert view["title"] == f"Accuracy of {found.map.name}"
+        assert view["language"] == "en"
+        assert len(view["pictures"]) == len(pictures(page)) == 5
+        for natural, alt, shown in view["pictures"]:
+            assert natural > 0
+            assert alt
+            assert 100 < shown <= width
+        assert view["smallest"] >= 12
+    assert f"{found.coverage.compared:,}" in seen[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("<div style='width: 2000px'>wide</div>", lambda seen, _: seen[0]["scroll"] > WIDTHS[0]),
+        ("<script>nothing.here()</script>", lambda _, console: len(console) > 0),
+        ("<img src='data:image/png;base64,AA'>", lambda seen, _: seen[0]["pictures"][-1][0] == 0),
+    ],
+)
+def test_the_browser_sees_faults(browse, by_numbers, fault, told):
+    page = render_report(by_numbers).replace("</main>", f"{fault}</main>")
+    assert told(*browse(page))
+
+
+def test_nothing_is_fetched_and_all_text_is_escaped(by_raster):
+    page = render_report(by_raster)
+    for address in re.findall(r'(?:src|href)="([^"]*)"', page):
+        assert address.startswith("data:")
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "<script" not in page
+    assert html.escape("<script>") in page
+
+
+def test_the_page_tells_the_figures(by_raster, by_points, by_numbers):
+    page = render_report(by_raster)
+    assert f"{100 * by_raster.confusion.overall_accuracy:.1f} %" in page
+    assert f"{100 * by_raster.confusion.mean_iou:.1f} %" in page
+    assert f"{by_raster.confusion.counts[1, 1]:,}" in page
+    assert "no random sample" in page
+    assert "± 95 %" not in page
+    page = render_report(by_points)
+    assert f"± {196 * by_points.estimate.overall_se:.1f}" in page
+    assert "± 95 %" in page
+    page = render_report(by_numbers)
+    assert "RMSE" in page
+    assert "+3" in page
+    assert "Confusion" not in page
+
+
+def test_errors_are_red_where_map_and_reference_differ(make_map, make_tif):
+    mapped = np.full((20, 30), 1, np.uint8)
+    truth = mapped.copy()
+    truth[:, 15:] = 10
+    mapped[:5] = NODATA
+    found = evaluate(make_map(mapped), make_tif(truth, "t.tif", nodata=NODATA))
+    error = imread(io.BytesIO(base64.b64decode(pictures(render_report(found))[2])))[..., :3]
+    assert error.shape[:2] == (20, 30)
+    red, green, _ = error[10, 20]
+    assert red > 0.7
+    assert green < 0.2
+    assert error[10, 5].min() > 0.7
+    assert (error[2] == 1).all()
+
+
+def test_a_matrix_that_no_page_holds_is_left_to_the_table(make_map, make_tif):
+    mapped = np.arange(2500, dtype=np.uint8).reshape(50, 50) % 60 + 1
+    found = evaluate(make_map(mapped, names=None), make_tif(mapped, "t.tif", nodata=NODATA))
+    page = render_report(found)
+    assert "Too many classes" in page
+    assert len(csv_table(found).splitlines()) == 61
+
+
+def test_a_large_map_has_a_small_picture(make_map, make_tif):
+    mapped, truth = noisy_pair((2500, 500))
+    found = evaluate(make_map(mapped), make_tif(truth, "t.tif", nodata=NODATA))
+    assert found.view.step == 3
+    assert np.array_equal(found.view.mapped >= 0, (mapped != NODATA)[::3, ::3])
+
+
+def test_what_cannot_be_shown_is_refused(by_raster, tmp_path):
+    text = tmp_path / "curves.png"
+    text.write_text("no picture")
+    with pytest.raises(OptionError, match="is no PNG"):
+        render_report(by_raster, curves=text)
+    with pytest.raises(OptionError, match="cannot be read"):
+        render_report(by_raster, curves=tmp_path / "no.png")
+    with pytest.raises(GeoRasterError, match="does not exist"):
+        render_report(by_raster, image=tmp_path / "no.tif")
+
+
+def test_the_table_has_a_row_for_each_class(by_raster, by_points, by_numbers):
+    import csv
+
+    rows = list(csv.DictReader(io.StringIO(csv_table(by_raster))))
+    assert [row["name"] for row in rows] == list(by_raster.confusion.names)
+    assert rows[0]["name"] == HOSTILE
+    assert int(rows[1]["reference: road"]) == by_raster.confusion.counts[1, 2]
+    assert float(rows[2]["iou"]) == pytest.approx(by_raster.confusion.iou[2])
+    assert float(rows[2]["iou_95_low"]) == pytest.approx(by_raster.intervals.iou[0, 2])
+    assert rows[0]["area_plus_minus_95"] == ""
+    rows = list(csv.DictReader(io.StringIO(csv_table(by_points))))
+    assert float(rows[0]["area_plus_minus_95"]) == pytest.approx(
+        1.96 * by_points.estimate.areas_se[0]
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_table(by_numbers))))
+    assert len(rows) == 1
+    assert float(rows[0]["bias"]) == pytest.approx(3, abs=1e-4)

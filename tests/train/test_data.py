@@ -1,0 +1,235 @@
+"""Patches: no ground shared between parts, the same whoever reads them, exact statistics."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from georaster_dl.errors import OptionError
+from georaster_dl.sampling import Window
+from georaster_dl.splits import TEST, TRAIN, VALIDATION
+from georaster_dl.train.augment import Augmentation
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.data import (
+    EpochSampler,
+    EvaluationPatches,
+    Scaling,
+    TrainingPatches,
+    WindowReader,
+)
+from georaster_dl.train.pairs import Pair
+from georaster_dl.train.plan import make_training_plan
+
+SHAPE = (300, 260)
+
+
+def place_of_pixel(shape):
+    """A band whose numbers say where a pixel is, from 1."""
+    return np.arange(1, 1 + shape[0] * shape[1], dtype=np.float64).reshape(shape)
+
+
+@pytest.fixture
+def pair(make_tif):
+    """A scene that tells each pixel's place, and labels of three classes with gaps."""
+    rng = np.random.default_rng(0)
+    labels = np.kron(rng.choice([1, 10, 14], (15, 13)), np.ones((20, 20))).astype(np.uint8)
+    labels[:40, :60] = 255
+    scene = make_tif(
+        np.stack([place_of_pixel(SHAPE), rng.normal(0.2, 0.1, SHAPE)]), nodata=0, name="scene.tif"
+    )
+    return Pair(str(scene), make_tif(labels, name="labels.tif", nodata=255))
+
+
+def plan_of(pair, **settings):
+    config = TrainConfig.of({"patches": {"size": 32}, **settings})
+    return make_training_plan([pair], config, pytest.fail)
+
+
+def seen_by(plan, part, windows):
+    """(rows, cols) True where any of the windows shows a part a pixel."""
+    reader = WindowReader(plan.grounds, plan.territories, part)
+    seen = np.zeros(SHAPE, bool)
+    for window in windows:
+        image, valid, target = reader.read(window)
+        places = image[0][valid].astype(np.int64) - 1
+        seen.ravel()[places] = True
+        assert not (target[~valid] >= 0).any()
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["blocks", "random"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_training_and_validation_never_share_a_pixel_nor_a_halo(pair, kind, seed):
+    """What the network sees of one part, halos and zoomed patches included, no other part sees."""
+    buffer = 24
+    plan = (
+        plan_of(pair, split={"kind": kind, "buffer": buffer, "block": 48}, seed=seed)
+        if (kind == "blocks")
+        else _leaking(pair, seed)
+    )
+    rng = np.random.default_rng(seed)
+    sampler = plan.sampler(TRAIN, 32)
+    # Wider than any patch: also what lies in the halo around it.
+    drawn = [sampler.draw(rng, number, 96) for number in range(150)]
+    seen = {TRAIN: seen_by(plan, TRAIN, drawn)}
+    for part in (VALIDATION, TEST):
+        seen[part] = seen_by(plan, part, plan.evaluation_windows(part))
+        assert seen[part].any()
+    gap = buffer if kind == "blocks" else 0
+    for part, others in ((VALIDATION, (TRAIN, TEST)), (TEST, (TRAIN, VALIDATION))):
+        for row, col in np.argwhere(seen[part])[::7]:
+            near = slice(max(row - gap, 0), row + gap + 1), slice(max(col - gap, 0), col + gap + 1)
+            assert not any(seen[other][near].any() for other in others)
+
+
+def _leaking(pair, seed):
+    told = []
+    config = TrainConfig.of({"patches": {"size": 32}, "split": {"kind": "random"}, "seed": seed})
+    plan = make_training_plan([pair], config, told.append)
+    assert any("leaks" in message for message in told)
+    assert "leaks" in plan.division.caution
+    return plan
+
+
+@given(st.integers(-40, 290), st.integers(-40, 250), st.integers(1, 80))
+@settings(max_examples=25)
+def test_a_window_shows_what_is_there(shared_plan, row, col, side):
+    reader = WindowReader(shared_plan.grounds, shared_plan.territories, TRAIN)
+    image, valid, _ = reader.read(Window(0, row, col, side))
+    rows, cols = valid.nonzero()
+    expected = place_of_pixel(SHAPE)[rows + row, cols + col]
+    np.testing.assert_array_equal(image[0][valid], expected)
+    inside = (slice(max(row, 0), max(row + side, 0)), slice(max(col, 0), max(col + side, 0)))
+    ours = shared_plan.territories[0].mask(TRAIN, slice(0, SHAPE[0]), slice(0, SHAPE[1]))[inside]
+    assert valid.sum() == ours.sum()
+
+
+@pytest.fixture(scope="module")
+def shared_plan(tmp_path_factory):
+    import rasterio
+    from rasterio.transform import from_origin
+
+    folder = tmp_path_factory.mktemp("scene")
+    profile = {
+        "driver": "GTiff", "crs": "EPSG:32631", "transform": from_origin(500_000, 5_000_000, 10, 10),
+        "height": SHAPE[0], "width": SHAPE[1], "count": 1,
+    }  # fmt: skip
+    with rasterio.open(folder / "scene.tif", "w", dtype="float64", **profile) as dataset:
+        dataset.write(place_of_pixel(SHAPE), 1)
+    with rasterio.open(folder / "labels.tif", "w", dtype="uint8", **profile) as dataset:
+        rng = np.random.default_rng(1)
+        dataset.write(np.kron(rng.choice([1, 2], (15, 13)), np.ones((20, 20))).astype("uint8"), 1)
+    return plan_of(Pair(str(folder / "scene.tif"), folder / "labels.tif"))
+
+
+def test_classes_with_gaps_come_as_indexes(pair):
+    plan = plan_of(pair)
+    assert plan.grounds[0].legend.values == [1, 10, 14]
+    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    windows = plan.sampler(TRAIN, 64, grid=True).windows
+    classes = np.unique(np.concatenate([reader.read(w)[2].ravel() for w in windows]))
+    assert classes.tolist() == [-1, 0, 1, 2]
+
+
+def test_statistics_are_those_of_the_training_ground(pair):
+    plan = plan_of(pair)
+    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    windows = plan.sampler(TRAIN, 32, grid=True).windows
+    scaling = Scaling.measure(reader, windows, 0)
+    pixels = np.concatenate([image[:, valid] for image, valid, _ in map(reader.read, windows)], 1)
+    np.testing.assert_allclose(scaling.mean, pixels.astype(np.float64).mean(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(scaling.std, pixels.astype(np.float64).std(axis=1), rtol=1e-9)
+    assert (scaling.apply(pixels[:, None], np.zeros((1, pixels.shape[1]), bool)) == 0).all()
+
+
+def test_a_band_that_never_varies_is_zero(make_tif):
+    scene = make_tif(np.full((1, 120, 120), 7, np.uint8))
+    labels = np.kron(np.indices((6, 6)).sum(axis=0) % 2 + 1, np.ones((20, 20))).astype(np.uint8)
+    plan = plan_of(Pair(str(scene), make_tif(labels, name="labels.tif")))
+    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
+    assert (scaling.mean[0], scaling.std[0]) == (7, 1)
+
+
+def patches_of(plan, seed=5):
+    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
+    sampler = plan.sampler(TRAIN, plan.patch)
+    patches = TrainingPatches(
+        reader, sampler, scaling, Augmentation(scale=0.3), patch=plan.patch, seed=seed
+    )
+    return patches, sampler
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_patches_do_not_depend_on_who_reads_them(pair, workers):
+    patches, sampler = patches_of(plan_of(pair))
+    keys = EpochSampler(sampler, 12, seed=5)
+    keys.set_epoch(3)
+    loader = DataLoader(patches, 4, sampler=keys, num_workers=workers)
+    images = torch.cat([image for image, _ in loader])
+    again = np.stack([patches[3, number][0] for number in range(12)])
+    np.testing.assert_array_equal(images.numpy(), again)
+    assert (patches[4, 0][0] != patches[3, 0][0]).any()
+
+
+def test_every_patch_has_labels_and_its_shape(pair):
+    patches, _ = patches_of(plan_of(pair))
+    for number in range(60):
+        image, target = patches[0, number]
+        assert image.shape == (2, 32, 32)
+        assert image.dtype == np.float32
+        assert target.shape == (32, 32)
+        assert (target >= 0).any()
+        assert np.isfinite(image).all()
+
+
+def test_readers_travel_to_other_processes(pair):
+    plan = plan_of(pair)
+    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    window = plan.sampler(TRAIN, 32, grid=True).windows[0]
+    before = reader.read(window)
+    after = pickle.loads(pickle.dumps(reader)).read(window)
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_processes_share_an_epoch_without_overlap(pair):
+    _, sampler = patches_of(plan_of(pair))
+    shares = [list(EpochSampler(sampler, 12, seed=5, rank=r, world=3)) for r in range(3)]
+    assert all(len(share) == 4 for share in shares)
+    assert sorted(number for share in shares for _, number in share) == list(range(12))
+
+
+def test_evaluation_shows_every_label_of_the_part_once(pair):
+    plan = plan_of(pair)
+    reader = WindowReader(plan.grounds, plan.territories, VALIDATION)
+    scaling = Scaling(np.zeros(2), np.ones(2))
+    patches = EvaluationPatches(reader, plan.evaluation_windows(VALIDATION), scaling)
+    labelled = sum(
+        int((target >= 0).sum()) for _, target in (patches[i] for i in range(len(patches)))
+    )
+    assert labelled == plan.labelled(VALIDATION).sum()
+
+
+def test_labels_that_are_all_nodata_are_an_error(make_tif):
+    scene = make_tif(np.zeros((1, 64, 64), np.uint8), nodata=0)
+    labels = make_tif(
+        np.ones((1, 64, 64), np.uint8) + np.eye(64, dtype=np.uint8), name="labels.tif"
+    )
+    with pytest.raises(OptionError, match="No labelled pixel is valid.*check --nodata"):
+        plan_of(Pair(str(scene), labels))
+
+
+def test_one_valid_class_only_is_an_error(make_tif):
+    image = np.ones((1, 64, 64), np.uint8)
+    image[:, :, 32:] = 0
+    labels = np.ones((1, 64, 64), np.uint8)
+    labels[:, :, 32:] = 2
+    scene = make_tif(image, nodata=0)
+    with pytest.raises(OptionError, match="Only the class '1' has labelled, valid pixels"):
+        plan_of(Pair(str(scene), make_tif(labels, name="labels.tif")))
