@@ -55,15 +55,17 @@ def speed(side: int, steps: int, rounds: int, device: str) -> None:
     """Print patches per second from disk and from memory, and their ratio."""
     from georaster_dl.models.device import Device
     from georaster_dl.train.config import TrainConfig
-    from georaster_dl.train.fit import Setup
     from georaster_dl.train.pairs import Pair
     from georaster_dl.train.plan import make_training_plan
+    from georaster_dl.train.setup import Setup
+    from georaster_dl.train.store import StoreFolder
 
     with tempfile.TemporaryDirectory() as folder:
         scene, labels = make_data(Path(folder), side)
         config = TrainConfig().updated({"patches.per_epoch": 8 * steps, "training.device": device})
         chosen = Device.choose(device)
-        plan = make_training_plan([Pair(str(scene), labels)], config, print)
+        store = StoreFolder(Path(folder) / "model.safetensors").__enter__()
+        plan = make_training_plan([Pair(str(scene), labels)], config, store, print)
         setup = Setup(plan, chosen)
         learner = setup.learner()
         learner.network.to(chosen.torch_device).train()

@@ -128,7 +128,7 @@ class LossSection(_Section):
         "dice",
     )
     weights: tuple[Positive, ...] = ()
-    class_weights: bool = True
+    class_weights: bool = False
     cap: Annotated[float, Field(ge=1)] = 10.0
     focal_gamma: NotNegative = 2.0
     label_smoothing: Share = 0.0
@@ -175,7 +175,7 @@ class TrainingSection(_Section):
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     weight_decay: NotNegative = 1e-2
     clip: Positive = 2.0
-    patience: Count = 12
+    patience: Count = 20
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     devices: Count | None = None

@@ -42,15 +42,9 @@ def write_curves(path: Path, history: Sequence[Mapping[str, float]], *, score: s
     values = [entry["val_score"] for entry in history]
     scores.plot(epochs, values, color="#2166ac", marker=".")
     best = max(range(len(values)), key=values.__getitem__)
-    scores.plot(epochs[best], values[best], "o", color="#b2182b")
-    scores.annotate(
-        f"best {values[best]:.3f}",
-        (epochs[best], values[best]),
-        textcoords="offset points",
-        xytext=(0, -14),
-        ha="center",
-        color="#b2182b",
-    )
+    label = f"best: {values[best]:.3f}, epoch {epochs[best]:.0f}"
+    scores.plot(epochs[best], values[best], "o", color="#b2182b", label=label)
+    scores.legend(frameon=False, loc="lower right")
     scores.set(title=f"Validation {score}", xlabel="epoch")
     for axes in (losses, scores):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

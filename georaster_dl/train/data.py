@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +17,11 @@ import numpy.typing as npt
 from torch.utils.data import Dataset, Sampler
 
 from georaster_dl.errors import OptionError
-from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.scene import SceneReader
 from georaster_dl.sampling import PatchSampler, Window
 from georaster_dl.splits import Territory
 from georaster_dl.train.augment import Augmentation
-from georaster_dl.train.ground import Ground, Labels, is_labelled, open_labels
+from georaster_dl.train.ground import is_labelled
+from georaster_dl.train.store import GroundStore, StoredGround
 
 __all__ = ["EpochSampler", "EvaluationPatches", "Scaling", "TrainingPatches", "WindowReader"]
 
@@ -32,32 +30,27 @@ Target = npt.NDArray[Any]  # int64 class indexes, or float32 numbers
 Mask = npt.NDArray[np.bool_]
 Sample = tuple[Float, Target]
 
-_OPEN_SCENES = 8
-_CACHE_MIB = 128
+_OPEN_SCENES = 64
 _DRAWS = 10
 _MEASURED = 512  # windows; where a training set has more, its mean and deviation are estimated
 
 
 class WindowReader:
-    """Cuts windows out of scenes and their labels; each process opens the files for itself.
+    """Cuts windows out of the stored ground; each process opens the files for itself.
 
     Parameters
     ----------
-    grounds, territories : one each per scene.
+    stored, territories : one each per scene.
     part : whose ground is read; everything else is nodata.
     """
 
     def __init__(
-        self, grounds: Sequence[Ground], territories: Sequence[Territory], part: int
+        self, stored: Sequence[StoredGround], territories: Sequence[Territory], part: int
     ) -> None:
-        self._grounds = tuple(grounds)
+        self._stored = tuple(stored)
         self._territories = tuple(territories)
         self._part = part
-        self._open: OrderedDict[int, tuple[ExitStack, SceneReader, Labels]] = OrderedDict()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the open files, which no other process could use."""
-        return {**self.__dict__, "_open": OrderedDict()}
+        self._open: OrderedDict[int, None] = OrderedDict()
 
     def read(self, window: Window) -> tuple[Float, Mask, Target]:
         """Physical values (bands, side, side), where they are valid, and labels (side, side).
@@ -65,7 +58,7 @@ class WindowReader:
         Labels are class indices with -1 where there is none, or numbers with NaN; beyond the
         scene and beyond the part's ground nothing is valid and nothing labelled.
         """
-        ground = self._grounds[window.scene]
+        ground = self._stored[window.scene].ground
         shape = (window.side, window.side)
         image = np.zeros((len(ground.scene.planes), *shape), np.float32)
         valid = np.zeros(shape, bool)
@@ -82,28 +75,20 @@ class WindowReader:
             slice(rows.start - window.row, rows.stop - window.row),
             slice(cols.start - window.col, cols.stop - window.col),
         )
-        ours = self._territories[window.scene].mask(self._part, rows, cols)
-        _, reader, labels = self._opened(window.scene)
-        numbers, measured = reader.read(rows, cols)
-        valid[place] = ours & measured
+        numbers, measured, labels = self._opened(window.scene).read(rows, cols)
+        valid[place] = measured & self._territories[window.scene].mask(self._part, rows, cols)
         for plane, values, out in zip(ground.scene.planes, numbers, image, strict=True):
             out[place] = values * np.float32(plane.scale) + np.float32(plane.offset)
-        target[place] = np.where(valid[place], labels.read(rows, cols), target[place])
+        target[place] = np.where(valid[place], labels, target[place])
         return image, valid, target
 
-    def _opened(self, scene: int) -> tuple[ExitStack, SceneReader, Labels]:
-        if scene in self._open:
-            self._open.move_to_end(scene)
-            return self._open[scene]
-        if len(self._open) == _OPEN_SCENES:
-            self._open.popitem(last=False)[1][0].close()
-        stack = ExitStack()
-        stack.enter_context(gdal_environment(_CACHE_MIB))
-        reader = stack.enter_context(SceneReader(self._grounds[scene].scene))
-        labels = open_labels(self._grounds[scene])
-        stack.callback(labels.close)
-        self._open[scene] = (stack, reader, labels)
-        return self._open[scene]
+    def _opened(self, scene: int) -> GroundStore:
+        """The scene's files; of many scenes the last used ones stay open."""
+        self._open[scene] = None
+        self._open.move_to_end(scene)
+        if len(self._open) > _OPEN_SCENES:
+            self._stored[self._open.popitem(last=False)[0]].store.close()
+        return self._stored[scene].store
 
 
 @dataclass(frozen=True)

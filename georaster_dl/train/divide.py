@@ -28,7 +28,8 @@ from georaster_dl.splits import (
     nearest_part,
 )
 from georaster_dl.train.config import SplitSection
-from georaster_dl.train.ground import Ground, count_labels
+from georaster_dl.train.ground import Ground
+from georaster_dl.train.store import StoredGround, count_labels
 
 __all__ = ["Division", "divide"]
 
@@ -56,8 +57,7 @@ class Division:
 
 
 def divide(
-    grounds: Sequence[Ground],
-    indexes: Sequence[LabelIndex],
+    stored: Sequence[StoredGround],
     split: SplitSection,
     *,
     patch: int,
@@ -67,7 +67,7 @@ def divide(
 
     Parameters
     ----------
-    indexes : labelled pixels of each scene.
+    stored : scenes with their labels, decoded and counted.
     patch : side of a training patch in pixels, the unit of a random split.
 
     Raises
@@ -76,7 +76,8 @@ def divide(
         When there are fewer units than parts, or a column does not name the parts.
     """
     if split.kind == "column":
-        return _by_column(grounds, indexes, split)
+        return _by_column(stored, split)
+    grounds, indexes = [s.ground for s in stored], [s.index for s in stored]
     groups = _overlapping([ground.scene.geobox for ground in grounds])
     if split.kind == "scenes":
         return _by_scenes(indexes, groups, split, seed)
@@ -119,10 +120,9 @@ def _by_scenes(
     return Division(territories, f"{len(labelled)} places, each a scene or several that overlap")
 
 
-def _by_column(
-    grounds: Sequence[Ground], indexes: Sequence[LabelIndex], split: SplitSection
-) -> Division:
+def _by_column(stored: Sequence[StoredGround], split: SplitSection) -> Division:
     """The list of scenes, or an attribute of vector labels, says which part is which."""
+    grounds, indexes = [s.ground for s in stored], [s.index for s in stored]
     if any(ground.part for ground in grounds):
         territories = tuple(
             Territory.whole(index, _part_named(ground.part or "", ground.scene.name))
@@ -130,10 +130,7 @@ def _by_column(
         )
         note = f"column {split.column!r} of the list of scenes"
     else:
-        territories = tuple(
-            _by_features(ground, index, split)
-            for ground, index in zip(grounds, indexes, strict=True)
-        )
+        territories = tuple(_by_features(each, split) for each in stored)
         note = f"column {split.column!r} of the labels"
     _check_parts(territories, indexes, split.column)
     return Division(territories, note)
@@ -151,8 +148,9 @@ def _check_parts(
             )
 
 
-def _by_features(ground: Ground, index: LabelIndex, split: SplitSection) -> Territory:
+def _by_features(stored: StoredGround, split: SplitSection) -> Territory:
     """Cells go to the part whose features alone are in them, those without any to the nearest."""
+    ground, index = stored.ground, stored.index
     if not is_vector(ground.labels):
         raise OptionError(
             f"--split column needs a column {split.column!r} in a CSV of scenes or in vector labels, "
@@ -169,7 +167,7 @@ def _by_features(ground: Ground, index: LabelIndex, split: SplitSection) -> Terr
     shared = np.zeros(index.grid, bool)
     for value in sorted(features[split.column].dropna().astype(str).unique()):
         part = _part_named(value, str(ground.labels))
-        found = count_labels(ground, (split.column, value))
+        found = count_labels(stored, (split.column, value))
         held = cells[found.rows, found.cols]
         shared[found.rows, found.cols] |= (held != NOBODY) & (held != part)
         cells[found.rows, found.cols] = part

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning as L  # noqa: N812  the library's own convention
 import torch
 
 from georaster_dl.errors import OptionError
-from georaster_dl.io.territories import write_territories
 from georaster_dl.models.card import Card
 from georaster_dl.models.device import Device
 from georaster_dl.models.package import find_model, read_card
@@ -23,7 +23,8 @@ from georaster_dl.train.learner import SCORE, Learner
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import make_training_plan
 from georaster_dl.train.run_folder import RunFolder
-from georaster_dl.train.setup import NO_PACKAGE, Setup
+from georaster_dl.train.setup import NO_PACKAGE, Setup, check_network
+from georaster_dl.train.store import StoreFolder
 from georaster_dl.train.trainer import Report, explained, find_learning_rate, make_trainer
 
 __all__ = ["Trained", "train"]
@@ -75,44 +76,60 @@ def train(
     begun = time.monotonic()
     folder = RunFolder(model)
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
+    if not leader:
+        report = _silent
     _check_output(model, overwrite=overwrite or not leader)
     if resume:
         folder.resume(config)
+    elif leader:
+        folder.check_free(overwrite=overwrite)
 
     def warn(message: str) -> None:
-        if leader:
-            report("warning", {"message": message})
+        report("warning", {"message": message})
 
     device = Device.choose(config.training.device, config.training.precision)
-    plan = make_training_plan(pairs, config, warn)
-    if leader and not resume:
-        folder.begin(config, overwrite=overwrite)
-        named = zip(plan.grounds, plan.territories, strict=True)
-        write_territories(folder.split, {g.scene.name: (g.scene.geobox, t) for g, t in named})
-    setup = Setup(plan, device)
-    learner = _fit(setup, make_trainer(plan, device, folder, report), folder, resume, warn)
-    if not leader:
-        sys.exit(0)
-    facts = _facts(learner, setup, device, time.monotonic() - begun)
-    card = finish(plan, setup.scaling, learner.network, device, model, facts)
+    check_network(config)
+    with StoreFolder(model, leader=leader) as store:
+        plan = make_training_plan(pairs, config, store, warn)
+        setup = Setup(plan, device)
+        learner = setup.learner()
+        if leader and not resume:
+            named = zip(plan.grounds, plan.territories, strict=True)
+            territories = {g.scene.name: (g.scene.geobox, t) for g, t in named}
+            folder.begin(config, territories, overwrite=overwrite)
+        trainer = make_trainer(plan, device, folder, report)
+        _fit(learner, setup, trainer, folder, resume, warn)
+        if not leader:
+            sys.exit(0)
+        facts = _facts(learner, setup, device, time.monotonic() - begun)
+        card = finish(plan, setup.scaling, learner.network, device, model, facts)
     return Trained(card, model, folder.path, learner.history, time.monotonic() - begun)
 
 
+def _silent(_event: str, _facts: Mapping[str, Any]) -> None:
+    """Of several processes one tells."""
+
+
 def _fit(
-    setup: Setup, trainer: L.Trainer, folder: RunFolder, resume: bool, warn: Callable[[str], None]
-) -> Learner:
+    learner: Learner,
+    setup: Setup,
+    trainer: L.Trainer,
+    folder: RunFolder,
+    resume: bool,
+    warn: Callable[[str], None],
+) -> None:
     """Train; the learner comes back with the weights of the best epoch."""
-    with explained(folder):
-        learner = setup.learner()
-        training = setup.training_loader(setup.sampler(trainer.global_rank, trainer.world_size))
+    with explained(folder, trainer):
         if learner.finds_rate and not resume:
-            warn(f"learning rate found: {find_learning_rate(learner, training, trainer):.2g}")
+            # All processes on the same patches: they have to find the same rate.
+            found = find_learning_rate(learner, setup.training_loader(setup.sampler()), trainer)
+            warn(f"learning rate found: {found:.2g}")
+        training = setup.training_loader(setup.sampler(trainer.global_rank, trainer.world_size))
         validation = setup.validation_loader()
         last = folder.last if resume else None
         trainer.fit(learner, training, validation, ckpt_path=last, weights_only=False)
     best = torch.load(folder.best, map_location="cpu", weights_only=False)
     learner.load_state_dict(best["state_dict"])
-    return learner
 
 
 def _facts(learner: Learner, setup: Setup, device: Device, seconds: float) -> dict[str, str]:
@@ -139,8 +156,15 @@ def _check_output(model: Path, *, overwrite: bool) -> None:
 def _with_start(config: TrainConfig) -> TrainConfig:
     """The settings with the architecture of the package to start from, where none was chosen."""
     weights = config.start.weights
-    if weights in NO_PACKAGE or config.model.model_fields_set & {"architecture", "encoder"}:
+    if weights == "random" and config.start.freeze != "none":
+        raise OptionError(
+            f"--freeze {config.start.freeze} would keep random weights as they are; say with --init "
+            f"which weights to start from: imagenet, or a model."
+        )
+    if weights in NO_PACKAGE:
         return config
     stated = read_card(find_model(weights)).architecture
+    if config.model.model_fields_set & {"architecture", "encoder"}:
+        return config
     chosen = {"model.architecture": stated.name, "model.options": stated.options}
     return config.updated(chosen | ({"model.encoder": stated.encoder} if stated.encoder else {}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from georaster_dl.bands import Band, match_bands
 from georaster_dl.errors import BandMismatchError, OptionError
-from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.labels import (
     ClassLabels,
     LabelOptions,
@@ -22,17 +21,16 @@ from georaster_dl.io.labels import (
 )
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import Scene, SceneReader
+from georaster_dl.io.scene import Scene
 from georaster_dl.legend import Legend
-from georaster_dl.sampling import LabelIndex, cell_side
+from georaster_dl.sampling import LabelIndex
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair
 
-__all__ = ["Ground", "count_labels", "open_grounds", "open_labels"]
+__all__ = ["Ground", "check_counts", "is_labelled", "open_grounds", "open_labels"]
 
 Warn = Callable[[str], None]
 Labels = ClassLabels | NumberLabels
-_STRIP_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,10 @@ class Ground:
         return 1 if self.legend is None else len(self.legend.classes)
 
 
-def open_grounds(
-    pairs: Sequence[Pair], config: TrainConfig, bands: Sequence[Band] | None = None
-) -> list[Ground]:
+def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
     """Open every scene with its labels; no pixel is read but the label rasters' classes.
 
-    Parameters
-    ----------
-    bands : the network's bands; those of the first scene that its own list does not call bad
-        where None.
+    The bands are those of the first scene that its own list does not call bad.
 
     Raises
     ------
@@ -80,14 +73,14 @@ def open_grounds(
     known = SceneOptions(**dict(config.scene))
     regression = config.task == "regression"
     legend = None if regression else _legend(pairs, options)
-    grounds: list[Ground] = []
-    for pair in pairs:
-        scene = open_scene(pair.scene, known)
-        if bands is None:
-            bands = [band for band in scene.bands if band.good]
-        scene = _with_bands(scene, bands)
-        grounds.append(Ground(scene, pair.labels, legend, options, pair.part))
-    return _same_quantity(grounds)
+    scenes = [open_scene(pair.scene, known) for pair in pairs]
+    bands = [band for band in scenes[0].bands if band.good]
+    return _same_quantity(
+        [
+            Ground(_with_bands(scene, bands), pair.labels, legend, options, pair.part)
+            for scene, pair in zip(scenes, pairs, strict=True)
+        ]
+    )
 
 
 def _legend(pairs: Sequence[Pair], options: LabelOptions) -> Legend:
@@ -137,27 +130,6 @@ def open_labels(ground: Ground, where: tuple[str, str] | None = None) -> Labels:
     return open_class_labels(ground.labels, geobox, ground.legend, ground.options, where=where)
 
 
-def count_labels(ground: Ground, where: tuple[str, str] | None = None) -> LabelIndex:
-    """Count the labelled, valid pixels of a scene in one pass over its labelled strips."""
-    cell = cell_side(ground.scene.shape)
-    n_rows, n_cols = ground.scene.shape
-    grid = -(-n_rows // cell), -(-n_cols // cell)
-    counts = np.zeros((*grid, ground.columns), np.int64)
-    with (
-        gdal_environment(),
-        SceneReader(ground.scene) as reader,
-        open_labels(ground, where) as labels,
-    ):
-        for rows in _strips(ground.scene, cell):
-            strip = labels.read(rows, slice(0, n_cols))
-            cols = _extent(is_labelled(strip))
-            if cols is None:
-                continue  # nothing is read of a scene where nothing is labelled
-            _, valid = reader.read(rows, cols)
-            _count(strip[:, cols], valid, counts, (rows.start, cols.start), cell)
-    return LabelIndex.of(ground.scene.shape, cell, counts)
-
-
 def is_labelled(
     labels: npt.NDArray[np.integer] | npt.NDArray[np.floating],
 ) -> npt.NDArray[np.bool_]:
@@ -167,36 +139,6 @@ def is_labelled(
         return finite
     known: npt.NDArray[np.bool_] = labels >= 0
     return known
-
-
-def _strips(scene: Scene, cell: int) -> Iterator[slice]:
-    n_rows, n_cols = scene.shape
-    of_row = n_cols * (scene.dtype.itemsize * len(scene.planes) + 8)
-    high = max(scene.block_rows, cell, _STRIP_BYTES // of_row)
-    high = max(high // cell, 1) * cell
-    for top in range(0, n_rows, high):
-        yield slice(top, min(top + high, n_rows))
-
-
-def _extent(labelled: npt.NDArray[np.bool_]) -> slice | None:
-    """Columns from the first to the last with a label."""
-    places = np.flatnonzero(labelled.any(axis=0))
-    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else None
-
-
-def _count(
-    labels: npt.NDArray[np.int16] | npt.NDArray[np.float32],
-    valid: npt.NDArray[np.bool_],
-    counts: npt.NDArray[np.int64],
-    origin: tuple[int, int],
-    cell: int,
-) -> None:
-    """Add the labelled, valid pixels of a window at ``origin`` (row, col) to ``counts``."""
-    rows, cols = (is_labelled(labels) & valid).nonzero()
-    classes = labels[rows, cols].astype(np.int64) if counts.shape[2] > 1 else 0
-    cells = ((rows + origin[0]) // cell) * counts.shape[1] + (cols + origin[1]) // cell
-    flat = np.bincount(cells * counts.shape[2] + classes, minlength=counts.size)
-    counts += flat.reshape(counts.shape)
 
 
 def check_counts(indexes: Sequence[LabelIndex], grounds: Sequence[Ground], warn: Warn) -> None:

@@ -18,8 +18,9 @@ from georaster_dl.sampling import LabelIndex, PatchSampler, Window
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION, Territory
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.divide import Division, divide
-from georaster_dl.train.ground import Ground, check_counts, count_labels, open_grounds
+from georaster_dl.train.ground import Ground, check_counts, open_grounds
 from georaster_dl.train.pairs import Pair
+from georaster_dl.train.store import StoredGround, StoreFolder
 
 __all__ = ["TrainingPlan", "make_training_plan"]
 
@@ -35,19 +36,27 @@ class TrainingPlan:
 
     Attributes
     ----------
-    grounds : scenes with labels, one bands' order, one legend.
-    indexes : labelled pixels of each scene, all parts together.
+    stored : scenes with labels, one bands' order, one legend; decoded and counted.
     division : who learns from which ground.
     patch : side of a training patch in pixels, a multiple of 32.
     per_epoch : patches of an epoch.
     """
 
-    grounds: tuple[Ground, ...]
-    indexes: tuple[LabelIndex, ...]
+    stored: tuple[StoredGround, ...]
     division: Division
     patch: int
     per_epoch: int
     config: TrainConfig
+
+    @property
+    def grounds(self) -> tuple[Ground, ...]:
+        """The scenes with their labels."""
+        return tuple(stored.ground for stored in self.stored)
+
+    @property
+    def indexes(self) -> tuple[LabelIndex, ...]:
+        """Labelled pixels of each scene, all parts together."""
+        return tuple(stored.index for stored in self.stored)
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -93,26 +102,31 @@ class TrainingPlan:
 def make_training_plan(
     pairs: Sequence[Pair],
     config: TrainConfig,
+    folder: StoreFolder,
     warn: Callable[[str], None],
-    bands: Sequence[Band] | None = None,
 ) -> TrainingPlan:
-    """Open, count and divide.
+    """Open, decode, count and divide.
 
     Parameters
     ----------
+    folder : where the decoded ground is put.
     warn : called with what the user should know but need not stop for.
-    bands : the network's bands where a model is trained further.
 
     Raises
     ------
     GeoRasterError
         When scenes or labels cannot be used, or leave nothing to train or validate on.
     """
-    grounds = open_grounds(pairs, config, bands)
-    indexes = [count_labels(ground) for ground in grounds]
-    check_counts(indexes, grounds, warn)
+    grounds = open_grounds(pairs, config)
     patch = _patch_side(grounds, config)
-    division = divide(grounds, indexes, config.split, patch=patch, seed=config.seed)
+    # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.
+    reach = _EVALUATION_SIDE * patch
+    stored = [
+        StoredGround.fill(ground, folder, number, reach) for number, ground in enumerate(grounds)
+    ]
+    indexes = [each.index for each in stored]
+    check_counts(indexes, grounds, warn)
+    division = divide(stored, config.split, patch=patch, seed=config.seed)
     if division.caution:
         warn(division.caution)
     _check_division(division, indexes, grounds, warn)
@@ -125,7 +139,7 @@ def make_training_plan(
             f"patches.per_epoch is {per_epoch}, fewer than a batch of {batch}; raise it or lower "
             f"training.batch."
         )
-    return TrainingPlan(tuple(grounds), tuple(indexes), division, patch, per_epoch, config)
+    return TrainingPlan(tuple(stored), division, patch, per_epoch, config)
 
 
 def _patch_side(grounds: Sequence[Ground], config: TrainConfig) -> int:

@@ -12,7 +12,10 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from georaster_dl.errors import OptionError, OutputError
+from georaster_dl.io.territories import write_territories
 from georaster_dl.models.package import write_atomically
+from georaster_dl.raster import Georeference
+from georaster_dl.splits import Territory
 from georaster_dl.train.config import TrainConfig, read_config
 
 __all__ = ["AtomicCheckpoints", "RunFolder"]
@@ -38,28 +41,49 @@ class RunFolder:
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
 
-    def begin(self, config: TrainConfig, *, overwrite: bool) -> None:
-        """Make the folder for a new run.
+    def check_free(self, *, overwrite: bool) -> None:
+        """Check that a new run may begin here.
 
         Raises
         ------
         OutputError
-            When an earlier run is there and must not be replaced, or the folder cannot be made.
+            When an earlier run is there and must not be replaced.
         """
+        if self.path.exists() and not (overwrite and self.config.exists()):
+            raise OutputError(
+                f"{self.path} exists from an earlier run; continue it with --resume, replace it with "
+                f"--overwrite, or give the model another name."
+            )
+
+    def begin(
+        self,
+        config: TrainConfig,
+        territories: Mapping[str, tuple[Georeference, Territory]],
+        *,
+        overwrite: bool,
+    ) -> None:
+        """Make the folder for a new run, with its settings and the map of its split.
+
+        Raises
+        ------
+        OutputError
+            When an earlier run is there and must not be replaced, or the folder cannot be made; it
+            is not left half made.
+        """
+        self.check_free(overwrite=overwrite)
         if self.path.exists():
-            if not overwrite or not self.config.exists():
-                raise OutputError(
-                    f"{self.path} exists from an earlier run; continue it with --resume, replace it "
-                    f"with --overwrite, or give the model another name."
-                )
             shutil.rmtree(self.path)
         try:
             self.checkpoints.mkdir(parents=True)
+            write_atomically(self.config, config.to_toml().encode())
+            write_territories(self.split, territories)
+        except OutputError:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
         except OSError as error:
             raise OutputError(
                 f"The folder {self.path} cannot be made ({error.strerror}); check where -o points to."
             ) from error
-        write_atomically(self.config, config.to_toml().encode())
 
     def resume(self, config: TrainConfig) -> None:
         """Check that the run that is there can be continued with these settings.

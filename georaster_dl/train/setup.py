@@ -15,6 +15,7 @@ from georaster_dl.models.package import find_model
 from georaster_dl.models.registry import create_model
 from georaster_dl.splits import TRAIN, VALIDATION
 from georaster_dl.train.augment import Augmentation
+from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.data import (
     EpochSampler,
     EvaluationPatches,
@@ -27,10 +28,28 @@ from georaster_dl.train.losses import build_loss, build_regression_loss, class_w
 from georaster_dl.train.plan import TrainingPlan
 from georaster_dl.train.transfer import freeze, initialise_from_imagenet, initialise_from_package
 
-__all__ = ["NO_PACKAGE", "Setup"]
+__all__ = ["NO_PACKAGE", "Setup", "check_network"]
 
 NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
 _VALIDATION_WINDOWS = 256  # of an epoch's validation; the test part is measured whole
+
+
+def check_network(config: TrainConfig) -> None:
+    """Build the network for any bands: a wrong name must not be found after an hour of counting.
+
+    Raises
+    ------
+    GeoRasterError
+        When architecture, encoder or options are wrong, or weights cannot be fetched.
+    """
+    create_model(
+        config.model.architecture,
+        in_bands=3,
+        n_classes=2,
+        encoder=config.model.encoder,
+        encoder_weights="imagenet" if config.start.weights == "imagenet" else None,
+        **_options(config),
+    )
 
 
 class Setup:
@@ -46,7 +65,7 @@ class Setup:
         self._plan = plan
         self._config = plan.config
         self._device = device
-        self._reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+        self._reader = WindowReader(plan.stored, plan.territories, TRAIN)
         windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
         self.scaling = Scaling.measure(self._reader, windows, self._config.seed)
         self.taken: list[str] = []
@@ -74,7 +93,7 @@ class Setup:
     def _network(self) -> nn.Module:
         config, plan = self._config, self._plan
         model, start = config.model, config.start
-        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in model.options.items()}
+        options = _options(config)
         outputs = len(plan.names) or 1
         if start.weights == "imagenet":
             network = initialise_from_imagenet(
@@ -119,7 +138,7 @@ class Setup:
     def validation_loader(self) -> DataLoader[Any]:
         """Windows that cover the labels of the validation ground, or many of them."""
         plan = self._plan
-        reader = WindowReader(plan.grounds, plan.territories, VALIDATION)
+        reader = WindowReader(plan.stored, plan.territories, VALIDATION)
         windows = plan.evaluation_windows(VALIDATION)
         if len(windows) > _VALIDATION_WINDOWS:
             chosen = np.random.default_rng(self._config.seed).permutation(len(windows))
@@ -138,6 +157,12 @@ class Setup:
             pin_memory=self._device.is_cuda,
             **more,
         )
+
+
+def _options(config: TrainConfig) -> dict[str, Any]:
+    """Options of the architecture, lists as the tuples that the registry has."""
+    options = config.model.options
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
 
 
 def _default_workers() -> int:

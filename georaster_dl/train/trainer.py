@@ -165,15 +165,25 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def explained(folder: RunFolder) -> Iterator[None]:
+def explained(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
     """Errors from inside the trainer as ours; Ctrl-C as Ctrl-C, which Lightning turns into an exit."""
     try:
         with _quiet():
             yield
-    except SystemExit as end:
-        raise KeyboardInterrupt from end
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(
-            f"The device ran out of memory; lower training.batch or patches.size, or use another "
-            f"device. Finished epochs are in {folder.checkpoints}."
-        ) from error
+    except BaseException as error:
+        _end_others(trainer)
+        if isinstance(error, SystemExit):
+            raise KeyboardInterrupt from error
+        if isinstance(error, torch.OutOfMemoryError):
+            raise DeviceError(
+                f"The device ran out of memory; lower training.batch or patches.size, or use another "
+                f"device. Finished epochs are in {folder.checkpoints}."
+            ) from error
+        raise
+
+
+def _end_others(trainer: L.Trainer) -> None:
+    """End the processes that train with this one: they would wait for it for ever."""
+    launcher = trainer.strategy.launcher
+    for process in getattr(launcher, "procs", ()):
+        process.kill()

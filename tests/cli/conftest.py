@@ -23,6 +23,7 @@ from tests.cards import card
 EXACT = 48  # exact halo of the network, as the halo probe finds it
 SHAPE = (150, 130)
 BANDS = ("B02", "B03", "B04")
+WARNINGS = "default,ignore::PendingDeprecationWarning"  # affine's, as in pyproject.toml
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def run_here(capfd, *arguments):
     return Ended(code, captured.out, captured.err)
 
 
-def start(*arguments, cwd, **options):
+def start(*arguments, cwd, threads=2, **options):
     """Start ``geodl`` as a process of its own, that heeds an interrupt.
 
     Where the tests themselves are a background job, it would have inherited that they do not.
@@ -110,7 +111,7 @@ def start(*arguments, cwd, **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "2", "PYTHONWARNINGS": "default"},
+        env=os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": WARNINGS},
         **options,
     )
 

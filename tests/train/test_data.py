@@ -1,6 +1,7 @@
 """Patches: no ground shared between parts, the same whoever reads them, exact statistics."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from georaster_dl.train.data import (
 )
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import make_training_plan
+from georaster_dl.train.store import StoreFolder
 
 SHAPE = (300, 260)
 
@@ -44,14 +46,20 @@ def pair(make_tif):
     return Pair(str(scene), make_tif(labels, name="labels.tif", nodata=255))
 
 
+def planned(pair, config, warn):
+    """The plan, its ground stored beside the scene."""
+    folder = StoreFolder(Path(pair.scene).with_name("model.safetensors"))
+    return make_training_plan([pair], config, folder.__enter__(), warn)
+
+
 def plan_of(pair, **settings):
     config = TrainConfig.of({"patches": {"size": 32}, **settings})
-    return make_training_plan([pair], config, pytest.fail)
+    return planned(pair, config, pytest.fail)
 
 
 def seen_by(plan, part, windows):
     """(rows, cols) True where any of the windows shows a part a pixel."""
-    reader = WindowReader(plan.grounds, plan.territories, part)
+    reader = WindowReader(plan.stored, plan.territories, part)
     seen = np.zeros(SHAPE, bool)
     for window in windows:
         image, valid, target = reader.read(window)
@@ -89,7 +97,7 @@ def test_training_and_validation_never_share_a_pixel_nor_a_halo(pair, kind, seed
 def _leaking(pair, seed):
     told = []
     config = TrainConfig.of({"patches": {"size": 32}, "split": {"kind": "random"}, "seed": seed})
-    plan = make_training_plan([pair], config, told.append)
+    plan = planned(pair, config, told.append)
     assert any("leaks" in message for message in told)
     assert "leaks" in plan.division.caution
     return plan
@@ -98,7 +106,7 @@ def _leaking(pair, seed):
 @given(st.integers(-40, 290), st.integers(-40, 250), st.integers(1, 80))
 @settings(max_examples=25)
 def test_a_window_shows_what_is_there(shared_plan, row, col, side):
-    reader = WindowReader(shared_plan.grounds, shared_plan.territories, TRAIN)
+    reader = WindowReader(shared_plan.stored, shared_plan.territories, TRAIN)
     image, valid, _ = reader.read(Window(0, row, col, side))
     rows, cols = valid.nonzero()
     expected = place_of_pixel(SHAPE)[rows + row, cols + col]
@@ -129,7 +137,7 @@ def shared_plan(tmp_path_factory):
 def test_classes_with_gaps_come_as_indexes(pair):
     plan = plan_of(pair)
     assert plan.grounds[0].legend.values == [1, 10, 14]
-    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
     windows = plan.sampler(TRAIN, 64, grid=True).windows
     classes = np.unique(np.concatenate([reader.read(w)[2].ravel() for w in windows]))
     assert classes.tolist() == [-1, 0, 1, 2]
@@ -137,7 +145,7 @@ def test_classes_with_gaps_come_as_indexes(pair):
 
 def test_statistics_are_those_of_the_training_ground(pair):
     plan = plan_of(pair)
-    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
     windows = plan.sampler(TRAIN, 32, grid=True).windows
     scaling = Scaling.measure(reader, windows, 0)
     pixels = np.concatenate([image[:, valid] for image, valid, _ in map(reader.read, windows)], 1)
@@ -150,13 +158,13 @@ def test_a_band_that_never_varies_is_zero(make_tif):
     scene = make_tif(np.full((1, 120, 120), 7, np.uint8))
     labels = np.kron(np.indices((6, 6)).sum(axis=0) % 2 + 1, np.ones((20, 20))).astype(np.uint8)
     plan = plan_of(Pair(str(scene), make_tif(labels, name="labels.tif")))
-    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
     scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
     assert (scaling.mean[0], scaling.std[0]) == (7, 1)
 
 
 def patches_of(plan, seed=5):
-    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
     scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
     sampler = plan.sampler(TRAIN, plan.patch)
     patches = TrainingPatches(
@@ -190,7 +198,7 @@ def test_every_patch_has_labels_and_its_shape(pair):
 
 def test_readers_travel_to_other_processes(pair):
     plan = plan_of(pair)
-    reader = WindowReader(plan.grounds, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
     window = plan.sampler(TRAIN, 32, grid=True).windows[0]
     before = reader.read(window)
     after = pickle.loads(pickle.dumps(reader)).read(window)
@@ -207,7 +215,7 @@ def test_processes_share_an_epoch_without_overlap(pair):
 
 def test_evaluation_shows_every_label_of_the_part_once(pair):
     plan = plan_of(pair)
-    reader = WindowReader(plan.grounds, plan.territories, VALIDATION)
+    reader = WindowReader(plan.stored, plan.territories, VALIDATION)
     scaling = Scaling(np.zeros(2), np.ones(2))
     patches = EvaluationPatches(reader, plan.evaluation_windows(VALIDATION), scaling)
     labelled = sum(

@@ -79,7 +79,11 @@ def test_the_split_is_written_as_a_map(pair, settings, tmp_path):
 
 def test_a_resumed_run_equals_an_unbroken_one(pair, settings, tmp_path):
     """Bit for bit: weights, figures and card, dropout and gradual unfreezing included."""
-    settings = settings.updated({"start.freeze": "encoder", "start.unfreeze_every": 1})
+    first = tmp_path / "first.safetensors"
+    train([pair], first, settings.updated({"training.epochs": 1}))
+    settings = settings.updated(
+        {"start.weights": str(first), "start.freeze": "encoder", "start.unfreeze_every": 1}
+    )
     whole = train([pair], tmp_path / "whole.safetensors", settings)
     broken = tmp_path / "broken.safetensors"
     with pytest.raises(StopError):

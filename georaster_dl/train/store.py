@@ -1,0 +1,290 @@
+"""The training ground decoded once: numbers and labels in plain files that patches are cut from.
+
+Patches are drawn all over a scene, epoch after epoch. Cutting them from compressed files would
+decode a block of many patches for each, burning labels or reprojecting them anew would cost as
+much as the network. So every labelled place, and what a patch may see around it, is decoded once
+into files without compression. They are sparse: ground without labels takes no room on most disks.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.errors import OutputError
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.scene import SceneReader
+from georaster_dl.io.staging import explain_os_error, require_space
+from georaster_dl.sampling import LabelIndex, cell_side
+from georaster_dl.train.ground import Ground, is_labelled, open_labels
+
+__all__ = ["GroundStore", "StoreFolder", "StoredGround", "count_labels"]
+
+_STRIP_BYTES = 64 * 2**20
+_VALID, _LABELLED = 1, 2
+
+
+class StoreFolder:
+    """The hidden folder beside the model that holds the ground while training runs.
+
+    Parameters
+    ----------
+    model : the model to be made.
+    leader : whether this process fills and removes it; others that train with it only read.
+    """
+
+    def __init__(self, model: Path, *, leader: bool = True) -> None:
+        self.path = model.absolute().with_name(f".{model.stem}_ground")
+        self.leader = leader
+
+    def __enter__(self) -> StoreFolder:
+        if self.leader:
+            shutil.rmtree(self.path, ignore_errors=True)  # of a run that was killed
+            try:
+                self.path.mkdir()
+            except OSError as error:
+                raise explain_os_error(error, self.path) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.leader:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+class _Planes:
+    """Numbers (rows, cols, planes) in a file, read and written window by window.
+
+    Not memory-mapped: mapped pages count as the process's own, and would grow with the scene.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: npt.DTypeLike) -> None:
+        self._path = path
+        self._shape = shape
+        self._dtype = np.dtype(dtype)
+        self._file: BinaryIO | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None}
+
+    def __del__(self) -> None:
+        # Loaders and readers come and go without a word; their files must not stay open.
+        if getattr(self, "_file", None) is not None:
+            self.close()
+
+    def create(self) -> None:
+        """Make the file, full of zeros."""
+        with self._path.open("wb") as file:
+            file.truncate(int(np.prod(self._shape, dtype=np.int64)) * self._dtype.itemsize)
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[Any]:
+        """(rows, cols, planes) of a window."""
+        if self._file is None:
+            self._file = self._path.open("rb", buffering=0)
+        shape = rows.stop - rows.start, cols.stop - cols.start, self._shape[2]
+        out = np.empty(shape, self._dtype)
+        for line, place in zip(out, self._places(rows, cols), strict=True):
+            self._file.seek(place)
+            self._file.readinto(memoryview(line.reshape(-1).view(np.uint8)))  # type: ignore[attr-defined]
+        return out
+
+    def write(self, rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
+        """Write (rows, cols, planes) of a window."""
+        with self._path.open("r+b", buffering=0) as file:
+            for line, place in zip(block, self._places(rows, cols), strict=True):
+                file.seek(place)
+                _write_all(file, np.ascontiguousarray(line, self._dtype).tobytes())
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    def _places(self, rows: slice, cols: slice) -> Iterator[int]:
+        """Where in the file each line of a window begins."""
+        for row in range(rows.start, rows.stop):
+            yield (row * self._shape[1] + cols.start) * self._shape[2] * self._dtype.itemsize
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    # An unbuffered file may take only a part, on a disk that is nearly full for example.
+    written = 0
+    while written < len(content):
+        written += file.write(content[written:])
+
+
+class GroundStore:
+    """Numbers, validity and labels of one scene, cut into windows."""
+
+    def __init__(self, prefix: Path, ground: Ground) -> None:
+        rows, cols = ground.scene.shape
+        label = np.float32 if ground.legend is None else np.int16
+        self.numbers = _Planes(
+            prefix.with_suffix(".numbers"),
+            (rows, cols, len(ground.scene.planes)),
+            ground.scene.dtype,
+        )
+        self.marks = _Planes(prefix.with_suffix(".marks"), (rows, cols, 1), np.uint8)
+        self.labels = _Planes(prefix.with_suffix(".labels"), (rows, cols, 1), label)
+
+    def read(
+        self, rows: slice, cols: slice
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[Any]]:
+        """Stored numbers (bands, rows, cols), where valid, and labels (rows, cols).
+
+        Labels are class indexes with -1 where there is none, or numbers with NaN.
+        """
+        marks = self.marks.read(rows, cols)[..., 0]
+        labels = self.labels.read(rows, cols)[..., 0]
+        missing = np.nan if labels.dtype == np.float32 else -1
+        labels = np.where(marks & _LABELLED, labels, labels.dtype.type(missing))
+        numbers = self.numbers.read(rows, cols).transpose(2, 0, 1)
+        return numbers, (marks & _VALID) != 0, labels
+
+    def close(self) -> None:
+        """Close the files; the next read opens them again."""
+        for planes in (self.numbers, self.marks, self.labels):
+            planes.close()
+
+
+@dataclass(frozen=True)
+class StoredGround:
+    """A scene whose labelled places are decoded.
+
+    Attributes
+    ----------
+    index : its labelled, valid pixels, counted.
+    """
+
+    ground: Ground
+    store: GroundStore
+    index: LabelIndex
+
+    @classmethod
+    def fill(cls, ground: Ground, folder: StoreFolder, number: int, reach: int) -> StoredGround:
+        """Decode the labelled places of a scene and ``reach`` pixels around them.
+
+        Raises
+        ------
+        GeoRasterError
+            When scene or labels cannot be read, or the disk is too small.
+        """
+        prefix = folder.path / f"{number:06}"
+        store = GroundStore(prefix, ground)
+        counted = prefix.with_suffix(".npz")
+        cell = cell_side(ground.scene.shape)
+        if not folder.leader:
+            with np.load(counted) as counts:
+                return cls(ground, store, LabelIndex(ground.scene.shape, cell, **counts))
+        try:
+            for planes in (store.numbers, store.marks, store.labels):
+                planes.create()
+            index = _filled(ground, store, cell, reach, prefix)
+            np.savez(counted, rows=index.rows, cols=index.cols, counts=index.counts)
+        except OSError as error:
+            if isinstance(error, OutputError) or error.errno is None:
+                raise
+            raise explain_os_error(error, prefix.parent) from error
+        return cls(ground, store, index)
+
+
+def _filled(ground: Ground, store: GroundStore, cell: int, reach: int, prefix: Path) -> LabelIndex:
+    """Labels first, which say where numbers are needed; then the numbers, and what is valid."""
+    n_rows, n_cols = ground.scene.shape
+    labelled = np.zeros((-(-n_rows // cell), -(-n_cols // cell)), bool)
+    with gdal_environment(), open_labels(ground) as labels:
+        for rows in _strips(ground, cell):
+            strip = labels.read(rows, slice(0, n_cols))
+            known = is_labelled(strip)
+            for cols in _runs(np.any(known, axis=0)):
+                store.labels.write(rows, cols, strip[:, cols, None])
+                store.marks.write(rows, cols, known[:, cols, None] * np.uint8(_LABELLED))
+            down, across = np.nonzero(known)
+            labelled[(down + rows.start) // cell, across // cell] = True
+    needed = _widened(labelled, -(-reach // cell))
+    of_pixel = ground.scene.dtype.itemsize * len(ground.scene.planes) + 5
+    require_space(prefix, int(needed.sum()) * cell**2 * of_pixel)
+    counts = np.zeros((*labelled.shape, ground.columns), np.int64)
+    with gdal_environment(), SceneReader(ground.scene) as reader:
+        for rows in _strips(ground, cell):
+            cells = needed[rows.start // cell : -(-rows.stop // cell)].any(axis=0)
+            for span in _runs(cells):
+                cols = slice(span.start * cell, min(span.stop * cell, n_cols))
+                numbers, valid = reader.read(rows, cols)
+                store.numbers.write(rows, cols, numbers.transpose(1, 2, 0))
+                marks = store.marks.read(rows, cols)[..., 0]
+                marks = np.where(valid, marks | _VALID, 0).astype(np.uint8)
+                store.marks.write(rows, cols, marks[..., None])
+                _count(store.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
+    store.close()
+    return LabelIndex.of(ground.scene.shape, cell, counts)
+
+
+def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:
+    """Count the valid pixels labelled by the features of one value of a column."""
+    ground, index = stored.ground, stored.index
+    counts = np.zeros((*index.grid, ground.columns), np.int64)
+    whole = slice(0, ground.scene.shape[1])
+    with gdal_environment(), open_labels(ground, where) as labels:
+        for rows in _strips(ground, index.cell):
+            marks = stored.store.marks.read(rows, whole)[..., 0]
+            found = labels.read(rows, whole)
+            missing = np.nan if ground.legend is None else -1
+            found = np.where(marks & _VALID, found, found.dtype.type(missing))
+            _count(found, counts, (rows.start, 0), index.cell)
+    stored.store.close()
+    return LabelIndex.of(index.shape, index.cell, counts)
+
+
+def _strips(ground: Ground, cell: int) -> Iterator[slice]:
+    """Rows in strips of about 64 MiB, whole cells high."""
+    n_rows, n_cols = ground.scene.shape
+    # Reading labels takes up to 20 bytes a pixel, numbers their own size twice.
+    of_row = n_cols * (2 * ground.scene.dtype.itemsize * len(ground.scene.planes) + 20)
+    high = max(_STRIP_BYTES // of_row // cell, 1) * cell
+    for top in range(0, n_rows, high):
+        yield slice(top, min(top + high, n_rows))
+
+
+def _runs(flags: npt.ArrayLike) -> list[slice]:
+    """Where ``flags`` is True without a break."""
+    edges = np.flatnonzero(np.diff(np.pad(np.asarray(flags, np.int8), 1)))
+    return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _widened(cells: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
+    """``cells`` and all within ``reach`` cells of them, along rows, cols and diagonals."""
+    for axis in (0, 1):
+        total = np.cumsum(np.moveaxis(cells, axis, 0).astype(np.int64), axis=0)
+        total = np.concatenate([np.zeros((1, *total.shape[1:]), np.int64), total])
+        n = len(total) - 1
+        low = np.maximum(np.arange(n) - reach, 0)
+        high = np.minimum(np.arange(n) + reach + 1, n)
+        cells = np.moveaxis(total[high] > total[low], 0, axis)
+    return cells
+
+
+def _count(
+    labels: npt.NDArray[Any],
+    counts: npt.NDArray[np.int64],
+    origin: tuple[int, int],
+    cell: int,
+) -> None:
+    """Add the labelled pixels of a window at ``origin`` (row, col) to ``counts``."""
+    rows, cols = np.nonzero(is_labelled(labels))
+    classes = labels[rows, cols].astype(np.int64) if counts.shape[2] > 1 else 0
+    cells = ((rows + origin[0]) // cell) * counts.shape[1] + (cols + origin[1]) // cell
+    flat = np.bincount(cells * counts.shape[2] + classes, minlength=counts.size)
+    counts += flat.reshape(counts.shape)
