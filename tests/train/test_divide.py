@@ -1,0 +1,168 @@
+"""Who gets which ground: overlapping scenes, columns, whole scenes."""
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from rasterio.transform import from_origin
+
+from georaster_dl.errors import OptionError
+from georaster_dl.io.territories import write_territories
+from georaster_dl.splits import NOBODY, TEST, TRAIN, VALIDATION
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.pairs import Pair
+from georaster_dl.train.plan import make_training_plan
+from georaster_dl.train.store import StoreFolder
+
+EAST, NORTH = 500_000, 5_000_000
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """Plan of pairs, its ground stored in the test's folder."""
+
+    def plan(pairs, warn=lambda _: None, **settings):
+        config = TrainConfig.of({"patches": {"size": 32}, **settings})
+        folder = StoreFolder(tmp_path / "model.safetensors").__enter__()
+        return make_training_plan(pairs, config, folder, warn)
+
+    return plan
+
+
+@pytest.fixture
+def pair_at(make_tif):
+    """A scene and its labels, two classes in squares, at a place."""
+
+    def make(name, x=0, y=0, shape=(160, 160), crs="EPSG:32631", gsd=10):
+        transform = from_origin(EAST + x, NORTH + y, gsd, gsd)
+        rng = np.random.default_rng(len(name))
+        image = rng.integers(1, 1000, (1, *shape)).astype(np.uint16)
+        labels = (np.indices((shape[0] // 8, shape[1] // 8)).sum(axis=0) % 2 + 1).astype(np.uint8)
+        labels = labels.repeat(8, 0).repeat(8, 1)
+        place = {"transform": transform, "crs": crs}
+        return Pair(
+            str(make_tif(image, f"{name}.tif", **place)), make_tif(labels, f"{name}_l.tif", **place)
+        )
+
+    return make
+
+
+def world(territory, part, geobox):
+    """Union of a part's cells in the CRS of the scene."""
+    cells = np.argwhere(territory.parts == part)
+    boxes = [shapely.box(*_corner(geobox, row, col, territory.cell)) for row, col in cells]
+    return shapely.union_all(boxes)
+
+
+def _corner(geobox, row, col, cell):
+    x0, y0 = geobox.affine * (col * cell, row * cell)
+    x1, y1 = geobox.affine * ((col + 1) * cell, (row + 1) * cell)
+    return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (400, -240), (330, 170)])
+def test_no_ground_of_overlapping_scenes_is_in_two_parts(planned, pair_at, shift):
+    """Another date of the same place, or a neighbour on another grid, is no independent test."""
+    plan = planned([pair_at("a"), pair_at("bb", *shift)], split={"block": 32})
+    pairs = list(zip(plan.grounds, plan.territories, strict=True))
+    areas = {
+        part: [world(t, part, g.scene.geobox) for g, t in pairs]
+        for part in (TRAIN, VALIDATION, TEST)
+    }
+    for part, other in ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST)):
+        for mine in areas[part]:
+            for theirs in areas[other]:
+                assert mine.intersection(theirs).area == 0
+    assert all(area.area > 0 for area in areas[TRAIN])
+
+
+def test_other_dates_of_a_place_stay_together(planned, pair_at):
+    pairs = [pair_at("a"), pair_at("aa"), *(pair_at("b" * n, 5000 * n) for n in (3, 4, 5))]
+    plan = planned(pairs, split={"kind": "scenes"})
+    parts = [int(territory.parts[0, 0]) for territory in plan.territories]
+    assert parts[0] == parts[1]
+    assert {TRAIN, VALIDATION, TEST} == set(parts)
+
+
+def test_a_list_may_name_the_parts(planned, pair_at):
+    pairs = [
+        Pair(p.scene, p.labels, part)
+        for p, part in (
+            (pair_at("a"), "train"), (pair_at("bb", 5000), "val"), (pair_at("ccc", 9000), "Testing"),
+        )
+    ]  # fmt: skip
+    plan = planned(pairs, split={"kind": "column"})
+    assert [int(t.parts[0, 0]) for t in plan.territories] == [TRAIN, VALIDATION, TEST]
+    with pytest.raises(OptionError, match="is marked 'holdout'.*train, validation or test"):
+        planned([Pair(pairs[0].scene, pairs[0].labels, "holdout")], split={"kind": "column"})
+    with pytest.raises(OptionError, match="no labelled, valid pixel to validation"):
+        planned(pairs[:1], split={"kind": "column"})
+
+
+def features(folder, parts):
+    """Squares of two classes, 16 pixels wide, 8 apart, with a column that names the part."""
+    boxes, classes = [], []
+    for number in range(len(parts)):
+        row, col = divmod(number, 6)
+        x, y = EAST + 240 * col, NORTH - 240 * row
+        boxes.append(shapely.box(x, y - 160, x + 160, y))
+        classes.append(("grass", "water")[number % 2])
+    frame = geopandas.GeoDataFrame(
+        {"class": classes, "part": parts}, geometry=boxes, crs="EPSG:32631"
+    )
+    path = folder / "labels.gpkg"
+    frame.to_file(path, layer="labels")
+    return path
+
+
+def test_features_may_name_the_parts(planned, pair_at, tmp_path):
+    parts = ["train"] * 12 + ["validation"] * 6 + ["test"] * 6
+    scene = pair_at("a").scene
+    pair = Pair(scene, features(tmp_path, parts))
+    plan = planned([pair], split={"kind": "column", "column": "part"})
+    labelled = {part: int(plan.labelled(part).sum()) for part in (TRAIN, VALIDATION, TEST)}
+    assert labelled == {TRAIN: 12 * 256, VALIDATION: 6 * 256, TEST: 6 * 256}
+    # Ground without labels is context of the nearest part.
+    assert (plan.territories[0].parts != NOBODY).all()
+
+
+def test_columns_that_are_not_there_are_explained(planned, pair_at, tmp_path):
+    pair = pair_at("a")
+    with pytest.raises(OptionError, match="needs a column 'split' in a CSV.*is a raster"):
+        planned([pair], split={"kind": "column"})
+    vector = Pair(pair.scene, features(tmp_path, ["train"] * 4))
+    with pytest.raises(OptionError, match="has no column 'split'.*it has class, part"):
+        planned([vector], split={"kind": "column"})
+
+
+def test_too_few_blocks_are_explained(planned, pair_at):
+    with pytest.raises(OptionError, match="labels lie in 1 units only.*smaller blocks"):
+        planned([pair_at("a")], split={"block": 4000})
+
+
+def test_scenes_without_a_place_are_divided_too(planned, make_tif):
+    rng = np.random.default_rng(0)
+    bare = {"crs": None, "transform": from_origin(0, 0, 1, 1)}
+    labels = np.kron(rng.integers(1, 3, (20, 20)), np.ones((8, 8))).astype(np.uint8)
+    scene = make_tif(rng.integers(1, 9, (1, 160, 160)).astype(np.uint8), "a.tif", **bare)
+    plan = planned([Pair(str(scene), make_tif(labels, "l.tif", **bare))])
+    assert {TRAIN, VALIDATION, TEST} <= set(np.unique(plan.territories[0].parts))
+
+
+def test_the_map_of_a_split_covers_every_scene(planned, pair_at, tmp_path):
+    pairs = [pair_at("a"), pair_at("bb", 5000), pair_at("ccc", 0, crs="EPSG:32632")]
+    plan = planned(pairs, split={"block": 32})
+    out = tmp_path / "split.gpkg"
+    write_territories(
+        out,
+        {
+            g.scene.name: (g.scene.geobox, t)
+            for g, t in zip(plan.grounds, plan.territories, strict=True)
+        },
+    )
+    frame = geopandas.read_file(out, layer="split")
+    assert frame.crs.to_epsg() == 4326  # the scenes have two CRS
+    assert set(frame["part"]) == {"train", "validation", "test", "none (gap)"}
+    assert set(frame["scene"]) == {pair.scene for pair in pairs}
+    area = frame[frame["scene"] == pairs[0].scene].to_crs("EPSG:32631").area.sum()
+    assert area == pytest.approx(1600**2, rel=1e-3)

@@ -1,0 +1,136 @@
+"""The stored ground: what was decoded is what the scene and the labels hold, and no more is kept."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from georaster_dl.errors import OutputError
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.ground import open_grounds
+from georaster_dl.train.pairs import Pair
+from georaster_dl.train.store import GroundStore, StoredGround, StoreFolder, _runs, _widened
+
+
+def ground_of(make_tif, image, labels, **profile):
+    pair = Pair(str(make_tif(image, nodata=0)), make_tif(labels, "labels.tif", **profile))
+    return open_grounds([pair], TrainConfig())[0]
+
+
+@pytest.fixture
+def ground(make_tif):
+    """Labels in two far corners of a scene of 200 x 240 pixels, one of them partly on nodata."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(1, 1000, (3, 200, 240)).astype(np.uint16)
+    image[:, :5, :5] = 0
+    labels = np.full((200, 240), 255, np.uint8)
+    labels[:20, :20] = 4
+    labels[10:20, :20] = 9
+    labels[190:, 225:] = 9
+    return ground_of(make_tif, image, labels, nodata=255)
+
+
+def test_what_is_read_is_what_the_files_hold(ground, tmp_path):
+    with StoreFolder(tmp_path / "model.safetensors") as folder:
+        stored = StoredGround.fill(ground, folder, 0, reach=32)
+        numbers, valid, labels = stored.store.read(slice(0, 50), slice(0, 50))
+        raster = ground.scene.read(slice(0, 50), slice(0, 50))
+        np.testing.assert_array_equal(valid, raster.valid)
+        np.testing.assert_array_equal(numbers[:, valid], raster.array[:, valid])
+        assert (labels[:5, :5] == -1).all()  # labelled, but nodata
+        assert (labels[5:10, :20] == 0).all()
+        assert (labels[10:20, :20] == 1).all()
+        assert (labels[20:] == -1).all()
+        stored.store.close()
+
+
+def test_counts_are_of_labelled_and_valid_pixels(ground, tmp_path):
+    with StoreFolder(tmp_path / "model.safetensors") as folder:
+        stored = StoredGround.fill(ground, folder, 0, reach=0)
+        assert stored.index.totals.tolist() == [200 - 25, 200 + 150]
+
+
+def test_ground_beyond_reach_is_not_kept(ground, tmp_path):
+    with StoreFolder(tmp_path / "model.safetensors") as folder:
+        stored = StoredGround.fill(ground, folder, 0, reach=16)
+        _, valid, labels = stored.store.read(slice(90, 110), slice(90, 110))
+        assert not valid.any()
+        assert (labels == -1).all()
+        stored.store.close()
+
+
+def test_other_processes_read_what_the_first_stored(ground, tmp_path):
+    model = tmp_path / "model.safetensors"
+    with StoreFolder(model) as folder:
+        first = StoredGround.fill(ground, folder, 0, reach=16)
+        with StoreFolder(model, leader=False) as shared:
+            second = StoredGround.fill(ground, shared, 0, reach=16)
+        np.testing.assert_array_equal(first.index.counts, second.index.counts)
+        for a, b in zip(
+            first.store.read(slice(0, 20), slice(0, 20)),
+            second.store.read(slice(0, 20), slice(0, 20)),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+        first.store.close()
+        second.store.close()
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path):
+    model = tmp_path / "model.safetensors"
+    left = tmp_path / ".model_ground"
+    left.mkdir()
+    (left / "000000.numbers").write_bytes(b"old")
+    with StoreFolder(model) as folder:
+        assert list(folder.path.iterdir()) == []
+    assert not left.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
+    with (
+        pytest.raises(OutputError, match="Cannot write"),
+        StoreFolder(tmp_path / "nowhere/model.safetensors"),
+    ):
+        pass
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 9), st.integers(0, 99))
+def test_widening_reaches_every_cell_within_and_no_other(rows, cols, reach, seed):
+    cells = np.random.default_rng(seed).random((rows, cols)) < 0.03
+    wide = _widened(cells, reach)
+    for row, col in np.ndindex(rows, cols):
+        near = cells[max(row - reach, 0) : row + reach + 1, max(col - reach, 0) : col + reach + 1]
+        assert wide[row, col] == near.any()
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_runs_are_the_flags_that_are_set(flags):
+    found = np.zeros(len(flags), bool)
+    for run in _runs(flags):
+        assert not found[run].any()
+        found[run] = True
+    assert found.tolist() == flags
+
+
+@given(st.integers(0, 40), st.integers(0, 50), st.integers(1, 30), st.integers(1, 30))
+def test_windows_are_crops_of_what_was_written(shared_store, row, col, height, width):
+    store, whole = shared_store
+    rows, cols = slice(row, min(row + height, 60)), slice(col, min(col + width, 70))
+    np.testing.assert_array_equal(store.numbers.read(rows, cols), whole[rows, cols])
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory):
+    from types import SimpleNamespace
+
+    scene = SimpleNamespace(shape=(60, 70), planes=(1, 2, 3), dtype=np.dtype("float32"))
+    ground = SimpleNamespace(scene=scene, legend=None)
+    store = GroundStore(tmp_path_factory.mktemp("store") / "000000", ground)
+    whole = np.random.default_rng(0).normal(size=(60, 70, 3)).astype(np.float32)
+    store.numbers.create()
+    store.numbers.write(slice(0, 33), slice(0, 70), whole[:33])
+    store.numbers.write(slice(33, 60), slice(0, 20), whole[33:, :20])
+    store.numbers.write(slice(33, 60), slice(20, 70), whole[33:, 20:])
+    yield store, whole
+    store.close()
