@@ -113,8 +113,9 @@ def pixels(task: Task, part: str) -> tuple[np.ndarray, np.ndarray]:
     features, labels = [], []
     for image, mask in task.tiles[part]:
         with rasterio.open(image) as source:
-            numbers = source.read().astype(np.float32)
-            valid = (source.read_masks() > 0).all(axis=0)
+            good = [i for i in source.indexes if source.tags(i).get("bbl", "1") == "1"]
+            numbers = source.read(good).astype(np.float32)
+            valid = (source.read_masks(good) > 0).all(axis=0)
         with rasterio.open(mask) as source:
             classes = source.read(1)
         valid &= np.isfinite(numbers).all(axis=0) & ~np.isin(classes, task.ignore)

@@ -41,7 +41,7 @@ def write_points(
     frame = geopandas.GeoDataFrame(dict(fields), geometry=geopandas.points_from_xy(xs, ys), crs=crs)
     try:
         pyogrio.write_dataframe(frame, out, driver="GPKG", layer=out.stem, geometry_type="Point")
-    except (pyogrio.errors.DataSourceError, OSError) as error:
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
         reason = " ".join(str(error).split())
         raise OutputError(
             f"Cannot write points to {out.name}: {reason}; free some space or write elsewhere."

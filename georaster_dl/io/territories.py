@@ -62,7 +62,12 @@ def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, T
         )
         with closing(sqlite3.connect(out)) as base, base:
             store_style(base, out.stem, _LEGEND, field="part")
-    except (pyogrio.errors.DataSourceError, sqlite3.Error, OSError) as error:
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        sqlite3.Error,
+        OSError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise OutputError(
             f"Cannot write the split's map {out}: {reason}; free some space or write elsewhere."

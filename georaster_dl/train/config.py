@@ -170,7 +170,7 @@ class TrainingSection(_Section):
     """
 
     epochs: Count = 40
-    batch: Count = 8
+    batch: Count = 16
     learning_rate: Positive | Literal["find"] = 3e-3
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     weight_decay: NotNegative = 1e-2

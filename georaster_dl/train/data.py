@@ -7,7 +7,6 @@ interrupted before, changes nothing.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from georaster_dl.sampling import PatchSampler, Window
 from georaster_dl.splits import Territory
 from georaster_dl.train.augment import Augmentation
 from georaster_dl.train.ground import is_labelled
-from georaster_dl.train.store import GroundStore, StoredGround
+from georaster_dl.train.store import StoredGround
 
 __all__ = ["EpochSampler", "EvaluationPatches", "Scaling", "TrainingPatches", "WindowReader"]
 
@@ -30,13 +29,12 @@ Target = npt.NDArray[Any]  # int64 class indexes, or float32 numbers
 Mask = npt.NDArray[np.bool_]
 Sample = tuple[Float, Target]
 
-_OPEN_SCENES = 64
 _DRAWS = 10
 _MEASURED = 512  # windows; where a training set has more, its mean and deviation are estimated
 
 
 class WindowReader:
-    """Cuts windows out of the stored ground; each process opens the files for itself.
+    """Cuts windows out of the stored ground.
 
     Parameters
     ----------
@@ -50,7 +48,6 @@ class WindowReader:
         self._stored = tuple(stored)
         self._territories = tuple(territories)
         self._part = part
-        self._open: OrderedDict[int, None] = OrderedDict()
 
     def read(self, window: Window) -> tuple[Float, Mask, Target]:
         """Physical values (bands, side, side), where they are valid, and labels (side, side).
@@ -75,20 +72,12 @@ class WindowReader:
             slice(rows.start - window.row, rows.stop - window.row),
             slice(cols.start - window.col, cols.stop - window.col),
         )
-        numbers, measured, labels = self._opened(window.scene).read(rows, cols)
+        numbers, measured, labels = self._stored[window.scene].store.read(rows, cols)
         valid[place] = measured & self._territories[window.scene].mask(self._part, rows, cols)
         for plane, values, out in zip(ground.scene.planes, numbers, image, strict=True):
             out[place] = values * np.float32(plane.scale) + np.float32(plane.offset)
         target[place] = np.where(valid[place], labels, target[place])
         return image, valid, target
-
-    def _opened(self, scene: int) -> GroundStore:
-        """The scene's files; of many scenes the last used ones stay open."""
-        self._open[scene] = None
-        self._open.move_to_end(scene)
-        if len(self._open) > _OPEN_SCENES:
-            self._stored[self._open.popitem(last=False)[0]].store.close()
-        return self._stored[scene].store
 
 
 @dataclass(frozen=True)

@@ -124,12 +124,21 @@ def _fit(
             # All processes on the same patches: they have to find the same rate.
             found = find_learning_rate(learner, setup.training_loader(setup.sampler()), trainer)
             warn(f"learning rate found: {found:.2g}")
-        training = setup.training_loader(setup.sampler(trainer.global_rank, trainer.world_size))
-        validation = setup.validation_loader()
         last = folder.last if resume else None
+        sampler = setup.sampler(trainer.global_rank, trainer.world_size)
+        if last:
+            # Lightning says which epoch it is only after the readers took their first patches.
+            sampler.set_epoch(_finished_epoch(last) + 1)
+        training = setup.training_loader(sampler)
+        validation = setup.validation_loader()
         trainer.fit(learner, training, validation, ckpt_path=last, weights_only=False)
     best = torch.load(folder.best, map_location="cpu", weights_only=False)
     learner.load_state_dict(best["state_dict"])
+
+
+def _finished_epoch(checkpoint: Path) -> int:
+    content = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=False)
+    return int(content["epoch"])
 
 
 def _facts(learner: Learner, setup: Setup, device: Device, seconds: float) -> dict[str, str]:

@@ -16,6 +16,7 @@ from georaster_dl.bands import Band
 from georaster_dl.errors import OptionError
 from georaster_dl.sampling import LabelIndex, PatchSampler, Window
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION, Territory
+from georaster_dl.tiling import round_up
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.divide import Division, divide
 from georaster_dl.train.ground import Ground, check_counts, open_grounds
@@ -24,10 +25,11 @@ from georaster_dl.train.store import StoredGround, StoreFolder
 
 __all__ = ["TrainingPlan", "make_training_plan"]
 
-_PATCH = 128
+_PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones,
+_FINE_M = 2.0  # but where pixels are finer than this, a small one shows a piece of a roof
 _SMALLEST_PATCH = 32
-_EVALUATION_SIDE = 2  # in patches
-_FEWEST, _MOST = 160, 2048  # patches of an epoch
+_EVALUATION_SIDE = 256  # and at least two patches: fewer borders
+_FEWEST_BATCHES, _MOST_PATCHES = 30, 2048  # of an epoch
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,10 @@ class TrainingPlan:
         return PatchSampler(indexes, "grid" if grid else self.config.patches.sampling, side)
 
     def evaluation_windows(self, part: int) -> list[Window]:
-        """The windows that cover a part's labels, wider than patches: fewer borders."""
-        return self.sampler(part, _EVALUATION_SIDE * self.patch, grid=True).windows
+        """The windows that cover a part's labels, wider than patches where scenes are."""
+        longest = max(max(ground.scene.shape) for ground in self.grounds)
+        side = min(max(_EVALUATION_SIDE, 2 * self.patch), round_up(longest, _SMALLEST_PATCH))
+        return self.sampler(part, side, grid=True).windows
 
     def labelled(self, part: int) -> npt.NDArray[np.int64]:
         """(classes,) labelled pixels of a part."""
@@ -120,7 +124,7 @@ def make_training_plan(
     grounds = open_grounds(pairs, config)
     patch = _patch_side(grounds, config)
     # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.
-    reach = _EVALUATION_SIDE * patch
+    reach = max(_EVALUATION_SIDE, 2 * patch)
     stored = [
         StoredGround.fill(ground, folder, number, reach) for number, ground in enumerate(grounds)
     ]
@@ -131,8 +135,8 @@ def make_training_plan(
         warn(division.caution)
     _check_division(division, indexes, grounds, warn)
     labelled = int(_labelled(indexes, division.territories, TRAIN).sum())
-    wished = min(max(round(4 * labelled / patch**2), _FEWEST), _MOST)
     batch = config.training.batch
+    wished = max(min(round(4 * labelled / patch**2), _MOST_PATCHES), _FEWEST_BATCHES * batch)
     per_epoch = config.patches.per_epoch or -(-wished // batch) * batch
     if per_epoch < batch:
         raise OptionError(
@@ -143,11 +147,13 @@ def make_training_plan(
 
 
 def _patch_side(grounds: Sequence[Ground], config: TrainConfig) -> int:
-    """The configured side, else 128 or what the smallest scene holds; a multiple of 32."""
+    """The configured side, else one that suits the resolution; a multiple of 32."""
     wished = config.patches.size
     if wished is None:
+        resolution = grounds[0].scene.resolution_m
+        fine = resolution is not None and resolution < _FINE_M
         smallest = min(min(ground.scene.shape) for ground in grounds)
-        wished = min(_PATCH, max(smallest, _SMALLEST_PATCH))
+        wished = min(_FINE_PATCH if fine else _PATCH, max(smallest, _SMALLEST_PATCH))
         return wished // _SMALLEST_PATCH * _SMALLEST_PATCH
     if wished % _SMALLEST_PATCH:
         raise OptionError(

@@ -41,6 +41,12 @@ class RunFolder:
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
 
+    @property
+    def kept(self) -> str:
+        """What an error adds where it leaves something to go on from."""
+        kept = " The finished epochs are kept: go on with --resume."
+        return kept if self.last.exists() else ""
+
     def check_free(self, *, overwrite: bool) -> None:
         """Check that a new run may begin here.
 
@@ -118,10 +124,7 @@ class RunFolder:
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that replace the one before only when they are complete.
-
-    On a full disk the last good one stays, and the run ends with an OutputError that says so.
-    """
+    """Checkpoints that replace the one before only when they are complete."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -131,9 +134,4 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        try:
-            write_atomically(Path(path), content.getbuffer())
-        except OutputError as error:
-            raise OutputError(
-                f"{error} The checkpoints of earlier epochs are whole: continue with --resume."
-            ) from error
+        write_atomically(Path(path), content.getbuffer())

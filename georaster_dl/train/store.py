@@ -66,22 +66,15 @@ class StoreFolder:
 class _Planes:
     """Numbers (rows, cols, planes) in a file, read and written window by window.
 
-    Not memory-mapped: mapped pages count as the process's own, and would grow with the scene.
+    Not memory-mapped: mapped pages count as the process's own, and would grow with the scene. Not
+    kept open either: forked processes share the place in an open file, and would move it under
+    each other while they read.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], dtype: npt.DTypeLike) -> None:
         self._path = path
         self._shape = shape
         self._dtype = np.dtype(dtype)
-        self._file: BinaryIO | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None}
-
-    def __del__(self) -> None:
-        # Loaders and readers come and go without a word; their files must not stay open.
-        if getattr(self, "_file", None) is not None:
-            self.close()
 
     def create(self) -> None:
         """Make the file, full of zeros."""
@@ -90,13 +83,12 @@ class _Planes:
 
     def read(self, rows: slice, cols: slice) -> npt.NDArray[Any]:
         """(rows, cols, planes) of a window."""
-        if self._file is None:
-            self._file = self._path.open("rb", buffering=0)
         shape = rows.stop - rows.start, cols.stop - cols.start, self._shape[2]
         out = np.empty(shape, self._dtype)
-        for line, place in zip(out, self._places(rows, cols), strict=True):
-            self._file.seek(place)
-            self._file.readinto(memoryview(line.reshape(-1).view(np.uint8)))  # type: ignore[attr-defined]
+        with self._path.open("rb", buffering=0) as file:
+            for line, place in zip(out, self._places(rows, cols), strict=True):
+                file.seek(place)
+                file.readinto(memoryview(line.reshape(-1).view(np.uint8)))
         return out
 
     def write(self, rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
@@ -105,12 +97,6 @@ class _Planes:
             for line, place in zip(block, self._places(rows, cols), strict=True):
                 file.seek(place)
                 _write_all(file, np.ascontiguousarray(line, self._dtype).tobytes())
-
-    def close(self) -> None:
-        """Close the file; the next read opens it again."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
 
     def _places(self, rows: slice, cols: slice) -> Iterator[int]:
         """Where in the file each line of a window begins."""
@@ -152,11 +138,6 @@ class GroundStore:
         labels = np.where(marks & _LABELLED, labels, labels.dtype.type(missing))
         numbers = self.numbers.read(rows, cols).transpose(2, 0, 1)
         return numbers, (marks & _VALID) != 0, labels
-
-    def close(self) -> None:
-        """Close the files; the next read opens them again."""
-        for planes in (self.numbers, self.marks, self.labels):
-            planes.close()
 
 
 @dataclass(frozen=True)
@@ -228,7 +209,6 @@ def _filled(ground: Ground, store: GroundStore, cell: int, reach: int, prefix: P
                 marks = np.where(valid, marks | _VALID, 0).astype(np.uint8)
                 store.marks.write(rows, cols, marks[..., None])
                 _count(store.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
-    store.close()
     return LabelIndex.of(ground.scene.shape, cell, counts)
 
 
@@ -244,7 +224,6 @@ def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:
             missing = np.nan if ground.legend is None else -1
             found = np.where(marks & _VALID, found, found.dtype.type(missing))
             _count(found, counts, (rows.start, 0), index.cell)
-    stored.store.close()
     return LabelIndex.of(index.shape, index.cell, counts)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any, Literal
 
 import lightning as L  # noqa: N812  the library's own convention
@@ -16,7 +19,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.tuner.tuning import Tuner
 from torch.utils.data import DataLoader
 
-from georaster_dl.errors import DeviceError
+from georaster_dl.errors import DeviceError, OutputError
+from georaster_dl.io.staging import explain_os_error
 from georaster_dl.models.device import Device
 from georaster_dl.train.curves import write_curves
 from georaster_dl.train.learner import SCORE, Learner
@@ -87,7 +91,8 @@ def find_learning_rate(learner: Learner, training: DataLoader[Any], trainer: L.T
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    found = Tuner(tried).lr_find(learner, training, max_lr=_FASTEST, num_training=_TRIED_STEPS)
+    with redirect_stderr(io.StringIO()):  # its progress bar cannot be turned off
+        found = Tuner(tried).lr_find(learner, training, max_lr=_FASTEST, num_training=_TRIED_STEPS)
     rate = found.suggestion() if found is not None else None
     learner.learning_rate = rate or _FALLBACK_RATE
     return learner.learning_rate
@@ -102,9 +107,17 @@ class _Told(L.Callback):
         self._plan = plan
         self._begun = time.monotonic()
         self._first = 0
+        self._terminate: Any = signal.SIG_DFL
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note who handles SIGTERM."""
+        self._terminate = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Say what is trained on what."""
+        # Lightning's own handler waits for the other processes, which wait for this one.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminate)
         self._begun, self._first = time.monotonic(), trainer.global_step
         weights = sum(p.numel() for p in pl_module.parameters())
         facts = {
@@ -172,18 +185,24 @@ def explained(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
             yield
     except BaseException as error:
         _end_others(trainer)
-        if isinstance(error, SystemExit):
+        # The terminal interrupts all processes; one says so.
+        if isinstance(error, SystemExit) and trainer.is_global_zero:
             raise KeyboardInterrupt from error
         if isinstance(error, torch.OutOfMemoryError):
             raise DeviceError(
                 f"The device ran out of memory; lower training.batch or patches.size, or use another "
-                f"device. Finished epochs are in {folder.checkpoints}."
+                f"device.{folder.kept}"
             ) from error
+        if isinstance(error, OSError) and (isinstance(error, OutputError) or error.errno):
+            known = (
+                error if isinstance(error, OutputError) else explain_os_error(error, folder.path)
+            )
+            raise OutputError(f"{known}{folder.kept}") from error
         raise
 
 
 def _end_others(trainer: L.Trainer) -> None:
     """End the processes that train with this one: they would wait for it for ever."""
-    launcher = trainer.strategy.launcher
-    for process in getattr(launcher, "procs", ()):
+    for process in getattr(trainer.strategy.launcher, "procs", ()):
         process.kill()
+        process.wait()

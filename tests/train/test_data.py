@@ -185,6 +185,18 @@ def test_patches_do_not_depend_on_who_reads_them(pair, workers):
     assert (patches[4, 0][0] != patches[3, 0][0]).any()
 
 
+def test_readers_do_not_disturb_each_other(pair):
+    """Processes forked after files were read, all in the same files."""
+    plan = plan_of(pair)
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    places = np.random.default_rng(0).integers(0, 32, (400, 2))
+    windows = [Window(0, int(row), int(col), 96) for row, col in places]
+    patches = EvaluationPatches(reader, windows, Scaling(np.zeros(2), np.ones(2)))
+    alone = np.stack([patches[number][0] for number in range(len(patches))])
+    together = torch.cat([image for image, _ in DataLoader(patches, 1, num_workers=2)])
+    np.testing.assert_array_equal(together.numpy(), alone)
+
+
 def test_every_patch_has_labels_and_its_shape(pair):
     patches, _ = patches_of(plan_of(pair))
     for number in range(60):

@@ -77,8 +77,10 @@ def test_the_split_is_written_as_a_map(pair, settings, tmp_path):
     assert frame.area.sum() == pytest.approx(area)
 
 
-def test_a_resumed_run_equals_an_unbroken_one(pair, settings, tmp_path):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_resumed_run_equals_an_unbroken_one(pair, settings, tmp_path, workers):
     """Bit for bit: weights, figures and card, dropout and gradual unfreezing included."""
+    settings = settings.updated({"training.workers": workers})
     first = tmp_path / "first.safetensors"
     train([pair], first, settings.updated({"training.epochs": 1}))
     settings = settings.updated(

@@ -41,7 +41,6 @@ def test_what_is_read_is_what_the_files_hold(ground, tmp_path):
         assert (labels[5:10, :20] == 0).all()
         assert (labels[10:20, :20] == 1).all()
         assert (labels[20:] == -1).all()
-        stored.store.close()
 
 
 def test_counts_are_of_labelled_and_valid_pixels(ground, tmp_path):
@@ -56,7 +55,6 @@ def test_ground_beyond_reach_is_not_kept(ground, tmp_path):
         _, valid, labels = stored.store.read(slice(90, 110), slice(90, 110))
         assert not valid.any()
         assert (labels == -1).all()
-        stored.store.close()
 
 
 def test_other_processes_read_what_the_first_stored(ground, tmp_path):
@@ -72,8 +70,6 @@ def test_other_processes_read_what_the_first_stored(ground, tmp_path):
             strict=True,
         ):
             np.testing.assert_array_equal(a, b)
-        first.store.close()
-        second.store.close()
     assert list(tmp_path.glob(".*")) == []
 
 
@@ -132,5 +128,4 @@ def shared_store(tmp_path_factory):
     store.numbers.write(slice(0, 33), slice(0, 70), whole[:33])
     store.numbers.write(slice(33, 60), slice(0, 20), whole[33:, :20])
     store.numbers.write(slice(33, 60), slice(20, 70), whole[33:, 20:])
-    yield store, whole
-    store.close()
+    return store, whole
