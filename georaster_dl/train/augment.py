@@ -5,19 +5,58 @@ Everything is drawn from the generator that comes in, so a patch is the same for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.bands import Band
 from georaster_dl.errors import OptionError
 
-__all__ = ["Augmentation"]
+__all__ = ["Augmentation", "Optics"]
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Target = npt.NDArray[Any]
+
+
+_HAZE_POWER = (0.8, 2.2)  # of the wavelength: from aerosol to thin smoke
+
+
+@dataclass(frozen=True)
+class Optics:
+    """What varying an image has to know of its bands.
+
+    Attributes
+    ----------
+    origin : (bands,) the normalised value of the physical value 0, that is -mean / std.
+    haze_unit : (bands,) the shortest band's deviation in deviations of each band; 0 where a band's
+        wavelength is unknown.
+    wavelength : (bands,) relative to the shortest band; 1 where it is unknown.
+    """
+
+    origin: Image
+    haze_unit: Image
+    wavelength: Image
+
+    @classmethod
+    def of(
+        cls,
+        bands: Sequence[Band],
+        mean: npt.NDArray[np.float64],
+        std: npt.NDArray[np.float64],
+    ) -> Optics:
+        """From the bands and their means and deviations over the training ground."""
+        lengths = np.array([band.wavelength_nm or np.nan for band in bands])
+        known = np.isfinite(lengths)
+        shortest = int(np.nanargmin(lengths)) if known.any() else 0
+        return cls(
+            (-mean / std).astype(np.float32),
+            np.where(known, std[shortest] / std, 0).astype(np.float32),
+            np.where(known, lengths / lengths[shortest], 1).astype(np.float32),
+        )
 
 
 @dataclass(frozen=True)
@@ -30,7 +69,9 @@ class Augmentation:
     scale : the zoom is drawn from 1 / (1 + scale) .. 1 + scale, evenly in its logarithm.
     gain : standard deviation of the logarithm of a factor common to all bands (illumination).
     band_gain : the same of a factor for each band (calibration, spectral response).
-    offset : standard deviation of a shift of each band (haze), in the band's standard deviations.
+    haze : largest brightness added to (or taken from) the shortest band, in its standard
+        deviations; the others get less, by a power of their wavelength between -0.8 and -2.2.
+    offset : standard deviation of a shift of each band, in the band's standard deviations.
     noise : largest standard deviation of white noise, in the band's standard deviations.
     band_dropout : probability that bands are absent, that is 0 as after normalisation of the mean:
         one band, half as often two, and so on, never all.
@@ -45,6 +86,7 @@ class Augmentation:
     scale: float = 0.0
     gain: float = 0.1
     band_gain: float = 0.03
+    haze: float = 0.3
     offset: float = 0.05
     noise: float = 0.05
     band_dropout: float = 0.0
@@ -74,7 +116,7 @@ class Augmentation:
         target: Target,
         *,
         patch: int,
-        origin: Image,
+        optics: Optics,
     ) -> tuple[Image, Mask, Target]:
         """Vary one window; the arrays that come in stay as they are.
 
@@ -85,7 +127,7 @@ class Augmentation:
         valid : (rows, cols) where the image holds measurements.
         target : (rows, cols) classes or values.
         patch : rows and cols of what comes out.
-        origin : (bands,) the normalised value of the physical value 0, that is -mean / std.
+        optics : of the image's bands.
 
         Returns
         -------
@@ -97,15 +139,17 @@ class Augmentation:
         if self.dihedral:
             turn = int(rng.integers(8))
             image, valid, target = (_turned(a, turn) for a in (image, valid, target))
-        image = self._radiometry(rng, image, origin.astype(np.float32))
+        image = self._radiometry(rng, image, optics)
         image[:, ~valid] = 0
         return image, valid.copy(), target.copy()
 
-    def _radiometry(self, rng: np.random.Generator, image: Image, origin: Image) -> Image:
+    def _radiometry(self, rng: np.random.Generator, image: Image, optics: Optics) -> Image:
         bands = len(image)
         gain = np.exp(self.gain * rng.normal() + self.band_gain * rng.normal(size=bands))
         # A gain acts on the physical value, so it turns about the place where that is 0.
-        shift = self.offset * rng.normal(size=bands) + origin * (1 - gain)
+        shift = self.offset * rng.normal(size=bands) + optics.origin * (1 - gain)
+        veil = rng.uniform(-self.haze, self.haze) * optics.haze_unit
+        shift += veil * optics.wavelength ** -rng.uniform(*_HAZE_POWER)
         image = image * gain.astype(np.float32)[:, None, None]
         image += shift.astype(np.float32)[:, None, None]
         if self.noise:

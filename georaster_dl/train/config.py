@@ -151,7 +151,8 @@ class AugmentSection(_Section):
     scale: Annotated[float, Field(ge=0, le=1)] = 0.25
     gain: Share = 0.1
     band_gain: Share = 0.03
-    offset: Annotated[float, Field(ge=0, le=2)] = 0.1
+    haze: Annotated[float, Field(ge=0, le=2)] = 0.3
+    offset: Annotated[float, Field(ge=0, le=2)] = 0.05
     noise: Annotated[float, Field(ge=0, le=2)] = 0.05
     band_dropout: Share = 0.0
 

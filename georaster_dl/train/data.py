@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset, Sampler
 
+from georaster_dl.bands import Band
 from georaster_dl.errors import OptionError
 from georaster_dl.sampling import PatchSampler, Window
 from georaster_dl.splits import Territory
-from georaster_dl.train.augment import Augmentation
+from georaster_dl.train.augment import Augmentation, Optics
 from georaster_dl.train.ground import is_labelled
 from georaster_dl.train.store import StoredGround
 
@@ -48,6 +49,11 @@ class WindowReader:
         self._stored = tuple(stored)
         self._territories = tuple(territories)
         self._part = part
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """What each plane is."""
+        return self._stored[0].ground.scene.bands
 
     def read(self, window: Window) -> tuple[Float, Mask, Target]:
         """Physical values (bands, side, side), where they are valid, and labels (side, side).
@@ -187,7 +193,7 @@ class TrainingPatches(Dataset[Sample]):
         self._augmentation = augmentation
         self._patch = patch
         self._seed = seed
-        self._origin = (-scaling.mean / scaling.std).astype(np.float32)
+        self._optics = Optics.of(reader.bands, scaling.mean, scaling.std)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """(bands, patch, patch) and (patch, patch) of one patch."""
@@ -200,7 +206,7 @@ class TrainingPatches(Dataset[Sample]):
             valid,
             self._scaling.apply_target(target),
             patch=self._patch,
-            origin=self._origin,
+            optics=self._optics,
         )
         return np.ascontiguousarray(image), np.ascontiguousarray(target)
 
