@@ -6,6 +6,7 @@ python sample_tiles/make.py [folder]
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,7 +219,8 @@ def write_truth(path: Path, sample: Sample, truth: npt.NDArray[np.uint8]) -> Non
         target.write(truth, 1)
         target.set_band_description(1, "class")
         target.write_colormap(1, {value: (*color, 255) for value, _, color in CLASSES})
-        target.update_tags(1, **{f"CLASS_{value}": name for value, name, _ in CLASSES})
+        names = {str(value): name for value, name, _ in CLASSES}
+        target.update_tags(CLASS_NAMES=json.dumps(names))  # where geodl looks for them
 
 
 def _braces(values: npt.ArrayLike) -> str:

@@ -25,12 +25,14 @@ class Matching:
     n_mapped : how many are the map's.
     lookup : (reference classes,) index into ``classes`` of each class of the reference's legend.
     by : ``name`` or ``value``: how they were matched.
+    one_has_names : whether one side names its classes and the other only numbers them.
     """
 
     classes: tuple[MapClass, ...]
     n_mapped: int
     lookup: npt.NDArray[np.int16]
     by: str
+    one_has_names: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,7 +78,9 @@ def match_classes(mapped: Legend, reference: Legend, *, text: bool) -> Matching:
             index[key(entry)] = len(classes)
             classes.append(entry)
     lookup = np.array([index[key(entry)] for entry in reference.classes], np.int16)
-    return Matching(tuple(classes), len(mapped.classes), lookup, "name" if by_name else "value")
+    by = "name" if by_name else "value"
+    one = not by_name and _bare(mapped) != _bare(reference)
+    return Matching(tuple(classes), len(mapped.classes), lookup, by, one)
 
 
 def _bare(legend: Legend) -> bool:

@@ -23,6 +23,10 @@ _NOT_SAMPLED = (
     "The reference is no random sample: area-adjusted figures describe the ground that it covers and "
     "have no interval. To estimate areas, label points drawn by geodl sample-points."
 )
+_BY_VALUE = (
+    "Classes were matched by value, because map or reference does not name its classes: make sure "
+    "that a value means the same in both, or name them with --classes."
+)
 _OTHER_STRATA = (
     "The points were drawn from another map: their strata are not this map's classes, so the "
     "area-adjusted figures do not hold (Stehman 2014 gives the estimators for that)."
@@ -45,6 +49,8 @@ def notes_of_classes(
     notes = [_NOT_SAMPLED if points is None else _SAMPLED]
     if points is not None and _drawn_elsewhere(points, confusion):
         notes.append(_OTHER_STRATA)
+    if matching.by == "value" and matching.one_has_names:
+        notes.append(_BY_VALUE)
     names = np.array(confusion.names)
     foreign = np.arange(len(names)) >= matching.n_mapped
     if missing := names[foreign & (confusion.referenced > 0)].tolist():

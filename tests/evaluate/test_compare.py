@@ -38,6 +38,7 @@ def test_every_pixel_counts_once_and_values_with_gaps_come_back(make_map, make_t
     assert found.confusion.names == ("water", "forest", "road")
     assert [c.value for c in found.matching.classes] == [1, 10, 14]
     assert found.matching.by == "value"  # the truth has no names
+    assert any("matched by value" in note for note in found.notes)
     assert found.kind == "raster"
     assert found.coverage.unmapped == (mapped == NODATA).sum()
     assert found.coverage.compared == found.confusion.total
@@ -108,6 +109,7 @@ def test_polygons_count_the_pixels_whose_centres_they_hold(make_map, make_vector
     inside = mapped[21:40, 20:40]  # rows 20 and 40 are covered by less than half
     assert found.kind == "polygons"
     assert found.matching.by == "name"
+    assert not any("matched by value" in note for note in found.notes)
     by_class = [(inside == value).sum() for value in NAMES]
     assert found.confusion.counts[:, 1].tolist() == by_class
     assert found.confusion.referenced[[0, 2]].tolist() == [0, 0]
