@@ -14,7 +14,7 @@ import argparse
 import csv
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,6 @@ class Task:
     ignore: tuple[float, ...]
     config: dict
     texture: bool
-    names: tuple[str, ...] = field(default=())
 
 
 def vhr_buildings(folder: Path) -> Task:
@@ -64,7 +63,7 @@ def vhr_buildings(folder: Path) -> Task:
         "augment": {"gain": 0.15, "band_gain": 0.05, "scale": 0.3},
         "training": {"epochs": 40, "batch": 8, "learning_rate": 3e-3, "patience": 40},
     }
-    return Task(tiles, (), config, texture=True, names=("0", "255"))
+    return Task(tiles, (), config, texture=True)
 
 
 def enmap_potsdam(folder: Path) -> Task:

@@ -122,7 +122,13 @@ def _labelled_blocks(index: LabelIndex, side: int) -> npt.NDArray[np.int64]:
     return np.unique(np.stack([index.rows // side, index.cols // side], axis=1), axis=0)
 
 
-def assign(counts: npt.NDArray[np.int64], shares: tuple[float, float, float], seed: int) -> Parts:
+def assign(
+    counts: npt.NDArray[np.int64],
+    shares: tuple[float, float, float],
+    seed: int,
+    *,
+    unit: str = "blocks",
+) -> Parts:
     """Give units (blocks, scenes) to the parts so that each holds its share of every class.
 
     Of many random divisions the one is taken whose shares per class are nearest to those asked
@@ -132,6 +138,7 @@ def assign(counts: npt.NDArray[np.int64], shares: tuple[float, float, float], se
     ----------
     counts : (units, classes) labelled pixels; every unit has some.
     shares : of training, validation and test; they add up to 1.
+    unit : what the units are, for the error.
 
     Returns
     -------
@@ -145,8 +152,9 @@ def assign(counts: npt.NDArray[np.int64], shares: tuple[float, float, float], se
     wanted = [part for part, share in enumerate(shares) if share > 0]
     if len(counts) < len(wanted):
         raise OptionError(
-            f"The split has {len(wanted)} parts ({', '.join(PARTS[p] for p in wanted)}) but labels "
-            f"lie in {len(counts)} units only; label more places, use smaller blocks, or set a share to 0."
+            f"The split has {len(wanted)} parts ({', '.join(PARTS[p] for p in wanted)}) but its "
+            f"labelled {unit} number {len(counts)}; label more places, use smaller blocks, or set a "
+            f"share to 0."
         )
     rng = np.random.default_rng(seed)
     present = counts[:, counts.any(axis=0)]

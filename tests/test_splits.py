@@ -116,7 +116,7 @@ def test_no_test_share_makes_no_test_part():
 
 
 def test_too_few_units_are_an_error():
-    with pytest.raises(OptionError, match=r"3 parts \(train, validation, test\).* in 2 units"):
+    with pytest.raises(OptionError, match=r"3 parts \(train, validation, test\).* blocks number 2"):
         assign(np.full((2, 1), 10), SHARES, 0)
 
 

@@ -181,7 +181,7 @@ def _explained(error: Exception, plan: Plan) -> Exception:
         return UnknownModelError(
             f"The weights {plan.encoder_weights!r} of the encoder {plan.encoder!r} could not be fetched "
             f"({reason}); connect to the internet once, point HF_HOME at a folder that holds them, or "
-            f"start from random weights with encoder_weights=None."
+            f"start from random weights (encoder_weights=None; geodl train --init random)."
         )
     return OptionError(
         f"The architecture {plan.architecture!r} cannot be built with the encoder {plan.encoder!r}, "

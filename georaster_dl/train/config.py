@@ -162,7 +162,8 @@ class TrainingSection(_Section):
 
     Attributes
     ----------
-    learning_rate : the largest of a one-cycle schedule; found by a range test where ``"find"``.
+    learning_rate : the largest of a one-cycle schedule; found by a range test where ``"find"``; 3e-3
+        from random weights and 5e-4 from others where None.
     clip : largest norm of the gradient.
     patience : epochs without a better validation score after which training stops.
     precision : ``auto`` is bf16 where the hardware computes in it, fp16 on an older GPU.
@@ -172,7 +173,7 @@ class TrainingSection(_Section):
 
     epochs: Count = 40
     batch: Count = 16
-    learning_rate: Positive | Literal["find"] = 3e-3
+    learning_rate: Positive | Literal["find"] | None = None
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     weight_decay: NotNegative = 1e-2
     clip: Positive = 2.0

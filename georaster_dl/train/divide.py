@@ -112,7 +112,7 @@ def _by_scenes(
         counts[group] += index.totals
     labelled = np.flatnonzero(counts.any(axis=1))
     parts = np.full(len(counts), TRAIN, np.int8)
-    parts[labelled] = assign(counts[labelled], split.shares, seed)
+    parts[labelled] = assign(counts[labelled], split.shares, seed, unit="scenes")
     territories = tuple(
         Territory.whole(index, int(parts[group]))
         for group, index in zip(groups, indexes, strict=True)

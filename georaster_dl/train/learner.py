@@ -18,7 +18,7 @@ from georaster_dl.train.transfer import set_training_mode, unfreeze_for_epoch
 
 __all__ = ["SCORE", "Learner"]
 
-_FIRST_RATE = 1e-3  # until one is found
+_FRESH_RATE, _FINE_RATE = 3e-3, 5e-4  # a large rate would forget what the weights know
 SCORE = "val_score"  # mean IoU, or R2 of a regression: the higher the better
 
 
@@ -51,7 +51,10 @@ class Learner(L.LightningModule):
         self.history: list[dict[str, float]] = []  # one entry per finished epoch
         rate = config.training.learning_rate
         self.finds_rate = rate == "find"
-        self.learning_rate = _FIRST_RATE if rate == "find" else rate
+        fresh = config.start.weights == "random"
+        self.learning_rate = (
+            rate if isinstance(rate, float) else _FRESH_RATE if fresh else _FINE_RATE
+        )
         self._loss = loss
         self._config = config
         self._names = names

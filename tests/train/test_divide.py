@@ -136,7 +136,7 @@ def test_columns_that_are_not_there_are_explained(planned, pair_at, tmp_path):
 
 
 def test_too_few_blocks_are_explained(planned, pair_at):
-    with pytest.raises(OptionError, match="labels lie in 1 units only.*smaller blocks"):
+    with pytest.raises(OptionError, match="labelled blocks number 1.*smaller blocks"):
         planned([pair_at("a")], split={"block": 4000})
 
 
