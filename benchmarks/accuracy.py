@@ -61,7 +61,7 @@ def vhr_buildings(folder: Path) -> Task:
         },
         "loss": {"names": ["cross-entropy", "dice"], "class_weights": False},
         "augment": {"gain": 0.15, "band_gain": 0.05, "scale": 0.3},
-        "training": {"epochs": 40, "batch": 8, "learning_rate": 3e-3, "patience": 40},
+        "training": {"epochs": 16, "batch": 8, "learning_rate": 3e-3, "patience": 16},
     }
     return Task(tiles, (), config, texture=True)
 
@@ -81,7 +81,7 @@ def enmap_potsdam(folder: Path) -> Task:
         },
         "loss": {"names": ["cross-entropy", "dice"], "class_weights": True},
         "augment": {"scale": 0.0, "band_dropout": 0.0, "noise": 0.1},
-        "training": {"epochs": 60, "batch": 8, "learning_rate": 2e-3, "patience": 60},
+        "training": {"epochs": 40, "batch": 8, "learning_rate": 2e-3, "patience": 40},
     }
     return Task(tiles, (0.0,), config, texture=False)
 

@@ -9,7 +9,14 @@ import click
 
 from georaster_dl.io.options import SceneOptions
 
-__all__ = ["debug_option", "model_option", "scene_argument", "scene_options", "scene_settings"]
+__all__ = [
+    "debug_option",
+    "model_option",
+    "run_options",
+    "scene_argument",
+    "scene_options",
+    "scene_settings",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +37,25 @@ def scene_options(command: F) -> F:
             "--bands",
             metavar="B02,B03,...",
             help="Names of a plain file's bands in file order; or the bands to use of a product.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_options(command: F) -> F:
+    """Options of commands that run for long: how they tell their progress, and when they end."""
+    for option in (
+        debug_option,
+        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+        click.option(
+            "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."
+        ),
+        click.option(
+            "--progress",
+            type=click.Choice(["bar", "json"]),
+            default="bar",
+            help="A bar on standard error, or JSON lines on standard output.",
         ),
     ):
         command = option(command)

@@ -12,7 +12,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import debug_option, model_option, scene_argument, scene_options, scene_settings
+from .options import model_option, run_options, scene_argument, scene_options, scene_settings
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
@@ -74,15 +74,7 @@ class _Command(click.Command):
     default="auto",
     help="Arithmetic of the network; auto takes the fastest for classes and fp32 for a quantity.",
 )
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json"]),
-    default="bar",
-    help="A bar on standard error, or JSON lines on standard output.",
-)
-@click.option("--parent-pipe", is_flag=True, help="End with 130 when standard input closes.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@debug_option
+@run_options
 def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
     """Map what a model predicts of a scene: classes, or the quantity of a regression model.
 

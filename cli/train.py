@@ -11,7 +11,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import debug_option, scene_options
+from .options import run_options, scene_options
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
@@ -110,15 +110,7 @@ _SETTINGS = {
 @click.option("--seed", type=int, help="Same seed, same model.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]))
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json"]),
-    default="bar",
-    help="A bar on standard error, or JSON lines on standard output.",
-)
-@click.option("--parent-pipe", is_flag=True, help="End with 130 when standard input closes.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@debug_option
+@run_options
 def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
     """Train a model on your own labels.
 
