@@ -170,7 +170,7 @@ def table(runs: dict[str, list[dict[str, float]]]) -> str:
     for key in keys:
         cells = []
         for scores in runs.values():
-            values = [run[key] for run in scores if key in run]
+            values = [run[key] for run in scores if np.isfinite(run.get(key, np.nan))]
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
             cells.append(f"{np.mean(values):.3f}{spread}" if values else "")
         lines.append(f"| {key.removesuffix(', test')} | " + " | ".join(cells) + " |")
