@@ -155,7 +155,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
             f"{card.cost.macs_per_pixel / 1000:.4g} kMAC and {card.cost.bytes_per_pixel:.4g} bytes per pixel",
         ),
         ("calibration", _calibration(card)),
-        *(("accuracy", f"{value:.3f}  {name}") for name, value in card.metrics.items()),
+        *(("accuracy", f"{value:#.3g}  {name}") for name, value in card.metrics.items()),
         *((name, text) for name, text in card.training.items()),
         ("licence", card.licence),
         ("weights", f"sha256 {card.weights_sha256[:16]}..."),

@@ -73,6 +73,8 @@ class _Bar(Reporter):
     def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
         if event == "start":
             self._progress.update(self._task, description=facts["device"], total=1.0, completed=0)
+            for line in _learnt_from(facts):
+                self._say(line)
         elif event == "progress":
             rate = f"{_pace(facts)}  {_clock(facts['seconds_left'])} left"
             share = facts["done"] / facts["total"]
@@ -87,6 +89,17 @@ class _Bar(Reporter):
 
     def _say(self, line: str) -> None:
         self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _learnt_from(facts: Mapping[str, Any]) -> list[str]:
+    """How the labels of a training are divided; nothing for other runs."""
+    if "labelled" not in facts:
+        return []
+    parts = [f"{part} {sum(counts.values()):,}" for part, counts in facts["labelled"].items()]
+    return [
+        f"labelled pixels: {', '.join(parts)} ({facts['split']})",
+        f"{facts['per_epoch']} patches of {facts['patch']} pixels an epoch, {facts['weights']:,} weights",
+    ]
 
 
 def _pace(facts: Mapping[str, Any]) -> str:

@@ -180,10 +180,10 @@ def _facts(trained: Trained) -> dict[str, Any]:
 def _print(trained: Trained) -> None:
     metrics = trained.card.metrics
     overall = {key: value for key, value in metrics.items() if not key.startswith("IoU ")}
-    click.echo(", ".join(f"{key}: {value:.3f}" for key, value in overall.items()))
+    click.echo(", ".join(f"{key}: {value:#.4g}" for key, value in overall.items()))
     for key, value in metrics.items():
         if key.startswith("IoU "):
-            click.echo(f"  {key.removeprefix('IoU '):32} {value:.3f}")
+            click.echo(f"  {key:36} {value:.3f}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     click.echo(f"{len(trained.history)} epochs in {minutes}:{seconds:02d}")
     click.echo(str(trained.model))

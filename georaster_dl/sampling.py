@@ -20,7 +20,7 @@ __all__ = ["LabelIndex", "PatchSampler", "Sampling", "Window", "cell_side"]
 
 Sampling = Literal["balanced", "random", "grid"]
 
-_SMALLEST_CELL = 8
+_SMALLEST_CELL = 4
 _MOST_CELLS = 40_000
 
 

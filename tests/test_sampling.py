@@ -103,6 +103,6 @@ def test_no_label_is_an_error():
 
 
 def test_large_scenes_get_larger_cells():
-    assert cell_side((512, 512)) == 8
+    assert cell_side((512, 512)) == 4
     assert cell_side((10_980, 10_980)) == 64
-    assert cell_side((1, 100_000)) == 8
+    assert cell_side((1, 100_000)) == 4

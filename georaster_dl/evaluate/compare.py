@@ -115,7 +115,7 @@ def _evaluate_classes(
     points = _points(path, features, options.labels)
     theirs = read_legend([path], options.labels)
     text = features is not None and isinstance(features["label"].dropna().iloc[0], str)
-    matching = match_classes(legend, theirs, text=text)
+    matching = match_classes(legend, theirs, text=text, unseen=opened.unseen)
     reference: Reference
     if points is None:
         labels = open_class_labels(path, opened.geobox, theirs, options.labels)

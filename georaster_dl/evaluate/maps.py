@@ -18,8 +18,9 @@ from georaster_dl.io.labels import (
     open_number_labels,
     read_legend,
 )
+from georaster_dl.io.raster_labels import stated_classes
 from georaster_dl.io.reader import open_scene
-from georaster_dl.legend import Legend
+from georaster_dl.legend import Legend, MapClass
 from georaster_dl.raster import Georeference
 
 __all__ = ["MapFile", "count_by_row", "open_map"]
@@ -34,11 +35,13 @@ class MapFile:
     Attributes
     ----------
     legend : its classes; None for a map of numbers.
+    unseen : classes that it names although no pixel has them.
     """
 
     path: Path
     geobox: Georeference
     legend: Legend | None
+    unseen: tuple[MapClass, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -91,7 +94,8 @@ def open_map(path: Path, classes: Path | None = None) -> MapFile:
         legend = read_legend([path], LabelOptions(classes=classes))
     except OptionError as error:
         raise OptionError(f"{path} cannot be used as a map of classes. {error}") from error
-    return MapFile(path, scene.geobox, legend)
+    unseen = [entry for entry in stated_classes(path) if entry.value not in legend.values]
+    return MapFile(path, scene.geobox, legend, () if classes else tuple(unseen))
 
 
 def count_by_row(classes: npt.NDArray[np.int16], n: int) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +46,16 @@ class Matching:
         return self.names[self.n_mapped :]
 
 
-def match_classes(mapped: Legend, reference: Legend, *, text: bool) -> Matching:
+def match_classes(
+    mapped: Legend, reference: Legend, *, text: bool, unseen: Sequence[MapClass] = ()
+) -> Matching:
     """Match by name (in either case) where both have names, else by value.
 
     Parameters
     ----------
     mapped, reference : the two legends.
     text : whether the reference's labels are text: their values need not mean anything.
+    unseen : classes that the map names but does not have; they name the reference's.
 
     Raises
     ------
@@ -76,7 +80,8 @@ def match_classes(mapped: Legend, reference: Legend, *, text: bool) -> Matching:
     for entry in reference.classes:
         if key(entry) not in index:
             index[key(entry)] = len(classes)
-            classes.append(entry)
+            named = next((c for c in unseen if not by_name and c.value == entry.value), entry)
+            classes.append(named)
     lookup = np.array([index[key(entry)] for entry in reference.classes], np.int16)
     by = "name" if by_name else "value"
     one = not by_name and _bare(mapped) != _bare(reference)

@@ -24,10 +24,12 @@ from georaster_dl.io.metadata import calibration_of
 from georaster_dl.io.regrid import Regrid
 from georaster_dl.io.scene import open_dataset
 from georaster_dl.io.vectors import corners
+from georaster_dl.legend import MapClass
 from georaster_dl.raster import Georeference
 
-__all__ = ["RasterLabels", "found_in_raster"]
+__all__ = ["RasterLabels", "found_in_raster", "stated_classes"]
 
+_UNSEEN = (150, 150, 150)  # colour of a class that a file names without one
 _LARGEST_NUMBER = 1e30  # undeclared fill values lie beyond, 3.4e38 for example
 _WINDOW_PIXELS = 2**22
 
@@ -188,8 +190,8 @@ def _stored(
 def _class_values(numbers: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:
     if numbers.dtype.kind == "f" and (broken := numbers % 1 != 0).any():
         raise OptionError(
-            f"{path} holds {numbers[broken][0]:g}, but classes are whole numbers; use --task regression "
-            f"for numbers."
+            f"{path} holds {numbers[broken][0]:g}, but classes are whole numbers; numbers are learnt "
+            f"with --task regression, and compared with a map of numbers."
         )
     wrong = (numbers < 0) | (numbers > LARGEST_CLASS)
     if wrong.any():
@@ -199,6 +201,13 @@ def _class_values(numbers: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64
             f"give --ignore {value}, else renumber it."
         )
     return numbers.astype(np.int64)
+
+
+def stated_classes(path: Path) -> list[MapClass]:
+    """Classes that a raster names by itself, those that no pixel has included."""
+    with open_dataset(str(path)) as dataset:
+        names, colors = _stated_names(dataset), _stated_colors(dataset)
+    return [MapClass(v, name, colors.get(v, _UNSEEN)) for v, name in sorted(names.items())]
 
 
 def _stated_names(dataset: Any) -> dict[int, str]:

@@ -8,15 +8,16 @@ interrupted before, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset, Sampler
 
-from georaster_dl.bands import Band
+from georaster_dl.bands import Band, find_band
 from georaster_dl.errors import OptionError
+from georaster_dl.models.card import Card
 from georaster_dl.sampling import PatchSampler, Window
 from georaster_dl.splits import Territory
 from georaster_dl.train.augment import Augmentation, Optics
@@ -128,6 +129,18 @@ class Scaling:
                 f"check the labels and their field."
             )
         return cls(bands.mean, std, (float(labels.mean[0]), float(labels.std[0])))
+
+    def with_bands_of(self, bands: Sequence[Band], card: Card) -> Scaling:
+        """The scaling with a model's own numbers for the bands that it has.
+
+        Weights that go on from it expect them: what it called bright must stay as bright.
+        """
+        mean, std = self.mean.copy(), self.std.copy()
+        for index, band in enumerate(bands):
+            place = find_band(band, card.input_bands)
+            if place is not None:
+                mean[index], std[index] = card.bands[place].mean, card.bands[place].std
+        return replace(self, mean=mean, std=std)
 
     def apply(self, image: Float, valid: Mask) -> Float:
         """Normalised values, 0 where not valid."""

@@ -158,7 +158,7 @@ def _by_features(stored: StoredGround, split: SplitSection) -> Territory:
         )
     features = read_features(ground.labels, ground.options)
     if split.column not in features.columns:
-        listed = ", ".join(str(c) for c in features.columns if c != "geometry")
+        listed = ", ".join(str(c) for c in features.columns if c not in ("geometry", "label"))
         raise OptionError(
             f"{ground.labels} has no column {split.column!r} that says train, validation or test; it "
             f"has {listed}; choose one with --split-column."

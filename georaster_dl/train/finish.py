@@ -130,7 +130,7 @@ def finish(
         task=plan.config.task,
         architecture=_architecture(plan),
         bands=_bands(plan, scaling),
-        quantity=_quantity(plan.grounds[0].scene),
+        quantity=plan.quantity,
         resolution_m=_resolutions(plan),
         classes=_classes(plan),
         target=_target(plan, scaling),
@@ -214,13 +214,6 @@ def _target(plan: TrainingPlan, scaling: Scaling) -> CardTarget | None:
     mean, std = scaling.target
     field = plan.config.labels.class_field
     return CardTarget(name=field or plan.grounds[0].labels.stem[:64], mean=mean, std=std)
-
-
-def _quantity(scene: Scene) -> str:
-    if not all(plane.calibrated for plane in scene.planes):
-        return "digital numbers"
-    spectral = all(band.wavelength_nm is not None for band in scene.bands)
-    return "reflectance" if spectral else "physical values"
 
 
 def _resolutions(plan: TrainingPlan) -> tuple[float, float] | None:

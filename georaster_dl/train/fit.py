@@ -21,7 +21,7 @@ from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.finish import finish
 from georaster_dl.train.learner import SCORE, Learner
 from georaster_dl.train.pairs import Pair
-from georaster_dl.train.plan import make_training_plan
+from georaster_dl.train.plan import TrainingPlan, make_training_plan
 from georaster_dl.train.run_folder import RunFolder
 from georaster_dl.train.setup import NO_PACKAGE, Setup, check_network
 from georaster_dl.train.store import StoreFolder
@@ -78,6 +78,8 @@ def train(
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
     if not leader:
         report = _silent
+    if resume and model.exists() and not overwrite:
+        raise OptionError(f"--resume has nothing to do: {model} is finished.")
     _check_output(model, overwrite=overwrite or not leader)
     if resume:
         folder.resume(config)
@@ -102,6 +104,7 @@ def train(
         if not leader:
             sys.exit(0)
         facts = _facts(learner, setup, device, time.monotonic() - begun)
+        facts["patches"] = _settled(plan, learner)
         card = finish(plan, setup.scaling, learner.network, device, model, facts)
     return Trained(card, model, folder.path, learner.history, time.monotonic() - begun)
 
@@ -148,7 +151,15 @@ def _facts(learner: Learner, setup: Setup, device: Device, seconds: float) -> di
         "epochs": f"{len(learner.history)}, the best was {int(best['epoch']) + 1}",
         "time": f"{seconds / 60:.1f} min on {device.name}",
     }
-    return facts | ({"started from": "; ".join(setup.taken)} if setup.taken else {})
+    return facts | ({"started": "; ".join(setup.taken)} if setup.taken else {})
+
+
+def _settled(plan: TrainingPlan, learner: Learner) -> str:
+    """What the plan chose where the settings left it open."""
+    return (
+        f"{plan.per_epoch} of {plan.patch} x {plan.patch} pixels an epoch, batches of "
+        f"{plan.config.training.batch}, learning rate {learner.learning_rate:.2g}"
+    )
 
 
 def _check_output(model: Path, *, overwrite: bool) -> None:

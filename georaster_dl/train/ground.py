@@ -162,5 +162,6 @@ def check_counts(indexes: Sequence[LabelIndex], grounds: Sequence[Ground], warn:
             f"Only the class {present[0]!r} has labelled, valid pixels, but a map needs at least two; "
             f"label another, or give everything unlabelled a class with --background NAME."
         )
-    for name in [c.name for c, n in zip(legend.classes, totals, strict=True) if not n]:
-        warn(f"the class {name!r} has no labelled, valid pixel: the model cannot learn it")
+    missing = [c.name for c, n in zip(legend.classes, totals, strict=True) if not n]
+    if missing:
+        warn(f"left out, because no valid pixel is labelled so: {', '.join(missing)}")

@@ -21,13 +21,14 @@ from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.divide import Division, divide
 from georaster_dl.train.ground import Ground, check_counts, open_grounds
 from georaster_dl.train.pairs import Pair
-from georaster_dl.train.store import StoredGround, StoreFolder
+from georaster_dl.train.store import StoredGround, StoreFolder, keep_classes
 
 __all__ = ["TrainingPlan", "make_training_plan"]
 
 _PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones,
 _FINE_M = 2.0  # but where pixels are finer than this, a small one shows a piece of a roof
 _SMALLEST_PATCH = 32
+_KEPT = 0.7  # share of the labels that the gaps should leave
 _EVALUATION_SIDE = 256  # and at least two patches: fewer borders
 _FEWEST_BATCHES, _MOST_PATCHES = 30, 2048  # of an epoch
 
@@ -64,6 +65,15 @@ class TrainingPlan:
     def bands(self) -> tuple[Band, ...]:
         """The network's channels."""
         return self.grounds[0].scene.bands
+
+    @property
+    def quantity(self) -> str:
+        """What the network's input is, for the card."""
+        scene = self.grounds[0].scene
+        if not all(plane.calibrated for plane in scene.planes):
+            return "digital numbers"
+        spectral = all(band.wavelength_nm is not None for band in scene.bands)
+        return "reflectance" if spectral else "physical values"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,8 +138,10 @@ def make_training_plan(
     stored = [
         StoredGround.fill(ground, folder, number, reach) for number, ground in enumerate(grounds)
     ]
-    indexes = [each.index for each in stored]
-    check_counts(indexes, grounds, warn)
+    check_counts([each.index for each in stored], grounds, warn)
+    totals = np.sum([each.index.totals for each in stored], axis=0)
+    stored = keep_classes(stored, totals > 0)
+    grounds, indexes = [each.ground for each in stored], [each.index for each in stored]
     division = divide(stored, config.split, patch=patch, seed=config.seed)
     if division.caution:
         warn(division.caution)
@@ -176,6 +188,22 @@ def _labelled(
     return counts
 
 
+def _tell_lost(
+    division: Division, indexes: Sequence[LabelIndex], warn: Callable[[str], None]
+) -> None:
+    """Say when the gap between the parts takes many labels."""
+    total = sum(int(index.totals.sum()) for index in indexes)
+    kept = sum(
+        int(_labelled(indexes, division.territories, part).sum())
+        for part in (TRAIN, VALIDATION, TEST)
+    )
+    if kept < _KEPT * total:
+        warn(
+            f"the gap between the parts takes {100 * (1 - kept / total):.0f} % of the labels: a smaller "
+            f"--buffer or a larger --block keeps more"
+        )
+
+
 def _check_division(
     division: Division,
     indexes: Sequence[LabelIndex],
@@ -183,6 +211,7 @@ def _check_division(
     warn: Callable[[str], None],
 ) -> None:
     """A part without labels stops the run; one without some class is told."""
+    _tell_lost(division, indexes, warn)
     legend = grounds[0].legend
     present = np.sum([index.totals for index in indexes], axis=0) > 0
     for part in (TRAIN, VALIDATION, TEST):

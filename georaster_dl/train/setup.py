@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from georaster_dl.models.device import Device
-from georaster_dl.models.package import find_model
+from georaster_dl.models.package import find_model, read_card
 from georaster_dl.models.registry import create_model
 from georaster_dl.splits import TRAIN, VALIDATION
 from georaster_dl.train.augment import Augmentation
@@ -69,6 +69,10 @@ class Setup:
         windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
         self.scaling = Scaling.measure(self._reader, windows, self._config.seed)
         self.taken: list[str] = []
+        if self._config.start.weights not in NO_PACKAGE:
+            card = read_card(find_model(self._config.start.weights))
+            if card.quantity == plan.quantity:
+                self.scaling = self.scaling.with_bands_of(plan.bands, card)
 
     def learner(self) -> Learner:
         """The network with its loss; raises GeoRasterError where it cannot be built."""

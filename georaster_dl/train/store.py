@@ -9,8 +9,8 @@ into files without compression. They are sparse: ground without labels takes no 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -22,10 +22,11 @@ from georaster_dl.errors import OutputError
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scene import SceneReader
 from georaster_dl.io.staging import explain_os_error, require_space
+from georaster_dl.legend import Legend
 from georaster_dl.sampling import LabelIndex, cell_side
 from georaster_dl.train.ground import Ground, is_labelled, open_labels
 
-__all__ = ["GroundStore", "StoreFolder", "StoredGround", "count_labels"]
+__all__ = ["GroundStore", "StoreFolder", "StoredGround", "count_labels", "keep_classes"]
 
 _STRIP_BYTES = 64 * 2**20
 _VALID, _LABELLED = 1, 2
@@ -123,6 +124,7 @@ class GroundStore:
             ground.scene.dtype,
         )
         self.marks = _Planes(prefix.with_suffix(".marks"), (rows, cols, 1), np.uint8)
+        self.lookup: npt.NDArray[np.int16] | None = None  # of classes that were left out
         self.labels = _Planes(prefix.with_suffix(".labels"), (rows, cols, 1), label)
 
     def read(
@@ -136,6 +138,8 @@ class GroundStore:
         labels = self.labels.read(rows, cols)[..., 0]
         missing = np.nan if labels.dtype == np.float32 else -1
         labels = np.where(marks & _LABELLED, labels, labels.dtype.type(missing))
+        if self.lookup is not None:
+            labels = np.where(labels >= 0, self.lookup[labels], labels)
         numbers = self.numbers.read(rows, cols).transpose(2, 0, 1)
         return numbers, (marks & _VALID) != 0, labels
 
@@ -179,6 +183,26 @@ class StoredGround:
                 raise
             raise explain_os_error(error, prefix.parent) from error
         return cls(ground, store, index)
+
+
+def keep_classes(stored: Sequence[StoredGround], kept: npt.NDArray[np.bool_]) -> list[StoredGround]:
+    """The same ground with these classes only; the others have no pixel anywhere."""
+    lookup = (np.cumsum(kept) - 1).astype(np.int16)
+    made = []
+    for each in stored:
+        legend = each.ground.legend
+        if legend is None or kept.all():
+            return list(stored)
+        classes = tuple(c for c, keep in zip(legend.classes, kept, strict=True) if keep)
+        each.store.lookup = lookup
+        made.append(
+            replace(
+                each,
+                ground=replace(each.ground, legend=Legend(classes)),
+                index=replace(each.index, counts=each.index.counts[:, kept]),
+            )
+        )
+    return made
 
 
 def _filled(ground: Ground, store: GroundStore, cell: int, reach: int, prefix: Path) -> LabelIndex:

@@ -46,15 +46,14 @@ def make_trainer(
     """The trainer of a run: best and last checkpoint, early stop, logs, progress."""
     training = plan.config.training
     devices = training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
-    checkpoint = ModelCheckpoint(
-        dirpath=folder.checkpoints,
-        filename="best",
-        monitor=SCORE,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
+    where: dict[str, Any] = {
+        "dirpath": folder.checkpoints,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
+    best = ModelCheckpoint(filename=folder.best.stem, monitor=SCORE, mode="max", **where)
+    # Lightning's own save_last comes only with a better score.
+    last = ModelCheckpoint(filename=folder.last.stem, **where)
     stop = EarlyStopping(
         SCORE, mode="max", patience=training.patience, check_on_train_epoch_end=True
     )
@@ -67,7 +66,7 @@ def make_trainer(
             max_epochs=training.epochs,
             gradient_clip_val=training.clip,
             logger=TensorBoardLogger(folder.path, name="", version="tensorboard"),
-            callbacks=[stop, checkpoint, _Told(folder, report, plan)],
+            callbacks=[stop, best, last, _Told(folder, report, plan)],
             plugins=[AtomicCheckpoints()],
             default_root_dir=folder.path,
             enable_progress_bar=False,

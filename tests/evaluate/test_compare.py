@@ -371,3 +371,18 @@ class TestRefused:
     def test_a_block_of_nothing(self):
         with pytest.raises(OptionError, match="at least 1 pixel"):
             EvaluateOptions(block=0)
+
+
+def test_a_class_that_the_map_names_but_lacks_keeps_its_name(tmp_path, make_tif):
+    from georaster_dl.io.style import class_names_tag
+    from georaster_dl.legend import Legend, MapClass
+
+    legend = Legend((MapClass(1, "water", (0, 0, 255)), MapClass(2, "forest", (0, 99, 0))))
+    mapped = make_tif(np.ones((20, 20), np.uint8), "map.tif", nodata=255)
+    with rasterio.open(mapped, "r+") as dataset:
+        dataset.update_tags(CLASS_NAMES=class_names_tag(legend))
+    truth = np.ones((20, 20), np.uint8)
+    truth[:5] = 2
+    found = evaluate(mapped, make_tif(truth, "truth.tif", nodata=255))
+    assert found.confusion.names == ("water", "forest")
+    assert found.confusion.counts.tolist() == [[300, 100], [0, 0]]
