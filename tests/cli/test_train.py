@@ -104,7 +104,10 @@ def test_train_then_use(geodl, ground, tmp_path):
     assert lines[-2:] == ["m.safetensors", "m_run"]
     said = ended.err.splitlines()
     assert [line.split()[1] for line in said if line.startswith("epoch")] == ["1/2", "2/2"]
-    assert all(line.startswith(("epoch", "geodl: warning: ")) for line in said)
+    told = [line for line in said if not line.startswith(("epoch", "geodl: warning: "))]
+    assert told[0].startswith("labelled pixels: train ")
+    assert " patches of 32 pixels an epoch" in told[1]
+    assert len(told) == 2
     card, network = load_model("m.safetensors")
     assert [c.name for c in card.classes] == ["field", "water", "wood"]
     assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
