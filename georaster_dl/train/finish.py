@@ -165,8 +165,11 @@ def _halo(plan: TrainingPlan, scaling: Scaling, network: nn.Module, stride: int)
     inputs = [_middle(ground.scene, scaling) for ground in plan.grounds[:_HALO_SCENES]]
     longest = max(max(image.shape[1:]) for image in inputs)
     tile = min(_HALO_TILE, round_up(longest // 2, stride))
-    if exact is not None and longest < 4 * stride:
-        return HaloFacts(default=min(exact, round_up(_UNMEASURED_HALO, stride)), exact=exact)
+    if longest < 4 * stride:
+        unmeasured = round_up(_UNMEASURED_HALO, stride)
+        if exact is None:
+            return HaloFacts(default=unmeasured, blend=unmeasured)
+        return HaloFacts(default=min(exact, unmeasured), exact=exact)
     default, changed = choose_halo(network, inputs, stride=stride, exact=exact, tile=tile)
     blend = 0 if exact is not None else default
     return HaloFacts(default=default, exact=exact, changed=round(changed, 6), blend=blend)
