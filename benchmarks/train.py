@@ -4,8 +4,8 @@
     python benchmarks/train.py speed --network default
     python benchmarks/train.py memory    scenes of 1024, 4096 and 10980 pixels a side
 
-``speed`` trains a U-Net ResNet-18, or the small default, with the same loop twice: on patches that the loader reads,
-varies (in worker processes, on the same processor), and on batches that are in memory already.
+``speed`` trains a U-Net ResNet-18, or the small default, with the same loop twice: on patches that
+the loader reads and varies on the same processor, and on batches that are in memory already.
 The ratio is the share of the network's own throughput that the loader sustains. ``memory`` runs
 the command and takes the peaks of its process and of its largest worker.
 """

@@ -152,7 +152,7 @@ class Setup:
 
     def _loader(self, patches: Any, batch: int, **more: Any) -> DataLoader[Any]:
         workers = self._config.training.workers
-        workers = _default_workers() if workers is None else workers
+        workers = _default_workers(self._device) if workers is None else workers
         return DataLoader(
             patches,
             batch_size=batch,
@@ -169,6 +169,12 @@ def _options(config: TrainConfig) -> dict[str, Any]:
     return {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
 
 
-def _default_workers() -> int:
-    """Reading hides behind the network with few processes; more would take its processor."""
-    return min(4, max(1, (os.cpu_count() or 2) // 2))
+def _default_workers(device: Device) -> int:
+    """Few processes: reading is cheap, and on the CPU they take the network's own cores.
+
+    With two cores none at all: reading in between costs less than threads that wait for each other.
+    """
+    cores = os.cpu_count() or 2
+    if not device.is_cuda and cores <= 2:
+        return 0
+    return min(4, max(1, cores // 2))

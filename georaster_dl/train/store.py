@@ -1,4 +1,4 @@
-"""The training ground decoded once: numbers and labels in plain files that patches are cut from.
+"""The training ground decoded once: numbers and labels in a plain file that patches are cut from.
 
 Patches are drawn all over a scene, epoch after epoch. Cutting them from compressed files would
 decode a block of many patches for each, burning labels or reprojecting them anew would cost as
@@ -64,68 +64,35 @@ class StoreFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-class _Planes:
-    """Numbers (rows, cols, planes) in a file, read and written window by window.
+class GroundStore:
+    """Numbers, validity and labels of one scene, pixel by pixel in a file, cut into windows.
 
-    Not memory-mapped: mapped pages count as the process's own, and would grow with the scene. Not
-    kept open either: forked processes share the place in an open file, and would move it under
-    each other while they read.
+    All that a pixel has lies together, so a line of a window is one read. The file is not
+    memory-mapped: mapped pages count as the process's own, and would grow with the scene.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: npt.DTypeLike) -> None:
-        self._path = path
-        self._shape = shape
-        self._dtype = np.dtype(dtype)
+    def __init__(self, prefix: Path, ground: Ground) -> None:
+        self._path = prefix.with_suffix(".pixels")
+        self._shape = ground.scene.shape
+        label = np.float32 if ground.legend is None else np.int16
+        self._pixel = np.dtype(
+            [
+                ("numbers", ground.scene.dtype, (len(ground.scene.planes),)),
+                ("label", label),
+                ("marks", np.uint8),
+            ]
+        )
+        self.lookup: npt.NDArray[np.int16] | None = None  # of classes that were left out
+
+    @property
+    def bytes_per_pixel(self) -> int:
+        """What a decoded pixel takes on the disk."""
+        return self._pixel.itemsize
 
     def create(self) -> None:
         """Make the file, full of zeros."""
         with self._path.open("wb") as file:
-            file.truncate(int(np.prod(self._shape, dtype=np.int64)) * self._dtype.itemsize)
-
-    def read(self, rows: slice, cols: slice) -> npt.NDArray[Any]:
-        """(rows, cols, planes) of a window."""
-        shape = rows.stop - rows.start, cols.stop - cols.start, self._shape[2]
-        out = np.empty(shape, self._dtype)
-        with self._path.open("rb", buffering=0) as file:
-            for line, place in zip(out, self._places(rows, cols), strict=True):
-                file.seek(place)
-                file.readinto(memoryview(line.reshape(-1).view(np.uint8)))
-        return out
-
-    def write(self, rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
-        """Write (rows, cols, planes) of a window."""
-        with self._path.open("r+b", buffering=0) as file:
-            for line, place in zip(block, self._places(rows, cols), strict=True):
-                file.seek(place)
-                _write_all(file, np.ascontiguousarray(line, self._dtype).tobytes())
-
-    def _places(self, rows: slice, cols: slice) -> Iterator[int]:
-        """Where in the file each line of a window begins."""
-        for row in range(rows.start, rows.stop):
-            yield (row * self._shape[1] + cols.start) * self._shape[2] * self._dtype.itemsize
-
-
-def _write_all(file: BinaryIO, content: bytes) -> None:
-    # An unbuffered file may take only a part, on a disk that is nearly full for example.
-    written = 0
-    while written < len(content):
-        written += file.write(content[written:])
-
-
-class GroundStore:
-    """Numbers, validity and labels of one scene, cut into windows."""
-
-    def __init__(self, prefix: Path, ground: Ground) -> None:
-        rows, cols = ground.scene.shape
-        label = np.float32 if ground.legend is None else np.int16
-        self.numbers = _Planes(
-            prefix.with_suffix(".numbers"),
-            (rows, cols, len(ground.scene.planes)),
-            ground.scene.dtype,
-        )
-        self.marks = _Planes(prefix.with_suffix(".marks"), (rows, cols, 1), np.uint8)
-        self.lookup: npt.NDArray[np.int16] | None = None  # of classes that were left out
-        self.labels = _Planes(prefix.with_suffix(".labels"), (rows, cols, 1), label)
+            file.truncate(self._shape[0] * self._shape[1] * self._pixel.itemsize)
 
     def read(
         self, rows: slice, cols: slice
@@ -134,14 +101,63 @@ class GroundStore:
 
         Labels are class indexes with -1 where there is none, or numbers with NaN.
         """
-        marks = self.marks.read(rows, cols)[..., 0]
-        labels = self.labels.read(rows, cols)[..., 0]
+        pixels = self._pixels(rows, cols)
+        marks, labels = pixels["marks"], pixels["label"]
         missing = np.nan if labels.dtype == np.float32 else -1
         labels = np.where(marks & _LABELLED, labels, labels.dtype.type(missing))
         if self.lookup is not None:
             labels = np.where(labels >= 0, self.lookup[labels], labels)
-        numbers = self.numbers.read(rows, cols).transpose(2, 0, 1)
-        return numbers, (marks & _VALID) != 0, labels
+        return pixels["numbers"].transpose(2, 0, 1), (marks & _VALID) != 0, labels
+
+    def valid(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
+        """Where a window was measured, (rows, cols)."""
+        valid: npt.NDArray[np.bool_] = (self._pixels(rows, cols)["marks"] & _VALID) != 0
+        return valid
+
+    def write_labels(self, rows: slice, cols: slice, labels: npt.NDArray[Any]) -> None:
+        """Write the labels (rows, cols) of a window that holds nothing yet."""
+        pixels = np.zeros(labels.shape, self._pixel)
+        pixels["label"] = labels
+        pixels["marks"] = is_labelled(labels) * np.uint8(_LABELLED)
+        self._write(rows, cols, pixels)
+
+    def write_numbers(
+        self, rows: slice, cols: slice, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_]
+    ) -> None:
+        """Add stored numbers (bands, rows, cols) and where they are valid; the rest is unlabelled."""
+        pixels = self._pixels(rows, cols)
+        pixels["numbers"] = numbers.transpose(1, 2, 0)
+        pixels["marks"] = np.where(valid, pixels["marks"] | _VALID, 0)
+        self._write(rows, cols, pixels)
+
+    def _pixels(self, rows: slice, cols: slice) -> npt.NDArray[Any]:
+        length = (cols.stop - cols.start) * self._pixel.itemsize
+        lines = bytearray()
+        # Not kept open: forked processes would move the place in it under each other.
+        with self._path.open("rb", buffering=0) as file:
+            for place in self._places(rows, cols):
+                file.seek(place)
+                lines += file.read(length)
+        pixels = np.frombuffer(lines, self._pixel)
+        return pixels.reshape(rows.stop - rows.start, cols.stop - cols.start)
+
+    def _write(self, rows: slice, cols: slice, pixels: npt.NDArray[Any]) -> None:
+        with self._path.open("r+b", buffering=0) as file:
+            for line, place in zip(pixels, self._places(rows, cols), strict=True):
+                file.seek(place)
+                _write_all(file, line.tobytes())
+
+    def _places(self, rows: slice, cols: slice) -> Iterator[int]:
+        """Where in the file each line of a window begins."""
+        for row in range(rows.start, rows.stop):
+            yield (row * self._shape[1] + cols.start) * self._pixel.itemsize
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    # An unbuffered file may take only a part, on a disk that is nearly full for example.
+    written = 0
+    while written < len(content):
+        written += file.write(content[written:])
 
 
 @dataclass(frozen=True)
@@ -174,8 +190,7 @@ class StoredGround:
             with np.load(counted) as counts:
                 return cls(ground, store, LabelIndex(ground.scene.shape, cell, **counts))
         try:
-            for planes in (store.numbers, store.marks, store.labels):
-                planes.create()
+            store.create()
             index = _filled(ground, store, cell, reach, prefix)
             np.savez(counted, rows=index.rows, cols=index.cols, counts=index.counts)
         except OSError as error:
@@ -214,24 +229,18 @@ def _filled(ground: Ground, store: GroundStore, cell: int, reach: int, prefix: P
             strip = labels.read(rows, slice(0, n_cols))
             known = is_labelled(strip)
             for cols in _runs(np.any(known, axis=0)):
-                store.labels.write(rows, cols, strip[:, cols, None])
-                store.marks.write(rows, cols, known[:, cols, None] * np.uint8(_LABELLED))
+                store.write_labels(rows, cols, strip[:, cols])
             down, across = np.nonzero(known)
             labelled[(down + rows.start) // cell, across // cell] = True
     needed = _widened(labelled, -(-reach // cell))
-    of_pixel = ground.scene.dtype.itemsize * len(ground.scene.planes) + 5
-    require_space(prefix, int(needed.sum()) * cell**2 * of_pixel)
+    require_space(prefix, int(needed.sum()) * cell**2 * store.bytes_per_pixel)
     counts = np.zeros((*labelled.shape, ground.columns), np.int64)
     with gdal_environment(), SceneReader(ground.scene) as reader:
         for rows in _strips(ground, cell):
             cells = needed[rows.start // cell : -(-rows.stop // cell)].any(axis=0)
             for span in _runs(cells):
                 cols = slice(span.start * cell, min(span.stop * cell, n_cols))
-                numbers, valid = reader.read(rows, cols)
-                store.numbers.write(rows, cols, numbers.transpose(1, 2, 0))
-                marks = store.marks.read(rows, cols)[..., 0]
-                marks = np.where(valid, marks | _VALID, 0).astype(np.uint8)
-                store.marks.write(rows, cols, marks[..., None])
+                store.write_numbers(rows, cols, *reader.read(rows, cols))
                 _count(store.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
     return LabelIndex.of(ground.scene.shape, cell, counts)
 
@@ -243,10 +252,10 @@ def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:
     whole = slice(0, ground.scene.shape[1])
     with gdal_environment(), open_labels(ground, where) as labels:
         for rows in _strips(ground, index.cell):
-            marks = stored.store.marks.read(rows, whole)[..., 0]
             found = labels.read(rows, whole)
             missing = np.nan if ground.legend is None else -1
-            found = np.where(marks & _VALID, found, found.dtype.type(missing))
+            valid = stored.store.valid(rows, whole)
+            found = np.where(valid, found, found.dtype.type(missing))
             _count(found, counts, (rows.start, 0), index.cell)
     return LabelIndex.of(index.shape, index.cell, counts)
 

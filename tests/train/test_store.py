@@ -113,7 +113,11 @@ def test_runs_are_the_flags_that_are_set(flags):
 def test_windows_are_crops_of_what_was_written(shared_store, row, col, height, width):
     store, whole = shared_store
     rows, cols = slice(row, min(row + height, 60)), slice(col, min(col + width, 70))
-    np.testing.assert_array_equal(store.numbers.read(rows, cols), whole[rows, cols])
+    numbers, valid, labels = store.read(rows, cols)
+    expected = np.where(whole[0] > 0, whole, 0)[:, rows, cols]
+    np.testing.assert_array_equal(np.where(valid, numbers, 0), expected)
+    np.testing.assert_array_equal(valid, whole[0, rows, cols] > 0)
+    np.testing.assert_array_equal(labels, np.where(valid, whole[1, rows, cols], np.nan))
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +127,13 @@ def shared_store(tmp_path_factory):
     scene = SimpleNamespace(shape=(60, 70), planes=(1, 2, 3), dtype=np.dtype("float32"))
     ground = SimpleNamespace(scene=scene, legend=None)
     store = GroundStore(tmp_path_factory.mktemp("store") / "000000", ground)
-    whole = np.random.default_rng(0).normal(size=(60, 70, 3)).astype(np.float32)
-    store.numbers.create()
-    store.numbers.write(slice(0, 33), slice(0, 70), whole[:33])
-    store.numbers.write(slice(33, 60), slice(0, 20), whole[33:, :20])
-    store.numbers.write(slice(33, 60), slice(20, 70), whole[33:, 20:])
+    whole = np.random.default_rng(0).normal(size=(3, 60, 70)).astype(np.float32)
+    store.create()
+    for rows, cols in (
+        (slice(0, 33), slice(0, 70)),
+        (slice(33, 60), slice(0, 20)),
+        (slice(33, 60), slice(20, 70)),
+    ):
+        store.write_labels(rows, cols, whole[1, rows, cols])
+        store.write_numbers(rows, cols, whole[:, rows, cols], whole[0, rows, cols] > 0)
     return store, whole
