@@ -30,23 +30,30 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     """Tell a scene's bands, wavelengths, nodata and resolution.
 
     With a model: whether it fits, and how many tiles, how much memory and time a run would take.
+    Without: which bundled model geodl segment would take.
     """
     from georaster_dl.io.reader import open_scene
     from georaster_dl.models.package import find_model
     from georaster_dl.predict.estimate import nodata_share
+    from georaster_dl.predict.plausible import calibration_warning
 
     package = None if model is None else find_model(model)
     settings = scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"])
     opened = open_scene(scene, settings)
     nodata = nodata_share(opened)
     facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}
+    facts["warning"] = calibration_warning(opened)
     if not as_json:
         _print(facts)  # also where the model turns out not to fit: then it is needed most
-    if package is not None:
+    if package is None:
+        facts["choice"] = _choice(opened)
+    else:
         facts["model"] = _model_facts(opened, package)
     if as_json:
         click.echo(json.dumps(facts))
-    elif package is not None:
+    elif package is None:
+        _print_choice(facts["choice"])
+    else:
         _print_model(facts["model"])
 
 
@@ -73,6 +80,20 @@ def _crs_name(crs: Any) -> str:
     return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
 
 
+def _choice(scene: Scene) -> dict[str, str | None]:
+    """The bundled model that a run would take, or the reason why none."""
+    from georaster_dl.errors import BandMismatchError
+    from georaster_dl.models.package import read_card
+    from georaster_dl.predict.choose import choose_model
+
+    try:
+        card = read_card(choose_model(scene))
+    except BandMismatchError as error:
+        reason = str(error).replace(scene.name, "the scene").partition(". ")[0]
+        return {"model": None, "version": None, "reason": reason}
+    return {"model": card.name, "version": card.version, "reason": None}
+
+
 def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
     from georaster_dl.memory import available_memory
     from georaster_dl.models.package import read_card
@@ -81,17 +102,18 @@ def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
     from georaster_dl.predict.plan import make_plan
 
     card: Card = read_card(package)
-    fitted = fit_scene(scene, card)
-    plan = make_plan(fitted.shape, card, memory=available_memory())
+    fit = fit_scene(scene, card)
+    plan = make_plan(scene.shape, fit.card, memory=available_memory())
     return {
         "name": card.name,
         "task": card.task,
-        "bands": [band.name for band in fitted.bands],
+        "bands": [band.name for band in fit.scene.bands],
+        "absent": list(fit.absent),
         "tiles": len(plan.tiling),
         "tile": list(plan.tiling.tile_shape),
         "halo": plan.tiling.halo,
         "memory_mib": round(plan.memory / 2**20),
-        "cpu_seconds": round(estimated_seconds(plan, card), 1),
+        "cpu_seconds": round(estimated_seconds(plan, fit.card), 1),
     }
 
 
@@ -108,6 +130,8 @@ def _print(facts: dict[str, Any]) -> None:
         click.echo(_band_line(number, band))
     if len(facts["bands"]) > _MOST_BANDS:
         click.echo(f"  ... and {len(facts['bands']) - _MOST_BANDS} more (--json lists all)")
+    if facts["warning"] is not None:
+        click.echo(f"warning: {facts['warning']}")
 
 
 def _band_line(number: int, band: dict[str, Any]) -> str:
@@ -121,9 +145,17 @@ def _band_line(number: int, band: dict[str, Any]) -> str:
     return f"  {number:3d}  {band['name']}{wave}{meaning}{nodata}{'' if band['good'] else '  bad band'}"
 
 
+def _print_choice(choice: dict[str, str | None]) -> None:
+    if choice["model"] is None:
+        click.echo(f"geodl segment would take no model: {choice['reason']}")
+    else:
+        click.echo(f"geodl segment would take {choice['model']} {choice['version']}")
+
+
 def _print_model(facts: dict[str, Any]) -> None:
     rows, cols = facts["tile"]
-    click.echo(f"{facts['name']} fits, reading {', '.join(facts['bands'])}")
+    without = f", without {', '.join(facts['absent'])}" if facts["absent"] else ""
+    click.echo(f"{facts['name']} fits, reading {', '.join(facts['bands'])}{without}")
     click.echo(
         f"{facts['tiles']} tiles of {rows} x {cols} with a halo of {facts['halo']}, about "
         f"{facts['memory_mib']} MiB beside the program itself, about {facts['cpu_seconds']:.0f} s of computing on this CPU"

@@ -146,6 +146,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     facts = [
         ("predicts", _quantity(card)),
         ("bands", shown + (f" and {rest} more" if rest > 0 else "")),
+        ("needs", f"{card.needs_text}; other bands may be absent" if card.needs else ""),
         ("values", card.quantity),
         ("resolution", _resolution(card)),
         ("network", f"{network}, stride {card.stride}"),
@@ -155,7 +156,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
             f"{card.cost.macs_per_pixel / 1000:.4g} kMAC and {card.cost.bytes_per_pixel:.4g} bytes per pixel",
         ),
         ("calibration", _calibration(card)),
-        *(("accuracy", f"{value:#.3g}  {name}") for name, value in card.metrics.items()),
+        *(("measured", f"{value:#.3g}  {name}") for name, value in card.metrics.items()),
         *((name, text) for name, text in card.training.items()),
         ("licence", card.licence),
         ("weights", f"sha256 {card.weights_sha256[:16]}..."),
@@ -208,6 +209,9 @@ def check_command(model: str, debug: bool) -> None:
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to make."
 )
 @click.option(
+    "--bands", metavar="B02,B03,...", help="ONNX: the model's bands that there are; default all."
+)
+@click.option(
     "--tile", type=int, default=512, show_default=True, help="ONNX: rows and cols of the input."
 )
 @click.option(
@@ -221,7 +225,7 @@ def check_command(model: str, debug: bool) -> None:
 def export_command(model: str, kind: str, output: Path, overwrite: bool, **given: Any) -> None:
     """Export MODEL: its card as a STAC item, or its network as ONNX for QGIS Deepness."""
     from georaster_dl.models.export import export_onnx, export_stac
-    from georaster_dl.models.package import find_model
+    from georaster_dl.models.package import find_model, read_card
 
     package = find_model(model)
     if kind == "stac":
@@ -229,5 +233,14 @@ def export_command(model: str, kind: str, output: Path, overwrite: bool, **given
         click.echo(f"{output}")
         return
     scaling = {key: given[key] for key in ("tile", "scale", "offset")}
-    difference = export_onnx(package, output, **scaling, overwrite=overwrite)
+    names = given["bands"]
+    bands = None if names is None else [name.strip() for name in names.split(",")]
+    difference = export_onnx(package, output, bands=bands, **scaling, overwrite=overwrite)
     click.echo(f"{output}  (output within {difference:.1g} of the network's)")
+    card = read_card(package)
+    read = [band.name for band in card.bands if bands is None or band.name in bands]
+    shown = ", ".join(read[:_MOST_BANDS]) + (", ..." if len(read) > _MOST_BANDS else "")
+    click.echo(
+        f"it reads {shown} as Deepness gives them, numbers / 255, and takes {card.quantity} to be "
+        f"number x {given['scale']:g} {given['offset']:+g}"
+    )

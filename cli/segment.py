@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,12 @@ from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
     from georaster_dl.models.card import Card
-    from georaster_dl.predict.options import Outputs, SegmentOptions
+    from georaster_dl.predict.options import Outputs, Report, SegmentOptions
     from georaster_dl.predict.segment import Summary
 
 __all__ = ["segment"]
 
-_DEFAULT_MODEL = "landcover-sample"
+_MOST_BANDS = 16
 _STORED = ("uint8", "float32")
 
 
@@ -80,7 +81,8 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
     scene. The map is a cloud-optimised GeoTIFF with class names and colours, or with values as
-    float32; --probabilities, --confidence and --polygons are for classes.
+    float32; --probabilities, --confidence and --polygons are for classes. Without -m a Sentinel-2
+    scene is mapped by the bundled model s2-landcover.
 
     \b
     geodl segment scene.tif
@@ -92,19 +94,49 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     from georaster_dl.models.package import find_model, read_card
     from georaster_dl.predict.segment import segment as run
 
-    model = find_model(given["model"] or _DEFAULT_MODEL)
-    card = read_card(model)
+    model = None if given["model"] is None else find_model(given["model"])
+    card = None if model is None else read_card(model)
     outputs, options = _outputs(scene, card, given), _options(given)
+    talking = progress == "bar" and not quiet
     with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
-        summary = run(scene, model, outputs, options, report)
-        if card.caution:
-            report("warning", {"message": f"{model.stem}: {card.caution}"})
+        summary = run(scene, model, outputs, options, _spoken(report) if talking else report)
+        if summary.card.caution:
+            report("warning", {"message": f"{summary.model.stem}: {summary.card.caution}"})
         report("done", _facts(summary))
-    if progress == "bar" and not quiet:
-        _print(summary, card)
+    if talking:
+        _print(summary)
 
 
-def _outputs(scene: tuple[str, ...], card: Card, given: dict[str, Any]) -> Outputs:
+def _spoken(report: Report) -> Report:
+    """The report that also says, once, which model was chosen and how it reads the scene's bands."""
+    said = set()
+
+    def tell(event: str, facts: Mapping[str, Any]) -> None:
+        report(event, facts)
+        for line in _lines(event, facts):
+            if line not in said:  # a run that starts over tells its start again
+                said.add(line)
+                click.echo(line, err=True)
+
+    return tell
+
+
+def _lines(event: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    if event == "model":
+        scores = ", ".join(f"{name} {value:.2f}" for name, value in facts["metrics"].items())
+        yield (
+            f"no model named: using {facts['model']} {facts['version']} "
+            f"({scores}{'; ' if scores else ''}geodl models show {facts['model']})"
+        )
+    if event == "start" and facts["absent"]:
+        yield f"{facts['model']} runs without {', '.join(facts['absent'])} (absent in the scene)"
+    if event == "start" and facts["taken_for"]:
+        taken = [f"{band} for {name}" for name, band in facts["taken_for"].items()]
+        rest = ", ..." if len(taken) > _MOST_BANDS else ""
+        yield f"by wavelength it takes {', '.join(taken[:_MOST_BANDS])}{rest}"
+
+
+def _outputs(scene: tuple[str, ...], card: Card | None, given: dict[str, Any]) -> Outputs:
     from georaster_dl.predict.options import Outputs
 
     mapped = given["output"] or Path(f"{_stem(scene[0])}_{_subject(card)}.tif")
@@ -130,9 +162,9 @@ def _stem(scene: str) -> str:
     return path.absolute().stem or "scene"
 
 
-def _subject(card: Card) -> str:
-    """What the map is of, as part of a file's name."""
-    if card.target is None:
+def _subject(card: Card | None) -> str:
+    """What the map is of, as part of a file's name; the model that is taken by default has classes."""
+    if card is None or card.target is None:
         return "landcover"
     return re.sub(r"\W+", "_", card.target.name.lower()).strip("_") or "values"
 
@@ -176,11 +208,11 @@ def _facts(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _print(summary: Summary, card: Card) -> None:
-    counts, values = summary.counts, summary.values
-    if card.target is not None and values is not None:
+def _print(summary: Summary) -> None:
+    counts, values, target = summary.counts, summary.values, summary.card.target
+    if target is not None and values is not None:
         click.echo(
-            f"{card.target.label}: mean {values.mean:.4g}, from {values.min:.4g} to {values.max:.4g}"
+            f"{target.label}: mean {values.mean:.4g}, from {values.min:.4g} to {values.max:.4g}"
         )
     else:
         total = sum(counts.values())

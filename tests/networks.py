@@ -1,7 +1,12 @@
-"""Small networks whose behaviour over tiles is known."""
+"""Small networks whose behaviour is known, over tiles or without some of their bands."""
 
 import torch
 from torch import nn
+
+from georaster_dl.bands import SENTINEL2
+from georaster_dl.models.card import Architecture
+from georaster_dl.models.package import network_of, save_model
+from tests.cards import card
 
 
 class Planes(nn.Module):
@@ -45,3 +50,39 @@ def seeded(network, seed=0):
             module.weight.data.uniform_(0.5, 2, generator=generator)
             module.bias.data.normal_(generator=generator)
     return network.eval()
+
+
+S2_NAMES = tuple(band.name for band in SENTINEL2 if band.name != "B10")
+S2_NEEDS = (("B03",), ("B04",), ("B08", "B8A"))
+S2_OPTIONS = {"mixed": 8, "widths": [4, 6], "optional_bands": True}
+S2_EXACT = 8  # as the halo probe finds it
+
+
+def optional_card(**fields):
+    """Card of a small model of 12 bands of Sentinel-2, most of which may be absent."""
+    described = card(
+        **{"bands": S2_NAMES, "stride": 2, "default": 8, "exact": S2_EXACT, "name": "s2-landcover"}
+        | fields
+    )
+    architecture = Architecture(name="spectral_unet", options=S2_OPTIONS)
+    return described.model_copy(update={"architecture": architecture, "needs": S2_NEEDS})
+
+
+def optional_network(described):
+    """Network of such a card whose random weights make much of which bands are there."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = seeded(network_of(described))
+    generator = torch.Generator().manual_seed(1)
+    for layer in network.encoder.presence.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight.data = torch.randn(layer.weight.shape, generator=generator) * 0.5
+            layer.bias.data = torch.randn(layer.bias.shape, generator=generator) * 0.5
+    return network
+
+
+def save_optional(path, **fields):
+    """Save such a model; returns its path."""
+    described = optional_card(**fields)
+    save_model(path, described, optional_network(described))
+    return path

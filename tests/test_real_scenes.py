@@ -132,10 +132,39 @@ def test_thirteen_band_file(geodl, real_data, model):
 
 
 @pytest.mark.skipif("landcover-sample" not in builtin_models(), reason="no bundled model is here")
-def test_bundled_model_is_the_default(geodl, real_data):
-    ended = geodl("segment", real_data / "s2_slovenia" / "scene_1.tif")
+def test_bundled_model(geodl, real_data):
+    scene = real_data / "s2_slovenia" / "scene_1.tif"
+    ended = geodl("segment", scene, "-m", "landcover-sample")
     assert ended.code == 0
     card = read_card(builtin_models()["landcover-sample"])
     with rasterio.open("scene_1_landcover.tif") as made:
         assert made.tags()["GEORASTER_DL_MODEL"] == f"{card.name} {card.version}"
         assert set(np.unique(made.read(1))) <= {c.value for c in card.classes} | {NODATA}
+
+
+def test_sentinel2_model_on_the_held_out_part_of_a_product(geodl, safe):
+    """What docs/benchmarks.md says of the network holds for the map that users get."""
+    assert geodl("segment", safe, "-o", "map.tif").code == 0
+    with rasterio.open("map.tif") as made:
+        mapped = made.read(1)[812:]
+    with rasterio.open(next(safe.rglob("R60m/*_SCL_60m.jp2"))) as source:
+        scl = source.read(1)[812:]
+    # Values of the map that are right for a number of the scene classification.
+    right = {3: (8,), 4: (1, 2, 3), 5: (4, 5), 6: (6,), 8: (7,), 9: (7,), 10: (7,)}
+    known = np.isin(scl, list(right)) & (mapped != NODATA)
+    correct = np.zeros(scl.shape, bool)
+    for number, values in right.items():
+        correct |= (scl == number) & np.isin(mapped, values)
+    assert correct[known].mean() >= 0.92
+
+
+def test_sentinel2_model_on_the_held_out_half_of_three_dates(geodl, real_data):
+    with rasterio.open(real_data / "s2_slovenia" / "lulc.tif") as source:
+        cover = source.read(1)[52:]
+    for date in (3, 4, 5):
+        scene = real_data / "s2_slovenia" / f"scene_{date}.tif"
+        assert geodl("segment", scene, "-o", f"{date}.tif").code == 0
+        with rasterio.open(f"{date}.tif") as made:
+            mapped = made.read(1)[52:]
+        assert (mapped == 1)[cover == 2].mean() >= 0.9
+        assert (mapped == 2)[cover == 3].mean() >= 0.6

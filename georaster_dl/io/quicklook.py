@@ -21,7 +21,8 @@ __all__ = ["red_green_blue", "stretched", "write_quicklook", "write_value_quickl
 _LONGEST_LEGEND = 24
 _RAMP_ROWS = 12  # rows of a legend that it takes, name and "no data" included
 _NODATA_GREY = 0.82
-_RED_GREEN_BLUE_NM = (665.0, 560.0, 490.0)
+# Natural colours; without blue the usual false ones, in which vegetation is red.
+_COMPOSITES_NM = ((665.0, 560.0, 490.0), (842.0, 665.0, 560.0))
 _TOLERANCE_NM = 40.0
 
 
@@ -42,7 +43,7 @@ def write_quicklook(
     ----------
     out_png : the picture.
     image : (3, rows, cols) red, green, blue in any unit, or None for the map alone. It is stretched
-        between the 1st and 98th percentile of the valid pixels, for display only.
+        between percentiles of the valid pixels, for display only.
     image_valid : (rows, cols) True where ``image`` holds data; None where all of it does.
     classes : (rows, cols) pixel values of ``legend``. Everything else is drawn as "no data".
     legend : classes of the map; only those present are listed.
@@ -60,7 +61,12 @@ def write_quicklook(
     gaps = not np.isin(classes, legend.values).all()
     write_page(
         out_png,
-        _beside(image, image_valid, ("Classes", _map_colors(classes, legend))),
+        _beside(
+            image,
+            image_valid,
+            ("Classes", _map_colors(classes, legend)),
+            cloud=_clouds(classes, legend),
+        ),
         key=partial(_legend, entries=entries, hidden=hidden, gaps=gaps),
         n_rows=len(entries) + bool(hidden) + 1,
         resolution_m=resolution_m,
@@ -113,6 +119,7 @@ def _beside(
     image: npt.NDArray[np.floating[Any]] | None,
     valid: npt.NDArray[np.bool_] | None,
     mapped: tuple[str, npt.NDArray[np.float64]],
+    cloud: npt.NDArray[np.bool_] | None = None,
 ) -> list[tuple[str, npt.NDArray[np.float64]]]:
     """The pictures: the image, where there is one, and the coloured map."""
     if image is None:
@@ -123,41 +130,62 @@ def _beside(
             f"A quicklook needs an image of shape {(3, *shape)} for this map, but got {image.shape}; "
             f"read both at the same size."
         )
-    return [("Image", stretched(image, valid)), mapped]
+    return [("Image", stretched(image, valid, cloud)), mapped]
 
 
 def red_green_blue(bands: Sequence[Band]) -> list[int]:
-    """Bands nearest to red, green and blue; the first one or three where wavelengths do not say."""
-    picked = []
-    for centre in _RED_GREEN_BLUE_NM:
-        known = [i for i, b in enumerate(bands) if b.wavelength_nm is not None]
-        near = min(known, key=lambda i: abs((bands[i].wavelength_nm or 0) - centre), default=None)
-        if near is None or abs((bands[near].wavelength_nm or 0) - centre) > _TOLERANCE_NM:
-            return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
-        picked.append(near)
-    return picked
+    """Bands to show as red, green and blue.
+
+    Those nearest to these colours; without blue near infrared, red and green; the first one or
+    three where wavelengths do not say.
+    """
+    for composite in _COMPOSITES_NM:
+        picked = [_nearest(bands, centre) for centre in composite]
+        if None not in picked:
+            return [index for index in picked if index is not None]
+    return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
+
+
+def _nearest(bands: Sequence[Band], centre_nm: float) -> int | None:
+    apart = {
+        i: abs(b.wavelength_nm - centre_nm)
+        for i, b in enumerate(bands)
+        if b.wavelength_nm is not None
+    }
+    near = min(apart, key=lambda i: apart[i], default=None)
+    return None if near is None or apart[near] > _TOLERANCE_NM else near
 
 
 def stretched(
-    image: npt.NDArray[np.floating[Any]], valid: npt.NDArray[np.bool_] | None
+    image: npt.NDArray[np.floating[Any]],
+    valid: npt.NDArray[np.bool_] | None,
+    cloud: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return (rows, cols, 3) in 0..1, stretched by percentiles of the valid pixels, others hatched.
 
-    One stretch for the three bands keeps the hue; the root keeps land visible beside clouds.
+    Each band starts at its own darkest pixels, which takes off haze; one range for all three keeps
+    the hue; the root keeps dark land visible. What is under ``cloud`` (rows, cols) has no say,
+    unless there is nothing else.
     """
     good = np.isfinite(image).all(axis=0)
     if valid is not None:
         good &= valid
     shown = np.full((*image.shape[1:], 3), _NODATA_GREY)
     if good.any():
-        pixels = image[:, good].astype(np.float64)
-        low, high = np.percentile(pixels, [1, 98])
-        if high > low:
-            shown[good] = np.sqrt(np.clip((pixels - low) / (high - low), 0, 1)).T
-        else:
-            shown[good] = 0.5
+        clear = good if cloud is None else good & ~cloud
+        judged = image[:, clear if clear.any() else good].astype(np.float64)
+        low = np.percentile(judged, 1, axis=1, keepdims=True)
+        span = np.percentile(judged - low, 98)
+        pixels = image[:, good].astype(np.float64) - low
+        shown[good] = np.sqrt(np.clip(pixels / span, 0, 1)).T if span > 0 else 0.5
     shown[~good] = _hatched(good.shape)[~good]
     return shown
+
+
+def _clouds(classes: npt.NDArray[Any], legend: Legend) -> npt.NDArray[np.bool_]:
+    """Where the map itself says that the image shows clouds."""
+    values = [entry.value for entry in legend.classes if entry.name.casefold() == "cloud"]
+    return np.isin(classes, values)
 
 
 def _map_colors(classes: npt.NDArray[Any], legend: Legend) -> npt.NDArray[np.float64]:

@@ -10,11 +10,11 @@ import json
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from georaster_dl.bands import Band
+from georaster_dl.bands import SENTINEL2, Band, find_band
 from georaster_dl.errors import SceneError
 
 __all__ = ["AssetBand", "is_item", "read_item"]
@@ -58,16 +58,30 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
         )
     # Earth Search subtracts the Sentinel-2 offset itself on most items and still lists it.
     subtracted = item.get("properties", {}).get("earthsearch:boa_offset_applied") is True
+    sentinel2 = _is_sentinel2(item.get("properties", {}))
     found: dict[str, AssetBand] = {}
     for asset in item["assets"].values():
         for band in _asset_bands(asset, source, offset_applied=subtracted):
-            found.setdefault(band.band.name, band)
+            meant = _sentinel2_name(band.band) if sentinel2 else band.band
+            found.setdefault(meant.name, replace(band, band=meant))
     if not found:
         raise SceneError(
             f"No asset of the STAC item {source} lists bands (eo:bands or bands), so it cannot be told "
             f"what they are; give the band files themselves and --bands."
         )
     return tuple(found.values())
+
+
+def _is_sentinel2(properties: Mapping[str, Any]) -> bool:
+    """Whether the item is of that mission; ``platform`` is one satellite, ``constellation`` all."""
+    stated = (properties.get("constellation"), properties.get("platform"))
+    return any(str(name).lower().startswith("sentinel-2") for name in stated)
+
+
+def _sentinel2_name(band: Band) -> Band:
+    """The band by the mission's own name: catalogues call B8A ``nir08``, but mean the same."""
+    place = find_band(band, SENTINEL2)
+    return band if place is None else replace(band, name=SENTINEL2[place].name)
 
 
 def _load(source: str) -> dict[str, Any]:

@@ -83,6 +83,7 @@ Pixels = Annotated[int, Field(ge=0, le=4096)]
 Share = Annotated[float, Field(ge=0, le=1)]
 OptionValue = Annotated[bool | int | float | str | list[int] | None, PlainValidator(_bounded)]
 OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+OneOf = Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
 
 
 class _Part(BaseModel):
@@ -197,6 +198,8 @@ class Card(_Part):
 
     Attributes
     ----------
+    needs : groups of bands of which a scene must have at least one each; the others may be absent,
+        and the network is told which. Every band is needed where there are no groups.
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
     classes, target : one of them: the classes of a segmentation, the quantity of a regression.
@@ -217,6 +220,7 @@ class Card(_Part):
     task: Literal["segmentation", "regression"] = "segmentation"
     architecture: Architecture
     bands: Annotated[tuple[CardBand, ...], Field(min_length=1, max_length=2048)]
+    needs: Annotated[tuple[OneOf, ...], Field(max_length=64)] = ()
     quantity: Word = "reflectance"
     resolution_m: tuple[Metres, Metres] | None = None
     classes: Annotated[tuple[CardClass, ...], Field(max_length=1024)] = ()
@@ -254,6 +258,17 @@ class Card(_Part):
         names = [band.name for band in self.bands]
         if len(set(names)) < len(names):
             raise ValueError("bands must have distinct names")
+        return self
+
+    @model_validator(mode="after")
+    def _needs_can_be_met(self) -> Self:
+        unknown = {name for group in self.needs for name in group} - {b.name for b in self.bands}
+        if unknown:
+            raise ValueError(f"needs names {min(unknown)!r}, which is none of the bands")
+        if self.needs and not self.optional_bands:
+            raise ValueError(
+                "needs lets bands be absent, so architecture.options.optional_bands must be true"
+            )
         return self
 
     @model_validator(mode="after")
@@ -306,7 +321,18 @@ class Card(_Part):
 
     def to_json(self) -> str:
         """Return the card as compact JSON, which ``from_json`` reads back unchanged."""
-        return self.model_dump_json(exclude_none=False)
+        # Versions that know no optional bands go on reading the cards that have none.
+        return self.model_dump_json(exclude_none=False, exclude=None if self.needs else {"needs"})
+
+    @property
+    def optional_bands(self) -> bool:
+        """Whether the network can be told which bands are there."""
+        return self.architecture.options.get("optional_bands") is True
+
+    @property
+    def needs_text(self) -> str:
+        """The needed bands in words, ``B03, B08 or B8A``; empty where all are."""
+        return ", ".join(" or ".join(group) for group in self.needs)
 
     @property
     def outputs(self) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from georaster_dl.errors import ModelPackageError
 from georaster_dl.models.card import Card
 from georaster_dl.models.halo import tiling_error
+from georaster_dl.models.narrow import narrowed_model
 from georaster_dl.models.package import load_model
 from georaster_dl.models.registry import network_stride
 from georaster_dl.tiling import round_up
@@ -38,6 +39,10 @@ def check_model(path: str | Path) -> Iterator[str]:
     stride = network_stride(network)
     yield f"the stride {card.stride} is a multiple of the network's, {stride}"
     yield _check_output(card, network)
+    if card.needs:
+        fewest = list(dict.fromkeys(group[0] for group in card.needs))
+        said = _check_output(*narrowed_model(card, network, fewest))
+        yield f"with {', '.join(fewest)} alone {said}"
     if card.halo.exact is None:
         yield "no exact halo is claimed"
         return

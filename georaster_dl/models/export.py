@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.errors import ModelPackageError, OptionError, OutputError
 from georaster_dl.models.card import Card
+from georaster_dl.models.narrow import missing_needs
 from georaster_dl.models.package import load_model, read_card, write_atomically
 from georaster_dl.models.stac import stac_item, validate_item
 
@@ -48,6 +50,7 @@ def export_onnx(
     package: str | Path,
     out: str | Path,
     *,
+    bands: Sequence[str] | None = None,
     tile: int = 512,
     scale: float = 1.0,
     offset: float = 0.0,
@@ -62,6 +65,8 @@ def export_onnx(
 
     Parameters
     ----------
+    bands : names of the model's bands that the raster will have; all where None. The graph reads
+        them in the model's order.
     tile : rows and cols of the input, a multiple of the model's stride.
     scale, offset : from the raster's numbers to the card's quantity, such as 1e-4 and -0.1 for
         Sentinel-2 reflectance since 2022.
@@ -77,14 +82,14 @@ def export_onnx(
     ModelPackageError
         When the model file is refused, or the graph computes something else than the network.
     OptionError
-        When the tile or the scale cannot work, or the packages for ONNX are not installed.
+        When bands, tile or scale cannot work, or the packages for ONNX are not installed.
     OutputError
         When ``out`` exists and ``overwrite`` is False, or cannot be written.
     """
     out = Path(out)
     _refuse_overwriting(out, overwrite)
     _require_onnx()
-    card, network = load_model(package)
+    card, network = load_model(package, _chosen(read_card(package), bands))
     if tile < card.stride or tile % card.stride or tile > 8192:
         raise OptionError(
             f"An ONNX tile must be a multiple of the model's stride, {card.stride}, up to 8192, but got "
@@ -104,6 +109,17 @@ def export_onnx(
         )
     write_atomically(out, content)
     return difference
+
+
+def _chosen(card: Card, bands: Sequence[str] | None) -> list[str]:
+    """The bands to export; also where they are all, the graph is that of a plain network."""
+    chosen = [band.name for band in card.bands] if bands is None else list(bands)
+    missing = missing_needs(card, chosen)
+    if missing:
+        raise OptionError(
+            f"{card.name} needs {' or '.join(missing[0])}, which --bands leaves out; add it."
+        )
+    return chosen
 
 
 def _refuse_overwriting(out: Path, overwrite: bool) -> None:

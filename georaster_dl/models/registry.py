@@ -32,6 +32,7 @@ __all__ = [
     "nearest_names",
     "network_stride",
     "register_model",
+    "takes_encoder",
 ]
 
 
@@ -55,18 +56,22 @@ class _Family:
     name: str
     summary: str
     options: Mapping[str, Any]
+    encoders: bool
     build: Builder
 
 
 _FAMILIES: dict[str, _Family] = {}
 
 
-def register_model(*, options: Mapping[str, Any]) -> Callable[[Builder], Builder]:
+def register_model(
+    *, options: Mapping[str, Any], encoders: bool = True
+) -> Callable[[Builder], Builder]:
     """Register the decorated builder under its own name.
 
     Parameters
     ----------
     options : the options it accepts, with their defaults.
+    encoders : whether it is built around an encoder that can be chosen.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def register_model(*, options: Mapping[str, Any]) -> Callable[[Builder], Builder
                 f"An architecture named {name!r} is registered already; choose another name."
             )
         summary = (build.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = _Family(name, summary, dict(options), build)
+        _FAMILIES[name] = _Family(name, summary, dict(options), encoders, build)
         return build
 
     return register
@@ -89,7 +94,7 @@ def register_model(*, options: Mapping[str, Any]) -> Callable[[Builder], Builder
 
 def _families() -> dict[str, _Family]:
     # Late, because the families import this module; cheap, because they import torch later still.
-    from georaster_dl.models import smp  # noqa: F401
+    from georaster_dl.models import own, smp  # noqa: F401
 
     return _FAMILIES
 
@@ -115,6 +120,11 @@ def describe_model(name: str) -> tuple[str, dict[str, Any]]:
     return family.summary, dict(family.options)
 
 
+def takes_encoder(name: str) -> bool:
+    """Whether an architecture is built around an encoder that can be chosen."""
+    return _family(name).encoders
+
+
 def create_model(
     name: str,
     *,
@@ -131,7 +141,8 @@ def create_model(
     name : architecture, see ``list_models``.
     in_bands : number of input planes, any.
     n_classes : number of output planes.
-    encoder : encoder of segmentation_models_pytorch, timm's with the prefix ``tu-``.
+    encoder : encoder of segmentation_models_pytorch, timm's with the prefix ``tu-``; of no meaning
+        to an architecture that has none to choose.
     encoder_weights : pretrained encoder weights to download, for example ``"imagenet"``;
         None starts from random ones.
     options : options of the architecture; an unknown one is refused.

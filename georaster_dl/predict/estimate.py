@@ -12,7 +12,7 @@ from georaster_dl.io.scene import Scene, SceneReader
 from georaster_dl.models.card import Card
 from georaster_dl.predict.plan import Plan
 
-__all__ = ["NodataShare", "estimated_seconds", "nodata_share"]
+__all__ = ["NodataShare", "estimated_seconds", "nodata_share", "spread"]
 
 _READ_WHOLE = 8_000_000  # numbers; about a tenth of a second
 _SAMPLES = 5  # windows along each side
@@ -42,14 +42,15 @@ def nodata_share(scene: Scene) -> NodataShare:
         exact = True
     else:
         scene = scene.select(sorted({good[0], good[len(good) // 2], good[-1]}))
-        windows = [(r, c) for r in _spread(rows) for c in _spread(cols)]
+        windows = [(r, c) for r in spread(rows) for c in spread(cols)]
         exact = False
     with gdal_environment(), SceneReader(scene) as reader:
         valid = [reader.read(*window)[1] for window in windows]
     return NodataShare(1 - float(np.mean([v.mean() for v in valid])), exact)
 
 
-def _spread(n: int) -> list[slice]:
+def spread(n: int) -> list[slice]:
+    """At most five slices of at most 64 pixels, spread evenly over ``n`` pixels."""
     size = min(_SAMPLE, n)
     starts = np.linspace(0, n - size, _SAMPLES).astype(int)
     return [slice(start, start + size) for start in dict.fromkeys(starts.tolist())]

@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from georaster_dl.bands import match_bands
+from georaster_dl.bands import Band, match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.scene import Scene
 from georaster_dl.models.card import Card
+from georaster_dl.models.narrow import band_places, missing_needs, narrowed_card
 
-__all__ = ["fit_scene"]
+__all__ = ["Fit", "fit_scene"]
 
 _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
 _NUMBERS = "digital numbers"
 
 
-def fit_scene(scene: Scene, card: Card) -> Scene:
-    """The scene with the model's bands in the model's order.
+@dataclass(frozen=True)
+class Fit:
+    """A scene as a model reads it.
+
+    Attributes
+    ----------
+    scene : the bands that the model reads, in the model's order.
+    card : the model's, narrowed to these bands where it can do without others.
+    absent : names of the model's bands that the scene does not have.
+    """
+
+    scene: Scene
+    card: Card
+    absent: tuple[str, ...] = ()
+
+
+def fit_scene(scene: Scene, card: Card) -> Fit:
+    """Find the model's bands in the scene; those that may be absent are never read or filled in.
 
     Raises
     ------
     BandMismatchError
-        When a band is missing, the numbers have no physical meaning that the model could use, or
-        the resolution is more than 10 % outside the model's range.
+        When a band that the model needs is missing, the numbers have no physical meaning that the
+        model could use, or the resolution is more than 10 % outside the model's range.
     """
-    fitted = scene.select(match_bands(card.input_bands, scene.bands))
-    _check_resolution(fitted, card)
-    return _with_values(fitted, card)
+    fit = _with_optional_bands(scene, card) if card.needs else _with_all_bands(scene, card)
+    _check_resolution(fit.scene, card)
+    return replace(fit, scene=_with_values(fit.scene, card))
+
+
+def _with_all_bands(scene: Scene, card: Card) -> Fit:
+    return Fit(scene.select(match_bands(card.input_bands, scene.bands)), card)
+
+
+def _with_optional_bands(scene: Scene, card: Card) -> Fit:
+    places = band_places(card, scene.bands)
+    missing = missing_needs(card, list(places))
+    if missing:
+        needed = " and ".join(" or ".join(group) for group in missing)
+        raise BandMismatchError(
+            f"{card.name} needs {needed}, but the scene has {_listed(scene.bands)}. If the file's "
+            f"names are missing or wrong, name its bands in file order with --bands."
+        )
+    absent = tuple(band.name for band in card.bands if band.name not in places)
+    narrow = narrowed_card(card, list(places))
+    return Fit(scene.select(list(places.values())), narrow, absent)
+
+
+def _listed(bands: Sequence[Band], most: int = 16) -> str:
+    shown = ", ".join(map(str, bands[:most]))
+    return f"{len(bands)} bands: {shown}" + (", ..." if len(bands) > most else "")
 
 
 def _with_values(scene: Scene, card: Card) -> Scene:
@@ -40,7 +81,7 @@ def _with_values(scene: Scene, card: Card) -> Scene:
         raise BandMismatchError(
             f"{scene.name} holds {scene.dtype} numbers without scale and offset tags "
             f"(band {', '.join(raw[:16])}{', ...' if len(raw) > 16 else ''}), but {card.name} needs {card.quantity}; state what they mean "
-            f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1 --nodata 0)."
+            f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1 --nodata 0; before: --offset 0)."
         )
     return scene
 

@@ -16,12 +16,12 @@ from torch import nn
 
 from georaster_dl import __version__
 from georaster_dl.errors import DeviceError
-from georaster_dl.io.scene import Scene
 from georaster_dl.io.staging import Staging
 from georaster_dl.io.writer import RasterWriter
 from georaster_dl.models.device import Device, is_out_of_memory
-from georaster_dl.models.package import load_model, read_card
+from georaster_dl.models.package import load_model
 from georaster_dl.predict.engine import Job, Mask, Product, run
+from georaster_dl.predict.fit import Fit
 from georaster_dl.predict.optimise import prepare
 from georaster_dl.predict.options import Findings, Outputs, Report, SegmentOptions
 from georaster_dl.predict.plan import Plan, make_plan, smaller
@@ -45,16 +45,17 @@ class Mapping:
 
     def __init__(
         self,
-        scene: Scene,
+        fit: Fit,
         model: Path,
         outputs: Outputs,
         options: SegmentOptions,
         stage: Staging,
         report: Report,
     ) -> None:
-        self.scene = scene
+        self.scene = fit.scene
+        self._absent = fit.absent
         self._model = model
-        self._card = read_card(model)
+        self._card = fit.card
         precision = options.precision
         if precision == "auto" and self._card.target is not None:
             # bf16 has 8 significant bits, so values would come in steps of up to a 64th of their
@@ -134,7 +135,7 @@ class Mapping:
     def _network(self) -> nn.Module:
         """The network on the device; loaded once, also when a run starts over."""
         if self._loaded is None:
-            card, network = load_model(self._model)
+            card, network = load_model(self._model, [band.name for band in self._card.bands])
             where = self.device.torch_device
             self._loaded = prepare(network, len(card.bands), card.stride, where)
         return self._loaded
@@ -174,6 +175,17 @@ class Mapping:
             "blend": plan.margin,
             "batch": plan.batch,
             "device": self.device.name,
+            "absent": list(self._absent),
+            "taken_for": self._taken_for(),
+        }
+
+    def _taken_for(self) -> dict[str, str]:
+        """Bands of the scene that serve one of another name, which only their wavelength tells."""
+        pairs = zip(self._card.bands, self.scene.bands, strict=True)
+        return {
+            wanted.name: str(band)
+            for wanted, band in pairs
+            if wanted.name.casefold() != band.name.casefold()
         }
 
     def _provenance(self, plan: Plan) -> dict[str, str]:

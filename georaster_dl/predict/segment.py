@@ -5,26 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 
-from georaster_dl.errors import OptionError, SceneError
+from georaster_dl.errors import BandMismatchError, OptionError, SceneError
 from georaster_dl.io.aoi import AreaOfInterest
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.polygons import check_polygons_possible, write_polygons
 from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import source_files
+from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.io.staging import Staging
 from georaster_dl.memory import tune_allocators
 from georaster_dl.models.card import Card
 from georaster_dl.models.package import read_card
+from georaster_dl.predict.choose import choose_model
 from georaster_dl.predict.fit import fit_scene
 from georaster_dl.predict.options import Outputs, Report, SegmentOptions, Values
 from georaster_dl.predict.overview import write_overview
+from georaster_dl.predict.plausible import calibration_warning
 
 __all__ = ["Summary", "segment"]
+
+_FIRST_METRICS = 4  # a card states the most telling ones first
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Summary:
 
     Attributes
     ----------
+    model, card : that ran; the card narrowed to the bands that the scene has.
     pixels : of the scene, valid or not.
     seconds : that it took, loading included.
     device : where the network ran, and in which precision.
@@ -41,6 +47,8 @@ class Summary:
     """
 
     outputs: Outputs
+    model: Path
+    card: Card
     pixels: int
     seconds: float
     device: str
@@ -50,7 +58,7 @@ class Summary:
 
 def segment(
     sources: str | Path | Sequence[str | Path],
-    model: Path,
+    model: Path | None,
     outputs: Outputs,
     options: SegmentOptions | None = None,
     report: Report = lambda _event, _facts: None,
@@ -60,21 +68,29 @@ def segment(
     Parameters
     ----------
     sources : path or address of the scene, or several single files of it.
-    model : model package.
+    model : model package; None takes the bundled one of Sentinel-2 where it fits.
     outputs : files to make. All appear at the end, or none.
-    report : called with ``start``, ``progress`` and ``warning`` events.
+    report : called with ``start``, ``progress`` and ``warning`` events, and first with ``model``
+        where none was given.
 
     Raises
     ------
     GeoRasterError
         Whatever is wrong with the scene, the model, the outputs or the device; nothing is left
-        behind.
+        behind. Where no model is named, also reflectances that look a tenth too high or too low.
     """
     options = options or SegmentOptions()
     begun = time.monotonic()
-    card = read_card(model)
-    _check_outputs(outputs, card)
-    scene = fit_scene(open_scene(sources, options.scene), card)
+    opened = open_scene(sources, options.scene)
+    named = model is not None
+    model = model or choose_model(opened)
+    stated = read_card(model)
+    _check_outputs(outputs, stated)
+    fit = fit_scene(opened, stated)
+    _check_calibration(opened, stated, named, report)
+    if not named:
+        _tell(stated, report)
+    scene, card = fit.scene, fit.card
     if outputs.polygons:
         check_polygons_possible(
             has_gcps=isinstance(scene.geobox, GCPGeoBox),
@@ -91,7 +107,7 @@ def segment(
         tune_allocators()
         from georaster_dl.predict.mapping import Mapping
 
-        mapping = Mapping(scene, model, outputs, options, stage, report)
+        mapping = Mapping(fit, model, outputs, options, stage, report)
         found = mapping.run(None if aoi is None else aoi.mask)
         if found.empty:
             raise SceneError(
@@ -105,7 +121,26 @@ def segment(
             write_overview(scene, staged_map, stage.path(outputs.quicklook), card, found)
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
-    return Summary(outputs, rows * cols, seconds, mapping.device.name, found.counts, found.values)
+    device = mapping.device.name
+    return Summary(outputs, model, card, rows * cols, seconds, device, found.counts, found.values)
+
+
+def _check_calibration(scene: Scene, card: Card, named: bool, report: Report) -> None:
+    """Warn of reflectances that cannot be right; who names no model is not let go on with them."""
+    # The scene as it came: bands that the model does not read tell of its calibration too.
+    warning = calibration_warning(scene) if card.quantity == "reflectance" else None
+    if warning is not None and not named:
+        raise BandMismatchError(
+            f"{warning} If they are right as they are, name the model: -m {card.name}."
+        )
+    if warning is not None:
+        report("warning", {"message": warning})
+
+
+def _tell(card: Card, report: Report) -> None:
+    """Say which model was chosen, and how good it is."""
+    metrics = dict(islice(card.metrics.items(), _FIRST_METRICS))
+    report("model", {"model": card.name, "version": card.version, "metrics": metrics})
 
 
 def _check_outputs(outputs: Outputs, card: Card) -> None:

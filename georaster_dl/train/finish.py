@@ -31,7 +31,7 @@ from georaster_dl.models.cost import measure_cost
 from georaster_dl.models.device import Device
 from georaster_dl.models.halo import choose_halo, probe_halo
 from georaster_dl.models.package import save_model
-from georaster_dl.models.registry import network_stride
+from georaster_dl.models.registry import network_stride, takes_encoder
 from georaster_dl.splits import PARTS, TEST, VALIDATION
 from georaster_dl.tiling import round_up
 from georaster_dl.train.data import EvaluationPatches, Scaling, WindowReader
@@ -185,7 +185,8 @@ def _middle(scene: Scene, scaling: Scaling) -> npt.NDArray[np.float32]:
 
 def _architecture(plan: TrainingPlan) -> Architecture:
     model = plan.config.model
-    return Architecture(name=model.architecture, encoder=model.encoder, options=model.options)
+    encoder = model.encoder if takes_encoder(model.architecture) else None
+    return Architecture(name=model.architecture, encoder=encoder, options=model.options)
 
 
 def _bands(plan: TrainingPlan, scaling: Scaling) -> tuple[CardBand, ...]:

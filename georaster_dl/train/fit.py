@@ -16,7 +16,9 @@ import torch
 from georaster_dl.errors import OptionError
 from georaster_dl.models.card import Card
 from georaster_dl.models.device import Device
+from georaster_dl.models.narrow import narrowed_card
 from georaster_dl.models.package import find_model, read_card
+from georaster_dl.models.registry import describe_model
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.finish import finish
 from georaster_dl.train.learner import SCORE, Learner
@@ -72,7 +74,7 @@ def train(
         Whatever is wrong with scenes, labels, settings, outputs or the device. The checkpoints of
         finished epochs stay.
     """
-    config = _with_start(config or TrainConfig())
+    config = _with_options(_with_start(config or TrainConfig()))
     begun = time.monotonic()
     folder = RunFolder(model)
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
@@ -183,8 +185,22 @@ def _with_start(config: TrainConfig) -> TrainConfig:
         )
     if weights in NO_PACKAGE:
         return config
-    stated = read_card(find_model(weights)).architecture
+    stated = _plain(read_card(find_model(weights))).architecture
     if config.model.model_fields_set & {"architecture", "encoder"}:
         return config
     chosen = {"model.architecture": stated.name, "model.options": stated.options}
     return config.updated(chosen | ({"model.encoder": stated.encoder} if stated.encoder else {}))
+
+
+def _plain(card: Card) -> Card:
+    """The card of a model that is told nothing of absent bands: in training none is absent."""
+    return narrowed_card(card, [band.name for band in card.bands])
+
+
+def _with_options(config: TrainConfig) -> TrainConfig:
+    """The settings without the default options, a U-Net's, where the architecture has no such."""
+    model = config.model
+    if "options" in model.model_fields_set:
+        return config
+    _, known = describe_model(model.architecture)
+    return config if model.options.keys() <= known.keys() else config.updated({"model.options": {}})

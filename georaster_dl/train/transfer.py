@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from georaster_dl.bands import Band, find_band
 from georaster_dl.errors import OptionError
-from georaster_dl.models.package import load_model
+from georaster_dl.models.card import Card
+from georaster_dl.models.narrow import band_places
+from georaster_dl.models.package import load_model, read_card
 from georaster_dl.models.registry import create_model, network_stride
 
 __all__ = [
@@ -85,9 +87,9 @@ def initialise_from_package(
 ) -> list[str]:
     """Take over the weights of a model package, in place.
 
-    Every tensor of the same name and shape is copied, the first convolution is fitted to the bands,
-    and of the last layer the rows of classes that have the same name (in either case). The rest
-    stays as it is.
+    A package of optional bands is first narrowed to those that the network reads too. Every tensor
+    of the same name and shape is copied, the first convolution is fitted to the bands, and of the
+    last layer the rows of classes that have the same name (in either case). The rest stays as it is.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def initialise_from_package(
     OptionError
         When architecture or encoder are others, or less than half of the encoder's tensors fit.
     """
-    card, source = load_model(package)
+    card, source = load_model(package, _read_by_both(read_card(package), bands))
     if (type(source), _name(source)) != (type(network), _name(network)):
         raise OptionError(
             f"{package} holds the architecture {card.architecture.name!r} with the encoder "
@@ -122,6 +124,13 @@ def initialise_from_package(
         *lines[1:],
         *_take_classes(network.get_submodule(head), class_names, source.get_submodule(head), names),
     ]
+
+
+def _read_by_both(card: Card, bands: Sequence[Band]) -> list[str] | None:
+    """The bands that the network reads too, for a package that can be narrowed to them."""
+    if not card.optional_bands:
+        return None
+    return list(band_places(card, bands)) or [band.name for band in card.bands]
 
 
 def initialise_from_imagenet(
@@ -305,6 +314,8 @@ def stages(network: nn.Module) -> list[nn.Module]:
     encoder = network.get_submodule("encoder")
     prefix = "model." if isinstance(getattr(encoder, "model", None), nn.Module) else ""
     parts = _parts(encoder.get_submodule(prefix.rstrip(".")), prefix)
+    if isinstance(parts.get("stages"), nn.ModuleList):  # a list of stages is no stage
+        parts |= _parts(parts.pop("stages"), "stages.")
     depth = network_stride(network).bit_length() - 1
     while len(groups := _grouped(parts, ran)) < depth:
         lists = [n for n, m in parts.items() if isinstance(m, nn.Sequential | nn.ModuleList)]

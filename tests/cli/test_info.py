@@ -18,7 +18,8 @@ def test_text(geodl, scene):
     assert lines[2] == f"nodata {100 * share:.1f} %"
     first = "1  B02  492.4 nm  value = 0.0001 x number  nodata 0"
     assert lines[3].split() == first.split()
-    assert len(lines) == 6
+    assert lines[6].startswith("geodl segment would take no model: ")
+    assert len(lines) == 7
 
 
 def test_json(geodl, scene):

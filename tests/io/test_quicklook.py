@@ -90,6 +90,24 @@ def test_one_stretch_for_all_bands_keeps_the_hue():
     assert (np.diff(quicklook.stretched(image, None)[1, 0]) > 0).all()
 
 
+def test_haze_is_taken_off_each_band():
+    land = np.random.default_rng(0).uniform(0.02, 0.3, (1, 20, 20)).repeat(3, axis=0)
+    hazy = land + np.array([0.0, 0.05, 0.1])[:, None, None]
+    np.testing.assert_allclose(quicklook.stretched(hazy, None), quicklook.stretched(land, None))
+
+
+def test_clouds_do_not_darken_the_land():
+    image = np.random.default_rng(0).uniform(0.02, 0.3, (3, 20, 20))
+    cloud = np.zeros((20, 20), bool)
+    cloud[:14] = True
+    image[:, cloud] += 0.8
+    darkened, seen = (quicklook.stretched(image, None, mask) for mask in (None, cloud))
+    assert darkened[~cloud].mean() < 0.4
+    assert seen[~cloud].mean() > 0.6
+    assert (seen[cloud] == 1).all()
+    assert np.isfinite(quicklook.stretched(image, None, np.ones_like(cloud))).all()
+
+
 @pytest.mark.parametrize(
     ("most", "length"), [(1, 1), (1.99, 1), (2, 2), (7, 5), (1234, 1000), (0.03, 0.02)]
 )

@@ -287,6 +287,17 @@ def test_stac_item_by_path_and_by_address(make_tif, tmp_path, server):
         assert np.allclose(scene.read().array, np.concatenate([red, nir]) * 1e-4 - 0.1)
 
 
+def test_bands_of_a_sentinel2_item_carry_the_missions_names(make_tif, tmp_path):
+    for name in ("red", "nir"):
+        make_tif(numbers(1), f"{name}.tif")
+    item = stac_item(properties={"platform": "sentinel-2b"})
+    item["assets"]["scl"] = item["assets"]["red"] | {"eo:bands": [{"name": "scl"}]}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    scene = open_scene(tmp_path / "item.json")
+    assert [band.name for band in scene.bands] == ["B04", "B08", "scl"]
+    assert [band.wavelength_nm for band in scene.bands[:2]] == pytest.approx([665, 842])
+
+
 def test_stac_1_1_bands_and_an_offset_already_applied(make_tif, tmp_path):
     red = numbers(1)
     make_tif(red, "red.tif")

@@ -124,6 +124,36 @@ def test_cards_and_names_need_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+OPTIONAL = {"name": "spectral_unet", "options": {"optional_bands": True}}
+
+
+def test_bands_that_may_be_absent(fields):
+    card = Card(**fields(architecture=OPTIONAL, needs=[["B1"], ["B2", "B3"]]))
+    assert Card.from_json(card.to_json()) == card
+    assert card.needs_text == "B1, B2 or B3"
+    assert card.optional_bands
+    plain = Card(**fields())
+    assert (plain.needs, plain.needs_text, plain.optional_bands) == ((), "", False)
+    assert "needs" not in json.loads(plain.to_json())  # older versions refuse what they do not know
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"needs": [["B1"]]}, "architecture.options.optional_bands must be true"),
+        ({"needs": [["B1", "B9"]], "architecture": OPTIONAL}, "needs names 'B9'"),
+        ({"needs": [[]], "architecture": OPTIONAL}, "needs.0"),
+        ({"needs": [["B1"]] * 65, "architecture": OPTIONAL}, "64"),
+        ({"needs": [["B1"] * 17], "architecture": OPTIONAL}, "16"),
+        ({"needs": [["B\n1"]], "architecture": OPTIONAL}, "U+000A"),
+    ],
+)
+def test_impossible_needs_are_refused(fields, change, words):
+    with pytest.raises(ModelPackageError) as raised:
+        Card(**fields(**change))
+    assert words in str(raised.value)
+
+
 TARGET = {"name": "height", "unit": "m", "mean": 20.0, "std": 8.0}
 
 

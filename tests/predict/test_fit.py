@@ -9,14 +9,17 @@ from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.reader import open_scene
 from georaster_dl.predict.fit import fit_scene
 from tests.cards import card
+from tests.networks import S2_NAMES, optional_card
 
 PHYSICAL = {"scales": [1e-4] * 3, "offsets": [-0.1] * 3}
 
 
 def test_bands_come_in_the_models_order(make_tif):
     path = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=["B04", "B02", "B03"], **PHYSICAL)
-    fitted = fit_scene(open_scene(path), card(bands=("B02", "B03", "B04")))
-    assert [plane.index for plane in fitted.planes] == [2, 3, 1]
+    described = card(bands=("B02", "B03", "B04"))
+    fit = fit_scene(open_scene(path), described)
+    assert [plane.index for plane in fit.scene.planes] == [2, 3, 1]
+    assert (fit.card, fit.absent) == (described, ())
 
 
 def test_a_missing_band_lists_both_sides(make_tif):
@@ -56,6 +59,55 @@ def test_resolution_within_ten_percent(make_tif, pixel, fits):
 def test_a_model_of_stored_numbers_gets_them_whatever_the_tags_say(make_tif):
     path = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=["B02", "B03", "B04"], **PHYSICAL)
     facts = card(quantity="digital numbers")
-    assert {(p.scale, p.offset) for p in fit_scene(open_scene(path), facts).planes} == {(1.0, 0.0)}
+    assert {(p.scale, p.offset) for p in fit_scene(open_scene(path), facts).scene.planes} == {
+        (1.0, 0.0)
+    }
     told = open_scene(path, SceneOptions(scale=0.5))
-    assert {(p.scale, p.offset) for p in fit_scene(told, facts).planes} == {(0.5, 0.0)}
+    assert {(p.scale, p.offset) for p in fit_scene(told, facts).scene.planes} == {(0.5, 0.0)}
+
+
+# ---- bands that may be absent
+
+
+def scene_of(make_tif, *names, **options):
+    given = {"scales": [1e-4] * len(names), "offsets": [-0.1] * len(names)} | options
+    path = make_tif(np.ones((len(names), 5, 5), "uint16"), descriptions=names, **given)
+    return open_scene(path)
+
+
+def test_absent_bands_are_never_read(make_tif):
+    fit = fit_scene(scene_of(make_tif, "B11", "B10", "B8A", "B04", "B03"), optional_card())
+    assert [plane.index for plane in fit.scene.planes] == [5, 4, 3, 1]
+    assert [band.name for band in fit.card.bands] == ["B03", "B04", "B8A", "B11"]
+    assert fit.absent == ("B01", "B02", "B05", "B06", "B07", "B08", "B09", "B12")
+    assert (fit.card.needs, fit.card.optional_bands) == ((), False)
+
+
+def test_with_all_bands_nothing_is_absent(make_tif):
+    fit = fit_scene(scene_of(make_tif, *S2_NAMES), optional_card())
+    assert fit.absent == ()
+    assert fit.card.bands == optional_card().bands
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("B02", "B03", "B04"), "needs B08 or B8A, but the scene has 3 bands: B02 (492 nm), B03"),
+        (("B04", "B08"), "needs B03, but the scene has 2 bands"),
+        (("band_1", "VV"), "needs B03 and B04 and B08 or B8A, but"),
+    ],
+)
+def test_a_missing_group_is_named_with_what_there_is(make_tif, names, missing):
+    with pytest.raises(BandMismatchError) as raised:
+        fit_scene(scene_of(make_tif, *names), optional_card())
+    assert missing in str(raised.value)
+    assert "--bands" in str(raised.value)
+
+
+def test_values_and_resolution_are_asked_for_all_the_same(make_tif):
+    names = ("B03", "B04", "B08")
+    with pytest.raises(BandMismatchError, match="without scale and offset"):
+        fit_scene(scene_of(make_tif, *names, scales=None, offsets=None), optional_card())
+    coarse = from_origin(500_000, 5_000_000, 30, 30)
+    with pytest.raises(BandMismatchError, match="trained on 10 m"):
+        fit_scene(scene_of(make_tif, *names, transform=coarse), optional_card())

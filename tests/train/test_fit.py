@@ -16,6 +16,7 @@ from georaster_dl.predict.segment import segment
 from georaster_dl.train.config import TrainConfig, read_config
 from georaster_dl.train.fit import train
 from georaster_dl.train.pairs import Pair
+from tests.networks import S2_OPTIONS, save_optional
 from tests.train.conftest import CLASSES, checkered
 
 
@@ -179,6 +180,38 @@ def test_the_architecture_of_the_package_is_taken_over(pair, settings, tmp_path)
     ).updated({"training.epochs": 1})
     second = train([pair], tmp_path / "second.safetensors", plain)
     assert second.card.architecture == read_card(first).architecture
+
+
+def test_a_package_of_optional_bands_is_narrowed_to_the_scenes(pair, settings, tmp_path):
+    """These three bands lack the near infrared that a map by the package would need."""
+    start = save_optional(tmp_path / "start.safetensors")
+    fields = settings.model_dump(exclude={"model"}, exclude_none=True)
+    chosen = TrainConfig.of({**fields, "start": {"weights": str(start)}})
+    trained = train([pair], tmp_path / "m.safetensors", chosen.updated({"training.epochs": 1}))
+    card = trained.card
+    assert card.architecture.name == "spectral_unet"
+    assert card.architecture.options == S2_OPTIONS | {"optional_bands": False}
+    assert ([band.name for band in card.bands], card.needs) == (["B02", "B03", "B04"], ())
+    assert {(band.mean, band.std) for band in card.bands} == {(0.2, 0.1)}  # the package's
+    assert "3 of 3 bands found again" in card.training["started"]
+    assert load_model(tmp_path / "m.safetensors")[0] == card
+
+
+def test_the_network_of_our_own_needs_no_options(pair, settings, tmp_path):
+    path = tmp_path / "train.toml"
+    path.write_text('[model]\narchitecture = "spectral_unet"\n')
+    config = read_config(path).updated(
+        {
+            f"{section}.{key}": value
+            for section in ("split", "patches", "training")
+            for key, value in getattr(settings, section).model_dump(exclude_unset=True).items()
+        }
+        | {"training.epochs": 1}
+    )
+    trained = train([pair], tmp_path / "m.safetensors", config)
+    assert trained.card.architecture.options == {}
+    assert trained.card.halo.exact == 48
+    assert trained.card.stride == 8
 
 
 def test_frozen_parts_stay_as_they_were(pair, settings, tmp_path):

@@ -24,7 +24,7 @@ from georaster_dl.train.transfer import (
     unfreeze_for_epoch,
 )
 from tests.cards import card
-from tests.networks import seeded
+from tests.networks import S2_NAMES, optional_card, optional_network, save_optional, seeded
 
 OPTIONS = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
 RGB = named_bands(["B04", "B03", "B02"])
@@ -171,6 +171,65 @@ def test_an_encoder_that_hardly_fits_is_refused(package):
     assert equal(state(network), before)
 
 
+# ---- from a package of optional bands
+
+
+@pytest.fixture
+def optional(tmp_path):
+    """Its path, and a function that tells the full network the bands of an image."""
+    path = save_optional(tmp_path / "optional.safetensors")
+    full = optional_network(optional_card())
+
+    def told(names, image):
+        whole = torch.zeros(len(image), len(S2_NAMES), *image.shape[2:])
+        present = torch.zeros(len(image), len(S2_NAMES), dtype=torch.bool)
+        places = [S2_NAMES.index(name) for name in names]
+        whole[:, places], present[:, places] = image, True
+        return full(whole, present)
+
+    return path, told
+
+
+def spectral(in_bands, n_classes=4):
+    options = {"mixed": 8, "widths": (4, 6)}
+    return create_model("spectral_unet", in_bands=in_bands, n_classes=n_classes, **options)
+
+
+@pytest.mark.parametrize("names", [("B08", "B03", "B04"), ("B12",), S2_NAMES])
+def test_it_is_narrowed_to_the_bands_that_both_read(optional, names):
+    """Also to bands that would not do for a map: training may make them do."""
+    path, told = optional
+    network = spectral(len(names))
+    taught = optional_card().legend.names
+    lines = initialise_from_package(network, named_bands(names), taught, path)
+    image = torch.randn(2, len(names), 16, 16)
+    with torch.no_grad():
+        got, expected = network.eval()(image), told(names, image)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    assert f"{len(names)} of {len(names)} bands found again" in lines[1]
+
+
+def test_bands_that_it_has_not_are_adapted(optional):
+    path, _ = optional
+    network = spectral(4)
+    bands = (*named_bands(["B03", "B04"]), Band("VV"), *named_bands(["B08"]))
+    lines = initialise_from_package(network, bands, ["a"] * 4, path)
+    assert lines[1] == "first convolution: 3 of 4 bands found again, VV from the mean of all"
+    three = spectral(3)
+    initialise_from_package(three, named_bands(["B03", "B04", "B08"]), ["a"] * 4, path)
+    weight = three.encoder.mix.weight
+    expected = torch.stack([weight[:, 0], weight[:, 1], weight.mean(1), weight[:, 2]], 1) * 3 / 4
+    torch.testing.assert_close(network.encoder.mix.weight, expected)
+
+
+def test_no_band_in_common_starts_from_the_mean_of_all(optional):
+    path, _ = optional
+    network = spectral(2)
+    lines = initialise_from_package(network, (Band("VV"), Band("VH")), ["a"] * 4, path)
+    assert "VV from the mean of all, VH from the mean of all" in lines[1]
+    assert torch.equal(network.encoder.mix.weight[:, 0], network.encoder.mix.weight[:, 1])
+
+
 # ---- from ImageNet: the true path of the library below, with a cache that stands in for the hub
 
 
@@ -307,6 +366,18 @@ def test_stages_go_from_deep_to_shallow_without_overlap(encoder, depth, first, l
     if depth == 5:
         assert set(weights) == {id(weight) for weight in network.encoder.parameters()}
     assert equal(state(network), before)
+
+
+@pytest.mark.parametrize("presence", [False, True])
+def test_stages_of_the_network_of_our_own(presence):
+    network = create_model("spectral_unet", in_bands=3, n_classes=2, optional_bands=presence)
+    modules = {id(module): name for name, module in network.encoder.named_modules()}
+    named = [modules[id(part)] for stage in stages(network) for part in stage]
+    stem = ["spectrum", *(["presence"] if presence else []), "mix"]
+    assert named == ["stages.3", "stages.2", "stages.1", "stages.0", *stem]
+    unfreeze_for_epoch(network, "all-but-head", 2, 1)
+    assert not network.encoder.stages[2][0].weight.requires_grad
+    assert network.encoder.stages[3][0].weight.requires_grad
 
 
 def thawed(network):
