@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from georaster_dl.errors import ModelPackageError, OptionError, OutputError
 from georaster_dl.models.card import Card
-from georaster_dl.models.narrow import missing_needs
-from georaster_dl.models.package import load_model, read_card, write_atomically
+from georaster_dl.models.narrow import load_narrowed, missing_needs
+from georaster_dl.models.package import read_card, write_atomically
 from georaster_dl.models.stac import stac_item, validate_item
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def export_onnx(
     out = Path(out)
     _refuse_overwriting(out, overwrite)
     _require_onnx()
-    card, network = load_model(package, _chosen(read_card(package), bands))
+    card, network = load_narrowed(package, _chosen(read_card(package), bands))
     if tile < card.stride or tile % card.stride or tile > 8192:
         raise OptionError(
             f"An ONNX tile must be a multiple of the model's stride, {card.stride}, up to 8192, but got "

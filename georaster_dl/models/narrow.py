@@ -8,19 +8,20 @@ ordinary model.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from georaster_dl.bands import Band, find_band
 from georaster_dl.errors import OptionError
 from georaster_dl.models.card import Card
-from georaster_dl.models.package import network_of
+from georaster_dl.models.package import load_model, network_of
 
 if TYPE_CHECKING:
     from torch import nn
 
     from georaster_dl.models.spectral_unet import SpectralUNet
 
-__all__ = ["band_places", "missing_needs", "narrowed_card", "narrowed_model"]
+__all__ = ["band_places", "load_narrowed", "missing_needs", "narrowed_card", "narrowed_model"]
 
 
 def band_places(card: Card, bands: Sequence[Band]) -> dict[str, int]:
@@ -121,3 +122,16 @@ def narrowed_model(
     plain = network_of(narrow)
     plain.load_state_dict(narrowed_weights(cast("SpectralUNet", network), places))
     return narrow, plain.eval()
+
+
+def load_narrowed(path: str | Path, present: Sequence[str]) -> tuple[Card, nn.Module]:
+    """Load a model and narrow it to these bands; a model that needs all of its bands stays as it is.
+
+    Raises
+    ------
+    ModelPackageError
+        As ``load_model``.
+    OptionError
+        As ``narrowed_card``.
+    """
+    return narrowed_model(*load_model(path), present)

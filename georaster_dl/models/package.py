@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,21 +152,14 @@ def tensor_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
     return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
 
 
-def load_model(path: str | Path, bands: Sequence[str] | None = None) -> tuple[Card, nn.Module]:
+def load_model(path: str | Path) -> tuple[Card, nn.Module]:
     """Load a model: its card, and its network in eval mode with float32 weights on the CPU.
-
-    Parameters
-    ----------
-    bands : names of the card's bands that there will be, in any order; card and network come
-        narrowed to them (see ``models.narrow``). None leaves both as they are in the file.
 
     Raises
     ------
     ModelPackageError
         As ``read_card``, and when the weights are not those of the card's architecture, are not
         finite, or differ from the digest that was written with them.
-    OptionError
-        When the model has no such band, or cannot do without one that is not named.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -190,11 +183,7 @@ def load_model(path: str | Path, bands: Sequence[str] | None = None) -> tuple[Ca
     _check_shapes(path, _shapes(network), shapes)
     _check_stride(card, network)
     network.load_state_dict({name: _single(path, name, tensor) for name, tensor in weights.items()})
-    if bands is None:
-        return card, network.eval()
-    from georaster_dl.models.narrow import narrowed_model
-
-    return narrowed_model(card, network.eval(), bands)
+    return card, network.eval()
 
 
 def _check_stride(card: Card, network: nn.Module) -> None:

@@ -19,7 +19,7 @@ from georaster_dl.errors import DeviceError
 from georaster_dl.io.staging import Staging
 from georaster_dl.io.writer import RasterWriter
 from georaster_dl.models.device import Device, is_out_of_memory
-from georaster_dl.models.package import load_model
+from georaster_dl.models.narrow import load_narrowed
 from georaster_dl.predict.engine import Job, Mask, Product, run
 from georaster_dl.predict.fit import Fit
 from georaster_dl.predict.optimise import prepare
@@ -135,7 +135,7 @@ class Mapping:
     def _network(self) -> nn.Module:
         """The network on the device; loaded once, also when a run starts over."""
         if self._loaded is None:
-            card, network = load_model(self._model, [band.name for band in self._card.bands])
+            card, network = load_narrowed(self._model, [band.name for band in self._card.bands])
             where = self.device.torch_device
             self._loaded = prepare(network, len(card.bands), card.stride, where)
         return self._loaded

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from georaster_dl.bands import Band, find_band
 from georaster_dl.errors import OptionError
 from georaster_dl.models.card import Card
-from georaster_dl.models.narrow import band_places
-from georaster_dl.models.package import load_model, read_card
+from georaster_dl.models.narrow import band_places, load_narrowed
+from georaster_dl.models.package import read_card
 from georaster_dl.models.registry import create_model, network_stride
 
 __all__ = [
@@ -108,7 +108,7 @@ def initialise_from_package(
     OptionError
         When architecture or encoder are others, or less than half of the encoder's tensors fit.
     """
-    card, source = load_model(package, _read_by_both(read_card(package), bands))
+    card, source = load_narrowed(package, _read_by_both(read_card(package), bands))
     if (type(source), _name(source)) != (type(network), _name(network)):
         raise OptionError(
             f"{package} holds the architecture {card.architecture.name!r} with the encoder "
@@ -126,11 +126,10 @@ def initialise_from_package(
     ]
 
 
-def _read_by_both(card: Card, bands: Sequence[Band]) -> list[str] | None:
-    """The bands that the network reads too, for a package that can be narrowed to them."""
-    if not card.optional_bands:
-        return None
-    return list(band_places(card, bands)) or [band.name for band in card.bands]
+def _read_by_both(card: Card, bands: Sequence[Band]) -> list[str]:
+    """The bands that the network reads too; all, where there is none or none may be left out."""
+    shared = list(band_places(card, bands)) if card.optional_bands else []
+    return shared or [band.name for band in card.bands]
 
 
 def initialise_from_imagenet(

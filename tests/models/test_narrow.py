@@ -11,6 +11,7 @@ from georaster_dl.models.card import Architecture
 from georaster_dl.models.halo import probe_halo
 from georaster_dl.models.narrow import (
     band_places,
+    load_narrowed,
     missing_needs,
     narrowed_card,
     narrowed_model,
@@ -71,14 +72,14 @@ def test_a_file_comes_narrowed(tmp_path):
     path = save_optional(tmp_path / "m.safetensors")
     whole, full = load_model(path)
     assert whole.needs == S2_NEEDS
-    narrow, network = load_model(path, ["B08", "B04", "B03"])
+    narrow, network = load_narrowed(path, ["B08", "B04", "B03"])
     assert narrow == narrowed_card(read_card(path), ["B03", "B04", "B08"])
     assert not network.training
     image = torch.randn(1, 3, 16, 16)
     with torch.inference_mode():
         torch.testing.assert_close(network(image), told({"B03", "B04", "B08"}, image))
         everything = torch.randn(1, 12, 16, 16)
-        _, plain = load_model(path, S2_NAMES)
+        _, plain = load_narrowed(path, S2_NAMES)
         torch.testing.assert_close(plain(everything), full(everything))
 
 
@@ -86,9 +87,9 @@ def test_bands_that_cannot_be_left_out(tmp_path):
     plain = card()
     path = tmp_path / "m.safetensors"
     save_model(path, plain, network_of(plain))
-    assert load_model(path, ["B04", "B03", "B02"])[0] == read_card(path)
+    assert load_narrowed(path, ["B04", "B03", "B02"])[0] == read_card(path)
     with pytest.raises(OptionError, match=r"needs all of its bands, but B03 would be left out"):
-        load_model(path, ["B02", "B04"])
+        load_narrowed(path, ["B02", "B04"])
     with pytest.raises(OptionError, match=r"no band 'B99'; choose from B01, B02"):
         narrowed_card(CARD, ["B03", "B99"])
     with pytest.raises(OptionError, match="no band at all"):
