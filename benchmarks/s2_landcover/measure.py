@@ -63,7 +63,8 @@ def truth_of(name: str, pieces: list[Piece]) -> Ints:
     label = np.stack([p.label for p in pieces]).astype(np.int64)
     truth = np.full(label.shape, -1)
     for number, bits in enumerate(SCORED[name].values()):
-        truth[label == bits] = number
+        # A label of some of these classes only, as an interpreter gives it, is one of them too.
+        truth[(label > 0) & (label & ~bits == 0)] = number
     return truth
 
 
