@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from scipy.ndimage import binary_dilation
 
 from georaster_dl.bands import find_band, named_bands
 from georaster_dl.io.reader import open_scene
@@ -131,6 +130,8 @@ def _irish(piece: Piece) -> Piece:
     bright there is pasture, heath or bog: of Ireland's vegetated land only about a twentieth is
     tilled. Between the two, and near clouds, shadows and water, nothing is added.
     """
+    from scipy.ndimage import binary_dilation  # comes with scikit-learn, not with the package
+
     red, edge, nir, swir = (piece.image[_PLACE[name]] for name in ("B04", "B05", "B8A", "B11"))
     beside = binary_dilation(np.isin(piece.label, (CLOUD, SHADOW)), iterations=5)
     beside |= binary_dilation(piece.label == WATER, iterations=2)
