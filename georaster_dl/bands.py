@@ -11,6 +11,7 @@ __all__ = [
     "SENTINEL2",
     "Band",
     "find_band",
+    "listed_bands",
     "match_bands",
     "named_bands",
     "wavelength_tolerance_nm",
@@ -121,11 +122,12 @@ def match_bands(wanted: Sequence[Band], present: Sequence[Band]) -> list[int]:
         f"misses {', '.join(missing)}" if missing else f"has only one band for {', '.join(shared)}"
     )
     raise BandMismatchError(
-        f"The scene {problem}. It has {_listed(present)}; the model needs {_listed(wanted)}. "
+        f"The scene {problem}. It has {listed_bands(present)}; the model needs {listed_bands(wanted)}. "
         f"If the file's names are missing or wrong, name its bands in file order with --bands."
     )
 
 
-def _listed(bands: Sequence[Band], most: int = 16) -> str:
+def listed_bands(bands: Sequence[Band], most: int = 16) -> str:
+    """How many bands, and the first of them, for a message."""
     shown = ", ".join(str(band) for band in bands[:most])
     return f"{len(bands)} bands: {shown}" + (", ..." if len(bands) > most else "")

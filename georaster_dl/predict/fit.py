@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from georaster_dl.bands import Band, match_bands
+from georaster_dl.bands import listed_bands, match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.scene import Scene
 from georaster_dl.models.card import Card
@@ -57,17 +56,12 @@ def _with_optional_bands(scene: Scene, card: Card) -> Fit:
     if missing:
         needed = " and ".join(" or ".join(group) for group in missing)
         raise BandMismatchError(
-            f"{card.name} needs {needed}, but the scene has {_listed(scene.bands)}. If the file's "
+            f"{card.name} needs {needed}, but the scene has {listed_bands(scene.bands)}. If the file's "
             f"names are missing or wrong, name its bands in file order with --bands."
         )
     absent = tuple(band.name for band in card.bands if band.name not in places)
     narrow = narrowed_card(card, list(places))
     return Fit(scene.select(list(places.values())), narrow, absent)
-
-
-def _listed(bands: Sequence[Band], most: int = 16) -> str:
-    shown = ", ".join(map(str, bands[:most]))
-    return f"{len(bands)} bands: {shown}" + (", ..." if len(bands) > most else "")
 
 
 def _with_values(scene: Scene, card: Card) -> Scene:
