@@ -193,8 +193,8 @@ class Card(_Part):
 
     Inputs are physical values (``quantity``), normalised by the network's user as
     ``(x - mean) / std`` band by band, in the order of ``bands``. Outputs are logits in the order
-    of ``classes``, or the one plane of a regression model's ``target``, at the resolution of the
-    input.
+    of ``classes``, the one plane of a regression model's ``target``, or for an autoencoder the
+    normalised bands again, at the resolution of the input.
 
     Attributes
     ----------
@@ -202,7 +202,8 @@ class Card(_Part):
         and the network is told which. Every band is needed where there are no groups.
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
-    classes, target : one of them: the classes of a segmentation, the quantity of a regression.
+    classes, target : one of them: the classes of a segmentation, the quantity of a regression;
+        neither for an autoencoder.
     configuration : the effective configuration of the training run, one entry per setting.
     caution : where the model should not be trusted, for the person who runs it.
     weights_sha256 : digest of the weights; filled in when the model is saved.
@@ -217,7 +218,7 @@ class Card(_Part):
     name: Name
     version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_visible)]
     description: Text = ""
-    task: Literal["segmentation", "regression"] = "segmentation"
+    task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
     architecture: Architecture
     bands: Annotated[tuple[CardBand, ...], Field(min_length=1, max_length=2048)]
     needs: Annotated[tuple[OneOf, ...], Field(max_length=64)] = ()
@@ -277,8 +278,9 @@ class Card(_Part):
             if not self.classes or self.target is not None:
                 raise ValueError("task segmentation needs classes and has no target")
             _ = self.legend  # refuses values or names that occur twice
-        elif self.classes or self.target is None:
-            raise ValueError("task regression needs a target and has no classes")
+        elif self.classes or (self.target is None) == (self.task == "regression"):
+            wanted = "needs a target" if self.task == "regression" else "has no target"
+            raise ValueError(f"task {self.task} {wanted} and has no classes")
         return self
 
     @classmethod
@@ -337,7 +339,20 @@ class Card(_Part):
     @property
     def outputs(self) -> int:
         """Number of the network's output planes."""
-        return len(self.classes) or 1
+        return {
+            "segmentation": len(self.classes),
+            "regression": 1,
+            "autoencoder": len(self.bands),
+        }[self.task]
+
+    @property
+    def predicts(self) -> str:
+        """What the network gives, in a few words."""
+        if self.target is not None:
+            return f"{self.target.label}, a quantity"
+        if self.task == "autoencoder":
+            return "the scene's own bands and features of them"
+        return f"{len(self.classes)} classes"
 
     @property
     def legend(self) -> Legend:
@@ -346,12 +361,12 @@ class Card(_Part):
         Raises
         ------
         OptionError
-            When the model predicts a quantity.
+            When the model has no classes.
         """
-        if self.target is not None:
+        if not self.classes:
             raise OptionError(
-                f"{self.name} has no classes: it predicts {self.target.name}, a quantity; use a "
-                f"segmentation model here."
+                f"{self.name} has no classes: it predicts {self.predicts}; use a segmentation model "
+                f"here."
             )
         return Legend(tuple(entry.as_map_class() for entry in self.classes))
 
