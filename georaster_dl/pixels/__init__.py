@@ -1,0 +1,1 @@
+"""What is learnt from the values of single pixels, without a network."""

@@ -1,0 +1,1 @@
+"""Tables of laboratory spectra: read, treated, predicted by the methods of chemometrics."""

@@ -1,0 +1,162 @@
+"""The wavelengths of a table's columns, from what stands in its header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.errors import OptionError
+
+__all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "first_of"]
+
+Unit = Literal["nm", "um", "cm-1"]
+UNITS: tuple[Unit, ...] = ("nm", "um", "cm-1")
+
+FEWEST_BANDS = 8
+_MOST_NAMED = 5
+
+_PREFIXES = (
+    "wavelength|wavenumber|wave|wav|wvl|wl|wn|reflectance|refl|absorbance|abs|spec|spc|nm|x|v|r"
+)
+_SPELLINGS: dict[str, Unit] = {
+    "nm": "nm",
+    "um": "um",
+    "µm": "um",  # the micro sign
+    "μm": "um",  # the Greek letter
+    "cm-1": "cm-1",
+    "cm^-1": "cm-1",
+    "cm⁻¹": "cm-1",
+    "1/cm": "cm-1",
+}
+_HEADER = re.compile(
+    rf"(?:{_PREFIXES})?[ ._-]*(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)"
+    rf"\s*({'|'.join(re.escape(unit) for unit in _SPELLINGS)})?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Which columns are the spectrum.
+
+    Attributes
+    ----------
+    columns : (bands,) positions of the columns, by increasing wavelength.
+    wavelengths_nm : (bands,) of these.
+    repairs : what was guessed or turned round, a sentence each.
+    """
+
+    columns: npt.NDArray[np.intp]
+    wavelengths_nm: npt.NDArray[np.float64] = field(repr=False)
+    repairs: tuple[str, ...]
+
+
+def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
+    """Find the columns whose header is a number, with or without a unit.
+
+    Parameters
+    ----------
+    headers : of all columns.
+    unit : of the numbers, where the user states it; else the headers' own, else by the values.
+    title : what a message calls the table.
+
+    Raises
+    ------
+    OptionError
+        When there are fewer than 8, they go up and down or repeat, or their unit cannot be told.
+    """
+    found = [(i, *read) for i, text in enumerate(headers) if (read := _read(text)) is not None]
+    if len(found) < FEWEST_BANDS:
+        named = first_of([headers[i] for i, _, _ in found])
+        raise OptionError(
+            f"{title} has {len(found)} columns of a spectrum{named and f' ({named})'} among "
+            f"{len(headers)}, but at least {FEWEST_BANDS} are needed; their headers must be "
+            f"wavelengths or wavenumbers, such as 1100 or '1100.5 nm'."
+        )
+    columns = np.array([i for i, _, _ in found])
+    values = np.array([value for _, value, _ in found])
+    names = [headers[i] for i in columns]
+    _check_order(values, names, title)
+    stated = unit or _stated({own for _, _, own in found}, names, title)
+    known = stated or _guessed(values, title)
+    repairs = (
+        [] if stated else [f"{title}: the axis names no unit; by its values it is in {known}."]
+    )
+    wavelengths = _nanometres(values, known)
+    if wavelengths[0] > wavelengths[-1]:
+        wavelengths, columns = wavelengths[::-1], columns[::-1]
+        repairs.append(f"{title}: the axis ran down in wavelength and was turned round.")
+    return Axis(columns, wavelengths, tuple(repairs))
+
+
+def _read(header: str) -> tuple[float, Unit | None] | None:
+    """Number and unit of a header, None where it is the name of something else."""
+    match = _HEADER.fullmatch(header.strip())
+    if match is None:
+        return None
+    unit = match[2] and _SPELLINGS[match[2].casefold().replace("μ", "µ")]
+    return float(match[1].replace(",", ".")), unit or None
+
+
+def _check_order(values: npt.NDArray[np.float64], names: list[str], title: str) -> None:
+    steps = np.diff(values)
+    up = np.median(np.sign(steps)) >= 0
+    wrong = np.flatnonzero(steps <= 0 if up else steps >= 0)
+    if not wrong.size:
+        return
+    once, counts = np.unique(values, return_counts=True)
+    if counts.max() > 1:
+        twice = [
+            name for name, value in zip(names, values, strict=True) if value in once[counts > 1]
+        ]
+        what = f"repeats columns ({first_of(twice)})"
+    else:
+        pairs = [f"{names[i]} then {names[i + 1]}" for i in wrong]
+        what = f"goes up and down ({first_of(pairs)})"
+    raise OptionError(
+        f"The axis of {title} {what}, but wavelengths must rise or fall all along; delete or rename "
+        f"columns that are not of the spectrum, and check that the first line is the header."
+    )
+
+
+def _stated(units: set[Unit | None], names: list[str], title: str) -> Unit | None:
+    known = sorted(unit for unit in units if unit is not None)
+    if len(known) > 1:
+        of_each = [next(n for n in names if (_read(n) or (0, None))[1] == unit) for unit in known]
+        raise OptionError(
+            f"The axis of {title} mixes the units {' and '.join(known)} (columns "
+            f"{', '.join(of_each)}); give all columns one unit."
+        )
+    return known[0] if known else None
+
+
+def _guessed(values: npt.NDArray[np.float64], title: str) -> Unit:
+    low, high = values.min(), values.max()
+    counted = np.array_equal(np.sort(values), np.arange(len(values)) + low) and low <= 1
+    if high < 100 and not counted:
+        return "um"
+    if low >= 350 and high <= 2600:
+        return "nm"
+    if low >= 3500 and high <= 12_500:
+        return "cm-1"
+    what = "are counted, not measured" if counted else "fit no usual range"
+    raise OptionError(
+        f"The unit of the axis of {title} cannot be told: its numbers {low:g} to {high:g} {what}; "
+        f"state the unit ({', '.join(UNITS)}), and put wavelengths or wavenumbers into the header."
+    )
+
+
+def _nanometres(values: npt.NDArray[np.float64], unit: Unit) -> npt.NDArray[np.float64]:
+    if unit == "cm-1":
+        return 1e7 / np.maximum(values, np.finfo(float).tiny)
+    return values * 1000 if unit == "um" else values
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first few of many names, for a message."""
+    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")

@@ -1,0 +1,91 @@
+"""Which spectra learn and which are measured on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from georaster_dl.errors import OptionError
+from georaster_dl.spectra.folds import cross_validation, parts_by_column
+from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.splits import NOBODY, TEST, TRAIN, VALIDATION
+
+
+def parts(name, values, test=()):
+    n = len(values)
+    table = SpectraTable("t", np.arange(8.0), np.zeros((n, 8)), pd.DataFrame({name: values}))
+    return parts_by_column(table, name, test).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("typ", ["train", "Validation", "TEST", None], [TRAIN, VALIDATION, TEST, NOBODY]),
+        ("set", ["cal", "cal", "prediction"], [TRAIN, TRAIN, TEST]),
+        ("test", [0, 1, 0], [TRAIN, TEST, TRAIN]),
+        ("train", [0.0, 1.0, np.nan], [TEST, TRAIN, NOBODY]),
+        ("test_set", [True, False], [TEST, TRAIN]),
+        ("year", [2011, 2013, 2012, 2013], [TRAIN, TEST, TRAIN, TEST]),
+    ],
+)
+def test_columns_that_say_it(name, values, expected):
+    assert parts(name, values) == expected
+
+
+def test_named_values_test():
+    assert parts("site", ["a", "b", "c", None], ["b", "c"]) == [TRAIN, TEST, TEST, NOBODY]
+    with pytest.raises(OptionError, match="no value d; it has a, b"):
+        parts("site", ["a", "b"], ["d"])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("fold", [0, 1], "does not say which rows test"),
+        ("site", ["a", "b"], "does not say which rows test"),
+        ("test", [0, 0], "nothing to test"),
+        ("typ", ["test", "val"], "nothing to train on"),
+        ("year", [2013, 2013], "nothing to train on"),
+    ],
+)
+def test_columns_that_do_not(name, values, message):
+    with pytest.raises(OptionError, match=message):
+        parts(name, values)
+
+
+@given(
+    st.lists(st.sampled_from([None, *"abcdefgh"]), min_size=6, max_size=40).filter(
+        lambda names: len(set(names)) > 1
+    ),
+    st.booleans(),
+    st.integers(2, 12),
+)
+def test_every_spectrum_is_measured_once_and_no_sample_is_divided(names, classed, n_folds):
+    groups = np.array(names, object)
+    classes = np.array(list("xy" * 20)[: len(names)], object) if classed else None
+    folds = cross_validation(len(names), n_folds, groups=groups, classes=classes, seed=0)
+    assert 2 <= len(folds) <= n_folds
+    measured = np.concatenate([measured for _, measured in folds])
+    np.testing.assert_array_equal(np.sort(measured), np.arange(len(names)))
+    for learnt, measured in folds:
+        assert not set(learnt) & set(measured)
+        assert not {*groups[learnt]} & {*groups[measured]} - {None}
+
+
+def test_classes_are_shared_out():
+    classes = np.array(["rare"] * 3 + ["often"] * 30, object)
+    folds = cross_validation(33, 5, groups=None, classes=classes, seed=1)
+    assert len(folds) == 3
+    for learnt, measured in folds:
+        assert set(classes[learnt]) == set(classes[measured]) == {"rare", "often"}
+
+
+def test_a_missing_sample_is_a_sample_of_its_own():
+    folds = cross_validation(6, 3, groups=np.full(6, None), classes=None, seed=0)
+    assert [len(measured) for _, measured in folds] == [2, 2, 2]
+
+
+def test_one_sample_is_too_few():
+    with pytest.raises(OptionError, match="2 spectra are of 1"):
+        cross_validation(2, 5, groups=np.array(["a", "a"], object), classes=None, seed=0)

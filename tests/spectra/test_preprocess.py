@@ -1,0 +1,124 @@
+"""Treatments of spectra."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.signal import savgol_filter
+from sklearn.base import clone
+
+from georaster_dl.errors import OptionError
+from georaster_dl.spectra.preprocess import Preprocessing
+
+
+@pytest.fixture(scope="module")
+def spectra():
+    return np.random.default_rng(0).random((40, 50)) + 0.5
+
+
+def treated(steps, spectra):
+    return Preprocessing(steps).fit(spectra).transform(spectra)
+
+
+def test_each_by_its_formula(spectra):
+    mean, sd = spectra.mean(axis=1, keepdims=True), spectra.std(axis=1, keepdims=True)
+    np.testing.assert_allclose(treated("snv", spectra), (spectra - mean) / sd)
+    np.testing.assert_allclose(treated("absorbance", spectra), np.log10(1 / spectra))
+    np.testing.assert_allclose(
+        treated("savgol(15,2,1)", spectra), savgol_filter(spectra, 15, 2, deriv=1)
+    )
+    np.testing.assert_allclose(treated("smooth(7,3)", spectra), savgol_filter(spectra, 7, 3))
+    band_mean = spectra.mean(axis=0)
+    np.testing.assert_allclose(treated("center", spectra), spectra - band_mean)
+    np.testing.assert_allclose(
+        treated("standardise", spectra), (spectra - band_mean) / spectra.std(axis=0)
+    )
+    assert treated("none", spectra).tolist() == spectra.tolist()
+
+
+def test_scatter_and_trend_are_removed():
+    line = np.arange(50.0)
+    pure = np.sin(line / 5) + 2
+    generator = np.random.default_rng(1)
+    slope, offset, tilt = generator.uniform(0.5, 2, (3, 30, 1))
+    np.testing.assert_allclose(np.ptp(treated("msc", slope * pure + offset), axis=0), 0, atol=1e-12)
+    bent = pure + offset + tilt * line + slope * line**2
+    np.testing.assert_allclose(np.ptp(treated("detrend", bent), axis=0), 0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    ["none", "snv,savgol(15,2,1)", "absorbance, msc, detrend(1), standardise", "smooth,center"],
+)
+def test_a_chain_survives_json(spectra, steps):
+    learnt = Preprocessing(steps).fit(spectra[:20])
+    again = Preprocessing.from_json(json.loads(json.dumps(learnt.to_json())))
+    np.testing.assert_allclose(
+        again.transform(spectra), learnt.transform(spectra), rtol=1e-13, atol=0
+    )
+    assert again.to_json() == learnt.to_json()
+
+
+def test_only_the_fitted_spectra_are_learnt_from(spectra):
+    learnt = Preprocessing("msc,standardise").fit(spectra[:20])
+    alone = np.concatenate([learnt.transform(row[None]) for row in spectra])
+    np.testing.assert_allclose(alone, learnt.transform(spectra))
+
+
+def test_blocks_and_types(spectra, monkeypatch):
+    whole = treated("snv,savgol(5,2,1),center", spectra)
+    monkeypatch.setattr("georaster_dl.spectra.preprocess._BLOCK", 50 * 7)
+    np.testing.assert_allclose(treated("snv,savgol(5,2,1),center", spectra), whole)
+    single = treated("snv,savgol(5,2,1),center", spectra.astype(np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, whole, atol=1e-5)
+    assert treated("snv", spectra[:1]).shape == (1, 50)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ("snw", "did you mean 'snv'"),
+        ("savgol(15,2", "savgol"),
+        ("savgol(15,2)", r"savgol\(window,order,derivative\) is expected"),
+        ("savgol", r"Got savgol\(\)"),
+        ("savgol(15,2,x)", "whole numbers"),
+        ("savgol(14,2,1)", "odd window"),
+        ("savgol(5,2,3)", "up to the order"),
+        ("snv(1)", "but snv is expected"),
+        ("snv,,msc", "known are"),
+        ("detrend(9)", "0 to 5"),
+        ("savgol(51,2,1)", "at least 51 bands, but the spectra have 50"),
+        ("center,msc", "put msc before center"),
+    ],
+)
+def test_steps_that_cannot_be(spectra, steps, message):
+    with pytest.raises(OptionError, match=message):
+        Preprocessing(steps).fit(spectra)
+
+
+def test_spectra_that_cannot_be_treated_are_numbered(spectra):
+    bad = spectra.copy()
+    bad[[3, 17]] = 0.3
+    with pytest.raises(OptionError, match=r"2 spectra \(numbers 4, 18\) with the same value"):
+        Preprocessing("snv").fit(bad)
+    bad[5, 9] = 0
+    with pytest.raises(OptionError, match=r"1 spectra \(numbers 6\) with reflectances of 0"):
+        Preprocessing("absorbance").fit(spectra).transform(bad)
+
+
+def test_damaged_json(spectra):
+    saved = Preprocessing("snv,standardise").fit(spectra).to_json()
+    for change in (
+        {"bands": 49},
+        {"learnt": []},
+        {"learnt": [{}, {"mean_": [0.0] * 50, "scale_": [0.0] * 50}]},
+        {"learnt": [{}, {"mean_": ["a"] * 50, "scale_": [1.0] * 50}]},
+        {"steps": "snv,rm"},
+    ):
+        with pytest.raises(OptionError):
+            Preprocessing.from_json({**saved, **change})
+
+
+def test_clones_like_any_estimator(spectra):
+    assert clone(Preprocessing("snv").fit(spectra)).steps == "snv"
