@@ -194,18 +194,18 @@ def part_monai(scene: str, model: str, device: str, **_: object) -> dict[str, fl
 PARTS = {"read": part_read, "forward": part_forward, "segment": part_segment, "monai": part_monai}
 
 
-def measure(part: str, **settings: object) -> dict[str, float]:
-    """Run one part in a process of its own and add its peak memory."""
-    command = [sys.executable, __file__, "part", json.dumps({"part": part, **settings})]
+def measure(part: str, *, script: str = __file__, **settings: object) -> dict[str, float]:
+    """Run one part of a script in a process of its own and add its peak memory."""
+    command = [sys.executable, script, "part", json.dumps({"part": part, **settings})]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{part} failed:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_part(text: str) -> None:
+def run_part(text: str, parts: dict) -> None:
     settings = json.loads(text)
-    result = PARTS[settings.pop("part")](**settings)
+    result = parts[settings.pop("part")](**settings)
     print(json.dumps({**result, "peak_gib": peak_gib()}))
 
 
@@ -284,7 +284,7 @@ def memory(folder: Path, args: argparse.Namespace) -> None:
 
 def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] == "part":
-        return run_part(sys.argv[2])
+        return run_part(sys.argv[2], PARTS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["speed", "memory"])
     parser.add_argument("--device", default="cpu")

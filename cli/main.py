@@ -15,7 +15,11 @@ import click
 from georaster_dl import __version__
 from georaster_dl.errors import GeoRasterError
 
+from .classify import classify
+from .cluster import cluster
+from .denoise import denoise
 from .evaluate import evaluate
+from .features import features
 from .info import info
 from .models import models
 from .sample_points import sample_points
@@ -34,7 +38,10 @@ def geodl() -> None:
 
     \b
     geodl segment scene.tif          land-cover map that QGIS opens with names and colours
+    geodl features scene.tif -m MODEL  what a model sees in every pixel, one band per feature
     geodl train scene.tif labels.gpkg -o model.safetensors
+    geodl classify features.tif labels.gpkg -o map.tif
+    geodl cluster scene.tif -k 12    groups of alike pixels, without labels
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
@@ -43,7 +50,11 @@ def geodl() -> None:
 
 
 geodl.add_command(segment)
+geodl.add_command(features)
+geodl.add_command(denoise)
 geodl.add_command(train)
+geodl.add_command(classify)
+geodl.add_command(cluster)
 geodl.add_command(evaluate)
 geodl.add_command(sample_points)
 geodl.add_command(info)

@@ -80,7 +80,7 @@ def _bundled(pattern: str) -> list[dict[str, Any]]:
 
 
 def _predicts(card: Card) -> str:
-    return f"{len(card.classes)} classes" if card.target is None else card.target.label
+    return card.predicts if card.target is None else card.target.label
 
 
 def _resolution(card: Card) -> str:
@@ -128,7 +128,8 @@ def show_command(model: str, as_json: bool, debug: bool) -> None:
     _print_section("trained with", settings)
     if card.caution:
         click.echo(f"caution: {card.caution}")
-    click.echo(f"next: geodl segment SCENE -m {model}")
+    command = "features" if card.task == "autoencoder" else "segment"
+    click.echo(f"next: geodl {command} SCENE -m {model}")
 
 
 def _print_section(title: str, lines: list[str]) -> None:
@@ -167,12 +168,12 @@ def _facts(card: Card) -> list[tuple[str, str]]:
 def _quantity(card: Card) -> str:
     target = card.target
     if target is None:
-        return ""
+        return "" if card.classes else card.predicts
     return f"{target.label}, in training {target.mean:.4g} +/- {target.std:.4g}"
 
 
 def _calibration(card: Card) -> str:
-    if card.target is not None:
+    if not card.classes:
         return ""
     error = card.calibration.ece
     return f"temperature {card.calibration.temperature:.3g}" + (

@@ -12,6 +12,7 @@ from georaster_dl.io.options import SceneOptions
 __all__ = [
     "debug_option",
     "model_option",
+    "needed_model_option",
     "run_options",
     "scene_argument",
     "scene_options",
@@ -23,6 +24,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 scene_argument = click.argument("scene", nargs=-1, required=True, metavar="SCENE...")
 model_option = click.option(
     "-m", "--model", metavar="MODEL", help="Model package, or the name of a bundled model."
+)
+needed_model_option = click.option(
+    "-m",
+    "--model",
+    metavar="MODEL",
+    required=True,
+    help="Model package, or the name of a bundled model.",
 )
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 

@@ -92,12 +92,13 @@ class _Bar(Reporter):
 
 
 def _learnt_from(facts: Mapping[str, Any]) -> list[str]:
-    """How the labels of a training are divided; nothing for other runs."""
-    if "labelled" not in facts:
+    """How the labels of a training are divided, or its valid pixels; nothing for other runs."""
+    kind = next((key for key in ("labelled", "valid") if key in facts), None)
+    if kind is None:
         return []
-    parts = [f"{part} {sum(counts.values()):,}" for part, counts in facts["labelled"].items()]
+    parts = [f"{part} {sum(counts.values()):,}" for part, counts in facts[kind].items()]
     return [
-        f"labelled pixels: {', '.join(parts)} ({facts['split']})",
+        f"{kind} pixels: {', '.join(parts)} ({facts['split']})",
         f"{facts['per_epoch']} patches of {facts['patch']} pixels an epoch, {facts['weights']:,} weights",
     ]
 

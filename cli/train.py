@@ -1,4 +1,4 @@
-"""``geodl train``: scenes and labels in, a model package out."""
+"""``geodl train``: scenes in, mostly with labels, a model package out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import run_options, scene_options
+from .learning import SETTINGS, changed, learning_options
+from .options import run_options
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
@@ -21,25 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-# Options that are settings: the option's name, and the setting's full name.
 _SETTINGS = {
+    **SETTINGS,
     "task": "task",
-    "seed": "seed",
-    "bands": "scene.bands",
-    "nodata": "scene.nodata",
-    "scale": "scene.scale",
-    "offset": "scene.offset",
-    "class_field": "labels.class_field",
-    "width_m": "labels.width_m",
-    "all_touched": "labels.all_touched",
-    "priority": "labels.priority",
-    "ignore": "labels.ignore",
-    "classes": "labels.classes",
-    "background": "labels.background",
-    "split": "split.kind",
-    "split_column": "split.column",
-    "block": "split.block",
-    "buffer": "split.buffer",
     "architecture": "model.architecture",
     "encoder": "model.encoder",
     "init": "start.weights",
@@ -48,10 +33,11 @@ _SETTINGS = {
     "device": "training.device",
     "precision": "training.precision",
 }
+_DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are told below the others
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="SCENE... LABELS | LIST.csv")
+@click.argument("inputs", nargs=-1, required=True, metavar="SCENE... [LABELS] | LIST.csv")
 @click.option(
     "-o",
     "--output",
@@ -70,19 +56,8 @@ _SETTINGS = {
 )
 @click.option(
     "--task",
-    type=click.Choice(["segmentation", "regression"]),
-    help="Classes (default), or a quantity.",
-)
-@click.option("--class-field", metavar="NAME", help="Attribute with the class, or the quantity.")
-@click.option("--classes", type=click.Path(path_type=Path), help="CSV with value,name,color.")
-@click.option(
-    "--ignore", type=float, multiple=True, help="Label number that means unlabelled; repeatable."
-)
-@click.option("--background", metavar="NAME", help="Class of everything that has no label.")
-@click.option("--width-m", type=float, help="Width in metres that lines and points are given.")
-@click.option("--all-touched", is_flag=True, default=None, help="Label every pixel touched.")
-@click.option(
-    "--priority", metavar="A,B,...", help="Classes in the order in which they cover each other."
+    type=click.Choice(["segmentation", "regression", "autoencoder"]),
+    help="Classes (default), a quantity, or the bands themselves: no labels.",
 )
 @click.option(
     "--split",
@@ -90,10 +65,9 @@ _SETTINGS = {
     help="Who is trained and tested where: blocks of ground (default), whole scenes, random patches "
     "(leaks), or a column of LIST.csv or of the labels.",
 )
-@click.option("--split-column", metavar="NAME", help="The column of --split column.")
-@click.option("--block", type=int, help="Side of a block in pixels.")
-@click.option("--buffer", type=int, help="Pixels between training and test ground.")
-@click.option("--architecture", help="Network; see geodl models list --architectures.")
+@click.option(
+    "-m", "--architecture", metavar="NAME", help="Network; see geodl models list --architectures."
+)
 @click.option("--encoder", help="Its encoder, for example tu-resnet18 or resnet34.")
 @click.option(
     "--init", metavar="random|imagenet|MODEL", help="Weights to start from; random by default."
@@ -106,22 +80,23 @@ _SETTINGS = {
 @click.option(
     "--epochs", type=int, help="Most epochs; training stops earlier when it gains nothing."
 )
-@scene_options
-@click.option("--seed", type=int, help="Same seed, same model.")
+@learning_options
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]))
 @run_options
 def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
-    """Train a model on your own labels.
+    """Train a model on your own labels, or without any.
 
     LABELS is a vector file (polygons, lines, points), a raster, or a folder with a label file of
     each scene's name. SCENE may be a pattern in quotes. LIST.csv has the columns scene and label.
-    Accuracy is measured on blocks of ground that the model never saw.
+    Accuracy is measured on blocks of ground that the model never saw. With --task autoencoder
+    everything is a SCENE, and LIST.csv needs the column scene only.
 
     \b
     geodl train scene.tif labels.gpkg -o model.safetensors
     geodl train 'scenes/*.tif' masks/ -o model.safetensors --split scenes
     geodl train list.csv -o model.safetensors --config train.toml
+    geodl train --task autoencoder 'scenes/*.tif' -o features.safetensors
     """
     if given["parent_pipe"]:
         end_with_parent()
@@ -147,24 +122,22 @@ def _config(given: Mapping[str, Any]) -> TrainConfig:
     from georaster_dl.train.config import TrainConfig, read_config
 
     config = TrainConfig() if given["config"] is None else read_config(given["config"])
-    stated = {_SETTINGS[key]: value for key, value in given.items() if key in _SETTINGS}
-    changes = {key: value for key, value in stated.items() if value not in (None, ())}
-    for key in ("scene.bands", "labels.priority"):
-        if key in changes:
-            changes[key] = tuple(part.strip() for part in changes[key].split(","))
-    return config.updated(changes)
+    return changed(config, given, _SETTINGS)
 
 
 def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[Pair]:
-    from georaster_dl.train.pairs import find_pairs, read_pairs
+    from georaster_dl.train.pairs import find_pairs, find_scenes, read_pairs
 
+    labelled = config.task != "autoencoder"
+    if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == ".csv":
+        return read_pairs(Path(inputs[0]), config.split.column, labelled=labelled)
+    if not labelled:
+        return find_scenes(inputs)
     if len(inputs) == 1:
-        if Path(inputs[0]).suffix.lower() != ".csv":
-            raise OptionError(
-                f"Only {inputs[0]} was given; give a scene and its labels, or a CSV with the "
-                f"columns scene and label."
-            )
-        return read_pairs(Path(inputs[0]), config.split.column)
+        raise OptionError(
+            f"Only {inputs[0]} was given; give a scene and its labels, or a CSV with the "
+            f"columns scene and label."
+        )
     return find_pairs(inputs[:-1], Path(inputs[-1]))
 
 
@@ -179,11 +152,11 @@ def _facts(trained: Trained) -> dict[str, Any]:
 
 def _print(trained: Trained) -> None:
     metrics = trained.card.metrics
-    overall = {key: value for key, value in metrics.items() if not key.startswith("IoU ")}
+    details = {key: value for key, value in metrics.items() if key.startswith(_DETAILS)}
+    overall = {key: value for key, value in metrics.items() if key not in details}
     click.echo(", ".join(f"{key}: {value:#.4g}" for key, value in overall.items()))
-    for key, value in metrics.items():
-        if key.startswith("IoU "):
-            click.echo(f"  {key:36} {value:.3f}")
+    for key, value in details.items():
+        click.echo(f"  {key:44} {value:.3f}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     click.echo(f"{len(trained.history)} epochs in {minutes}:{seconds:02d}")
     click.echo(str(trained.model))

@@ -9,7 +9,7 @@ COLORS = ["#1f78b4", "#33a02c", "#b2df8a", "#ff7f00", "#a65628", "#e31a1c", "#99
 def card(
     *, stride=8, default=16, exact=80, blend=0, bytes_per_pixel=400.0, bands=("B02", "B03", "B04"),
     n_classes=4, first=1, quantity="reflectance", resolution_m=(10, 10), name="test-model", target=None,
-    **more,
+    task=None, **more,
 ):  # fmt: skip
     return Card(
         name=name,
@@ -25,11 +25,11 @@ def card(
         ],
         quantity=quantity,
         resolution_m=resolution_m,
-        task="segmentation" if target is None else "regression",
+        task=task or ("segmentation" if target is None else "regression"),
         target=target,
         classes=[
             CardClass(value=first + i, name=f"class {i}", color=COLORS[i % 8])
-            for i in range(n_classes if target is None else 0)
+            for i in range(n_classes if task is None and target is None else 0)
         ],
         stride=stride,
         halo=HaloFacts(default=default, exact=exact, blend=blend),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = [
     "color_table",
     "ramp_limits",
     "write_class_style",
+    "write_color_style",
     "write_ramp_style",
 ]
 
@@ -153,6 +155,44 @@ def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 
         ET.SubElement(
             shader, "item", value=f"{value:.9g}", label=f"{value:.4g}", color=color, alpha="255"
         )
+    _save(root, path.with_suffix(".qml"))
+
+
+def write_color_style(
+    path: Path, *, bands: Sequence[int], limits: Sequence[tuple[float, float]]
+) -> None:
+    """Write ``<stem>.qml`` that shows three bands of a raster as red, green and blue.
+
+    Parameters
+    ----------
+    path : the raster; it is not opened.
+    bands : those shown in red, green and blue, counted from 1.
+    limits : of each, the values shown darkest and brightest.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    root, pipe = _qgis()
+    colors = dict(zip(("red", "green", "blue"), bands, strict=True))
+    renderer = ET.SubElement(
+        pipe,
+        "rasterrenderer",
+        {f"{color}Band": str(band) for color, band in colors.items()},
+        type="multibandcolor",
+        opacity="1",
+        alphaBand="-1",
+        nodataColor="",
+    )
+    ET.SubElement(renderer, "rasterTransparency")
+    origin = ET.SubElement(renderer, "minMaxOrigin")
+    ET.SubElement(origin, "limits").text = "None"
+    for color, (darkest, brightest) in zip(colors, limits, strict=True):
+        stretch = ET.SubElement(renderer, f"{color}ContrastEnhancement")
+        ET.SubElement(stretch, "minValue").text = f"{darkest:.9g}"
+        ET.SubElement(stretch, "maxValue").text = f"{brightest:.9g}"
+        ET.SubElement(stretch, "algorithm").text = "StretchToMinimumMaximum"
     _save(root, path.with_suffix(".qml"))
 
 

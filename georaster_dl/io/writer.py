@@ -31,8 +31,11 @@ from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
+from georaster_dl.bands import Band
 from georaster_dl.errors import GeoRasterError, OutputError
+from georaster_dl.io.packing import pack
 from georaster_dl.io.staging import require_space
+from georaster_dl.io.statistics import BandStatistics
 from georaster_dl.io.style import class_names_tag, color_table
 from georaster_dl.legend import Legend
 
@@ -60,6 +63,9 @@ class RasterSpec:
     scale, offset : value = pixel * scale + offset, the same for all bands.
     unit : unit of the values of all bands; empty where they have none.
     rpcs : rational polynomial coefficients of a scene without an affine transform.
+    bands : what each band is, where they are spectral: their wavelengths are written.
+    statistics : whether smallest, largest and mean value and deviation of each band are written.
+    packed : whether float32 bands are stored as int16, each with a scale and offset of its own.
     """
 
     names: Sequence[str]
@@ -72,6 +78,9 @@ class RasterSpec:
     offset: float | None = None
     unit: str = ""
     rpcs: Any = None
+    bands: Sequence[Band] = ()
+    statistics: bool = False
+    packed: bool = False
 
     def __post_init__(self) -> None:
         """Check what would otherwise fail after hours of computing."""
@@ -79,6 +88,10 @@ class RasterSpec:
             raise OutputError(
                 f"A class raster with this legend has 1 band of {self.legend.dtype}, but {len(self.names)} "
                 f"bands of {self.dtype} were asked for; write quantities without a legend."
+            )
+        if self.packed and self.dtype != "float32":
+            raise OutputError(
+                f"Only float32 can be stored as int16, but {self.dtype} was asked for."
             )
 
 
@@ -111,11 +124,14 @@ class RasterWriter:
         self._filled = np.zeros((self._shape[0], *(-(-n // _BLOCK) for n in self._shape[1:])), bool)
         # Blocks are whole and overviews add a third. Refusing now beats failing after hours.
         pixels = self._filled.size * _BLOCK**2
-        require_space(self._path, pixels * self._dtype.itemsize * 4 // 3)
+        of_pixel = 6 if spec.packed else self._dtype.itemsize * 4 / 3  # float32 beside int16
+        require_space(self._path, int(pixels * of_pixel))
+        self._statistics = BandStatistics(self._shape[0])
+        self._profile = _profile(self._shape, geobox, spec)
         self._dataset: Any = None
         try:
             with self._explained():
-                self._dataset = _open(self._work, "w", **_profile(self._shape, geobox, spec))
+                self._dataset = _open(self._work, "w", **self._profile)
                 _describe(self._dataset, geobox, spec)
         except BaseException:
             self.abort()
@@ -160,6 +176,8 @@ class RasterWriter:
         with self._explained():
             self._dataset.write(block, window=window)
         self._remember(rows.start, cols.start, block)
+        if self._measures:
+            self._statistics.add(block)
 
     def finish(self) -> Path:
         """Turn what was written into a Cloud Optimized GeoTIFF at the writer's path.
@@ -174,7 +192,11 @@ class RasterWriter:
         try:
             with self._explained():
                 dataset, self._dataset = self._dataset, None
+                if self._measures:
+                    _write_statistics(dataset, self._statistics)
                 dataset.close()
+                if self._spec.packed:
+                    self._pack()
                 _add_overviews(self._work, self._spec.overview)
                 _check_blocks(self._work, self._filled)
                 rasterio.shutil.copy(
@@ -195,6 +217,20 @@ class RasterWriter:
         if dataset is not None:
             dataset.close()
         self._remove_work()
+
+    @property
+    def _measures(self) -> bool:
+        return self._spec.statistics or self._spec.packed
+
+    def _pack(self) -> None:
+        """Replace the work file, of float32, by one of int16."""
+        _check_blocks(self._work, self._filled)
+        floats = self._work.with_name(f".{self._path.name}.floats.tif")
+        self._work.rename(floats)
+        try:
+            pack(floats, self._work, self._statistics, **self._profile)
+        finally:
+            floats.unlink(missing_ok=True)
 
     def _remember(self, row: int, col: int, block: npt.NDArray[Any]) -> None:
         data = _is_data(block, self._spec.nodata)
@@ -280,9 +316,20 @@ def _describe(dataset: Any, geobox: GeoBox | GCPGeoBox, spec: RasterSpec) -> Non
     if spec.unit:
         dataset.units = (spec.unit,) * dataset.count
     dataset.update_tags(**spec.tags)
+    for index, band in enumerate(spec.bands, start=1):
+        if band.wavelength_nm is not None:
+            width = {} if band.fwhm_nm is None else {"fwhm": f"{band.fwhm_nm:g}"}
+            centre = {"wavelength": f"{band.wavelength_nm:g}", "wavelength_units": "Nanometers"}
+            dataset.update_tags(index, **centre, **width)
     if spec.legend is not None:
         dataset.update_tags(CLASS_NAMES=class_names_tag(spec.legend))
         dataset.write_colormap(1, color_table(spec.legend))
+
+
+def _write_statistics(dataset: Any, statistics: BandStatistics) -> None:
+    pixels = dataset.height * dataset.width
+    for index in dataset.indexes:
+        dataset.update_tags(index, **statistics.tags(index - 1, pixels))
 
 
 def _crs(geobox: GeoBox | GCPGeoBox) -> Any:
@@ -387,9 +434,9 @@ def _check_metadata(work: Path, cog: Path) -> None:
             )
             if _plain(getattr(before, name)) != _plain(getattr(after, name))
         ]
-        lost += [
-            f"tag {key}" for key, value in before.tags().items() if after.tags().get(key) != value
-        ]
+        for index in (0, *before.indexes):  # 0: of the file
+            kept = after.tags(index)
+            lost += [f"tag {k}" for k, value in before.tags(index).items() if kept.get(k) != value]
         if before.colorinterp != after.colorinterp:
             lost.append("color interpretation")
     if lost:

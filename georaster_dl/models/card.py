@@ -281,6 +281,8 @@ class Card(_Part):
         elif self.classes or (self.target is None) == (self.task == "regression"):
             wanted = "needs a target" if self.task == "regression" else "has no target"
             raise ValueError(f"task {self.task} {wanted} and has no classes")
+        elif self.task == "autoencoder" and self.optional_bands:
+            raise ValueError("an autoencoder gives all of its bands back, so none can be optional")
         return self
 
     @classmethod

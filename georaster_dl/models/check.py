@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_model"]
 
+_SIDE = 64  # pixels of the noise that is put through
 _EXACT = 1e-9  # standard deviations of the network's output, in float64
 
 
@@ -61,7 +62,7 @@ def _check_output(card: Card, network: nn.Module) -> str:
     """Run the network on normalised noise and look at what comes out."""
     import torch
 
-    side = round_up(max(256, 2 * card.stride), card.stride)
+    side = round_up(max(_SIDE, 2 * card.stride), card.stride)
     random = torch.Generator().manual_seed(0)
     with torch.inference_mode():
         output = network(torch.randn(1, len(card.bands), side, side, generator=random))
@@ -75,5 +76,9 @@ def _check_output(card: Card, network: nn.Module) -> str:
         raise ModelPackageError(
             f"The network of {card.name} gives values that are not finite; train or get the model again."
         )
-    what = f"{card.outputs} classes" if card.target is None else f"one plane, {card.target.name}"
-    return f"the output is finite and has {what}"
+    what = {
+        "segmentation": f"{card.outputs} classes",
+        "regression": f"one plane, {card.target.name if card.target else ''}",
+        "autoencoder": f"one plane for each of {card.outputs} bands",
+    }
+    return f"the output is finite and has {what[card.task]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,16 @@ _SIDE = 256
 def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
     """Measure what one input pixel costs, on a tile of 256 pixels a side and batch 1.
 
-    Multiply-accumulates are those of convolutions and matrix products. Memory is the peak of the
+    Only shapes are followed, on torch's meta device, as a network of pixels may take minutes for
+    that tile. Multiply-accumulates are those of convolutions and matrix products. Memory is the peak of the
     live float32 tensors of one inference pass, input included, weights and the kernels' own
     scratch space excluded; both grow with the number of pixels, except where a network attends
     over its whole input.
 
     Parameters
     ----------
-    network : from (N, in_bands, rows, cols) to (N, planes, rows, cols); it is run in eval mode and
-        handed back in its own.
+    network : from (N, in_bands, rows, cols) to (N, planes, rows, cols); what is measured is a copy
+        in eval mode.
     in_bands : number of input planes.
     stride : total down-sampling in pixels.
 
@@ -41,24 +43,20 @@ def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
     from torch.utils.flop_counter import FlopCounterMode
 
     side = round_up(_SIDE, stride)
-    weight = next(iter(network.parameters()), torch.zeros(()))
-    training = network.training
-    network.eval()
+    measured = copy.deepcopy(network).to("meta").eval()
     try:
         with torch.inference_mode():
-            given = torch.zeros(1, in_bands, side, side, device=weight.device)
+            given = torch.zeros(1, in_bands, side, side, device="meta")
             operations = FlopCounterMode(display=False)
             with operations:
-                network(given)
-            peak = _peak_bytes(network, given)
+                measured(given)
+            peak = _peak_bytes(measured, given)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise OptionError(
             f"{type(network).__name__} does not run on {in_bands} bands of {side} x {side} pixels ({reason}); "
             f"check its number of bands and its stride ({stride})."
         ) from error
-    finally:
-        network.train(training)
     pixels = side * side
     # The counter takes a multiply-accumulate for two operations.
     return Cost(

@@ -61,7 +61,8 @@ def export_onnx(
     Deepness gives a graph the raster's own numbers times 1/255, whatever their type. The graph
     undoes that and does all the rest: physical value = number * scale + offset, normalisation,
     network, temperature, softmax. Its input is (1, bands, tile, tile), its output probabilities
-    (1, classes, tile, tile), or values (1, 1, tile, tile) of a regression model in their unit.
+    (1, classes, tile, tile), or values in their unit: (1, 1, tile, tile) of a regression model,
+    the physical values of the bands (1, bands, tile, tile) of an autoencoder.
 
     Parameters
     ----------
@@ -74,8 +75,8 @@ def export_onnx(
 
     Returns
     -------
-    Largest difference of a probability between onnxruntime and torch on random pixels; of a
-    quantity in its standard deviations.
+    Largest difference of a probability between onnxruntime and torch on random pixels; of a value
+    in the standard deviations of its quantity or band.
 
     Raises
     ------
@@ -150,25 +151,36 @@ def _raw_to_meaning(card: Card, network: nn.Module, scale: float, offset: float)
     # reflectance * 10000 do not lose digits on the way to 1/255 and back.
     mean = torch.tensor([band.mean for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
     std = torch.tensor([band.std for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
-    target, temperature = card.target, card.calibration.temperature
+    lines, temperature = _value_lines(card), card.calibration.temperature
 
     class RawToMeaning(nn.Module):
         gain: torch.Tensor
         shift: torch.Tensor
+        lines: torch.Tensor
 
         def __init__(self) -> None:
             super().__init__()
             self.network = network
             self.register_buffer("gain", (255 * scale / std).float())
             self.register_buffer("shift", ((offset - mean) / std).float())
+            self.register_buffer("lines", torch.tensor(lines or [(0.0, 1.0)])[:, :, None, None])
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             output: torch.Tensor = self.network(pixels * self.gain + self.shift)
-            if target is not None:
-                return output * target.std + target.mean
+            if lines:
+                return output * self.lines[:, 1] + self.lines[:, 0]
             return torch.softmax(output / temperature, dim=1)
 
     return RawToMeaning().eval()
+
+
+def _value_lines(card: Card) -> list[tuple[float, float]]:
+    """Mean and standard deviation by which each plane is a physical value; none for classes."""
+    if card.target is not None:
+        return [(card.target.mean, card.target.std)]
+    if card.task == "autoencoder":
+        return [(band.mean, band.std) for band in card.bands]
+    return []
 
 
 def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
@@ -185,12 +197,14 @@ def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
                 dynamo=True,  # the older exporter lacks layers and is about to be removed
                 opset_version=_OPSET,
                 input_names=["pixels"],
-                output_names=["probabilities" if card.target is None else "values"],
+                output_names=["probabilities" if card.classes else "values"],
                 verbose=False,
             )
             model = program.model_proto  # type: ignore[union-attr]
         except Exception as error:
             # Whatever a layer the exporter does not know makes it raise, in any of its stages.
+            if isinstance(error.__cause__, OptionError):  # a layer of ours said what to do
+                raise error.__cause__ from None
             reason = " ".join(str(error).split())[:200]
             raise ModelPackageError(
                 f"The architecture {card.architecture.name!r} of {card.name} cannot be written as ONNX "
@@ -211,8 +225,8 @@ def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
 def _deepness_metadata(card: Card, tile: int) -> dict[str, Any]:
     """Return the keys that Deepness reads, each a JSON text in the file.
 
-    Class names are numbered from 0 in output order; the one of a regressor names its layer and a
-    file, so it is made one word. There is no standardisation: the graph has
+    Class names are numbered from 0 in output order; those of a regressor name layers and files, so
+    each is made one word. There is no standardisation: the graph has
     its own, and Deepness would apply a second one. Thresholds are 0, because Deepness blanks
     pixels below them before it takes the largest probability.
     """
@@ -232,18 +246,21 @@ def _deepness_metadata(card: Card, tile: int) -> dict[str, Any]:
 
 
 def _deepness_task(card: Card) -> dict[str, Any]:
-    if card.target is not None:
+    if card.classes:
         return {
-            "model_type": "Regressor",
-            "class_names": {0: re.sub(r"\W+", "_", card.target.name).strip("_") or "values"},
-            "reg_output_scaling": 1.0,
-            "georaster_dl_unit": card.target.unit,
+            "model_type": "Segmentor",
+            "class_names": {index: entry.name for index, entry in enumerate(card.classes)},
+            "seg_thresh": 0.0,
+            "seg_small_segment": 0,
         }
+    target = card.target
+    names = [band.name for band in card.bands] if target is None else [target.name]
+    words = (re.sub(r"\W+", "_", name).strip("_") or "values" for name in names)
     return {
-        "model_type": "Segmentor",
-        "class_names": {index: entry.name for index, entry in enumerate(card.classes)},
-        "seg_thresh": 0.0,
-        "seg_small_segment": 0,
+        "model_type": "Regressor",
+        "class_names": dict(enumerate(words)),
+        "reg_output_scaling": 1.0,
+        **({} if target is None else {"georaster_dl_unit": target.unit}),
     }
 
 
@@ -252,7 +269,7 @@ def _compare(
 ) -> float:
     """Largest difference between onnxruntime and torch, on plausible pixels.
 
-    Of probabilities, or of values in their standard deviations.
+    Of probabilities, or of values in the standard deviations of their planes.
     """
     import onnxruntime
     import torch
@@ -267,4 +284,5 @@ def _compare(
         expected = graph(pixels).numpy()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     got = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})[0]
-    return float(abs(got - expected).max()) / (1.0 if card.target is None else card.target.std)
+    stds = [line[1] for line in _value_lines(card)] or [1.0]
+    return float((abs(got - expected).max((0, 2, 3)) / stds).max())

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["HaloReach", "choose_halo", "probe_halo", "tiling_error"]
 
 _SHORTEST = 256
-_SAME_VALUE = 0.01  # standard deviations of all values; far below what a regression errs by
+_CHECKED = 64  # pixels are enough to see whether a network keeps its input's size
+_SAME_VALUE = 0.01  # standard deviations of a plane's values; far below what a network errs by
 _SAME = 1e-9  # float64 rounding stays near 1e-13 of the output; what fools NaN is far above
 
 
@@ -143,7 +144,7 @@ def _opened(network: nn.Module) -> nn.Module:
 def _check_shape(network: nn.Module, in_bands: int, stride: int) -> None:
     import torch
 
-    side = max(round_up(_SHORTEST, stride), 2 * stride)
+    side = max(round_up(_CHECKED, stride), 2 * stride)
     given = torch.zeros(1, in_bands, side, side, dtype=torch.float64)
     try:
         shape = tuple(network(given).shape)
@@ -237,14 +238,15 @@ def choose_halo(
     stride: int,
     exact: int | None,
     tile: int,
+    classes: bool = True,
     tolerance: float = 0.001,
 ) -> tuple[int, float]:
     """Find the smallest halo that changes hardly any pixel, measured on a model's own data.
 
     What a trained network makes use of is usually much nearer than what it depends on, and a
-    smaller halo is less work. A pixel is changed where it gets another class; where the network
-    gives one plane, a quantity, where its value moves by more than 1 % of the standard deviation
-    of the untiled values.
+    smaller halo is less work. A pixel is changed where it gets another class; where the planes are
+    values, where any of them moves by more than 1 % of the standard deviation of that plane's
+    untiled values.
 
     Parameters
     ----------
@@ -253,6 +255,8 @@ def choose_halo(
     stride : total down-sampling in pixels; halos are multiples of it.
     exact : halo in pixels beyond which nothing can change, None where there is none.
     tile : rows and cols that a tile reads, in pixels, halo included.
+    classes : whether the network's planes are classes; else they are values, of a quantity or of
+        the bands.
     tolerance : share of pixels, 0..1, that may be changed.
 
     Returns
@@ -276,7 +280,9 @@ def choose_halo(
     training = network.training
     network.eval()
     try:
-        wholes = [_cropped(_mapped(network, _padded(scene, stride)), scene) for scene in inputs]
+        wholes = [
+            _cropped(_mapped(network, _padded(scene, stride), classes), scene) for scene in inputs
+        ]
         best = (0, math.inf)
         for halo in range(0, largest + 1, stride):
             share = _changed(network, inputs, wholes, halo=halo, stride=stride, tile=tile)
@@ -301,17 +307,24 @@ def _changed(
     """Share of all pixels that are changed when the scenes are cut into tiles."""
     changed = total = 0
     classes = wholes[0].dtype.kind == "i"
-    same = 0.0 if classes else _SAME_VALUE * float(np.std(np.concatenate([*map(np.ravel, wholes)])))
+    same = 0.0 if classes else _SAME_VALUE * _spread(wholes)
     for scene, whole in zip(inputs, wholes, strict=True):
-        tiling = Tiling(whole.shape, tile=(tile, tile), halo=halo, stride=stride)
+        tiling = Tiling(whole.shape[1:], tile=(tile, tile), halo=halo, stride=stride)
         padded = _padded(scene, stride)
         for piece in tiling:
-            cut = _mapped(network, padded[:, piece.outer_rows, piece.outer_cols])
-            core = cut[piece.inner_rows, piece.inner_cols]
-            moved = np.abs(core - whole[piece.core_rows, piece.core_cols])
-            changed += int((moved > same).sum())
-        total += whole.size
+            cut = _mapped(network, padded[:, piece.outer_rows, piece.outer_cols], classes)
+            core = cut[:, piece.inner_rows, piece.inner_cols]
+            moved = np.abs(core - whole[:, piece.core_rows, piece.core_cols])
+            changed += int((moved > same).any(axis=0).sum())
+        total += whole[0].size
     return changed / total
+
+
+def _spread(wholes: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
+    """Standard deviation of each plane over all scenes, (planes, 1, 1)."""
+    planes = ([part.ravel() for part in parts] for parts in zip(*wholes, strict=True))
+    deviations = [np.std(np.concatenate(plane), dtype=np.float64) for plane in planes]
+    return np.array(deviations)[:, None, None]
 
 
 def _padded(scene: npt.NDArray[np.float32], stride: int) -> npt.NDArray[np.float32]:
@@ -323,16 +336,16 @@ def _padded(scene: npt.NDArray[np.float32], stride: int) -> npt.NDArray[np.float
 
 
 def _cropped(mapped: npt.NDArray[Any], scene: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-    return mapped[: scene.shape[1], : scene.shape[2]]
+    return mapped[:, : scene.shape[1], : scene.shape[2]]
 
 
-def _mapped(network: nn.Module, piece: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-    """Index of the winning class, or value, of each pixel of a piece (bands, rows, cols)."""
+def _mapped(network: nn.Module, piece: npt.NDArray[np.float32], classes: bool) -> npt.NDArray[Any]:
+    """Winning class (1, rows, cols), or values (planes, rows, cols), of a piece (bands, rows, cols)."""
     import torch
 
     weight: torch.Tensor = next(network.parameters())
     batch = torch.from_numpy(np.ascontiguousarray(piece))[None].to(weight.device, weight.dtype)
     with torch.inference_mode():
         planes = network(batch)[0]
-        mapped = planes.argmax(0) if len(planes) > 1 else planes[0].double()
+        mapped = planes.argmax(0, keepdim=True) if classes else planes.float()
         return mapped.cpu().numpy()  # type: ignore[no-any-return]

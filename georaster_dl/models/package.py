@@ -232,6 +232,7 @@ def network_of(card: Card) -> nn.Module:
                 in_bands=len(card.bands),
                 n_classes=card.outputs,
                 encoder_weights=None,
+                wavelengths_nm=[band.wavelength_nm for band in card.bands],
                 **encoder,
                 **_free_options(card),
             )
@@ -243,7 +244,7 @@ def network_of(card: Card) -> nn.Module:
 
 def _free_options(card: Card) -> dict[str, Any]:
     """Options of the card; those that would overrule the card's own fields are refused."""
-    reserved = {"name", "in_bands", "n_classes", "encoder", "encoder_weights"}
+    reserved = {"name", "in_bands", "n_classes", "encoder", "encoder_weights", "wavelengths_nm"}
     clash = sorted(reserved & set(card.architecture.options))
     if clash:
         raise OptionError(
@@ -331,7 +332,7 @@ def save_model(path: str | Path, card: Card, network: nn.Module, *, half: bool =
     Raises
     ------
     ModelPackageError
-        When the network is not the one that the card describes.
+        When the network is not the one that the card describes, wavelengths included.
     OutputError
         When the file cannot be written.
     """
@@ -346,9 +347,33 @@ def save_model(path: str | Path, card: Card, network: nn.Module, *, half: bool =
     _check_shapes(
         path, _planned_shapes(card), {name: tuple(w.shape) for name, w in weights.items()}
     )
+    _check_derived(card, network)
     card = card.model_copy(update={"weights_sha256": weights_digest(weights)})
     write_atomically(path, save(weights, metadata={CARD_KEY: card.to_json()}))
     return card
+
+
+def _check_derived(card: Card, network: nn.Module) -> None:
+    """Refuse a network that holds other constants than the one its card will be built into.
+
+    Constants that follow from bands and options are not in the file.
+    """
+    import torch
+
+    constants = _constants(network)
+    planned = _constants(network_of(card)) if constants else {}
+    for name, tensor in constants.items():
+        wanted = planned.get(name)
+        if wanted is None or not torch.equal(wanted, tensor.cpu().to(wanted.dtype)):
+            raise ModelPackageError(
+                f"The network differs from what the card of {card.name} makes of it, in {name!r}; build it "
+                f"for the wavelengths and with the options that the card states."
+            )
+
+
+def _constants(network: nn.Module) -> dict[str, Tensor]:
+    stored = network.state_dict()
+    return {name: tensor for name, tensor in network.named_buffers() if name not in stored}
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build: the channels in and out, the encoder, and every option of the architecture."""
+    """What to build: the channels in and out, the encoder, and every option of the architecture.
+
+    ``wavelengths_nm`` are those of the bands, in their order; None where nothing is known of them.
+    """
 
     architecture: str
     in_bands: int
@@ -46,6 +49,7 @@ class Plan:
     encoder: str
     encoder_weights: str | None
     options: Mapping[str, Any]
+    wavelengths_nm: tuple[float | None, ...] | None = None
 
 
 Builder = Callable[[Plan], "nn.Module"]
@@ -101,17 +105,26 @@ def _families() -> dict[str, _Family]:
 
 def _family(name: str) -> _Family:
     families = _families()
-    if name not in families:
+    canonical = _canonical(name)
+    if canonical not in families:
         raise UnknownModelError(
-            f"No architecture is named {name!r}{nearest_names(name, families)}; "
+            f"No architecture is named {name!r}{nearest_names(canonical, families)}; "
             f"`geodl models list --architectures` lists all {len(families)}."
         )
-    return families[name]
+    return families[canonical]
+
+
+def _canonical(name: str) -> str:
+    """Name as it is registered: a hyphen is as good as an underscore."""
+    return name.replace("-", "_")
 
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names of the architectures that match a shell pattern such as ``"deeplab*"``, sorted."""
-    return sorted(fnmatch.filter(_families(), pattern))
+    names = list(_families())
+    hyphened = {name.replace("_", "-"): name for name in names}
+    found = fnmatch.filter(hyphened, pattern)
+    return sorted({*fnmatch.filter(names, pattern), *(hyphened[name] for name in found)})
 
 
 def describe_model(name: str) -> tuple[str, dict[str, Any]]:
@@ -132,19 +145,22 @@ def create_model(
     n_classes: int,
     encoder: str = "resnet18",
     encoder_weights: str | None = None,
+    wavelengths_nm: Sequence[float | None] | None = None,
     **options: Any,
 ) -> nn.Module:
     """Build a network with fresh weights.
 
     Parameters
     ----------
-    name : architecture, see ``list_models``.
+    name : architecture, see ``list_models``; with hyphens or underscores.
     in_bands : number of input planes, any.
-    n_classes : number of output planes.
+    n_classes : number of output planes: classes, 1 for a quantity, the bands for an autoencoder.
     encoder : encoder of segmentation_models_pytorch, timm's with the prefix ``tu-``; of no meaning
         to an architecture that has none to choose.
     encoder_weights : pretrained encoder weights to download, for example ``"imagenet"``;
         None starts from random ones.
+    wavelengths_nm : of the bands, None where one has none; for the architectures that make use of
+        it, which fall back to band numbers without.
     options : options of the architecture; an unknown one is refused.
 
     Returns
@@ -157,7 +173,8 @@ def create_model(
     UnknownModelError
         When there is no such architecture, encoder or set of encoder weights.
     OptionError
-        When an option is unknown, or the network cannot be built with these options.
+        When an option is unknown, the network cannot be built with these options, or there are
+        not as many wavelengths as bands.
     """
     family = _family(name)
     unknown = sorted(set(options) - set(family.options))
@@ -170,8 +187,16 @@ def create_model(
         raise OptionError(
             f"A network needs at least one band and one class, but got in_bands={in_bands} and n_classes={n_classes}."
         )
+    known = None if wavelengths_nm is None else tuple(wavelengths_nm)
+    if known is not None and len(known) != in_bands:
+        raise OptionError(
+            f"A network of {in_bands} bands needs as many wavelengths, but got {len(known)}; give None for "
+            f"those that are not known."
+        )
     chosen = {**family.options, **options}
-    return family.build(Plan(name, in_bands, n_classes, encoder, encoder_weights, chosen))
+    return family.build(
+        Plan(family.name, in_bands, n_classes, encoder, encoder_weights, chosen, known)
+    )
 
 
 def network_stride(network: nn.Module) -> int:

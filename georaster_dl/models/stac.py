@@ -125,27 +125,37 @@ def _model_input(card: Card) -> dict[str, Any]:
 
 
 def _task(card: Card) -> str:
-    return "semantic-segmentation" if card.target is None else "regression"
+    # The extension has no task for an autoencoder; its planes are values, as a regression's are.
+    return "semantic-segmentation" if card.classes else "regression"
 
 
 def _model_output(card: Card) -> dict[str, Any]:
+    name, description = _output_meaning(card)
     output: dict[str, Any] = {
-        "name": "logits",
-        "description": "Logits; divide by the temperature and take the softmax for probabilities",
+        "name": name,
+        "description": description,
         "tasks": [_task(card)],
         "result": {
             "shape": [-1, card.outputs, -1, -1],
-            "dim_order": ["batch", "class", "height", "width"],
+            "dim_order": ["batch", "class" if card.classes else "channel", "height", "width"],
             "data_type": "float32",
         },
     }
-    target = card.target
-    if target is None:
-        return output | {"classification:classes": [_stac_class(entry) for entry in card.classes]}
-    output["name"] = target.name
-    output["description"] = f"{target.label} = output * {target.std:.9g} + {target.mean:.9g}"
-    output["result"]["dim_order"] = ["batch", "channel", "height", "width"]
+    if card.classes:
+        output["classification:classes"] = [_stac_class(entry) for entry in card.classes]
     return output
+
+
+def _output_meaning(card: Card) -> tuple[str, str]:
+    """Name of the output, and how to read it."""
+    target = card.target
+    if target is not None:
+        return target.name, f"{target.label} = output * {target.std:.9g} + {target.mean:.9g}"
+    if card.task == "autoencoder":
+        return "bands", (
+            "The input's bands again, in its order and scaled as it is: value = output * stddev + mean"
+        )
+    return "logits", "Logits; divide by the temperature and take the softmax for probabilities"
 
 
 def _stac_class(entry: CardClass) -> dict[str, Any]:
@@ -177,9 +187,10 @@ def _hyperparameters(card: Card) -> dict[str, Any]:
 
 
 def _output_parameters(card: Card) -> dict[str, Any]:
-    if card.target is None:
+    if card.classes:
         return {"nodata": card.legend.nodata, "temperature": card.calibration.temperature}
-    return {f"target_{key}": value for key, value in card.target.model_dump().items()}
+    fields = {} if card.target is None else card.target.model_dump()
+    return {f"target_{key}": value for key, value in fields.items()}
 
 
 def _key(name: str) -> str:

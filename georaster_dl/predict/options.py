@@ -8,8 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.models.card import Card
 
-__all__ = ["Findings", "Outputs", "Report", "SegmentOptions", "Values"]
+__all__ = [
+    "FeatureOptions",
+    "FeatureOutputs",
+    "Findings",
+    "Outputs",
+    "Report",
+    "RunOptions",
+    "SegmentOptions",
+    "Summary",
+    "Values",
+]
 
 Report = Callable[[str, Mapping[str, Any]], None]
 """Takes an event (``start``, ``progress``, ``warning``) and its facts."""
@@ -41,6 +52,24 @@ class Outputs:
 
 
 @dataclass(frozen=True)
+class FeatureOutputs:
+    """Files to make; only the features always are.
+
+    Attributes
+    ----------
+    features : raster (COG) with one band per feature.
+    error : how badly an autoencoder gives each pixel back.
+    """
+
+    features: Path
+    error: Path | None = None
+
+    def all(self) -> list[Path]:
+        """The files, the features last."""
+        return [self.features] if self.error is None else [self.error, self.features]
+
+
+@dataclass(frozen=True)
 class Values:
     """Mean, smallest and largest of a map's values, in the unit of the model's target."""
 
@@ -55,22 +84,43 @@ class Findings:
 
     Attributes
     ----------
-    counts : pixels of each class, by name; empty for a quantity.
-    values : of a quantity; None for classes, and where no pixel is valid.
+    pixels : that are valid.
+    bands : of a raster of features, or of a scene given back; 0 of a map.
+    counts : pixels of each class, by name; empty where there are no classes.
+    values : of a single quantity; None for anything else, and where no pixel is valid.
     """
 
+    pixels: int
+    bands: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     values: Values | None = None
 
-    @property
-    def empty(self) -> bool:
-        """Whether no pixel is valid."""
-        return self.values is None and not any(self.counts.values())
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did.
+
+    Attributes
+    ----------
+    files : that it made.
+    model, card : that ran; the card narrowed to the bands that the scene has.
+    pixels : of the scene, valid or not.
+    seconds : that it took, loading included.
+    device : where the network ran, and in which precision.
+    """
+
+    files: tuple[Path, ...]
+    model: Path
+    card: Card
+    pixels: int
+    seconds: float
+    device: str
+    findings: Findings
 
 
 @dataclass(frozen=True)
-class SegmentOptions:
-    """How to run.
+class RunOptions:
+    """How to run a model over a scene.
 
     Attributes
     ----------
@@ -79,7 +129,6 @@ class SegmentOptions:
     halo : pixels of context around each tile; ``auto`` is the model's own, ``exact`` makes tiles
         equal the untiled result.
     tile : largest side of a tile in pixels, halo included; from the free memory where None.
-    float32 : store probabilities and confidence as float32 instead of scaled uint8.
     """
 
     scene: SceneOptions = field(default_factory=SceneOptions)
@@ -88,5 +137,30 @@ class SegmentOptions:
     precision: str = "auto"
     halo: int | Literal["auto", "exact"] = "auto"
     tile: int | None = None
-    float32: bool = False
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class SegmentOptions(RunOptions):
+    """How to map.
+
+    Attributes
+    ----------
+    float32 : store probabilities and confidence as float32 instead of scaled uint8.
+    """
+
+    float32: bool = False
+
+
+@dataclass(frozen=True)
+class FeatureOptions(RunOptions):
+    """How to make features.
+
+    Attributes
+    ----------
+    layer : dotted name of the network's layer; None takes the one that it calls its features.
+    packed : store them as int16, each with a scale and offset of its own, instead of float32.
+    """
+
+    layer: str | None = None
+    packed: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,43 @@ from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.quicklook import red_green_blue, write_quicklook, write_value_quicklook
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, SceneReader
-from georaster_dl.models.card import Card
-from georaster_dl.predict.options import Findings
+from georaster_dl.legend import Legend
 
-__all__ = ["write_overview"]
+__all__ = ["write_class_overview", "write_value_overview"]
 
 _LONGEST = 1200
 
 
-def write_overview(scene: Scene, mapped: Path, out: Path, card: Card, found: Findings) -> None:
-    """Draw the scene in its natural colours beside its map, as PNG."""
+def write_class_overview(
+    scene: Scene, mapped: Path, out: Path, legend: Legend, counts: Mapping[str, int]
+) -> None:
+    """Draw the scene in its natural colours beside its map of classes, as PNG.
+
+    Parameters
+    ----------
+    counts : pixels of each class by name, of the whole map.
+    """
+    picture, classes = _beside(scene, mapped)
+    write_quicklook(out, classes=classes, legend=legend, counts=counts, **picture)
+
+
+def write_value_overview(scene: Scene, mapped: Path, out: Path, name: str) -> None:
+    """Draw the scene beside its map of a quantity, as PNG; ``name`` says what it is, with its unit."""
+    picture, values = _beside(scene, mapped)
+    write_value_quicklook(out, values=values, name=name, **picture)
+
+
+def _beside(scene: Scene, mapped: Path) -> tuple[dict[str, Any], npt.NDArray[Any]]:
+    """What a quicklook says of the scene, and the map at that picture's size."""
     image = scene.select(red_green_blue(scene.bands)).thumbnail(_LONGEST)
     shape = image.valid.shape
-    numbers = _thinned(mapped, shape)
-    common: dict[str, Any] = {
+    picture = {
         "image": image.array,
         "image_valid": image.valid,
         "resolution_m": _pixel_m(scene, shape[1]),
         "title": Path(scene.name).name,
     }
-    if card.target is not None:
-        write_value_quicklook(out, values=numbers, name=card.target.label, **common)
-    else:
-        write_quicklook(out, classes=numbers, legend=card.legend, counts=found.counts, **common)
+    return picture, _thinned(mapped, shape)
 
 
 def _thinned(class_map: Path, shape: tuple[int, int]) -> npt.NDArray[Any]:

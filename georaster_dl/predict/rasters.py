@@ -1,12 +1,11 @@
-"""One run of the engine for a scene's map and what goes with it."""
+"""One run of the engine: the rasters that a network's planes become."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,81 +13,100 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from georaster_dl import __version__
-from georaster_dl.errors import DeviceError
+from georaster_dl.errors import DeviceError, SceneError
+from georaster_dl.io.provenance import provenance
 from georaster_dl.io.staging import Staging
 from georaster_dl.io.writer import RasterWriter
 from georaster_dl.models.device import Device, is_out_of_memory
 from georaster_dl.models.narrow import load_narrowed
 from georaster_dl.predict.engine import Job, Mask, Product, run
-from georaster_dl.predict.fit import Fit
 from georaster_dl.predict.optimise import prepare
-from georaster_dl.predict.options import Findings, Outputs, Report, SegmentOptions
+from georaster_dl.predict.options import Findings
 from georaster_dl.predict.plan import Plan, make_plan, smaller
-from georaster_dl.predict.tasks import Kind, Layer, task_of
+from georaster_dl.predict.progress import Progress
+from georaster_dl.predict.ready import Ready
+from georaster_dl.predict.tasks import Kind, Layer, Task
 
-__all__ = ["Mapping"]
+__all__ = ["RasterRun", "loader"]
 
 _GPU_BATCH = 16
 
 Wanted = Callable[[slice, slice], Mask]
 
 
-class Mapping:
+def loader(ready: Ready) -> Callable[[], nn.Module]:
+    """What loads the model's network, narrowed to the bands that the scene has."""
+    present = [band.name for band in ready.fit.card.bands]
+    return lambda: load_narrowed(ready.model, present)[1]
+
+
+class RasterRun:
     """A scene, a model and the staged outputs; ``run`` makes the rasters.
+
+    Parameters
+    ----------
+    load : gives the network; asked for once, while the first strip is read.
+    make_task : a new object that says what the network's planes mean, for each attempt.
 
     Attributes
     ----------
-    scene : planes in the order of the network's channels.
     device : where the network runs.
     """
 
     def __init__(
         self,
-        fit: Fit,
-        model: Path,
-        outputs: Outputs,
-        options: SegmentOptions,
+        ready: Ready,
         stage: Staging,
-        report: Report,
+        load: Callable[[], nn.Module],
+        make_task: Callable[[], Task],
     ) -> None:
-        self.scene = fit.scene
-        self._absent = fit.absent
-        self._model = model
-        self._card = fit.card
-        precision = options.precision
-        if precision == "auto" and self._card.target is not None:
-            # bf16 has 8 significant bits, so values would come in steps of up to a 64th of their
-            # standard deviation; a class hardly ever hangs on that.
-            precision = "fp32"
-        self.device = Device.choose(options.device, precision)
-        self._loaded: nn.Module | None = None
-        self._outputs = outputs
-        self._options = options
+        self._ready = ready
+        self._scene, self._card = ready.fit.scene, ready.fit.card
         self._stage = stage
-        self._report = report
+        self._load = load
+        self._make_task = make_task
+        precision = ready.options.precision
+        if precision == "auto" and not make_task().fastest:
+            precision = "fp32"
+        self.device = Device.choose(ready.options.device, precision)
+        self._loaded: nn.Module | None = None
+        self._report = ready.report
 
-    def run(self, wanted: Wanted | None) -> Findings:
-        """Make the rasters and tell what the map holds.
+    def run(self, paths: Mapping[Kind, Path]) -> Findings:
+        """Make the rasters and tell what they hold.
 
         When the memory does not suffice, it starts over with smaller batches, then tiles.
 
-        Parameters
-        ----------
-        wanted : for rows and cols of the scene, True where a prediction is asked for.
+        Raises
+        ------
+        SceneError
+            When no pixel is valid where a prediction is asked for.
+        DeviceError
+            When not even the smallest tiles fit into the memory.
         """
+        aoi = self._ready.aoi
+        found = self._run(paths, None if aoi is None else aoi.mask)
+        if not found.pixels:
+            raise SceneError(
+                f"{self._scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all "
+                f"are nodata, NaN or masked; check --nodata and --aoi."
+            )
+        return found
+
+    def _run(self, paths: Mapping[Kind, Path], wanted: Wanted | None) -> Findings:
+        options = self._ready.options
         plan: Plan | None = make_plan(
-            self.scene.shape,
+            self._scene.shape,
             self._card,
             memory=self.device.memory(),
-            halo=self._options.halo,
-            tile_limit=self._options.tile,
+            halo=options.halo,
+            tile_limit=options.tile,
             largest_batch=_GPU_BATCH if self.device.is_cuda else 1,
             bytes_per_value=self.device.dtype.itemsize,
         )
         while plan is not None:
             try:
-                return self._run_once(plan, wanted)
+                return self._run_once(plan, paths, wanted)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -110,15 +128,15 @@ class Mapping:
             self._report("warning", {"message": message})
         return after
 
-    def _run_once(self, plan: Plan, wanted: Wanted | None) -> Findings:
+    def _run_once(self, plan: Plan, paths: Mapping[Kind, Path], wanted: Wanted | None) -> Findings:
         self._report("start", self._start_facts(plan))
-        task = task_of(self._card, float32=self._options.float32)
-        layers = {kind: task.layer(kind) for kind in self._paths()}
-        pairs = list(zip(self.scene.planes, self._card.bands, strict=True))
-        with self._writers(plan, layers) as writers:
+        task = self._make_task()
+        layers = {kind: task.layer(kind) for kind in paths}
+        pairs = list(zip(self._scene.planes, self._card.bands, strict=True))
+        with self._writers(plan, layers, paths) as writers:
             run(
                 Job(
-                    scene=self.scene,
+                    scene=self._scene,
                     network=self._network,
                     plan=plan,
                     device=self.device,
@@ -127,7 +145,7 @@ class Mapping:
                     activate=task.activate,
                     products={kind: _product(layers[kind], w) for kind, w in writers.items()},
                     wanted=wanted,
-                    progress=_progress(self.scene.shape, self._report),
+                    progress=Progress(math.prod(self._scene.shape), self._report),
                 )
             )
         return task.findings()
@@ -135,29 +153,24 @@ class Mapping:
     def _network(self) -> nn.Module:
         """The network on the device; loaded once, also when a run starts over."""
         if self._loaded is None:
-            card, network = load_narrowed(self._model, [band.name for band in self._card.bands])
+            card = self._card
             where = self.device.torch_device
-            self._loaded = prepare(network, len(card.bands), card.stride, where)
+            self._loaded = prepare(self._load(), len(card.bands), card.stride, where)
         return self._loaded
 
-    def _paths(self) -> dict[Kind, Path]:
-        paths: dict[Kind, Path | None] = {
-            "map": self._outputs.map,
-            "probabilities": self._outputs.probabilities,
-            "confidence": self._outputs.confidence,
-        }
-        return {kind: path for kind, path in paths.items() if path is not None}
-
     @contextmanager
-    def _writers(self, plan: Plan, layers: dict[Kind, Layer]) -> Iterator[dict[Kind, RasterWriter]]:
+    def _writers(
+        self, plan: Plan, layers: Mapping[Kind, Layer], paths: Mapping[Kind, Path]
+    ) -> Iterator[dict[Kind, RasterWriter]]:
         """One open writer per raster; finished together when the block ends well."""
         provenance = self._provenance(plan)
         with ExitStack() as stack:
             writers = {}
-            for kind, path in self._paths().items():
-                tags = {**provenance, "GEORASTER_DL_CONTENT": kind}
-                spec = replace(layers[kind].spec, tags=tags, rpcs=self.scene.rpcs)
-                writer = RasterWriter(self._stage.path(path), self.scene.geobox, spec=spec)
+            for kind, path in paths.items():
+                spec = layers[kind].spec
+                tags = {**provenance, **spec.tags, "GEORASTER_DL_CONTENT": kind}
+                spec = replace(spec, tags=tags, rpcs=self._scene.rpcs)
+                writer = RasterWriter(self._stage.path(path), self._scene.geobox, spec=spec)
                 writers[kind] = stack.enter_context(writer)
             yield writers
             for kind, writer in writers.items():
@@ -165,23 +178,23 @@ class Mapping:
 
     def _start_facts(self, plan: Plan) -> dict[str, Any]:
         return {
-            "scene": self.scene.name,
+            "scene": self._scene.name,
             "model": self._card.name,
-            "rows": self.scene.shape[0],
-            "cols": self.scene.shape[1],
+            "rows": self._scene.shape[0],
+            "cols": self._scene.shape[1],
             "tiles": len(plan.tiling),
             "tile": list(plan.tiling.tile_shape),
             "halo": plan.tiling.halo,
             "blend": plan.margin,
             "batch": plan.batch,
             "device": self.device.name,
-            "absent": list(self._absent),
+            "absent": list(self._ready.fit.absent),
             "taken_for": self._taken_for(),
         }
 
     def _taken_for(self) -> dict[str, str]:
         """Bands of the scene that serve one of another name, which only their wavelength tells."""
-        pairs = zip(self._card.bands, self.scene.bands, strict=True)
+        pairs = zip(self._card.bands, self._scene.bands, strict=True)
         return {
             wanted.name: str(band)
             for wanted, band in pairs
@@ -189,28 +202,21 @@ class Mapping:
         }
 
     def _provenance(self, plan: Plan) -> dict[str, str]:
-        card, tiling = self._card, plan.tiling
-        files = dict.fromkeys(Path(plane.path).name for plane in self.scene.planes)
-        given = self._options.scene
-        stated = {
-            "aoi": self._options.aoi and self._options.aoi.name,
-            "nodata": given.nodata,
-            "scale": given.scale,
-            "offset": given.offset,
-        }
-        said = "".join(f" {key}={value}" for key, value in stated.items() if value is not None)
-        return {
-            "GEORASTER_DL_VERSION": __version__,
-            "GEORASTER_DL_MODEL": f"{card.name} {card.version}",
-            "GEORASTER_DL_MODEL_SHA256": card.weights_sha256,
-            "GEORASTER_DL_INPUT": Path(self.scene.name).name,
-            "GEORASTER_DL_INPUT_FILES": " ".join(files),
-            "GEORASTER_DL_INPUT_BANDS": ",".join(band.name for band in self.scene.bands),
-            "GEORASTER_DL_PARAMETERS": f"halo={tiling.halo} blend={plan.margin} "
-            f"tile={tiling.tile_shape[0]}x{tiling.tile_shape[1]} device={self.device.name}{said}",
-            "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
-            "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
-        }
+        card, tiling, options = self._card, plan.tiling, self._ready.options
+        rows, cols = tiling.tile_shape
+        tags = provenance(
+            self._scene,
+            options.scene,
+            model=f"{card.name} {card.version}",
+            parameters={
+                "halo": tiling.halo,
+                "blend": plan.margin,
+                "tile": f"{rows}x{cols}",
+                "device": self.device.name,
+                "aoi": options.aoi and options.aoi.name,
+            },
+        )
+        return {**tags, "GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
 
 
 def _product(layer: Layer, writer: RasterWriter) -> Product:
@@ -219,26 +225,3 @@ def _product(layer: Layer, writer: RasterWriter) -> Product:
         writer.write(rows, cols, block)
 
     return Product(layer.render, layer.nodata, sink, layer.from_logits)
-
-
-def _progress(shape: tuple[int, int], report: Report) -> Callable[[int], None]:
-    """Report the pixels done, the rate since the first tile was asked for, and the time left."""
-    total = shape[0] * shape[1]
-    begun = time.monotonic()
-    done = 0
-
-    def progress(pixels: int) -> None:
-        nonlocal done
-        done += pixels
-        rate = done / max(time.monotonic() - begun, 1e-6)
-        report(
-            "progress",
-            {
-                "done": done,
-                "total": total,
-                "mpx_per_s": round(rate / 1e6, 3),
-                "seconds_left": round((total - done) / rate, 1),
-            },
-        )
-
-    return progress

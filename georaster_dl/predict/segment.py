@@ -4,56 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 
-from georaster_dl.errors import BandMismatchError, OptionError, SceneError
-from georaster_dl.io.aoi import AreaOfInterest
-from georaster_dl.io.environment import gdal_environment
+from georaster_dl.errors import OptionError
 from georaster_dl.io.polygons import check_polygons_possible, write_polygons
 from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import Scene, source_files
-from georaster_dl.io.staging import Staging
-from georaster_dl.memory import tune_allocators
 from georaster_dl.models.card import Card
 from georaster_dl.models.package import read_card
 from georaster_dl.predict.choose import choose_model
-from georaster_dl.predict.fit import fit_scene
-from georaster_dl.predict.options import Outputs, Report, SegmentOptions, Values
-from georaster_dl.predict.overview import write_overview
-from georaster_dl.predict.plausible import calibration_warning
+from georaster_dl.predict.options import Outputs, Report, SegmentOptions, Summary
+from georaster_dl.predict.overview import write_class_overview, write_value_overview
+from georaster_dl.predict.ready import make_ready
+from georaster_dl.raster import Georeference
 
-__all__ = ["Summary", "segment"]
+__all__ = ["segment"]
 
 _FIRST_METRICS = 4  # a card states the most telling ones first
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run did.
-
-    Attributes
-    ----------
-    model, card : that ran; the card narrowed to the bands that the scene has.
-    pixels : of the scene, valid or not.
-    seconds : that it took, loading included.
-    device : where the network ran, and in which precision.
-    counts : pixels of each class of the map, by name; empty for a quantity.
-    values : mean, smallest and largest of a quantity; None for classes.
-    """
-
-    outputs: Outputs
-    model: Path
-    card: Card
-    pixels: int
-    seconds: float
-    device: str
-    counts: dict[str, int]
-    values: Values | None = None
 
 
 def segment(
@@ -86,55 +56,43 @@ def segment(
     model = model or choose_model(opened)
     stated = read_card(model)
     _check_outputs(outputs, stated)
-    fit = fit_scene(opened, stated)
-    _check_calibration(opened, stated, named, report)
+    ready = make_ready(opened, model, stated, options, report, begun=begun, named=named)
     if not named:
         _tell(stated, report)
-    scene, card = fit.scene, fit.card
+    scene, card = ready.fit.scene, ready.fit.card
     if outputs.polygons:
-        check_polygons_possible(
-            has_gcps=isinstance(scene.geobox, GCPGeoBox),
-            has_transform=isinstance(scene.geobox, GeoBox)
-            and (scene.geobox.crs is not None or not scene.geobox.affine.is_identity),
-        )
-    aoi = None if options.aoi is None else AreaOfInterest(options.aoi, scene.geobox)
-    files = outputs.all()
-    inputs: list[Path | str] = [model, *([options.aoi] if options.aoi else [])]
-    # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
-    inputs += source_files(scene) if any(file.exists() for file in files) else []
-    with gdal_environment(), Staging(*files, overwrite=options.overwrite, protect=inputs) as stage:
-        # Loading torch takes seconds; what can be wrong without it has been checked by now.
-        tune_allocators()
-        from georaster_dl.predict.mapping import Mapping
+        _check_place(scene.geobox)
+    with ready.staged(outputs.all()) as stage:
+        from georaster_dl.predict.rasters import RasterRun, loader
+        from georaster_dl.predict.tasks import Kind, task_of
 
-        mapping = Mapping(fit, model, outputs, options, stage, report)
-        found = mapping.run(None if aoi is None else aoi.mask)
-        if found.empty:
-            raise SceneError(
-                f"{scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all are "
-                f"nodata, NaN or masked; check --nodata and --aoi."
-            )
+        paths: dict[Kind, Path | None] = {
+            "map": outputs.map,
+            "probabilities": outputs.probabilities,
+            "confidence": outputs.confidence,
+        }
+        rasters = RasterRun(
+            ready, stage, loader(ready), lambda: task_of(card, float32=options.float32)
+        )
+        found = rasters.run({kind: path for kind, path in paths.items() if path is not None})
         staged_map = stage.path(outputs.map)
         if outputs.polygons:
             write_polygons(staged_map, stage.path(outputs.polygons), legend=card.legend)
         if outputs.quicklook:
-            write_overview(scene, staged_map, stage.path(outputs.quicklook), card, found)
-    rows, cols = scene.shape
-    seconds = time.monotonic() - begun
-    device = mapping.device.name
-    return Summary(outputs, model, card, rows * cols, seconds, device, found.counts, found.values)
+            picture = stage.path(outputs.quicklook)
+            if card.target is not None:
+                write_value_overview(scene, staged_map, picture, card.target.label)
+            else:
+                write_class_overview(scene, staged_map, picture, card.legend, found.counts)
+    return ready.summary(outputs.all(), rasters.device.name, found)
 
 
-def _check_calibration(scene: Scene, card: Card, named: bool, report: Report) -> None:
-    """Warn of reflectances that cannot be right; who names no model is not let go on with them."""
-    # The scene as it came: bands that the model does not read tell of its calibration too.
-    warning = calibration_warning(scene) if card.quantity == "reflectance" else None
-    if warning is not None and not named:
-        raise BandMismatchError(
-            f"{warning} If they are right as they are, name the model: -m {card.name}."
-        )
-    if warning is not None:
-        report("warning", {"message": warning})
+def _check_place(geobox: Georeference) -> None:
+    check_polygons_possible(
+        has_gcps=isinstance(geobox, GCPGeoBox),
+        has_transform=isinstance(geobox, GeoBox)
+        and (geobox.crs is not None or not geobox.affine.is_identity),
+    )
 
 
 def _tell(card: Card, report: Report) -> None:
@@ -144,7 +102,12 @@ def _tell(card: Card, report: Report) -> None:
 
 
 def _check_outputs(outputs: Outputs, card: Card) -> None:
-    """Refuse what only classes have where the model predicts a quantity."""
+    """Refuse what the model does not predict."""
+    if card.task == "autoencoder":
+        raise OptionError(
+            f"{card.name} predicts {card.predicts}, and no map; use it with geodl features or geodl "
+            f"denoise, or name another model with -m."
+        )
     of_classes = {
         "--probabilities": outputs.probabilities,
         "--confidence": outputs.confidence,

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from georaster_dl.errors import OptionError
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.style import ramp_limits, write_class_style, write_ramp_style
+from georaster_dl.io.statistics import BandStatistics
+from georaster_dl.io.style import write_class_style, write_ramp_style
+from georaster_dl.io.view_style import style_by_values
 from georaster_dl.io.writer import RasterSpec
 from georaster_dl.legend import Legend
 from georaster_dl.models.card import Card, CardTarget
@@ -24,12 +25,11 @@ from georaster_dl.predict.options import Findings, Values
 
 __all__ = ["Kind", "Layer", "Task", "task_of"]
 
-Kind = Literal["map", "probabilities", "confidence"]
+Kind = Literal["map", "probabilities", "confidence", "features", "error", "scene"]
 
 # Probabilities as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
 _STEPS = 250
 _UINT8_NODATA = 255
-_STYLED_FROM = 1000  # longest side of the view whose values give a map its colour ramp
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,16 @@ class Layer:
 
 
 class Task(Protocol):
-    """What the planes of a network mean; one object for one run."""
+    """What the planes of a network mean; one object for one run.
+
+    Attributes
+    ----------
+    fastest : whether ``--precision auto`` may take fewer digits than float32 has. bf16 has 8
+        significant bits, so values would come in steps of up to a 64th of their standard deviation;
+        a class hardly ever hangs on that.
+    """
+
+    fastest: bool
 
     def activate(self, planes: Tensor) -> Tensor:
         """The network's planes (planes, rows, cols) as float32 that may be mixed."""
@@ -70,11 +79,18 @@ def task_of(card: Card, *, float32: bool) -> Task:
     """The task of a model; probabilities are stored as float32 or as scaled uint8."""
     if card.target is not None:
         return _Regression(card.target)
+    if not card.classes:
+        raise OptionError(
+            f"{card.name} predicts {card.predicts}, which is no map; use geodl features, geodl denoise "
+            f"or geodl cluster."
+        )
     return _Segmentation(card.legend, card.calibration.temperature, small=not float32)
 
 
 class _Segmentation:
     """Planes are logits of classes."""
+
+    fastest = True
 
     def __init__(self, legend: Legend, temperature: float, *, small: bool) -> None:
         self._legend = legend
@@ -122,16 +138,18 @@ class _Segmentation:
         self._counts += np.bincount(block.ravel(), minlength=self._counts.size)
 
     def findings(self) -> Findings:
-        return Findings(counts={c.name: int(self._counts[c.value]) for c in self._legend.classes})
+        counts = {c.name: int(self._counts[c.value]) for c in self._legend.classes}
+        return Findings(sum(counts.values()), counts=counts)
 
 
 class _Regression:
     """The one plane is a quantity in standard deviations from its mean."""
 
+    fastest = False
+
     def __init__(self, target: CardTarget) -> None:
         self._target = target
-        self._pixels, self._sum = 0, 0.0
-        self._min, self._max = math.inf, -math.inf
+        self._seen = BandStatistics(1)
 
     def activate(self, planes: Tensor) -> Tensor:
         return planes.float() * self._target.std + self._target.mean
@@ -148,27 +166,14 @@ class _Regression:
             overview="average",
             unit=self._target.unit,
         )
-        return Layer(spec, math.nan, torch.clone, _style_by_values, seen=self._measure)
-
-    def _measure(self, block: npt.NDArray[Any]) -> None:
-        values = block[np.isfinite(block)]
-        if values.size:
-            self._pixels += values.size
-            self._sum += float(values.sum(dtype=np.float64))
-            self._min = min(self._min, float(values.min()))
-            self._max = max(self._max, float(values.max()))
+        return Layer(spec, math.nan, torch.clone, style_by_values, seen=self._seen.add)
 
     def findings(self) -> Findings:
-        if not self._pixels:
-            return Findings()
-        return Findings(values=Values(self._sum / self._pixels, self._min, self._max))
-
-
-def _style_by_values(path: Path) -> None:
-    """A ramp over the values that the map has, as a small view of it shows them."""
-    view = open_scene(path).thumbnail(_STYLED_FROM)
-    low, high = ramp_limits(view.array[0][view.valid])
-    write_ramp_style(path, minimum=low, maximum=high)
+        pixels = int(self._seen.count[0])
+        if not pixels:
+            return Findings(0)
+        seen = (self._seen.mean, self._seen.minimum, self._seen.maximum)
+        return Findings(pixels, values=Values(*(float(of_band[0]) for of_band in seen)))
 
 
 def _classes(scores: Tensor, *, legend: Legend) -> Tensor:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from georaster_dl.errors import OptionError
 from georaster_dl.models.registry import nearest_names
 from georaster_dl.sampling import Sampling
 
-__all__ = ["TrainConfig", "read_config"]
+__all__ = ["FRESH_RATE", "TrainConfig", "read_config"]
+
+FRESH_RATE = 3e-3  # learning rate from random weights
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -95,13 +97,18 @@ class PatchesSection(_Section):
 
 
 class ModelSection(_Section):
-    """Which network, by the registry's names."""
+    """Which network, by the registry's names; hyphens are as good as underscores."""
 
     architecture: str = "unet"
     encoder: str = "tu-resnet18"
     options: dict[str, Any] = {"encoder_depth": 3, "decoder_channels": [64, 32, 16]}
     name: str | None = None
     licence: str = ""
+
+    @field_validator("architecture")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        return name.replace("-", "_")
 
 
 class StartSection(_Section):
@@ -121,7 +128,14 @@ class StartSection(_Section):
 
 
 class LossSection(_Section):
-    """What is minimised: a weighted sum; for a regression one of mse, l1, huber."""
+    """What is minimised.
+
+    Attributes
+    ----------
+    names, weights : of a segmentation, a weighted sum.
+    regression : of a regression.
+    reconstruction : of an autoencoder; ``sam`` adds the spectral angle to the mean square error.
+    """
 
     names: tuple[Literal["cross-entropy", "focal", "dice", "lovasz"], ...] = (
         "cross-entropy",
@@ -133,6 +147,7 @@ class LossSection(_Section):
     focal_gamma: NotNegative = 2.0
     label_smoothing: Share = 0.0
     regression: Literal["mse", "l1", "huber"] = "huber"
+    reconstruction: Literal["mse", "sam"] = "mse"
 
     @model_validator(mode="after")
     def _weights_fit(self) -> Self:
@@ -145,7 +160,10 @@ class LossSection(_Section):
 
 
 class AugmentSection(_Section):
-    """How patches are varied; see ``georaster_dl.train.augment.Augmentation``."""
+    """How patches are varied; see ``georaster_dl.train.augment.Augmentation``.
+
+    An autoencoder's patches are turned and zoomed only: the values are what it has to give back.
+    """
 
     dihedral: bool = True
     scale: Annotated[float, Field(ge=0, le=1)] = 0.25
@@ -155,6 +173,14 @@ class AugmentSection(_Section):
     offset: Annotated[float, Field(ge=0, le=2)] = 0.05
     noise: Annotated[float, Field(ge=0, le=2)] = 0.05
     band_dropout: Share = 0.0
+
+
+class CorruptionSection(_Section):
+    """What an autoencoder's input suffers; see ``georaster_dl.train.corrupt.Corruption``."""
+
+    gaussian: Annotated[float, Field(ge=0, le=10)] = 0.1
+    masked: Share = 0.3
+    stripes: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
 class TrainingSection(_Section):
@@ -187,7 +213,7 @@ class TrainingSection(_Section):
 class TrainConfig(_Section):
     """The settings of a run, section by section."""
 
-    task: Literal["segmentation", "regression"] = "segmentation"
+    task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     labels: LabelsSection = LabelsSection()
     scene: SceneSection = SceneSection()
@@ -197,6 +223,7 @@ class TrainConfig(_Section):
     start: StartSection = StartSection()
     loss: LossSection = LossSection()
     augment: AugmentSection = AugmentSection()
+    corruption: CorruptionSection = CorruptionSection()
     training: TrainingSection = TrainingSection()
 
     @classmethod

@@ -78,8 +78,11 @@ def divide(
     if split.kind == "column":
         return _by_column(stored, split)
     grounds, indexes = [s.ground for s in stored], [s.index for s in stored]
+    labelled = grounds[0].labels is not None
     groups = _overlapping([ground.scene.geobox for ground in grounds])
     if split.kind == "scenes":
+        if not labelled:
+            _check_units(int(groups.max()) + 1, "places", split.shares)
         return _by_scenes(indexes, groups, split, seed)
     cell = max(index.cell for index in indexes)
     if split.kind == "random":
@@ -88,8 +91,10 @@ def divide(
         side = block_side(indexes) if split.block is None else -(-split.block // cell)
         gap = 2 * cell if split.buffer is None else split.buffer
     blocks = _Blocks(grounds, indexes, groups, side * cell)
+    if not labelled:
+        _check_units(blocks.labelled, f"blocks of {side * cell} pixels", split.shares)
     territories = blocks.territories(split.shares, seed, gap)
-    what = f"{blocks.labelled} labelled blocks of {side * cell} pixels"
+    what = f"{blocks.labelled} {'labelled ' * labelled}blocks of {side * cell} pixels"
     if split.kind == "random":
         return Division(
             territories,
@@ -98,6 +103,16 @@ def divide(
             "leaks and is too high for new places.",
         )
     return Division(territories, f"{what}, at least {gap} pixels apart")
+
+
+def _check_units(units: int, what: str, shares: tuple[float, float, float]) -> None:
+    """Stop where unlabelled ground has fewer units than parts; that of labels speaks of labels."""
+    parts = sum(share > 0 for share in shares)
+    if units < parts:
+        raise OptionError(
+            f"The split has {parts} parts but the scenes are {units} {what}; use smaller blocks, give "
+            f"more scenes, or set a share to 0."
+        )
 
 
 def _by_scenes(
@@ -122,39 +137,40 @@ def _by_scenes(
 
 def _by_column(stored: Sequence[StoredGround], split: SplitSection) -> Division:
     """The list of scenes, or an attribute of vector labels, says which part is which."""
-    grounds, indexes = [s.ground for s in stored], [s.index for s in stored]
-    if any(ground.part for ground in grounds):
+    if any(each.ground.part for each in stored):
         territories = tuple(
-            Territory.whole(index, _part_named(ground.part or "", ground.scene.name))
-            for ground, index in zip(grounds, indexes, strict=True)
+            Territory.whole(each.index, _part_named(each.ground.part or "", each.ground.scene.name))
+            for each in stored
         )
         note = f"column {split.column!r} of the list of scenes"
     else:
         territories = tuple(_by_features(each, split) for each in stored)
         note = f"column {split.column!r} of the labels"
-    _check_parts(territories, indexes, split.column)
+    _check_parts(territories, stored, split.column)
     return Division(territories, note)
 
 
 def _check_parts(
-    territories: Sequence[Territory], indexes: Sequence[LabelIndex], column: str
+    territories: Sequence[Territory], stored: Sequence[StoredGround], column: str
 ) -> None:
-    pairs = list(zip(territories, indexes, strict=True))
+    pairs = list(zip(territories, stored, strict=True))
     for part in (0, 1):
-        if not any(len(index.within(t.cells(part)).rows) for t, index in pairs):
+        if not any(len(each.index.within(t.cells(part)).rows) for t, each in pairs):
             raise OptionError(
-                f"The column {column!r} gives no labelled, valid pixel to {PARTS[part]}; mark some "
-                f"with the word {PARTS[part]!r}."
+                f"The column {column!r} gives no {stored[0].ground.counted} pixel to {PARTS[part]}; mark some with the "
+                f"word {PARTS[part]!r}."
             )
 
 
 def _by_features(stored: StoredGround, split: SplitSection) -> Territory:
     """Cells go to the part whose features alone are in them, those without any to the nearest."""
     ground, index = stored.ground, stored.index
-    if not is_vector(ground.labels):
+    if ground.labels is None or not is_vector(ground.labels):
+        what = "there are no labels" if ground.labels is None else f"{ground.labels} is a raster"
+        columns = "scene" if ground.labels is None else "scene,label"
         raise OptionError(
             f"--split column needs a column {split.column!r} in a CSV of scenes or in vector labels, "
-            f"but {ground.labels} is a raster; list scene,label,{split.column} in a CSV."
+            f"but {what}; list {columns},{split.column} in a CSV."
         )
     features = read_features(ground.labels, ground.options)
     if split.column not in features.columns:

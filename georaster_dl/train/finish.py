@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from georaster_dl.errors import OptionError
 from georaster_dl.evaluate.calibration import calibration_error, fit_temperature
-from georaster_dl.evaluate.confusion import Confusion
-from georaster_dl.evaluate.regression import RegressionScores
 from georaster_dl.io.scene import Scene
 from georaster_dl.models.card import (
     Architecture,
@@ -34,74 +27,15 @@ from georaster_dl.models.package import save_model
 from georaster_dl.models.registry import network_stride, takes_encoder
 from georaster_dl.splits import PARTS, TEST, VALIDATION
 from georaster_dl.tiling import round_up
-from georaster_dl.train.data import EvaluationPatches, Scaling, WindowReader
+from georaster_dl.train.measure import Measured, label_metrics, measure
 from georaster_dl.train.plan import TrainingPlan
+from georaster_dl.train.reconstruction import reconstruction_metrics
+from georaster_dl.train.scaling import Scaling
 
-__all__ = ["Measured", "finish", "measure"]
+__all__ = ["finish"]
 
-_LOGITS = 200_000  # pixels that the temperature is fitted on
 _HALO_SCENES, _HALO_SIDE, _HALO_TILE = 2, 512, 256
 _UNMEASURED_HALO = 64  # where scenes are too small to see what tiling changes
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Scores on the ground of one part.
-
-    Attributes
-    ----------
-    classes : agreement of map and labels; None for a regression.
-    numbers : errors of a regression; None for classes.
-    logits, target : (n, classes) and (n,) of a sample of the pixels, for calibration.
-    """
-
-    classes: Confusion | None
-    numbers: RegressionScores | None
-    logits: npt.NDArray[np.float32]
-    target: npt.NDArray[np.int64]
-
-
-@torch.inference_mode()
-def measure(
-    plan: TrainingPlan, part: int, network: nn.Module, scaling: Scaling, device: Device
-) -> Measured:
-    """Run the network over all windows of a part and compare with the labels."""
-    network = network.eval().to(device.torch_device)
-    reader = WindowReader(plan.stored, plan.territories, part)
-    windows = plan.evaluation_windows(part)
-    patches = EvaluationPatches(reader, windows, scaling)
-    rng = np.random.default_rng(plan.config.seed)
-    most = -(-_LOGITS // max(len(windows), 1))
-    confusion = Confusion.empty(plan.names) if plan.names else None
-    numbers: RegressionScores | None = None
-    kept: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
-    for output, target in _outputs(patches, network, device):
-        if confusion is None:
-            known = np.isfinite(target)
-            mean, std = scaling.target or (0.0, 1.0)
-            found = RegressionScores.of(output[0][known] * std + mean, target[known] * std + mean)
-            numbers = found if numbers is None else numbers + found
-            continue
-        confusion = confusion + Confusion.of(output.argmax(axis=0), target, plan.names)
-        rows, cols = (target >= 0).nonzero()
-        chosen = rng.permutation(len(rows))[:most]
-        rows, cols = rows[chosen], cols[chosen]
-        kept.append((output[:, rows, cols].T, target[rows, cols].astype(np.int64)))
-    empty = np.zeros((0, max(len(plan.names), 1)), np.float32), np.zeros(0, np.int64)
-    logits, labels = (np.concatenate(a) for a in zip(empty, *kept, strict=True)) if kept else empty
-    return Measured(confusion, numbers, logits, labels)
-
-
-def _outputs(
-    patches: EvaluationPatches, network: nn.Module, device: Device
-) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[Any]]]:
-    """Network output (planes, rows, cols) and labels (rows, cols) of each window."""
-    for number in range(len(patches)):
-        image, target = patches[number]
-        batch = torch.from_numpy(image)[None].to(device.torch_device)
-        with device.arithmetic():
-            output: Tensor = network(batch.contiguous(memory_format=torch.channels_last))
-        yield output[0].float().cpu().numpy(), target
 
 
 def finish(
@@ -120,7 +54,7 @@ def finish(
     """
     network = network.eval()
     part = TEST if plan.labelled(TEST).any() else VALIDATION
-    tested = measure(plan, part, network, scaling, device)
+    metrics, calibration = _tested(plan, part, network, scaling, device)
     network = network.cpu()
     stride = network_stride(network)
     card = Card(
@@ -140,19 +74,30 @@ def finish(
         licence=plan.config.model.licence,
         training={key: value[:500] for key, value in {**_training(plan), **facts}.items()},
         configuration={key: value[:500] for key, value in plan.config.flat().items()},
-        metrics=_metrics(tested, PARTS[part]),
-        calibration=_calibration(plan, network, scaling, device, tested),
+        metrics=metrics,
+        calibration=calibration,
         caution=_caution(plan, part),
     )
     return save_model(path, card, network)
+
+
+def _tested(
+    plan: TrainingPlan, part: int, network: nn.Module, scaling: Scaling, device: Device
+) -> tuple[dict[str, float], Calibration]:
+    """The figures of a part, and how far probabilities are to be trusted, where there are any."""
+    if plan.unlabelled:
+        return reconstruction_metrics(plan, part, network, scaling, device), Calibration()
+    tested = measure(plan, part, network, scaling, device)
+    metrics = label_metrics(tested, PARTS[part])
+    if not plan.names:
+        return metrics, Calibration()
+    return metrics, _calibration(plan, network, scaling, device, tested)
 
 
 def _calibration(
     plan: TrainingPlan, network: nn.Module, scaling: Scaling, device: Device, tested: Measured
 ) -> Calibration:
     """Temperature from the validation ground, its error on the ground that was tested."""
-    if not plan.names:
-        return Calibration()
     validation = measure(plan, VALIDATION, network, scaling, device)
     temperature = fit_temperature(validation.logits, validation.target)
     error = calibration_error(tested.logits, tested.target, temperature)
@@ -170,7 +115,9 @@ def _halo(plan: TrainingPlan, scaling: Scaling, network: nn.Module, stride: int)
         if exact is None:
             return HaloFacts(default=unmeasured, blend=unmeasured)
         return HaloFacts(default=min(exact, unmeasured), exact=exact)
-    default, changed = choose_halo(network, inputs, stride=stride, exact=exact, tile=tile)
+    default, changed = choose_halo(
+        network, inputs, stride=stride, exact=exact, tile=tile, classes=bool(plan.names)
+    )
     blend = 0 if exact is not None else default
     return HaloFacts(default=default, exact=exact, changed=round(changed, 6), blend=blend)
 
@@ -213,11 +160,12 @@ def _classes(plan: TrainingPlan) -> tuple[CardClass, ...]:
 
 
 def _target(plan: TrainingPlan, scaling: Scaling) -> CardTarget | None:
-    if scaling.target is None:
+    labels = plan.grounds[0].labels
+    if scaling.target is None or labels is None:
         return None
     mean, std = scaling.target
     field = plan.config.labels.class_field
-    return CardTarget(name=field or plan.grounds[0].labels.stem[:64], mean=mean, std=std)
+    return CardTarget(name=field or labels.stem[:64], mean=mean, std=std)
 
 
 def _resolutions(plan: TrainingPlan) -> tuple[float, float] | None:
@@ -227,46 +175,31 @@ def _resolutions(plan: TrainingPlan) -> tuple[float, float] | None:
 
 def _description(plan: TrainingPlan) -> str:
     what = f"{len(plan.names)} classes" if plan.names else "A quantity"
+    if plan.unlabelled:
+        what = "Autoencoder: features of each pixel"
     scenes = plan.grounds[0].scene.name if len(plan.grounds) == 1 else f"{len(plan.grounds)} scenes"
     return f"{what} from {len(plan.bands)} bands, learnt from {Path(scenes).name}."
 
 
 def _training(plan: TrainingPlan) -> dict[str, str]:
     scenes = [Path(ground.scene.name).name for ground in plan.grounds]
-    labels = list(dict.fromkeys(ground.labels.name for ground in plan.grounds))
+    labels = dict.fromkeys(ground.labels.name for ground in plan.grounds if ground.labels)
     counts = {part: sum(values.values()) for part, values in plan.facts().items()}
+    pixels = ", ".join(f"{part} {n}" for part, n in counts.items())
     return {
         "scenes": ", ".join(scenes),
-        "labels": ", ".join(labels),
+        **({"labels": ", ".join(labels)} if labels else {}),
         "split": plan.division.note,
-        "labelled pixels": ", ".join(f"{part} {n}" for part, n in counts.items()),
+        f"{'labelled' if labels else 'valid'} pixels": pixels,
     }
-
-
-def _metrics(tested: Measured, part: str) -> dict[str, float]:
-    if tested.numbers is not None:
-        scores = tested.numbers
-        return {
-            f"RMSE, {part}": scores.rmse,
-            f"R2, {part}": scores.r2,
-            f"bias, {part}": scores.bias,
-            f"RMSE of the mean, {part}": scores.sd,
-        }
-    confusion = tested.classes
-    if confusion is None:
-        raise OptionError("Nothing was measured; this should not happen.")
-    metrics = {f"mIoU, {part}": confusion.mean_iou, f"OA, {part}": confusion.overall_accuracy}
-    for name, iou in zip(confusion.names[:60], confusion.iou, strict=False):
-        metrics[f"IoU {name[:48]}, {part}"] = float(iou)
-    # A class that the part does not have has no score.
-    return {key: round(value, 4) for key, value in metrics.items() if np.isfinite(value)}
 
 
 def _caution(plan: TrainingPlan, part: int) -> str:
     said = [plan.division.caution]
     if part == VALIDATION:
+        what = "reconstruction" if plan.unlabelled else "accuracy"
         said.append(
-            "No ground was kept for testing: the accuracy is that of the validation ground, on which "
+            f"No ground was kept for testing: the {what} is that of the validation ground, on which "
             "the best epoch was chosen."
         )
     return " ".join(filter(None, said))

@@ -1,4 +1,4 @@
-"""Train a network on scenes with labels: the public function behind ``geodl train``."""
+"""Train a network on scenes, mostly with labels: the public function behind ``geodl train``."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ import torch
 from georaster_dl.errors import OptionError
 from georaster_dl.models.card import Card
 from georaster_dl.models.device import Device
-from georaster_dl.models.narrow import narrowed_card
-from georaster_dl.models.package import find_model, read_card
-from georaster_dl.models.registry import describe_model
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.finish import finish
 from georaster_dl.train.learner import SCORE, Learner
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import TrainingPlan, make_training_plan
 from georaster_dl.train.run_folder import RunFolder
-from georaster_dl.train.setup import NO_PACKAGE, Setup, check_network
+from georaster_dl.train.settle import settled
+from georaster_dl.train.setup import Setup, check_network
 from georaster_dl.train.store import StoreFolder
 from georaster_dl.train.trainer import Report, explained, find_learning_rate, make_trainer
 
@@ -59,11 +57,11 @@ def train(
     overwrite: bool = False,
     report: Report = lambda _event, _facts: None,
 ) -> Trained:
-    """Train a model on the user's own labels and package it with what was measured.
+    """Train a model on the user's own scenes and package it with what was measured.
 
     Parameters
     ----------
-    pairs : scenes with their labels.
+    pairs : scenes with their labels, which the task ``autoencoder`` does without.
     model : package to write; checkpoints and logs go to ``<name>_run`` beside it.
     resume : continue the run that is in that folder; the result is that of an unbroken run.
     report : called with ``start``, ``progress``, ``epoch`` and ``warning`` events.
@@ -74,7 +72,7 @@ def train(
         Whatever is wrong with scenes, labels, settings, outputs or the device. The checkpoints of
         finished epochs stay.
     """
-    config = _with_options(_with_start(config or TrainConfig()))
+    config = settled(config or TrainConfig())
     begun = time.monotonic()
     folder = RunFolder(model)
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
@@ -92,9 +90,9 @@ def train(
         report("warning", {"message": message})
 
     device = Device.choose(config.training.device, config.training.precision)
-    check_network(config)
+    centred = check_network(config)
     with StoreFolder(model, leader=leader) as store:
-        plan = make_training_plan(pairs, config, store, warn)
+        plan = make_training_plan(pairs, config, store, warn, centred=centred)
         setup = Setup(plan, device)
         learner = setup.learner()
         if leader and not resume:
@@ -106,7 +104,7 @@ def train(
         if not leader:
             sys.exit(0)
         facts = _facts(learner, setup, device, time.monotonic() - begun)
-        facts["patches"] = _settled(plan, learner)
+        facts["patches"] = _chosen(plan, learner)
         card = finish(plan, setup.scaling, learner.network, device, model, facts)
     return Trained(card, model, folder.path, learner.history, time.monotonic() - begun)
 
@@ -156,7 +154,7 @@ def _facts(learner: Learner, setup: Setup, device: Device, seconds: float) -> di
     return facts | ({"started": "; ".join(setup.taken)} if setup.taken else {})
 
 
-def _settled(plan: TrainingPlan, learner: Learner) -> str:
+def _chosen(plan: TrainingPlan, learner: Learner) -> str:
     """What the plan chose where the settings left it open."""
     return (
         f"{plan.per_epoch} of {plan.patch} x {plan.patch} pixels an epoch, batches of "
@@ -173,34 +171,3 @@ def _check_output(model: Path, *, overwrite: bool) -> None:
         raise OptionError(f"The output {model} exists; give another name or use --overwrite.")
     if not model.absolute().parent.is_dir():
         raise OptionError(f"The folder {model.absolute().parent} does not exist; make it first.")
-
-
-def _with_start(config: TrainConfig) -> TrainConfig:
-    """The settings with the architecture of the package to start from, where none was chosen."""
-    weights = config.start.weights
-    if weights == "random" and config.start.freeze != "none":
-        raise OptionError(
-            f"--freeze {config.start.freeze} would keep random weights as they are; say with --init "
-            f"which weights to start from: imagenet, or a model."
-        )
-    if weights in NO_PACKAGE:
-        return config
-    stated = _plain(read_card(find_model(weights))).architecture
-    if config.model.model_fields_set & {"architecture", "encoder"}:
-        return config
-    chosen = {"model.architecture": stated.name, "model.options": stated.options}
-    return config.updated(chosen | ({"model.encoder": stated.encoder} if stated.encoder else {}))
-
-
-def _plain(card: Card) -> Card:
-    """The card of a model that is told nothing of absent bands: in training none is absent."""
-    return narrowed_card(card, [band.name for band in card.bands])
-
-
-def _with_options(config: TrainConfig) -> TrainConfig:
-    """The settings without the default options, a U-Net's, where the architecture has no such."""
-    model = config.model
-    if "options" in model.model_fields_set:
-        return config
-    _, known = describe_model(model.architecture)
-    return config if model.options.keys() <= known.keys() else config.updated({"model.options": {}})

@@ -27,10 +27,26 @@ from georaster_dl.sampling import LabelIndex
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair
 
-__all__ = ["Ground", "check_counts", "is_labelled", "open_grounds", "open_labels"]
+__all__ = ["Ground", "Unlabelled", "check_counts", "is_labelled", "open_grounds", "open_labels"]
 
 Warn = Callable[[str], None]
-Labels = ClassLabels | NumberLabels
+
+
+class Unlabelled:
+    """Stands for the labels of a scene that has none: every pixel counts as labelled 0."""
+
+    def __enter__(self) -> Unlabelled:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close nothing."""
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.int8]:
+        """(rows, cols) zeros."""
+        return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.int8)
+
+
+Labels = ClassLabels | NumberLabels | Unlabelled
 
 
 @dataclass(frozen=True)
@@ -40,22 +56,33 @@ class Ground:
     Attributes
     ----------
     scene : planes in the order of the network's channels.
-    labels : file of the labels.
-    legend : classes, in the order of the network's outputs; None for a regression.
+    labels : file of the labels; None for an autoencoder, to which every valid pixel is as good as
+        labelled.
+    legend : classes, in the order of the network's outputs; None for other tasks.
     options : how the labels are read.
     part : part of the split that a list of scenes gives, None where it gives none.
     """
 
     scene: Scene
-    labels: Path
+    labels: Path | None
     legend: Legend | None
     options: LabelOptions
     part: str | None = None
 
     @property
     def columns(self) -> int:
-        """Columns of the scene's label counts: one per class, one for a regression."""
+        """Columns of the scene's label counts: one per class, one for other tasks."""
         return 1 if self.legend is None else len(self.legend.classes)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the labels are numbers, NaN where there is none; class indexes have -1."""
+        return self.legend is None and self.labels is not None
+
+    @property
+    def counted(self) -> str:
+        """What pixels must be to be learnt from, for messages."""
+        return "valid" if self.labels is None else "labelled, valid"
 
 
 def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
@@ -71,8 +98,8 @@ def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
     """
     options = LabelOptions(**dict(config.labels))
     known = SceneOptions(**dict(config.scene))
-    regression = config.task == "regression"
-    legend = None if regression else _legend(pairs, options)
+    pairs = [_labelled(pair, config.task) for pair in pairs]
+    legend = _legend(pairs, options) if config.task == "segmentation" else None
     scenes = [open_scene(pair.scene, known) for pair in pairs]
     bands = [band for band in scenes[0].bands if band.good]
     return _same_quantity(
@@ -83,8 +110,21 @@ def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
     )
 
 
+def _labelled(pair: Pair, task: str) -> Pair:
+    """The pair as the task takes it: an autoencoder has no use for labels, others need them."""
+    if task == "autoencoder":
+        return replace(pair, labels=None)
+    if pair.labels is None:
+        raise OptionError(
+            f"{pair.scene} has no labels, but the task {task} learns from labels; give some, or use "
+            f"--task autoencoder."
+        )
+    return pair
+
+
 def _legend(pairs: Sequence[Pair], options: LabelOptions) -> Legend:
-    legend = read_legend(list(dict.fromkeys(pair.labels for pair in pairs)), options)
+    files = dict.fromkeys(pair.labels for pair in pairs if pair.labels is not None)
+    legend = read_legend(list(files), options)
     if len(legend.classes) < 2:
         raise OptionError(
             f"The labels have only one class, {legend.names[0]!r}, but a map needs at least two; label "
@@ -125,6 +165,8 @@ def _stored(scene: Scene) -> Scene:
 def open_labels(ground: Ground, where: tuple[str, str] | None = None) -> Labels:
     """The labels on the scene's grid; ``where`` keeps the vector features of one value of a column."""
     geobox = ground.scene.geobox
+    if ground.labels is None:
+        return Unlabelled()
     if ground.legend is None:
         return open_number_labels(ground.labels, geobox, ground.options, where=where)
     return open_class_labels(ground.labels, geobox, ground.legend, ground.options, where=where)
@@ -145,13 +187,9 @@ def check_counts(indexes: Sequence[LabelIndex], grounds: Sequence[Ground], warn:
     """Stop where there is nothing to learn from, and say which scenes add nothing."""
     empty = [g.scene.name for g, index in zip(grounds, indexes, strict=True) if not len(index.rows)]
     if len(empty) == len(grounds):
-        raise OptionError(
-            f"No labelled pixel is valid: wherever {grounds[0].labels.name} has labels, "
-            f"{grounds[0].scene.name}{' (and every other scene)' if len(empty) > 1 else ''} is nodata "
-            f"or masked; check --nodata and the labels' place."
-        )
+        raise OptionError(_nothing_in(grounds))
     for name in empty:
-        warn(f"{name} has no labelled, valid pixel and adds nothing")
+        warn(f"{name} has no {grounds[0].counted} pixel and adds nothing")
     legend = grounds[0].legend
     if legend is None:
         return
@@ -165,3 +203,14 @@ def check_counts(indexes: Sequence[LabelIndex], grounds: Sequence[Ground], warn:
     missing = [c.name for c, n in zip(legend.classes, totals, strict=True) if not n]
     if missing:
         warn(f"left out, because no valid pixel is labelled so: {', '.join(missing)}")
+
+
+def _nothing_in(grounds: Sequence[Ground]) -> str:
+    first = grounds[0]
+    scenes = f"{first.scene.name}{' (and every other scene)' if len(grounds) > 1 else ''}"
+    if first.labels is None:
+        return f"No pixel is valid: {scenes} is nodata or masked everywhere; check --nodata."
+    return (
+        f"No labelled pixel is valid: wherever {first.labels.name} has labels, {scenes} is nodata or "
+        f"masked; check --nodata and the labels' place."
+    )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import lightning as L  # noqa: N812  the library's own convention
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MeanSquaredError, Metric, R2Score
-from torchmetrics.classification import MulticlassConfusionMatrix
+from torchmetrics import MeanMetric
 
-from georaster_dl.evaluate.confusion import Confusion
-from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.config import FRESH_RATE, TrainConfig
+from georaster_dl.train.objective import Objective
 from georaster_dl.train.transfer import set_training_mode, unfreeze_for_epoch
 
 __all__ = ["SCORE", "Learner"]
 
-_FRESH_RATE, _FINE_RATE = 3e-3, 5e-4  # a large rate would forget what the weights know
-SCORE = "val_score"  # mean IoU, or R2 of a regression: the higher the better
+_FINE_RATE = 5e-4  # a large rate would forget what the weights know
+SCORE = "val_score"  # the objective's: the higher the better
 
 
 class Learner(L.LightningModule):
@@ -27,43 +25,31 @@ class Learner(L.LightningModule):
 
     Parameters
     ----------
-    network : logits (N, classes, rows, cols), or normalised numbers (N, 1, rows, cols).
-    loss : of those and the labels (N, rows, cols).
-    names : of the classes; empty for a regression.
+    network : from images (N, bands, rows, cols) to planes (N, planes, rows, cols).
+    objective : its loss and its score.
 
     Attributes
     ----------
     history : figures of every finished epoch, those before an interruption included.
+    objective : as it came in.
     learning_rate : largest of the schedule.
     finds_rate : whether it is still to be found.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        loss: Callable[[Tensor, Tensor], Tensor],
-        config: TrainConfig,
-        *,
-        names: tuple[str, ...],
-    ) -> None:
+    def __init__(self, network: nn.Module, objective: Objective, config: TrainConfig) -> None:
         super().__init__()
         self.network = network
+        self.objective = objective
         self.history: list[dict[str, float]] = []  # one entry per finished epoch
         rate = config.training.learning_rate
         self.finds_rate = rate == "find"
         fresh = config.start.weights == "random"
         self.learning_rate = (
-            rate if isinstance(rate, float) else _FRESH_RATE if fresh else _FINE_RATE
+            rate if isinstance(rate, float) else FRESH_RATE if fresh else _FINE_RATE
         )
-        self._loss = loss
         self._config = config
-        self._names = names
         self._train_loss = MeanMetric()
         self._val_loss = MeanMetric()
-        self._agreement: Metric = (
-            MulticlassConfusionMatrix(len(names), ignore_index=-1) if names else R2Score()
-        )
-        self._squared = None if names else MeanSquaredError()
 
     def train(self, mode: bool = True) -> Learner:
         """Training mode, but for the frozen parts: their BatchNorm stays as it was."""
@@ -89,8 +75,13 @@ class Learner(L.LightningModule):
         self.train()
 
     def loss_of(self, image: Tensor, target: Tensor) -> Tensor:
-        """Loss of images (N, bands, rows, cols) with labels (N, rows, cols)."""
-        return self._loss(self(image), target)
+        """Loss of images (N, bands, rows, cols) with their targets, the last axes rows and cols.
+
+        A network of patches is trained on their middle pixels.
+        """
+        centre = getattr(self.network, "centre", None)
+        output = self(image) if centre is None else centre(image)
+        return self.objective.loss(output, target)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _number: int) -> Tensor:
         """Loss of a batch."""
@@ -103,14 +94,8 @@ class Learner(L.LightningModule):
         """Count agreement on a batch."""
         image, target = batch
         output = self(image).float()
-        self._val_loss.update(self._loss(output, target))
-        if self._names:
-            self._agreement.update(output.argmax(dim=1), target)
-            return
-        known = target.isfinite()
-        self._agreement.update(output[:, 0][known], target[known])
-        if self._squared is not None:
-            self._squared.update(output[:, 0][known], target[known])
+        self._val_loss.update(self.objective.loss(output, target))
+        self.objective.count(output, target)
 
     def on_validation_epoch_end(self) -> None:
         """Score the epoch and keep its figures; validation is the last that an epoch does."""
@@ -118,21 +103,13 @@ class Learner(L.LightningModule):
             "epoch": float(self.current_epoch),
             "loss": float(self._train_loss.compute()),
             "val_loss": float(self._val_loss.compute()),
-            SCORE: self._score(),
+            SCORE: self.objective.score(),
             "learning_rate": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
         }
         self._train_loss.reset()
         self._val_loss.reset()
         self.history.append(entry)
         self.log_dict({key: value for key, value in entry.items() if key != "epoch"})
-
-    def _score(self) -> float:
-        value = self._agreement.compute()
-        self._agreement.reset()
-        if not self._names:
-            return float(value)
-        # torchmetrics has the reference in the rows, a confusion matrix of ours the map.
-        return Confusion(self._names, value.T.cpu().numpy().astype(np.int64)).mean_iou
 
     def configure_optimizers(self) -> Any:
         """AdamW; by default with a one-cycle schedule."""

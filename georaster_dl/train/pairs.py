@@ -1,4 +1,4 @@
-"""Which scene goes with which labels: paths, patterns, folders, or a CSV."""
+"""Which scene goes with which labels, or with none: paths, patterns, folders, or a CSV."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from pathlib import Path
 
 from georaster_dl.errors import OptionError
 
-__all__ = ["Pair", "find_pairs", "read_pairs"]
+__all__ = ["Pair", "find_pairs", "find_scenes", "read_pairs"]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A scene, its labels, and the part of the split that a list of scenes gives it (or None)."""
+    """A scene, its labels, and the part of the split that a list of scenes gives it.
+
+    An autoencoder learns from scenes without labels.
+    """
 
     scene: str
-    labels: Path
+    labels: Path | None
     part: str | None = None
 
 
@@ -43,12 +46,24 @@ def find_pairs(scenes: Sequence[str], labels: Path) -> list[Pair]:
     return [Pair(scene, _namesake(scene, labels)) for scene in found]
 
 
-def read_pairs(path: Path, column: str) -> list[Pair]:
+def find_scenes(scenes: Sequence[str]) -> list[Pair]:
+    """Scenes without labels, by paths, addresses, or patterns.
+
+    Raises
+    ------
+    OptionError
+        When a pattern finds nothing.
+    """
+    return [Pair(path, None) for scene in scenes for path in _expanded(scene)]
+
+
+def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[Pair]:
     """Pairs from a CSV with the columns ``scene`` and ``label``; paths are relative to the CSV.
 
     Parameters
     ----------
     column : name of the column with each scene's part; it need not be there.
+    labelled : whether labels are wanted; without them, the column ``label`` need not be there.
 
     Raises
     ------
@@ -60,23 +75,27 @@ def read_pairs(path: Path, column: str) -> list[Pair]:
             lines = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise OptionError(f"The list {path} cannot be read ({error}); give a CSV file.") from error
-    if not lines or not {"scene", "label"} <= set(lines[0]):
+    wanted = ["scene", "label"] if labelled else ["scene"]
+    if not lines or not set(wanted) <= set(lines[0]):
         columns = ", ".join(lines[0]) if lines else "no line"
         raise OptionError(
-            f"The list {path} needs the columns scene and label, but has {columns}; its first line "
-            f"must be the columns' names."
+            f"The list {path} needs the column{'s' * labelled} {' and '.join(wanted)}, but has {columns}; "
+            f"its first line must be the columns' names."
         )
-    return [_pair(path, number, line, column) for number, line in enumerate(lines, start=2)]
+    return [_pair(path, number, line, column, wanted) for number, line in enumerate(lines, start=2)]
 
 
-def _pair(path: Path, number: int, line: dict[str, str | None], column: str) -> Pair:
-    scene, labels = line["scene"] or "", line["label"] or ""
-    if not scene or not labels:
-        raise OptionError(f"Line {number} of {path} lacks a scene or a label; fill it in.")
+def _pair(
+    path: Path, number: int, line: dict[str, str | None], column: str, wanted: Sequence[str]
+) -> Pair:
+    if not all(line[key] for key in wanted):
+        lacking = " or ".join(f"a {key}" for key in wanted)
+        raise OptionError(f"Line {number} of {path} lacks {lacking}; fill it in.")
+    scene, labels = line["scene"] or "", line["label"] if "label" in wanted else None
     if "://" not in scene and not scene.startswith("/vsi"):
         scene = str(path.parent / scene)
-    found = path.parent / labels
-    if not found.exists():
+    found = path.parent / labels if labels else None
+    if found is not None and not found.exists():
         raise OptionError(
             f"Line {number} of {path} names the labels {labels}, which are not at {found}; paths "
             f"are relative to the list."

@@ -18,19 +18,22 @@ from georaster_dl.sampling import LabelIndex, PatchSampler, Window
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION, Territory
 from georaster_dl.tiling import round_up
 from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.corrupt import Corruption
 from georaster_dl.train.divide import Division, divide
 from georaster_dl.train.ground import Ground, check_counts, open_grounds
 from georaster_dl.train.pairs import Pair
+from georaster_dl.train.patches import (
+    SMALLEST_PATCH,
+    centred_side,
+    patch_side,
+    patches_per_epoch,
+)
 from georaster_dl.train.store import StoredGround, StoreFolder, keep_classes
 
 __all__ = ["TrainingPlan", "make_training_plan"]
 
-_PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones,
-_FINE_M = 2.0  # but where pixels are finer than this, a small one shows a piece of a roof
-_SMALLEST_PATCH = 32
 _KEPT = 0.7  # share of the labels that the gaps should leave
 _EVALUATION_SIDE = 256  # and at least two patches: fewer borders
-_FEWEST_BATCHES, _MOST_PATCHES = 30, 2048  # of an epoch
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class TrainingPlan:
     ----------
     stored : scenes with labels, one bands' order, one legend; decoded and counted.
     division : who learns from which ground.
-    patch : side of a training patch in pixels, a multiple of 32.
+    patch : side of a training patch in pixels, a multiple of 32 unless ``centred``.
     per_epoch : patches of an epoch.
+    centred : whether only the middle pixel of a training patch is learnt from.
     """
 
     stored: tuple[StoredGround, ...]
@@ -50,6 +54,7 @@ class TrainingPlan:
     patch: int
     per_epoch: int
     config: TrainConfig
+    centred: bool = False
 
     @property
     def grounds(self) -> tuple[Ground, ...]:
@@ -77,9 +82,24 @@ class TrainingPlan:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the classes; empty for a regression."""
+        """Names of the classes; empty for other tasks."""
         legend = self.grounds[0].legend
         return () if legend is None else tuple(legend.names)
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether the bands themselves are learnt, so that there are no labels."""
+        return self.grounds[0].labels is None
+
+    @property
+    def corruption(self) -> Corruption | None:
+        """What an autoencoder's input suffers; None for other tasks."""
+        return Corruption(**dict(self.config.corruption)) if self.unlabelled else None
+
+    @property
+    def outputs(self) -> int:
+        """Planes that the network gives."""
+        return len(self.bands) if self.unlabelled else len(self.names) or 1
 
     @property
     def territories(self) -> tuple[Territory, ...]:
@@ -97,7 +117,7 @@ class TrainingPlan:
     def evaluation_windows(self, part: int) -> list[Window]:
         """The windows that cover a part's labels, wider than patches where scenes are."""
         longest = max(max(ground.scene.shape) for ground in self.grounds)
-        side = min(max(_EVALUATION_SIDE, 2 * self.patch), round_up(longest, _SMALLEST_PATCH))
+        side = min(max(_EVALUATION_SIDE, 2 * self.patch), round_up(longest, SMALLEST_PATCH))
         return self.sampler(part, side, grid=True).windows
 
     def labelled(self, part: int) -> npt.NDArray[np.int64]:
@@ -105,8 +125,8 @@ class TrainingPlan:
         return _labelled(self.indexes, self.territories, part)
 
     def facts(self) -> dict[str, Any]:
-        """Labelled pixels by class and part, for people and logs."""
-        names = self.names or ("labelled",)
+        """Labelled pixels by class and part, for people and logs; all valid ones without labels."""
+        names = self.names or ("valid" if self.unlabelled else "labelled",)
         counts = {PARTS[part]: self.labelled(part) for part in (TRAIN, VALIDATION, TEST)}
         return {
             part: dict(zip(names, map(int, values), strict=True)) for part, values in counts.items()
@@ -118,6 +138,8 @@ def make_training_plan(
     config: TrainConfig,
     folder: StoreFolder,
     warn: Callable[[str], None],
+    *,
+    centred: int | None = None,
 ) -> TrainingPlan:
     """Open, decode, count and divide.
 
@@ -125,6 +147,7 @@ def make_training_plan(
     ----------
     folder : where the decoded ground is put.
     warn : called with what the user should know but need not stop for.
+    centred : side in pixels of the patches of a network that learns of their middle pixel only.
 
     Raises
     ------
@@ -132,7 +155,7 @@ def make_training_plan(
         When scenes or labels cannot be used, or leave nothing to train or validate on.
     """
     grounds = open_grounds(pairs, config)
-    patch = _patch_side(grounds, config)
+    patch = patch_side(grounds, config) if centred is None else centred_side(centred, config)
     # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.
     reach = max(_EVALUATION_SIDE, 2 * patch)
     stored = [
@@ -147,32 +170,9 @@ def make_training_plan(
         warn(division.caution)
     _check_division(division, indexes, grounds, warn)
     labelled = int(_labelled(indexes, division.territories, TRAIN).sum())
-    batch = config.training.batch
-    wished = max(min(round(4 * labelled / patch**2), _MOST_PATCHES), _FEWEST_BATCHES * batch)
-    per_epoch = config.patches.per_epoch or -(-wished // batch) * batch
-    if per_epoch < batch:
-        raise OptionError(
-            f"patches.per_epoch is {per_epoch}, fewer than a batch of {batch}; raise it or lower "
-            f"training.batch."
-        )
-    return TrainingPlan(tuple(stored), division, patch, per_epoch, config)
-
-
-def _patch_side(grounds: Sequence[Ground], config: TrainConfig) -> int:
-    """The configured side, else one that suits the resolution; a multiple of 32."""
-    wished = config.patches.size
-    if wished is None:
-        resolution = grounds[0].scene.resolution_m
-        fine = resolution is not None and resolution < _FINE_M
-        smallest = min(min(ground.scene.shape) for ground in grounds)
-        wished = min(_FINE_PATCH if fine else _PATCH, max(smallest, _SMALLEST_PATCH))
-        return wished // _SMALLEST_PATCH * _SMALLEST_PATCH
-    if wished % _SMALLEST_PATCH:
-        raise OptionError(
-            f"patches.size is {wished} but must be a multiple of {_SMALLEST_PATCH}, which every "
-            f"network can halve five times; use {max(wished // 32, 1) * 32}."
-        )
-    return wished
+    learnt = patch**2 if centred is None else 1  # pixels of a patch
+    per_epoch = patches_per_epoch(labelled / learnt, config)
+    return TrainingPlan(tuple(stored), division, patch, per_epoch, config, centred is not None)
 
 
 def _labelled(
@@ -189,9 +189,9 @@ def _labelled(
 
 
 def _tell_lost(
-    division: Division, indexes: Sequence[LabelIndex], warn: Callable[[str], None]
+    division: Division, indexes: Sequence[LabelIndex], what: str, warn: Callable[[str], None]
 ) -> None:
-    """Say when the gap between the parts takes many labels."""
+    """Say when the gap between the parts takes much of what there is: labels, or pixels."""
     total = sum(int(index.totals.sum()) for index in indexes)
     kept = sum(
         int(_labelled(indexes, division.territories, part).sum())
@@ -199,7 +199,7 @@ def _tell_lost(
     )
     if kept < _KEPT * total:
         warn(
-            f"the gap between the parts takes {100 * (1 - kept / total):.0f} % of the labels: a smaller "
+            f"the gap between the parts takes {100 * (1 - kept / total):.0f} % of the {what}: a smaller "
             f"--buffer or a larger --block keeps more"
         )
 
@@ -211,7 +211,8 @@ def _check_division(
     warn: Callable[[str], None],
 ) -> None:
     """A part without labels stops the run; one without some class is told."""
-    _tell_lost(division, indexes, warn)
+    labelled = grounds[0].labels is not None
+    _tell_lost(division, indexes, "labels" if labelled else "pixels", warn)
     legend = grounds[0].legend
     present = np.sum([index.totals for index in indexes], axis=0) > 0
     for part in (TRAIN, VALIDATION, TEST):
@@ -219,9 +220,10 @@ def _check_division(
         if not counts.any():
             if part == TEST:
                 continue
+            more = "label more places" if labelled else "give more scenes"
             raise OptionError(
-                f"The split leaves no labelled pixel for {PARTS[part]} ({division.note}); use smaller "
-                f"blocks, a smaller buffer, or label more places."
+                f"The split leaves no {grounds[0].counted} pixel for {PARTS[part]} ({division.note}); use "
+                f"smaller blocks, a smaller buffer, or {more}."
             )
         if legend is None:
             continue

@@ -8,41 +8,44 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from georaster_dl.errors import OptionError
 from georaster_dl.models.device import Device
 from georaster_dl.models.package import find_model, read_card
-from georaster_dl.models.registry import create_model
+from georaster_dl.models.registry import create_model, network_stride
 from georaster_dl.splits import TRAIN, VALIDATION
 from georaster_dl.train.augment import Augmentation
+from georaster_dl.train.centres import CentrePatches
 from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.data import (
-    EpochSampler,
-    EvaluationPatches,
-    Scaling,
-    TrainingPatches,
-    WindowReader,
-)
+from georaster_dl.train.data import EpochSampler, EvaluationPatches, Sample, TrainingPatches
 from georaster_dl.train.learner import Learner
-from georaster_dl.train.losses import build_loss, build_regression_loss, class_weights_of
+from georaster_dl.train.objective import make_objective
+from georaster_dl.train.patches import SMALLEST_PATCH
 from georaster_dl.train.plan import TrainingPlan
+from georaster_dl.train.scaling import Scaling
+from georaster_dl.train.settle import NO_PACKAGE
 from georaster_dl.train.transfer import freeze, initialise_from_imagenet, initialise_from_package
+from georaster_dl.train.windows import WindowReader
 
-__all__ = ["NO_PACKAGE", "Setup", "check_network"]
+__all__ = ["Setup", "check_network"]
 
-NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
 _VALIDATION_WINDOWS = 256  # of an epoch's validation; the test part is measured whole
 
 
-def check_network(config: TrainConfig) -> None:
+def check_network(config: TrainConfig) -> int | None:
     """Build the network for any bands: a wrong name must not be found after an hour of counting.
+
+    Returns
+    -------
+    Side in pixels of the patches of a network that learns of their middle pixel only; None of others.
 
     Raises
     ------
     GeoRasterError
         When architecture, encoder or options are wrong, or weights cannot be fetched.
     """
-    create_model(
+    network = create_model(
         config.model.architecture,
         in_bands=3,
         n_classes=2,
@@ -50,6 +53,19 @@ def check_network(config: TrainConfig) -> None:
         encoder_weights="imagenet" if config.start.weights == "imagenet" else None,
         **_options(config),
     )
+    stride = network_stride(network)
+    if SMALLEST_PATCH % stride:
+        raise OptionError(
+            f"{config.model.architecture} with these options has a stride of {stride} pixels, but training "
+            f"takes up to {SMALLEST_PATCH}; give it fewer levels."
+        )
+    patch = getattr(network, "patch", None)
+    if isinstance(patch, int) and config.task == "autoencoder":
+        raise OptionError(
+            f"{config.model.architecture} learns of a patch's middle pixel only, so it is no autoencoder; "
+            f"use conv_autoencoder or dense_autoencoder."
+        )
+    return patch if isinstance(patch, int) else None
 
 
 class Setup:
@@ -78,44 +94,31 @@ class Setup:
         """The network with its loss; raises GeoRasterError where it cannot be built."""
         torch.manual_seed(self._config.seed)
         network = self._network()
-        config, loss = self._config, self._config.loss
-        if config.task == "regression":
-            chosen = build_regression_loss(loss.regression)
-        else:
-            counts = self._plan.labelled(TRAIN)
-            chosen = build_loss(
-                loss.names,
-                loss.weights or [1.0] * len(loss.names),
-                class_weights=class_weights_of(counts, cap=loss.cap)
-                if loss.class_weights
-                else None,
-                focal_gamma=loss.focal_gamma,
-                label_smoothing=loss.label_smoothing,
-            )
-        return Learner(network, chosen, config, names=self._plan.names)
+        return Learner(network, make_objective(self._plan, self.scaling), self._config)
 
     def _network(self) -> nn.Module:
         config, plan = self._config, self._plan
         model, start = config.model, config.start
         options = _options(config)
-        outputs = len(plan.names) or 1
         if start.weights == "imagenet":
             network = initialise_from_imagenet(
-                model.architecture, model.encoder, outputs, plan.bands, options
+                model.architecture, model.encoder, plan.outputs, plan.bands, options
             )
             self.taken = ["encoder pretrained on ImageNet"]
         else:
             network = create_model(
                 model.architecture,
                 in_bands=len(plan.bands),
-                n_classes=outputs,
+                n_classes=plan.outputs,
                 encoder=model.encoder,
                 encoder_weights=None,
+                wavelengths_nm=[band.wavelength_nm for band in plan.bands],
                 **options,
             )
         if start.weights not in NO_PACKAGE:
             package = find_model(start.weights)
-            self.taken = initialise_from_package(network, plan.bands, plan.names, package)
+            names = [band.name for band in plan.bands] if plan.unlabelled else plan.names
+            self.taken = initialise_from_package(network, plan.bands, names, package)
         freeze(network, start.freeze)
         return network.to(memory_format=torch.channels_last)
 
@@ -127,17 +130,19 @@ class Setup:
 
     def training_loader(self, sampler: EpochSampler) -> DataLoader[Any]:
         """Batches of varied patches of the training ground."""
+        patches = self._training_patches()
+        return self._loader(patches, self._config.training.batch, sampler=sampler, drop_last=True)
+
+    def _training_patches(self) -> Dataset[Sample]:
         config, plan = self._config, self._plan
         augmentation = Augmentation(**dict(config.augment))
-        patches = TrainingPatches(
-            self._reader,
-            plan.sampler(TRAIN, plan.patch),
-            self.scaling,
-            augmentation,
-            patch=plan.patch,
-            seed=config.seed,
+        given = self._reader, plan.sampler(TRAIN, plan.patch), self.scaling, augmentation
+        if plan.centred:
+            cells = [index.cell for index in plan.indexes]
+            return CentrePatches(*given, cells=cells, patch=plan.patch, seed=config.seed)
+        return TrainingPatches(
+            *given, patch=plan.patch, seed=config.seed, corruption=plan.corruption
         )
-        return self._loader(patches, config.training.batch, sampler=sampler, drop_last=True)
 
     def validation_loader(self) -> DataLoader[Any]:
         """Windows that cover the labels of the validation ground, or many of them."""
@@ -147,7 +152,9 @@ class Setup:
         if len(windows) > _VALIDATION_WINDOWS:
             chosen = np.random.default_rng(self._config.seed).permutation(len(windows))
             windows = [windows[i] for i in sorted(chosen[:_VALIDATION_WINDOWS])]
-        patches = EvaluationPatches(reader, windows, self.scaling)
+        patches = EvaluationPatches(
+            reader, windows, self.scaling, seed=self._config.seed, corruption=plan.corruption
+        )
         return self._loader(patches, max(1, self._config.training.batch // 4))
 
     def _loader(self, patches: Any, batch: int, **more: Any) -> DataLoader[Any]:

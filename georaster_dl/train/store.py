@@ -74,7 +74,9 @@ class GroundStore:
     def __init__(self, prefix: Path, ground: Ground) -> None:
         self._path = prefix.with_suffix(".pixels")
         self._shape = ground.scene.shape
-        label = np.float32 if ground.legend is None else np.int16
+        # The label of an unlabelled scene is always 0: it is kept small, but not left out, so that
+        # all that cuts and counts labels is one.
+        label = np.int8 if ground.labels is None else np.float32 if ground.numeric else np.int16
         self._pixel = np.dtype(
             [
                 ("numbers", ground.scene.dtype, (len(ground.scene.planes),)),
@@ -253,7 +255,7 @@ def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:
     with gdal_environment(), open_labels(ground, where) as labels:
         for rows in _strips(ground, index.cell):
             found = labels.read(rows, whole)
-            missing = np.nan if ground.legend is None else -1
+            missing = np.nan if ground.numeric else -1
             valid = stored.store.valid(rows, whole)
             found = np.where(valid, found, found.dtype.type(missing))
             _count(found, counts, (rows.start, 0), index.cell)

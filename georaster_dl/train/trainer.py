@@ -126,7 +126,7 @@ class _Told(L.Callback):
             "per_epoch": self._plan.per_epoch,
             "epochs": trainer.max_epochs,
             "split": self._plan.division.note,
-            "labelled": self._plan.facts(),
+            "valid" if self._plan.unlabelled else "labelled": self._plan.facts(),
         }
         self._report("start", facts)
 
@@ -155,7 +155,7 @@ class _Told(L.Callback):
             return
         history = pl_module.history
         self._folder.write_log(history)
-        score = "mean IoU" if self._plan.names else "R²"
+        score = pl_module.objective.score_name
         write_curves(self._folder.curves, history, score=score)
         self._report("epoch", {**history[-1], "epochs": trainer.max_epochs, "score": score})
 

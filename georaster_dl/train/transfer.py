@@ -83,18 +83,20 @@ def _counterpart(band: Band, source: Sequence[Band]) -> int | None:
 
 
 def initialise_from_package(
-    network: nn.Module, bands: Sequence[Band], class_names: Sequence[str], package: Path
+    network: nn.Module, bands: Sequence[Band], names: Sequence[str], package: Path
 ) -> list[str]:
     """Take over the weights of a model package, in place.
 
     A package of optional bands is first narrowed to those that the network reads too. Every tensor
     of the same name and shape is copied, the first convolution is fitted to the bands, and of the
-    last layer the rows of classes that have the same name (in either case). The rest stays as it is.
+    last layer the rows of classes, or of an autoencoder's bands, that have the same name (in either
+    case). The rest stays as it is.
 
     Parameters
     ----------
     network : network of the package's architecture and encoder; options may differ.
-    bands, class_names : what the network reads and tells apart, in the order of its channels.
+    bands, names : what the network reads and tells apart, in the order of its channels; an
+        autoencoder gives its bands again, a regression has no names.
     package : model file.
 
     Returns
@@ -118,11 +120,13 @@ def initialise_from_package(
     head = _last_layer(network)
     weights = {k: v for k, v in source.state_dict().items() if not k.startswith(f"{head}.")}
     lines = _take(network, bands, source, weights, card.input_bands)
-    names = [entry.name for entry in card.classes]
+    theirs = [entry.name for entry in card.classes]
+    if card.task == "autoencoder":
+        theirs = [band.name for band in card.bands]
     return [
         f"from {card.name} {card.version}: {lines[0]}",
         *lines[1:],
-        *_take_classes(network.get_submodule(head), class_names, source.get_submodule(head), names),
+        *_take_outputs(network.get_submodule(head), names, source.get_submodule(head), theirs),
     ]
 
 
@@ -188,10 +192,8 @@ def _take(
             f"the options that those were made with, or start from random weights."
         )
     network.load_state_dict(fitting, strict=False)
-    return [
-        f"{len(fitting)} of {len(own)} tensors, of the encoder {fit} of {len(encoder)}",
-        f"first convolution: {_told(source_bands, bands)}",
-    ]
+    lines = [f"{len(fitting)} of {len(own)} tensors, of the encoder {fit} of {len(encoder)}"]
+    return [*lines, f"first convolution: {_told(source_bands, bands)}"] if reading else lines
 
 
 def _told(source: Sequence[Band], target: Sequence[Band], most: int = 16) -> str:
@@ -207,10 +209,10 @@ def _told(source: Sequence[Band], target: Sequence[Band], most: int = 16) -> str
 
 
 @torch.no_grad()
-def _take_classes(
+def _take_outputs(
     head: nn.Module, names: Sequence[str], source: nn.Module, source_names: Sequence[str]
 ) -> list[str]:
-    """Copy the last layer's rows of the classes that both know; tell which."""
+    """Copy the last layer's rows of the classes, or bands, that both know; tell which."""
     places = {name.casefold(): i for i, name in enumerate(source_names)}
     own, theirs = head.state_dict(), source.state_dict()
     known = [name for name in names if name.casefold() in places]
@@ -247,7 +249,9 @@ def _last_layer(network: nn.Module) -> str:
 def _trace(network: nn.Module) -> tuple[list[str], list[str]]:
     """Run the encoder once: what reads the image, and what ran, in that order."""
     encoder = copy.deepcopy(network.get_submodule("encoder")).eval()
-    first = next(m for m in encoder.modules() if isinstance(m, nn.Conv2d))
+    first = next((m for m in encoder.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:  # what sees pixels one by one has no kernels to fit to other bands
+        return [], [name for name, _ in encoder.named_modules()]
     side = 4 * network_stride(network)
     probe = first.weight.new_zeros((1, first.in_channels, side, side))
     reading: list[str] = []

@@ -97,9 +97,9 @@ def test_json_and_quiet(geodl, partial):
 
 
 def test_a_run_that_starts_over_tells_it_once(geodl, partial, monkeypatch):
-    from georaster_dl.predict import mapping
+    from georaster_dl.predict import rasters
 
-    real = mapping.prepare
+    real = rasters.prepare
 
     def limited(*arguments):
         network = real(*arguments)
@@ -111,7 +111,7 @@ def test_a_run_that_starts_over_tells_it_once(geodl, partial, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(mapping, "prepare", limited)
+    monkeypatch.setattr(rasters, "prepare", limited)
     ended = geodl("segment", partial)
     assert ended.code == 0
     assert ended.err.count("runs without") == 1

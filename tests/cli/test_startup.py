@@ -24,7 +24,16 @@ def imported(*arguments, cwd):
     return set(done.stdout.splitlines()[-1].split("|"))
 
 
-COMMANDS = ["segment", "train", "evaluate", "sample-points"]
+COMMANDS = [
+    "segment",
+    "features",
+    "denoise",
+    "train",
+    "evaluate",
+    "sample-points",
+    "cluster",
+    "classify",
+]
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,66 @@ def test_labels_elsewhere_on_earth_and_values_with_gaps(geodl, ground, tmp_path)
     assert (found == ground)[known].mean() > 0.85
 
 
+# --- without labels
+
+
+def test_autoencoder(geodl, ground, tmp_path):
+    fields = {key: value for key, value in TINY.items() if key != "model"}
+    (tmp_path / "ae.toml").write_text(tomli_w.dumps(fields))
+    ended = geodl(
+        "train", "--task", "autoencoder", "scene.tif", "-m", "dense-autoencoder",
+        "-o", "ae.safetensors", "--config", "ae.toml",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
+    assert lines[0].startswith("R2 of reconstruction, test: ")
+    assert "RMSE of reconstruction, test: " in lines[0]
+    told = [line.rsplit(maxsplit=1)[0].strip() for line in lines[1:4]]
+    assert told == [
+        "RMSE of PCA-3, test", "RMSE, clean input, test", "RMSE of PCA-3, clean input, test",
+    ]  # fmt: skip
+    said = ended.err.splitlines()
+    assert said[0].startswith("valid pixels: train ")
+    assert "R² " in said[-1]
+    assert "label" not in ended.out + ended.err
+    card = read_card("ae.safetensors")
+    assert (card.task, card.architecture.name) == ("autoencoder", "dense_autoencoder")
+    said_all(geodl("models", "show", "ae.safetensors").out, "R2 of reconstruction, test")
+    events = geodl(
+        "train", "--task", "autoencoder", "scene.tif", "-o", "b.safetensors", "--config", "ae.toml",
+        "--init", "ae.safetensors", "-m", "dense-autoencoder", "--progress", "json",
+    ).events  # fmt: skip
+    first = next(event for event in events if event["event"] == "start")
+    assert ("valid" in first, "labelled" in first) == (True, False)
+    assert events[-1]["metrics"] == read_card("b.safetensors").metrics
+
+
+def test_autoencoder_of_a_list_of_scenes(geodl, several, tmp_path):
+    parts = ["train", "train", "train", "train", "val", "test"]
+    lines = [f"s{i}.tif,{part}" for i, part in enumerate(parts)]
+    (tmp_path / "list.csv").write_text("\n".join(["scene,split", *lines]) + "\n")
+    ended = geodl(
+        "train", "list.csv", "-o", "m.safetensors", "--config", several, "--split", "column",
+        "--task", "autoencoder",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    training = read_card("m.safetensors").training
+    assert training["valid pixels"] == "train 16384, validation 4096, test 4096"
+    assert training["scenes"] == ", ".join(f"s{i}.tif" for i in range(6))
+    assert "labels" not in training
+
+
+def test_other_networks_by_names_with_hyphens(geodl, ground, tmp_path):
+    """Without an encoder that could be chosen."""
+    fields = TINY | {"model": {"options": {"width": 8, "deconv_width": 8}}}
+    (tmp_path / "tiny.toml").write_text(tomli_w.dumps(fields))
+    ended = geodl(*TRAIN, "-m", "conv-autoencoder", "--epochs", 1)
+    assert ended.code == 0, ended.err
+    card = read_card("m.safetensors")
+    assert (card.architecture.name, card.architecture.encoder) == ("conv_autoencoder", None)
+    assert card.configuration["model.architecture"] == "conv_autoencoder"
+
+
 # --- who learns from what
 
 
@@ -529,6 +589,7 @@ def test_settings(refused, ground, tmp_path, text, words):
         (["-o", "old.safetensors"], ["old.safetensors exists", "--overwrite"]),
         (["-o", "run.safetensors"], ["run_run exists from an earlier run", "--resume"]),
         (["--resume"], ["--resume finds no checkpoint at m_run", "start anew"]),
+        (["--task", "autoencoder"], ["labels.gpkg"]),
         (["--architecture", "unett"], ["'unett'", "did you mean 'unet'", "--architectures"]),
         (["--encoder", "tu-resnet81"], ["'tu-resnet81'", "did you mean 'tu-resnet18'"]),
         (["--init", "no.safetensors"], ["no.safetensors", "geodl models list"]),

@@ -20,7 +20,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
 from rio_cogeo.cogeo import cog_validate
 
+from georaster_dl.bands import Band
 from georaster_dl.errors import OutputError
+from georaster_dl.io.reader import open_scene
 from georaster_dl.io.writer import RasterSpec, RasterWriter
 from georaster_dl.legend import Legend, MapClass
 
@@ -329,3 +331,70 @@ def test_a_full_disk_never_leaves_a_truncated_file(tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["refused"] * 8 + ["complete"], run.stderr
+
+
+def _written(path, block, **spec):
+    names = [f"b{i}" for i in range(len(block))]
+    box = GeoBox(block.shape[1:], NORTH_UP, "EPSG:32633")
+    described = RasterSpec(
+        names=names, dtype="float32", nodata=math.nan, overview="average", **spec
+    )
+    with RasterWriter(path, box, spec=described) as writer:
+        for top in range(0, block.shape[1], 200):
+            rows = slice(top, min(top + 200, block.shape[1]))
+            writer.write(rows, slice(0, block.shape[2]), block[:, rows])
+    return rasterio.open(path)
+
+
+@pytest.fixture
+def quantity():
+    """Two bands of values far from zero, with nodata, and a third that has nothing at all."""
+    rng = np.random.default_rng(0)
+    block = rng.normal([[[1e4]], [[-3.0]], [[0.0]]], [[[0.5]], [[2.0]], [[1.0]]], (3, 600, 530))
+    block[:, 100:140, 50:90] = np.nan
+    block[2] = np.nan
+    return block.astype(np.float32)
+
+
+def test_statistics_are_in_the_file(tmp_path, quantity):
+    with _written(tmp_path / "q.tif", quantity, statistics=True) as dataset:
+        for band in (1, 2):
+            known = quantity[band - 1][np.isfinite(quantity[band - 1])].astype(np.float64)
+            tags = {k: float(v) for k, v in dataset.tags(band).items()}
+            assert tags["STATISTICS_MINIMUM"] == pytest.approx(known.min())
+            assert tags["STATISTICS_MAXIMUM"] == pytest.approx(known.max())
+            assert tags["STATISTICS_MEAN"] == pytest.approx(known.mean(), rel=1e-8)
+            assert tags["STATISTICS_STDDEV"] == pytest.approx(known.std(), rel=1e-6)
+            assert tags["STATISTICS_VALID_PERCENT"] == pytest.approx(
+                100 * known.size / quantity[0].size
+            )
+        assert dataset.tags(3) == {}
+
+
+def test_packed_values_are_within_half_a_step(tmp_path, quantity):
+    quantity[1, 0] = 7.0
+    with _written(tmp_path / "q.tif", quantity, packed=True, unit="m") as dataset:
+        assert set(dataset.dtypes) == {"int16"}
+        assert dataset.nodata == -32768
+        assert dataset.units == ("m",) * 3
+        assert cog_validate(dataset.name)[0]
+        numbers = dataset.read()
+        values = numbers * np.array(dataset.scales)[:, None, None]
+        values += np.array(dataset.offsets)[:, None, None]
+        known = np.isfinite(quantity)
+        assert (numbers[~known] == -32768).all()
+        assert (numbers[known] > -32768).all()
+        for band in (0, 1):
+            error = np.abs(values[band] - quantity[band])[known[band]]
+            # and float32's own rounding of values near 10,000
+            assert error.max() <= dataset.scales[band] * 0.5 * 1.001
+        tags = dataset.tags(1)
+        assert float(tags["STATISTICS_MINIMUM"]) == pytest.approx(-32767)
+        assert float(tags["STATISTICS_MAXIMUM"]) == pytest.approx(32767)
+    assert [path.name for path in tmp_path.iterdir()] == ["q.tif"]
+
+
+def test_wavelengths_come_back(tmp_path, quantity):
+    bands = (Band("b0", 492.4, 65.0), Band("b1", 2202.4), Band("b2"))
+    _written(tmp_path / "q.tif", quantity, bands=bands).close()
+    assert open_scene(tmp_path / "q.tif").bands == bands

@@ -67,6 +67,22 @@ def make_card():
     return lambda **changes: Card(**card_fields(**changes))
 
 
+def opened(network):
+    """Give every weight to an average: no ReLU closes a path, nothing cancels, all stays of one size.
+
+    With plain random weights the far context is too faint to tell one halo from the next.
+    """
+    for module in network.modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, nn.Parameter) and weight.ndim == 4:
+            inputs = (0, 2, 3) if isinstance(module, nn.ConvTranspose2d) else (1, 2, 3)
+            with torch.no_grad():
+                weight.abs_().add_(1e-3).div_(weight.sum(inputs, keepdim=True))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network
+
+
 def _block(inner, outer, norm):
     layers = []
     for channels in (inner, outer):
@@ -101,40 +117,6 @@ class PlainUnet(nn.Module):
         return self.head(x)
 
 
-class _Doubling(nn.Module):
-    """Transposed convolution as Keras crops it: the last row and column of 2n + 1 go."""
-
-    def __init__(self, inner, outer):
-        super().__init__()
-        self.conv = nn.ConvTranspose2d(inner, outer, 3, stride=2)
-
-    def forward(self, x):
-        return self.conv(x)[..., : 2 * x.shape[-2], : 2 * x.shape[-1]]
-
-
-class FeatureSegmenter(nn.Sequential):
-    """Encoder and decoder without skips, 20 features a pixel, 12 classes from RGB (Dechesne 2018)."""
-
-    def __init__(self):
-        def conv(inner, outer):
-            return nn.Sequential(nn.Conv2d(inner, outer, 3, padding=1), nn.ReLU())
-
-        super().__init__(
-            conv(3, 64), conv(64, 64), nn.MaxPool2d(2),
-            conv(64, 64), conv(64, 64), nn.MaxPool2d(2),
-            conv(64, 64), conv(64, 64),
-            _Doubling(64, 128), nn.ReLU(), conv(128, 64), conv(64, 64),
-            _Doubling(64, 128), nn.ReLU(), conv(128, 64), conv(64, 64),
-            conv(64, 20), nn.Conv2d(20, 12, 3, padding=1),
-        )  # fmt: skip
-        self.stride = 4
-
-
 @pytest.fixture
 def plain_unet():
     return PlainUnet
-
-
-@pytest.fixture
-def feature_segmenter():
-    return FeatureSegmenter()

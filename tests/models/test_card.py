@@ -167,6 +167,14 @@ def test_regression_card(fields):
     assert Card(**fields()).outputs == 3
 
 
+def test_autoencoder_card(fields):
+    card = Card(**fields(task="autoencoder", classes=[]))
+    assert Card.from_json(card.to_json()) == card
+    assert card.outputs == 3
+    with pytest.raises(OptionError, match="has no classes: it predicts the scene's own bands"):
+        _ = card.legend
+
+
 @pytest.mark.parametrize(
     ("change", "limit"),
     [
@@ -174,6 +182,19 @@ def test_regression_card(fields):
         ({"task": "regression", "target": TARGET}, "needs a target and has no classes"),
         ({"task": "regression", "classes": []}, "needs a target and has no classes"),
         ({"target": TARGET}, "needs classes and has no target"),
+        ({"task": "autoencoder"}, "has no target and has no classes"),
+        (
+            {"task": "autoencoder", "classes": [], "target": TARGET},
+            "has no target and has no classes",
+        ),
+        (
+            {
+                "task": "autoencoder",
+                "classes": [],
+                "architecture": {"name": "spectral_unet", "options": {"optional_bands": True}},
+            },
+            "none can be optional",
+        ),
         ({"task": "regression", "classes": [], "target": TARGET | {"std": 0}}, "target.std"),
         ({"task": "regression", "classes": [], "target": TARGET | {"unit": "m\n"}}, "U+000A"),
         ({"configuration": {str(i): "" for i in range(257)}}, "256"),

@@ -7,19 +7,7 @@ from georaster_dl.errors import OptionError
 from georaster_dl.models.halo import choose_halo, probe_halo, tiling_error
 from georaster_dl.models.registry import create_model
 
-from .conftest import CONVOLUTIONAL
-
-
-def _positive(network):
-    """Weights that let every path through: no ReLU closes, nothing cancels, all of one size."""
-    for module in network.modules():
-        weight = getattr(module, "weight", None)
-        if isinstance(weight, nn.Parameter) and weight.ndim == 4:
-            with torch.no_grad():
-                weight.copy_(torch.rand_like(weight) / weight[0].numel())
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return network
+from .conftest import CONVOLUTIONAL, opened
 
 
 @pytest.mark.parametrize(("depth", "reach", "exact"), [(2, 22, 24), (3, 46, 48), (4, 94, 96)])
@@ -28,14 +16,6 @@ def test_textbook_unet(plain_unet, depth, reach, exact):
     found = probe_halo(network, in_bands=2, stride=2**depth)
     assert (found.left, found.right, found.top, found.bottom) == (reach,) * 4
     assert found.exact == exact
-
-
-@pytest.mark.slow
-def test_feature_segmenter(feature_segmenter):
-    assert sum(p.numel() for p in feature_segmenter.parameters()) == 569_296
-    found = probe_halo(feature_segmenter, in_bands=3, stride=4)
-    assert found.exact == 28
-    assert (found.top, found.bottom) == (found.left, found.right)
 
 
 @pytest.mark.slow
@@ -106,7 +86,7 @@ def test_probing_leaves_the_network_alone(plain_unet):
 
 
 def test_one_stride_less_changes_the_output(plain_unet):
-    network = _positive(plain_unet(3))
+    network = opened(plain_unet(3))
     assert tiling_error(network, in_bands=2, stride=8, halo=48) < 1e-9
     assert tiling_error(network, in_bands=2, stride=8, halo=40) > 1e-9
 
@@ -138,17 +118,40 @@ def test_chosen_halo_is_the_smallest_that_is_enough():
 
 
 def test_chosen_halo_of_a_quantity():
-    """One plane has no class to change: what counts is by how much values move."""
+    """It has no class to change: what counts is by how much values move."""
+    values = {"classes": False}
     network = nn.Conv2d(2, 1, 17, padding=8)
     scenes = _scenes((90, 123), (64, 31))
-    halo, changed = choose_halo(network, scenes, stride=4, exact=8, tile=48, tolerance=1e-4)
+    halo, changed = choose_halo(
+        network, scenes, stride=4, exact=8, tile=48, **values, tolerance=1e-4
+    )
     assert (halo, changed) == (8, 0)
-    _, without = choose_halo(network, scenes, stride=4, exact=0, tile=48)
+    _, without = choose_halo(network, scenes, stride=4, exact=0, tile=48, **values)
     assert without > 0.1
     with torch.inference_mode():  # the same in another unit
         network.weight.mul_(1000)
         network.bias.add_(1e5)
-    assert choose_halo(network, scenes, stride=4, exact=0, tile=48)[1] == pytest.approx(without)
+    assert choose_halo(network, scenes, stride=4, exact=0, tile=48, **values)[1] == pytest.approx(
+        without
+    )
+
+
+def test_chosen_halo_of_many_values():
+    """A pixel counts once, by its worst plane and in that plane's own spread."""
+    scenes = _scenes((90, 123))
+    given = {"stride": 4, "exact": 0, "tile": 48, "classes": False}
+    wide, point = nn.Conv2d(2, 1, 17, padding=8), nn.Conv2d(2, 1, 1)
+    _, alone = choose_halo(wide, scenes, **given)
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.planes = nn.ModuleList([wide, point])
+
+        def forward(self, x):
+            return torch.cat([wide(x), 1e4 * point(x)], 1)
+
+    assert choose_halo(Both(), scenes, **given)[1] == alone > 0.1
 
 
 def test_halo_that_is_never_enough_is_the_best_one(plain_unet):

@@ -11,6 +11,7 @@ from georaster_dl.models.registry import (
     list_models,
     network_stride,
     register_model,
+    takes_encoder,
 )
 
 from .conftest import CONVOLUTIONAL, SMALL_DPT, TRANSFORMER, card_fields
@@ -20,8 +21,8 @@ def _small(name):
     return (TRANSFORMER, SMALL_DPT) if name == "dpt" else (CONVOLUTIONAL, {})
 
 
-@pytest.mark.parametrize("name", list_models())
-def test_every_architecture(name, tmp_path):
+@pytest.mark.parametrize("name", [name for name in list_models() if takes_encoder(name)])
+def test_every_architecture_with_an_encoder(name, tmp_path):
     """Shape, odd numbers of bands and classes, stride, and a round trip through a file."""
     encoder, options = _small(name)
     network = create_model(name, in_bands=7, n_classes=5, encoder=encoder, **options).eval()
@@ -92,7 +93,21 @@ def test_listing():
     for name in list_models():
         summary, options = describe_model(name)
         assert summary.endswith(".")
-        assert ("encoder_depth" in options) != (name == "spectral_unet")
+        assert ("encoder_depth" in options) == takes_encoder(name)
+
+
+def test_hyphens_are_as_good_as_underscores():
+    assert (
+        list_models("dense-*")
+        == list_models("dense_*")
+        == ["dense_autoencoder", "dense_classifier"]
+    )
+    assert describe_model("conv-autoencoder") == describe_model("conv_autoencoder")
+    assert not takes_encoder("conv-autoencoder")
+    network = create_model("dense-classifier", in_bands=4, n_classes=2, code=3)
+    assert network(torch.zeros(1, 4, 1, 1)).shape == (1, 2, 1, 1)
+    with pytest.raises(UnknownModelError, match=r"'plain-unit' \(did you mean 'plain_unet'"):
+        create_model("plain-unit", in_bands=3, n_classes=2)
 
 
 @pytest.mark.parametrize(

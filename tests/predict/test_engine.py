@@ -193,7 +193,7 @@ def test_a_tiled_regression_equals_the_whole(memory_scene):
 def test_a_regression_without_a_valid_pixel_found_nothing():
     task = task_of(card(target=CardTarget(name="height", mean=0, std=1)), float32=False)
     task.layer("map").seen(np.full((1, 4, 4), np.nan, "float32"))
-    assert task.findings().empty
+    assert task.findings().pixels == 0
 
 
 def whole(network, array, stride=4):

@@ -82,3 +82,22 @@ def test_the_card_gets_every_setting_by_its_full_name():
     assert flat["loss.names"] == "cross-entropy, dice"
     assert flat["model.options.encoder_depth"] == "3"
     assert all(isinstance(value, str) and len(key) <= 64 for key, value in flat.items())
+
+
+def test_names_of_networks_with_hyphens():
+    model = TrainConfig.of({"model": {"architecture": "conv-autoencoder"}}).model
+    assert model.architecture == "conv_autoencoder"
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("corruption", {"gaussian": -0.1}),
+        ("corruption", {"masked": 1.0}),
+        ("corruption", {"stripe": 0.1}),
+        ("loss", {"reconstruction": "l1"}),
+    ],
+)
+def test_settings_of_autoencoders_that_cannot_work(section, values):
+    with pytest.raises(OptionError, match=f"{section}.{next(iter(values))}"):
+        TrainConfig.of({section: values})

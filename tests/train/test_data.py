@@ -15,16 +15,12 @@ from georaster_dl.sampling import Window
 from georaster_dl.splits import TEST, TRAIN, VALIDATION
 from georaster_dl.train.augment import Augmentation
 from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.data import (
-    EpochSampler,
-    EvaluationPatches,
-    Scaling,
-    TrainingPatches,
-    WindowReader,
-)
+from georaster_dl.train.data import EpochSampler, EvaluationPatches, TrainingPatches
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import make_training_plan
+from georaster_dl.train.scaling import Scaling
 from georaster_dl.train.store import StoreFolder
+from georaster_dl.train.windows import WindowReader
 
 SHAPE = (300, 260)
 

@@ -214,6 +214,33 @@ def test_the_network_of_our_own_needs_no_options(pair, settings, tmp_path):
     assert trained.card.stride == 8
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("segnet", {"widths": [4, 8], "depths": [1, 1]}),
+        ("plain_unet", {"widths": [4, 8]}),
+        ("dense_classifier", {"code": 4}),
+    ],
+)
+def test_our_other_networks_are_trained_frozen_and_let_go(pair, settings, tmp_path, name, options):
+    fields = settings.model_dump(exclude={"model"}, exclude_unset=True)
+    plain = TrainConfig.of({**fields, "model": {"architecture": name, "options": options}})
+    plain = plain.updated({"training.epochs": 1})
+    first = tmp_path / "first.safetensors"
+    assert train([pair], first, plain).card.architecture.encoder is None
+    frozen = {"start.weights": str(first), "start.freeze": "encoder", "start.unfreeze_every": 1}
+    second = train([pair], tmp_path / "second.safetensors", plain.updated(frozen))
+    assert "classes taken: 1, 10, 14" in second.card.training["started"]
+
+
+def test_a_network_of_too_many_levels_is_refused(pair, settings, tmp_path):
+    deep = settings.updated(
+        {"model": {"architecture": "plain_unet", "options": {"widths": [2] * 7}}}
+    )
+    with pytest.raises(OptionError, match="plain_unet .* stride of 64 pixels.* takes up to 32"):
+        train([pair], tmp_path / "m.safetensors", deep)
+
+
 def test_frozen_parts_stay_as_they_were(pair, settings, tmp_path):
     first = tmp_path / "first.safetensors"
     train([pair], first, settings.updated({"training.epochs": 1}))

@@ -3,7 +3,7 @@
 import pytest
 
 from georaster_dl.errors import OptionError
-from georaster_dl.train.pairs import Pair, find_pairs, read_pairs
+from georaster_dl.train.pairs import Pair, find_pairs, find_scenes, read_pairs
 
 
 @pytest.fixture
@@ -77,3 +77,27 @@ def test_a_list_that_cannot_be_used_is_explained(files, text, message):
     path.write_text(text)
     with pytest.raises(OptionError, match=message):
         read_pairs(path, "split")
+
+
+def test_scenes_without_labels(files):
+    scenes = find_scenes([str(files / "scenes/*.tif"), "s3://bucket/c.tif"])
+    paths = [str(files / "scenes/a.tif"), str(files / "scenes/b.tif"), "s3://bucket/c.tif"]
+    assert scenes == [Pair(path, None) for path in paths]
+    with pytest.raises(OptionError, match="No file matches"):
+        find_scenes([str(files / "*.jp2")])
+
+
+def test_a_list_of_scenes_needs_no_labels(files):
+    path = files / "list.csv"
+    path.write_text("scene,split,label\nscenes/a.tif,test,\nscenes/b.tif,,gone.gpkg\n")
+    expected = [
+        Pair(str(files / "scenes/a.tif"), None, "test"),
+        Pair(str(files / "scenes/b.tif"), None),
+    ]
+    assert read_pairs(path, "split", labelled=False) == expected
+    path.write_text("image\na.tif\n")
+    with pytest.raises(OptionError, match="needs the column scene, but has image"):
+        read_pairs(path, "split", labelled=False)
+    path.write_text("scene,split\n,test\n")
+    with pytest.raises(OptionError, match=r"Line 2 .* lacks a scene; fill"):
+        read_pairs(path, "split", labelled=False)

@@ -125,7 +125,7 @@ def shared_store(tmp_path_factory):
     from types import SimpleNamespace
 
     scene = SimpleNamespace(shape=(60, 70), planes=(1, 2, 3), dtype=np.dtype("float32"))
-    ground = SimpleNamespace(scene=scene, legend=None)
+    ground = SimpleNamespace(scene=scene, labels="labels.tif", numeric=True)
     store = GroundStore(tmp_path_factory.mktemp("store") / "000000", ground)
     whole = np.random.default_rng(0).normal(size=(3, 60, 70)).astype(np.float32)
     store.create()

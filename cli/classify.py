@@ -1,0 +1,205 @@
+"""``geodl classify``: a raster and labels in, a map of classes out, learnt from single pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from georaster_dl.errors import OptionError
+
+from .learning import SETTINGS, changed, learning_options
+from .options import run_options, scene_settings
+from .progress import end_with_parent, reporting
+from .running import check_suffix
+
+if TYPE_CHECKING:
+    from georaster_dl.pixels.classify import Classified, ClassifyOptions
+    from georaster_dl.predict.options import Report
+
+__all__ = ["classify"]
+
+_FILE = click.Path(path_type=Path)
+
+_OF_LEARNING = {"method", "save", "per_polygon", *SETTINGS} - {
+    "bands",
+    "nodata",
+    "scale",
+    "offset",
+}
+_OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "split_column", "block", "buffer", "save")  # fmt: skip
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="FEATURES [LABELS]")
+@click.option("-m", "--model", type=_FILE, help="Classifier that --save wrote; then no LABELS.")
+@click.option(
+    "-o",
+    "--output",
+    type=_FILE,
+    required=True,
+    help="Map to make (.tif), or polygons with --per-polygon (.gpkg).",
+)
+@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@click.option(
+    "--method",
+    type=click.Choice(["svm", "rf"]),
+    help="Support vector machine (default), or random forest.",
+)
+@click.option("--save", type=_FILE, help="Also write the classifier (.skops), for -m.")
+@click.option(
+    "--per-polygon",
+    is_flag=True,
+    default=None,
+    help="LABELS are polygons, some with a class; give one to each by mean and deviation of its pixels.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["blocks", "random", "column"]),
+    help="What is learnt from and tested on: blocks of ground (default), random patches (leaks), or "
+    "a column of the labels.",
+)
+@learning_options
+@run_options
+def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+    """Map classes learnt from single pixels, without a network.
+
+    FEATURES is a scene, or a raster of features. LABELS is a vector file (polygons, lines, points)
+    or a raster, read as geodl train reads them. Accuracy is measured on blocks of ground that
+    nothing was learnt from.
+
+    \b
+    geodl classify features.tif labels.gpkg -o map.tif --save classes.skops
+    geodl classify other_features.tif -m classes.skops -o other_map.tif
+    geodl classify features.tif parcels.gpkg --per-polygon --class-field crop -o crops.gpkg
+    """
+    if given["parent_pipe"]:
+        end_with_parent()
+    _check(inputs, given)
+    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+        classified = _run(inputs, given, report)
+        accuracy = classified.accuracy
+        if accuracy is not None and accuracy.caution:
+            report("warning", {"message": accuracy.caution})
+        report("done", _facts(classified))
+    if progress == "bar" and not quiet:
+        _print(classified, given)
+
+
+def _check(inputs: tuple[str, ...], given: Mapping[str, Any]) -> None:
+    """Refuse options that do not go together."""
+    if given["per_polygon"]:
+        check_suffix("-o", given["output"], "a GeoPackage", (".gpkg",))
+        _refuse(given, _OF_PIXELS, "has no use with --per-polygon")
+    else:
+        check_suffix("-o", given["output"], "a GeoTIFF", (".tif", ".tiff"))
+    check_suffix("--save", given["save"], "a classifier", (".skops",))
+    if given["model"] is not None:
+        _refuse(given, sorted(_OF_LEARNING), "has no use with -m, which learns nothing")
+    wanted = 1 if given["model"] is not None else 2
+    if len(inputs) != wanted:
+        what = "a raster only with -m" if wanted == 1 else "a raster and labels, or a raster and -m"
+        raise OptionError(f"{len(inputs)} inputs were given ({', '.join(inputs)}); give {what}.")
+
+
+def _refuse(given: Mapping[str, Any], names: Any, why: str) -> None:
+    for name in names:
+        if given[name] not in (None, (), False):
+            raise OptionError(f"--{name.replace('_', '-')} {why}; leave it out.")
+
+
+def _run(inputs: tuple[str, ...], given: Mapping[str, Any], report: Report) -> Classified:
+    # Heavy imports come after the options were found right, and never for --help.
+    if given["model"] is not None:
+        from georaster_dl.pixels.classify import classify_again
+
+        known = scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"])
+        return classify_again(
+            inputs[0],
+            given["model"],
+            given["output"],
+            known,
+            overwrite=given["overwrite"],
+            report=report,
+        )
+    from georaster_dl.pixels.classify import classify as map_pixels
+    from georaster_dl.pixels.polygons import classify_polygons as map_polygons
+
+    run = map_polygons if given["per_polygon"] else map_pixels
+    return run(inputs[0], Path(inputs[1]), given["output"], _options(given), report)
+
+
+def _options(given: Mapping[str, Any]) -> ClassifyOptions:
+    from georaster_dl.pixels.classify import ClassifyOptions
+    from georaster_dl.train.config import TrainConfig
+
+    return ClassifyOptions(
+        method=given["method"] or "svm",
+        config=changed(TrainConfig(), given, SETTINGS),
+        save=given["save"],
+        overwrite=given["overwrite"],
+    )
+
+
+def _facts(classified: Classified) -> dict[str, Any]:
+    accuracy = classified.accuracy
+    measured = None
+    if accuracy is not None:
+        confusion = accuracy.confusion
+        measured = {
+            "part": accuracy.part,
+            "split": accuracy.note,
+            "OA": round(confusion.overall_accuracy, 4),
+            "mIoU": round(confusion.mean_iou, 4),
+            "IoU": {
+                name: round(float(iou), 4)
+                for name, iou, occurs in zip(
+                    confusion.names, confusion.iou, confusion.occurs, strict=True
+                )
+                if occurs
+            },
+        }
+    return {
+        "outputs": [str(path) for path in classified.files],
+        "pixels": classified.pixels,
+        "seconds": round(classified.seconds, 3),
+        "settings": dict(classified.settings),
+        "classes": classified.counts,
+        "accuracy": measured,
+    }
+
+
+def _print(classified: Classified, given: Mapping[str, Any]) -> None:
+    if classified.settings:
+        chosen = ", ".join(
+            f"{key} {value}" for key, value in classified.settings.items() if key != "trained_on"
+        )
+        units = "polygons" if given["per_polygon"] else "pixels"
+        click.echo(
+            f"{given['method'] or 'svm'}{f' ({chosen})' if chosen else ''} learnt from "
+            f"{classified.settings['trained_on']:,} {units}"
+        )
+        _print_accuracy(classified)
+    total = sum(classified.counts.values())
+    shares = (f"{name} {100 * n / total:.1f} %" for name, n in classified.counts.items() if n)
+    click.echo("map: " + ", ".join(shares))
+    click.echo(f"{classified.pixels / 1e6:.3g} Mpx in {classified.seconds:.1f} s")
+    for path in classified.files:
+        click.echo(str(path))
+
+
+def _print_accuracy(classified: Classified) -> None:
+    accuracy = classified.accuracy
+    if accuracy is None:
+        click.echo("accuracy not measured: all labelled polygons lie in one block of ground")
+        return
+    confusion = accuracy.confusion
+    click.echo(
+        f"mIoU, {accuracy.part}: {confusion.mean_iou:#.4g}, OA, {accuracy.part}: "
+        f"{confusion.overall_accuracy:#.4g} ({accuracy.note})"
+    )
+    for name, iou, occurs in zip(confusion.names, confusion.iou, confusion.occurs, strict=True):
+        if occurs:
+            click.echo(f"  IoU {name:32} {iou:.3f}")

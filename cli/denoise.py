@@ -1,0 +1,54 @@
+"""``geodl denoise``: a scene in, what an autoencoder makes of it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import needed_model_option, run_options, scene_argument
+from .progress import end_with_parent
+from .running import check_suffix, default_output, model_run_options, run_settings, run_told
+
+__all__ = ["denoise"]
+
+
+@click.command()
+@scene_argument
+@needed_model_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Raster to make, with the scene's bands; SCENE_denoised.tif in the working folder by default.",
+)
+@model_run_options
+@run_options
+def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+    """Write the scene as an autoencoder gives it back, without the noise.
+
+    SCENE is whatever geodl segment reads, MODEL one of geodl train --task autoencoder. The raster is
+    a cloud-optimised GeoTIFF of physical values (float32, NaN for nodata) with the scene's band
+    names and wavelengths, so that every other command reads it like the scene.
+
+    \b
+    geodl denoise scene.tif -m autoencoder.safetensors
+    """
+    if given["parent_pipe"]:
+        end_with_parent()
+    from georaster_dl.models.package import find_model
+    from georaster_dl.predict.denoise import denoise as run
+    from georaster_dl.predict.options import RunOptions
+
+    model = find_model(given["model"])
+    output = given["output"] or default_output(scene[0], "denoised")
+    check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
+    options = RunOptions(**run_settings(given))
+    run_told(
+        lambda report: run(scene, model, output, options, report),
+        progress,
+        quiet,
+        facts=lambda summary: {"valid": summary.findings.pixels, "bands": summary.findings.bands},
+        found=lambda summary: f"{summary.findings.bands} bands of {summary.findings.pixels} pixels",
+    )

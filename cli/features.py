@@ -1,0 +1,83 @@
+"""``geodl features``: a scene in, what a network sees in every pixel out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import needed_model_option, run_options, scene_argument
+from .progress import end_with_parent
+from .running import check_suffix, default_output, model_run_options, run_settings, run_told
+
+__all__ = ["features"]
+
+_PACKED = "int16"
+
+
+@click.command()
+@scene_argument
+@needed_model_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Raster to make, one band per feature; SCENE_features.tif in the working folder by default.",
+)
+@click.option(
+    "--layer",
+    metavar="NAME",
+    help="Layer of the network whose output is taken, for example decoder.blocks.1; by default an "
+    "autoencoder's code, or what the last layer before the classes sees.",
+)
+@click.option(
+    "--error",
+    type=click.Path(path_type=Path),
+    help="Also write how badly an autoencoder gives each pixel back, in standard deviations of the "
+    "bands: a map of anomalies.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", _PACKED]),
+    default="float32",
+    help="int16 takes half the room; every band gets a scale and an offset.",
+)
+@model_run_options
+@run_options
+def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+    """Write the features that a model has of every pixel, one band each.
+
+    SCENE is whatever geodl segment reads. MODEL may be of any task: an autoencoder
+    (geodl train --task autoencoder) or a map's model. The raster is a cloud-optimised GeoTIFF of
+    float32 with NaN for nodata; geodl cluster and geodl classify go on from it.
+
+    \b
+    geodl features scene.tif -m autoencoder.safetensors
+    geodl features scene.tif -m s2-landcover -o features.tif --dtype int16
+    """
+    if given["parent_pipe"]:
+        end_with_parent()
+    from georaster_dl.models.package import find_model
+    from georaster_dl.predict.features import features as run
+    from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
+
+    model = find_model(given["model"])
+    output = given["output"] or default_output(scene[0], "features")
+    check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
+    check_suffix("--error", given["error"], "a GeoTIFF", (".tif", ".tiff"))
+    options = FeatureOptions(
+        **run_settings(given), layer=given["layer"], packed=given["dtype"] == _PACKED
+    )
+    run_told(
+        lambda report: run(scene, model, FeatureOutputs(output, given["error"]), options, report),
+        progress,
+        quiet,
+        facts=lambda summary: {
+            "valid": summary.findings.pixels,
+            "features": summary.findings.bands,
+        },
+        found=lambda summary: (
+            f"{summary.findings.bands} features of {summary.findings.pixels} pixels"
+        ),
+    )

@@ -1,0 +1,155 @@
+"""What every command that runs a model over a scene has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlparse
+
+import click
+
+from georaster_dl.errors import OptionError
+
+from .options import scene_options, scene_settings
+from .progress import reporting
+
+if TYPE_CHECKING:
+    from georaster_dl.predict.options import Report, Summary
+
+__all__ = ["check_suffix", "default_output", "model_run_options", "run_settings", "run_told"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MOST_BANDS = 16
+
+
+def model_run_options(command: F) -> F:
+    """Options that say on what of a scene, where and how a model runs."""
+    for option in (
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+            default="auto",
+            help="Arithmetic of the network; auto takes the fastest for classes and fp32 for values.",
+        ),
+        click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N."),
+        click.option(
+            "--halo",
+            default="auto",
+            help="Pixels of context around a tile, auto (the model's own) or exact.",
+        ),
+        scene_options,
+        click.option(
+            "--aoi",
+            type=click.Path(path_type=Path),
+            help="Polygons (any CRS) that limit the output.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+    ):
+        command = option(command)
+    return command
+
+
+def run_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``model_run_options`` collected, as ``RunOptions`` takes it."""
+    halo = given["halo"]
+    if halo not in ("auto", "exact"):
+        if not halo.isdecimal():
+            raise OptionError(f"--halo must be auto, exact or a number of pixels, not {halo!r}.")
+        halo = int(halo)
+    return {
+        "scene": scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"]),
+        "aoi": given["aoi"],
+        "device": given["device"],
+        "precision": given["precision"],
+        "halo": halo,
+        "overwrite": given["overwrite"],
+    }
+
+
+def default_output(scene: str, subject: str) -> Path:
+    """Name of an output in the working folder: the scene's own, and what the output is."""
+    # An address's query is no part of its name.
+    path = Path(urlparse(scene).path if "://" in scene else scene)
+    return Path(f"{path.absolute().stem or 'scene'}_{subject}.tif")
+
+
+def check_suffix(option: str, path: Path | None, kind: str, endings: tuple[str, ...]) -> None:
+    """Refuse a file whose name promises another format: it opens nowhere."""
+    if path is not None and path.suffix.lower() not in endings:
+        raise OptionError(f"{option} makes {kind}, but its name is {path}; end it in {endings[0]}.")
+
+
+def run_told(
+    run: Callable[[Report], Summary],
+    progress: str,
+    quiet: bool,
+    *,
+    facts: Callable[[Summary], Mapping[str, Any]],
+    found: Callable[[Summary], str],
+) -> None:
+    """Run, tell how it goes, and at the end what was made.
+
+    Parameters
+    ----------
+    facts : of the finished run, beside its files, seconds and device, for ``--progress json``.
+    found : a line on what the rasters hold, for people.
+    """
+    talking = progress == "bar" and not quiet
+    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+        summary = run(_spoken(report) if talking else report)
+        if summary.card.caution:
+            report("warning", {"message": f"{summary.model.stem}: {summary.card.caution}"})
+        report(
+            "done",
+            {
+                "outputs": [str(path) for path in summary.files],
+                "pixels": summary.pixels,
+                "seconds": round(summary.seconds, 3),
+                "device": summary.device,
+                **facts(summary),
+            },
+        )
+    if talking:
+        _print(summary, found(summary))
+
+
+def _spoken(report: Report) -> Report:
+    """The report that also says, once, which model was chosen and how it reads the scene's bands."""
+    said = set()
+
+    def tell(event: str, facts: Mapping[str, Any]) -> None:
+        report(event, facts)
+        for line in _lines(event, facts):
+            if line not in said:  # a run that starts over tells its start again
+                said.add(line)
+                click.echo(line, err=True)
+
+    return tell
+
+
+def _lines(event: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    if event == "model":
+        scores = ", ".join(f"{name} {value:.2f}" for name, value in facts["metrics"].items())
+        yield (
+            f"no model named: using {facts['model']} {facts['version']} "
+            f"({scores}{'; ' if scores else ''}geodl models show {facts['model']})"
+        )
+    if event == "start" and facts["absent"]:
+        yield f"{facts['model']} runs without {', '.join(facts['absent'])} (absent in the scene)"
+    if event == "start" and facts["taken_for"]:
+        taken = [f"{band} for {name}" for name, band in facts["taken_for"].items()]
+        rest = ", ..." if len(taken) > _MOST_BANDS else ""
+        yield f"by wavelength it takes {', '.join(taken[:_MOST_BANDS])}{rest}"
+
+
+def _print(summary: Summary, found: str) -> None:
+    click.echo(found)
+    megapixels = summary.pixels / 1e6
+    click.echo(
+        f"{megapixels:.3g} Mpx in {summary.seconds:.1f} s "
+        f"({megapixels / summary.seconds:.2g} Mpx/s, {summary.device})"
+    )
+    for path in summary.files:
+        click.echo(str(path))

@@ -1,0 +1,43 @@
+"""Tags that say how a raster was made: of what, by what, and with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from georaster_dl import __version__
+from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.scene import Scene
+
+__all__ = ["provenance"]
+
+
+def provenance(
+    scene: Scene, given: SceneOptions, *, model: str, parameters: Mapping[str, Any]
+) -> dict[str, str]:
+    """Tags for the outputs of a run.
+
+    Parameters
+    ----------
+    scene : with the bands that were used.
+    given : what the user said of it.
+    model : what made the output.
+    parameters : of the run; those that are None are left out.
+    """
+    files = dict.fromkeys(Path(plane.path).name for plane in scene.planes)
+    stated = {"nodata": given.nodata, "scale": given.scale, "offset": given.offset}
+    said = {**parameters, **stated}
+    return {
+        "GEORASTER_DL_VERSION": __version__,
+        "GEORASTER_DL_MODEL": model,
+        "GEORASTER_DL_INPUT": Path(scene.name).name,
+        "GEORASTER_DL_INPUT_FILES": " ".join(files),
+        "GEORASTER_DL_INPUT_BANDS": ",".join(band.name for band in scene.bands),
+        "GEORASTER_DL_PARAMETERS": " ".join(
+            f"{key}={value}" for key, value in said.items() if value is not None
+        ),
+        "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
+        "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
+    }

@@ -1,0 +1,259 @@
+"""A map of classes from single pixels: features and labels in, or features and a saved classifier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from georaster_dl.bands import match_bands
+from georaster_dl.errors import BandMismatchError
+from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.provenance import provenance
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import Scene, source_files
+from georaster_dl.io.staging import Staging
+from georaster_dl.pixels.classifier import Classifier, Method, fit_pipeline, pixels_per_class
+from georaster_dl.pixels.labelled import LabelledGround, Pixels, draw_pixels, open_labelled
+from georaster_dl.pixels.mapping import (
+    class_counts,
+    class_layer,
+    in_threads,
+    write_layers,
+)
+from georaster_dl.pixels.saved import load_classifier, save_classifier
+from georaster_dl.predict.options import Report
+from georaster_dl.predict.progress import Progress
+from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.pairs import Pair
+from georaster_dl.train.store import StoreFolder
+
+__all__ = ["Accuracy", "Classified", "ClassifyOptions", "classify", "classify_again"]
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """How to learn.
+
+    Attributes
+    ----------
+    config : how labels and raster are read, the split and the seed, as a training has them.
+    save : file for the classifier, for ``classify_again``.
+    """
+
+    method: Method = "svm"
+    config: TrainConfig = field(default_factory=TrainConfig)
+    save: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How well ground is mapped that was not learnt from.
+
+    Attributes
+    ----------
+    confusion : of map and labels.
+    part : what was measured on.
+    note : how the ground was divided.
+    caution : what to keep in mind; empty where the figures are honest.
+    """
+
+    confusion: Confusion
+    part: str
+    note: str
+    caution: str = ""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What a run did.
+
+    Attributes
+    ----------
+    files : that it made.
+    counts : pixels (or polygons) of each class, by name.
+    settings : of the classifier, some of them chosen in validation.
+    accuracy : None where nothing was learnt.
+    pixels : of the raster, valid or not.
+    """
+
+    files: tuple[Path, ...]
+    counts: dict[str, int]
+    settings: Mapping[str, Any]
+    accuracy: Accuracy | None
+    pixels: int
+    seconds: float
+
+
+def classify(
+    features: str,
+    labels: Path,
+    out: Path,
+    options: ClassifyOptions | None = None,
+    report: Report = lambda _event, _facts: None,
+) -> Classified:
+    """Learn classes from the labelled pixels of a raster and map all of it.
+
+    Training pixels are drawn class by class; the accuracy is that of ground kept apart from them.
+
+    Parameters
+    ----------
+    features : path or address of the raster; any bands will do.
+    labels : raster or vector file.
+    out : map to make (COG), with the classes and colours of the labels.
+    report : called with ``start``, ``progress`` and ``warning`` events.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with raster, labels, options or outputs; nothing is left behind.
+    """
+    options = options or ClassifyOptions()
+    begun = time.monotonic()
+    config = options.config
+    given = SceneOptions(**dict(config.scene))
+    made = [out] if options.save is None else [options.save, out]
+    protect: list[Path | str] = [labels, *_classes_file(config)]
+    # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
+    if any(path.exists() for path in made):
+        protect += source_files(open_scene(features, given))
+    with (
+        gdal_environment(),
+        Staging(*made, overwrite=options.overwrite, protect=protect) as stage,
+    ):
+        with StoreFolder(stage.path(out)) as folder:
+            found = open_labelled(Pair(features, labels), config, folder, _warner(report))
+            per_class = pixels_per_class(options.method, len(found.legend.classes))
+            drawn = draw_pixels(found, per_class, config.seed)
+        report("start", _start_facts(found.ground.scene))
+        names = tuple(found.legend.names)
+        pipeline, settings = fit_pipeline(
+            options.method, drawn[TRAIN], drawn[VALIDATION], names, config.seed
+        )
+        settings = {**settings, "trained_on": len(drawn[TRAIN].classes)}
+        scene = found.ground.scene
+        physical = all(plane.calibrated for plane in scene.planes)
+        classifier = Classifier(options.method, scene.bands, found.legend, physical, pipeline)
+        accuracy = _measured(classifier, drawn, found)
+        if options.save is not None:
+            save_classifier(stage.path(options.save), classifier)
+        parameters = {**settings, "seed": config.seed, "labels": labels.name}
+        counts = _mapped(scene, given, classifier, out, stage, report, parameters)
+    rows, cols = scene.shape
+    seconds = time.monotonic() - begun
+    return Classified(tuple(made), counts, settings, accuracy, rows * cols, seconds)
+
+
+def classify_again(
+    features: str,
+    saved: Path,
+    out: Path,
+    given: SceneOptions,
+    *,
+    overwrite: bool = False,
+    report: Report = lambda _event, _facts: None,
+) -> Classified:
+    """Map a raster with a classifier that ``classify`` saved.
+
+    Parameters
+    ----------
+    features : path or address of a raster that has the classifier's bands.
+    given : what the user knows better than the file.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with raster, classifier or output; nothing is left behind.
+    """
+    begun = time.monotonic()
+    classifier = load_classifier(saved, _warner(report))
+    opened = open_scene(features, given)
+    scene = _fitting(opened, classifier, saved)
+    protect: list[Path | str] = [saved, *(source_files(opened) if out.exists() else [])]
+    with (
+        gdal_environment(),
+        Staging(out, overwrite=overwrite, protect=protect) as stage,
+    ):
+        report("start", _start_facts(scene))
+        parameters = {"classifier": saved.name}
+        counts = _mapped(scene, given, classifier, out, stage, report, parameters)
+    rows, cols = scene.shape
+    return Classified((out,), counts, {}, None, rows * cols, time.monotonic() - begun)
+
+
+def _warner(report: Report) -> Callable[[str], None]:
+    return lambda message: report("warning", {"message": message})
+
+
+def _classes_file(config: TrainConfig) -> list[Path]:
+    return [] if config.labels.classes is None else [config.labels.classes]
+
+
+def _start_facts(scene: Scene) -> dict[str, Any]:
+    rows, cols = scene.shape
+    return {"scene": scene.name, "rows": rows, "cols": cols, "device": "cpu"}
+
+
+def _fitting(scene: Scene, classifier: Classifier, saved: Path) -> Scene:
+    """The bands that the classifier reads, giving values of the kind that it was trained on."""
+    try:
+        scene = scene.select(match_bands(classifier.bands, scene.bands))
+    except BandMismatchError as error:
+        raise BandMismatchError(f"{scene.name} does not fit {saved}: {error}") from error
+    raw = [plane.band.name for plane in scene.planes if not plane.calibrated]
+    if classifier.physical and raw:
+        raise BandMismatchError(
+            f"{scene.name} holds numbers without scale and offset (band {raw[0]}), but {saved} was "
+            f"trained on physical values; state what they mean with --scale and --offset."
+        )
+    if classifier.physical:
+        return scene
+    planes = (p if p.stated else replace(p, scale=1.0, offset=0.0) for p in scene.planes)
+    return replace(scene, planes=tuple(planes))
+
+
+def _measured(
+    classifier: Classifier, drawn: Mapping[int, Pixels], found: LabelledGround
+) -> Accuracy:
+    part = TEST if TEST in drawn else VALIDATION
+    names = tuple(found.legend.names)
+    pixels = drawn[part]
+    predicted = in_threads(lambda values: [classifier.indexes(values)], pixels.values)[0]
+    caution = [found.division.caution]
+    if part == VALIDATION:
+        caution.append(
+            "No ground was kept for testing: the accuracy is that of the validation ground."
+        )
+    confusion = Confusion.of(predicted, pixels.classes, names)
+    note = f"{found.division.note}; {len(pixels.classes):,} pixels"
+    return Accuracy(confusion, PARTS[part], note, " ".join(filter(None, caution)))
+
+
+def _mapped(
+    scene: Scene,
+    given: SceneOptions,
+    classifier: Classifier,
+    out: Path,
+    stage: Staging,
+    report: Report,
+    parameters: Mapping[str, Any],
+) -> dict[str, int]:
+    """Make the map; pixels of each class by name."""
+    legend = classifier.legend
+    tags = provenance(scene, given, model=classifier.method, parameters=parameters)
+    rows, cols = scene.shape
+    counts = write_layers(
+        scene,
+        [class_layer(out, legend, "classes")],
+        lambda values: [classifier.predict(values)],
+        stage,
+        tags,
+        Progress(rows * cols, report),
+    )
+    return class_counts(legend, counts)

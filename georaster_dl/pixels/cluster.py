@@ -1,0 +1,200 @@
+"""A map of clusters: a raster in, its groups of alike pixels out, without any label."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.errors import OptionError
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.palette import palette
+from georaster_dl.io.provenance import provenance
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import Scene, source_files
+from georaster_dl.io.staging import Staging
+from georaster_dl.legend import Legend, MapClass
+from georaster_dl.pixels.clustering import Clustering, Method, choose_k, fit_clusters
+from georaster_dl.pixels.mapping import (
+    class_counts,
+    class_layer,
+    no_valid_pixel,
+    value_layer,
+    write_layers,
+)
+from georaster_dl.pixels.sample import Sample
+from georaster_dl.pixels.strips import good_bands, read_strips
+from georaster_dl.predict.options import Report
+from georaster_dl.predict.overview import write_class_overview
+from georaster_dl.predict.progress import Progress
+
+__all__ = ["ClusterOptions", "ClusterOutputs", "Clustered", "cluster"]
+
+_MOST_CLUSTERS = 254  # a byte less the nodata value; 0 stays free
+_MOST_PIXELS = {"kmeans": 200_000, "gmm": 50_000}  # a mixture takes far longer for each
+_SAMPLE_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class ClusterOutputs:
+    """Files to make; only the map always is.
+
+    Attributes
+    ----------
+    map : raster (COG) of cluster numbers.
+    distance : raster of each pixel's distance from its cluster's centre.
+    quicklook : PNG of the scene beside the map.
+    """
+
+    map: Path
+    distance: Path | None = None
+    quicklook: Path | None = None
+
+    def all(self) -> list[Path]:
+        """The files, the map last."""
+        return [path for path in (self.distance, self.quicklook) if path is not None] + [self.map]
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """How to cluster.
+
+    Attributes
+    ----------
+    scene : what the user knows better than the file.
+    k : number of clusters; ``auto`` takes the one from 2 to 20 with the best silhouette.
+    """
+
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    k: int | Literal["auto"] = "auto"
+    method: Method = "kmeans"
+    seed: int = 0
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """What a run did.
+
+    Attributes
+    ----------
+    counts : pixels of each cluster, by name, the largest of the sample first.
+    scores : silhouette of each number of clusters that was tried; empty where it was given.
+    sampled : pixels that the clusters were found in.
+    pixels : of the raster, valid or not.
+    """
+
+    outputs: ClusterOutputs
+    counts: dict[str, int]
+    scores: dict[int, float]
+    sampled: int
+    pixels: int
+    seconds: float
+
+
+def cluster(
+    sources: str | Path | Sequence[str | Path],
+    outputs: ClusterOutputs,
+    options: ClusterOptions | None = None,
+    report: Report = lambda _event, _facts: None,
+) -> Clustered:
+    """Group the valid pixels of a raster by their values and map the groups.
+
+    The clusters are found in a random sample; a second pass gives every pixel to one. Values are
+    standardised band by band. The same seed gives the same map.
+
+    Parameters
+    ----------
+    sources : path or address of the raster, or several single files of it.
+    outputs : files to make. All appear at the end, or none.
+    report : called with ``start``, ``progress`` and ``warning`` events.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the raster, the options or the outputs; nothing is left behind.
+    """
+    options = options or ClusterOptions()
+    _check_k(options.k)
+    begun = time.monotonic()
+    scene = good_bands(open_scene(sources, options.scene))
+    # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
+    exists = any(path.exists() for path in outputs.all())
+    inputs = source_files(scene) if exists else []
+    with (
+        gdal_environment(),
+        Staging(*outputs.all(), overwrite=options.overwrite, protect=inputs) as stage,
+    ):
+        rows, cols = scene.shape
+        report("start", {"scene": scene.name, "rows": rows, "cols": cols, "device": "cpu"})
+        progress = Progress(2 * rows * cols, report)  # read twice
+        sample = _sampled(scene, options, progress)
+        scores = choose_k(sample, options.method, options.seed) if options.k == "auto" else {}
+        k = options.k if options.k != "auto" else max(scores, key=lambda k: scores[k])
+        found = fit_clusters(sample, k, options.method, options.seed)
+        _tell_dead(scene, found, report)
+        legend = _legend(k)
+        layers = [class_layer(outputs.map, legend, "clusters")]
+        if outputs.distance is not None:
+            layers.append(value_layer(outputs.distance, "distance from the cluster's centre"))
+        tags = provenance(
+            scene,
+            options.scene,
+            model=f"{options.method}, {k} clusters",
+            parameters={"method": options.method, "k": k, "seed": options.seed},
+        )
+
+        def predict(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], ...]:
+            return found.assign(values)[: len(layers)]
+
+        counts = class_counts(legend, write_layers(scene, layers, predict, stage, tags, progress))
+        if outputs.quicklook is not None:
+            write_class_overview(
+                scene, stage.path(outputs.map), stage.path(outputs.quicklook), legend, counts
+            )
+    seconds = time.monotonic() - begun
+    return Clustered(outputs, counts, scores, len(sample), rows * cols, seconds)
+
+
+def _check_k(k: int | Literal["auto"]) -> None:
+    if k != "auto" and not 2 <= k <= _MOST_CLUSTERS:
+        raise OptionError(
+            f"-k is {k}, but a map of clusters has 2 to {_MOST_CLUSTERS} of them; give such a number, "
+            f"or auto."
+        )
+
+
+def _sampled(scene: Scene, options: ClusterOptions, progress: Progress) -> npt.NDArray[np.float32]:
+    """(pixels, bands) values of a random sample, bounded in pixels and in bytes."""
+    of_pixel = 4 * len(scene.planes)
+    most = min(_MOST_PIXELS[options.method], _SAMPLE_BYTES // of_pixel)
+    sample = Sample(most, options.seed)
+    for strip in read_strips(scene):
+        sample.add(strip.values)
+        progress(strip.valid.size)
+    if not sample.seen:
+        raise no_valid_pixel(scene)
+    values: npt.NDArray[np.float32] = sample.columns()[0]
+    return values
+
+
+def _tell_dead(scene: Scene, found: Clustering, report: Report) -> None:
+    dead = [band.name for i, band in enumerate(scene.bands) if i not in found.bands]
+    if dead:
+        message = f"left out, because all pixels have one value there: {', '.join(dead)}"
+        report("warning", {"message": message})
+
+
+def _legend(k: int) -> Legend:
+    return Legend(
+        tuple(
+            MapClass(number, f"cluster {number}", color)
+            for number, color in enumerate(palette(k), 1)
+        )
+    )

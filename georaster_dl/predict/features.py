@@ -1,0 +1,76 @@
+"""What a network sees in every pixel: the planes of one of its layers as a raster of features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from georaster_dl.errors import OptionError
+from georaster_dl.io.reader import open_scene
+from georaster_dl.models.package import read_card
+from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Report, Summary
+from georaster_dl.predict.ready import make_ready
+
+if TYPE_CHECKING:
+    from georaster_dl.predict.tasks import Kind
+
+__all__ = ["features"]
+
+
+def features(
+    sources: str | Path | Sequence[str | Path],
+    model: Path,
+    outputs: FeatureOutputs,
+    options: FeatureOptions | None = None,
+    report: Report = lambda _event, _facts: None,
+) -> Summary:
+    """Write the features that a model has of every pixel of a scene: one band each.
+
+    Parameters
+    ----------
+    sources : path or address of the scene, or several single files of it.
+    model : model package of any task.
+    outputs : files to make. All appear at the end, or none.
+    report : called with ``start``, ``progress`` and ``warning`` events.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the scene, the model, its layer, the outputs or the device; nothing
+        is left behind.
+    """
+    options = options or FeatureOptions()
+    begun = time.monotonic()
+    card = read_card(model)
+    if outputs.error is not None and card.task != "autoencoder":
+        raise OptionError(
+            f"--error is how badly an autoencoder gives a pixel back, but {card.name} predicts "
+            f"{card.predicts}; leave it out, or use a model of geodl train --task autoencoder."
+        )
+    ready = make_ready(
+        open_scene(sources, options.scene), model, card, options, report, begun=begun
+    )
+    with ready.staged(outputs.all()) as stage:
+        from georaster_dl.models.features import FeatureNetwork
+        from georaster_dl.predict.planes import FeatureTask
+        from georaster_dl.predict.rasters import RasterRun, loader
+
+        # Before the rasters are made: how many features there are is only known of the network.
+        network = FeatureNetwork(
+            loader(ready)(),
+            len(ready.fit.card.bands),
+            options.layer,
+            error=outputs.error is not None,
+        )
+
+        def task() -> FeatureTask:
+            return FeatureTask(network.features, network.layer, packed=options.packed)
+
+        paths: dict[Kind, Path] = {"features": outputs.features}
+        if outputs.error is not None:
+            paths["error"] = outputs.error
+        rasters = RasterRun(ready, stage, lambda: network, task)
+        found = rasters.run(paths)
+    return ready.summary(outputs.all(), rasters.device.name, found)

@@ -1,0 +1,36 @@
+"""How far a run over a scene is."""
+
+from __future__ import annotations
+
+import time
+
+from georaster_dl.predict.options import Report
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Tells the pixels done of all, the rate since it was made, and the time left.
+
+    Parameters
+    ----------
+    total : pixels to do.
+    """
+
+    def __init__(self, total: int, report: Report) -> None:
+        self._total = total
+        self._report = report
+        self._begun = time.monotonic()
+        self._done = 0
+
+    def __call__(self, pixels: int) -> None:
+        """Count pixels as done."""
+        self._done += pixels
+        rate = self._done / max(time.monotonic() - self._begun, 1e-6)
+        facts = {
+            "done": self._done,
+            "total": self._total,
+            "mpx_per_s": round(rate / 1e6, 3),
+            "seconds_left": round((self._total - self._done) / rate, 1),
+        }
+        self._report("progress", facts)

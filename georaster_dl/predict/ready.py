@@ -1,0 +1,113 @@
+"""A scene and a model that go together: what every run checks before torch is loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from georaster_dl.errors import BandMismatchError
+from georaster_dl.io.aoi import AreaOfInterest
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.scene import Scene, source_files
+from georaster_dl.io.staging import Staging
+from georaster_dl.memory import tune_allocators
+from georaster_dl.models.card import Card
+from georaster_dl.predict.fit import Fit, fit_scene
+from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
+from georaster_dl.predict.plausible import calibration_warning
+
+__all__ = ["Ready", "make_ready"]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run that can begin.
+
+    Attributes
+    ----------
+    fit : the scene as the model reads it.
+    model : its package.
+    aoi : where a prediction is asked for; None for everywhere.
+    begun : when the run was asked for, by ``time.monotonic``.
+    """
+
+    fit: Fit
+    model: Path
+    aoi: AreaOfInterest | None
+    options: RunOptions
+    report: Report
+    begun: float
+
+    @contextmanager
+    def staged(self, files: Sequence[Path]) -> Iterator[Staging]:
+        """Room for the outputs, which appear together when the block ends well.
+
+        Raises
+        ------
+        OutputError
+            When one of them exists and may not be replaced, cannot be written, or is an input.
+        """
+        inputs: list[Path | str] = [self.model]
+        if self.options.aoi is not None:
+            inputs.append(self.options.aoi)
+        # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
+        if any(file.exists() for file in files):
+            inputs += source_files(self.fit.scene)
+        overwrite = self.options.overwrite
+        with gdal_environment(), Staging(*files, overwrite=overwrite, protect=inputs) as stage:
+            # Loading torch takes seconds; what can be wrong without it has been checked by now.
+            tune_allocators()
+            yield stage
+
+    def summary(self, files: Sequence[Path], device: str, findings: Findings) -> Summary:
+        """What was done, now that it is."""
+        rows, cols = self.fit.scene.shape
+        seconds = time.monotonic() - self.begun
+        return Summary(
+            tuple(files), self.model, self.fit.card, rows * cols, seconds, device, findings
+        )
+
+
+def make_ready(
+    opened: Scene,
+    model: Path,
+    card: Card,
+    options: RunOptions,
+    report: Report,
+    *,
+    begun: float,
+    named: bool = True,
+) -> Ready:
+    """Check that a scene fits a model.
+
+    Parameters
+    ----------
+    opened : the scene as it came.
+    model, card : the package and what its header says.
+    named : whether the user chose the model.
+
+    Raises
+    ------
+    GeoRasterError
+        When bands, unit or resolution do not fit, or the area of interest cannot be used. Where the
+        user named no model, also for reflectances that look a tenth too high or too low.
+    """
+    fit = fit_scene(opened, card)
+    _check_calibration(opened, card, named, report)
+    aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
+    return Ready(fit, model, aoi, options, report, begun)
+
+
+def _check_calibration(scene: Scene, card: Card, named: bool, report: Report) -> None:
+    """Warn of reflectances that cannot be right; who names no model is not let go on with them."""
+    # The scene as it came: bands that the model does not read tell of its calibration too.
+    warning = calibration_warning(scene) if card.quantity == "reflectance" else None
+    if warning is not None and not named:
+        raise BandMismatchError(
+            f"{warning} If they are right as they are, name the model: -m {card.name}."
+        )
+    if warning is not None:
+        report("warning", {"message": warning})

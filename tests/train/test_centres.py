@@ -1,0 +1,132 @@
+"""Patches about a labelled pixel, and the networks that learn from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from georaster_dl.errors import OptionError
+from georaster_dl.models.package import load_model
+from georaster_dl.splits import TRAIN
+from georaster_dl.train.augment import Augmentation
+from georaster_dl.train.centres import CentrePatches, _of_one_class
+from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.fit import train
+from georaster_dl.train.pairs import Pair
+from georaster_dl.train.plan import make_training_plan
+from georaster_dl.train.scaling import Scaling
+from georaster_dl.train.store import StoreFolder
+from georaster_dl.train.windows import WindowReader
+from tests.train.conftest import checkered
+
+SHAPE, PATCH = (200, 240), 65
+STILL = Augmentation(dihedral=False, gain=0, band_gain=0, haze=0, offset=0, noise=0)
+
+
+@pytest.fixture
+def sparse(make_tif):
+    """A scene that tells each pixel's place, and 30 labelled pixels far apart, 3 of a rare class."""
+    places = np.arange(1.0, 1 + SHAPE[0] * SHAPE[1]).reshape(1, *SHAPE)
+    labels = np.full(SHAPE, 255, np.uint8)
+    where = np.random.default_rng(1).permutation(SHAPE[0] * SHAPE[1])[:30]
+    labels.ravel()[where] = 1
+    labels.ravel()[where[:3]] = 2
+    pair = Pair(str(make_tif(places, "scene.tif")), make_tif(labels, "labels.tif", nodata=255))
+    return pair, labels
+
+
+def planned(pair, folder, **settings):
+    fields = {"split": {"block": 8, "buffer": 0, "test": 0.0}, **settings}
+    store = StoreFolder(folder / "m.safetensors").__enter__()
+    return make_training_plan([pair], TrainConfig.of(fields), store, lambda _: None, centred=PATCH)
+
+
+def patches(plan, augmentation=STILL):
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    scaling = Scaling(np.zeros(1), np.ones(1))
+    cells = [index.cell for index in plan.indexes]
+    sampler = plan.sampler(TRAIN, plan.patch)
+    return CentrePatches(reader, sampler, scaling, augmentation, cells=cells, patch=PATCH, seed=0)
+
+
+@pytest.mark.parametrize("scale", [0, 0.5])
+def test_the_middle_pixel_is_labelled_and_the_label_is_its_own(sparse, tmp_path, scale):
+    pair, labels = sparse
+    made = patches(planned(pair, tmp_path), replace(STILL, dihedral=True, scale=scale))
+    for number in range(60):
+        image, target = made[0, number]
+        assert (image.shape, target.shape) == ((1, PATCH, PATCH), (1, 1))
+        if scale == 0:
+            place = int(image[0, PATCH // 2, PATCH // 2]) - 1
+            assert target[0, 0] == labels.ravel()[place] - 1
+        assert target[0, 0] >= 0
+
+
+def test_rare_classes_are_seen_as_often_and_each_labelled_pixel_is_seen(sparse, tmp_path):
+    plan = planned(sparse[0], tmp_path)
+    made = patches(plan)
+    samples = [made[0, number] for number in range(400)]
+    assert np.mean([target[0, 0] == 1 for _, target in samples]) == pytest.approx(0.5, abs=0.1)
+    seen = {int(image[0, PATCH // 2, PATCH // 2]) for image, _ in samples}
+    assert len(seen) == plan.labelled(TRAIN).sum()
+
+
+def test_in_a_cell_of_several_classes_each_has_the_same_chance():
+    labels = np.array([[0, 0, 0, -1], [0, 2, 0, -1]])
+    rng = np.random.default_rng(0)
+    chosen = [_of_one_class(rng, labels) for _ in range(200)]
+    assert {mask.sum() for mask in chosen} == {1, 5}
+    assert np.mean([mask[1, 1] for mask in chosen]) == pytest.approx(0.5, abs=0.1)
+    numbers = np.array([[0.5, np.nan, 2.0]], np.float32)
+    assert _of_one_class(rng, numbers).tolist() == [[True, False, True]]
+
+
+def test_a_patch_is_a_function_of_epoch_and_number(sparse, tmp_path):
+    made = patches(planned(sparse[0], tmp_path), replace(STILL, dihedral=True, scale=0.2))
+    assert all(np.array_equal(a, b) for a, b in zip(made[2, 7], made[2, 7], strict=True))
+    assert not np.array_equal(made[2, 7][0], made[3, 7][0])
+
+
+def test_patches_have_the_side_of_the_network(sparse, tmp_path):
+    assert planned(sparse[0], tmp_path).patch == PATCH
+    with pytest.raises(OptionError, match="patches.size is 64.* takes patches of 65 pixels"):
+        planned(sparse[0], tmp_path, patches={"size": 64})
+    with pytest.raises(OptionError, match="'grid'.*middle pixel only; use 'balanced' or 'random'"):
+        planned(sparse[0], tmp_path, patches={"sampling": "grid"})
+
+
+def test_a_network_of_patches_learns(make_tif, tmp_path):
+    """The validation and test ground is measured with the network run densely."""
+    rng = np.random.default_rng(0)
+    classes = np.kron(rng.integers(0, 3, (8, 10)), np.ones((16, 16), np.int64))
+    means = np.array([[100, 200, 300], [300, 100, 200], [200, 300, 100]])
+    image = means[classes].transpose(2, 0, 1) + rng.normal(0, 20, (3, *classes.shape))
+    scene = make_tif(image.clip(1).astype(np.uint16), "scene.tif")
+    pair = Pair(str(scene), make_tif((classes + 1).astype(np.uint8), "labels.tif"))
+    config = TrainConfig.of(
+        {
+            "model": {
+                "architecture": "patch-cnn",
+                "options": {"widths": [8, 8, 8, 8], "hidden": 16},
+            },
+            "split": {"block": 16, "buffer": 0},
+            "patches": {"per_epoch": 128},
+            "training": {"epochs": 4, "batch": 8, "workers": 0, "device": "cpu"},
+        }
+    )
+    trained = train([pair], tmp_path / "m.safetensors", config)
+    assert trained.card.metrics["mIoU, test"] > 0.4
+    assert trained.card.architecture.name == "patch_cnn"
+    assert trained.card.training["patches"].startswith("128 of 65 x 65 pixels")
+    _, network = load_model(tmp_path / "m.safetensors")
+    assert network(torch.zeros(1, 3, 9, 10)).shape == (1, 3, 9, 10)
+
+
+def test_a_network_of_patches_is_no_autoencoder(make_tif, settings, tmp_path):
+    scene = make_tif(checkered()[1])
+    config = settings.updated(
+        {"task": "autoencoder", "model.architecture": "patch_cnn", "model.options": {}}
+    )
+    with pytest.raises(OptionError, match="patch_cnn learns of a patch's middle pixel only"):
+        train([Pair(str(scene), None)], tmp_path / "m.safetensors", config)
