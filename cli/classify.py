@@ -101,7 +101,7 @@ def _check(inputs: tuple[str, ...], given: Mapping[str, Any]) -> None:
     wanted = 1 if given["model"] is not None else 2
     if len(inputs) != wanted:
         what = "a raster only with -m" if wanted == 1 else "a raster and labels, or a raster and -m"
-        raise OptionError(f"{len(inputs)} inputs were given ({', '.join(inputs)}); give {what}.")
+        raise OptionError(f"Got {', '.join(inputs)}; give {what}.")
 
 
 def _refuse(given: Mapping[str, Any], names: Any, why: str) -> None:

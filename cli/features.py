@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import needed_model_option, run_options, scene_argument
 from .progress import end_with_parent
 from .running import check_suffix, default_output, model_run_options, run_settings, run_told
+
+if TYPE_CHECKING:
+    from georaster_dl.predict.options import Summary
 
 __all__ = ["features"]
 
@@ -28,7 +31,7 @@ _PACKED = "int16"
 @click.option(
     "--layer",
     metavar="NAME",
-    help="Layer of the network whose output is taken, for example decoder.blocks.1; by default an "
+    help="Layer of the network whose output is taken, by its dotted name; by default an "
     "autoencoder's code, or what the last layer before the classes sees.",
 )
 @click.option(
@@ -77,7 +80,13 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
             "valid": summary.findings.pixels,
             "features": summary.findings.bands,
         },
-        found=lambda summary: (
-            f"{summary.findings.bands} features of {summary.findings.pixels} pixels"
-        ),
+        found=_found,
     )
+
+
+def _found(summary: Summary) -> str:
+    found = summary.findings
+    made = f"{found.bands} features of {found.pixels} pixels"
+    for name, values in found.values.items():
+        made += f"; {name}: mean {values.mean:.3g}, at most {values.max:.3g}"
+    return made

@@ -80,7 +80,7 @@ def _bundled(pattern: str) -> list[dict[str, Any]]:
 
 
 def _predicts(card: Card) -> str:
-    return card.predicts if card.target is None else card.target.label
+    return ", ".join(target.label for target in card.targets) or card.predicts
 
 
 def _resolution(card: Card) -> str:
@@ -166,10 +166,12 @@ def _facts(card: Card) -> list[tuple[str, str]]:
 
 
 def _quantity(card: Card) -> str:
-    target = card.target
-    if target is None:
+    if not card.targets:
         return "" if card.classes else card.predicts
-    return f"{target.label}, in training {target.mean:.4g} +/- {target.std:.4g}"
+    return "; ".join(
+        f"{target.label}, in training {target.mean:.4g} +/- {target.std:.4g}"
+        for target in card.targets
+    )
 
 
 def _calibration(card: Card) -> str:

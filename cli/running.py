@@ -41,6 +41,11 @@ def model_run_options(command: F) -> F:
         ),
         scene_options,
         click.option(
+            "--resample",
+            is_flag=True,
+            help="Make the model's bands from the scene's by their wavelengths (Gaussian responses).",
+        ),
+        click.option(
             "--aoi",
             type=click.Path(path_type=Path),
             help="Polygons (any CRS) that limit the output.",
@@ -64,6 +69,7 @@ def run_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         "device": given["device"],
         "precision": given["precision"],
         "halo": halo,
+        "resample": given["resample"],
         "overwrite": given["overwrite"],
     }
 
@@ -138,6 +144,8 @@ def _lines(event: str, facts: Mapping[str, Any]) -> Iterator[str]:
         )
     if event == "start" and facts["absent"]:
         yield f"{facts['model']} runs without {', '.join(facts['absent'])} (absent in the scene)"
+    if event == "start" and facts["resampled"]:
+        yield f"the scene's bands are resampled to the wavelengths of {facts['model']}"
     if event == "start" and facts["taken_for"]:
         taken = [f"{band} for {name}" for name, band in facts["taken_for"].items()]
         rest = ", ..." if len(taken) > _MOST_BANDS else ""

@@ -109,21 +109,26 @@ def _outputs(scene: tuple[str, ...], card: Card | None, given: dict[str, Any]) -
 
 def _subject(card: Card | None) -> str:
     """What the map is of, as part of a file's name; the model that is taken by default has classes."""
-    if card is None or card.target is None:
+    if card is None or not card.targets:
         return "landcover"
-    return re.sub(r"\W+", "_", card.target.name.lower()).strip("_") or "values"
+    if len(card.targets) > 1:
+        return "values"
+    return re.sub(r"\W+", "_", card.targets[0].name.lower()).strip("_") or "values"
 
 
 def _facts(summary: Summary) -> dict[str, Any]:
     values = summary.findings.values
-    if values is None:
+    if not values:
         return {"classes": summary.findings.counts}
-    return {"values": asdict(values)}
+    return {"values": {name: asdict(of_one) for name, of_one in values.items()}}
 
 
 def _found(summary: Summary) -> str:
-    counts, values, target = summary.findings.counts, summary.findings.values, summary.card.target
-    if target is not None and values is not None:
-        return f"{target.label}: mean {values.mean:.4g}, from {values.min:.4g} to {values.max:.4g}"
+    counts, values = summary.findings.counts, summary.findings.values
+    if values:
+        return "\n".join(
+            f"{name}: mean {of_one.mean:.4g}, from {of_one.min:.4g} to {of_one.max:.4g}"
+            for name, of_one in values.items()
+        )
     total = sum(counts.values())
     return ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in counts.items() if n)

@@ -113,6 +113,8 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
             overwrite=given["overwrite"],
             report=report,
         )
+        if config.task == "autoencoder" and trained.card.caution:
+            report("warning", {"message": trained.card.caution})
         report("done", _facts(trained))
     if progress == "bar" and not quiet:
         _print(trained)

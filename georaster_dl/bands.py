@@ -113,13 +113,13 @@ def match_bands(wanted: Sequence[Band], present: Sequence[Band]) -> list[int]:
         When a band is missing or one band would serve twice; the message lists both sides.
     """
     found = [find_band(band, present) for band in wanted]
-    missing = [str(band) for band, index in zip(wanted, found, strict=True) if index is None]
+    missing = [band for band, index in zip(wanted, found, strict=True) if index is None]
     indices = [index for index in found if index is not None]
     shared = sorted({str(present[i]) for i in indices if indices.count(i) > 1})
     if not missing and not shared:
         return indices
     problem = (
-        f"misses {', '.join(missing)}" if missing else f"has only one band for {', '.join(shared)}"
+        f"misses {_named(missing)}" if missing else f"has only one band for {', '.join(shared)}"
     )
     raise BandMismatchError(
         f"The scene {problem}. It has {listed_bands(present)}; the model needs {listed_bands(wanted)}. "
@@ -127,7 +127,11 @@ def match_bands(wanted: Sequence[Band], present: Sequence[Band]) -> list[int]:
     )
 
 
-def listed_bands(bands: Sequence[Band], most: int = 16) -> str:
+def listed_bands(bands: Sequence[Band]) -> str:
     """How many bands, and the first of them, for a message."""
+    return f"{len(bands)} band{'s' * (len(bands) != 1)}: {_named(bands)}"
+
+
+def _named(bands: Sequence[Band], most: int = 16) -> str:
     shown = ", ".join(str(band) for band in bands[:most])
-    return f"{len(bands)} bands: {shown}" + (", ..." if len(bands) > most else "")
+    return shown + (", ..." if len(bands) > most else "")

@@ -26,7 +26,7 @@ def card(
         quantity=quantity,
         resolution_m=resolution_m,
         task=task or ("segmentation" if target is None else "regression"),
-        target=target,
+        targets=() if target is None else (target,),
         classes=[
             CardClass(value=first + i, name=f"class {i}", color=COLORS[i % 8])
             for i in range(n_classes if task is None and target is None else 0)

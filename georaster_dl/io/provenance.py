@@ -9,9 +9,9 @@ from typing import Any
 
 from georaster_dl import __version__
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.scene import Scene
+from georaster_dl.io.scene import Scene, open_dataset
 
-__all__ = ["provenance"]
+__all__ = ["feature_source", "provenance"]
 
 
 def provenance(
@@ -41,3 +41,16 @@ def provenance(
         "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
         "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
     }
+
+
+def feature_source(scene: Scene) -> str:
+    """Model and layer that made a raster of features; empty for any other raster.
+
+    ``feat_01`` of one model and of another, or of the same one trained again, have nothing in common.
+    """
+    with open_dataset(scene.planes[0].path) as dataset:
+        tags = dataset.tags()
+    if tags.get("GEORASTER_DL_CONTENT") != "features":
+        return ""
+    weights = tags.get("GEORASTER_DL_MODEL_SHA256", "")[:12]
+    return f"{tags.get('GEORASTER_DL_MODEL', '')} ({weights}), layer {tags.get('GEORASTER_DL_LAYER', '')}"

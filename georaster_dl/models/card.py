@@ -34,7 +34,9 @@ __all__ = [
     "Card",
     "CardBand",
     "CardClass",
+    "CardInterval",
     "CardTarget",
+    "CardTreatment",
     "Cost",
     "HaloFacts",
 ]
@@ -127,25 +129,63 @@ class CardClass(_Part):
         return MapClass(self.value, self.name, (red, green, blue))
 
 
+class CardInterval(_Part):
+    """How to make a prediction's interval: half its width is factor * sqrt(spread^2 + floor^2).
+
+    Split-conformal: ``factor`` was chosen on data that no weight was learnt from, so that a share of
+    ``level`` of new values of the same kind lies within.
+
+    Attributes
+    ----------
+    level : share of values within the interval, 0..1.
+    factor : without unit.
+    floor : in the target's unit; the spread of an ensemble's members, where there is one, adds to it.
+    """
+
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    factor: Annotated[float, Field(ge=0, le=1e9)]
+    floor: Annotated[float, Field(ge=0, le=1e9)]
+
+
 class CardTarget(_Part):
-    """The quantity that a regression model predicts: value = network's output * std + mean.
+    """A quantity that a regression model predicts: value = network's output * std + mean.
 
     Attributes
     ----------
     name : what it is, such as ``canopy height``.
     unit : unit of the values, such as ``m``; empty where they have none.
     mean, std : of the values seen in training, in that unit.
+    interval : how sure a value is; None where that was not measured.
     """
 
     name: Word
     unit: Annotated[str, Field(max_length=32), AfterValidator(_visible)] = ""
     mean: Annotated[float, Field(ge=-1e9, le=1e9)]
     std: Annotated[float, Field(gt=0, le=1e9)]
+    interval: CardInterval | None = None
 
     @property
     def label(self) -> str:
         """Name and unit."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+class CardTreatment(_Part):
+    """What is done to every spectrum before it is normalised, as ``Preprocessing`` writes it.
+
+    Attributes
+    ----------
+    steps : names and parameters, such as ``snv,savgol(15,2,1)``.
+    bands : of a spectrum.
+    learnt : arrays that each step learnt in training, by name.
+    """
+
+    steps: Line
+    bands: Annotated[int, Field(ge=1, le=2048)]
+    learnt: Annotated[
+        tuple[dict[OptionName, Annotated[tuple[float, ...], Field(max_length=2048)]], ...],
+        Field(max_length=16),
+    ]
 
 
 class HaloFacts(_Part):
@@ -193,8 +233,9 @@ class Card(_Part):
 
     Inputs are physical values (``quantity``), normalised by the network's user as
     ``(x - mean) / std`` band by band, in the order of ``bands``. Outputs are logits in the order
-    of ``classes``, the one plane of a regression model's ``target``, or for an autoencoder the
-    normalised bands again, at the resolution of the input.
+    of ``classes``, one plane for each of a regression model's ``targets`` (behind them, of an
+    ensemble, one for the spread of each), or for an autoencoder the normalised bands again, at the
+    resolution of the input.
 
     Attributes
     ----------
@@ -202,7 +243,9 @@ class Card(_Part):
         and the network is told which. Every band is needed where there are no groups.
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
-    classes, target : one of them: the classes of a segmentation, the quantity of a regression;
+    treatment : of spectra, before they are normalised; means and deviations of the bands are those
+        of treated values.
+    classes, targets : one of them: the classes of a segmentation, the quantities of a regression;
         neither for an autoencoder.
     configuration : the effective configuration of the training run, one entry per setting.
     caution : where the model should not be trusted, for the person who runs it.
@@ -225,7 +268,8 @@ class Card(_Part):
     quantity: Word = "reflectance"
     resolution_m: tuple[Metres, Metres] | None = None
     classes: Annotated[tuple[CardClass, ...], Field(max_length=1024)] = ()
-    target: CardTarget | None = None
+    treatment: CardTreatment | None = None
+    targets: Annotated[tuple[CardTarget, ...], Field(max_length=64)] = ()
     stride: Annotated[int, Field(ge=1, le=512)]
     halo: HaloFacts
     cost: Cost
@@ -275,10 +319,10 @@ class Card(_Part):
     @model_validator(mode="after")
     def _output_of_task(self) -> Self:
         if self.task == "segmentation":
-            if not self.classes or self.target is not None:
+            if not self.classes or self.targets:
                 raise ValueError("task segmentation needs classes and has no target")
             _ = self.legend  # refuses values or names that occur twice
-        elif self.classes or (self.target is None) == (self.task == "regression"):
+        elif self.classes or bool(self.targets) != (self.task == "regression"):
             wanted = "needs a target" if self.task == "regression" else "has no target"
             raise ValueError(f"task {self.task} {wanted} and has no classes")
         elif self.task == "autoencoder" and self.optional_bands:
@@ -321,12 +365,13 @@ class Card(_Part):
                 f"The model's card has format {written} and this version reads up to {FORMAT}: it was "
                 f"written by a newer georaster_dl: upgrade (pip install -U georaster_dl)."
             )
-        return cls(**fields)
+        return cls(**_of_today(fields))
 
     def to_json(self) -> str:
         """Return the card as compact JSON, which ``from_json`` reads back unchanged."""
-        # Versions that know no optional bands go on reading the cards that have none.
-        return self.model_dump_json(exclude_none=False, exclude=None if self.needs else {"needs"})
+        # Versions that know nothing of these go on reading the cards that have none.
+        newer = {"needs": self.needs, "treatment": self.treatment, "targets": self.targets}
+        return self.model_dump_json(exclude={name for name, value in newer.items() if not value})
 
     @property
     def optional_bands(self) -> bool:
@@ -343,15 +388,29 @@ class Card(_Part):
         """Number of the network's output planes."""
         return {
             "segmentation": len(self.classes),
-            "regression": 1,
+            "regression": len(self.targets) * (2 if self.gives_spread else 1),
             "autoencoder": len(self.bands),
         }[self.task]
 
     @property
+    def value_planes(self) -> tuple[tuple[str, float, float], ...]:
+        """Name of each output plane, and mean and std that turn it into a value; none for classes."""
+        if self.task == "autoencoder":
+            return tuple((band.name, band.mean, band.std) for band in self.bands)
+        spreads = [(f"{t.name}, spread", 0.0, t.std) for t in self.targets if self.gives_spread]
+        return (*((t.name, t.mean, t.std) for t in self.targets), *spreads)
+
+    @property
+    def gives_spread(self) -> bool:
+        """Whether the network also gives a plane of spread for each target, as an ensemble does."""
+        return self.architecture.name == "ensemble"
+
+    @property
     def predicts(self) -> str:
         """What the network gives, in a few words."""
-        if self.target is not None:
-            return f"{self.target.label}, a quantity"
+        if self.targets:
+            names = ", ".join(target.label for target in self.targets)
+            return f"{names}, {'a quantity' if len(self.targets) == 1 else 'quantities'}"
         if self.task == "autoencoder":
             return "the scene's own bands and features of them"
         return f"{len(self.classes)} classes"
@@ -376,6 +435,13 @@ class Card(_Part):
     def input_bands(self) -> tuple[Band, ...]:
         """The input bands in the order of the network's channels."""
         return tuple(Band(band.name, band.wavelength_nm, band.fwhm_nm) for band in self.bands)
+
+
+def _of_today(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a card with what older versions called otherwise: they had one target."""
+    today = dict(fields)
+    target = today.pop("target", None)
+    return today | ({} if target is None else {"targets": [target]})
 
 
 def _one_line(error: ValidationError, most: int = 3) -> str:

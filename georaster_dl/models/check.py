@@ -78,7 +78,8 @@ def _check_output(card: Card, network: nn.Module) -> str:
         )
     what = {
         "segmentation": f"{card.outputs} classes",
-        "regression": f"one plane, {card.target.name if card.target else ''}",
+        "regression": f"{card.outputs} plane{'s' * (card.outputs > 1)} of values: "
+        f"{', '.join(plane[0] for plane in card.value_planes)}",
         "autoencoder": f"one plane for each of {card.outputs} bands",
     }
     return f"the output is finite and has {what[card.task]}"

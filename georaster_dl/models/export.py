@@ -151,7 +151,8 @@ def _raw_to_meaning(card: Card, network: nn.Module, scale: float, offset: float)
     # reflectance * 10000 do not lose digits on the way to 1/255 and back.
     mean = torch.tensor([band.mean for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
     std = torch.tensor([band.std for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
-    lines, temperature = _value_lines(card), card.calibration.temperature
+    lines = [(mean, std) for _name, mean, std in card.value_planes]
+    temperature = card.calibration.temperature
 
     class RawToMeaning(nn.Module):
         gain: torch.Tensor
@@ -172,15 +173,6 @@ def _raw_to_meaning(card: Card, network: nn.Module, scale: float, offset: float)
             return torch.softmax(output / temperature, dim=1)
 
     return RawToMeaning().eval()
-
-
-def _value_lines(card: Card) -> list[tuple[float, float]]:
-    """Mean and standard deviation by which each plane is a physical value; none for classes."""
-    if card.target is not None:
-        return [(card.target.mean, card.target.std)]
-    if card.task == "autoencoder":
-        return [(band.mean, band.std) for band in card.bands]
-    return []
 
 
 def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
@@ -253,14 +245,15 @@ def _deepness_task(card: Card) -> dict[str, Any]:
             "seg_thresh": 0.0,
             "seg_small_segment": 0,
         }
-    target = card.target
-    names = [band.name for band in card.bands] if target is None else [target.name]
-    words = (re.sub(r"\W+", "_", name).strip("_") or "values" for name in names)
+    units = [target.unit for target in card.targets]
+    words = (
+        re.sub(r"\W+", "_", name).strip("_") or "values" for name, _mean, _std in card.value_planes
+    )
     return {
         "model_type": "Regressor",
         "class_names": dict(enumerate(words)),
         "reg_output_scaling": 1.0,
-        **({} if target is None else {"georaster_dl_unit": target.unit}),
+        **({"georaster_dl_unit": units[0] if len(units) == 1 else units} if units else {}),
     }
 
 
@@ -284,5 +277,5 @@ def _compare(
         expected = graph(pixels).numpy()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     got = session.run(None, {session.get_inputs()[0].name: pixels.numpy()})[0]
-    stds = [line[1] for line in _value_lines(card)] or [1.0]
+    stds = [std for _name, _mean, std in card.value_planes] or [1.0]
     return float((abs(got - expected).max((0, 2, 3)) / stds).max())

@@ -13,7 +13,7 @@ from georaster_dl.models.registry import nearest_names, network_stride
 __all__ = ["FeatureNetwork"]
 
 _HEAD = "segmentation_head"
-_LISTED = 12
+_LISTED = 40
 
 
 class FeatureNetwork(nn.Module):

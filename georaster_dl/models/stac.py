@@ -148,9 +148,11 @@ def _model_output(card: Card) -> dict[str, Any]:
 
 def _output_meaning(card: Card) -> tuple[str, str]:
     """Name of the output, and how to read it."""
-    target = card.target
-    if target is not None:
-        return target.name, f"{target.label} = output * {target.std:.9g} + {target.mean:.9g}"
+    if card.targets:
+        lines = [
+            f"{name} = output * {std:.9g} + {mean:.9g}" for name, mean, std in card.value_planes
+        ]
+        return card.targets[0].name if len(lines) == 1 else "values", "; ".join(lines)
     if card.task == "autoencoder":
         return "bands", (
             "The input's bands again, in its order and scaled as it is: value = output * stddev + mean"
@@ -189,8 +191,7 @@ def _hyperparameters(card: Card) -> dict[str, Any]:
 def _output_parameters(card: Card) -> dict[str, Any]:
     if card.classes:
         return {"nodata": card.legend.nodata, "temperature": card.calibration.temperature}
-    fields = {} if card.target is None else card.target.model_dump()
-    return {f"target_{key}": value for key, value in fields.items()}
+    return {"targets": [target.model_dump() for target in card.targets]} if card.targets else {}
 
 
 def _key(name: str) -> str:

@@ -44,6 +44,7 @@ class Classifier:
     bands : that a raster must have, in this order.
     legend : of the map.
     physical : whether the values are physical ones; else they are numbers as they are stored.
+    source : model and layer that made the features it was trained on; empty for other rasters.
     pipeline : scikit-learn's scaler and classifier of class indexes, fitted.
     """
 
@@ -51,6 +52,7 @@ class Classifier:
     bands: tuple[Band, ...]
     legend: Legend
     physical: bool
+    source: str
     pipeline: Any
 
     @cached_property

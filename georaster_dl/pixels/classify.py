@@ -13,7 +13,7 @@ from georaster_dl.errors import BandMismatchError
 from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.provenance import provenance
+from georaster_dl.io.provenance import feature_source, provenance
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.io.staging import Staging
@@ -139,7 +139,10 @@ def classify(
         settings = {**settings, "trained_on": len(drawn[TRAIN].classes)}
         scene = found.ground.scene
         physical = all(plane.calibrated for plane in scene.planes)
-        classifier = Classifier(options.method, scene.bands, found.legend, physical, pipeline)
+        source = feature_source(scene)
+        classifier = Classifier(
+            options.method, scene.bands, found.legend, physical, source, pipeline
+        )
         accuracy = _measured(classifier, drawn, found)
         if options.save is not None:
             save_classifier(stage.path(options.save), classifier)
@@ -206,6 +209,12 @@ def _fitting(scene: Scene, classifier: Classifier, saved: Path) -> Scene:
         scene = scene.select(match_bands(classifier.bands, scene.bands))
     except BandMismatchError as error:
         raise BandMismatchError(f"{scene.name} does not fit {saved}: {error}") from error
+    source = feature_source(scene)
+    if source != classifier.source:
+        raise BandMismatchError(
+            f"{scene.name} holds {_features_of(source)}, but {saved} was trained on "
+            f"{_features_of(classifier.source)}; make them with the same model and layer."
+        )
     raw = [plane.band.name for plane in scene.planes if not plane.calibrated]
     if classifier.physical and raw:
         raise BandMismatchError(
@@ -216,6 +225,10 @@ def _fitting(scene: Scene, classifier: Classifier, saved: Path) -> Scene:
         return scene
     planes = (p if p.stated else replace(p, scale=1.0, offset=0.0) for p in scene.planes)
     return replace(scene, planes=tuple(planes))
+
+
+def _features_of(source: str) -> str:
+    return f"features of {source}" if source else "no features of a model"
 
 
 def _measured(

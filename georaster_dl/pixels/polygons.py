@@ -15,7 +15,7 @@ import shapely
 from georaster_dl.errors import OptionError
 from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.labels import read_features, read_legend
+from georaster_dl.io.labels import is_vector, read_features, read_legend
 from georaster_dl.io.options import LabelOptions, SceneOptions
 from georaster_dl.io.parcels import BurntPolygons, read_parcels, write_parcels
 from georaster_dl.io.reader import open_scene
@@ -59,6 +59,11 @@ def classify_polygons(
     """
     options = options or ClassifyOptions()
     begun = time.monotonic()
+    if polygons.exists() and not is_vector(polygons):
+        raise OptionError(
+            f"{polygons} is a raster, but --per-polygon needs polygons; leave --per-polygon out to learn "
+            f"from single pixels."
+        )
     config = options.config
     scene = good_bands(open_scene(features, SceneOptions(**dict(config.scene))))
     asked = LabelOptions(**dict(config.labels))

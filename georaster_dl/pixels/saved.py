@@ -59,6 +59,7 @@ class _SavedCard(_Entry):
     bands: tuple[_SavedBand, ...] = Field(min_length=1, max_length=10_000)
     classes: tuple[_SavedClass, ...] = Field(min_length=2, max_length=65_535)
     physical: bool
+    source: str = Field(max_length=1000)
     scikit_learn: str = Field(max_length=40)
     georaster_dl: str = Field(max_length=40)
 
@@ -86,6 +87,7 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
             for c in classifier.legend.classes
         ),
         physical=classifier.physical,
+        source=classifier.source,
         scikit_learn=sklearn.__version__,
         georaster_dl=__version__,
     )
@@ -131,7 +133,7 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
             f"pixels may get another class than there"
         )
     bands = tuple(Band(b.name, b.wavelength_nm, b.fwhm_nm) for b in card.bands)
-    return Classifier(card.method, bands, legend, card.physical, pipeline)
+    return Classifier(card.method, bands, legend, card.physical, card.source, pipeline)
 
 
 def _color(text: str) -> tuple[int, int, int]:

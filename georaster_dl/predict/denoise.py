@@ -53,8 +53,6 @@ def denoise(
         from georaster_dl.predict.rasters import RasterRun, loader
 
         fit = ready.fit
-        rasters = RasterRun(
-            ready, stage, loader(ready), lambda: SceneTask(fit.card, fit.scene.bands)
-        )
+        rasters = RasterRun(ready, stage, loader(ready), lambda: SceneTask(fit.card, fit.bands))
         found = rasters.run({"scene": output})
     return ready.summary([output], rasters.device.name, found)

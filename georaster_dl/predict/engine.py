@@ -58,7 +58,8 @@ class Job:
     scene : planes in the order of the network's channels.
     network : gives the prepared network, (N, planes, rows, cols) from (N, bands, rows, cols); it
         is asked for while the first strip is being read.
-    gain, bias : normalised value = stored number * gain + bias, one of each per band.
+    gain, bias : normalised value = number * gain + bias, one of each per band.
+    convert : makes of a tile's stored numbers those that are normalised; None where they are.
     activate : the network's planes of a tile to float32 that means something and may be mixed
         between neighbours: probabilities, or values.
     wanted : for rows and cols of the scene, True where a prediction is asked for; None for all.
@@ -73,6 +74,7 @@ class Job:
     bias: Sequence[float]
     activate: Callable[[Tensor], Tensor]
     products: Mapping[str, Product]
+    convert: Callable[[TileInput], TileInput] | None = None
     wanted: Callable[[slice, slice], Mask] | None = None
     progress: Callable[[int], None] = field(default=lambda _: None)
 
@@ -124,7 +126,7 @@ def _batches(job: Job, stitcher: Stitcher) -> Generator[_Batch | Tile, None, Non
         if isinstance(item, Tile):
             yield item
             continue
-        waiting.append(item)
+        waiting.append(item if job.convert is None else job.convert(item))
         if len(waiting) == job.plan.batch:
             yield upload(waiting)
             waiting = []

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.reader import open_scene
+from georaster_dl.models.card import Card
 from georaster_dl.models.package import read_card
-from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Report, Summary
+from georaster_dl.predict.options import (
+    FeatureOptions,
+    FeatureOutputs,
+    Findings,
+    Report,
+    Summary,
+)
 from georaster_dl.predict.ready import make_ready
 
 if TYPE_CHECKING:
     from georaster_dl.predict.tasks import Kind
 
 __all__ = ["features"]
+
+_FAR = 3.0  # times the error on the model's own ground
 
 
 def features(
@@ -49,6 +59,9 @@ def features(
             f"--error is how badly an autoencoder gives a pixel back, but {card.name} predicts "
             f"{card.predicts}; leave it out, or use a model of geodl train --task autoencoder."
         )
+    if options.halo == "auto" and card.halo.exact is not None:
+        # What is enough for classes to stay the same leaves seams in the planes that they come from.
+        options = replace(options, halo="exact")
     ready = make_ready(
         open_scene(sources, options.scene), model, card, options, report, begun=begun
     )
@@ -73,4 +86,18 @@ def features(
             paths["error"] = outputs.error
         rasters = RasterRun(ready, stage, lambda: network, task)
         found = rasters.run(paths)
+    _check_error(card, found, report)
     return ready.summary(outputs.all(), rasters.device.name, found)
+
+
+def _check_error(card: Card, found: Findings, report: Report) -> None:
+    """Warn where an autoencoder gives a scene back much worse than what it was measured on."""
+    usual = [value for name, value in card.metrics.items() if name.startswith("RMSE, clean input")]
+    error = found.values.get("reconstruction error")
+    if error is not None and usual and error.mean > _FAR * usual[0]:
+        message = (
+            f"{card.name} gives this scene back with an error of {error.mean:.2g} standard deviations "
+            f"(mean), on its own test ground with {usual[0]:.2g}: the scene is unlike what it learnt, and "
+            f"its features mean little here"
+        )
+        report("warning", {"message": message})

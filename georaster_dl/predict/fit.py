@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from georaster_dl.bands import listed_bands, match_bands
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.bands import Band, listed_bands, match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.scene import Scene
 from georaster_dl.models.card import Card
@@ -25,15 +28,27 @@ class Fit:
     scene : the bands that the model reads, in the model's order.
     card : the model's, narrowed to these bands where it can do without others.
     absent : names of the model's bands that the scene does not have.
+    resampling : (model's bands, scene's bands) weights that make the ones of the others; None where
+        the scene has the model's bands.
     """
 
     scene: Scene
     card: Card
     absent: tuple[str, ...] = ()
+    resampling: npt.NDArray[np.float32] | None = None
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """What the network reads: the scene's bands, or the model's where those were resampled."""
+        return self.scene.bands if self.resampling is None else self.card.input_bands
 
 
-def fit_scene(scene: Scene, card: Card) -> Fit:
+def fit_scene(scene: Scene, card: Card, *, resample: bool = False) -> Fit:
     """Find the model's bands in the scene; those that may be absent are never read or filled in.
+
+    Parameters
+    ----------
+    resample : make the model's bands from the scene's by their wavelengths, where they are others.
 
     Raises
     ------
@@ -41,13 +56,38 @@ def fit_scene(scene: Scene, card: Card) -> Fit:
         When a band that the model needs is missing, the numbers have no physical meaning that the
         model could use, or the resolution is more than 10 % outside the model's range.
     """
-    fit = _with_optional_bands(scene, card) if card.needs else _with_all_bands(scene, card)
+    if card.needs:
+        fit = _with_optional_bands(scene, card)
+    else:
+        fit = _resampled(scene, card) if resample else _with_all_bands(scene, card)
     _check_resolution(fit.scene, card)
     return replace(fit, scene=_with_values(fit.scene, card))
 
 
 def _with_all_bands(scene: Scene, card: Card) -> Fit:
     return Fit(scene.select(match_bands(card.input_bands, scene.bands)), card)
+
+
+def _resampled(scene: Scene, card: Card) -> Fit:
+    """The scene's good bands in the order of their wavelengths, with weights that make the model's."""
+    from georaster_dl.spectra.resample import resampling_weights
+
+    wanted = np.array([band.wavelength_nm or np.nan for band in card.bands])
+    widths = np.array([band.fwhm_nm or np.nan for band in card.bands])
+    lengths = {i: b.wavelength_nm for i, b in enumerate(scene.bands) if b.good and b.wavelength_nm}
+    if np.isnan(wanted).any() or len(lengths) < sum(band.good for band in scene.bands):
+        whose = card.name if np.isnan(wanted).any() else scene.name
+        raise BandMismatchError(
+            f"--resample goes by wavelengths, but {whose} has bands without one; name the bands with "
+            f"--bands instead."
+        )
+    order = sorted(lengths, key=lambda index: lengths[index])
+    own = np.array([lengths[index] for index in order])
+    up = np.argsort(wanted)
+    known = None if np.isnan(widths).any() else widths[up]
+    weights = np.empty((len(wanted), len(own)), np.float32)
+    weights[up] = resampling_weights(own, wanted[up], known, name=scene.name)
+    return Fit(scene.select(order), card, resampling=weights)
 
 
 def _with_optional_bands(scene: Scene, card: Card) -> Fit:

@@ -71,7 +71,7 @@ class FeatureOutputs:
 
 @dataclass(frozen=True)
 class Values:
-    """Mean, smallest and largest of a map's values, in the unit of the model's target."""
+    """Mean, smallest and largest of a quantity on a map, in its unit."""
 
     mean: float
     min: float
@@ -87,13 +87,13 @@ class Findings:
     pixels : that are valid.
     bands : of a raster of features, or of a scene given back; 0 of a map.
     counts : pixels of each class, by name; empty where there are no classes.
-    values : of a single quantity; None for anything else, and where no pixel is valid.
+    values : of each quantity, by name and unit; empty for anything else.
     """
 
     pixels: int
     bands: int = 0
     counts: dict[str, int] = field(default_factory=dict)
-    values: Values | None = None
+    values: dict[str, Values] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,7 @@ class RunOptions:
     halo : pixels of context around each tile; ``auto`` is the model's own, ``exact`` makes tiles
         equal the untiled result.
     tile : largest side of a tile in pixels, halo included; from the free memory where None.
+    resample : make the model's bands from the scene's by their wavelengths.
     """
 
     scene: SceneOptions = field(default_factory=SceneOptions)
@@ -137,6 +138,7 @@ class RunOptions:
     precision: str = "auto"
     halo: int | Literal["auto", "exact"] = "auto"
     tile: int | None = None
+    resample: bool = False
     overwrite: bool = False
 
 

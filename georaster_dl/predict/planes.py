@@ -17,7 +17,7 @@ from georaster_dl.io.statistics import BandStatistics
 from georaster_dl.io.view_style import style_as_image, style_by_values
 from georaster_dl.io.writer import RasterSpec
 from georaster_dl.models.card import Card
-from georaster_dl.predict.options import Findings
+from georaster_dl.predict.options import Findings, Values
 from georaster_dl.predict.tasks import Kind, Layer
 
 __all__ = ["FeatureTask", "SceneTask"]
@@ -39,7 +39,7 @@ class FeatureTask:
         self._features = features
         self._layer = layer
         self._packed = packed
-        self._seen = BandStatistics(features)
+        self._seen, self._errors = BandStatistics(features), BandStatistics(1)
 
     def activate(self, planes: Tensor) -> Tensor:
         """The planes as they are, in float32."""
@@ -56,7 +56,7 @@ class FeatureTask:
                 statistics=True,
             )
             render = partial(_copied, planes=slice(self._features, None))
-            return Layer(spec, math.nan, render, style_by_values)
+            return Layer(spec, math.nan, render, style_by_values, seen=self._errors.add)
         digits = max(2, len(str(self._features)))
         spec = RasterSpec(
             names=[f"feat_{number:0{digits}}" for number in range(1, self._features + 1)],
@@ -75,8 +75,12 @@ class FeatureTask:
         style_by_values(path, int(np.argmax(self._seen.std)) + 1)
 
     def findings(self) -> Findings:
-        """How many pixels have features."""
-        return Findings(int(self._seen.count[0]), self._seen.bands)
+        """How many pixels have features, and how well they were given back where that was asked."""
+        errors, pixels = self._errors, int(self._seen.count[0])
+        if not errors.count[0]:
+            return Findings(pixels, self._seen.bands)
+        known = (float(each[0]) for each in (errors.mean, errors.minimum, errors.maximum))
+        return Findings(pixels, self._seen.bands, values={"reconstruction error": Values(*known)})
 
 
 class SceneTask:

@@ -19,7 +19,9 @@ from georaster_dl.io.staging import Staging
 from georaster_dl.io.writer import RasterWriter
 from georaster_dl.models.device import Device, is_out_of_memory
 from georaster_dl.models.narrow import load_narrowed
+from georaster_dl.predict.conversion import conversion_of
 from georaster_dl.predict.engine import Job, Mask, Product, run
+from georaster_dl.predict.fit import Fit
 from georaster_dl.predict.optimise import prepare
 from georaster_dl.predict.options import Findings
 from georaster_dl.predict.plan import Plan, make_plan, smaller
@@ -132,7 +134,8 @@ class RasterRun:
         self._report("start", self._start_facts(plan))
         task = self._make_task()
         layers = {kind: task.layer(kind) for kind in paths}
-        pairs = list(zip(self._scene.planes, self._card.bands, strict=True))
+        conversion = conversion_of(self._ready.fit)
+        gain, bias = _normalisation(self._ready.fit, converted=conversion is not None)
         with self._writers(plan, layers, paths) as writers:
             run(
                 Job(
@@ -140,8 +143,9 @@ class RasterRun:
                     network=self._network,
                     plan=plan,
                     device=self.device,
-                    gain=[plane.scale / band.std for plane, band in pairs],
-                    bias=[(plane.offset - band.mean) / band.std for plane, band in pairs],
+                    gain=gain,
+                    bias=bias,
+                    convert=conversion,
                     activate=task.activate,
                     products={kind: _product(layers[kind], w) for kind, w in writers.items()},
                     wanted=wanted,
@@ -190,11 +194,12 @@ class RasterRun:
             "device": self.device.name,
             "absent": list(self._ready.fit.absent),
             "taken_for": self._taken_for(),
+            "resampled": self._ready.fit.resampling is not None,
         }
 
     def _taken_for(self) -> dict[str, str]:
         """Bands of the scene that serve one of another name, which only their wavelength tells."""
-        pairs = zip(self._card.bands, self._scene.bands, strict=True)
+        pairs = zip(self._card.bands, self._ready.fit.bands, strict=True)
         return {
             wanted.name: str(band)
             for wanted, band in pairs
@@ -214,9 +219,20 @@ class RasterRun:
                 "tile": f"{rows}x{cols}",
                 "device": self.device.name,
                 "aoi": options.aoi and options.aoi.name,
+                "resampled": "yes" if self._ready.fit.resampling is not None else None,
             },
         )
         return {**tags, "GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
+
+
+def _normalisation(fit: Fit, *, converted: bool) -> tuple[list[float], list[float]]:
+    """Gain and bias of each band that normalise what a tile holds: stored numbers, or values."""
+    bands = fit.card.bands
+    if converted:
+        return [1 / band.std for band in bands], [-band.mean / band.std for band in bands]
+    pairs = list(zip(fit.scene.planes, bands, strict=True))
+    gain = [plane.scale / band.std for plane, band in pairs]
+    return gain, [(plane.offset - band.mean) / band.std for plane, band in pairs]
 
 
 def _product(layer: Layer, writer: RasterWriter) -> Product:

@@ -95,7 +95,7 @@ def make_ready(
         When bands, unit or resolution do not fit, or the area of interest cannot be used. Where the
         user named no model, also for reflectances that look a tenth too high or too low.
     """
-    fit = fit_scene(opened, card)
+    fit = fit_scene(opened, card, resample=options.resample)
     _check_calibration(opened, card, named, report)
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
     return Ready(fit, model, aoi, options, report, begun)

@@ -80,8 +80,8 @@ def segment(
             write_polygons(staged_map, stage.path(outputs.polygons), legend=card.legend)
         if outputs.quicklook:
             picture = stage.path(outputs.quicklook)
-            if card.target is not None:
-                write_value_overview(scene, staged_map, picture, card.target.label)
+            if card.targets:
+                write_value_overview(scene, staged_map, picture, card.targets[0].label)
             else:
                 write_class_overview(scene, staged_map, picture, card.legend, found.counts)
     return ready.summary(outputs.all(), rasters.device.name, found)
@@ -114,8 +114,8 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
         "--polygons": outputs.polygons,
     }
     asked = [option for option, path in of_classes.items() if path is not None]
-    if card.target is not None and asked:
+    if card.targets and asked:
         raise OptionError(
-            f"{card.name} predicts {card.target.name}, a quantity without classes, so it has nothing "
-            f"for {', '.join(asked)}; leave that out."
+            f"{card.name} predicts {card.predicts}, and no classes, so it has nothing for "
+            f"{', '.join(asked)}; leave that out."
         )

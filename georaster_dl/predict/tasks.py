@@ -20,7 +20,7 @@ from georaster_dl.io.style import write_class_style, write_ramp_style
 from georaster_dl.io.view_style import style_by_values
 from georaster_dl.io.writer import RasterSpec
 from georaster_dl.legend import Legend
-from georaster_dl.models.card import Card, CardTarget
+from georaster_dl.models.card import Card
 from georaster_dl.predict.options import Findings, Values
 
 __all__ = ["Kind", "Layer", "Task", "task_of"]
@@ -77,8 +77,8 @@ class Task(Protocol):
 
 def task_of(card: Card, *, float32: bool) -> Task:
     """The task of a model; probabilities are stored as float32 or as scaled uint8."""
-    if card.target is not None:
-        return _Regression(card.target)
+    if card.targets:
+        return _Regression(card)
     if not card.classes:
         raise OptionError(
             f"{card.name} predicts {card.predicts}, which is no map; use geodl features, geodl denoise "
@@ -143,37 +143,68 @@ class _Segmentation:
 
 
 class _Regression:
-    """The one plane is a quantity in standard deviations from its mean."""
+    """Planes are quantities in standard deviations from their means, behind them their spreads.
+
+    A raster has a band for each quantity, and one more for each whose interval is known: half of
+    the interval's width.
+    """
 
     fastest = False
 
-    def __init__(self, target: CardTarget) -> None:
-        self._target = target
-        self._seen = BandStatistics(1)
+    def __init__(self, card: Card) -> None:
+        self._targets = card.targets
+        self._spreads = card.gives_spread
+        self._lines = [(mean, std) for _name, mean, std in card.value_planes]
+        self._seen = BandStatistics(len(self._names()))
+
+    def _names(self) -> list[str]:
+        known = [(t.name, t.interval.level) for t in self._targets if t.interval is not None]
+        one_unit = len({target.unit for target in self._targets}) == 1
+        return [
+            *(target.name if one_unit else target.label for target in self._targets),
+            *(f"{name}, half width of the {level:.0%} interval" for name, level in known),
+        ]
 
     def activate(self, planes: Tensor) -> Tensor:
-        return planes.float() * self._target.std + self._target.mean
+        lines = torch.tensor(self._lines, device=planes.device)[:, :, None, None]
+        return planes.float() * lines[:, 1] + lines[:, 0]
 
     def layer(self, kind: Kind) -> Layer:
         if kind != "map":
             raise OptionError(
-                f"A model of {self._target.name}, a quantity, has no {kind}; leave --{kind} out."
+                f"A model of {self._targets[0].name}, a quantity, has no {kind}; leave --{kind} out."
             )
+        units = {target.unit for target in self._targets}
         spec = RasterSpec(
-            names=[self._target.name],
+            names=self._names(),
             dtype="float32",
             nodata=math.nan,
             overview="average",
-            unit=self._target.unit,
+            unit=units.pop() if len(units) == 1 else "",
         )
-        return Layer(spec, math.nan, torch.clone, style_by_values, seen=self._seen.add)
+        return Layer(spec, math.nan, self._with_intervals, style_by_values, seen=self._seen.add)
+
+    def _with_intervals(self, values: Tensor) -> Tensor:
+        """Values (targets, rows, cols) and the half widths that are known behind them."""
+        n = len(self._targets)
+        made = [values[:n]]
+        for index, target in enumerate(self._targets):
+            if target.interval is not None:
+                spread = values[n + index] if self._spreads else torch.zeros_like(values[index])
+                floor = values.new_tensor(target.interval.floor)
+                made.append((target.interval.factor * torch.hypot(spread, floor))[None])
+        return torch.cat(made)
 
     def findings(self) -> Findings:
         pixels = int(self._seen.count[0])
         if not pixels:
             return Findings(0)
-        seen = (self._seen.mean, self._seen.minimum, self._seen.maximum)
-        return Findings(pixels, values=Values(*(float(of_band[0]) for of_band in seen)))
+        seen = zip(self._seen.mean, self._seen.minimum, self._seen.maximum, strict=True)
+        values = {
+            target.label: Values(*map(float, of_band))
+            for target, of_band in zip(self._targets, seen, strict=False)
+        }
+        return Findings(pixels, values=values)
 
 
 def _classes(scores: Tensor, *, legend: Legend) -> Tensor:

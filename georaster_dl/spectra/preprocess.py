@@ -83,6 +83,22 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             treated[first : first + size] = block
         return treated
 
+    def treated_or_nan(self, spectra: npt.NDArray[Any]) -> _Floats:
+        """Treat spectra (n, bands); those that cannot be treated, and none else, become NaN."""
+        check_is_fitted(self)
+        left = np.arange(len(spectra))
+        block = np.asarray(spectra, np.float64)
+        for (name, _), transformer in self.chain_:
+            unfit = STEPS[name].unfit
+            if unfit is not None:
+                able = ~unfit[0](block)
+                left, block = left[able], block[able]
+            if len(block):
+                block = np.asarray(transformer.transform(block))
+        treated = np.full(spectra.shape, np.nan)
+        treated[left] = block
+        return treated
+
     def to_json(self) -> dict[str, Any]:
         """Give plain values from which ``from_json`` makes the same chain."""
         check_is_fitted(self)

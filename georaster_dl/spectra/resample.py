@@ -10,7 +10,7 @@ import numpy.typing as npt
 from georaster_dl.errors import OptionError
 from georaster_dl.spectra.table import SpectraTable
 
-__all__ = ["aligned", "resampled"]
+__all__ = ["aligned", "resampled", "resampling_weights"]
 
 _SAME_NM = 0.1
 _REACH = 1.5  # of a response, in FWHM: beyond it 0.04 % of a Gaussian are left
@@ -61,19 +61,8 @@ def resampled(
     OptionError
         When a wavelength lies outside the table's: nothing is extrapolated.
     """
-    wanted = np.asarray(wavelengths_nm, np.float64)
-    own = table.wavelengths_nm
-    outside = (wanted < own[0] - _SAME_NM) | (wanted > own[-1] + _SAME_NM)
-    if outside.any():
-        raise OptionError(
-            f"{table.name} has {_axis(own)}, so {int(outside.sum())} of the {_axis(wanted)} that are "
-            f"needed lie outside ({wanted[outside][0]:g} nm first); nothing is extrapolated: use a model "
-            f"of a shorter range."
-        )
-    if fwhm_nm is None:
-        fwhm_nm = np.abs(np.gradient(wanted))
-    widths = np.broadcast_to(np.asarray(fwhm_nm, np.float64), wanted.shape)
-    weights = np.stack([_response(own, c, w) for c, w in zip(wanted, widths, strict=True)])
+    own, wanted = table.wavelengths_nm, np.asarray(wavelengths_nm, np.float64)
+    weights = resampling_weights(own, wanted, fwhm_nm, name=table.name)
     said = f"{table.name}: spectra were resampled from {_axis(own)} to {_axis(wanted)}."
     return replace(
         table,
@@ -81,6 +70,35 @@ def resampled(
         spectra=table.spectra @ weights.T,
         repairs=(*table.repairs, said),
     )
+
+
+def resampling_weights(
+    own: _Floats, wanted: _Floats, fwhm_nm: _Floats | float | None = None, *, name: str
+) -> _Floats:
+    """Weights (wanted bands, own bands), each of sum 1, by which ``resampled`` makes bands.
+
+    Parameters
+    ----------
+    own, wanted : increasing wavelengths in nm.
+    fwhm_nm : as ``resampled`` takes it.
+    name : of the spectra, for messages.
+
+    Raises
+    ------
+    OptionError
+        When a wanted wavelength lies outside the own ones.
+    """
+    outside = (wanted < own[0] - _SAME_NM) | (wanted > own[-1] + _SAME_NM)
+    if outside.any():
+        raise OptionError(
+            f"{name} has {_axis(own)}, so {int(outside.sum())} of the {_axis(wanted)} that are "
+            f"needed lie outside ({wanted[outside][0]:g} nm first); nothing is extrapolated: use a model "
+            f"of a shorter range."
+        )
+    if fwhm_nm is None:
+        fwhm_nm = np.abs(np.gradient(wanted))
+    widths = np.broadcast_to(np.asarray(fwhm_nm, np.float64), wanted.shape)
+    return np.stack([_response(own, c, w) for c, w in zip(wanted, widths, strict=True)])
 
 
 def _response(own: _Floats, centre: float, fwhm: float) -> _Floats:

@@ -29,6 +29,7 @@ Mask = npt.NDArray[np.bool_]
 Sample = tuple[Float, Target]
 
 _DRAWS = 10
+_FEWEST_DRAWS = 32  # of an autoencoder's disturbed windows
 
 
 class TrainingPatches(Dataset[Sample]):
@@ -108,6 +109,9 @@ class EvaluationPatches(Dataset[Sample]):
     ) -> None:
         self._reader = reader
         self._windows = list(windows)
+        if corruption is not None:
+            # A draw is of whole bands; the figures of few windows would hang on which these were.
+            self._windows *= -(-_FEWEST_DRAWS // len(self._windows))
         self._scaling = scaling
         self._seed = seed
         self._corruption = corruption

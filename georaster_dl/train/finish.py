@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from georaster_dl.splits import PARTS, TEST, VALIDATION
 from georaster_dl.tiling import round_up
 from georaster_dl.train.measure import Measured, label_metrics, measure
 from georaster_dl.train.plan import TrainingPlan
-from georaster_dl.train.reconstruction import reconstruction_metrics
+from georaster_dl.train.reconstruction import reconstruction_caution, reconstruction_metrics
 from georaster_dl.train.scaling import Scaling
 
 __all__ = ["finish"]
@@ -67,7 +68,7 @@ def finish(
         quantity=plan.quantity,
         resolution_m=_resolutions(plan),
         classes=_classes(plan),
-        target=_target(plan, scaling),
+        targets=_targets(plan, scaling),
         stride=stride,
         halo=_halo(plan, scaling, network, stride),
         cost=measure_cost(network, in_bands=len(plan.bands), stride=stride),
@@ -76,7 +77,7 @@ def finish(
         configuration={key: value[:500] for key, value in plan.config.flat().items()},
         metrics=metrics,
         calibration=calibration,
-        caution=_caution(plan, part),
+        caution=_caution(plan, part, metrics),
     )
     return save_model(path, card, network)
 
@@ -159,13 +160,13 @@ def _classes(plan: TrainingPlan) -> tuple[CardClass, ...]:
     )
 
 
-def _target(plan: TrainingPlan, scaling: Scaling) -> CardTarget | None:
+def _targets(plan: TrainingPlan, scaling: Scaling) -> tuple[CardTarget, ...]:
     labels = plan.grounds[0].labels
     if scaling.target is None or labels is None:
-        return None
+        return ()
     mean, std = scaling.target
     field = plan.config.labels.class_field
-    return CardTarget(name=field or labels.stem[:64], mean=mean, std=std)
+    return (CardTarget(name=field or labels.stem[:64], mean=mean, std=std),)
 
 
 def _resolutions(plan: TrainingPlan) -> tuple[float, float] | None:
@@ -194,8 +195,10 @@ def _training(plan: TrainingPlan) -> dict[str, str]:
     }
 
 
-def _caution(plan: TrainingPlan, part: int) -> str:
+def _caution(plan: TrainingPlan, part: int, metrics: Mapping[str, float]) -> str:
     said = [plan.division.caution]
+    if plan.unlabelled:
+        said.append(reconstruction_caution(plan, metrics))
     if part == VALIDATION:
         what = "reconstruction" if plan.unlabelled else "accuracy"
         said.append(

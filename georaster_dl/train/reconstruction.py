@@ -7,7 +7,7 @@ autoencoder cannot have a smaller error than as many principal components as its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from georaster_dl.train.plan import TrainingPlan
 from georaster_dl.train.scaling import Scaling, measured_windows
 from georaster_dl.train.windows import WindowReader
 
-__all__ = ["principal_axes", "reconstruction_metrics"]
+__all__ = ["reconstruction_caution", "reconstruction_metrics"]
 
 Image = npt.NDArray[np.float32]
 Method = Callable[[Image], Image]
@@ -67,6 +67,25 @@ def reconstruction_metrics(
             errors = (output - target)[:, valid].astype(np.float64)
             squares[name, is_clean] += float((errors**2).sum())
     return _told(squares, truth, PARTS[part])
+
+
+def reconstruction_caution(plan: TrainingPlan, metrics: Mapping[str, float]) -> str:
+    """What to keep in mind of an autoencoder that was so measured; empty where it is sound."""
+    said = []
+    width = _code_width(plan)
+    if width is not None and width >= len(plan.bands):
+        said.append(
+            f"Its code has {width} features for {len(plan.bands)} bands, so it can copy them: a smaller "
+            f"code compresses (model.options)."
+        )
+    errors = [value for name, value in metrics.items() if name.startswith("RMSE of reconstruction")]
+    linear = [(name, value) for name, value in metrics.items() if name.startswith("RMSE of PCA-")]
+    if errors and linear and errors[0] > linear[0][1]:
+        said.append(
+            f"It gives the bands back worse ({errors[0]:.3g}) than {linear[0][0].split(',')[0][8:]} does "
+            f"({linear[0][1]:.3g}): train longer, or use principal components."
+        )
+    return " ".join(said)
 
 
 def _told(

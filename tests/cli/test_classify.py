@@ -160,6 +160,33 @@ def test_another_raster_must_have_the_bands(geodl, features, parcels, refused, t
     assert (read("o.tif") == read("w.tif")).mean() > 0.98
 
 
+def tag_features(path, sha, layer="encoder"):
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(
+            GEORASTER_DL_CONTENT="features",
+            GEORASTER_DL_MODEL="auto 1",
+            GEORASTER_DL_MODEL_SHA256=sha,
+            GEORASTER_DL_LAYER=layer,
+        )
+    return path
+
+
+def test_features_must_be_those_of_the_same_model(geodl, features, parcels, refused, tmp_path):
+    """``feat_01`` of a model that was trained again means something else."""
+    tag_features(features, "a" * 64)
+    learn = ("classify", features, parcels, "--class-field", "kind", "-o", "m.tif")
+    assert geodl(*learn, "--save", "c.skops").code == 0
+    array = values(kinds())
+    same = tag_features(write_features(tmp_path / "same.tif", array), "a" * 64)
+    assert geodl("classify", same, "-m", "c.skops", "-o", "s.tif").code == 0
+    for number, (sha, layer) in enumerate([("b" * 64, "encoder"), ("a" * 64, "decoder")]):
+        other = tag_features(write_features(tmp_path / f"{number}.tif", array), sha, layer)
+        said = refused("classify", other, "-m", "c.skops", "-o", "o.tif")
+        assert "make them with the same model and layer" in said
+    plain = write_features(tmp_path / "plain.tif", array)
+    assert "no features of a model" in refused("classify", plain, "-m", "c.skops", "-o", "o.tif")
+
+
 @pytest.mark.usefixtures("fewer_trees")
 @pytest.mark.parametrize("method", ["svm", "rf"])
 def test_every_parcel_gets_a_class(geodl, features, parcels, method):
@@ -237,7 +264,7 @@ PARCELS = ("parcels.gpkg", "--class-field", "kind")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("features.tif", "-o", "m.tif"), "1 inputs were given"),
+        (("features.tif", "-o", "m.tif"), "Got features.tif; give a raster and labels"),
         (("features.tif", *PARCELS, "-o", "m.gpkg"), "-o makes a GeoTIFF"),
         (("features.tif", *PARCELS, "-o", "m.tif", "--per-polygon"), "-o makes a GeoPackage"),
         (("features.tif", *PARCELS, "-o", "m.tif", "--save", "c.pkl"), "end it in .skops"),

@@ -13,7 +13,7 @@ from georaster_dl.models.card import Architecture
 from georaster_dl.models.package import load_model, save_model
 from georaster_dl.models.registry import create_model
 from tests.cards import card
-from tests.cli.conftest import BANDS, noise, write_scene
+from tests.cli.conftest import BANDS, EXACT, noise, write_scene
 
 OPTIONS = {"features": 5, "width": 8, "deconv_width": 8}
 
@@ -120,8 +120,24 @@ def test_error_is_a_map_of_anomalies(geodl, autoencoder, scene):
     assert read("f.tif").shape[0] == 5
 
 
+@pytest.mark.parametrize(("usual", "warned"), [(0.05, True), (0.8, False)])
+def test_a_scene_unlike_all_that_was_learnt_is_told(
+    geodl, autoencoder, scene, tmp_path, usual, warned
+):
+    described, network = load_model(autoencoder)
+    measured = described.model_copy(update={"metrics": {"RMSE, clean input, test": usual}})
+    save_model(tmp_path / "m.safetensors", measured, network)
+    arguments = ["features", scene, "-m", "m.safetensors", "-o", "f.tif", "--error", "e.tif"]
+    ended = geodl(*arguments)
+    assert ("unlike what it learnt" in ended.err) == warned
+    assert "reconstruction error: mean" in ended.out
+
+
 def test_a_segmentation_model_gives_its_features_too(geodl, model, scene):
-    assert geodl("features", scene, "-m", model, "--halo", "exact").code == 0
+    """With the exact halo: that of its maps would leave seams."""
+    assert geodl("features", scene, "-m", model).code == 0
+    with rasterio.open("scene_features.tif") as made:
+        assert f"halo={EXACT} " in made.tags()["GEORASTER_DL_PARAMETERS"]
     described, network = load_model(model)
     with rasterio.open(scene) as given:
         x, valid = normalised(described, given.read())

@@ -74,7 +74,7 @@ def test_identity_network_returns_the_band_in_a_styled_cog(geodl, tmp_path, scen
     done = ended.events[-1]
     assert "classes" not in done
     found = {"mean": np.nanmean(expected), "min": np.nanmin(expected), "max": np.nanmax(expected)}
-    assert done["values"] == pytest.approx(found, abs=1e-6)
+    assert done["values"]["reflectance/band 1"] == pytest.approx(found, abs=1e-6)
     shader = ET.parse(name.replace(".tif", ".qml")).getroot().find(".//colorrampshader")
     limits = [float(shader.get(key)) for key in ("minimumValue", "maximumValue")]
     assert limits == pytest.approx(np.nanpercentile(expected, [2, 98]), rel=1e-3)
@@ -102,7 +102,7 @@ def test_unit_and_overviews_are_in_the_file(geodl, heights, tmp_path):
 )
 def test_what_only_classes_have_is_refused(refused, heights, scene, option, said):
     line = refused("segment", scene, "-m", heights, *option)
-    assert f"test-model predicts Canopy height, a quantity without classes, so it has nothing for {said};" in line  # fmt: skip
+    assert f"test-model predicts Canopy height (m), a quantity, and no classes, so it has nothing for {said};" in line  # fmt: skip
 
 
 @pytest.mark.parametrize("rows", [150, 40])
@@ -145,6 +145,6 @@ def test_show(geodl, heights):
 
 @pytest.mark.slow
 def test_check(geodl, heights):
-    assert "the output is finite and has one plane, Canopy height" in (
+    assert "the output is finite and has 1 plane of values: Canopy height" in (
         geodl("models", "check", heights).out
     )

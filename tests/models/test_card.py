@@ -158,13 +158,33 @@ TARGET = {"name": "height", "unit": "m", "mean": 20.0, "std": 8.0}
 
 
 def test_regression_card(fields):
-    card = Card(**fields(task="regression", classes=[], target=TARGET))
+    card = Card(**fields(task="regression", classes=[], targets=[TARGET]))
     assert Card.from_json(card.to_json()) == card
     assert card.outputs == 1
-    assert card.target.label == "height (m)"
+    assert card.targets[0].label == "height (m)"
     with pytest.raises(OptionError, match="has no classes: it predicts height"):
         _ = card.legend
     assert Card(**fields()).outputs == 3
+
+
+def test_card_of_one_target_as_it_was_written_before(fields):
+    """There was one target then, and null stood for none."""
+    described = fields(task="regression", classes=[], target=TARGET)
+    assert Card.from_fields(described).targets[0].label == "height (m)"
+    assert Card.from_fields(fields(target=None)) == Card(**fields())
+
+
+def test_card_of_several_targets_and_their_spreads(fields):
+    second = {"name": "fat", "mean": 2.0, "std": 0.5}
+    card = Card(**fields(task="regression", classes=[], targets=[TARGET, second]))
+    assert card.outputs == 2
+    assert card.predicts == "height (m), fat, quantities"
+    ensemble = {"name": "ensemble", "options": {"member": "cnn1d", "members": 3}}
+    many = Card(
+        **fields(task="regression", classes=[], targets=[TARGET, second], architecture=ensemble)
+    )
+    assert many.outputs == 4
+    assert many.value_planes[3] == ("fat, spread", 0.0, 0.5)
 
 
 def test_autoencoder_card(fields):
@@ -179,12 +199,12 @@ def test_autoencoder_card(fields):
     ("change", "limit"),
     [
         ({"task": "regression"}, "needs a target and has no classes"),
-        ({"task": "regression", "target": TARGET}, "needs a target and has no classes"),
+        ({"task": "regression", "targets": [TARGET]}, "needs a target and has no classes"),
         ({"task": "regression", "classes": []}, "needs a target and has no classes"),
-        ({"target": TARGET}, "needs classes and has no target"),
+        ({"targets": [TARGET]}, "needs classes and has no target"),
         ({"task": "autoencoder"}, "has no target and has no classes"),
         (
-            {"task": "autoencoder", "classes": [], "target": TARGET},
+            {"task": "autoencoder", "classes": [], "targets": [TARGET]},
             "has no target and has no classes",
         ),
         (
@@ -195,8 +215,8 @@ def test_autoencoder_card(fields):
             },
             "none can be optional",
         ),
-        ({"task": "regression", "classes": [], "target": TARGET | {"std": 0}}, "target.std"),
-        ({"task": "regression", "classes": [], "target": TARGET | {"unit": "m\n"}}, "U+000A"),
+        ({"task": "regression", "classes": [], "targets": [TARGET | {"std": 0}]}, "targets.0.std"),
+        ({"task": "regression", "classes": [], "targets": [TARGET | {"unit": "m\n"}]}, "U+000A"),
         ({"configuration": {str(i): "" for i in range(257)}}, "256"),
         ({"configuration": {"a": "b" * 501}}, "500"),
     ],

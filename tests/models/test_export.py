@@ -109,7 +109,7 @@ def test_onnx_takes_raw_pixels_and_gives_the_networks_probabilities(package, tmp
 @pytest.fixture
 def regression(tmp_path, make_card):
     target = {"name": "canopy height", "unit": "m", "mean": 20.0, "std": 8.0}
-    card = make_card(task="regression", classes=[], target=target)
+    card = make_card(task="regression", classes=[], targets=[target])
     path = tmp_path / "heights.safetensors"
     save_model(path, card, network_of(card))
     return path
@@ -124,10 +124,10 @@ def test_stac_item_of_a_regression(regression, tmp_path):
     assert properties["mlm:tasks"] == ["regression"]
     (result,) = properties["mlm:output"]
     assert result["result"]["shape"] == [-1, 1, -1, -1]
-    assert result["description"] == "canopy height (m) = output * 8 + 20"
+    assert result["description"] == "canopy height = output * 8 + 20"
     assert "classification:classes" not in result
     assert not any("classification" in extension for extension in item["stac_extensions"])
-    assert properties["mlm:hyperparameters"]["target_unit"] == "m"
+    assert properties["mlm:hyperparameters"]["targets"][0]["unit"] == "m"
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def classifier(method):
         tuple(MapClass(10 * i, n, c) for i, n, c in zip((1, 2, 3), "abc", colors, strict=True))
     )
     bands = (Band("red", 665.0, 30.0), Band("feat_02"))
-    return Classifier(method, bands, legend, True, pipeline.fit(*pixels()))
+    return Classifier(method, bands, legend, True, "", pipeline.fit(*pixels()))
 
 
 @pytest.mark.parametrize("method", ["svm", "rf"])

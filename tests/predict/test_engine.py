@@ -166,8 +166,9 @@ def test_the_identity_regression_returns_the_band_in_the_targets_unit(
     np.testing.assert_allclose(out[:, valid], expected[:, valid], rtol=1e-6, atol=1e-6 * std)
     assert (out[:, ~valid] == NODATA).all()
     kept = out[:, valid].astype(float)
-    assert (found.values.min, found.values.max) == (kept.min(), kept.max())
-    assert found.values.mean == pytest.approx(kept.mean(), rel=1e-6, abs=1e-6 * std)
+    values = found.values["height (m)"]
+    assert (values.min, values.max) == (kept.min(), kept.max())
+    assert values.mean == pytest.approx(kept.mean(), rel=1e-6, abs=1e-6 * std)
 
 
 @given(cuts())

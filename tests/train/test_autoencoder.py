@@ -70,7 +70,7 @@ def test_a_scene_is_all_that_is_needed(scene, config, tmp_path):
     )
     card, network = load_model(tmp_path / "m.safetensors")
     assert card == trained.card
-    assert (card.task, card.classes, card.target, card.outputs) == ("autoencoder", (), None, 3)
+    assert (card.task, card.classes, card.targets, card.outputs) == ("autoencoder", (), (), 3)
     assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 32, 32)
     names = [
         "R2 of reconstruction", "RMSE of reconstruction", "RMSE of PCA-2", "RMSE, clean input",
@@ -142,6 +142,21 @@ def test_the_network_where_none_is_named(fields, architecture):
     model = settled(TrainConfig.of({"task": "autoencoder", **fields})).model
     assert model.architecture == architecture
     assert (model.options == {}) == (architecture != "unet")
+
+
+def test_an_autoencoder_that_is_not_worth_its_time_says_so(scene, config, tmp_path):
+    config = config.updated(
+        {
+            "model": {"architecture": "dense_autoencoder", "options": {"code": 3}},
+            "training.epochs": 1,
+            "patches.per_epoch": 16,
+            "corruption.masked": 0.0,
+        }
+    )
+    caution = train([scene], tmp_path / "m.safetensors", config).card.caution
+    assert "3 features for 3 bands, so it can copy" in caution
+    assert "worse" in caution
+    assert "PCA-3" in caution
 
 
 @pytest.mark.parametrize("loss", ["mse", "sam"])

@@ -272,7 +272,7 @@ def test_a_quantity_is_learnt(make_tif, settings, tmp_path):
     )
     trained = train([pair], tmp_path / "model.safetensors", settings)
     assert trained.card.task == "regression"
-    assert trained.card.target.name == "height"
+    assert trained.card.targets[0].name == "height"
     assert trained.card.metrics["R2, test"] > 0.7
     assert trained.card.metrics["RMSE, test"] < trained.card.metrics["RMSE of the mean, test"]
     segment(str(scene), tmp_path / "model.safetensors", Outputs(tmp_path / "map.tif"))
