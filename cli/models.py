@@ -12,7 +12,7 @@ import click
 from .options import debug_option
 
 if TYPE_CHECKING:
-    from georaster_dl.models.card import Card
+    from georaster_dl.models.card import Card, CardTarget
 
 __all__ = ["models"]
 
@@ -149,6 +149,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("bands", shown + (f" and {rest} more" if rest > 0 else "")),
         ("needs", f"{card.needs_text}; other bands may be absent" if card.needs else ""),
         ("values", card.quantity),
+        ("treated", card.treatment.steps if card.treatment else ""),
         ("resolution", _resolution(card)),
         ("network", f"{network}, stride {card.stride}"),
         ("halo", _halo(card)),
@@ -169,9 +170,13 @@ def _quantity(card: Card) -> str:
     if not card.targets:
         return "" if card.classes else card.predicts
     return "; ".join(
-        f"{target.label}, in training {target.mean:.4g} +/- {target.std:.4g}"
+        f"{target.label}, in training {target.mean:.4g} +/- {target.std:.4g}" + _interval(target)
         for target in card.targets
     )
+
+
+def _interval(target: CardTarget) -> str:
+    return "" if target.interval is None else f", with {target.interval.level:.0%} intervals"
 
 
 def _calibration(card: Card) -> str:

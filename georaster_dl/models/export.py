@@ -91,6 +91,11 @@ def export_onnx(
     _refuse_overwriting(out, overwrite)
     _require_onnx()
     card, network = load_narrowed(package, _chosen(read_card(package), bands))
+    if card.treatment is not None:
+        raise OptionError(
+            f"{card.name} treats spectra ({card.treatment.steps}) before its network sees them, which an ONNX "
+            f"graph of it would not do; export a model that was trained on untreated values."
+        )
     if tile < card.stride or tile % card.stride or tile > 8192:
         raise OptionError(
             f"An ONNX tile must be a multiple of the model's stride, {card.stride}, up to 8192, but got "
