@@ -24,6 +24,7 @@ from .info import info
 from .models import models
 from .sample_points import sample_points
 from .segment import segment
+from .spectra import spectra
 from .train import train
 
 __all__ = ["geodl", "main"]
@@ -46,6 +47,7 @@ def geodl() -> None:
     geodl sample-points map.tif -o points.gpkg
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
     geodl models list                models that come with the package
+    geodl spectra --help             values and classes from tables of laboratory spectra
     """
 
 
@@ -59,6 +61,7 @@ geodl.add_command(evaluate)
 geodl.add_command(sample_points)
 geodl.add_command(info)
 geodl.add_command(models)
+geodl.add_command(spectra)
 
 
 def main() -> None:

@@ -9,6 +9,10 @@ import rasterio
 from hypothesis import settings
 from rasterio.transform import from_origin
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before torch is imported: as many processes as cores, each with as many threads, stand still.
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 settings.register_profile("ci", max_examples=200, deadline=None)
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "quick")

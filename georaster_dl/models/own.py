@@ -139,6 +139,29 @@ def band_attention(plan: Plan) -> nn.Module:
     )
 
 
+@register_model(
+    options={
+        "member": "cnn1d",
+        "members": 5,
+        "spread": False,
+        "heads": None,
+        "key_dim": None,
+        "pooled": None,
+        "width": None,
+        "depth": None,
+        "token": None,
+        "dropout": None,
+        "noise": None,
+    },
+    encoders=False,
+)
+def ensemble(plan: Plan) -> nn.Module:
+    """Several networks of a pixel's spectrum, their mean, and how far apart they are."""
+    from georaster_dl.models.ensemble import ensemble_of
+
+    return ensemble_of(plan)
+
+
 def _checked(plan: Plan, **choices: tuple[str, ...]) -> dict[str, Any]:
     """Options of a network of our own; what each may be follows from its default.
 

@@ -81,8 +81,9 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     columns = np.array([i for i, _, _ in found])
     values = np.array([value for _, value, _ in found])
     names = [headers[i] for i in columns]
-    _check_order(values, names, title)
+    # First, because numbers in several units seem to go up and down.
     stated = unit or _stated({own for _, _, own in found}, names, title)
+    _check_order(values, names, title)
     known = stated or _guessed(values, title)
     repairs = (
         [] if stated else [f"{title}: the axis names no unit; by its values it is in {known}."]

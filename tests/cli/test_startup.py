@@ -35,13 +35,26 @@ COMMANDS = [
     "classify",
 ]
 
+SPECTRA = [
+    ["spectra", "--help"],
+    *(["spectra", name, "--help"] for name in ("train", "predict", "evaluate", "compare")),
+]
+
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["info", "-h"], ["--version"], [], *([name, "--help"] for name in COMMANDS)],
+    [
+        ["--help"],
+        ["info", "-h"],
+        ["--version"],
+        [],
+        *([name, "--help"] for name in COMMANDS),
+        *SPECTRA,
+    ],
 )
 def test_help_imports_nothing_heavy(tmp_path, arguments):
     heavy = {"torch", "lightning", "rasterio", "numpy", "pydantic", "geopandas", "matplotlib"}
+    heavy |= {"sklearn", "pandas"}
     assert not heavy & imported(*arguments, cwd=tmp_path)
 
 

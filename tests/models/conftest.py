@@ -1,5 +1,7 @@
 """Cards and small networks for the tests of models."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,7 @@ SMALL_DPT = {
 @pytest.fixture(autouse=True)
 def _few_threads():
     torch.manual_seed(0)
-    torch.set_num_threads(2)
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 def card_fields(**changes):

@@ -100,7 +100,7 @@ def test_too_few():
     [
         ([*map(str, EVERY_2), "1100.0"], r"repeats columns \(1100, 1100.0\)"),
         ([*map(str, EVERY_2), "2013", "1150"], r"2013 then 1150"),
-        (["1100 nm", *map(str, range(1102, 1120, 2)), "1.2 um"], "up and down"),
+        (["1100 nm", *map(str, range(1102, 1120, 2)), "1.2 um"], "mixes the units nm and um"),
         (
             ["1 um", *(f"{v} nm" for v in EVERY_2)],
             r"mixes the units nm and um \(columns 1100 nm, 1 um\)",

@@ -1,0 +1,249 @@
+"""``geodl spectra``: tables of laboratory spectra in, models, predictions and comparisons out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from georaster_dl.errors import OptionError
+
+from .options import run_options
+from .progress import Reporter
+from .running import check_suffix
+from .spectra_compare import compare
+from .spectra_options import (
+    check_plot,
+    class_column_option,
+    columns_of,
+    data_argument,
+    learning_options,
+    model_file_option,
+    overwrite_option,
+    plot_option,
+    read_table,
+    resample_option,
+    settings_of,
+    staged,
+    table_options,
+    talking,
+    target_option,
+    told,
+)
+from .spectra_scores import facts_of, words_of
+
+if TYPE_CHECKING:
+    from georaster_dl.models.card import Card
+    from georaster_dl.spectra.predictions import PredictedValues
+    from georaster_dl.spectra.scores import ClassScores
+    from georaster_dl.spectra.table import SpectraTable
+
+__all__ = ["spectra"]
+
+
+@click.group()
+def spectra() -> None:
+    """Laboratory values and classes from tables of spectra.
+
+    A table (CSV, TSV, Excel, Parquet, or an ENVI spectral library) has a column for every wavelength
+    and a row for every spectrum; all other columns are values, classes and names. Several files are
+    put side by side, row by row.
+
+    \b
+    geodl spectra compare spectra.csv --target protein
+    geodl spectra train spectra.csv --target protein --preprocess snv -o protein.safetensors
+    geodl spectra predict new.csv -m protein.safetensors -o new_protein.csv
+    geodl spectra evaluate new_protein.csv --target protein --plot protein.png
+    """
+
+
+spectra.add_command(compare)
+
+
+@spectra.command()
+@data_argument
+@target_option
+@class_column_option
+@click.option(
+    "-m",
+    "--method",
+    type=click.Choice(["cnn1d", "spectratr", "band-attention"]),
+    default="cnn1d",
+    help="Network; cnn1d by default.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@table_options
+@learning_options
+@click.option("--members", type=int, default=5, help="Networks of the ensemble; 5 by default.")
+@click.option(
+    "--quantity", default="reflectance", help="What the spectra are; reflectance by default."
+)
+@overwrite_option
+@run_options
+def train(**given: Any) -> None:
+    """Train a network on a table and test it beside PLS on rows that it never saw.
+
+    \b
+    geodl spectra train x.csv y.csv --target fat --target water -o meat.safetensors
+    geodl spectra train soils.csv --class-column type --group sample -o types.safetensors
+    """
+    check_suffix("-o", given["output"], "a model package", (".safetensors",))
+    with told(given) as report:
+        with staged(given, given["output"]) as stage:
+            table = read_table(given, report)
+            from georaster_dl.models.device import Device
+            from georaster_dl.spectra.training import train_table
+
+            report("start", {"device": Device.choose(given["device"], "fp32").name})
+            trained = train_table(
+                table,
+                stage.path(given["output"]),
+                given["method"],
+                columns_of(given, quantity=given["quantity"]),
+                settings_of(given, members=given["members"]),
+                report,
+            )
+        _warn_of(trained.card, given["output"], report)
+        report(
+            "done",
+            {
+                "outputs": [str(given["output"])],
+                "seconds": round(trained.seconds, 1),
+                "metrics": trained.card.metrics,
+            },
+        )
+    if talking(given):
+        click.echo(trained.card.training["spectra"] + f" ({trained.division.said})")
+        for name, of_methods in trained.scores.items():
+            for method, score in of_methods.items():
+                click.echo(f"{name:16} {method:16} {words_of(score)}")
+        click.echo(str(given["output"]))
+
+
+@spectra.command()
+@data_argument
+@model_file_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@table_options
+@resample_option
+@overwrite_option
+@run_options
+def predict(**given: Any) -> None:
+    """Predict values with their intervals, or classes with their probabilities.
+
+    The output has all columns of the table that are not of the spectrum, and the predictions.
+    """
+    check_suffix("-o", given["output"], "a table", (".csv",))
+    with told(given) as report:
+        with staged(given, given["output"]) as stage:
+            card, predicted = _predicted(given, report)
+            predicted.columns.to_csv(stage.path(given["output"]), index=False)
+        _warn_of(card, _model_of(given), report)
+        report("done", {"outputs": [str(given["output"])], "spectra": len(predicted)})
+    if talking(given):
+        click.echo(f"{card.predicts} of {len(predicted)} spectra")
+        click.echo(str(given["output"]))
+
+
+@spectra.command()
+@data_argument
+@model_file_option
+@target_option
+@class_column_option
+@table_options
+@resample_option
+@plot_option
+@overwrite_option
+@run_options
+def evaluate(**given: Any) -> None:
+    """Score predictions where measured values stand beside them.
+
+    DATA is what geodl spectra predict wrote, or with -m a table of spectra. Targets are those of the
+    model unless they are named.
+    """
+    check_plot(given)
+    plots = [] if given["plot"] is None else [given["plot"]]
+    with told(given) as report:
+        with staged(given, *plots) as stage:
+            found = _evaluated(given, report)
+            if plots:
+                _draw(stage.path(plots[0]), found)
+        report(
+            "done",
+            {
+                "outputs": [str(path) for path in plots],
+                "scores": {key: facts_of(one) for key, one in found.items()},
+            },
+        )
+    if talking(given):
+        for name, one in found.items():
+            click.echo(f"{name:16} {words_of(one)}")
+        for path in plots:
+            click.echo(str(path))
+
+
+def _model_of(given: Mapping[str, Any]) -> Path:
+    if given["model"] is None:
+        raise OptionError("No model is named; give -m MODEL, one that geodl spectra train made.")
+    model: Path = given["model"]
+    return model
+
+
+def _predicted(given: Mapping[str, Any], report: Reporter) -> tuple[Card, SpectraTable]:
+    from georaster_dl.spectra.package import load_network
+    from georaster_dl.spectra.predictions import predicted_table
+
+    card, network = load_network(_model_of(given))
+    table = read_table(given, report)
+    predicted = predicted_table(card, network, table, resample=given["resample"])
+    for repair in predicted.repairs[len(table.repairs) :]:
+        report("warning", {"message": repair})
+    return card, predicted
+
+
+def _warn_of(card: Card, model: Path, report: Reporter) -> None:
+    if card.caution:
+        report("warning", {"message": f"{model.stem}: {card.caution}"})
+
+
+def _evaluated(
+    given: Mapping[str, Any], report: Reporter
+) -> Mapping[str, PredictedValues | ClassScores]:
+    from georaster_dl.spectra.predictions import (
+        predicted_classes,
+        predicted_values,
+        read_predictions,
+    )
+
+    names = given["targets"]
+    if given["model"] is not None:
+        card, table = _predicted(given, report)
+        names = names or [target.name for target in card.targets]
+    elif len(given["data"]) == 1:
+        table = read_predictions(given["data"][0])
+    else:
+        raise OptionError(
+            f"Got {len(given['data'])} tables without a model; give the one that geodl spectra predict "
+            f"wrote, or name a model (-m) to predict them with."
+        )
+    if given["class_column"] is not None and given["targets"]:
+        raise OptionError("Both --target and --class-column are named; score one after the other.")
+    if given["class_column"] is not None:
+        return {given["class_column"]: predicted_classes(table, given["class_column"])}
+    if not names:
+        raise OptionError("Nothing to score is named; give --target NAME or --class-column NAME.")
+    return {one.name: one for one in predicted_values(table, names)}
+
+
+def _draw(path: Path, found: Mapping[str, Any]) -> None:
+    from georaster_dl.spectra.plots import Panel, plot_values
+
+    plot_values(
+        path,
+        [
+            Panel(name, one.measured, one.predicted, one.lower, one.upper)
+            for name, one in found.items()
+        ],
+    )

@@ -1,0 +1,100 @@
+"""``geodl spectra compare``: all methods on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import run_options
+from .progress import Reporter
+from .running import check_suffix
+from .spectra_options import (
+    check_plot,
+    class_column_option,
+    columns_of,
+    data_argument,
+    learning_options,
+    overwrite_option,
+    plot_option,
+    read_table,
+    settings_of,
+    staged,
+    table_options,
+    talking,
+    target_option,
+    told,
+)
+from .spectra_scores import line_of
+
+if TYPE_CHECKING:
+    from georaster_dl.io.staging import Staging
+
+__all__ = ["compare"]
+
+_METHODS = "pls,lwplsr,svm,rf,cnn1d,spectratr,band-attention"
+
+
+@click.command()
+@data_argument
+@target_option
+@class_column_option
+@click.option("--methods", default=_METHODS, help=f"Of {_METHODS}; all by default.")
+@click.option("--folds", type=int, default=5, help="Of cross-validation; 5 by default.")
+@click.option("--seeds", type=int, default=5, help="Runs of each method; 5 by default.")
+@table_options
+@learning_options
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Table of scores, CSV.")
+@plot_option
+@overwrite_option
+@run_options
+def compare(**given: Any) -> None:
+    """Compare networks and the methods of chemometrics on the same rows.
+
+    A difference between two methods counts where it is larger than their spread over the seeds.
+    """
+    check_suffix("-o", given["output"], "a table", (".csv",))
+    check_plot(given)
+    outputs = [path for path in (given["output"], given["plot"]) if path is not None]
+    with told(given) as report:
+        with staged(given, *outputs) as stage:
+            rows = _compared(given, report, stage)
+        report("done", {"outputs": [str(path) for path in outputs], "methods": rows})
+    if talking(given):
+        for row in rows:
+            click.echo(line_of(row))
+        for path in outputs:
+            click.echo(str(path))
+
+
+def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    from georaster_dl.spectra.comparison import compare as run
+    from georaster_dl.spectra.comparison import summary
+    from georaster_dl.spectra.plots import Panel, plot_values
+
+    def tell(event: str, facts: Mapping[str, Any]) -> None:
+        report(event, facts)
+        if event == "run" and talking(given):
+            click.echo(f"{facts['method']}, seed {facts['seed']}", err=True)
+
+    table = read_table(given, report)
+    found = run(
+        table,
+        columns_of(given),
+        given["methods"].split(","),
+        settings_of(given),
+        n_folds=given["folds"],
+        n_seeds=given["seeds"],
+        report=tell,
+    )
+    rows = summary(found)
+    if given["output"] is not None:
+        pd.DataFrame(rows).to_csv(stage.path(given["output"]), index=False)
+    if given["plot"] is not None:
+        panels = [Panel(one.method, one.measured, one.predicted) for one in found]
+        plot_values(stage.path(given["plot"]), panels)
+    return rows

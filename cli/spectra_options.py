@@ -1,0 +1,163 @@
+"""What the commands of ``geodl spectra`` have in common: options, and how a table is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from georaster_dl.errors import OptionError
+
+from .progress import Reporter, end_with_parent, reporting
+from .running import check_suffix
+
+if TYPE_CHECKING:
+    from georaster_dl.io.staging import Staging
+    from georaster_dl.spectra.methods import Settings
+    from georaster_dl.spectra.table import SpectraTable
+    from georaster_dl.spectra.training import TableOptions
+
+__all__ = [
+    "check_plot",
+    "class_column_option",
+    "columns_of",
+    "data_argument",
+    "learning_options",
+    "model_file_option",
+    "overwrite_option",
+    "plot_option",
+    "read_table",
+    "resample_option",
+    "settings_of",
+    "staged",
+    "table_options",
+    "talking",
+    "target_option",
+    "told",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _applied(options: list[Any]) -> Callable[[F], F]:
+    def apply(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return apply
+
+
+data_argument = click.argument(
+    "data", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DATA..."
+)
+target_option = click.option("--target", "targets", multiple=True, help="Column of values.")
+class_column_option = click.option("--class-column", help="Column of classes, instead of values.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+plot_option = click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="PNG of predicted against measured values.",
+)
+model_file_option = click.option(
+    "-m", "--model", type=click.Path(path_type=Path), help="Model that geodl spectra train made."
+)
+resample_option = click.option(
+    "--resample",
+    is_flag=True,
+    help="Bring spectra of another instrument to the model's wavelengths.",
+)
+table_options = _applied(
+    [
+        click.option(
+            "--unit",
+            type=click.Choice(["nm", "um", "cm-1"]),
+            help="Of the wavelengths, where the header does not say.",
+        ),
+        click.option("--id-column", help="Column that joins the rows of several files."),
+        click.option("--drop-missing", is_flag=True, help="Leave spectra with gaps out."),
+    ]
+)
+learning_options = _applied(
+    [
+        click.option(
+            "--preprocess",
+            default="none",
+            metavar="STEPS",
+            help="Treatment of spectra, for example 'snv,savgol(15,2,1)'.",
+        ),
+        click.option(
+            "--split-column",
+            help="Column that says which rows train, choose and test; by chance otherwise.",
+        ),
+        click.option("--group", help="Column of samples, whose spectra stay together."),
+        click.option("--epochs", type=int, help="Most epochs of a network."),
+        click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N."),
+        click.option("--seed", type=int, default=0, help="Of everything random."),
+    ]
+)
+
+
+@contextmanager
+def told(given: Mapping[str, Any]) -> Iterator[Reporter]:
+    """The reporter that ``run_options`` ask for, for the length of the block."""
+    if given["parent_pipe"]:
+        end_with_parent()
+    style: Any = "json" if given["progress"] == "json" else "quiet" if given["quiet"] else "bar"
+    with reporting(style) as report:
+        yield report
+
+
+@contextmanager
+def staged(given: Mapping[str, Any], *outputs: Path) -> Iterator[Staging]:
+    """All outputs of a command, which may have none, or none of them."""
+    from georaster_dl.io.staging import Staging
+
+    inputs = [*given["data"], *([given["model"]] if given.get("model") else [])]
+    staging = Staging(*outputs, overwrite=given["overwrite"], protect=inputs)
+    with staging if outputs else nullcontext():
+        yield staging
+
+
+def check_plot(given: Mapping[str, Any]) -> None:
+    """Refuse a plot that is no PNG, or of classes."""
+    check_suffix("--plot", given["plot"], "a picture", (".png",))
+    if given["plot"] is not None and given["class_column"] is not None:
+        raise OptionError(
+            "--plot draws predicted against measured values; leave it out for classes."
+        )
+
+
+def talking(given: Mapping[str, Any]) -> bool:
+    """Whether people read what is printed."""
+    return given["progress"] == "bar" and not given["quiet"]
+
+
+def read_table(given: Mapping[str, Any], report: Reporter) -> SpectraTable:
+    """Read the table, and say what was repaired."""
+    from georaster_dl.spectra.table import SpectraOptions, read_spectra
+
+    options = SpectraOptions(given["unit"], given["id_column"], given["drop_missing"])
+    table = read_spectra(given["data"], options)
+    for repair in table.repairs:
+        report("warning", {"message": repair})
+    return table
+
+
+def columns_of(given: Mapping[str, Any], **more: Any) -> TableOptions:
+    """What is learnt, and how rows are divided."""
+    from georaster_dl.spectra.training import TableOptions
+
+    names = ("class_column", "split_column", "group")
+    return TableOptions(given["targets"], **{name: given[name] for name in names}, **more)
+
+
+def settings_of(given: Mapping[str, Any], **more: Any) -> Settings:
+    """How the methods are set."""
+    from georaster_dl.spectra.methods import Settings
+
+    names = ("epochs", "device", "seed")
+    return Settings(given["preprocess"], **{name: given[name] for name in names}, **more)

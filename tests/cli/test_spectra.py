@@ -1,0 +1,242 @@
+"""``geodl spectra`` from table to model, predictions, scores and comparison."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from georaster_dl.models.package import read_card
+from georaster_dl.spectra.scores import ValueScores
+from tests.spectra.made import chemistry
+
+QUICK = ("--members", 2, "--epochs", 4)
+BANDS = 24
+
+
+def made(n=80, **columns):
+    spectra, values = chemistry(n, BANDS, targets=2)
+    frame = pd.DataFrame(spectra, columns=[f"{1000 + 20 * i} nm" for i in range(BANDS)])
+    frame["fat"], frame["water"] = values.T
+    frame["kind"] = np.where(values[:, 0] > 0.5, "rich", "poor")
+    return frame.assign(**columns)
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "meat.csv"
+    made().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def values_model(geodl, table, tmp_path):
+    path = tmp_path / "fat.safetensors"
+    assert geodl("spectra", "train", table, "--target", "fat", "-o", path, *QUICK).code == 0
+    return path
+
+
+def test_from_table_to_scores(geodl, table, tmp_path):
+    trained = geodl(
+        "spectra", "train", table, "--target", "fat", "--target", "water", "-o", "m.safetensors",
+        "--preprocess", "snv,savgol(5,2,1)", *QUICK,
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    lines = trained.out.splitlines()
+    assert lines[0].startswith(
+        "51 learnt from, 13 chose the epoch, 13 set the intervals, 16 tested"
+    )
+    assert [line.split()[:3] for line in lines[1:5]] == [
+        [name, method, "RMSEP"] for name in ("fat", "water") for method in ("cnn1d", "pls")
+    ]
+    assert lines[5] == "m.safetensors"
+    assert "m: Rows were divided by chance" in trained.err
+    card = read_card(tmp_path / "m.safetensors")
+    assert card.treatment.steps == "snv,savgol(5,2,1)"
+    assert card.architecture.options["members"] == 2
+
+    predicted = geodl("spectra", "predict", table, "-m", "m.safetensors", "-o", "p.csv")
+    assert predicted.code == 0, predicted.err
+    frame = pd.read_csv(tmp_path / "p.csv")
+    assert list(frame) == [
+        *("fat", "water", "kind"),
+        *(
+            f"{name}_{what}"
+            for name in ("fat", "water")
+            for what in ("predicted", "lower", "upper")
+        ),
+    ]
+    assert (frame["fat_lower"] < frame["fat_predicted"]).all()
+
+    scored = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--plot", "p.png")
+    assert scored.code == 0, scored.err
+    rmsep = ValueScores.of(frame["fat_predicted"].to_numpy(), frame["fat"].to_numpy()).rmsep
+    assert scored.out.startswith(f"fat              RMSEP {rmsep:.4g}  SEP ")
+    assert "within intervals" in scored.out
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    at_once = geodl("spectra", "evaluate", table, "-m", "m.safetensors", "--target", "fat")
+    assert at_once.out.splitlines()[0] == scored.out.splitlines()[0]
+    both = geodl("spectra", "evaluate", table, "-m", "m.safetensors")
+    assert [line.split()[0] for line in both.out.splitlines()] == ["fat", "water"]
+
+
+def test_classes(geodl, table, tmp_path):
+    trained = geodl(
+        "spectra", "train", table, "--class-column", "kind", "-o", "k.safetensors", "-m",
+        "band-attention", *QUICK, "--progress", "json",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    assert trained.events[0]["event"] == "start"
+    done = trained.events[-1]
+    assert done["outputs"] == ["k.safetensors"]
+    assert set(done["metrics"]) == {"OA, test", "balanced accuracy, test", "macro F1, test"}
+    assert geodl("spectra", "predict", table, "-m", "k.safetensors", "-o", "p.csv").code == 0
+    frame = pd.read_csv(tmp_path / "p.csv")
+    assert list(frame)[3:] == ["class_predicted", "probability", "p_poor", "p_rich"]
+    scored = geodl("spectra", "evaluate", "p.csv", "--class-column", "kind")
+    share = (frame["kind"] == frame["class_predicted"]).mean()
+    assert scored.out.startswith(f"kind             OA {share:.4g}")
+
+
+def test_compare(geodl, table, tmp_path):
+    ended = geodl(
+        "spectra", "compare", table, "--target", "fat", "--methods", "pls, cnn1d", "--folds", 3,
+        "--seeds", 2, "--epochs", 2, "-o", "c.csv", "--plot", "c.png",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    pls, cnn = ended.out.splitlines()[:2]
+    assert pls.startswith("pls              RMSEP ")
+    assert " ± " in cnn
+    frame = pd.read_csv(tmp_path / "c.csv")
+    assert list(frame["method"]) == ["pls", "cnn1d"]
+    assert (frame[["rmsep", "rmsep_sd", "r2", "rpd"]].notna()).all(axis=None)
+    assert (tmp_path / "c.png").exists()
+    quiet = geodl(
+        "spectra", "compare", table, "--class-column", "kind", "--methods", "pls", "--seeds", 1,
+        "--quiet",
+    )  # fmt: skip
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+
+
+def test_scores_without_a_meaning(geodl, tmp_path):
+    """One pair has an error, but no spread; JSON has no NaN."""
+    (tmp_path / "p.csv").write_text("fat,fat_predicted\n1.5,2\n,3\n")
+    ended = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--progress", "json")
+    scores = ended.events[-1]["scores"]["fat"]
+    assert (scores["rmsep"], scores["n"], scores["r2"], scores["rpd"]) == (0.5, 1, None, None)
+    said = geodl("spectra", "evaluate", "p.csv", "--target", "fat").out
+    assert said == "fat              RMSEP 0.5  bias 0.5  n 1\n"
+
+
+def test_the_same_seed_gives_the_same_model(geodl, table, tmp_path):
+    for name in ("a", "b"):
+        output = f"{name}/m.safetensors"
+        (tmp_path / name).mkdir()
+        arguments = ("--target", "fat", "-o", output, *QUICK, "--seed", 3, "--quiet")
+        assert geodl("spectra", "train", table, *arguments).code == 0
+    a, b = ((tmp_path / name / "m.safetensors").read_bytes() for name in "ab")
+    assert a == b
+
+
+def test_other_wavelengths(geodl, refused, values_model, tmp_path):
+    frame = made()
+    axis = {name: f"{float(name[:-3]) + 3:g} nm" for name in frame.columns[:BANDS]}
+    frame.rename(columns=axis).to_csv(tmp_path / "other.csv", index=False)
+    said = refused("spectra", "predict", "other.csv", "-m", values_model, "-o", "p.csv")
+    assert "24 wavelengths from 1000 to 1460 nm are needed" in said
+    assert "ask for resampling" in said
+    outside = refused(
+        "spectra", "predict", "other.csv", "-m", values_model, "-o", "p.csv", "--resample"
+    )
+    assert "nothing is extrapolated" in outside
+    wider = frame.iloc[:, :BANDS].set_axis([f"{990 + 22 * i} nm" for i in range(BANDS)], axis=1)
+    wider.assign(fat=frame["fat"]).to_csv(tmp_path / "wider.csv", index=False)
+    ended = geodl(
+        "spectra", "predict", "wider.csv", "-m", values_model, "-o", "p.csv", "--resample"
+    )
+    assert ended.code == 0, ended.err
+    assert "spectra were resampled from 24 wavelengths" in ended.err
+
+
+def test_every_repair_is_printed(geodl, tmp_path):
+    frame = made()
+    values = frame[["fat"]]
+    frame = frame.iloc[:, BANDS - 1 :: -1].rename(columns=lambda name: name[:-3])
+    frame.iloc[4, 7] = np.nan
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    values.to_csv(tmp_path / "y.csv", index=False)
+    ended = geodl(
+        "spectra", "train", "x.csv", "y.csv", "--target", "fat", "-o", "m.safetensors",
+        "--drop-missing", *QUICK,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    for repair in (
+        "the axis names no unit; by its values it is in nm",
+        "the axis ran down in wavelength and was turned round",
+        "its rows were taken for those of x.csv, in order",
+        "1 of 80 spectra have gaps and were left out (rows 6)",
+    ):
+        assert f"{repair}" in ended.err, repair
+
+
+def _text(frame):
+    return frame.astype({"1000 nm": object}).replace({"1000 nm": {frame.iloc[3, 0]: "low"}})
+
+
+def _gap(frame):
+    frame.iloc[4, 7] = np.nan
+    return frame
+
+
+BAD = {
+    "missing target": (lambda f: f, ["--target", "fatt"], "no column 'fatt' (did you mean 'fat'"),
+    "text in numbers": (_text, ["--target", "fat"], "holds the text 'low' in row 5"),
+    "text in the target": (lambda f: f, ["--target", "kind"], "Column 'kind' of t holds the text"),
+    "axis up and down": (
+        lambda f: f.rename(columns={"1100 nm": "1300.5 nm"}), ["--target", "fat"],
+        "goes up and down (1300.5 nm then 1120 nm)",
+    ),
+    "two units": (
+        lambda f: f.rename(columns={"1460 nm": "1.46 um"}), ["--target", "fat"],
+        "mixes the units nm and um",
+    ),
+    "gaps": (_gap, ["--target", "fat"], "has gaps in 1 of 80 spectra (rows 6)"),
+    "constant target": (
+        lambda f: f.assign(fat=2.5), ["--target", "fat"], "is the same in all 80 rows"
+    ),
+    "few rows": (lambda f: f.head(9), ["--target", "fat"], "has 9 spectra whose value is known"),
+    "no target": (lambda f: f, [], "Give either --target (values) or --class-column"),
+    "no treatment": (
+        lambda f: f, ["--target", "fat", "--preprocess", "snw"], "did you mean 'snv'"
+    ),
+    "no split": (
+        lambda f: f, ["--target", "fat", "--split-column", "kind"], "does not say which rows test"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "arguments", "message"), BAD.values(), ids=BAD)
+def test_bad_tables(refused, tmp_path, change, arguments, message):
+    change(made()).to_csv(tmp_path / "t.csv", index=False)
+    assert message in refused("spectra", "train", "t.csv", *arguments, "-o", "m.safetensors")
+
+
+def test_bad_commands(refused, table, values_model):
+    train = ("spectra", "train", table, "--target", "fat", "-o")
+    assert "end it in .safetensors" in refused(*train, "m.pt")
+    assert "exists already" in refused(*train, values_model)
+    compare = ("spectra", "compare", table)
+    assert "did you mean 'pls'" in refused(*compare, "--target", "fat", "--methods", "plss")
+    assert "leave it out for classes" in refused(
+        *compare, "--class-column", "kind", "--plot", "c.png"
+    )
+    evaluate = ("spectra", "evaluate", table)
+    assert "no column 'fat_predicted'" in refused(*evaluate, "--target", "fat")
+    both = refused(*evaluate, "--target", "fat", "--class-column", "kind")
+    assert "score one after the other" in both
+    assert "Nothing to score is named" in refused(*evaluate)
+    assert "Got 2 tables without a model" in refused(*evaluate, table, "--target", "fat")
+    assert "No model is named" in refused("spectra", "predict", table, "-o", "p.csv")
+
+
+def test_a_model_of_scenes_is_refused(refused, table, model):
+    said = refused("spectra", "predict", table, "-m", model, "-o", "p.csv")
+    assert "architecture unet, which is none of tables of spectra" in said

@@ -1,0 +1,200 @@
+"""From a table to a package with figures, intervals and a caution; and comparisons."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from georaster_dl.errors import OptionError
+from georaster_dl.spectra import comparison, training
+from georaster_dl.spectra.comparison import compare, summary
+from georaster_dl.spectra.methods import METHODS, Rows, Settings, fit_method, known_method
+from georaster_dl.spectra.package import load_network
+from georaster_dl.spectra.plots import Panel, plot_values
+from georaster_dl.spectra.predictions import predicted_classes, predicted_table, predicted_values
+from georaster_dl.spectra.scores import ValueScores
+from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.spectra.training import TableOptions, train_table
+from tests.spectra.made import chemistry
+
+QUICK = Settings(members=2, epochs=15)
+
+
+def _silent(_event, _facts):
+    pass
+
+
+def _table(n=160, *, seed=0, **columns):
+    spectra, values = chemistry(n, 40, targets=2, seed=seed)
+    named = {
+        "fat": values[:, 0],
+        "water": values[:, 1],
+        "kind": np.where(values[:, 0] > 0.5, "rich", "poor"),
+    }
+    frame = pd.DataFrame(named | columns)
+    return SpectraTable("meat", np.linspace(1000, 1390, 40), spectra, frame)
+
+
+def test_values(tmp_path):
+    table, told = _table(), []
+    table.columns.loc[:4, "fat"] = np.nan
+    table.columns.loc[2:9, "water"] = np.nan
+    path = tmp_path / "meat.safetensors"
+    options = TableOptions(("fat", "water"), quantity="absorbance")
+    trained = train_table(table, path, "cnn1d", options, QUICK, lambda *event: told.append(event))
+    card, network = load_network(path)
+    assert card == trained.card
+    assert card.quantity == "absorbance"
+    assert ("warning", {"message": "meat: 3 of 160 rows without a target."}) in told
+    assert [facts["done"] for event, facts in told if event == "progress"][-1] == 30
+    test = trained.division.test
+    for i, name in enumerate(options.targets):
+        predicted = network.predict(table.spectra[test])[:, i]
+        found = ValueScores.of(predicted, table.target(name)[test])
+        assert trained.scores[name]["cnn1d"] == found
+        assert card.metrics[f"RMSEP {name}, test"] == pytest.approx(found.rmsep, abs=1e-6)
+        assert np.isfinite(trained.scores[name]["pls"].rmsep)
+        assert card.targets[i].interval.factor > 0
+    assert "by chance" in card.caution
+    assert "spectra that also chose the epoch" in card.caution
+    assert card.training["spectra"].endswith("32 tested")
+
+
+def test_intervals_hold_on_fresh_spectra(tmp_path):
+    """With spectra spared for them; 0.9 are promised, of 400 fresh ones some sampling is left."""
+    path = tmp_path / "m.safetensors"
+    trained = train_table(_table(700), path, "cnn1d", TableOptions(("fat",)), QUICK, _silent)
+    assert "56 spectra that nothing else was learnt from" in trained.card.caution
+    fresh = predicted_table(*load_network(path), _table(400, seed=9))
+    (found,) = predicted_values(fresh, ["fat"])
+    assert 0.83 < found.within < 0.97
+
+
+def test_classes(tmp_path):
+    path, table = tmp_path / "m.safetensors", _table()
+    options = TableOptions(class_column="kind")
+    trained = train_table(table, path, "band-attention", options, QUICK, _silent)
+    scores = trained.scores["kind"]["band-attention"]
+    assert trained.card.metrics["OA, test"] == pytest.approx(scores.accuracy, abs=1e-6)
+    assert "ntervals" not in trained.card.caution + trained.card.training["spectra"]
+    predicted = predicted_table(*load_network(path), table)
+    shares = predicted.columns[["p_poor", "p_rich"]].to_numpy()
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_allclose(predicted.columns["probability"], shares.max(axis=1))
+    assert predicted_classes(predicted, "kind").n == 160
+
+
+def test_few_spectra_have_no_interval(tmp_path):
+    options = TableOptions(("fat",))
+    trained = train_table(_table(30), tmp_path / "m.safetensors", "cnn1d", options, QUICK, _silent)
+    assert trained.card.targets[0].interval is None
+    assert "Too few spectra were left to say how wide intervals are." in trained.card.caution
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (TableOptions(("fatt",)), "no column 'fatt'.*did you mean 'fat'"),
+        (TableOptions(("kind",)), "holds the text"),
+        (TableOptions(("same",)), "'same' of meat is the same in all 160 rows"),
+        (TableOptions(class_column="same"), "is the same in all 160 rows"),
+        (TableOptions(), "Give either --target"),
+        (TableOptions(("fat",), "kind"), "one of them"),
+    ],
+)
+def test_what_cannot_be_learnt(tmp_path, options, message):
+    with pytest.raises(OptionError, match=message):
+        train_table(_table(same=3.0), tmp_path / "m.safetensors", "cnn1d", options, QUICK, _silent)
+
+
+def test_every_method_has_one_door():
+    assert [known_method(f" {name} ") for name in METHODS] == list(METHODS)
+    assert known_method("band_attention") == "band-attention"
+    with pytest.raises(OptionError, match="did you mean 'cnn1d'"):
+        known_method("cnn")
+    spectra, values = chemistry(40)
+    held = np.arange(40) < 8
+    for target in (values[:, 0], np.where(values[:, 0] > 0.5, "a", "b").astype(object)):
+        rows = Rows(spectra, target, np.linspace(400, 900, 60), None, held)
+        for name in ("pls", "spectratr"):
+            fitted = fit_method(name, rows, Settings("snv", epochs=1))
+            assert fitted.predict(spectra[:3]).shape == (3,)
+
+
+def test_out_of_fold(monkeypatch):
+    """Every known row is tested once by a model that never saw its sample."""
+    seen = []
+
+    def recorded(name, rows, settings):
+        seen.append(set(rows.groups))
+        return fit_method(name, rows, settings)
+
+    monkeypatch.setattr(comparison, "fit_method", recorded)
+    table = _table(60, sample=np.repeat(np.arange(20), 3))
+    table.columns.loc[0, "fat"] = np.nan
+    found = compare(
+        table, TableOptions(("fat",), group="sample"), ["pls", "cnn1d"],
+        Settings(epochs=1), n_folds=4, n_seeds=2, report=_silent,
+    )  # fmt: skip
+    assert [one.method for one in found] == ["pls", "cnn1d"]
+    assert len(seen) == 2 * 2 * 4
+    assert all(len(samples) == 15 for samples in seen)
+    for one in found:
+        assert len(one.scores) == 2
+        assert one.scores[0] == ValueScores.of(one.predicted, one.measured)
+        assert sorted(one.measured) == sorted(table.target("fat")[1:])
+    rows = summary(found)
+    pair = [score.rmsep for score in found[1].scores]
+    assert rows[1]["rmsep"] == pytest.approx(np.mean(pair))
+    assert rows[1]["rmsep_sd"] == pytest.approx(np.std(pair, ddof=1))
+    assert rows[0]["n"] == 59
+
+
+def test_on_a_split_column():
+    table = _table(60, typ=["train"] * 40 + ["test"] * 20)
+    (found,) = compare(
+        table, TableOptions(class_column="kind", split_column="typ"), ["cnn1d"],
+        Settings(epochs=1), n_folds=5, n_seeds=1, report=_silent,
+    )  # fmt: skip
+    assert list(found.measured) == list(table.classes("kind")[40:])
+    row = summary([found])[0]
+    assert row["accuracy"] == found.scores[0].accuracy
+    assert row["accuracy_sd"] is None
+
+
+def test_one_target_at_a_time():
+    with pytest.raises(OptionError, match="by one target.*got 2 targets"):
+        compare(
+            _table(), TableOptions(("fat", "water")), ["pls"], QUICK,
+            n_folds=5, n_seeds=1, report=_silent,
+        )  # fmt: skip
+
+
+def test_predictions_are_not_written_over(tmp_path):
+    path, table = tmp_path / "m.safetensors", _table(30, fat_predicted=1.0)
+    train_table(table, path, "cnn1d", TableOptions(("fat",)), QUICK, _silent)
+    with pytest.raises(OptionError, match=r"has columns already .* \(fat_predicted\)"):
+        predicted_table(*load_network(path), table)
+
+
+def test_plot(tmp_path):
+    from matplotlib.image import imread
+
+    values = np.array([1.0, 2.0, np.nan, 4.0])
+    panels = [Panel("a", values, values), *[Panel("b", values, values, values, values + 1)] * 3]
+    plot_values(tmp_path / "p.png", panels)
+    assert imread(tmp_path / "p.png").shape[:2] == (1008, 1512)
+
+
+def test_baseline_learns_from_the_calibration_rows_too(monkeypatch, tmp_path):
+    lengths = []
+
+    def recorded(name, rows, settings):
+        lengths.append(len(rows.spectra))
+        return fit_method(name, rows, settings)
+
+    monkeypatch.setattr(training, "fit_method", recorded)
+    quick = Settings(epochs=1)
+    train_table(
+        _table(500), tmp_path / "m.safetensors", "cnn1d", TableOptions(("fat",)), quick, _silent
+    )
+    assert lengths == [400]
