@@ -29,7 +29,6 @@ Mask = npt.NDArray[np.bool_]
 Sample = tuple[Float, Target]
 
 _DRAWS = 10
-_FEWEST_DRAWS = 32  # of an autoencoder's disturbed windows
 
 
 class TrainingPatches(Dataset[Sample]):
@@ -96,6 +95,7 @@ class EvaluationPatches(Dataset[Sample]):
     Parameters
     ----------
     corruption : as for ``TrainingPatches``; what it draws follows from ``seed`` and the number.
+    fewest : disturbed windows there should be; few windows come several times, disturbed anew.
     """
 
     def __init__(
@@ -106,12 +106,13 @@ class EvaluationPatches(Dataset[Sample]):
         *,
         seed: int = 0,
         corruption: Corruption | None = None,
+        fewest: int = 1,
     ) -> None:
         self._reader = reader
         self._windows = list(windows)
         if corruption is not None:
             # A draw is of whole bands; the figures of few windows would hang on which these were.
-            self._windows *= -(-_FEWEST_DRAWS // len(self._windows))
+            self._windows *= -(-fewest // len(self._windows))
         self._scaling = scaling
         self._seed = seed
         self._corruption = corruption

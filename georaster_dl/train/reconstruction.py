@@ -26,6 +26,8 @@ from georaster_dl.train.windows import WindowReader
 
 __all__ = ["reconstruction_caution", "reconstruction_metrics"]
 
+_DRAWS = 32  # of disturbed windows, over which the figures are taken
+
 Image = npt.NDArray[np.float32]
 Method = Callable[[Image], Image]
 
@@ -56,6 +58,7 @@ def reconstruction_metrics(
         scaling,
         seed=plan.config.seed,
         corruption=plan.corruption,
+        fewest=_DRAWS,
     )
     for number in range(len(patches)):
         given, target = patches[number]

@@ -31,6 +31,7 @@ from georaster_dl.train.windows import WindowReader
 __all__ = ["Setup", "check_network"]
 
 _VALIDATION_WINDOWS = 256  # of an epoch's validation; the test part is measured whole
+_VALIDATION_DRAWS = 4  # at least, of disturbed windows
 
 
 def check_network(config: TrainConfig) -> int | None:
@@ -153,7 +154,12 @@ class Setup:
             chosen = np.random.default_rng(self._config.seed).permutation(len(windows))
             windows = [windows[i] for i in sorted(chosen[:_VALIDATION_WINDOWS])]
         patches = EvaluationPatches(
-            reader, windows, self.scaling, seed=self._config.seed, corruption=plan.corruption
+            reader,
+            windows,
+            self.scaling,
+            seed=self._config.seed,
+            corruption=plan.corruption,
+            fewest=_VALIDATION_DRAWS,
         )
         return self._loader(patches, max(1, self._config.training.batch // 4))
 
