@@ -28,6 +28,7 @@ from georaster_dl.train.patches import (
     patch_side,
     patches_per_epoch,
 )
+from georaster_dl.train.settle import with_code
 from georaster_dl.train.store import StoredGround, StoreFolder, keep_classes
 
 __all__ = ["TrainingPlan", "make_training_plan"]
@@ -155,6 +156,7 @@ def make_training_plan(
         When scenes or labels cannot be used, or leave nothing to train or validate on.
     """
     grounds = open_grounds(pairs, config)
+    config = with_code(config, len(grounds[0].scene.planes))
     patch = patch_side(grounds, config) if centred is None else centred_side(centred, config)
     # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.
     reach = max(_EVALUATION_SIDE, 2 * patch)

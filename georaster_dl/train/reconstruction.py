@@ -75,8 +75,8 @@ def reconstruction_metrics(
 def reconstruction_caution(plan: TrainingPlan, metrics: Mapping[str, float]) -> str:
     """What to keep in mind of an autoencoder that was so measured; empty where it is sound."""
     said = []
-    width = _code_width(plan)
-    if width is not None and width >= len(plan.bands):
+    width = plan.config.model.options.get("code")
+    if isinstance(width, int) and width >= len(plan.bands):
         said.append(
             f"Its code has {width} features for {len(plan.bands)} bands, so it can copy them: a smaller "
             f"code compresses (model.options)."

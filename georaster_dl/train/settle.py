@@ -9,7 +9,7 @@ from georaster_dl.models.package import find_model, read_card
 from georaster_dl.models.registry import describe_model
 from georaster_dl.train.config import FRESH_RATE, LabelsSection, TrainConfig
 
-__all__ = ["NO_PACKAGE", "settled"]
+__all__ = ["NO_PACKAGE", "settled", "with_code"]
 
 NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
 _AUTOENCODER = "conv_autoencoder"
@@ -89,3 +89,12 @@ def _with_options(config: TrainConfig) -> TrainConfig:
         return config
     _, known = describe_model(model.architecture)
     return config if model.options.keys() <= known.keys() else config.updated({"model.options": {}})
+
+
+def with_code(config: TrainConfig, bands: int) -> TrainConfig:
+    """The settings with a code of half as many features as bands, where the usual one could copy them."""
+    model = config.model
+    usual = describe_model(model.architecture)[1].get("code")
+    if config.task != "autoencoder" or usual is None or "code" in model.options or usual < bands:
+        return config
+    return config.updated({"model.options": {**model.options, "code": max(bands // 2, 1)}})

@@ -18,7 +18,7 @@ from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import make_training_plan
 from georaster_dl.train.reconstruction import principal_axes, reconstruction_metrics
 from georaster_dl.train.scaling import Scaling
-from georaster_dl.train.settle import settled
+from georaster_dl.train.settle import settled, with_code
 from georaster_dl.train.setup import Setup
 from georaster_dl.train.store import StoreFolder
 from georaster_dl.train.windows import WindowReader
@@ -142,6 +142,15 @@ def test_the_network_where_none_is_named(fields, architecture):
     model = settled(TrainConfig.of({"task": "autoencoder", **fields})).model
     assert model.architecture == architecture
     assert (model.options == {}) == (architecture != "unet")
+
+
+@pytest.mark.parametrize(("bands", "code"), [(200, None), (20, 10), (13, 6), (1, 1)])
+def test_a_dense_code_is_narrower_than_the_bands(bands, code):
+    config = TrainConfig.of({"task": "autoencoder", "model": {"architecture": "dense_autoencoder"}})
+    assert with_code(settled(config), bands).model.options.get("code") == code
+    stated = config.updated({"model.options": {"code": 30}})
+    assert with_code(settled(stated), bands).model.options == {"code": 30}
+    assert with_code(settled(TrainConfig.of({"task": "autoencoder"})), bands).model.options == {}
 
 
 def test_an_autoencoder_that_is_not_worth_its_time_says_so(scene, config, tmp_path):
