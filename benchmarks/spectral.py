@@ -63,14 +63,14 @@ def lwplsr() -> None:
     print(f"{500 / (time.perf_counter() - begun):.0f} spectra/s")
 
 
-def one_set(folder: Path, name: str, seeds: int) -> None:
+def one_set(folder: Path, name: str, methods: list[str], seeds: int) -> None:
     """Print mean and spread of R2 and RMSEP of every method."""
     chosen = SETS[name]
     table = read_spectra([folder / file for file in chosen.files])
     options = TableOptions(targets=(chosen.target,), split_column=chosen.split)
     settings = Settings(preprocessing=chosen.treatment)
     for found in compare(
-        table, options, METHODS, settings, n_folds=5, n_seeds=seeds, report=lambda *_: None
+        table, options, methods, settings, n_folds=5, n_seeds=seeds, report=lambda *_: None
     ):
         r2, rmsep = (np.array([getattr(s, key) for s in found.scores]) for key in ("r2", "rmsep"))
         spread = r2.std(ddof=1) if seeds > 1 else np.nan
@@ -86,13 +86,14 @@ def main() -> None:
     parser.add_argument("what", choices=["lwplsr", "compare"])
     parser.add_argument("data", type=Path, nargs="?", help="folder of the tables")
     parser.add_argument("sets", nargs="*", help=f"some of {', '.join(SETS)}; all by default")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     if given.what == "lwplsr":
         lwplsr()
         return
     for name in given.sets or SETS:
-        one_set(given.data, name, given.seeds)
+        one_set(given.data, name, given.methods, given.seeds)
 
 
 if __name__ == "__main__":
