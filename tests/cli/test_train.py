@@ -187,7 +187,7 @@ def test_autoencoder(geodl, ground, tmp_path):
     assert "RMSE of reconstruction, test: " in lines[0]
     told = [line.rsplit(maxsplit=1)[0].strip() for line in lines[1:4]]
     assert told == [
-        "RMSE of PCA-3, test", "RMSE, clean input, test", "RMSE of PCA-3, clean input, test",
+        "RMSE of PCA-1, test", "RMSE, clean input, test", "RMSE of PCA-3, clean input, test",
     ]  # fmt: skip
     said = ended.err.splitlines()
     assert said[0].startswith("valid pixels: train ")
