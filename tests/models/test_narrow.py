@@ -47,7 +47,7 @@ def test_narrowed_equals_the_full_network_told_of_the_bands(names):
     _, network = narrowed_model(CARD, NETWORK, sorted(names))
     image = torch.randn(1, len(names), 16, 24)
     with torch.inference_mode():
-        torch.testing.assert_close(network(image), told(names, image), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(network(image), told(names, image), rtol=1e-5, atol=1e-4)
 
 
 def test_which_bands_are_there_matters():

@@ -17,9 +17,10 @@ def test_items_come_in_order_and_at_most_depth_ahead():
             yield i
 
     seen = []
-    for item in Prefetched(items(), 3):
-        seen.append(item)
-        assert len(made) <= len(seen) + 5
+    with Prefetched(items(), 3) as stream:
+        for item in stream:
+            seen.append(item)
+            assert len(made) <= len(seen) + 5
     assert seen == list(range(50))
 
 
@@ -28,10 +29,11 @@ def test_an_error_in_the_thread_is_raised_after_the_items_before_it():
         yield 1
         raise ValueError("boom")
 
-    stream = iter(Prefetched(items(), 2))
-    assert next(stream) == 1
-    with pytest.raises(ValueError, match="boom"):
-        next(stream)
+    with Prefetched(items(), 2) as prefetched:
+        stream = iter(prefetched)
+        assert next(stream) == 1
+        with pytest.raises(ValueError, match="boom"):
+            next(stream)
 
 
 def test_an_early_end_closes_the_generator_and_ends_the_thread():
