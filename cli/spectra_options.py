@@ -94,7 +94,7 @@ learning_options = _applied(
             help="Column that says which rows train, choose and test; by chance otherwise.",
         ),
         click.option("--group", help="Column of samples, whose spectra stay together."),
-        click.option("--epochs", type=int, help="Most epochs of a network."),
+        click.option("--epochs", type=int, help="Epochs of a network (150)."),
         click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N."),
         click.option("--seed", type=int, default=0, help="Of everything random."),
     ]

@@ -58,7 +58,6 @@ def train_members(
         estimator.batch,
         estimator.learning_rate,
         estimator.weight_decay,
-        estimator.patience,
     )
     seeds = check_random_state(estimator.random_state).randint(2**31 - 1, size=estimator.members)
     members: list[nn.Module] = []

@@ -45,14 +45,14 @@ _OF_VALUES = {
 class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
     """What the estimators below have in common: an ensemble of one or more networks.
 
-    Training stops when the held-out spectra gain nothing more, and the best epoch is kept. The same
-    ``random_state`` gives the same networks.
+    The epoch that is best for the held-out spectra is kept. The same ``random_state`` gives the same
+    networks.
 
     Parameters
     ----------
     preprocessing : steps of ``Preprocessing``, learnt from the training spectra. They belong here and
         not before, so that ``augment`` varies the spectra as they were measured.
-    epochs, batch, learning_rate, weight_decay, patience : as in ``learning.Recipe``.
+    epochs, batch, learning_rate, weight_decay : as in ``learning.Recipe``.
     augment : whether training spectra are varied, or the strengths of ``variation.Variation``.
     validation : share of the training spectra that chooses the epoch; 0 keeps the last epoch.
     members : networks, which differ in their random numbers; predictions are their mean.
@@ -74,11 +74,10 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         self,
         *,
         preprocessing: str = "none",
-        epochs: int = 300,
+        epochs: int = 150,
         batch: int = 32,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-3,
-        patience: int = 40,
         augment: bool | Mapping[str, float] = True,
         validation: float = 0.2,
         members: int = 1,
@@ -91,7 +90,6 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         self.batch = batch
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.patience = patience
         self.augment = augment
         self.validation = validation
         self.members = members
