@@ -59,8 +59,12 @@ class Device:
     @property
     def name(self) -> str:
         """Device and precision in words, for logs and provenance."""
-        precision = next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
-        return f"{self.torch_device} {precision}"
+        return f"{self.torch_device} {self.precision}"
+
+    @property
+    def precision(self) -> str:
+        """Name of the precision."""
+        return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
     def arithmetic(self) -> AbstractContextManager[object]:
         """Context in which the network computes in this precision."""

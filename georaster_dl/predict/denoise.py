@@ -5,12 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.reader import open_scene
 from georaster_dl.models.package import read_card
 from georaster_dl.predict.options import Report, RunOptions, Summary
 from georaster_dl.predict.ready import make_ready
+from georaster_dl.predict.run import SceneRun
+
+if TYPE_CHECKING:
+    from georaster_dl.predict.rasters import RasterRun
+    from georaster_dl.predict.tasks import Kind
 
 __all__ = ["denoise"]
 
@@ -37,22 +43,34 @@ def denoise(
         Whatever is wrong with the scene, the model, the output or the device; nothing is left
         behind.
     """
-    options = options or RunOptions()
-    begun = time.monotonic()
-    card = read_card(model)
-    if card.task != "autoencoder":
-        raise OptionError(
-            f"{card.name} predicts {card.predicts}, but denoising needs an autoencoder; make one with "
-            f"geodl train --task autoencoder."
-        )
-    ready = make_ready(
-        open_scene(sources, options.scene), model, card, options, report, begun=begun
-    )
-    with ready.staged([output]) as stage:
+    return DenoiseRun(sources, model, output, options or RunOptions(), report).whole()
+
+
+class DenoiseRun(SceneRun):
+    """A denoised scene that can be made; parameters and errors are those of ``denoise``."""
+
+    def __init__(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        model: Path,
+        output: Path,
+        options: RunOptions,
+        report: Report,
+    ) -> None:
+        begun = time.monotonic()
+        card = read_card(model)
+        if card.task != "autoencoder":
+            raise OptionError(
+                f"{card.name} predicts {card.predicts}, but denoising needs an autoencoder; make one "
+                f"with geodl train --task autoencoder."
+            )
+        opened = open_scene(sources, options.scene)
+        super().__init__(make_ready(opened, model, card, options, report, begun=begun), [output])
+
+    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
         from georaster_dl.predict.planes import SceneTask
         from georaster_dl.predict.rasters import RasterRun, loader
 
-        fit = ready.fit
-        rasters = RasterRun(ready, stage, loader(ready), lambda: SceneTask(fit.card, fit.bands))
-        found = rasters.run({"scene": output})
-    return ready.summary([output], rasters.device.name, found)
+        ready, fit = self.ready, self.ready.fit
+        rasters = RasterRun(ready, loader(ready), lambda: SceneTask(fit.card, fit.bands))
+        return rasters, {"scene": self.files[0]}

@@ -64,6 +64,9 @@ class Job:
         between neighbours: probabilities, or values.
     wanted : for rows and cols of the scene, True where a prediction is asked for; None for all.
     progress : called with the number of scene pixels that were finished.
+    strips : rows of tiles to do; None for all.
+    strip_done : called with the number of each row of tiles, in order, when all its blocks were handed
+        over and none of the next.
     """
 
     scene: Scene
@@ -77,6 +80,19 @@ class Job:
     convert: Callable[[TileInput], TileInput] | None = None
     wanted: Callable[[slice, slice], Mask] | None = None
     progress: Callable[[int], None] = field(default=lambda _: None)
+    strips: range | None = None
+    strip_done: Callable[[int], None] = field(default=lambda _: None)
+
+    @property
+    def asked(self) -> range:
+        """Rows of tiles whose blocks are handed over."""
+        return range(self.plan.tiling.grid[0]) if self.strips is None else self.strips
+
+    @property
+    def predicted(self) -> range:
+        """Rows of tiles that the network sees: where seams are blended, the one above belongs to it."""
+        above = 1 if self.plan.margin > 0 and self.asked.start > 0 else 0
+        return range(self.asked.start - above, self.asked.stop)
 
 
 @dataclass
@@ -100,6 +116,7 @@ def run(job: Job) -> None:
     a whole tile is so, not at all.
     """
     stitcher = Stitcher(job.plan.tiling, job.plan.margin)
+    passed = _Passed(job, stitcher)
     with (
         torch.inference_mode(),
         Prefetched(_batches(job, stitcher), _READ_AHEAD) as batches,
@@ -108,12 +125,12 @@ def run(job: Job) -> None:
         network = _Normalised(job)
         for item in batches:
             if isinstance(item, Tile):
-                writer.submit(partial(job.progress, _area(stitcher.final(item))))
+                writer.submit(partial(passed, item))
                 continue
             outputs = network(item)
             for (tile, valid), output in zip(item.tiles, outputs, strict=False):
                 made = _made_on_device(job, stitcher, tile, output)
-                writer.submit(partial(_finish, job, stitcher, tile, valid, made))
+                writer.submit(partial(_finish, job, stitcher, tile, valid, made, passed))
 
 
 def _batches(job: Job, stitcher: Stitcher) -> Generator[_Batch | Tile, None, None]:
@@ -122,7 +139,7 @@ def _batches(job: Job, stitcher: Stitcher) -> Generator[_Batch | Tile, None, Non
     wanted = None if job.wanted is None else (lambda rows: job.wanted(rows, whole))  # type: ignore[misc]
     waiting: list[TileInput] = []
     upload = _Upload(job)
-    for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, wanted):
+    for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, wanted, job.predicted):
         if isinstance(item, Tile):
             yield item
             continue
@@ -207,12 +224,19 @@ def _made_on_device(
 
 
 def _finish(
-    job: Job, stitcher: Stitcher, tile: Tile, valid: Mask, made: dict[str, Tensor] | Tensor
+    job: Job,
+    stitcher: Stitcher,
+    tile: Tile,
+    valid: Mask,
+    made: dict[str, Tensor] | Tensor,
+    passed: _Passed,
 ) -> None:
     """Stitch, mask and hand over; runs in the writer's thread, where waiting for a GPU hurts none."""
     rows, cols = stitcher.final(tile)
     if isinstance(made, Tensor):
         blended = torch.from_numpy(stitcher.add(tile, made.cpu().numpy()))
+        if tile.row not in job.asked:
+            return
         made = {name: product.render(blended) for name, product in job.products.items()}
     valid = valid[_within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
     if job.wanted is not None:
@@ -221,7 +245,27 @@ def _finish(
         block = made[name].cpu().numpy()
         block[:, ~valid] = product.nodata
         product.sink(rows, cols, block)
-    job.progress(_area((rows, cols)))
+    passed(tile)
+
+
+class _Passed:
+    """Counts tiles that are done, with or without a valid pixel; called in the writer's thread."""
+
+    def __init__(self, job: Job, stitcher: Stitcher) -> None:
+        self._job = job
+        self._stitcher = stitcher
+        self._left = dict.fromkeys(job.asked, job.plan.tiling.grid[1])
+        self._first = job.asked.start  # of the strips that are not done
+
+    def __call__(self, tile: Tile) -> None:
+        if tile.row not in self._left:
+            return
+        self._job.progress(_area(self._stitcher.final(tile)))
+        self._left[tile.row] -= 1
+        # Tiles of a waiting batch are overtaken by those that need no network, even by whole strips.
+        while self._left.get(self._first) == 0:
+            self._job.strip_done(self._first)
+            self._first += 1
 
 
 def _within(span: slice, outer: slice) -> slice:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.reader import open_scene
+from georaster_dl.io.staging import Staging
 from georaster_dl.models.card import Card
 from georaster_dl.models.package import read_card
 from georaster_dl.predict.options import (
@@ -20,11 +21,13 @@ from georaster_dl.predict.options import (
     Summary,
 )
 from georaster_dl.predict.ready import make_ready
+from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
+    from georaster_dl.predict.rasters import RasterRun
     from georaster_dl.predict.tasks import Kind
 
-__all__ = ["features"]
+__all__ = ["FeatureRun", "features"]
 
 _FAR = 3.0  # times the error on the model's own ground
 
@@ -51,43 +54,60 @@ def features(
         Whatever is wrong with the scene, the model, its layer, the outputs or the device; nothing
         is left behind.
     """
-    options = options or FeatureOptions()
-    begun = time.monotonic()
-    card = read_card(model)
-    if outputs.error is not None and card.task != "autoencoder":
-        raise OptionError(
-            f"--error is how badly an autoencoder gives a pixel back, but {card.name} predicts "
-            f"{card.predicts}; leave it out, or use a model of geodl train --task autoencoder."
+    return FeatureRun(sources, model, outputs, options or FeatureOptions(), report).whole()
+
+
+class FeatureRun(SceneRun):
+    """Features of a scene that can be made; parameters and errors are those of ``features``."""
+
+    def __init__(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        model: Path,
+        outputs: FeatureOutputs,
+        options: FeatureOptions,
+        report: Report,
+    ) -> None:
+        begun = time.monotonic()
+        card = read_card(model)
+        if outputs.error is not None and card.task != "autoencoder":
+            raise OptionError(
+                f"--error is how badly an autoencoder gives a pixel back, but {card.name} predicts "
+                f"{card.predicts}; leave it out, or use a model of geodl train --task autoencoder."
+            )
+        if options.halo == "auto" and card.halo.exact is not None:
+            # What is enough for classes to stay the same leaves seams in the planes they come from.
+            options = replace(options, halo="exact")
+        opened = open_scene(sources, options.scene)
+        super().__init__(
+            make_ready(opened, model, card, options, report, begun=begun), outputs.all()
         )
-    if options.halo == "auto" and card.halo.exact is not None:
-        # What is enough for classes to stay the same leaves seams in the planes that they come from.
-        options = replace(options, halo="exact")
-    ready = make_ready(
-        open_scene(sources, options.scene), model, card, options, report, begun=begun
-    )
-    with ready.staged(outputs.all()) as stage:
+        self._outputs = outputs
+        self._options = options
+
+    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
         from georaster_dl.models.features import FeatureNetwork
         from georaster_dl.predict.planes import FeatureTask
         from georaster_dl.predict.rasters import RasterRun, loader
 
         # Before the rasters are made: how many features there are is only known of the network.
         network = FeatureNetwork(
-            loader(ready)(),
-            len(ready.fit.card.bands),
-            options.layer,
-            error=outputs.error is not None,
+            loader(self.ready)(),
+            len(self.ready.fit.card.bands),
+            self._options.layer,
+            error=self._outputs.error is not None,
         )
 
         def task() -> FeatureTask:
-            return FeatureTask(network.features, network.layer, packed=options.packed)
+            return FeatureTask(network.features, network.layer, packed=self._options.packed)
 
-        paths: dict[Kind, Path] = {"features": outputs.features}
-        if outputs.error is not None:
-            paths["error"] = outputs.error
-        rasters = RasterRun(ready, stage, lambda: network, task)
-        found = rasters.run(paths)
-    _check_error(card, found, report)
-    return ready.summary(outputs.all(), rasters.device.name, found)
+        paths: dict[Kind, Path] = {"features": self._outputs.features}
+        if self._outputs.error is not None:
+            paths["error"] = self._outputs.error
+        return RasterRun(self.ready, lambda: network, task), paths
+
+    def _complete(self, stage: Staging, found: Findings) -> None:
+        _check_error(self.ready.fit.card, found, self.ready.report)
 
 
 def _check_error(card: Card, found: Findings, report: Report) -> None:

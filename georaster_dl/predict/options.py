@@ -130,6 +130,8 @@ class RunOptions:
         equal the untiled result.
     tile : largest side of a tile in pixels, halo included; from the free memory where None.
     resample : make the model's bands from the scene's by their wavelengths.
+    record : JSON file to make beside the outputs, which says what was run on what.
+    journal : folder of finished strips, with which a killed run goes on; removed at the end.
     """
 
     scene: SceneOptions = field(default_factory=SceneOptions)
@@ -140,6 +142,8 @@ class RunOptions:
     tile: int | None = None
     resample: bool = False
     overwrite: bool = False
+    record: Path | None = None
+    journal: Path | None = None
 
 
 @dataclass(frozen=True)

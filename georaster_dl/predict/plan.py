@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from georaster_dl.errors import DeviceError, OptionError
 from georaster_dl.models.card import Card
@@ -46,6 +47,25 @@ class Plan:
         """Pixels that the network sees, halos included."""
         rows, cols = self.tiling.tile_shape
         return len(self.tiling) * rows * cols
+
+    def cut(self) -> dict[str, Any]:
+        """What makes the tiles what they are, as JSON can hold it."""
+        return {
+            "tile": list(self.tiling.tile_shape),
+            "halo": self.tiling.halo,
+            "margin": self.margin,
+            "batch": self.batch,
+        }
+
+    def as_cut(self, cut: Mapping[str, Any]) -> Plan:
+        """Give the plan the tiles of another one for the same scene and model."""
+        tiling = Tiling(
+            self.tiling.shape,
+            tile=tuple(cut["tile"]),
+            halo=cut["halo"],
+            stride=self.tiling.stride,
+        )
+        return replace(self, tiling=tiling, margin=cut["margin"], batch=cut["batch"])
 
 
 def make_plan(

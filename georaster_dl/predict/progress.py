@@ -15,18 +15,19 @@ class Progress:
     Parameters
     ----------
     total : pixels to do.
+    before : those of them that an earlier run did.
     """
 
-    def __init__(self, total: int, report: Report) -> None:
+    def __init__(self, total: int, report: Report, before: int = 0) -> None:
         self._total = total
         self._report = report
         self._begun = time.monotonic()
-        self._done = 0
+        self._before = self._done = before
 
     def __call__(self, pixels: int) -> None:
         """Count pixels as done."""
         self._done += pixels
-        rate = self._done / max(time.monotonic() - self._begun, 1e-6)
+        rate = (self._done - self._before) / max(time.monotonic() - self._begun, 1e-6)
         facts = {
             "done": self._done,
             "total": self._total,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from torch import nn
 
 from georaster_dl.errors import DeviceError, SceneError
 from georaster_dl.io.provenance import provenance
-from georaster_dl.io.staging import Staging
 from georaster_dl.io.writer import RasterWriter
 from georaster_dl.models.device import Device, is_out_of_memory
 from georaster_dl.models.narrow import load_narrowed
 from georaster_dl.predict.conversion import conversion_of
-from georaster_dl.predict.engine import Job, Mask, Product, run
+from georaster_dl.predict.engine import Job, Product, Sink, run
 from georaster_dl.predict.fit import Fit
+from georaster_dl.predict.journal import Journal
 from georaster_dl.predict.optimise import prepare
 from georaster_dl.predict.options import Findings
 from georaster_dl.predict.plan import Plan, make_plan, smaller
@@ -33,8 +34,6 @@ __all__ = ["RasterRun", "loader"]
 
 _GPU_BATCH = 16
 
-Wanted = Callable[[slice, slice], Mask]
-
 
 def loader(ready: Ready) -> Callable[[], nn.Module]:
     """What loads the model's network, narrowed to the bands that the scene has."""
@@ -43,7 +42,7 @@ def loader(ready: Ready) -> Callable[[], nn.Module]:
 
 
 class RasterRun:
-    """A scene, a model and the staged outputs; ``run`` makes the rasters.
+    """A scene and a model; ``run`` makes the rasters.
 
     Parameters
     ----------
@@ -56,15 +55,10 @@ class RasterRun:
     """
 
     def __init__(
-        self,
-        ready: Ready,
-        stage: Staging,
-        load: Callable[[], nn.Module],
-        make_task: Callable[[], Task],
+        self, ready: Ready, load: Callable[[], nn.Module], make_task: Callable[[], Task]
     ) -> None:
         self._ready = ready
         self._scene, self._card = ready.fit.scene, ready.fit.card
-        self._stage = stage
         self._load = load
         self._make_task = make_task
         precision = ready.options.precision
@@ -74,10 +68,15 @@ class RasterRun:
         self._loaded: nn.Module | None = None
         self._report = ready.report
 
-    def run(self, paths: Mapping[Kind, Path]) -> Findings:
+    def run(self, paths: Mapping[Kind, Path], journal: Journal | None) -> Findings:
         """Make the rasters and tell what they hold.
 
         When the memory does not suffice, it starts over with smaller batches, then tiles.
+
+        Parameters
+        ----------
+        paths : where to write each kind of raster.
+        journal : of strips that are finished, and that takes the others; None keeps none.
 
         Raises
         ------
@@ -86,18 +85,39 @@ class RasterRun:
         DeviceError
             When not even the smallest tiles fit into the memory.
         """
-        aoi = self._ready.aoi
-        found = self._run(paths, None if aoi is None else aoi.mask)
+        found = self._fitting(lambda plan: self._run_once(plan, paths, journal), journal)
         if not found.pixels:
+            aoi = self._ready.aoi
             raise SceneError(
                 f"{self._scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all "
                 f"are nodata, NaN or masked; check --nodata and --aoi."
             )
         return found
 
-    def _run(self, paths: Mapping[Kind, Path], wanted: Wanted | None) -> Findings:
+    def add_part(self, journal: Journal, kinds: Sequence[Kind], number: int, of: int) -> None:
+        """Add the missing strips of one of several equal parts of the scene to the journal.
+
+        Raises
+        ------
+        DeviceError
+            When the memory does not suffice: all parts are cut alike, so this one cannot change it.
+        """
+        plan = self._agreed(self._plan(), journal)
+        strips = plan.tiling.grid[0]
+        asked = range(strips * number // of, strips * (number + 1) // of)
+        try:
+            self._add(plan, kinds, journal, asked)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DeviceError(
+                f"{self.device.name} ran out of memory with tiles of {plan.tiling.tile_shape}; give the "
+                f"worker more memory or fewer tasks at a time, or use a smaller --halo."
+            ) from error
+
+    def _plan(self) -> Plan:
         options = self._ready.options
-        plan: Plan | None = make_plan(
+        return make_plan(
             self._scene.shape,
             self._card,
             memory=self.device.memory(),
@@ -106,13 +126,25 @@ class RasterRun:
             largest_batch=_GPU_BATCH if self.device.is_cuda else 1,
             bytes_per_value=self.device.dtype.itemsize,
         )
+
+    def _agreed(self, plan: Plan, journal: Journal) -> Plan:
+        """The plan that all strips of the journal follow, in the arithmetic that they have."""
+        cut = journal.agreed({"precision": self.device.precision, **plan.cut()})
+        self.device = Device.choose(self._ready.options.device, cut.pop("precision"))
+        return plan.as_cut(cut)
+
+    def _fitting(self, attempt: Callable[[Plan], Findings], journal: Journal | None) -> Findings:
+        """Attempt it with smaller and smaller plans until the memory suffices."""
+        plan: Plan | None = self._plan()
         while plan is not None:
             try:
-                return self._run_once(plan, paths, wanted)
+                return attempt(plan if journal is None else self._agreed(plan, journal))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
             plan = self._after_out_of_memory(plan)
+            if journal is not None:
+                journal.cut_again()
         raise DeviceError(
             f"{self.device.name} ran out of memory even with the smallest tiles for this halo; free "
             f"memory, use a smaller --halo or another --device."
@@ -130,29 +162,66 @@ class RasterRun:
             self._report("warning", {"message": message})
         return after
 
-    def _run_once(self, plan: Plan, paths: Mapping[Kind, Path], wanted: Wanted | None) -> Findings:
-        self._report("start", self._start_facts(plan))
+    def _run_once(
+        self, plan: Plan, paths: Mapping[Kind, Path], journal: Journal | None
+    ) -> Findings:
+        kinds = list(paths)
+        if journal is not None:
+            self._add(plan, kinds, journal, range(plan.tiling.grid[0]))
         task = self._make_task()
-        layers = {kind: task.layer(kind) for kind in paths}
+        layers = {kind: task.layer(kind) for kind in kinds}
+        with self._writers(plan, layers, paths) as writers:
+            sinks = {kind: _sink(layers[kind], writers[kind]) for kind in kinds}
+            if journal is None:
+                self._report("start", self._start_facts(plan))
+                run(self._job(plan, task, layers, sinks))
+            else:
+                for strip in range(plan.tiling.grid[0]):
+                    for kind, rows, cols, pixels in journal.blocks(strip, kinds):
+                        sinks[kind](rows, cols, pixels)
+        return task.findings()
+
+    def _add(self, plan: Plan, kinds: Sequence[Kind], journal: Journal, asked: range) -> None:
+        """Make those of the asked strips that the journal lacks."""
+        self._report("start", self._start_facts(plan))
+        done = journal.done()
+        task = self._make_task()
+        layers = {kind: task.layer(kind) for kind in kinds}
+        with journal.writing(kinds) as file:
+            sinks: dict[Kind, Sink] = {kind: partial(file.add, kind) for kind in kinds}
+            before = sum(_pixels(plan, strip) for strip in asked if strip in done)
+            job = self._job(plan, task, layers, sinks, before)
+            for strips in _runs([strip for strip in asked if strip not in done]):
+                run(replace(job, strips=strips, strip_done=file.done))
+
+    def _job(
+        self,
+        plan: Plan,
+        task: Task,
+        layers: Mapping[Kind, Layer],
+        sinks: Mapping[Kind, Sink],
+        before: int = 0,
+    ) -> Job:
         conversion = conversion_of(self._ready.fit)
         gain, bias = _normalisation(self._ready.fit, converted=conversion is not None)
-        with self._writers(plan, layers, paths) as writers:
-            run(
-                Job(
-                    scene=self._scene,
-                    network=self._network,
-                    plan=plan,
-                    device=self.device,
-                    gain=gain,
-                    bias=bias,
-                    convert=conversion,
-                    activate=task.activate,
-                    products={kind: _product(layers[kind], w) for kind, w in writers.items()},
-                    wanted=wanted,
-                    progress=Progress(math.prod(self._scene.shape), self._report),
-                )
-            )
-        return task.findings()
+        aoi = self._ready.aoi
+        products: dict[str, Product] = {
+            kind: Product(layer.render, layer.nodata, sinks[kind], layer.from_logits)
+            for kind, layer in layers.items()
+        }
+        return Job(
+            scene=self._scene,
+            network=self._network,
+            plan=plan,
+            device=self.device,
+            gain=gain,
+            bias=bias,
+            convert=conversion,
+            activate=task.activate,
+            products=products,
+            wanted=None if aoi is None else aoi.mask,
+            progress=Progress(math.prod(self._scene.shape), self._report, before),
+        )
 
     def _network(self) -> nn.Module:
         """The network on the device; loaded once, also when a run starts over."""
@@ -174,7 +243,7 @@ class RasterRun:
                 spec = layers[kind].spec
                 tags = {**provenance, **spec.tags, "GEORASTER_DL_CONTENT": kind}
                 spec = replace(spec, tags=tags, rpcs=self._scene.rpcs)
-                writer = RasterWriter(self._stage.path(path), self._scene.geobox, spec=spec)
+                writer = RasterWriter(path, self._scene.geobox, spec=spec)
                 writers[kind] = stack.enter_context(writer)
             yield writers
             for kind, writer in writers.items():
@@ -235,9 +304,24 @@ def _normalisation(fit: Fit, *, converted: bool) -> tuple[list[float], list[floa
     return gain, [(plane.offset - band.mean) / band.std for plane, band in pairs]
 
 
-def _product(layer: Layer, writer: RasterWriter) -> Product:
+def _sink(layer: Layer, writer: RasterWriter) -> Sink:
     def sink(rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
         layer.seen(block)
         writer.write(rows, cols, block)
 
-    return Product(layer.render, layer.nodata, sink, layer.from_logits)
+    return sink
+
+
+def _pixels(plan: Plan, strip: int) -> int:
+    rows = plan.tiling.strip(strip)[0].core_rows
+    pixels: int = (rows.stop - rows.start) * plan.tiling.shape[1]
+    return pixels
+
+
+def _runs(strips: Sequence[int]) -> Iterator[range]:
+    """Ranges of strips that follow each other."""
+    start = 0
+    for i in range(1, len(strips) + 1):
+        if i == len(strips) or strips[i] != strips[i - 1] + 1:
+            yield range(strips[start], strips[i - 1] + 1)
+            start = i

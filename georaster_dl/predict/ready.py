@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.aoi import AreaOfInterest
@@ -16,8 +18,10 @@ from georaster_dl.io.staging import Staging
 from georaster_dl.memory import tune_allocators
 from georaster_dl.models.card import Card
 from georaster_dl.predict.fit import Fit, fit_scene
+from georaster_dl.predict.journal import Journal
 from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
 from georaster_dl.predict.plausible import calibration_warning
+from georaster_dl.predict.record import identity, record_text
 
 __all__ = ["Ready", "make_ready"]
 
@@ -56,19 +60,45 @@ class Ready:
         # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
         if any(file.exists() for file in files):
             inputs += source_files(self.fit.scene)
-        overwrite = self.options.overwrite
-        with gdal_environment(), Staging(*files, overwrite=overwrite, protect=inputs) as stage:
+        record = self.options.record
+        made = files if record is None else [record, *files]
+        staging = Staging(*made, overwrite=self.options.overwrite, protect=inputs)
+        with staging as stage, self.computing():
+            yield stage
+        if self.options.journal is not None:
+            shutil.rmtree(self.options.journal, ignore_errors=True)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """What a run needs of this process."""
+        with gdal_environment():
             # Loading torch takes seconds; what can be wrong without it has been checked by now.
             tune_allocators()
-            yield stage
+            yield
 
-    def summary(self, files: Sequence[Path], device: str, findings: Findings) -> Summary:
-        """What was done, now that it is."""
+    def identity(self, files: Sequence[Path]) -> dict[str, Any]:
+        """All that these outputs depend on."""
+        return identity(self.fit.scene, self.fit.card, self.options, files)
+
+    def journal(self, files: Sequence[Path]) -> Journal | None:
+        """Finished strips of this very run, where it keeps any."""
+        folder = self.options.journal
+        return None if folder is None else Journal(folder, self.identity(files))
+
+    def finished(
+        self, stage: Staging, files: Sequence[Path], device: str, findings: Findings
+    ) -> Summary:
+        """What was done, now that it is; recorded where that is asked for."""
         rows, cols = self.fit.scene.shape
         seconds = time.monotonic() - self.begun
-        return Summary(
+        summary = Summary(
             tuple(files), self.model, self.fit.card, rows * cols, seconds, device, findings
         )
+        if self.options.record is not None:
+            staged = [stage.path(file) for file in files]
+            text = record_text(self.identity(files), summary, staged)
+            stage.path(self.options.record).write_text(text)
+        return summary
 
 
 def make_ready(

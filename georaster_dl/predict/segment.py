@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
@@ -13,15 +14,21 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.errors import OptionError
 from georaster_dl.io.polygons import check_polygons_possible, write_polygons
 from georaster_dl.io.reader import open_scene
+from georaster_dl.io.staging import Staging
 from georaster_dl.models.card import Card
 from georaster_dl.models.package import read_card
 from georaster_dl.predict.choose import choose_model
-from georaster_dl.predict.options import Outputs, Report, SegmentOptions, Summary
+from georaster_dl.predict.options import Findings, Outputs, Report, SegmentOptions, Summary
 from georaster_dl.predict.overview import write_class_overview, write_value_overview
 from georaster_dl.predict.ready import make_ready
+from georaster_dl.predict.run import SceneRun
 from georaster_dl.raster import Georeference
 
-__all__ = ["segment"]
+if TYPE_CHECKING:
+    from georaster_dl.predict.rasters import RasterRun
+    from georaster_dl.predict.tasks import Kind
+
+__all__ = ["SegmentRun", "segment"]
 
 _FIRST_METRICS = 4  # a card states the most telling ones first
 
@@ -49,32 +56,50 @@ def segment(
         Whatever is wrong with the scene, the model, the outputs or the device; nothing is left
         behind. Where no model is named, also reflectances that look a tenth too high or too low.
     """
-    options = options or SegmentOptions()
-    begun = time.monotonic()
-    opened = open_scene(sources, options.scene)
-    named = model is not None
-    model = model or choose_model(opened)
-    stated = read_card(model)
-    _check_outputs(outputs, stated)
-    ready = make_ready(opened, model, stated, options, report, begun=begun, named=named)
-    if not named:
-        _tell(stated, report)
-    scene, card = ready.fit.scene, ready.fit.card
-    if outputs.polygons:
-        _check_place(scene.geobox)
-    with ready.staged(outputs.all()) as stage:
-        from georaster_dl.predict.rasters import RasterRun, loader
-        from georaster_dl.predict.tasks import Kind, task_of
+    return SegmentRun(sources, model, outputs, options or SegmentOptions(), report).whole()
 
+
+class SegmentRun(SceneRun):
+    """A map of a scene that can be made; parameters and errors are those of ``segment``."""
+
+    def __init__(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        model: Path | None,
+        outputs: Outputs,
+        options: SegmentOptions,
+        report: Report,
+    ) -> None:
+        begun = time.monotonic()
+        opened = open_scene(sources, options.scene)
+        named = model is not None
+        model = model or choose_model(opened)
+        stated = read_card(model)
+        _check_outputs(outputs, stated)
+        ready = make_ready(opened, model, stated, options, report, begun=begun, named=named)
+        super().__init__(ready, outputs.all())
+        self._outputs = outputs
+        self._float32 = options.float32
+        if not named:
+            _tell(stated, report)
+        if outputs.polygons:
+            _check_place(ready.fit.scene.geobox)
+
+    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
+        from georaster_dl.predict.rasters import RasterRun, loader
+        from georaster_dl.predict.tasks import task_of
+
+        ready, float32 = self.ready, self._float32
+        rasters = RasterRun(ready, loader(ready), lambda: task_of(ready.fit.card, float32=float32))
         paths: dict[Kind, Path | None] = {
-            "map": outputs.map,
-            "probabilities": outputs.probabilities,
-            "confidence": outputs.confidence,
+            "map": self._outputs.map,
+            "probabilities": self._outputs.probabilities,
+            "confidence": self._outputs.confidence,
         }
-        rasters = RasterRun(
-            ready, stage, loader(ready), lambda: task_of(card, float32=options.float32)
-        )
-        found = rasters.run({kind: path for kind, path in paths.items() if path is not None})
+        return rasters, {kind: path for kind, path in paths.items() if path is not None}
+
+    def _complete(self, stage: Staging, found: Findings) -> None:
+        scene, card, outputs = self.ready.fit.scene, self.ready.fit.card, self._outputs
         staged_map = stage.path(outputs.map)
         if outputs.polygons:
             write_polygons(staged_map, stage.path(outputs.polygons), legend=card.legend)
@@ -84,7 +109,6 @@ def segment(
                 write_value_overview(scene, staged_map, picture, card.targets[0].label)
             else:
                 write_class_overview(scene, staged_map, picture, card.legend, found.counts)
-    return ready.summary(outputs.all(), rasters.device.name, found)
 
 
 def _check_place(geobox: Georeference) -> None:

@@ -47,6 +47,7 @@ def read_tiles(
     tiling: Tiling,
     reach: Callable[[Tile], tuple[slice, slice]],
     wanted: Callable[[slice], npt.NDArray[np.bool_]] | None = None,
+    strips: range | None = None,
 ) -> Generator[TileInput | Tile, None, None]:
     """Tiles in order, read strip by strip; to be run in one thread.
 
@@ -55,6 +56,7 @@ def read_tiles(
     reach : rows and cols of the scene to which a tile contributes.
     wanted : for a range of rows, (rows, all cols) True where a prediction is asked for; None
         asks for the whole scene.
+    strips : rows of tiles; None for all.
 
     Yields
     ------
@@ -63,7 +65,7 @@ def read_tiles(
     """
     with gdal_environment(), SceneReader(scene) as reader:
         strip = _Strip(scene, reader, tiling)
-        for row in range(tiling.grid[0]):
+        for row in range(tiling.grid[0]) if strips is None else strips:
             tiles = tiling.strip(row)
             rows = reach(tiles[0])[0]
             asked = None if wanted is None else wanted(rows)

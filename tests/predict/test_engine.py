@@ -74,6 +74,8 @@ def predict(
     k=None,
     logits=True,
     activate=SOFTMAX,
+    strips=None,
+    done=lambda _: None,
 ):
     """Run the engine into an array of (planes, rows, cols)."""
     n = len(scene.planes)
@@ -93,6 +95,8 @@ def predict(
         activate,
         {"map": product},
         wanted=wanted,
+        strips=strips,
+        strip_done=done,
     )
     run(job)
     return out
@@ -134,6 +138,30 @@ def test_blended_constant_probabilities_stay_constant(memory_scene, cut):
     out = predict(scene, Planes(2), tiling, margin=margin, batch=batch, logits=False)
     assert (out == out[0, 0, 0]).all()
     assert out[0, 0, 0] == pytest.approx(0.5)
+
+
+@given(cuts(), st.booleans(), st.data())
+def test_parts_of_the_strips_together_are_the_whole(memory_scene, cut, blended, data):
+    """Also where seams are blended, and whatever is invalid."""
+    tiling, block_rows, batch = cut
+    rng = np.random.default_rng(data.draw(st.integers(0, 5)))
+    array = rng.normal(size=(2, *tiling.shape)).astype("float32")
+    valid = rng.random(tiling.shape) > data.draw(st.sampled_from([0.0, 0.9, 1.0]))
+    scene = memory_scene(array, valid, block_rows)
+    margin = tiling.largest_margin() if blended else 0
+    given = {"margin": margin, "batch": batch, "logits": not blended}
+    ended = []
+    whole = predict(scene, Planes(2), tiling, done=ended.append, **given)
+    assert ended == list(range(tiling.grid[0]))
+    at = data.draw(st.integers(0, tiling.grid[0]))
+    parts = [
+        predict(scene, Planes(2), tiling, strips=strips, **given)
+        for strips in (range(at), range(at, tiling.grid[0]))
+        if strips
+    ]
+    together = np.where(parts[0] == NODATA, parts[-1], parts[0])
+    assert np.array_equal(together, whole)
+    assert len(parts) == 1 or ((parts[0] == NODATA) | (parts[1] == NODATA)).all()
 
 
 def predict_values(scene, network, tiling, *, mean, std, **options):

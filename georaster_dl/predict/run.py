@@ -1,0 +1,69 @@
+"""One model over one scene: the whole of it, or a part of its strips that others complete."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from georaster_dl.io.staging import Staging
+from georaster_dl.predict.options import Findings, Summary
+from georaster_dl.predict.ready import Ready
+
+if TYPE_CHECKING:
+    from georaster_dl.predict.rasters import RasterRun
+    from georaster_dl.predict.tasks import Kind
+
+__all__ = ["SceneRun"]
+
+
+class SceneRun(ABC):
+    """A run that was found right and can begin.
+
+    Parameters
+    ----------
+    ready : scene and model, which go together.
+    files : to make.
+    """
+
+    def __init__(self, ready: Ready, files: Sequence[Path]) -> None:
+        self.ready = ready
+        self.files = list(files)
+
+    def whole(self) -> Summary:
+        """Make all files; they appear at the end, or none does.
+
+        Raises
+        ------
+        GeoRasterError
+            Whatever is wrong with the outputs or the device; nothing is left behind.
+        """
+        with self.ready.staged(self.files) as stage:
+            rasters, paths = self._rasters()
+            journal = self.ready.journal(self.files)
+            found = rasters.run({kind: stage.path(path) for kind, path in paths.items()}, journal)
+            self._complete(stage, found)
+            return self.ready.finished(stage, self.files, rasters.device.name, found)
+
+    def part(self, number: int, of: int) -> None:
+        """Add one of several equal parts of the strips to the journal.
+
+        Raises
+        ------
+        GeoRasterError
+            As above.
+        """
+        journal = self.ready.journal(self.files)
+        if journal is None:
+            raise ValueError("A part of a run needs a journal to be kept in.")
+        with self.ready.computing():
+            rasters, paths = self._rasters()
+            rasters.add_part(journal, list(paths), number, of)
+
+    @abstractmethod
+    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
+        """What makes the rasters, and the files that they become."""
+
+    def _complete(self, stage: Staging, found: Findings) -> None:  # noqa: B027 - nothing, for some
+        """Make what else is wanted of the staged rasters."""
