@@ -1,42 +1,98 @@
-"""Networks of spectra beside the methods of chemometrics, and how fast locally weighted PLS is.
+"""Networks of spectra beside the methods of chemometrics, and what tables and cubes cost.
 
     python benchmarks/spectral.py lwplsr
     python benchmarks/spectral.py compare ../shared/data/nir tecator_fat cassava_tbc --seeds 2
+    python benchmarks/spectral.py speed --rounds 5
+    python benchmarks/spectral.py memory
 
 ``compare`` runs ``geodl spectra compare`` on the published division of each set: all methods learn from
 the same rows and are tested on the same others; settings of the chemometric ones are searched by
-cross-validation on what they learn from, networks take their defaults (single networks, a fifth of the
-rows chooses the epoch). Spectra are treated by snv and a first Savitzky-Golay derivative, but for
+cross-validation on what they learn from, networks take their defaults (``--members``, single by default;
+a fifth of the rows chooses the epoch, of each member another). Spectra are treated by snv and a first Savitzky-Golay derivative, but for
 forages2, which is published treated. R2 is 1 - SSE / SST.
+
+``speed`` maps a cube of 200 bands (int16, deflate) by ``geodl segment``, file to file, and runs the bare
+network on as many random pixels in memory: channels_last, in tiles that it likes best, the same precision
+and threads. Ensembles of 5 that predict a value are what ``geodl spectra train`` makes, single networks of
+classes what ``geodl train`` makes. As in segment.py every measurement runs in a process of its own, with random
+weights, after the network has run once; the two alternate. ``memory`` is the peak of one such map.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from segment import machine, measure, part_segment, run_part, synchronise
 
 from georaster_dl.spectra.comparison import compare
 from georaster_dl.spectra.lwplsr import LWPLSRegressor
 from georaster_dl.spectra.methods import Settings
-from georaster_dl.spectra.table import read_spectra
+from georaster_dl.spectra.table import SpectraTable, read_spectra
 from georaster_dl.spectra.training import TableOptions
 
 METHODS = ("pls", "lwplsr", "svm", "cnn1d", "spectratr", "band-attention")
 TREATED = "snv,savgol(15,2,1)"
 
+WAVELENGTHS = np.linspace(420, 2450, 200)
+TILE = 256  # of 64 to 512 none is faster for the bare networks
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A network, or an ensemble of it that predicts a value with its interval, and what it maps."""
+
+    network: str
+    members: int = 1
+    treatment: str = "none"
+    side: int = 512
+
+    def __str__(self) -> str:
+        treated = "" if self.treatment == "none" else f" after {self.treatment}"
+        return f"{self.members} x {self.network}{treated}, {self.side} x {self.side} x {len(WAVELENGTHS)}"
+
+
+KINDS = (
+    Kind("cnn1d", members=5),
+    Kind("cnn1d", members=5, treatment=TREATED),
+    Kind("cnn1d", side=1024),
+    Kind("spectratr", side=256),
+)
+
 
 @dataclass(frozen=True)
 class Set:
-    """Files of a set, its target, the column that divides it, and the treatment."""
+    """Files of a set, its target, the column that divides it, and the treatment.
+
+    Where rows that learn and rows that test lie in different files, a file's name holds ``{}``.
+    """
 
     files: tuple[str, ...]
     target: str
-    split: str
+    split: str = "part"
     treatment: str = TREATED
+
+    def read(self, folder: Path) -> SpectraTable:
+        """All rows, of one table or of two."""
+        if "{}" not in self.files[0]:
+            return read_spectra([folder / file for file in self.files])
+        parts = [
+            pd.concat([pd.read_csv(folder / file.format(part)) for file in self.files], axis=1)
+            for part in ("train", "test")
+        ]
+        rows = pd.concat(parts, keys=("train", "test"), names=[self.split]).reset_index(self.split)
+        with tempfile.TemporaryDirectory() as made:
+            rows.to_csv(Path(made) / "rows.csv", index=False)
+            return read_spectra([Path(made) / "rows.csv"])
 
 
 SETS = {
@@ -46,6 +102,7 @@ SETS = {
     "nirsoil_ciso": Set(("NIRsoil.csv",), "Ciso", "train"),
     "nirsoil_cec": Set(("NIRsoil.csv",), "CEC", "train"),
     "tecator_fat": Set(("tecator_X.csv", "tecator_Y.csv"), "fat", "typ"),
+    "wheat_protein": Set(("wheatkernels_X{}.csv", "wheatkernels_Y{}.csv"), "prot"),
     "cassava_tbc": Set(("cassav_X.csv", "cassav_Y.csv"), "tbc", "year"),
 }
 
@@ -63,17 +120,23 @@ def lwplsr() -> None:
     print(f"{500 / (time.perf_counter() - begun):.0f} spectra/s")
 
 
-def one_set(folder: Path, name: str, methods: list[str], seeds: int) -> None:
+def one_set(folder: Path, name: str, given: argparse.Namespace) -> None:
     """Print mean and spread of R2 and RMSEP of every method."""
     chosen = SETS[name]
-    table = read_spectra([folder / file for file in chosen.files])
+    table = chosen.read(folder)
     options = TableOptions(targets=(chosen.target,), split_column=chosen.split)
-    settings = Settings(preprocessing=chosen.treatment)
+    settings = Settings(preprocessing=chosen.treatment, members=given.members)
     for found in compare(
-        table, options, methods, settings, n_folds=5, n_seeds=seeds, report=lambda *_: None
+        table,
+        options,
+        given.methods,
+        settings,
+        n_folds=5,
+        n_seeds=given.seeds,
+        report=lambda *_: None,
     ):
         r2, rmsep = (np.array([getattr(s, key) for s in found.scores]) for key in ("r2", "rmsep"))
-        spread = r2.std(ddof=1) if seeds > 1 else np.nan
+        spread = r2.std(ddof=1) if given.seeds > 1 else np.nan
         print(
             f"{name:14s} {found.method:15s} R2 {r2.mean():.3f} +- {spread:.3f}  RMSEP {rmsep.mean():.4g}"
             f"  {found.seconds:.0f} s",
@@ -81,19 +144,168 @@ def one_set(folder: Path, name: str, methods: list[str], seeds: int) -> None:
         )
 
 
+def make_cube(path: Path, side: int) -> None:
+    """Reflectances of fields with smooth spectra and noise, as a tiled GeoTIFF that names wavelengths."""
+    import rasterio
+    from rasterio.transform import from_origin
+
+    rng = np.random.default_rng(0)
+    profile = {
+        "driver": "GTiff", "height": side, "width": side, "count": len(WAVELENGTHS), "dtype": "int16",
+        "crs": "EPSG:32633", "transform": from_origin(5e5, 5e6, 30, 30), "nodata": -32768,
+        "tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band",
+        "compress": "deflate", "predictor": 2, "NUM_THREADS": "ALL_CPUS",
+    }  # fmt: skip
+    fields = rng.random((3, side // 32 + 1, side // 32 + 1)).repeat(32, 1).repeat(32, 2)
+    brightness, height, centre = fields[:, :side, :side]
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.scales = [1e-4] * len(WAVELENGTHS)
+        for band, nm in enumerate(WAVELENGTHS, 1):
+            peak = np.exp(-(((nm - 600 - 1500 * centre) / 300) ** 2))
+            noise = rng.normal(0, 30, (side, side))
+            dataset.write((500 + 2000 * (brightness + height * peak) + noise).astype("int16"), band)
+            dataset.update_tags(band, wavelength=f"{nm:g}", wavelength_units="Nanometers")
+
+
+def make_model(path: Path, kind: Kind) -> None:
+    """Package of networks with random weights."""
+    import torch
+
+    from georaster_dl.models.card import (
+        Architecture,
+        Card,
+        CardBand,
+        CardClass,
+        CardInterval,
+        CardTarget,
+        CardTreatment,
+        HaloFacts,
+    )
+    from georaster_dl.models.cost import measure_cost
+    from georaster_dl.models.package import save_model
+    from georaster_dl.models.registry import create_model
+    from georaster_dl.spectra.preprocess import Preprocessing
+
+    torch.manual_seed(0)
+    many = kind.members > 1
+    name = "ensemble" if many else kind.network
+    options = {"member": kind.network, "members": kind.members, "spread": True} if many else {}
+    network = create_model(
+        name, in_bands=len(WAVELENGTHS), n_classes=2 if many else CLASSES, **options
+    )
+    spectra = np.random.default_rng(0).uniform(0.05, 0.5, (500, len(WAVELENGTHS)))
+    chain = Preprocessing(kind.treatment).fit(spectra)
+    treated = chain.transform(spectra)
+    interval = CardInterval(factor=2, floor=0.3)
+    card = Card(
+        name="benchmark",
+        version="1",
+        task="regression" if many else "segmentation",
+        architecture=Architecture(name=name, options=options),
+        bands=[
+            CardBand(name=f"{nm:g} nm", wavelength_nm=nm, mean=mean, std=std)
+            for nm, mean, std in zip(WAVELENGTHS, treated.mean(0), treated.std(0), strict=True)
+        ],
+        treatment=None if kind.treatment == "none" else CardTreatment(**chain.to_json()),
+        classes=[
+            CardClass(value=i + 1, name=f"class {i + 1}", color=f"#{i * 20:02x}8080")
+            for i in range(0 if many else CLASSES)
+        ],
+        targets=[CardTarget(name="value", mean=10, std=2, interval=interval)] if many else (),
+        stride=1,
+        halo=HaloFacts(default=0, exact=0),
+        cost=measure_cost(network, in_bands=len(WAVELENGTHS), stride=1),
+    )
+    save_model(path, card, network)
+
+
+def part_bare(scene: str, model: str, device: str, precision: str, **_: object) -> dict[str, float]:
+    """Run the bare network over as many pixels as the scene has."""
+    import torch
+
+    from georaster_dl.io.reader import open_scene
+    from georaster_dl.models.device import Device
+    from georaster_dl.models.package import load_model
+
+    where = Device.choose(device, precision)
+    network = load_model(Path(model))[1].to(where.torch_device)
+    x = torch.randn(1, len(WAVELENGTHS), TILE, TILE, device=where.torch_device)
+    x = x.to(memory_format=torch.channels_last)
+    n = math.prod(open_scene(scene).shape) // TILE**2
+    with torch.inference_mode(), where.arithmetic():
+        network(x)
+        synchronise(where.is_cuda)
+        begun = time.perf_counter()
+        for _i in range(n):
+            network(x)
+        synchronise(where.is_cuda)
+    return {"seconds": time.perf_counter() - begun}
+
+
+PARTS = {"bare": part_bare, "segment": part_segment}
+
+
+def speed(folder: Path, given: argparse.Namespace) -> None:
+    """Throughput of ``geodl segment`` as a share of the bare network's."""
+    scene, warm, model = folder / "scene.tif", folder / "warm.tif", folder / "model.safetensors"
+    make_cube(warm, 64)
+    lines = []
+    for kind in KINDS:
+        make_cube(scene, kind.side)
+        make_model(model, kind)
+        # Values are computed in fp32 by default.
+        precision = "fp32" if kind.members > 1 and given.precision == "auto" else given.precision
+        common = {
+            "scene": str(scene), "model": str(model), "warm": str(warm), "halo": "0",
+            "device": given.device, "precision": precision, "script": __file__,
+        }  # fmt: skip
+        shares = []
+        for number in range(given.rounds):
+            found = {part: measure(part, **common) for part in PARTS}
+            shares.append(found["bare"]["seconds"] / found["segment"]["seconds"])
+            print(f"{kind}, round {number + 1}: {json.dumps(found)}", flush=True)
+        lines.append(
+            f"{kind}, {found['segment']['device']}: {np.median(shares):.3f} of the bare network's "
+            f"throughput ({min(shares):.3f} to {max(shares):.3f})"
+        )
+    print(f"\n{machine()}; medians of {given.rounds} rounds", *lines, sep="\n")
+
+
+def memory(folder: Path, given: argparse.Namespace) -> None:
+    """Peak memory of a map by SpectraTr."""
+    scene, model = folder / "cube.tif", folder / "model.safetensors"
+    make_cube(scene, 512)
+    make_model(model, Kind("spectratr"))
+    found = measure(
+        "segment", scene=str(scene), model=str(model), warm="", halo="0",
+        device=given.device, precision=given.precision, script=__file__,
+    )  # fmt: skip
+    print(f"spectratr, 512 x 512 x {len(WAVELENGTHS)}: {json.dumps(found)}\n{machine()}")
+
+
 def main() -> None:
+    if len(sys.argv) == 3 and sys.argv[1] == "part":
+        return run_part(sys.argv[2], PARTS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["lwplsr", "compare"])
+    parser.add_argument("what", choices=["lwplsr", "compare", "speed", "memory"])
     parser.add_argument("data", type=Path, nargs="?", help="folder of the tables")
     parser.add_argument("sets", nargs="*", help=f"some of {', '.join(SETS)}; all by default")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--members", type=int, default=1, help="networks of an ensemble")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="of speed and memory")
+    parser.add_argument("--precision", default="auto", help="of speed and memory")
+    parser.add_argument("--rounds", type=int, default=5, help="of speed")
     given = parser.parse_args()
+    if given.what in ("speed", "memory"):
+        with tempfile.TemporaryDirectory() as folder:
+            {"speed": speed, "memory": memory}[given.what](Path(folder), given)
+        return None
     if given.what == "lwplsr":
-        lwplsr()
-        return
+        return lwplsr()
     for name in given.sets or SETS:
-        one_set(given.data, name, given.methods, given.seeds)
+        one_set(given.data, name, given)
+    return None
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ def predict(**given: Any) -> None:
         _warn_of(card, _model_of(given), report)
         report("done", {"outputs": [str(given["output"])], "spectra": len(predicted)})
     if talking(given):
-        click.echo(f"{card.predicts} of {len(predicted)} spectra")
+        click.echo(f"{len(predicted)} spectra: {card.predicts}")
         click.echo(str(given["output"]))
 
 
@@ -164,6 +164,7 @@ def evaluate(**given: Any) -> None:
     model unless they are named.
     """
     check_plot(given)
+    _check_used(given)
     plots = [] if given["plot"] is None else [given["plot"]]
     with told(given) as report:
         with staged(given, *plots) as stage:
@@ -208,6 +209,17 @@ def _warn_of(card: Card, model: Path, report: Reporter) -> None:
         report("warning", {"message": f"{model.stem}: {card.caution}"})
 
 
+def _check_used(given: Mapping[str, Any]) -> None:
+    """Refuse options of spectra where only predictions are read."""
+    options = ("unit", "id_column", "drop_missing", "resample")
+    unused = [f"--{name.replace('_', '-')}" for name in options if given[name]]
+    if given["model"] is None and unused:
+        raise OptionError(
+            f"Without a model (-m) no spectra are read, so {' and '.join(unused)} would do nothing; name "
+            f"the model, or leave out what only spectra need."
+        )
+
+
 def _evaluated(
     given: Mapping[str, Any], report: Reporter
 ) -> Mapping[str, PredictedValues | ClassScores]:
@@ -233,7 +245,10 @@ def _evaluated(
     if given["class_column"] is not None:
         return {given["class_column"]: predicted_classes(table, given["class_column"])}
     if not names:
-        raise OptionError("Nothing to score is named; give --target NAME or --class-column NAME.")
+        raise OptionError(
+            "Nothing to score is named; give --target NAME, or --class-column "
+            "NAME where classes are predicted."
+        )
     return {one.name: one for one in predicted_values(table, names)}
 
 

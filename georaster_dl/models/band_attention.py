@@ -1,7 +1,8 @@
 """Attention among the bands of a pixel by their wavelengths: a small network of our own.
 
-A spectrum is cut into tokens of neighbouring bands, and a token's position is its wavelength. No
-weight belongs to a band, so the weights fit any number of bands.
+Tokens are windows of neighbouring bands that attend to each other, and are then summed. What a token
+counts for in each sum is a smooth function of its wavelength, learnt from sines and cosines of it. So
+no weight belongs to a band, and the weights fit any number of bands.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from georaster_dl.errors import OptionError
-from georaster_dl.models.spectral_layers import BandConvolution, PerPixel, Transformer
+from georaster_dl.models.spectral_layers import PerPixel, Transformer
 
 __all__ = ["BandAttention"]
 
-_KERNEL = 5
 _SPACING_NM = 10.0  # of bands without wavelengths; that of most imaging spectrometers
-_PERIODS_NM = (50.0, 5000.0)  # of the sines that make a position
+_PERIODS_NM = (50.0, 5000.0)  # of the fastest sine, and of the slowest
+_WAVES = 64  # sines and cosines
+_HIDDEN = 128  # of the functions of the wavelength
+_VALUES = 16  # that a token is read out as
+_FUNCTIONS = 32  # of the wavelength, by which each of them is summed
 
 
 class BandAttention(nn.Module):
@@ -30,9 +34,9 @@ class BandAttention(nn.Module):
     ----------
     in_bands, planes : planes in and out.
     wavelengths_nm : of the bands; where it is None or lacks one, band numbers stand for them.
-    width : values of a token, even and a multiple of the heads.
+    width : values of a token, a multiple of the heads.
     depth, heads : of the transformer.
-    token : neighbouring bands that make a token.
+    token : bands from one token to the next, each of which sees twice as many.
     dropout : share that is dropped in training.
 
     Attributes
@@ -43,7 +47,7 @@ class BandAttention(nn.Module):
     Raises
     ------
     OptionError
-        When the width cannot be shared by the heads, or by sines and cosines.
+        When the width cannot be shared by the heads.
     """
 
     feature_layer = "decoder"
@@ -57,30 +61,25 @@ class BandAttention(nn.Module):
         width: int = 64,
         depth: int = 2,
         heads: int = 4,
-        token: int = 8,
+        token: int = 16,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if width % heads or width % 2:
+        if width % heads:
             raise OptionError(
-                f"The architecture 'band_attention' takes an even width that its heads can share, but got "
+                f"The architecture 'band_attention' takes a width that its heads can share, but got "
                 f"width={width} and heads={heads}."
             )
         self.stride = 1
-        positions = _positions(_token_wavelengths(in_bands, wavelengths_nm, token), width)
-        body = nn.Sequential(
-            _Stem(width, token, positions),
-            *(
-                Transformer(width, heads=heads, hidden=2 * width, dropout=dropout)
-                for _ in range(depth)
-            ),
-            _AttentionPool(width),
-        )
-        values = max(in_bands * (width // 2), len(positions) * 3 * width)
-        self.encoder = PerPixel(body, values=values)
-        self.decoder = nn.Sequential(
-            nn.Dropout(dropout), nn.Conv2d(width, width, 1), nn.GELU(), nn.Dropout(dropout)
-        )
+        known = [nm for nm in wavelengths_nm or () if nm is not None]
+        if len(known) < in_bands:
+            known = [_SPACING_NM * number for number in range(in_bands)]
+        blocks = [
+            Transformer(width, heads=heads, hidden=2 * width, dropout=dropout) for _ in range(depth)
+        ]
+        body = _Sums(known, width, token, blocks, dropout)
+        self.encoder = PerPixel(body, values=max(in_bands, len(body.positions) * 3 * width))
+        self.decoder = nn.Sequential(nn.GELU(), nn.Dropout(dropout))
         self.segmentation_head = nn.Sequential(nn.Conv2d(width, planes, 1))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -89,56 +88,50 @@ class BandAttention(nn.Module):
         return planes
 
 
-def _token_wavelengths(
-    in_bands: int, wavelengths_nm: Sequence[float | None] | None, token: int
-) -> list[float]:
-    """Mean wavelength in nm of each token's bands."""
-    known = [nm for nm in wavelengths_nm or () if nm is not None]
-    if len(known) < in_bands:
-        known = [_SPACING_NM * number for number in range(in_bands)]
-    groups = (known[start : start + token] for start in range(0, in_bands, token))
-    return [sum(group) / len(group) for group in groups]
-
-
-def _positions(wavelengths_nm: Sequence[float], width: int) -> Tensor:
-    """Sines and cosines (tokens, width) of wavelengths, their periods a geometric series."""
-    shortest, longest = _PERIODS_NM
-    steps = torch.linspace(0, 1, width // 2, dtype=torch.float64)
-    periods = shortest * (longest / shortest) ** steps
-    angles = 2 * math.pi * torch.tensor(wavelengths_nm, dtype=torch.float64)[:, None] / periods
-    return torch.cat([angles.sin(), angles.cos()], 1).float()
-
-
-class _Stem(nn.Module):
-    """From (pixels, bands, 1) to tokens (pixels, tokens, width) that know their wavelengths."""
+class _Sums(nn.Module):
+    """From (pixels, bands, 1), by sums over the tokens, to (pixels, width)."""
 
     positions: Tensor
 
-    def __init__(self, width: int, token: int, positions: Tensor) -> None:
+    def __init__(
+        self,
+        wavelengths_nm: Sequence[float],
+        width: int,
+        token: int,
+        blocks: Sequence[nn.Module],
+        dropout: float,
+    ) -> None:
         super().__init__()
         self._token = token
-        self.shape = nn.Sequential(BandConvolution(1, width // 2, _KERNEL, 1), nn.GELU())
-        self.tokens = nn.Conv1d(width // 2, width, token, token)
         # Not stored with the weights: whoever builds the network knows the wavelengths.
-        self.register_buffer("positions", positions, persistent=False)
+        self.register_buffer("positions", _positions(wavelengths_nm, token), persistent=False)
+        self.tokens = nn.Conv1d(1, width, 2 * token, token)
+        self.place = nn.Linear(_WAVES, width)
+        self.gate = nn.Linear(_WAVES, width)
+        self.blocks = nn.Sequential(*blocks)
+        # Not normalised before it is read: how strong a token is says how much there is of something.
+        self.values = nn.Linear(width, _VALUES)
+        self.shares = nn.Sequential(
+            nn.Linear(_WAVES, _HIDDEN), nn.GELU(), nn.Linear(_HIDDEN, _FUNCTIONS)
+        )
+        self.dense = nn.Sequential(nn.Dropout(dropout), nn.Linear(_VALUES * _FUNCTIONS, width))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        missing = -pixels.shape[1] % self._token
-        shape = functional.pad(self.shape(pixels.mT), (0, missing))
-        tokens: Tensor = self.tokens(shape).mT + self.positions
-        return tokens
+        bands, count = pixels.shape[1], len(self.positions)
+        before = self._token // 2
+        after = (count + 1) * self._token - bands - before
+        tokens = self.tokens(functional.pad(pixels.mT, (before, after))).mT
+        tokens = self.blocks(tokens * (1 + self.gate(self.positions)) + self.place(self.positions))
+        sums = self.values(tokens).mT @ self.shares(self.positions) / math.sqrt(count)
+        features: Tensor = self.dense(sums.flatten(1))
+        return features
 
 
-class _AttentionPool(nn.Module):
-    """Mean of the tokens (pixels, width), each weighted by how much it has to say."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.scores = nn.Linear(width, 1)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        tokens = self.norm(tokens)
-        shares = self.scores(tokens).softmax(1)
-        pooled: Tensor = (shares * tokens).sum(1)
-        return pooled
+def _positions(wavelengths_nm: Sequence[float], token: int) -> Tensor:
+    """Sines and cosines (tokens, waves) of the mean wavelength of each token's own bands."""
+    groups = [wavelengths_nm[i : i + token] for i in range(0, len(wavelengths_nm), token)]
+    centres = torch.tensor([sum(group) / len(group) for group in groups], dtype=torch.float64)
+    shortest, longest = _PERIODS_NM
+    steps = torch.linspace(0, 1, _WAVES // 2, dtype=torch.float64)
+    angles = 2 * math.pi * centres[:, None] / (shortest * (longest / shortest) ** steps)
+    return torch.cat([angles.sin(), angles.cos()], 1).float()

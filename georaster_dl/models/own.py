@@ -128,7 +128,7 @@ def ssftt(plan: Plan) -> nn.Module:
 
 
 @register_model(
-    options={"width": 64, "depth": 2, "heads": 4, "token": 8, "dropout": 0.1}, encoders=False
+    options={"width": 64, "depth": 2, "heads": 4, "token": 16, "dropout": 0.1}, encoders=False
 )
 def band_attention(plan: Plan) -> nn.Module:
     """Attention among the bands of each pixel, which knows their wavelengths."""

@@ -15,7 +15,7 @@ from georaster_dl.spectra.preprocess import Preprocessing
 
 __all__ = ["Conversion", "conversion_of"]
 
-_BLOCK = 2**22  # numbers that are converted at once
+_BLOCK = 2**19  # numbers that are converted at once, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -39,28 +39,37 @@ class Conversion:
 
         A pixel whose spectrum cannot be treated, such as a flat one by snv, is no longer valid.
         """
-        valid = tile.valid.copy()
-        spectra = tile.numbers[:, valid].T
-        bands = spectra.shape[1] if self.resampling is None else len(self.resampling)
-        values = np.zeros((bands, *valid.shape), np.float32)
-        made = self._converted(spectra, bands)
-        usable = np.isfinite(made).all(axis=1)
-        valid[valid] = usable
-        values[:, valid] = made[usable].T
-        return replace(tile, numbers=values, valid=valid)
+        stored = tile.numbers.reshape(len(tile.numbers), -1)
+        bands = len(stored) if self.resampling is None else len(self.resampling)
+        # Spectrum by spectrum in memory, as they are made and as networks of pixels read them.
+        values = np.zeros((stored.shape[1], bands), np.float32)
+        usable = np.zeros(stored.shape[1], bool)
+        valid = np.flatnonzero(tile.valid)
+        size = max(1, _BLOCK // len(stored))
+        for first in range(0, len(valid), size):
+            pixels = valid[first : first + size]
+            made = self._converted(np.ascontiguousarray(stored[:, _span(pixels)].T))
+            fit = np.isfinite(made).all(axis=1)
+            values[pixels[fit]] = made[fit]
+            usable[pixels[fit]] = True
+        shape = tile.valid.shape
+        image = values.reshape(*shape, bands).transpose(2, 0, 1)
+        return replace(tile, numbers=image, valid=usable.reshape(shape))
 
-    def _converted(self, spectra: npt.NDArray[Any], bands: int) -> npt.NDArray[np.float32]:
+    def _converted(self, spectra: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """(pixels, bands) of stored numbers (pixels, bands of the scene), NaN where impossible."""
-        made = np.empty((len(spectra), bands), np.float32)
-        size = max(1, _BLOCK // spectra.shape[1])
-        for first in range(0, len(spectra), size):
-            block = spectra[first : first + size] * self.scale + self.offset
-            if self.resampling is not None:
-                block = block @ self.resampling.T
-            if self.treatment is not None:
-                block = self.treatment.treated_or_nan(block)
-            made[first : first + size] = block
-        return made
+        made = spectra * self.scale + self.offset
+        if self.resampling is not None:
+            made = made @ self.resampling.T
+        if self.treatment is not None:
+            made = self.treatment.treated_or_nan(made)
+        return np.asarray(made, np.float32)
+
+
+def _span(pixels: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """The pixels, as a slice where none is left out: that is no gathering one by one."""
+    first, stop = int(pixels[0]), int(pixels[-1]) + 1
+    return slice(first, stop) if stop - first == len(pixels) else pixels
 
 
 def conversion_of(fit: Fit) -> Conversion | None:

@@ -41,9 +41,12 @@ def training_facts(
     intervals: Sequence[Interval | None],
 ) -> dict[str, str]:
     """Where the model comes from, and how the baseline did on the same rows."""
-    counts = {
-        "learnt from": division.learnt & ~division.held_out,
-        "chose the epoch": division.held_out,
+    if len(division.held_out) > 1:
+        counts = {"learnt from, in turn a part of them to choose the epoch": division.learnt}
+    else:
+        held_out = division.held_out[0]
+        counts = {"learnt from": division.learnt & ~held_out, "chose the epoch": held_out}
+    counts |= {
         **({"set the intervals": division.calibrated} if any(intervals) else {}),
         "tested": division.test,
     }

@@ -16,7 +16,7 @@ from georaster_dl.spectra.division import check_enough, divide, folds_of
 from georaster_dl.spectra.methods import Rows, Settings, fit_method, known_method
 from georaster_dl.spectra.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table import SpectraTable
-from georaster_dl.spectra.training import Report, TableOptions, learnable
+from georaster_dl.spectra.training import Report, TableOptions, learnable, warn_of_steps
 
 __all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "Compared", "compare", "summary"]
 
@@ -73,6 +73,7 @@ def compare(
             f"{len(options.targets)} targets, {n_folds} folds and {n_seeds} seeds."
         )
     target = learnable(table, options)
+    warn_of_steps(table, settings, report)
     target = target if options.class_column else target[:, 0]
     seeds = range(settings.seed, settings.seed + n_seeds)
     found = []
@@ -105,7 +106,7 @@ def _run(
             target[learnt],
             table.wavelengths_nm,
             None if groups is None else groups[learnt],
-            held_out[learnt],
+            held_out[:, learnt],
         )
         model = fit_method(method, rows, settings)
         measured.append(target[test])
@@ -120,7 +121,7 @@ def _parts(
     seed: int,
     n_folds: int,
 ) -> Iterator[tuple[_Mask, _Mask, _Mask]]:
-    """Masks (n,) of what is learnt from, of what of it chooses the epoch, and of what tests."""
+    """Masks of what is learnt from (n,), of what of it chooses epochs (parts, n), of what tests (n,)."""
     classes = target if options.class_column else None
     known = ~pd.isna(target)
     if options.split_column is not None:
@@ -131,14 +132,15 @@ def _parts(
             group=options.group,
             classes=classes,
             seed=seed,
+            intervals=False,
         )
-        yield division.learnt | division.calibrated, division.held_out, division.test
+        yield division.learnt, division.held_out, division.test
         return
     check_enough(table, int(known.sum()), "known")
     groups = None if options.group is None else table.classes(options.group)
     for test in folds_of(known, n_folds, groups, classes, seed):
         learnt = known & ~test
-        yield learnt, folds_of(learnt, _HELD_OUT, groups, classes, seed)[0], test
+        yield learnt, np.stack(folds_of(learnt, _HELD_OUT, groups, classes, seed)), test
 
 
 def _score(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> ValueScores | ClassScores:

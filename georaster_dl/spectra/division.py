@@ -28,9 +28,11 @@ class Division:
 
     Attributes
     ----------
-    learnt : (n,) what a network is given: to learn from, or to choose the epoch.
-    held_out : (n,) those of them that choose the epoch.
-    calibrated : (n,) what intervals of values are set by: the same, or others where there are plenty.
+    learnt : (n,) what networks are given: to learn from, or to choose the epoch.
+    held_out : (parts, n) those of them that choose the epoch of a network; of several parts each
+        network takes another, so that together they learn from all.
+    calibrated : (n,) what intervals of values are set by: others where there are plenty, else those
+        that choose the epoch, which are one part then.
     test : (n,) what nothing was learnt from or chosen on.
     said : how they were divided.
     """
@@ -44,7 +46,7 @@ class Division:
     @property
     def spared(self) -> bool:
         """Whether the intervals have spectra of their own."""
-        return not (self.calibrated & self.learnt).any()
+        return bool(self.calibrated.any() and not (self.calibrated & self.learnt).any())
 
 
 def divide(
@@ -55,6 +57,7 @@ def divide(
     group: str | None = None,
     classes: npt.NDArray[np.object_] | None = None,
     seed: int = 0,
+    intervals: bool = True,
 ) -> Division:
     """Divide the rows (n,) whose target is ``known``, by a column or by chance.
 
@@ -63,6 +66,7 @@ def divide(
     split_column : as in ``folds.parts_by_column``; one fifth tests when None.
     group : column of samples, whose rows stay together.
     classes : (n,) of which all parts get their share.
+    intervals : whether rows are needed that set intervals of values.
 
     Raises
     ------
@@ -83,13 +87,18 @@ def divide(
     check_enough(table, int((learnt & ~held_out).sum()), "known and that are learnt from")
     if not test.any():
         raise OptionError(f"No row of {table.name} that tests has a known value; check the split.")
-    calibrated = held_out
-    if classes is None and (learnt & ~held_out).sum() >= _PLENTY:
+    calibrated = np.zeros(len(table), bool)
+    if intervals and classes is None and (learnt & ~held_out).sum() >= _PLENTY:
         calibrated = folds_of(learnt & ~held_out, 2 * _FOLDS, groups, classes, seed)[0]
         learnt = learnt & ~calibrated
+    choosing = held_out[None]
     if not held_out.any():
-        held_out = folds_of(learnt, _FOLDS, groups, classes, seed)[0]
-    return Division(learnt, held_out, calibrated if calibrated.any() else held_out, test, said)
+        choosing = np.stack(folds_of(learnt, _FOLDS, groups, classes, seed))
+    if intervals and classes is None and not calibrated.any():
+        # An interval must be set by what no network learnt from.
+        choosing = choosing[:1]
+        calibrated = choosing[0]
+    return Division(learnt, choosing, calibrated, test, said)
 
 
 def folds_of(

@@ -49,10 +49,8 @@ def train_members(
     The members, on the CPU.
     """
     where = Device.choose(estimator.device, "fp32").torch_device
-    rest = estimator.held_out_
     kind = torch.int64 if targets.ndim == 1 else torch.float32
     wanted = torch.from_numpy(targets).to(where, kind)
-    held = (_seen(estimator, spectra[rest], where), wanted[rest])
     recipe = Recipe(
         estimator.epochs,
         estimator.batch,
@@ -61,7 +59,7 @@ def train_members(
     )
     seeds = check_random_state(estimator.random_state).randint(2**31 - 1, size=estimator.members)
     members: list[nn.Module] = []
-    for number, seed in enumerate(seeds):
+    for number, (seed, rest) in enumerate(zip(seeds, estimator.held_out_, strict=True)):
         # A fit leaves the user's own random numbers as they were.
         with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
             torch.manual_seed(int(seed))
@@ -76,7 +74,7 @@ def train_members(
                 recipe,
                 _inputs(estimator, spectra[~rest], where, int(seed)),
                 wanted[~rest],
-                held,
+                (_seen(estimator, spectra[rest], where), wanted[rest]),
                 loss=class_loss if targets.ndim == 1 else value_loss,
                 told=partial(_tell, told, number * recipe.epochs, len(seeds) * recipe.epochs),
             )

@@ -50,7 +50,8 @@ class Rows:
     target : (n,) or (n, targets) values, NaN where not known; or (n,) class names.
     wavelengths_nm : (bands,).
     groups : (n,) sample of each spectrum, None where each is its own.
-    held_out : (n,) what chooses a network's epoch; the others' settings are cross-validated on all.
+    held_out : (parts, n) what chooses the epoch, another part for each network; the settings of the
+        other methods are cross-validated on all.
     """
 
     spectra: npt.NDArray[np.float64]

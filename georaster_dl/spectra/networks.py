@@ -55,7 +55,8 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
     epochs, batch, learning_rate, weight_decay : as in ``learning.Recipe``.
     augment : whether training spectra are varied, or the strengths of ``variation.Variation``.
     validation : share of the training spectra that chooses the epoch; 0 keeps the last epoch.
-    members : networks, which differ in their random numbers; predictions are their mean.
+    members : networks, which differ in their random numbers and, as far as there are enough
+        spectra, in those that choose the epoch; predictions are their mean.
     wavelengths_nm : (bands,) of the spectra, where they are known; only band attention uses them.
     random_state : of everything random.
     device : ``auto``, ``cpu`` or ``cuda:N``.
@@ -65,7 +66,7 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
     preprocessing_ : the fitted treatment.
     mean_, std_ : (bands,) of the treated training spectra.
     networks_ : the members, on the CPU.
-    held_out_ : (n,) which of the spectra given to ``fit`` chose the epoch.
+    held_out_ : (members, n) which of the spectra given to ``fit`` chose each member's epoch.
     """
 
     architecture: ClassVar[str]
@@ -102,20 +103,26 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         self._check()
         if held_out is None:
             random = check_random_state(self.random_state)
-            self.held_out_ = _drawn(strata, self.validation, random)
+            parts = _drawn(strata, self.validation, random)
         else:
-            self.held_out_ = np.asarray(held_out, bool)
-            check_consistent_length(strata, self.held_out_)
-        if self.held_out_.all():
+            parts = np.atleast_2d(np.asarray(held_out, bool))
+            check_consistent_length(strata, parts.T)
+        self.held_out_ = parts[np.arange(self.members) % len(parts)]
+        if self.held_out_.all(axis=1).any():
             raise OptionError("All spectra are held out, so none is left to learn from.")
+
+    @property
+    def _learnt(self) -> _Mask:
+        """(n,) the spectra that a member or more learns from."""
+        return np.asarray(~self.held_out_.all(axis=0))
 
     def _learn(
         self, spectra: _Floats, targets: npt.NDArray[Any], planes: int, told: Told | None
     ) -> Self:
-        """Fit treatment, normalisation and members to the spectra that are not held out."""
+        """Fit treatment, normalisation and members to the spectra that they learn from."""
         from georaster_dl.spectra.members import train_members
 
-        learnt = spectra[~self.held_out_]
+        learnt = spectra[self._learnt]
         self.preprocessing_ = Preprocessing(self.preprocessing).fit(learnt)
         treated = self.preprocessing_.transform(learnt)
         self.mean_, spread = treated.mean(axis=0), treated.std(axis=0)
@@ -167,7 +174,8 @@ class _Regressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # type: ign
 
         Parameters
         ----------
-        held_out : (n,) which spectra choose the epoch; drawn when None.
+        held_out : (n,) which spectra choose the epoch, or (parts, n), of which each member takes the
+            next; drawn when None.
         told : is called after every epoch.
 
         Raises
@@ -184,7 +192,7 @@ class _Regressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # type: ign
 
     def _scaled(self, targets: _Floats) -> _Floats:
         """Targets (n, targets), standardised by those that are learnt from."""
-        learnt = targets[~self.held_out_]
+        learnt = targets[self._learnt]
         unknown = np.isnan(learnt).all(axis=0)
         if unknown.any():
             raise OptionError(
@@ -300,9 +308,11 @@ NETWORKS: Mapping[str, Mapping[Task, type[SpectraNetwork]]] = {
 
 
 def _drawn(strata: npt.NDArray[Any], share: float, random: np.random.RandomState) -> _Mask:
-    """(n,) a share of each stratum, but never all of one."""
-    held_out = np.zeros(len(strata), bool)
+    """(parts, n) parts that share no spectrum, each a share of each stratum, but never all of one."""
+    parts = np.zeros((max(int(1 / share), 1) if share else 1, len(strata)), bool)
     for stratum in np.unique(strata):
         rows = random.permutation(np.flatnonzero(strata == stratum))
-        held_out[rows[: min(round(share * len(rows)), len(rows) - 1)]] = True
-    return held_out
+        size = min(round(share * len(rows)), len(rows) - 1)
+        for i, part in enumerate(parts):
+            part[rows[i * size : (i + 1) * size]] = True
+    return parts[parts.any(axis=1)] if parts.any() else parts[:1]

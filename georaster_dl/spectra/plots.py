@@ -47,7 +47,7 @@ def plot_values(path: Path, panels: Sequence[Panel]) -> None:
 
     across = min(len(panels), _ACROSS)
     down = math.ceil(len(panels) / across)
-    figure = Figure((_INCHES * across, _INCHES * down), dpi=_DOTS, layout="constrained")
+    figure = Figure((_INCHES * across, _INCHES * down), dpi=_DOTS, layout="compressed")
     for panel, axes in zip(panels, figure.subplots(down, across, squeeze=False).flat, strict=False):
         _draw(axes, panel)
     for axes in figure.axes[len(panels) :]:

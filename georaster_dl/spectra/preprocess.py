@@ -15,12 +15,14 @@ from georaster_dl.errors import OptionError
 from georaster_dl.models.registry import nearest_names
 from georaster_dl.spectra.treatments import STEPS, Step, check_spectra, make_step
 
-__all__ = ["Preprocessing"]
+__all__ = ["Preprocessing", "uneven_steps"]
 
 _Floats = npt.NDArray[np.float64]
 
 _STEP = re.compile(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*")
 _BLOCK = 2**22  # numbers that are treated at once
+_FILTERS = ("savgol", "smooth")
+_UNEVEN = 1.5  # largest over smallest step; one band left out makes it 2
 
 
 class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -132,6 +134,29 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"The saved treatment of spectra is damaged ({error}); make the model again."
             ) from error
         return made
+
+
+def uneven_steps(steps: str, wavelengths_nm: _Floats) -> str | None:
+    """What to warn of where filters run over unequal steps; None where steps are equal, or no filter runs.
+
+    Spectrometers that count wavenumbers have equal steps of these, which is as good.
+
+    Raises
+    ------
+    OptionError
+        When ``steps`` cannot be read.
+    """
+    used = list(dict.fromkeys(name for name, _ in _parsed(steps) if name in _FILTERS))
+    widths = np.diff(wavelengths_nm)
+    in_wavenumbers = -np.diff(1 / np.maximum(wavelengths_nm, 1e-9))
+    uneven = [step.max() / step.min() for step in (widths, in_wavenumbers)]
+    if not used or min(uneven) <= _UNEVEN:
+        return None
+    return (
+        f"{' and '.join(used)} {'take' if len(used) > 1 else 'takes'} bands as equally spaced, but their "
+        f"steps run from {widths.min():.3g} to {widths.max():.3g} nm, so slopes are distorted and gaps filtered over; "
+        f"leave the step out, or bring the spectra to equal steps first."
+    )
 
 
 def _parsed(text: str) -> list[Step]:

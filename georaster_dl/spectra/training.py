@@ -15,10 +15,12 @@ import pandas as pd
 from georaster_dl.errors import OptionError
 from georaster_dl.models.card import Card
 from georaster_dl.spectra.account import Scores, card_caution, card_metrics, training_facts
+from georaster_dl.spectra.axis import first_of
 from georaster_dl.spectra.conformal import Interval, fewest_for, fit_interval
 from georaster_dl.spectra.division import Division, divide
 from georaster_dl.spectra.methods import Rows, Settings, fit_method, fit_network
 from georaster_dl.spectra.package import Facts, Quantity, save_network
+from georaster_dl.spectra.preprocess import uneven_steps
 from georaster_dl.spectra.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table import SpectraTable
 
@@ -30,6 +32,7 @@ __all__ = [
     "learnable",
     "teller",
     "train_table",
+    "warn_of_steps",
 ]
 
 Report = Callable[[str, Mapping[str, Any]], None]
@@ -81,6 +84,8 @@ def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
     """
     if bool(options.targets) == (options.class_column is not None):
         raise OptionError("Give either --target (values) or --class-column (names), one of them.")
+    if len(set(options.targets)) < len(options.targets):
+        raise OptionError(f"A target is named twice ({first_of(options.targets)}); name each once.")
     if options.class_column is not None:
         names = table.classes(options.class_column)
         _check_varied(table, options.class_column, names[~pd.isna(names)])
@@ -121,6 +126,7 @@ def train_table(
     """
     begun = time.monotonic()
     target = learnable(table, options)
+    warn_of_steps(table, settings, report)
     known = ~pd.isna(target).reshape(len(table), -1).all(axis=1)
     if not known.all():
         without = int((~known).sum())
@@ -163,6 +169,13 @@ def train_table(
     return TrainedTable(card, scores, division, time.monotonic() - begun)
 
 
+def warn_of_steps(table: SpectraTable, settings: Settings, report: Report) -> None:
+    """Warn where a filter runs over bands at unequal steps; raises as ``uneven_steps``."""
+    said = uneven_steps(settings.preprocessing, table.wavelengths_nm)
+    if said is not None:
+        report("warning", {"message": f"{table.name}: {said}"})
+
+
 def teller(report: Report) -> Callable[[int, int, float], None]:
     """What tells a network's epochs as progress."""
     begun = time.monotonic()
@@ -185,7 +198,7 @@ def _rows(
         wanted[:, 0] if wanted.ndim == 2 and wanted.shape[1] == 1 else wanted,
         table.wavelengths_nm,
         groups,
-        division.held_out[learnt],
+        division.held_out[:, learnt],
     )
 
 
@@ -213,7 +226,7 @@ def _scored_baseline(
         target[learnt] if target.ndim == 1 else target[learnt, column],
         table.wavelengths_nm,
         None if options.group is None else table.classes(options.group)[learnt],
-        division.held_out[learnt],
+        division.held_out[:, learnt],
     )
     predicted = fit_method(BASELINE, rows, settings).predict(table.spectra[division.test])
     one = target if target.ndim == 1 else target[:, column : column + 1]

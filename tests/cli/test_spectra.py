@@ -204,6 +204,9 @@ BAD = {
     ),
     "few rows": (lambda f: f.head(9), ["--target", "fat"], "has 9 spectra whose value is known"),
     "no target": (lambda f: f, [], "Give either --target (values) or --class-column"),
+    "a target twice": (
+        lambda f: f, ["--target", "fat", "--target", "fat"], "named twice (fat, fat)"
+    ),
     "no treatment": (
         lambda f: f, ["--target", "fat", "--preprocess", "snw"], "did you mean 'snv'"
     ),
@@ -234,6 +237,8 @@ def test_bad_commands(refused, table, values_model):
     assert "score one after the other" in both
     assert "Nothing to score is named" in refused(*evaluate)
     assert "Got 2 tables without a model" in refused(*evaluate, table, "--target", "fat")
+    said = refused(*evaluate, "--target", "fat", "--resample", "--unit", "nm")
+    assert "so --unit and --resample would do nothing" in said
     assert "No model is named" in refused("spectra", "predict", table, "-o", "p.csv")
 
 

@@ -213,7 +213,6 @@ WRONG = [
     ("spectralformer", {"group": 0}, "as group, but got 0"),
     ("ssftt", {"reduced": 2}, "at least 3, but got reduced=2"),
     ("band_attention", {"width": 10}, "its heads can share, but got width=10 and heads=4"),
-    ("band_attention", {"width": 9, "heads": 3}, "takes an even width"),
     ("band_attention", {"token": 2.0}, "as token, but got 2.0"),
     ("spectral_unet", {"mixed": 0}, "as mixed, but got 0"),
     ("spectral_unet", {"optional_bands": "yes"}, "true or false as optional_bands"),

@@ -14,11 +14,12 @@ def _table(n, **columns):
 
 
 def _disjoint(division):
-    learnt_from = division.learnt & ~division.held_out
+    held_out = division.held_out[0]
+    learnt_from = division.learnt & ~held_out
     assert not (division.test & (division.learnt | division.calibrated)).any()
     assert not (division.calibrated & learnt_from).any()
     assert (division.held_out <= division.learnt).all()
-    return [int(rows.sum()) for rows in (learnt_from, division.held_out, division.test)]
+    return [int(rows.sum()) for rows in (learnt_from, held_out, division.test)]
 
 
 def test_by_chance():
@@ -27,6 +28,7 @@ def test_by_chance():
     assert _disjoint(division) == [57, 15, 18]
     assert not (division.learnt | division.test)[:10].any()
     assert (division.calibrated == division.held_out).all()
+    assert len(division.held_out) == 1
     assert not division.spared
     again, other = divide(_table(100), known), divide(_table(100), known, seed=1)
     assert (again.test == division.test).all()
@@ -38,6 +40,7 @@ def test_plenty_of_rows_spare_some_for_intervals():
     assert division.spared
     assert _disjoint(division) == [288, 72, 100]
     assert division.calibrated.sum() == 40
+    assert (division.held_out.sum(axis=0) == division.learnt).all()
     classes = np.array(["a", "b"] * 250, object)
     assert not divide(_table(500), np.ones(500, bool), classes=classes).spared
 
@@ -45,7 +48,7 @@ def test_plenty_of_rows_spare_some_for_intervals():
 def test_samples_stay_whole():
     samples = np.repeat(np.arange(30), 4)
     division = divide(_table(120, fruit=samples), np.ones(120, bool), group="fruit")
-    for rows in (division.test, division.held_out):
+    for rows in (division.test, *division.held_out):
         assert len(set(samples[rows]) & set(samples[~rows])) == 0
     assert division.said == "one fifth of the fruit tests, by chance"
 
@@ -53,7 +56,10 @@ def test_samples_stay_whole():
 def test_all_parts_have_all_classes():
     classes = np.array(["a"] * 80 + ["b"] * 20, object)
     division = divide(_table(100), np.ones(100, bool), classes=classes)
-    assert [(classes[rows] == "b").sum() for rows in (division.test, division.held_out)] == [4, 3]
+    assert [(classes[rows] == "b").sum() for rows in (division.test, division.held_out[0])] == [
+        4,
+        3,
+    ]
 
 
 def test_by_a_column():

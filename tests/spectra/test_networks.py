@@ -57,7 +57,9 @@ def test_missing_values_teach_nothing():
 def test_classes_and_probabilities():
     spectra, values = chemistry(300)
     classes = np.where(values[:, 0] > 0.8, "high", "low").astype(object)
-    model = CNN1DClassifier(**QUICK | {"epochs": 60}, random_state=0, members=2).fit(spectra[:200], classes[:200])
+    model = CNN1DClassifier(**QUICK | {"epochs": 60}, random_state=0, members=2).fit(
+        spectra[:200], classes[:200]
+    )
     assert model.score(spectra[200:], classes[200:]) > 0.8
     shares = model.predict_proba(spectra[200:])
     np.testing.assert_allclose(shares.sum(axis=1), 1)
@@ -97,7 +99,7 @@ def test_the_best_epoch_is_kept():
     )
     assert [(done, most) for done, most, _ in losses] == [(i, 40) for i in range(1, 41)]
     assert min(loss for _, _, loss in losses) < losses[-1][2]
-    held = model.held_out_
+    (held,) = model.held_out_
     errors = (model.predict(spectra[held]) - values[held]) / model.target_std_
     assert np.mean(errors**2) == pytest.approx(min(loss for _, _, loss in losses), rel=1e-4)
 
@@ -113,15 +115,25 @@ def test_held_out_spectra_teach_nothing_else():
     ]
     assert (models[0].predict(spectra) == models[1].predict(spectra)).all()
     assert (models[0].held_out_ == held).all()
+    turns = np.stack([held, ~held])
+    model = _regressor(epochs=1, members=3).fit(spectra, values, held_out=turns)
+    assert (model.held_out_ == turns[[0, 1, 0]]).all()
     with pytest.raises(OptionError, match="All spectra are held out"):
         _regressor().fit(spectra, values, held_out=np.ones(60, bool))
+
+
+def test_every_member_holds_others_out():
+    spectra, values = chemistry(60)
+    model = _regressor(epochs=1, members=5).fit(spectra, values)
+    assert (model.held_out_.sum(axis=0) == 1).all()
+    assert _regressor(epochs=1, validation=0.0).fit(spectra, values).held_out_.sum() == 0
 
 
 def test_a_share_of_every_class_is_held_out():
     spectra, _ = chemistry(45)
     classes = np.array(["a"] * 40 + ["b"] * 4 + ["c"])
     model = CNN1DClassifier(**QUICK | {"epochs": 1}, validation=0.5).fit(spectra, classes)
-    counts = {name: int(model.held_out_[classes == name].sum()) for name in "abc"}
+    counts = {name: int(model.held_out_[0, classes == name].sum()) for name in "abc"}
     assert counts == {"a": 20, "b": 2, "c": 0}
 
 

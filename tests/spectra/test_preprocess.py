@@ -8,7 +8,7 @@ from scipy.signal import savgol_filter
 from sklearn.base import clone
 
 from georaster_dl.errors import OptionError
-from georaster_dl.spectra.preprocess import Preprocessing
+from georaster_dl.spectra.preprocess import Preprocessing, uneven_steps
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +122,15 @@ def test_damaged_json(spectra):
 
 def test_clones_like_any_estimator(spectra):
     assert clone(Preprocessing("snv").fit(spectra)).steps == "snv"
+
+
+def test_unequal_steps_are_told_where_a_filter_runs():
+    even = np.arange(1000.0, 1400.0, 10)
+    for fine in (even, 1e7 / np.arange(10_000.0, 4000.0, -8), np.arange(0.0, 40.0)):
+        assert uneven_steps("savgol(5,2,1)", fine) is None
+    gap = np.delete(even, [20, 21])
+    said = uneven_steps("snv,savgol(5,2,1)", gap)
+    assert said.startswith("savgol takes")
+    assert "from 10 to 30 nm" in said
+    assert uneven_steps("savgol(5,2,1),smooth", gap).startswith("savgol and smooth take")
+    assert uneven_steps("snv,detrend", gap) is None

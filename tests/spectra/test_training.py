@@ -1,5 +1,7 @@
 """From a table to a package with figures, intervals and a caution; and comparisons."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -185,6 +187,16 @@ def test_plot(tmp_path):
     assert imread(tmp_path / "p.png").shape[:2] == (1008, 1512)
 
 
+def test_plot_keeps_its_titles_within_the_picture(tmp_path):
+    from matplotlib.image import imread
+
+    values = np.array([1.0, 2.0, 40.0])
+    plot_values(tmp_path / "p.png", [Panel("a", values, values, values - 30, values + 30)] * 3)
+    picture = imread(tmp_path / "p.png")
+    assert (picture[[0, -1]] == 1).all()
+    assert (picture[:, [0, -1]] == 1).all()
+
+
 def test_baseline_learns_from_the_calibration_rows_too(monkeypatch, tmp_path):
     lengths = []
 
@@ -198,3 +210,17 @@ def test_baseline_learns_from_the_calibration_rows_too(monkeypatch, tmp_path):
         _table(500), tmp_path / "m.safetensors", "cnn1d", TableOptions(("fat",)), quick, _silent
     )
     assert lengths == [400]
+
+
+def test_filters_over_gaps_are_told(tmp_path):
+    table, told = _table(30), []
+    axis = table.wavelengths_nm + 100 * (np.arange(40) > 19)
+    filtered = replace(QUICK, preprocessing="savgol(5,2,1)", epochs=1)
+    train_table(
+        replace(table, wavelengths_nm=axis), tmp_path / "m.safetensors", "cnn1d",
+        TableOptions(("fat",)), filtered, lambda event, facts: told.append((event, facts)),
+    )  # fmt: skip
+    said = [facts["message"] for event, facts in told if event == "warning"]
+    assert [text.partition(" so ")[0] for text in said] == [
+        "meat: savgol takes bands as equally spaced, but their steps run from 10 to 110 nm,"
+    ]
