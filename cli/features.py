@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import needed_model_option, run_options, scene_argument
+from .options import (
+    check_resources,
+    needed_model_option,
+    run_options,
+    scene_argument,
+    scheduler_options,
+)
 from .progress import end_with_parent
 from .running import check_suffix, default_output, model_run_options, run_settings, run_told
 
 if TYPE_CHECKING:
-    from georaster_dl.predict.options import Summary
+    from georaster_dl.predict.options import Report, Summary
 
 __all__ = ["features"]
 
@@ -47,6 +53,7 @@ _PACKED = "int16"
     help="int16 takes half the room; every band gets a scale and an offset.",
 )
 @model_run_options
+@scheduler_options
 @run_options
 def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
     """Write the features that a model has of every pixel, one band each.
@@ -62,7 +69,7 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     if given["parent_pipe"]:
         end_with_parent()
     from georaster_dl.models.package import find_model
-    from georaster_dl.predict.features import features as run
+    from georaster_dl.predict.features import FeatureRun
     from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
 
     model = find_model(given["model"])
@@ -72,8 +79,23 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     options = FeatureOptions(
         **run_settings(given), layer=given["layer"], packed=given["dtype"] == _PACKED
     )
+    outputs = FeatureOutputs(output, given["error"])
+    check_resources(given)
+
+    def checked(report: Report) -> FeatureRun:
+        return FeatureRun(scene, model, outputs, options, report)
+
+    def run(report: Report) -> Summary:
+        if given["scheduler"] is None:
+            return checked(report).whole()
+        from georaster_dl.batch.alone import run_on_cluster
+
+        return run_on_cluster(
+            checked, scene, outputs, options, given["scheduler"], given["resources"], report
+        )
+
     run_told(
-        lambda report: run(scene, model, FeatureOutputs(output, given["error"]), options, report),
+        run,
         progress,
         quiet,
         facts=lambda summary: {

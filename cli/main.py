@@ -15,6 +15,7 @@ import click
 from georaster_dl import __version__
 from georaster_dl.errors import GeoRasterError
 
+from .batch import batch
 from .classify import classify
 from .cluster import cluster
 from .denoise import denoise
@@ -22,6 +23,7 @@ from .evaluate import evaluate
 from .features import features
 from .info import info
 from .models import models
+from .mosaic import mosaic
 from .sample_points import sample_points
 from .segment import segment
 from .spectra import spectra
@@ -43,6 +45,8 @@ def geodl() -> None:
     geodl train scene.tif labels.gpkg -o model.safetensors
     geodl classify features.tif labels.gpkg -o map.tif
     geodl cluster scene.tif -k 12    groups of alike pixels, without labels
+    geodl batch SCENES... -m MODEL -d maps  many scenes; what is done is skipped the next time
+    geodl mosaic MAPS... -o map.vrt  maps of neighbouring scenes as one; a STAC collection of them
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
@@ -53,10 +57,12 @@ def geodl() -> None:
 
 geodl.add_command(segment)
 geodl.add_command(features)
+geodl.add_command(batch)
 geodl.add_command(denoise)
 geodl.add_command(train)
 geodl.add_command(classify)
 geodl.add_command(cluster)
+geodl.add_command(mosaic)
 geodl.add_command(evaluate)
 geodl.add_command(sample_points)
 geodl.add_command(info)
@@ -65,7 +71,7 @@ geodl.add_command(spectra)
 
 
 def main() -> None:
-    """Run ``geodl`` and exit: 0 done, 1 error, 130 cancelled."""
+    """Run ``geodl`` and exit: 0 done, 1 error, 3 some scenes of a batch failed, 130 cancelled."""
     _forget_foreign_gdal()
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, _interrupted)
@@ -74,15 +80,13 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        geodl.main(arguments, prog_name="geodl", standalone_mode=False)
+        ended = geodl.main(arguments, prog_name="geodl", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         _say("cancelled", arguments)
         return _CANCELLED
     except click.exceptions.NoArgsIsHelpError as help_page:
         click.echo(help_page.format_message())
         return 0
-    except click.exceptions.Exit as end:
-        return end.exit_code
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = "geodl" if context is None else context.command_path
@@ -97,7 +101,7 @@ def _run(arguments: list[str]) -> int:
             arguments,
         )
     else:
-        return 0
+        return ended if isinstance(ended, int) else 0  # the status that a command asked for
     return 1
 
 

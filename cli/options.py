@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
+from georaster_dl.errors import OptionError
 from georaster_dl.io.options import SceneOptions
 
 __all__ = [
+    "check_resources",
     "debug_option",
     "model_option",
     "needed_model_option",
+    "parse_resources",
     "run_options",
     "scene_argument",
     "scene_options",
     "scene_settings",
+    "scheduler_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,6 +73,53 @@ def run_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def scheduler_options(command: F) -> F:
+    """Options that say which Dask cluster does the work."""
+    for option in (
+        click.option(
+            "--resources",
+            metavar="GPU=1",
+            callback=lambda _ctx, _param, text: parse_resources(text),
+            help="With --scheduler: what each task takes of the resources that workers declare.",
+        ),
+        click.option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Dask cluster: tcp://host:port, a scheduler file, or local:N for N processes here. "
+            "Its workers must see all files under the same paths.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def parse_resources(text: str | None) -> dict[str, float]:
+    """Resources of Dask, as ``GPU=1,MEMORY=8e9``.
+
+    Raises
+    ------
+    OptionError
+        When it is not NAME=NUMBER.
+    """
+    found = {}
+    for part in text.split(",") if text is not None else ():
+        name, _, number = part.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not name.strip() or not 0 < value < math.inf:
+            raise OptionError(f"--resources takes NAME=NUMBER, like GPU=1, but got {part!r}.")
+        found[name.strip()] = value
+    return found
+
+
+def check_resources(given: Mapping[str, Any]) -> None:
+    """Refuse resources where nobody could offer them."""
+    if given["resources"] and given["scheduler"] is None:
+        raise OptionError("--resources is for workers of a Dask cluster; name its --scheduler too.")
 
 
 def scene_settings(

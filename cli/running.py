@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlparse
 
 import click
 
+from georaster_dl.batch.names import scene_stem
 from georaster_dl.errors import OptionError
 
 from .options import scene_options, scene_settings
@@ -76,9 +76,7 @@ def run_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def default_output(scene: str, subject: str) -> Path:
     """Name of an output in the working folder: the scene's own, and what the output is."""
-    # An address's query is no part of its name.
-    path = Path(urlparse(scene).path if "://" in scene else scene)
-    return Path(f"{path.absolute().stem or 'scene'}_{subject}.tif")
+    return Path(f"{scene_stem(scene)}_{subject}.tif")
 
 
 def check_suffix(option: str, path: Path | None, kind: str, endings: tuple[str, ...]) -> None:

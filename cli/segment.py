@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import model_option, run_options, scene_argument
+from .options import (
+    check_resources,
+    model_option,
+    run_options,
+    scene_argument,
+    scheduler_options,
+)
 from .progress import end_with_parent
 from .running import check_suffix, default_output, model_run_options, run_settings, run_told
 
 if TYPE_CHECKING:
     from georaster_dl.models.card import Card
-    from georaster_dl.predict.options import Outputs, Summary
+    from georaster_dl.predict.options import Outputs, Report, Summary
 
-__all__ = ["segment"]
+__all__ = ["segment", "subject"]
 
 _STORED = ("uint8", "float32")
 
@@ -54,6 +60,7 @@ class _Command(click.Command):
 @click.option("--polygons", type=click.Path(path_type=Path), help="Also write a GeoPackage.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG to look at.")
 @model_run_options
+@scheduler_options
 @run_options
 def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
     """Map what a model predicts of a scene: classes, or the quantity of a regression model.
@@ -66,20 +73,35 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     \b
     geodl segment scene.tif
     geodl segment B02.jp2 B03.jp2 ... -m my-model.safetensors -o map.tif --confidence
+    geodl segment large.tif --scheduler local:4
     """
     if given["parent_pipe"]:
         end_with_parent()
     # Heavy imports come after the options were found right, and never for --help.
     from georaster_dl.models.package import find_model, read_card
     from georaster_dl.predict.options import SegmentOptions
-    from georaster_dl.predict.segment import segment as run
+    from georaster_dl.predict.segment import SegmentRun
 
     model = None if given["model"] is None else find_model(given["model"])
     card = None if model is None else read_card(model)
     outputs = _outputs(scene, card, given)
     options = SegmentOptions(**run_settings(given), float32=given["probabilities"] == "float32")
+    check_resources(given)
+
+    def checked(report: Report) -> SegmentRun:
+        return SegmentRun(scene, model, outputs, options, report)
+
+    def run(report: Report) -> Summary:
+        if given["scheduler"] is None:
+            return checked(report).whole()
+        from georaster_dl.batch.alone import run_on_cluster
+
+        return run_on_cluster(
+            checked, scene, outputs, options, given["scheduler"], given["resources"], report
+        )
+
     run_told(
-        lambda report: run(scene, model, outputs, options, report),
+        run,
         progress,
         quiet,
         facts=_facts,
@@ -90,7 +112,7 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
 def _outputs(scene: tuple[str, ...], card: Card | None, given: dict[str, Any]) -> Outputs:
     from georaster_dl.predict.options import Outputs
 
-    mapped = given["output"] or default_output(scene[0], _subject(card))
+    mapped = given["output"] or default_output(scene[0], subject(card))
     check_suffix("-o", mapped, "a GeoTIFF", (".tif", ".tiff"))
     check_suffix("--polygons", given["polygons"], "a GeoPackage", (".gpkg",))
     check_suffix("--quicklook", given["quicklook"], "a PNG", (".png",))
@@ -107,7 +129,7 @@ def _outputs(scene: tuple[str, ...], card: Card | None, given: dict[str, Any]) -
     )
 
 
-def _subject(card: Card | None) -> str:
+def subject(card: Card | None) -> str:
     """What the map is of, as part of a file's name; the model that is taken by default has classes."""
     if card is None or not card.targets:
         return "landcover"

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["available_memory", "tune_allocators"]
+__all__ = ["available_memory", "share_memory", "tune_allocators"]
 
 _M_MMAP_THRESHOLD = -3  # mallopt's name for it in malloc.h
 _LARGE_BLOCK = 4 * 2**20
+
+_sharing = 1
 
 _LIMITS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -28,7 +30,13 @@ def available_memory() -> int:
             free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
         except (OSError, ValueError):
             continue  # no such limit here
-    return max(free, 0)
+    return max(free // _sharing, 0)
+
+
+def share_memory(processes: int) -> None:
+    """Leave room for so many processes of the same kind, this one among them."""
+    global _sharing  # noqa: PLW0603 - a fact about this process
+    _sharing = processes
 
 
 def tune_allocators() -> None:

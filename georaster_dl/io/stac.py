@@ -17,7 +17,7 @@ from typing import Any
 from georaster_dl.bands import SENTINEL2, Band, find_band
 from georaster_dl.errors import SceneError
 
-__all__ = ["AssetBand", "is_item", "read_item"]
+__all__ = ["AssetBand", "absolute_href", "is_item", "load_json", "read_item"]
 
 _NOT_DATA = {"thumbnail", "overview", "visual", "metadata"}
 
@@ -50,7 +50,7 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
     SceneError
         When the file is not a STAC item or none of its assets names bands.
     """
-    item = _load(source)
+    item = load_json(source)
     if item.get("type") != "Feature" or not isinstance(item.get("assets"), dict):
         raise SceneError(
             f"{source} is JSON but not a STAC item (a GeoJSON Feature with assets); give the address "
@@ -84,7 +84,7 @@ def _sentinel2_name(band: Band) -> Band:
     return band if place is None else replace(band, name=SENTINEL2[place].name)
 
 
-def _load(source: str) -> dict[str, Any]:
+def load_json(source: str) -> dict[str, Any]:
     try:
         if source.startswith(("http://", "https://")):
             with urllib.request.urlopen(source, timeout=30) as response:
@@ -108,7 +108,7 @@ def _asset_bands(
         offset = raster.get("raster:offset", raster.get("offset"))
         yield AssetBand(
             band=_band(facts, index),
-            href=_absolute(str(asset["href"]), source),
+            href=absolute_href(str(asset["href"]), source),
             index=index + 1,
             scale=raster.get("raster:scale", raster.get("scale")),
             offset=0.0 if offset_applied and offset is not None else offset,
@@ -133,7 +133,7 @@ def _nodata(value: Any) -> float | None:
     return None if value is None else float(value)  # STAC writes NaN as the string "nan"
 
 
-def _absolute(href: str, source: str) -> str:
+def absolute_href(href: str, source: str) -> str:
     if urllib.parse.urlparse(href).scheme or href.startswith("/"):
         return href
     if source.startswith(("http://", "https://")):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 from georaster_dl.errors import GeoRasterError, OutputError
 
-__all__ = ["Staging", "explain_os_error", "require_space"]
+__all__ = ["Staging", "explain_os_error", "remove_abandoned", "require_space"]
 
 # What GDAL, QGIS and this package put beside a raster. After an output was replaced, a sidecar of
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
 _SIDECARS = ("{name}.aux.xml", "{name}.ovr", "{name}.msk", "{name}.msk.ovr", "{stem}.qml")
-_RASTERS = {".tif", ".tiff"}
+_OF_PROCESS = re.compile(r"\.geodl-(.+)-(\d+)-[^-]+")
+_RASTERS = {".tif", ".tiff", ".vrt"}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -149,6 +154,14 @@ class Staging:
         self._folders.clear()
 
 
+def remove_abandoned(parent: Path) -> None:
+    """Remove what processes of this machine left behind here when they were killed."""
+    for folder in parent.iterdir():
+        found = _OF_PROCESS.fullmatch(folder.name)
+        if found and found[1] == platform.node() and not psutil.pid_exists(int(found[2])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def explain_os_error(error: OSError, path: Path, *, free: int | None = None) -> OutputError:
     """One line that says why ``path`` cannot be written, and what to do.
 
@@ -226,8 +239,10 @@ def _temporary_folder(parent: Path) -> Path:
         raise OutputError(
             f"The output folder {parent} does not exist; create it or name another one."
         )
+    # Who makes it is told by its name, so that what is left of killed processes can be known.
+    prefix = f".geodl-{platform.node()}-{os.getpid()}-"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".geodl-", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     except OSError as error:
         raise OutputError(
             f"The output folder {parent} is not writable ({error.strerror}); name another folder."

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.reader import open_scene
@@ -90,12 +90,16 @@ class FeatureRun(SceneRun):
         from georaster_dl.predict.planes import FeatureTask
         from georaster_dl.predict.rasters import RasterRun, loader
 
+        bands, layer = len(self.ready.fit.card.bands), self._options.layer
+        error = self._outputs.error is not None
         # Before the rasters are made: how many features there are is only known of the network.
-        network = FeatureNetwork(
-            loader(self.ready)(),
-            len(self.ready.fit.card.bands),
-            self._options.layer,
-            error=self._outputs.error is not None,
+        network = cast(
+            "FeatureNetwork",
+            loader(
+                self.ready,
+                lambda network: FeatureNetwork(network, bands, layer, error=error),
+                ("features", layer, error),
+            )(),
         )
 
         def task() -> FeatureTask:

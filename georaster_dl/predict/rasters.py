@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from georaster_dl.predict.conversion import conversion_of
 from georaster_dl.predict.engine import Job, Product, Sink, run
 from georaster_dl.predict.fit import Fit
 from georaster_dl.predict.journal import Journal
+from georaster_dl.predict.kept import last_network
 from georaster_dl.predict.optimise import prepare
 from georaster_dl.predict.options import Findings
 from georaster_dl.predict.plan import Plan, make_plan, smaller
@@ -35,10 +36,29 @@ __all__ = ["RasterRun", "loader"]
 _GPU_BATCH = 16
 
 
-def loader(ready: Ready) -> Callable[[], nn.Module]:
-    """What loads the model's network, narrowed to the bands that the scene has."""
-    present = [band.name for band in ready.fit.card.bands]
-    return lambda: load_narrowed(ready.model, present)[1]
+def loader(
+    ready: Ready,
+    change: Callable[[nn.Module], nn.Module] = lambda network: network,
+    changed: Hashable = None,
+) -> Callable[[], nn.Module]:
+    """What gives the model's network, narrowed to the bands that the scene has and on the device.
+
+    Parameters
+    ----------
+    change : makes of the network the one that is wanted.
+    changed : all that ``change`` depends on, beside model and bands.
+    """
+    card, device = ready.fit.card, ready.options.device
+    present = tuple(band.name for band in card.bands)
+
+    def load() -> nn.Module:
+        network = change(load_narrowed(ready.model, present)[1])
+        where = Device.choose(device).torch_device
+        return prepare(network, len(present), card.stride, where)
+
+    file = ready.model.stat()
+    key = (ready.model.resolve(), file.st_size, file.st_mtime_ns, present, device, changed)
+    return lambda: last_network(key, load)
 
 
 class RasterRun:
@@ -46,7 +66,7 @@ class RasterRun:
 
     Parameters
     ----------
-    load : gives the network; asked for once, while the first strip is read.
+    load : gives the prepared network; asked for once, while the first strip is read.
     make_task : a new object that says what the network's planes mean, for each attempt.
 
     Attributes
@@ -226,9 +246,7 @@ class RasterRun:
     def _network(self) -> nn.Module:
         """The network on the device; loaded once, also when a run starts over."""
         if self._loaded is None:
-            card = self._card
-            where = self.device.torch_device
-            self._loaded = prepare(self._load(), len(card.bands), card.stride, where)
+            self._loaded = self._load()
         return self._loaded
 
     @contextmanager

@@ -1,0 +1,211 @@
+"""``geodl batch``: many scenes through one model, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from georaster_dl.errors import OptionError
+
+from .options import needed_model_option, run_options, scene_argument, scheduler_options
+from .progress import Reporter, end_with_parent, reporting
+from .running import model_run_options, run_settings
+from .segment import subject
+
+if TYPE_CHECKING:
+    from georaster_dl.batch.job import SceneJob
+    from georaster_dl.batch.run import BatchResult
+    from georaster_dl.batch.scenes import ListedScene
+    from georaster_dl.batch.workers import Workers
+
+__all__ = ["batch"]
+
+_SOME_FAILED = 3
+
+
+@click.command()
+@scene_argument
+@needed_model_option
+@click.option(
+    "-d",
+    "--directory",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the maps and the reports; made where it does not exist.",
+)
+@click.option("--features", is_flag=True, help="Write features, as geodl features does, not maps.")
+@click.option("--layer", metavar="NAME", help="With --features: the layer, as of geodl features.")
+@click.option("--confidence", is_flag=True, help="Also write *_confidence.tif of every map.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, help="Scenes at a time on this machine; 1."
+)
+@click.option(
+    "--retries", type=click.IntRange(0), default=1, help="Further attempts at a failed scene; 1."
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["continue", "stop"]),
+    default="continue",
+    help="Whether the other scenes are still done when one fails.",
+)
+@scheduler_options
+@model_run_options
+@run_options
+@click.pass_context
+def batch(
+    ctx: click.Context, /, scene: tuple[str, ...], progress: str, quiet: bool, **given: Any
+) -> None:
+    """Run a model over many scenes; run it again to do what is missing.
+
+    SCENE is a scene as geodl segment reads it, a pattern, a folder of scenes, a list (.txt, .csv) or
+    a STAC item collection. Scenes whose outputs stand, made by the same model with the same options
+    of the same input, are skipped. The folder gets a report: batch.html, batch.csv, batch.json.
+    Exit status: 0 all done, 3 some failed, 1 nothing could be done.
+
+    \b
+    geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
+    geodl batch items.json -m model.safetensors -d maps --scheduler tcp://head:8786
+    """
+    if given["parent_pipe"]:
+        end_with_parent()
+    _check(given)
+    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+        result = _run(scene, given, report)
+        report("done", _facts(result))
+    if progress == "bar" and not quiet:
+        _print(result)
+    if result.count("failed") or result.count("not run"):
+        ctx.exit(_SOME_FAILED)
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    if given["layer"] and not given["features"]:
+        raise OptionError("--layer is for --features; add that, or leave --layer out.")
+    if given["confidence"] and given["features"]:
+        raise OptionError("--confidence is of maps; leave it or --features out.")
+    if given["scheduler"] and given["workers"] > 1:
+        raise OptionError(
+            "--workers is for this machine alone; with --scheduler its workers do the scenes."
+        )
+
+
+def _run(scenes: tuple[str, ...], given: Mapping[str, Any], report: Reporter) -> BatchResult:
+    from georaster_dl.batch.run import WORK_FOLDER, BatchOptions, run_batch
+    from georaster_dl.batch.scenes import list_scenes
+
+    folder: Path = given["directory"].absolute()
+    listed = list_scenes(scenes, folder / WORK_FOLDER / "items")
+    tally = _Tally(report)
+    return run_batch(
+        _jobs(listed, folder, given),
+        folder,
+        _hiring(given, tally.event),
+        BatchOptions(given["retries"], given["on_error"], given["workers"]),
+        tally.told,
+    )
+
+
+def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> list[SceneJob]:
+    from georaster_dl.batch.job import SceneJob
+    from georaster_dl.batch.run import WORK_FOLDER
+    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.predict.options import (
+        FeatureOptions,
+        FeatureOutputs,
+        Outputs,
+        SegmentOptions,
+    )
+
+    model = find_model(given["model"]).absolute()
+    settings = run_settings(given)
+    kind = "features" if given["features"] else subject(read_card(model))
+    jobs = []
+    for scene in listed:
+        raster = folder / f"{scene.name}_{kind}.tif"
+        kept: dict[str, Any] = {
+            "record": raster.with_suffix(".json"),
+            "journal": folder / WORK_FOLDER / "strips" / raster.stem,
+        }
+        if given["features"]:
+            features = FeatureOptions(**settings, **kept, layer=given["layer"])
+            outputs = FeatureOutputs(raster)
+            jobs.append(SceneJob(scene.name, scene.sources, model, outputs, features))
+            continue
+        confidence = raster.with_name(f"{raster.stem}_confidence.tif")
+        maps = Outputs(raster, confidence=confidence if given["confidence"] else None)
+        options = SegmentOptions(**settings, **kept)
+        jobs.append(SceneJob(scene.name, scene.sources, model, maps, options))
+    return jobs
+
+
+def _hiring(
+    given: Mapping[str, Any], tell: Callable[[str, str, Any], None]
+) -> Callable[[], Workers]:
+    if given["scheduler"] is None:
+        from georaster_dl.batch.workers import LocalWorkers
+
+        return lambda: LocalWorkers(given["workers"], tell)
+    from georaster_dl.batch.cluster import DaskWorkers
+
+    return lambda: DaskWorkers(given["scheduler"], tell, given["resources"])
+
+
+class _Tally:
+    """What runs and batch report, as progress over the pixels of all scenes."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._done: dict[str, int] = {}
+        self._progress: Callable[[int], None] = lambda _pixels: None
+
+    def event(self, name: str, event: str, facts: Mapping[str, Any]) -> None:
+        """Take what the run of one scene reports."""
+        if event == "progress":
+            # An attempt after a failed one counts from there on where it comes further.
+            more = facts["done"] - self._done.get(name, 0)
+            if more > 0:
+                self._done[name] = facts["done"]
+                self._progress(more)
+        elif event == "warning":
+            self._report("warning", {"message": f"{name}: {facts['message']}"})
+
+    def told(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Take what the batch reports."""
+        self._report(event, facts)
+        if event == "checked":
+            self._begin(facts)
+        elif event == "scene" and facts["error"]:
+            end = "; trying again" if facts["again"] else ""
+            self._report("warning", {"message": f"{facts['name']}: {facts['error']}{end}"})
+
+    def _begin(self, facts: Mapping[str, Any]) -> None:
+        from georaster_dl.predict.progress import Progress
+
+        for name, error in facts["failing"].items():
+            self._report("warning", {"message": f"{name} cannot be done: {error}"})
+        if facts["pixels"]:
+            self._progress = Progress(facts["pixels"], self._report)
+
+
+def _facts(result: BatchResult) -> dict[str, Any]:
+    counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
+    return {
+        "scenes": counts,
+        "outputs": [str(path) for path in result.files],
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def _print(result: BatchResult) -> None:
+    for row in result.rows:
+        if row.status in ("failed", "not run"):
+            reason = row.error.split(". ")[0]  # all of it stands in the reports
+            click.echo(f"{row.status}: {row.name}{': ' if reason else ''}{reason}")
+    counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
+    said = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+    click.echo(f"{said or 'nothing to do'} in {result.seconds:.0f} s")
+    for path in result.files:
+        click.echo(str(path))

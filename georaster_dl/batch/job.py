@@ -1,0 +1,128 @@
+"""What a batch does with one scene, and how that ended: small facts that go to other processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from georaster_dl.errors import GeoRasterError
+from georaster_dl.predict.features import FeatureRun
+from georaster_dl.predict.kept import keep_networks
+from georaster_dl.predict.options import (
+    FeatureOptions,
+    FeatureOutputs,
+    Outputs,
+    Report,
+    SegmentOptions,
+    Summary,
+)
+from georaster_dl.predict.record import read_record
+from georaster_dl.predict.run import SceneRun
+from georaster_dl.predict.segment import SegmentRun
+
+__all__ = ["Outcome", "SceneJob", "attempt", "attempt_part"]
+
+
+@dataclass(frozen=True)
+class SceneJob:
+    """One scene, one model, and the files to make.
+
+    Attributes
+    ----------
+    name : of the scene within the batch.
+    sources : path or address of the scene, or several single files of it.
+    model : package; absolute, as workers may have another working folder. So are the outputs.
+    outputs : of ``segment``, or of ``features``.
+    options : for the same, with ``record`` and ``journal``.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    model: Path
+    outputs: Outputs | FeatureOutputs
+    options: SegmentOptions | FeatureOptions
+
+    @property
+    def raster(self) -> Path:
+        """The map, or the features."""
+        outputs = self.outputs
+        return outputs.features if isinstance(outputs, FeatureOutputs) else outputs.map
+
+    @property
+    def record(self) -> Path:
+        """The file that says, when it stands, what was run on what."""
+        record = self.options.record
+        if record is None:
+            raise ValueError(f"The job {self.name} keeps no record.")
+        return record
+
+    def run(self, report: Report = lambda _event, _facts: None) -> SceneRun:
+        """Check the scene against the model; what comes back can begin.
+
+        Raises
+        ------
+        GeoRasterError
+            Whatever is wrong with them.
+        """
+        if isinstance(self.outputs, FeatureOutputs):
+            options = self.options
+            if not isinstance(options, FeatureOptions):
+                raise TypeError(f"{self.name} makes features, but has options of a map.")
+            return FeatureRun(self.sources, self.model, self.outputs, options, report)
+        if not isinstance(self.options, SegmentOptions):
+            raise TypeError(f"{self.name} makes a map, but has options of features.")
+        return SegmentRun(self.sources, self.model, self.outputs, self.options, report)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt at a job ended.
+
+    Attributes
+    ----------
+    name : of the job.
+    error : one line; empty where it went well.
+    warnings : that it gave.
+    record : what stands in the job's record, where it went well and keeps one.
+    summary : what was done, where all of it went well.
+    """
+
+    name: str
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
+    summary: Summary | None = field(default=None, repr=False)
+
+
+def attempt(job: SceneJob, report: Report = lambda _event, _facts: None) -> Outcome:
+    """Do a job; whatever goes wrong is told in the outcome."""
+    return _attempted(job, SceneRun.whole, report)
+
+
+def attempt_part(
+    job: SceneJob, number: int, of: int, report: Report = lambda _event, _facts: None
+) -> Outcome:
+    """Add one of several equal parts of a job to its journal; as ``attempt``, without a record."""
+    return _attempted(job, lambda run: run.part(number, of), report)
+
+
+def _attempted(job: SceneJob, do: Callable[[SceneRun], Summary | None], report: Report) -> Outcome:
+    warnings: list[str] = []
+
+    def told(event: str, facts: Any) -> None:
+        if event == "warning":
+            warnings.append(facts["message"])
+        report(event, facts)
+
+    keep_networks()
+    try:
+        summary = do(job.run(told))
+    except GeoRasterError as error:
+        return Outcome(job.name, str(error), tuple(warnings))
+    except Exception as error:  # noqa: BLE001 - one scene must not end the batch
+        return Outcome(job.name, f"{type(error).__name__}: {error}", tuple(warnings))
+    kept = job.options.record
+    record = None if summary is None or kept is None else read_record(kept)
+    return Outcome(job.name, "", tuple(warnings), record or {}, summary)

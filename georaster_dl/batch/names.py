@@ -1,0 +1,69 @@
+"""Names of scenes, of which the names of their outputs are made."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlparse
+
+from georaster_dl.errors import OptionError
+
+__all__ = ["distinct_names", "file_name", "scene_stem"]
+
+# What some file system or other refuses in a name.
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+
+
+def scene_stem(scene: str) -> str:
+    """Name of a scene (a path or an address) without its folder and ending."""
+    return _path(scene).absolute().stem or "scene"
+
+
+def file_name(name: str) -> str:
+    """The name with all that cannot stand in a file's name replaced by ``_``."""
+    return _FORBIDDEN.sub("_", name).strip(" .") or "scene"
+
+
+def distinct_names(scenes: Sequence[str], stated: Sequence[str]) -> list[str]:
+    """A name for each scene, usable as a file's name: the stated one, or else its stem.
+
+    Where two have the same stem, the name of the folder comes before it.
+
+    Parameters
+    ----------
+    scenes : path or address of each.
+    stated : what its name shall be; empty where nobody said.
+
+    Raises
+    ------
+    OptionError
+        When two scenes would still have the same name, or have it but for lower and upper case.
+    """
+    pairs = list(zip(scenes, stated, strict=True))
+    names = [file_name(said or scene_stem(scene)) for scene, said in pairs]
+    times = Counter(name.casefold() for name in names)
+    names = [
+        name if said or times[name.casefold()] == 1 else _with_folder(scene, name)
+        for name, (scene, said) in zip(names, pairs, strict=True)
+    ]
+    first: dict[str, int] = {}
+    for i, name in enumerate(names):
+        other = first.setdefault(name.casefold(), i)
+        if other != i:
+            raise OptionError(
+                f"The outputs of {scenes[other]} and {scenes[i]} would have the same name, {name}; give "
+                f"the scenes as a .csv with the columns scene and name."
+            )
+    return names
+
+
+def _with_folder(scene: str, name: str) -> str:
+    folder = _path(scene).absolute().parent.name
+    return file_name(f"{folder}_{name}") if folder else name
+
+
+def _path(scene: str) -> Path:
+    # An address's query is no part of its name.
+    return Path(urlparse(scene).path if "://" in scene else scene)

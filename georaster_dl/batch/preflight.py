@@ -1,0 +1,209 @@
+"""What can be known of a batch before its first pixel is computed; no torch is loaded for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from heapq import nlargest
+from pathlib import Path
+from typing import Any, Literal
+
+from georaster_dl.batch.demand import disk_demand
+from georaster_dl.batch.job import SceneJob
+from georaster_dl.errors import DeviceError, GeoRasterError, OutputError
+from georaster_dl.memory import available_memory
+from georaster_dl.models.card import Card
+from georaster_dl.predict.plan import make_plan
+from georaster_dl.predict.record import is_recorded, read_record
+
+__all__ = ["Checked", "Cut", "check", "check_all", "room", "tight"]
+
+_ANY = 2**50  # bytes of memory with which every plan can be made
+_GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What the tiles of a run follow from, but for the memory."""
+
+    shape: tuple[int, int]
+    card: Card
+    halo: int | Literal["auto", "exact"]
+    tile_limit: int | None
+    bytes_per_value: int
+
+    def check(self, memory: int) -> None:
+        """Raise DeviceError where not even the smallest tile fits, OptionError for a wrong halo."""
+        make_plan(
+            self.shape,
+            self.card,
+            memory=memory,
+            halo=self.halo,
+            tile_limit=self.tile_limit,
+            bytes_per_value=self.bytes_per_value,
+        )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A job, and what can be said of it beforehand.
+
+    Attributes
+    ----------
+    state : ``done`` where its record says that just this was made and its files stand; ``failing``
+        where it cannot be made; ``ready`` otherwise, also where outputs of another run of the same
+        batch are to be replaced.
+    message : why it is failing, one line.
+    pixels : of the scene, valid or not.
+    bytes : of disk that it takes at most while it runs, its outputs included.
+    kept : bytes that its outputs take at most.
+    identity : all that the outputs depend on.
+    cut : what its tiles follow from; None where it is failing.
+    """
+
+    job: SceneJob
+    state: Literal["done", "ready", "failing"]
+    message: str = ""
+    pixels: int = 0
+    bytes: int = 0
+    kept: int = 0
+    identity: dict[str, Any] = field(default_factory=dict, repr=False)
+    cut: Cut | None = field(default=None, repr=False)
+
+
+def check(job: SceneJob) -> Checked:
+    """Look at the headers of a job's scene and model, and at what stands in place of its outputs."""
+    try:
+        return _checked(job)
+    except GeoRasterError as error:
+        return Checked(job, "failing", str(error))
+    except Exception as error:  # noqa: BLE001 - one scene must not end the batch
+        return Checked(job, "failing", f"{type(error).__name__}: {error}")
+
+
+def check_all(jobs: Sequence[SceneJob], threads: int = 8) -> list[Checked]:
+    """Check many jobs at once; the order stays."""
+    pool = ThreadPoolExecutor(threads)
+    cards: dict[str, Card] = {}
+    try:
+        return [_with_shared_card(one, cards) for one in pool.map(check, jobs)]
+    finally:
+        pool.shutdown(cancel_futures=True)  # where it was interrupted, the rest is not waited for
+
+
+def room(checked: Sequence[Checked], folder: Path, workers: int) -> list[str]:
+    """Say why not even the first scenes can be made, a line each; nothing where disk and memory suffice.
+
+    Parameters
+    ----------
+    folder : of the outputs.
+    workers : jobs that run at a time on this machine.
+    """
+    ready = [one for one in checked if one.state == "ready"]
+    return _disk(ready, folder, workers) + _memory(ready, workers)
+
+
+def tight(checked: Sequence[Checked], folder: Path) -> str:
+    """Say where all outputs together may fill the disk; empty where they cannot.
+
+    They are counted as they are before compression, which takes most of a map away.
+    """
+    kept = sum(one.kept for one in checked if one.state == "ready")
+    free = _free(folder)
+    if kept <= free:
+        return ""
+    return (
+        f"the disk of {folder} has {_gib(free)} free; without compression, the outputs would take "
+        f"{_gib(kept)}"
+    )
+
+
+def _checked(job: SceneJob) -> Checked:
+    run = job.run()
+    fit, options = run.ready.fit, run.ready.options
+    size = 2 if options.precision in ("bf16", "fp16") else 4
+    cut = Cut(fit.scene.shape, fit.card, options.halo, options.tile, size)
+    cut.check(_ANY)
+    demand = disk_demand(job, fit.card, cut.shape)
+    rows, cols = cut.shape
+    facts = run.ready.identity(run.files)
+    known: dict[str, Any] = {
+        "pixels": rows * cols,
+        "bytes": demand.working,
+        "kept": demand.kept,
+        "identity": facts,
+        "cut": cut,
+    }
+    if is_recorded(job.record, facts):
+        return Checked(job, "done", **known)
+    if not options.overwrite:
+        _check_outputs(job, run.files)
+    return Checked(job, "ready", **known)
+
+
+def _check_outputs(job: SceneJob, outputs: Sequence[Path]) -> None:
+    """Raise where a file stands in the way that no run of this batch has made."""
+    record = read_record(job.record)
+    made = {job.record.with_name(file["name"]) for file in record["files"]} if record else set()
+    foreign = [path for path in outputs if path.exists() and path not in made]
+    if foreign:
+        raise OutputError(
+            f"{foreign[0]} exists already and no batch has made it, as {job.record.name} would say; move "
+            f"it away, choose another folder or allow it with --overwrite."
+        )
+
+
+def _with_shared_card(one: Checked, cards: dict[str, Card]) -> Checked:
+    """Many equal cards would fill the memory."""
+    if one.cut is None:
+        return one
+    card = cards.setdefault(one.identity["model"]["sha256"], one.cut.card)
+    return dataclasses.replace(one, cut=dataclasses.replace(one.cut, card=card))
+
+
+def _disk(ready: Sequence[Checked], folder: Path, workers: int) -> list[str]:
+    passing = sum(nlargest(workers, (one.bytes for one in ready)))
+    free = _free(folder)
+    if passing <= free:
+        return []
+    return [
+        f"The disk of {folder} has {_gib(free)} free, but making {workers} of the scenes takes up to "
+        f"{_gib(passing)}; free some space or choose another folder."
+    ]
+
+
+def _free(folder: Path) -> int:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _memory(ready: Sequence[Checked], workers: int) -> list[str]:
+    if not any(_on_processor(one.job.options.device) for one in ready):
+        return []
+    memory = available_memory() // workers
+    too_large: dict[str, int] = {}
+    for one in ready:
+        try:
+            if one.cut is not None:
+                one.cut.check(memory)
+        except DeviceError as error:
+            too_large[str(error)] = too_large.get(str(error), 0) + 1
+    return [
+        f"{count} of {len(ready)} scenes do not fit into the memory of each of {workers} workers: {said}"
+        for said, count in too_large.items()
+    ]
+
+
+def _on_processor(device: str) -> bool:
+    """Whether the run takes main memory; torch, which knows, is not asked yet."""
+    if device == "auto":
+        return not (shutil.which("nvidia-smi") or any(Path(p).exists() for p in _GPU_FILES))
+    return device == "cpu"
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.3g} GiB"

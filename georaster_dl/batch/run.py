@@ -1,0 +1,201 @@
+"""A batch: what is done is skipped, what fails is tried again and then told, the rest is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from georaster_dl.batch.job import Outcome, SceneJob
+from georaster_dl.batch.preflight import Checked, check_all, room, tight
+from georaster_dl.batch.report import SceneRow, write_report
+from georaster_dl.batch.workers import Workers
+from georaster_dl.errors import OutputError
+from georaster_dl.io.staging import remove_abandoned
+from georaster_dl.predict.record import read_record
+
+__all__ = ["WORK_FOLDER", "BatchOptions", "BatchResult", "run_batch"]
+
+WORK_FOLDER = ".geodl-batch"
+"""Folder within the output folder for the lock and for finished strips of unfinished scenes."""
+
+Report = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a batch goes on when something fails.
+
+    Attributes
+    ----------
+    retries : how often a failed scene is tried again.
+    on_error : whether the other scenes are still done when one cannot be.
+    workers : how many scenes are done at a time, for the room that they need.
+    """
+
+    retries: int = 1
+    on_error: Literal["continue", "stop"] = "continue"
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """How a batch ended.
+
+    Attributes
+    ----------
+    rows : one for each scene, in the order in which they were given.
+    files : the reports.
+    """
+
+    rows: tuple[SceneRow, ...]
+    files: tuple[Path, ...]
+    seconds: float
+
+    def count(self, status: str) -> int:
+        """How many scenes ended so."""
+        return sum(row.status == status for row in self.rows)
+
+
+def run_batch(
+    jobs: Sequence[SceneJob],
+    folder: Path,
+    hire: Callable[[], Workers],
+    options: BatchOptions,
+    report: Report,
+) -> BatchResult:
+    """Do the jobs whose outputs do not stand yet, and write the reports.
+
+    Parameters
+    ----------
+    folder : of the outputs; one batch at a time works in it.
+    hire : gives the workers; not called where nothing is to be done.
+    report : called with ``checked``, ``scene`` and ``warning`` events.
+
+    Raises
+    ------
+    OutputError
+        When another batch works in the folder, or the disk is too small for what is to be done.
+    """
+    begun, started = time.monotonic(), datetime.now(UTC)
+    with _alone(folder):
+        remove_abandoned(folder)
+        checked = check_all(jobs)
+        rows = {one.job.name: _row_before(one) for one in checked}
+        _tell_checked(checked, report)
+        todo = [one for one in checked if one.state == "ready"]
+        stop = options.on_error == "stop" and any(one.state == "failing" for one in checked)
+        try:
+            if todo and not stop:
+                _check_room(todo, folder, options.workers, report)
+                with hire() as workers:
+                    jobs_todo = [_replacing(one.job) for one in todo]
+                    for row in _done(jobs_todo, workers, options, report):
+                        rows[row.name] = row
+        finally:
+            facts = _facts(jobs, started, time.monotonic() - begun)
+            files = write_report(folder, list(rows.values()), facts)
+    return BatchResult(tuple(rows.values()), tuple(files), time.monotonic() - begun)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    work = folder / WORK_FOLDER
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(work / "lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise OutputError(
+            f"Another batch is at work in {folder}; wait for it, or give another folder with -d."
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write in {folder}: {error.strerror}; name another folder with -d."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _replacing(job: SceneJob) -> SceneJob:
+    """Let a job replace outputs: that it may was found out beforehand."""
+    return replace(job, options=replace(job.options, overwrite=True))
+
+
+def _check_room(todo: Sequence[Checked], folder: Path, workers: int, report: Report) -> None:
+    doubt = tight(todo, folder)
+    if doubt:
+        report("warning", {"message": doubt})
+    lacking = room(todo, folder, workers)
+    if lacking:
+        raise OutputError(" ".join(lacking))
+
+
+def _row_before(one: Checked) -> SceneRow:
+    """What is known of a scene before any work is done."""
+    status: Literal["skipped", "failed", "not run"]
+    status = {"done": "skipped", "failing": "failed"}.get(one.state, "not run")  # type: ignore[assignment]
+    return SceneRow(
+        one.job.name,
+        status,
+        error=one.message if one.state == "failing" else "",
+        output=one.job.raster,
+        record=(read_record(one.job.record) or {}) if one.state == "done" else {},
+    )
+
+
+def _tell_checked(checked: Sequence[Checked], report: Report) -> None:
+    counts = {state: sum(one.state == state for one in checked) for state in ("done", "ready")}
+    failing = {one.job.name: one.message for one in checked if one.state == "failing"}
+    pixels = sum(one.pixels for one in checked if one.state == "ready")
+    report("checked", {**counts, "failing": failing, "pixels": pixels})
+
+
+def _done(
+    jobs: Sequence[SceneJob], workers: Workers, options: BatchOptions, report: Report
+) -> Iterator[SceneRow]:
+    """A row for every job that ended, well or not, after its retries."""
+    by_name = {job.name: job for job in jobs}
+    left = dict.fromkeys(by_name, options.retries)
+    for job in jobs:
+        workers.submit(job)
+    waiting = len(jobs)
+    while waiting:
+        outcome = workers.next()
+        again = bool(outcome.error) and left[outcome.name] > 0
+        report("scene", {"name": outcome.name, "error": outcome.error, "again": again})
+        if again:
+            left[outcome.name] -= 1
+            workers.submit(by_name[outcome.name])
+            continue
+        waiting -= 1
+        yield _row_after(by_name[outcome.name], outcome)
+        if outcome.error and options.on_error == "stop":
+            return
+
+
+def _row_after(job: SceneJob, outcome: Outcome) -> SceneRow:
+    return SceneRow(
+        job.name,
+        "failed" if outcome.error else "done",
+        error=outcome.error,
+        warnings=outcome.warnings,
+        output=job.raster,
+        record=outcome.record,
+    )
+
+
+def _facts(jobs: Sequence[SceneJob], started: datetime, seconds: float) -> dict[str, Any]:
+    return {
+        "model": jobs[0].model.stem if jobs else "",
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+    }

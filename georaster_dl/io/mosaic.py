@@ -1,0 +1,212 @@
+"""Maps of neighbouring scenes as one: a mosaic, a STAC collection of them, or both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from georaster_dl import __version__
+from georaster_dl.errors import OptionError
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.mosaic_grid import Layout, check_one_grid, lay_out
+from georaster_dl.io.mosaic_maps import MosaicMap, check_together, models_of, open_map, spec_of
+from georaster_dl.io.mosaic_order import Rule, confidence_of, in_order
+from georaster_dl.io.mosaic_stac import Catalogue, FindModel
+from georaster_dl.io.mosaic_tif import write_tif
+from georaster_dl.io.mosaic_vrt import write_vrt
+from georaster_dl.io.staging import Staging, explain_os_error
+from georaster_dl.io.style import write_class_style
+from georaster_dl.io.view_style import style_by_values
+from georaster_dl.io.writer import RasterSpec
+
+__all__ = ["MosaicOptions", "Mosaicked", "mosaic"]
+
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class MosaicOptions:
+    """How maps are joined.
+
+    Attributes
+    ----------
+    rule : which map is taken where several hold data: the first named, the newest, or pixel by pixel
+        the most confident.
+    crs : of the mosaic; None takes that of the first map.
+    """
+
+    rule: Rule = "order"
+    crs: str | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Mosaicked:
+    """What a run did.
+
+    Attributes
+    ----------
+    files : that it made.
+    maps : those taken first where they overlap, before the others.
+    shape : rows, cols of the mosaic; None where none was made.
+    """
+
+    files: list[Path]
+    maps: list[Path]
+    shape: tuple[int, int] | None
+    seconds: float
+
+
+def mosaic(
+    paths: Sequence[Path],
+    output: Path | None,
+    options: MosaicOptions | None = None,
+    *,
+    stac: Path | None = None,
+    find_model: FindModel = lambda _digest: None,
+    warn: Callable[[str], None] = lambda _message: None,
+    begin: Callable[[int], Callable[[int], None]] = lambda _total: lambda _done: None,
+) -> Mosaicked:
+    """Join maps, describe them as a STAC collection, or both.
+
+    Parameters
+    ----------
+    paths : maps with the same classes, or of the same quantities.
+    output : a ``.vrt``, which refers to the maps and needs all of them on one grid, or a ``.tif`` with
+        pixels of its own, for which maps of other grids are resampled to the nearest pixel. The grid
+        is that of the first map, the extent that of all.
+    stac : folder of the collection.
+    find_model : STAC item of the model with weights of a digest, as ``Catalogue`` takes it.
+    warn : told what does not stop the run.
+    begin : told the pixels to do, gives what is told those that were done.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the maps, the options or the outputs; nothing is left behind.
+    """
+    begun, options = time.monotonic(), options or MosaicOptions()
+    _check_asked(paths, output, options, stac)
+    with gdal_environment():
+        maps = [open_map(Path(path)) for path in paths]
+        check_together(maps)
+        ordered = in_order(maps, options.rule)
+        layout = None if output is None else lay_out(maps, ordered, options.crs)
+        if layout is not None and _is_vrt(output):
+            check_one_grid(layout, maps[0])
+        _warn_of_models(maps, warn)
+        described = None if stac is None else Catalogue(stac, maps, find_model)
+        files = [*([] if described is None else described.files), *filter(None, [output])]
+        with (
+            _folder(stac),
+            Staging(*files, overwrite=options.overwrite, protect=_inputs(maps, options)) as stage,
+        ):
+            progress = begin(
+                0 if layout is None else layout.geobox.shape[0] * layout.geobox.shape[1]
+            )
+            if described is not None:
+                described.write(stage.path)
+            if output is not None and layout is not None:
+                spec = spec_of(maps[0], _tags(ordered, options))
+                _write(stage.path(output), output, layout, spec, options, progress)
+    shape = None if layout is None else (layout.geobox.shape[0], layout.geobox.shape[1])
+    return Mosaicked(files, [one.path for one in ordered], shape, time.monotonic() - begun)
+
+
+def _check_asked(
+    paths: Sequence[Path], output: Path | None, options: MosaicOptions, stac: Path | None
+) -> None:
+    if output is None and stac is None:
+        raise OptionError(
+            "Nothing is asked for: give -o mosaic.tif or -o mosaic.vrt, --stac FOLDER, or both."
+        )
+    if output is None and (options.rule != "order" or options.crs is not None):
+        raise OptionError("--by and --crs are for a mosaic, but only --stac is asked for; add -o.")
+    if _is_vrt(output) and options.crs is not None:
+        raise OptionError("A .vrt joins maps as they are, so --crs is not for it; end -o in .tif.")
+    if _is_vrt(output) and options.rule == "confidence":
+        raise OptionError(
+            "--by confidence decides pixel by pixel, which a .vrt cannot; end -o in .tif."
+        )
+    seen: set[Path] = set()
+    for path in paths:
+        if Path(path).resolve() in seen:
+            raise OptionError(f"The map {path} is named twice; name each once.")
+        seen.add(Path(path).resolve())
+
+
+def _is_vrt(output: Path | None) -> bool:
+    return output is not None and output.suffix.lower() == ".vrt"
+
+
+def _warn_of_models(maps: Sequence[MosaicMap], warn: Callable[[str], None]) -> None:
+    models = models_of(maps)
+    if len(models) > 1:
+        told = "; ".join(
+            f"{name or 'unknown'}{f' ({digest[:12]})' if digest else ''}: "
+            + ", ".join(one.path.name for one in made[:_MOST_NAMED])
+            + (f" and {len(made) - _MOST_NAMED} more" if len(made) > _MOST_NAMED else "")
+            for (name, digest), made in models.items()
+        )
+        warn(f"the maps come from {len(models)} models, so their borders may show: {told}")
+
+
+def _inputs(maps: Sequence[MosaicMap], options: MosaicOptions) -> list[Path]:
+    beside = [confidence_of(one) for one in maps] if options.rule == "confidence" else []
+    return [*(one.path for one in maps), *beside]
+
+
+@contextmanager
+def _folder(path: Path | None) -> Iterator[None]:
+    """Make a folder where it is missing, and take it away again where that was for nothing."""
+    if path is None or path.is_dir():
+        yield
+        return
+    try:
+        path.mkdir()
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            path.rmdir()
+        raise
+
+
+def _tags(ordered: Sequence[MosaicMap], options: MosaicOptions) -> dict[str, str]:
+    names, digests = zip(*models_of(ordered), strict=True)
+    said = {
+        "GEORASTER_DL_VERSION": __version__,
+        "GEORASTER_DL_CONTENT": "map",
+        "GEORASTER_DL_MAPS": " ".join(one.path.name for one in ordered),
+        "GEORASTER_DL_RULE": options.rule,
+        "GEORASTER_DL_MODEL": "; ".join(dict.fromkeys(filter(None, names))),
+        "GEORASTER_DL_MODEL_SHA256": " ".join(dict.fromkeys(filter(None, digests))),
+        "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
+        "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _write(
+    path: Path,
+    final: Path,
+    layout: Layout,
+    spec: RasterSpec,
+    options: MosaicOptions,
+    progress: Callable[[int], None],
+) -> None:
+    if _is_vrt(final):
+        write_vrt(path, layout, spec, final=final)
+        return
+    by_confidence = options.rule == "confidence"
+    write_tif(path, layout, spec, by_confidence=by_confidence, progress=progress)
+    if spec.legend is None:
+        style_by_values(path)
+    else:
+        write_class_style(path, spec.legend)

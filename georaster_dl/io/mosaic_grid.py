@@ -1,0 +1,200 @@
+"""The grid of a mosaic, and where each map lies on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyproj
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj.exceptions import CRSError
+
+from georaster_dl.errors import OptionError
+from georaster_dl.io.mosaic_maps import MosaicMap
+
+__all__ = ["Layout", "Placed", "check_one_grid", "lay_out"]
+
+_WHOLE = 0.01  # of a pixel: offsets that near a whole number are one
+_POINTS = 100  # along the side of a map, to be projected
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A map in a mosaic.
+
+    Attributes
+    ----------
+    rows, cols : of the mosaic, that the map covers.
+    same_grid : whether its pixels are pixels of the mosaic; else it is resampled.
+    """
+
+    map: MosaicMap
+    rows: slice
+    cols: slice
+    same_grid: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A mosaic without its pixels.
+
+    Attributes
+    ----------
+    geobox : its grid.
+    placed : its maps, those first that are taken where others lie below them.
+    """
+
+    geobox: GeoBox
+    placed: tuple[Placed, ...]
+
+
+def lay_out(
+    maps: Sequence[MosaicMap], ordered: Sequence[MosaicMap], crs: str | None = None
+) -> Layout:
+    """The smallest grid around all maps, aligned with the pixels of the first.
+
+    Parameters
+    ----------
+    maps : as they were named.
+    ordered : the same, as the layout holds them.
+    crs : of the mosaic, where not that of the first map. The pixels are then those of the first map
+        that has it; else as large as those of the first map, on multiples of their size.
+
+    Raises
+    ------
+    OptionError
+        When the CRS is unknown, or a map has no place in it.
+    """
+    grid = maps[0].geobox if crs is None else _grid_in(crs, maps)
+    places = [_place(one, grid) for one in ordered]
+    top, left, bottom, right = (
+        edge(place[i] for place, _ in places) for i, edge in enumerate((min, min, max, max))
+    )
+    affine = grid.affine * Affine.translation(left, top)
+    return Layout(
+        GeoBox((bottom - top, right - left), affine, grid.crs),
+        tuple(
+            Placed(one, slice(r0 - top, r1 - top), slice(c0 - left, c1 - left), same)
+            for one, ((r0, c0, r1, c1), same) in zip(ordered, places, strict=True)
+        ),
+    )
+
+
+def _grid_in(name: str, maps: Sequence[MosaicMap]) -> GeoBox:
+    """One pixel of a grid in another CRS, as ``lay_out`` chooses it."""
+    try:
+        crs = pyproj.CRS.from_user_input(name)
+    except CRSError as error:
+        raise OptionError(f"--crs must name a CRS such as EPSG:32631, not {name!r}.") from error
+    if not (crs.is_projected or crs.is_geographic) or len(crs.axis_info) != 2:
+        raise OptionError(
+            f"--crs must be projected or geographic and without heights, but {name} is a {crs.type_name}."
+        )
+    known = next((one.geobox for one in maps if one.geobox.crs == crs), None)
+    if known is not None:
+        return known
+    wide, high = _pixel_size(maps[0], crs)
+    return GeoBox((1, 1), Affine.scale(wide, -high), crs)
+
+
+def _pixel_size(one: MosaicMap, crs: pyproj.CRS) -> tuple[float, float]:
+    """Sides of a map's pixels in another CRS; of squares as large as they are where its unit differs."""
+    affine: Any = one.geobox.affine
+    here = pyproj.CRS.from_user_input(str(one.geobox.crs))
+    if _unit(here) == _unit(crs):
+        return float(np.hypot(affine.a, affine.d)), float(np.hypot(affine.b, affine.e))
+    rows, cols = one.geobox.shape
+    x, y = affine * (cols / 2 + np.array([0, 1, 0]), rows / 2 + np.array([0, 0, 1]))
+    places = pyproj.Transformer.from_crs(here, crs, always_xy=True).transform(x, y)
+    if not np.isfinite(places).all():
+        raise _no_place(one, crs.name)
+    (a, b), (c, d) = (axis[1:] - axis[0] for axis in places)
+    side = float(np.sqrt(abs(a * d - b * c)))
+    return side, side
+
+
+def _unit(crs: pyproj.CRS) -> str:
+    return crs.axis_info[0].unit_name
+
+
+def _no_place(one: MosaicMap, crs: str) -> OptionError:
+    return OptionError(
+        f"{one.path} has no place in the CRS of the mosaic ({crs}); choose another with --crs."
+    )
+
+
+def _place(one: MosaicMap, grid: GeoBox) -> tuple[tuple[int, int, int, int], bool]:
+    """First row and col, and those behind the last, counted in ``grid``; whether the grids are one."""
+    rows, cols = one.geobox.shape
+    offset = _offset(one.geobox, grid)
+    if offset is not None:
+        row, col = offset
+        return (row, col, row + rows, col + cols), True
+    return _bounds(one, grid), False
+
+
+def _bounds(one: MosaicMap, grid: GeoBox) -> tuple[int, int, int, int]:
+    """What ``_place`` gives of a map on another grid: all pixels that its outline touches."""
+    along = np.linspace(0, 1, _POINTS)
+    x = np.concatenate([along, along, 0 * along, 0 * along + 1]) * one.geobox.shape[1]
+    y = np.concatenate([0 * along, 0 * along + 1, along, along]) * one.geobox.shape[0]
+    affine: Any = one.geobox.affine
+    to_grid = pyproj.Transformer.from_crs(str(one.geobox.crs), str(grid.crs), always_xy=True)
+    places = to_grid.transform(*(affine * (x, y)))
+    if not np.isfinite(places).all():
+        raise _no_place(one, _called(grid))
+    cols, rows = ~grid.affine * places
+    top, left = (math.floor(side.min() + _WHOLE) for side in (rows, cols))
+    bottom, right = (math.ceil(side.max() - _WHOLE) for side in (rows, cols))
+    return top, left, max(bottom, top + 1), max(right, left + 1)
+
+
+def _offset(geobox: GeoBox, grid: GeoBox) -> tuple[int, int] | None:
+    """Row and col of a grid's first pixel in another; None where their pixels are not the same."""
+    if geobox.crs != grid.crs:
+        return None
+    step: Any = ~grid.affine * geobox.affine
+    row, col = round(step.f), round(step.c)
+    # What the size of a pixel differs by adds up along the map.
+    grown = np.abs([step.a - 1, step.d, step.b, step.e - 1]) * np.repeat(geobox.shape[::-1], 2)
+    if max(*grown, abs(step.f - row), abs(step.c - col)) > _WHOLE:
+        return None
+    return row, col
+
+
+def check_one_grid(layout: Layout, base: MosaicMap) -> None:
+    """Check that no map would have to be resampled.
+
+    Raises
+    ------
+    OptionError
+        When one would; it says which, and what differs.
+    """
+    for placed in layout.placed:
+        if not placed.same_grid:
+            raise OptionError(
+                f"{placed.map.path} is not on the grid of {base.path}: {_differing(placed.map, base)}. A .vrt "
+                f"joins maps as they are; end -o in .tif, which reprojects."
+            )
+
+
+def _differing(one: MosaicMap, base: MosaicMap) -> str:
+    if one.geobox.crs != base.geobox.crs:
+        return f"its CRS is {_called(one.geobox)}, not {_called(base.geobox)}"
+    sizes = [
+        f"{np.hypot(a.a, a.d):.9g} x {np.hypot(a.b, a.e):.9g}"
+        for a in (one.geobox.affine, base.geobox.affine)
+    ]
+    if sizes[0] != sizes[1]:
+        return f"its pixels are {sizes[0]}, not {sizes[1]}"
+    return "its pixels are not a whole number of pixels away"
+
+
+def _called(geobox: GeoBox) -> str:
+    """A CRS as people call it; a map has one."""
+    crs: Any = geobox.crs
+    return f"EPSG:{crs.to_epsg()}" if crs.to_epsg() else str(crs.proj.name)

@@ -1,0 +1,44 @@
+"""The network of the last run, kept where one process does many runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["keep_networks", "last_network"]
+
+
+class _Last(threading.local):
+    """Of each thread its own: what two runs share at a time would have to be safe for both."""
+
+    keeping = False
+    key: Hashable = None
+    network: nn.Module | None = None
+
+
+_last = _Last()
+
+
+def keep_networks() -> None:
+    """From now on, keep the network of this thread's last run for the next one."""
+    _last.keeping = True
+
+
+def last_network(key: Hashable, make: Callable[[], nn.Module]) -> nn.Module:
+    """The network of the last run where that had the same key, else a new one.
+
+    Parameters
+    ----------
+    key : all that the network depends on.
+    """
+    if _last.network is not None and _last.key == key:
+        return _last.network
+    _last.network = None  # before the next is made: two take twice the memory
+    made = make()
+    if _last.keeping:
+        _last.key, _last.network = key, made
+    return made

@@ -1,0 +1,146 @@
+"""``geodl mosaic``: from maps that ``geodl segment`` made to one map and a collection."""
+
+import json
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from tests.cli.conftest import noise, write_scene
+from tests.cli.test_startup import imported
+from tests.mosaics import grid, write_classes
+
+
+@pytest.fixture
+def maps(geodl, model, tmp_path):
+    """Maps, with confidence, of two scenes that share 40 of 100 columns."""
+    array = noise((60, 160))
+    made = []
+    for day, left in ((1, 0), (2, 60)):
+        scene = tmp_path / f"s_2020010{day}T105321.tif"
+        place = from_origin(500_000 + 10 * left, 5_000_000, 10, 10)
+        write_scene(scene, array[:, :, left : left + 100], transform=place)
+        path = tmp_path / f"map{day}.tif"
+        ended = geodl("segment", scene, "-m", model, "-o", path, "--confidence", "--quiet")
+        assert ended.code == 0, ended.err
+        made.append(path)
+    return made
+
+
+def read(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
+
+
+def test_a_mosaic_of_real_maps(geodl, maps, tmp_path):
+    ended = geodl("mosaic", *maps, "-o", "m.vrt")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "2 maps, 60 x 160 pixels\nm.vrt\n"
+    one, two = map(read, maps)
+    assert (read("m.vrt")[:, 100:] == two[:, 40:]).all()
+    hidden = one == 255
+    assert (read("m.vrt")[:, :100][~hidden] == one[~hidden]).all()
+    assert geodl("mosaic", *maps, "-o", "m.tif").code == 0
+    assert (read("m.tif") == read("m.vrt")).all()
+    assert geodl("mosaic", *maps, "-o", "late.vrt", "--by", "date").code == 0
+    assert (read("late.vrt")[:, 60:][two != 255] == two[two != 255]).all()
+
+
+def test_the_most_confident_pixel(geodl, maps):
+    assert geodl("mosaic", *maps, "-o", "m.tif", "--by", "confidence").code == 0
+    one, two = map(read, maps)
+    sure, other = (read(path.with_name(f"{path.stem}_confidence.tif")) for path in maps)
+    common = one[:, 60:], two[:, :40], sure[:, 60:], other[:, :40]
+    assert ((common[2] > common[3]).any(), (common[2] < common[3]).any()) == (True, True)
+    expected = np.where(common[2] >= common[3], common[0], common[1])
+    known = (common[0] != 255) & (common[1] != 255)
+    assert known.any()
+    assert (read("m.tif")[:, 60:100] == expected)[known].all()
+
+
+def test_progress_as_json(geodl, maps):
+    ended = geodl("mosaic", *maps, "-o", "m.tif", "--progress", "json")
+    assert [event["event"] for event in ended.events] == ["start", "progress", "done"]
+    assert ended.events[0]["pixels"] == 60 * 160
+    assert ended.events[-1]["outputs"] == ["m.tif"]
+    assert ended.events[-1]["maps"] == [str(path) for path in maps]
+    assert ended.events[-1]["shape"] == [60, 160]
+
+
+def test_quiet(geodl, maps):
+    ended = geodl("mosaic", *maps, "-o", "m.tif", "--stac", "stac", "--quiet")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_a_collection_linked_to_the_model(geodl, maps, model):
+    ended = geodl("mosaic", *maps, "--stac", "stac", "-m", model)
+    assert (ended.code, ended.err) == (0, "")
+    items = list(pystac.Collection.from_file("stac/collection.json").get_items())
+    assert [item.id for item in items] == ["map1", "map2"]
+    assert items[0].datetime.day == 1
+    described = pystac.Item.from_file(items[0].get_single_link("mlm:model").get_absolute_href())
+    assert described.assets["model"].href == model.resolve().as_uri()
+    assert "mlm:architecture" in described.properties
+
+
+def test_a_bundled_model_is_found_and_a_wrong_one_told(geodl, tmp_path):
+    from georaster_dl.models.package import builtin_models, read_card
+
+    digest = read_card(builtin_models()["landcover-sample"]).weights_sha256
+    path = write_classes(
+        tmp_path / "a.tif", np.ones((8, 8)), grid((8, 8)), GEORASTER_DL_MODEL_SHA256=digest
+    )
+    ended = geodl("mosaic", path, "--stac", "stac", "-m", "s2-landcover")
+    assert "warning: s2-landcover made none of these maps" in ended.err
+    links = json.loads((tmp_path / "stac" / "a.json").read_text())["links"]
+    assert "landcover-sample" in next(x["href"] for x in links if x["rel"] == "mlm:model")
+    assert len(list((tmp_path / "stac").iterdir())) == 3
+
+
+def test_maps_of_two_models_are_told(geodl, tmp_path):
+    for name in "ab":
+        write_classes(
+            tmp_path / f"{name}.tif",
+            np.ones((8, 8)),
+            grid((8, 8)),
+            GEORASTER_DL_MODEL=f"net {name}",
+        )
+    ended = geodl("mosaic", "a.tif", "b.tif", "-o", "m.vrt")
+    assert ended.code == 0
+    assert "geodl: warning: the maps come from 2 models" in ended.err
+    (event,) = (
+        event
+        for event in geodl("mosaic", "a.tif", "b.tif", "-o", "n.vrt", "--progress", "json").events
+        if event["event"] == "warning"
+    )
+    assert "net a: a.tif; net b: b.tif" in event["message"]
+
+
+def test_refusals(refused, tmp_path):
+    a = write_classes(tmp_path / "a.tif", np.ones((8, 8)), grid((8, 8)))
+    far = write_classes(tmp_path / "b.tif", np.ones((8, 8)), grid((8, 8), size=20))
+    for arguments, told in (
+        ([a], "Nothing is asked for"),
+        ([a, "-o", "m.png"], "-o makes a VRT or a GeoTIFF"),
+        ([a, far, "-o", "m.vrt"], "end -o in .tif, which reprojects"),
+        ([a, far, "-o", "m.vrt", "--by", "confidence"], "end -o in .tif"),
+        ([a, far, "-o", "m.tif", "--by", "confidence"], "needs a_confidence.tif"),
+        ([a, far, "-o", "m.tif", "--by", "date"], "No date is known for"),
+        ([a, "-o", "a.tif", "--overwrite"], "also an input"),
+        ([a, "-o", "b.tif"], "exists already"),
+        ([a, "-o", "m.tif", "-m", "s2-landcover"], "give --stac FOLDER, too"),
+        ([a, "--stac", "s", "-m", "nothing"], "There is no model file and no bundled model"),
+        ([a, "--stac", "a.tif"], "Cannot write a.tif"),
+        ([tmp_path / "gone.tif", "-o", "m.vrt"], "cannot be opened as a raster"),
+        ([a, "-o", "m.tif", "--crs", "EPSG:0"], "--crs must name a CRS"),
+    ):
+        assert told in refused("mosaic", *arguments)
+
+
+def test_it_imports_no_torch(tmp_path):
+    assert not {"torch", "rasterio", "numpy"} & imported("mosaic", "--help", cwd=tmp_path)
+    write_classes(tmp_path / "a.tif", np.ones((8, 8)), grid((8, 8)))
+    arguments = ["mosaic", "a.tif", "-o", "m.tif", "--stac", "s"]
+    assert not {"torch", "matplotlib"} & imported(*arguments, cwd=tmp_path)
