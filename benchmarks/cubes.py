@@ -32,6 +32,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 
+from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.pixels.classifier import Method
 from georaster_dl.pixels.classify import ClassifyOptions, classify
 from georaster_dl.pixels.cluster import ClusterOptions, ClusterOutputs, cluster
 from georaster_dl.predict.features import features
@@ -95,13 +97,17 @@ def agreement(raster: Path, classes: np.ndarray, k: int, seed: int) -> tuple[flo
     return normalized_mutual_info_score(known, found), adjusted_rand_score(known, found)
 
 
-def svm(raster: Path, labels: Path, seed: int) -> tuple[float, float]:
-    """Overall accuracy and mean IoU on the test blocks."""
-    config = TrainConfig.of({"seed": seed, "labels": {"ignore": [0.0]}})
-    options = ClassifyOptions(method="svm", config=config, overwrite=True)
+def of_blocks(seed: int) -> dict:
+    """Settings with which every method learns, chooses and is tested on the same blocks."""
+    return {"seed": seed, "labels": {"ignore": [0.0]}}
+
+
+def classified(raster: Path, labels: Path, method: Method, seed: int) -> Confusion:
+    """Agreement of a classifier of single pixels with the labels of the test blocks."""
+    config = TrainConfig.of(of_blocks(seed))
+    options = ClassifyOptions(method=method, config=config, overwrite=True)
     made = classify(str(raster), labels, raster.with_name("map.tif"), options)
-    confusion = made.accuracy.confusion
-    return confusion.overall_accuracy, confusion.mean_iou
+    return made.accuracy.confusion
 
 
 def one_seed(
@@ -138,7 +144,9 @@ def one_seed(
                     raster, classes, k, seed
                 )
             if maps:
-                found[f"SVM, OA: {what}"], found[f"SVM, mIoU: {what}"] = svm(raster, labels, seed)
+                agreed = classified(raster, labels, "svm", seed)
+                found[f"SVM, OA: {what}"] = agreed.overall_accuracy
+                found[f"SVM, mIoU: {what}"] = agreed.mean_iou
     return found
 
 

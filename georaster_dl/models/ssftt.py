@@ -87,9 +87,7 @@ class _Convolutions(nn.Module):
         depth = reduced - _KERNEL + 1
         # Without bias, as principal components of centred bands: 0 beyond the image stays 0.
         self.reduction = nn.Conv2d(in_bands, reduced, 1, bias=False)
-        self.spectral = nn.Sequential(
-            nn.Conv3d(1, _FILTERS, _KERNEL), nn.BatchNorm3d(_FILTERS), nn.ReLU()
-        )
+        self.spectral = nn.Sequential(_CubeConvolution(), nn.BatchNorm3d(_FILTERS), nn.ReLU())
         self.spatial = nn.Sequential(
             nn.Conv2d(_FILTERS * depth, _WIDTH, _KERNEL), nn.BatchNorm2d(_WIDTH), nn.ReLU()
         )
@@ -104,6 +102,17 @@ class _Convolutions(nn.Module):
         cube = self.spectral(self.reduction(image)[:, None])
         planes: Tensor = self.spatial(cube.flatten(1, 2))
         return planes
+
+
+class _CubeConvolution(nn.Conv3d):
+    """Convolution of one cube whose weights have four axes: torch refuses to lay five ``channels_last``."""
+
+    def __init__(self) -> None:
+        super().__init__(1, _FILTERS, _KERNEL)
+        self.weight = nn.Parameter(self.weight.detach()[:, 0])
+
+    def forward(self, cube: Tensor) -> Tensor:
+        return nn.functional.conv3d(cube, self.weight[:, None], self.bias)
 
 
 class _Tokens(nn.Module):

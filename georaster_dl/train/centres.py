@@ -21,14 +21,14 @@ __all__ = ["CentrePatches"]
 class CentrePatches(Dataset[Sample]):
     """Varied patches about a labelled pixel, by (epoch, number).
 
-    The sampler says in which cell of the label counts the middle lies; of the classes that occur
-    there each has the same chance.
+    The sampler says in which cell of the label counts the middle lies.
 
     Parameters
     ----------
     sampler : of kind ``balanced`` or ``random``.
     cells : side of a cell in pixels in each scene.
     patch : side of a patch in pixels, odd.
+    balanced : whether each class that occurs in the cell has the same chance, or each labelled pixel.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class CentrePatches(Dataset[Sample]):
         cells: Sequence[int],
         patch: int,
         seed: int,
+        balanced: bool,
     ) -> None:
         self._reader = reader
         self._sampler = sampler
@@ -49,6 +50,7 @@ class CentrePatches(Dataset[Sample]):
         self._cells = tuple(cells)
         self._patch = patch
         self._seed = seed
+        self._balanced = balanced
         self._optics = Optics.of(reader.bands, scaling.mean, scaling.std)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
@@ -75,7 +77,10 @@ class CentrePatches(Dataset[Sample]):
         drawn = self._sampler.draw(rng, number, 1)
         side = self._cells[drawn.scene]
         cell = Window(drawn.scene, drawn.row // side * side, drawn.col // side * side, side)
-        rows, cols = np.nonzero(_of_one_class(rng, self._reader.read(cell)[2]))
+        labels = self._reader.read(cell)[2]
+        rows, cols = np.nonzero(
+            _of_one_class(rng, labels) if self._balanced else is_labelled(labels)
+        )
         chosen = int(rng.integers(len(rows)))
         return cell.scene, cell.row + int(rows[chosen]), cell.col + int(cols[chosen])
 

@@ -89,9 +89,14 @@ class SplitSection(_Section):
 
 
 class PatchesSection(_Section):
-    """Which pieces of the scenes the network sees; ``size`` is a side in pixels."""
+    """Which pieces of the scenes the network sees.
 
-    size: Annotated[int, Field(ge=8, le=4096)] | None = None
+    Attributes
+    ----------
+    size : side in pixels; 1 gives a network that sees one pixel at a time labelled pixels only.
+    """
+
+    size: Annotated[int, Field(ge=1, le=4096)] | None = None
     sampling: Sampling = "balanced"
     per_epoch: Count | None = None
 

@@ -32,6 +32,8 @@ __all__ = ["Setup", "check_network"]
 
 _VALIDATION_WINDOWS = 256  # of an epoch's validation; the test part is measured whole
 _VALIDATION_DRAWS = 4  # at least, of disturbed windows
+_CHECKED_BANDS = 3  # any number will do to see whether a network can be built
+_SAME = 1e-4  # logits; far above float32 rounding, far below what a neighbour's value changes
 
 
 def check_network(config: TrainConfig) -> int | None:
@@ -39,7 +41,8 @@ def check_network(config: TrainConfig) -> int | None:
 
     Returns
     -------
-    Side in pixels of the patches of a network that learns of their middle pixel only; None of others.
+    Side in pixels of the patches of a network that learns of their middle pixel only, 1 where the
+    settings want single pixels; None of others.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def check_network(config: TrainConfig) -> int | None:
     """
     network = create_model(
         config.model.architecture,
-        in_bands=3,
+        in_bands=_CHECKED_BANDS,
         n_classes=2,
         encoder=config.model.encoder,
         encoder_weights="imagenet" if config.start.weights == "imagenet" else None,
@@ -61,12 +64,34 @@ def check_network(config: TrainConfig) -> int | None:
             f"takes up to {SMALLEST_PATCH}; give it fewer levels."
         )
     patch = getattr(network, "patch", None)
+    if patch is None and config.patches.size == 1:
+        _check_pixelwise(network, config)
+        return 1
     if isinstance(patch, int) and config.task == "autoencoder":
         raise OptionError(
             f"{config.model.architecture} learns of a patch's middle pixel only, so it is no autoencoder; "
             f"use conv_autoencoder or dense_autoencoder."
         )
     return patch if isinstance(patch, int) else None
+
+
+@torch.inference_mode()
+def _check_pixelwise(network: nn.Module, config: TrainConfig) -> None:
+    """Refuse patches of one pixel where they would not do."""
+    if config.task == "autoencoder":
+        raise OptionError(
+            "patches.size is 1, single labelled pixels, but an autoencoder learns without labels; leave it out."
+        )
+    if network_stride(network) == 1:
+        network.eval()
+        image = torch.rand(1, _CHECKED_BANDS, 3, 3)
+        middle = image[..., 1:2, 1:2]
+        if torch.allclose(network(image)[..., 1:2, 1:2], network(middle), atol=_SAME):
+            return
+    raise OptionError(
+        f"patches.size is 1, but {config.model.architecture} also sees what surrounds a pixel; leave it out, or "
+        f"use a multiple of {SMALLEST_PATCH}."
+    )
 
 
 class Setup:
@@ -140,7 +165,13 @@ class Setup:
         given = self._reader, plan.sampler(TRAIN, plan.patch), self.scaling, augmentation
         if plan.centred:
             cells = [index.cell for index in plan.indexes]
-            return CentrePatches(*given, cells=cells, patch=plan.patch, seed=config.seed)
+            return CentrePatches(
+                *given,
+                cells=cells,
+                patch=plan.patch,
+                seed=config.seed,
+                balanced=config.patches.sampling == "balanced",
+            )
         return TrainingPatches(
             *given, patch=plan.patch, seed=config.seed, corruption=plan.corruption
         )

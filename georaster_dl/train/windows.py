@@ -35,6 +35,11 @@ class WindowReader:
         self._stored = tuple(stored)
         self._territories = tuple(territories)
         self._part = part
+        # All bands at once: a loop over hundreds of them takes longer than reading a small window.
+        self._scales, self._offsets = (
+            [_of_planes([getattr(p, what) for p in s.ground.scene.planes]) for s in stored]
+            for what in ("scale", "offset")
+        )
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -66,7 +71,10 @@ class WindowReader:
         )
         numbers, measured, labels = self._stored[window.scene].store.read(rows, cols)
         valid[place] = measured & self._territories[window.scene].mask(self._part, rows, cols)
-        for plane, values, out in zip(ground.scene.planes, numbers, image, strict=True):
-            out[place] = values * np.float32(plane.scale) + np.float32(plane.offset)
+        image[:, *place] = numbers * self._scales[window.scene] + self._offsets[window.scene]
         target[place] = np.where(valid[place], labels, target[place])
         return image, valid, target
+
+
+def _of_planes(numbers: Sequence[float]) -> Float:
+    return np.array(numbers, np.float32)[:, None, None]

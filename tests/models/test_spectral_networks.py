@@ -329,3 +329,14 @@ class TestWavelengths:
     def test_there_must_be_one_for_each_band(self):
         with pytest.raises(OptionError, match="5 bands needs as many wavelengths, but got 2"):
             self.network([400.0, 500.0])
+
+
+@each
+@torch.inference_mode()
+def test_networks_run_laid_out_channels_last(which):
+    """As training and prediction have them."""
+    network, image = _made(which), torch.randn(1, BANDS, 5, 7)
+    expected = network(image)
+    laid = network.to(memory_format=torch.channels_last)
+    found = laid(image.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)

@@ -16,6 +16,7 @@ from georaster_dl.train.fit import train
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import make_training_plan
 from georaster_dl.train.scaling import Scaling
+from georaster_dl.train.setup import check_network
 from georaster_dl.train.store import StoreFolder
 from georaster_dl.train.windows import WindowReader
 from tests.train.conftest import checkered
@@ -47,7 +48,9 @@ def patches(plan, augmentation=STILL):
     scaling = Scaling(np.zeros(1), np.ones(1))
     cells = [index.cell for index in plan.indexes]
     sampler = plan.sampler(TRAIN, plan.patch)
-    return CentrePatches(reader, sampler, scaling, augmentation, cells=cells, patch=PATCH, seed=0)
+    given = {"cells": cells, "patch": PATCH, "seed": 0}
+    balanced = plan.config.patches.sampling == "balanced"
+    return CentrePatches(reader, sampler, scaling, augmentation, **given, balanced=balanced)
 
 
 @pytest.mark.parametrize("scale", [0, 0.5])
@@ -130,3 +133,57 @@ def test_a_network_of_patches_is_no_autoencoder(make_tif, settings, tmp_path):
     )
     with pytest.raises(OptionError, match="patch_cnn learns of a patch's middle pixel only"):
         train([Pair(str(scene), None)], tmp_path / "m.safetensors", config)
+
+
+def test_a_network_of_single_pixels_learns_from_labelled_ones_only(make_tif, tmp_path):
+    rng = np.random.default_rng(0)
+    classes = np.kron(rng.integers(0, 3, (8, 10)), np.ones((8, 8), np.int64))
+    means = np.array([[100, 200, 300], [300, 100, 200], [200, 300, 100]])
+    image = means[classes].transpose(2, 0, 1) + rng.normal(0, 20, (3, *classes.shape))
+    scene = make_tif(image.clip(1).astype(np.uint16), "scene.tif")
+    pair = Pair(str(scene), make_tif((classes + 1).astype(np.uint8), "labels.tif"))
+    trained = train([pair], tmp_path / "m.safetensors", of_pixels("dense-classifier"))
+    assert trained.card.metrics["mIoU, test"] > 0.9
+    assert trained.card.training["patches"].startswith("256 of 1 x 1 pixels")
+
+
+def of_pixels(architecture, **more):
+    return TrainConfig.of(
+        {
+            "model": {"architecture": architecture, "options": {}},
+            "split": {"block": 16, "buffer": 0},
+            "patches": {"size": 1, "per_epoch": 256},
+            "training": {"epochs": 4, "batch": 16, "workers": 0, "device": "cpu"},
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize("architecture", ["cnn1d", "spectratr", "spectralformer", "band_attention"])
+def test_networks_of_spectra_take_single_pixels(architecture):
+    assert check_network(of_pixels(architecture)) == 1
+
+
+@pytest.mark.parametrize("architecture", ["segnet", "conv_autoencoder"])
+def test_what_sees_the_surroundings_takes_no_single_pixels(architecture):
+    with pytest.raises(
+        OptionError, match=f"size is 1, but {architecture} also sees .* multiple of 32"
+    ):
+        check_network(of_pixels(architecture))
+
+
+def test_an_autoencoder_takes_no_single_pixels():
+    with pytest.raises(OptionError, match="size is 1.*autoencoder learns without labels"):
+        check_network(of_pixels("dense_autoencoder", task="autoencoder"))
+
+
+@pytest.mark.parametrize(("sampling", "rare"), [("random", 1 / 16), ("balanced", 1 / 2)])
+def test_in_a_cell_each_pixel_or_each_class_has_the_same_chance(make_tif, tmp_path, sampling, rare):
+    labels = np.ones((32, 32), np.uint8)
+    labels[::4, ::4] = 2  # one pixel of every cell
+    scene = make_tif(np.ones((1, 32, 32), np.uint8), "scene.tif")
+    pair = Pair(str(scene), make_tif(labels, "labels.tif"))
+    plan = planned(pair, tmp_path, patches={"sampling": sampling})
+    made = patches(plan)
+    found = np.mean([int(made[0, number][1][0, 0]) == 1 for number in range(400)])
+    assert found == pytest.approx(rare, abs=0.08)

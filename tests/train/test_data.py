@@ -253,3 +253,16 @@ def test_one_valid_class_only_is_an_error(make_tif):
     scene = make_tif(image, nodata=0)
     with pytest.raises(OptionError, match="Only the class '1' has labelled, valid pixels"):
         plan_of(Pair(str(scene), make_tif(labels, name="labels.tif")))
+
+
+def test_windows_hold_each_band_by_its_own_calibration(make_tif):
+    numbers = np.random.default_rng(0).integers(1, 9000, (3, 64, 64)).astype(np.int16)
+    scales, offsets = (1e-4, 0.5, 1.0), (-0.1, 0.0, 3.0)
+    scene = make_tif(numbers, "scene.tif", scales=scales, offsets=offsets)
+    labels = make_tif(np.kron(np.eye(4), np.ones((16, 16))).astype(np.uint8), "labels.tif")
+    plan = plan_of(Pair(str(scene), labels), split={"kind": "blocks", "buffer": 0, "test": 0.0})
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    image, valid, _ = reader.read(Window(0, 0, 0, 64))
+    physical = numbers * np.reshape(scales, (3, 1, 1)) + np.reshape(offsets, (3, 1, 1))
+    assert valid.any()
+    np.testing.assert_allclose(image[:, valid], physical[:, valid], rtol=1e-6, atol=1e-7)
