@@ -17,11 +17,11 @@ from georaster_dl.batch.items import scene_items
 from georaster_dl.batch.names import distinct_names
 from georaster_dl.errors import GeoRasterError, SceneError
 from georaster_dl.io import sentinel2, stac
+from georaster_dl.io.envi import envi_data
 
 __all__ = ["ListedScene", "list_scenes"]
 
 _RASTERS = {".tif", ".tiff", ".jp2", ".img", ".nc", ".vrt"}
-_ENVI_DATA = ("", ".img", ".dat", ".bin", ".bsq", ".bil", ".bip", ".raw")
 _FILE_SEPARATOR = ";"
 _PATTERN = re.compile(r"[*?[]")
 
@@ -110,12 +110,12 @@ def _at(text: str, items: Path) -> Iterator[_Found]:
         for source in scene_items(text, items):
             yield _Found((_absolute(source),))
     else:
-        yield _Found((_absolute(_envi_data(path) or text),))
+        yield _Found((_absolute(envi_data(path) or text),))
 
 
 def _in_folder(folder: Path) -> list[_Found]:
     scenes = {
-        data if (data := _envi_data(path)) else str(path.absolute()): None
+        data if (data := envi_data(path)) else str(path.absolute()): None
         for path in sorted(folder.iterdir())
         if not path.name.startswith(".") and _is_scene(path)
     }
@@ -131,7 +131,7 @@ def _in_folder(folder: Path) -> list[_Found]:
 def _is_scene(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix == ".hdr":
-        return _envi_data(path) is not None
+        return envi_data(path) is not None
     if suffix == ".zip":
         return _may_be_product(path)
     return suffix in _RASTERS or (path.is_dir() and _is_product(path))
@@ -148,18 +148,6 @@ def _may_be_product(archive: Path) -> bool:
 def _is_product(path: Path) -> bool:
     """Whether this is a Sentinel-2 product; one that says so by its name is not looked into."""
     return path.name.lower().endswith((".safe", ".safe.zip")) or sentinel2.is_product(path)
-
-
-def _envi_data(header: Path) -> str | None:
-    """The file with the pixels that belong to an ENVI header, None where this is no such header."""
-    if header.suffix.lower() != ".hdr" or not header.is_file():
-        return None
-    with header.open("rb") as file:
-        if file.read(4) != b"ENVI":
-            return None
-    stem = header.absolute().with_suffix("")
-    candidates = [stem.with_name(f"{stem.name}{ending}") for ending in _ENVI_DATA]
-    return next((str(data) for data in candidates if data.is_file()), None)
 
 
 def _in_text(path: Path) -> list[_Found]:

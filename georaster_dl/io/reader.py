@@ -1,6 +1,6 @@
 """Open whatever the user calls a scene.
 
-One of: a file that GDAL reads, a container of subdatasets (NetCDF, HDF5), a Sentinel-2 product
+One of: a file that GDAL reads (of an ENVI raster also its header), a container of subdatasets (NetCDF, HDF5), a Sentinel-2 product
 (folder, zip or its MTD_MSIL*.xml), a STAC item, an http(s) address of any of them; or several
 files of one scene, which are stacked on the finest grid among them.
 """
@@ -22,6 +22,7 @@ from georaster_dl.bands import Band, named_bands
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io import sentinel2, stac
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.envi import envi_data
 from georaster_dl.io.metadata import bands_of, calibration_of, sentinel2_name
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Plane, Scene, open_dataset
@@ -74,7 +75,8 @@ def _open_one(source: str) -> Scene:
         return _from_product(path)
     if stac.is_item(source):
         return _from_item(source)
-    return _assembled(source, _files(source))
+    pixels = source if path is None else envi_data(path) or source
+    return _assembled(source, _files(pixels))
 
 
 def _existing(source: str) -> Path | None:

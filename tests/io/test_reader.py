@@ -152,6 +152,7 @@ def test_envi_header_is_understood(tmp_path):
     raster = scene.read()
     assert np.allclose(raster.array, array / 10000)
     assert np.array_equal(raster.valid, (array != 9).all(0))
+    assert open_scene(tmp_path / "cube.hdr").planes == scene.planes
 
 
 def test_netcdf_variables_are_bands(tmp_path):
