@@ -1,8 +1,9 @@
 """Open whatever the user calls a scene.
 
-One of: a file that GDAL reads (of an ENVI raster also its header), a container of subdatasets (NetCDF, HDF5), a Sentinel-2 product
-(folder, zip or its MTD_MSIL*.xml), a STAC item, an http(s) address of any of them; or several
-files of one scene, which are stacked on the finest grid among them.
+One of: a file that GDAL reads (of an ENVI raster also its header), a container of subdatasets
+(NetCDF, HDF5), a Sentinel-2 product (folder, zip or its MTD_MSIL*.xml), a STAC item, an http(s)
+address of any of them; or several files of one scene, which are stacked on the finest grid among
+them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from rasterio.enums import ColorInterp
 from georaster_dl.bands import Band, named_bands
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io import sentinel2, stac
-from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.envi import envi_data
+from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.metadata import bands_of, calibration_of, sentinel2_name
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Plane, Scene, open_dataset

@@ -85,6 +85,7 @@ def _sentinel2_name(band: Band) -> Band:
 
 
 def load_json(source: str) -> dict[str, Any]:
+    """Read a JSON object from a file or an http(s) address; raises SceneError where there is none."""
     try:
         if source.startswith(("http://", "https://")):
             with urllib.request.urlopen(source, timeout=30) as response:
@@ -134,6 +135,7 @@ def _nodata(value: Any) -> float | None:
 
 
 def absolute_href(href: str, source: str) -> str:
+    """Address that an item at ``source`` means by ``href``, which may be relative to it."""
     if urllib.parse.urlparse(href).scheme or href.startswith("/"):
         return href
     if source.startswith(("http://", "https://")):
