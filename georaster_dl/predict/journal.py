@@ -8,11 +8,12 @@ to one journal; the first of them decides how the scene is cut, so that their st
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Generic, TypeVar
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.errors import OutputError
+from georaster_dl.io.staging import explain_os_error
 
 __all__ = ["Journal", "StripFile"]
 
@@ -85,18 +87,17 @@ class Journal:
             When the file is damaged.
         """
         path = self._folder / f"{strip}.strip"
-        try:
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                while file.tell() < size:
-                    kind, *place = np.load(file, allow_pickle=False).tolist()
-                    rows, cols = slice(*place[:2]), slice(*place[2:])
-                    yield kinds[kind], rows, cols, np.load(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            path.unlink(missing_ok=True)
-            raise OutputError(
-                f"The part {path} of a run is damaged ({error}) and was removed; run it again."
-            ) from error
+        with path.open("rb") as file:
+            try:
+                while line := file.readline():
+                    kind, rows, cols, dtype, shape = json.loads(line)
+                    pixels = np.frombuffer(file.read(_size(dtype, shape)), dtype).reshape(shape)
+                    yield kinds[kind], slice(*rows), slice(*cols), pixels
+            except ValueError as error:
+                path.unlink(missing_ok=True)
+                raise OutputError(
+                    f"The part {path} of a run is damaged ({error}) and was removed; run it again."
+                ) from error
 
     def remove(self) -> None:
         """Forget the run; to be called when its outputs stand."""
@@ -131,18 +132,38 @@ class StripFile(Generic[Kind]):
         self._making.unlink(missing_ok=True)
 
     def add(self, kind: Kind, rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
-        """Take the next block (bands, rows, cols)."""
-        place = [self._kinds.index(kind), rows.start, rows.stop, cols.start, cols.stop]
-        np.save(self._file, np.array(place), allow_pickle=False)
-        np.save(self._file, block, allow_pickle=False)
+        """Take the next block (bands, rows, cols).
+
+        Raises
+        ------
+        OutputError
+            When the disk is full; ``done`` does so too.
+        """
+        place = [[rows.start, rows.stop], [cols.start, cols.stop]]
+        facts = [self._kinds.index(kind), *place, block.dtype.str, block.shape]
+        with self._explained():
+            self._file.write(json.dumps(facts).encode() + b"\n")
+            self._file.write(np.ascontiguousarray(block).data)
 
     def done(self, strip: int) -> None:
         """All blocks of a strip are here: its file gets its name."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._making.replace(self._folder / f"{strip}.strip")
-        self._file = self._making.open("wb")
+        with self._explained():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._making.replace(self._folder / f"{strip}.strip")
+            self._file = self._making.open("wb")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise explain_os_error(error, self._making) from error
+
+
+def _size(dtype: str, shape: Sequence[int]) -> int:
+    return np.dtype(dtype).itemsize * math.prod(shape)
 
 
 def _text(path: Path) -> str | None:
