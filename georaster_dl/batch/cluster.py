@@ -10,25 +10,24 @@ are at least two for every thread of the workers.
 
 from __future__ import annotations
 
-import logging
 import math
 import queue
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from georaster_dl import __version__
+from georaster_dl.batch.connect import CONNECT_SECONDS, one_line, way_to
 from georaster_dl.batch.job import Outcome, SceneJob
 from georaster_dl.batch.told import Told
 from georaster_dl.batch.workers import Tell
-from georaster_dl.errors import DeviceError, GeoRasterError, OptionError
+from georaster_dl.errors import DeviceError
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
-    from distributed import Client, Future, LocalCluster
+    from distributed import Future
 
 __all__ = ["LARGE", "DaskWorkers"]
 
@@ -37,8 +36,6 @@ LARGE = 100_000_000
 _PART_PIXELS = 50_000_000
 _PART_ROWS = 64  # a tile is hardly ever lower, and a part without a tile does nothing
 
-_CONNECT_SECONDS = 10
-_CLOSE_SECONDS = 3
 _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -67,7 +64,7 @@ class DaskWorkers:
     def __init__(
         self, scheduler: str, tell: Tell, resources: Mapping[str, float], *, large: int = LARGE
     ) -> None:
-        self._open = _way_to(scheduler, resources)
+        self._open = way_to(scheduler, resources)
         self._scheduler = scheduler
         self._tell = tell
         self._resources = dict(resources)
@@ -101,7 +98,7 @@ class DaskWorkers:
         try:
             parts = self._parts(job)
         except Exception as error:  # noqa: BLE001 - one scene must not end the batch
-            outcome = Outcome(job.name, _line(error))
+            outcome = Outcome(job.name, one_line(error))
             self._news.put(lambda: outcome)
             return
         from georaster_dl.batch.remote import do_part, do_whole
@@ -176,7 +173,7 @@ class DaskWorkers:
     def _ended(self, name: str, future: Future[Outcome]) -> None:
         """Fetch the outcome while the worker that holds it is there."""
         try:
-            outcome = future.result(timeout=_CONNECT_SECONDS)
+            outcome = future.result(timeout=CONNECT_SECONDS)
         except TimeoutError:  # it was lost with its worker, and is being made again
             future.add_done_callback(lambda future: self._ended(name, future))
             return
@@ -184,7 +181,7 @@ class DaskWorkers:
             if future.cancelled():
                 self._news.put(self._raise_lost)
                 return
-            outcome = Outcome(name, _line(error))
+            outcome = Outcome(name, one_line(error))
         self._news.put(lambda: outcome)
 
     def _look(self) -> None:
@@ -212,7 +209,7 @@ class DaskWorkers:
         """The workers that have the resources which a task takes."""
         with suppress(OSError):  # a timeout, too; whether the scheduler is lost is seen elsewhere
             scheduler: Any = self._client.scheduler
-            facts = self._client.sync(scheduler.identity, callback_timeout=_CONNECT_SECONDS)
+            facts = self._client.sync(scheduler.identity, callback_timeout=CONNECT_SECONDS)
             return [
                 worker
                 for worker in facts["workers"].values()
@@ -240,90 +237,6 @@ class DaskWorkers:
             time.sleep(0.1)
 
 
-def _way_to(
-    scheduler: str, resources: Mapping[str, float]
-) -> Callable[[ExitStack], tuple[Client, LocalCluster | None]]:
-    """What connects to a scheduler, which is not tried yet."""
-    _check_installed()
-    kind, _, count = scheduler.partition(":")
-    if kind == "local":
-        if not count.isdecimal() or int(count) < 1:
-            raise OptionError(f"--scheduler local:N needs a number of processes, not {count!r}.")
-        if resources:
-            raise OptionError(
-                "--resources is for workers that declare some, but those of local:N have none; leave it "
-                "out."
-            )
-        return lambda stack: _local(int(count), stack)
-    if "://" in scheduler:
-        return lambda stack: (_connected(stack, scheduler, address=scheduler), None)
-    if Path(scheduler).is_file():
-        return lambda stack: (_connected(stack, scheduler, scheduler_file=scheduler), None)
-    raise OptionError(
-        f"--scheduler must be tcp://HOST:PORT, local:N or an existing scheduler file, not {scheduler!r}."
-    )
-
-
-def _check_installed() -> None:
-    try:
-        import distributed  # noqa: F401
-    except ImportError as error:
-        raise OptionError(
-            "--scheduler needs Dask, which is not installed; pip install 'georaster_dl[dask]'."
-        ) from error
-
-
-def _connected(stack: ExitStack, scheduler: str, **where: Any) -> Client:
-    from distributed import Client
-    from distributed.utils import silence_logging_cmgr
-
-    # Dask logs many lines about what is told here in one.
-    stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
-    try:
-        client = Client(**where, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise DeviceError(
-            f"No Dask scheduler answers at {scheduler} ({_line(error)}); start it (dask scheduler), or "
-            f"use local:N."
-        ) from error
-    stack.callback(client.close, _CLOSE_SECONDS)
-    return client
-
-
-def _local(count: int, stack: ExitStack) -> tuple[Client, LocalCluster]:
-    import dask
-    from dask.system import CPU_COUNT
-    from distributed import LocalCluster
-    from distributed.system import MEMORY_LIMIT
-
-    from georaster_dl.batch.remote import IgnoreInterrupts
-
-    threads = str(max(CPU_COUNT // count, 1))
-    environment = "distributed.nanny.pre-spawn-environ."
-    settings: dict[str, Any] = {
-        environment + "OMP_NUM_THREADS": threads,
-        environment + "MKL_NUM_THREADS": threads,
-    }
-    # Runs look after their memory themselves: Dask would stop a worker where torch keeps some.
-    settings |= {
-        f"distributed.worker.memory.{what}": False
-        for what in ("target", "spill", "pause", "terminate")
-    }
-    with dask.config.set(settings):
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                memory_limit=MEMORY_LIMIT // count,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            )
-        )
-    client = _connected(stack, f"local:{count}", address=cluster)
-    client.register_plugin(IgnoreInterrupts())
-    return client, cluster
-
-
 class _Checked(Exception):  # noqa: N818 - no error
     pass
 
@@ -332,16 +245,3 @@ def _check_outputs(run: SceneRun) -> None:
     """Refuse outputs before the parts are made, not after."""
     with suppress(_Checked), run.ready.staged(run.files):
         raise _Checked
-
-
-def _line(error: BaseException) -> str:
-    from distributed import KilledWorker
-
-    if isinstance(error, GeoRasterError):
-        return str(error)
-    if isinstance(error, KilledWorker):
-        return (
-            "the workers that ran it were killed, one after another; where nobody did that, their machines "
-            "ran out of memory: run fewer tasks at a time on each"
-        )
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -24,6 +24,7 @@ __all__ = ["Job", "Product", "run"]
 
 _READ_AHEAD = 1  # and one more is being cut while that waits
 _WRITE_BEHIND = 4
+_CACHED = 2**20  # bytes of float32 that are normalised at a time
 
 Mask = npt.NDArray[np.bool_]
 Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
@@ -197,17 +198,31 @@ class _Normalised:
         self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
 
     def __call__(self, batch: _Batch) -> Tensor:
-        numbers = batch.take_numbers()
-        x = torch.empty(
-            numbers.shape, device=numbers.device, memory_format=torch.channels_last
-        ).copy_(numbers)
-        del numbers
-        x.mul_(self._gain).add_(self._bias)
-        # Without a measurement a pixel is the training mean, whatever number stands in the file.
-        x.masked_fill_(~batch.valid, 0.0)
+        x = self._normal(batch.take_numbers(), batch.valid)
         with self._device.arithmetic():
             outputs: Tensor = self._network(x)
         return outputs
+
+    def _normal(self, numbers: Tensor, valid: Tensor) -> Tensor:
+        """Normalised (N, bands, rows, cols), the bands of a pixel beside each other.
+
+        Without a measurement a pixel is the training mean, whatever number stands in the file.
+        """
+        x = torch.empty(numbers.shape, device=numbers.device, memory_format=torch.channels_last)
+        if self._device.is_cuda or numbers.is_contiguous(memory_format=torch.channels_last):
+            return x.copy_(numbers).mul_(self._gain).add_(self._bias).masked_fill_(~valid, 0.0)
+        # Some rows at a time, which stay in the processor's cache; of hundreds of bands that saves half.
+        n_bands, n_cols = numbers.shape[1], numbers.shape[3]
+        step = max(_CACHED // (4 * n_bands * n_cols), 1)
+        gain, bias = self._gain[:, :, 0], self._bias[:, :, 0]
+        for image, of_image, pixels in zip(numbers, valid, x.permute(0, 2, 3, 1), strict=True):
+            for first in range(0, numbers.shape[2], step):
+                rows = slice(first, first + step)
+                part = image[:, rows].reshape(n_bands, -1).float()
+                part = part.mul_(gain).add_(bias)
+                part.masked_fill_(~of_image[:, rows].reshape(1, -1), 0.0)
+                pixels[rows].view(-1, n_bands).copy_(part.T)
+        return x
 
 
 def _made_on_device(

@@ -11,6 +11,7 @@ import pytest
 from distributed import LocalCluster
 
 from georaster_dl.batch import cluster as module
+from georaster_dl.batch import connect
 from georaster_dl.batch.cluster import DaskWorkers
 from georaster_dl.batch.job import SceneJob, attempt
 from georaster_dl.errors import DeviceError, OptionError
@@ -248,7 +249,7 @@ def test_what_is_no_scheduler_is_refused(scheduler, resources, said):
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
-    monkeypatch.setattr(module, "_CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(connect, "CONNECT_SECONDS", 0.2)
     with pytest.raises(DeviceError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
         DaskWorkers("tcp://127.0.0.1:9", lambda *_: None, {}).__enter__()
 

@@ -55,7 +55,7 @@ SPECTRA = [
 )
 def test_help_imports_nothing_heavy(tmp_path, arguments):
     heavy = {"torch", "lightning", "rasterio", "numpy", "pydantic", "geopandas", "matplotlib"}
-    heavy |= {"sklearn", "pandas"}
+    heavy |= {"sklearn", "pandas", "dask", "distributed"}
     assert not heavy & imported(*arguments, cwd=tmp_path)
 
 
