@@ -10,7 +10,13 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import needed_model_option, run_options, scene_argument, scheduler_options
+from .options import (
+    check_resources,
+    needed_model_option,
+    run_options,
+    scene_argument,
+    scheduler_options,
+)
 from .progress import Reporter, end_with_parent, reporting
 from .running import model_run_options, run_settings
 from .segment import subject
@@ -82,6 +88,7 @@ def batch(
 
 
 def _check(given: Mapping[str, Any]) -> None:
+    check_resources(given)
     if given["layer"] and not given["features"]:
         raise OptionError("--layer is for --features; add that, or leave --layer out.")
     if given["confidence"] and given["features"]:

@@ -1,0 +1,77 @@
+"""The network of the last run, kept for the next one."""
+
+import os
+import threading
+
+import pytest
+from torch import nn
+
+from georaster_dl.predict.kept import keep_networks, last_network
+from tests.predict.test_run import _features, _same, _segment, given  # noqa: F401
+
+
+@pytest.fixture
+def on_a_thread():
+    """Run something on a thread of its own: what is kept there ends with it."""
+
+    def run(function):
+        made = []
+        thread = threading.Thread(target=lambda: made.append(function()))
+        thread.start()
+        thread.join()
+        return made[0]
+
+    return run
+
+
+def test_the_last_network_is_kept_where_asked(on_a_thread):
+    def two(key, other):
+        return last_network(key, nn.Identity) is last_network(other, nn.Identity)
+
+    assert not on_a_thread(lambda: two(1, 1))
+
+    def kept(*keys):
+        keep_networks()
+        made = [last_network(key, nn.Identity) for key in keys]
+        return made[0] is made[-1]
+
+    assert on_a_thread(lambda: kept(1, 1))
+    assert not on_a_thread(lambda: kept(1, 2))
+    assert not on_a_thread(lambda: kept(1, 2, 1))  # only the last
+
+
+@pytest.mark.parametrize("make", [_segment, _features])
+def test_a_kept_network_makes_the_same(given, tmp_path, make, on_a_thread, monkeypatch):  # noqa: F811
+    loads = []
+    from georaster_dl.predict import rasters
+
+    load = rasters.load_narrowed
+    monkeypatch.setattr(rasters, "load_narrowed", lambda *args: loads.append(args) or load(*args))
+
+    def runs():
+        keep_networks()
+        made = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            made.append(make(given, tmp_path / name).whole().files)
+        return made
+
+    one, two = on_a_thread(runs)
+    assert len(loads) == 1
+    assert all(_same(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_a_changed_model_is_loaded_anew(given, tmp_path, on_a_thread):  # noqa: F811
+    from georaster_dl.predict.rasters import loader
+
+    ready = _segment(given, tmp_path).ready
+
+    def networks():
+        keep_networks()
+        before = loader(ready)()
+        os.utime(ready.model, ns=(1, 1))
+        return before, loader(ready)(), loader(ready)()
+
+    before, after, again = on_a_thread(networks)
+    assert before is not after
+    assert after is again
