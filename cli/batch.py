@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from georaster_dl.batch.run import BatchResult
     from georaster_dl.batch.scenes import ListedScene
     from georaster_dl.batch.workers import Workers
+    from georaster_dl.models.card import Card
 
 __all__ = ["batch"]
 
 _SOME_FAILED = 3
+_MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
 
 
 @click.command()
@@ -69,7 +72,7 @@ def batch(
     SCENE is a scene as geodl segment reads it, a pattern, a folder of scenes, a list (.txt, .csv) or
     a STAC item collection. Scenes whose outputs stand, made by the same model with the same options
     of the same input, are skipped. The folder gets a report: batch.html, batch.csv, batch.json.
-    Exit status: 0 all done, 3 some failed, 1 nothing could be done.
+    Exit status: 0 all done, 3 some are not, 1 the command itself is wrong.
 
     \b
     geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
@@ -78,11 +81,18 @@ def batch(
     if given["parent_pipe"]:
         end_with_parent()
     _check(given)
+    talking = progress == "bar" and not quiet
     with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
-        result = _run(scene, given, report)
+        tally = _Tally(report)
+        try:
+            result = _run(scene, given, tally)
+        except KeyboardInterrupt:
+            if talking:
+                click.echo("stopped; run the same command again to go on", err=True)
+            raise
         report("done", _facts(result))
-    if progress == "bar" and not quiet:
-        _print(result)
+    if talking:
+        _print(result, tally.failing)
     if result.count("failed") or result.count("not run"):
         ctx.exit(_SOME_FAILED)
 
@@ -99,13 +109,12 @@ def _check(given: Mapping[str, Any]) -> None:
         )
 
 
-def _run(scenes: tuple[str, ...], given: Mapping[str, Any], report: Reporter) -> BatchResult:
+def _run(scenes: tuple[str, ...], given: Mapping[str, Any], tally: _Tally) -> BatchResult:
     from georaster_dl.batch.run import WORK_FOLDER, BatchOptions, run_batch
     from georaster_dl.batch.scenes import list_scenes
 
     folder: Path = given["directory"].absolute()
     listed = list_scenes(scenes, folder / WORK_FOLDER / "items")
-    tally = _Tally(report)
     return run_batch(
         _jobs(listed, folder, given),
         folder,
@@ -128,7 +137,10 @@ def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> 
 
     model = find_model(given["model"]).absolute()
     settings = run_settings(given)
-    kind = "features" if given["features"] else subject(read_card(model))
+    card = read_card(model)
+    if given["layer"]:
+        _check_layer(model, card, given["layer"])
+    kind = "features" if given["features"] else subject(card)
     jobs = []
     for scene in listed:
         raster = folder / f"{scene.name}_{kind}.tif"
@@ -148,6 +160,15 @@ def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> 
     return jobs
 
 
+def _check_layer(model: Path, card: Card, layer: str) -> None:
+    """Refuse a layer that the network does not have before all scenes fail for it."""
+    from georaster_dl.models.features import FeatureNetwork
+    from georaster_dl.models.narrow import load_narrowed
+
+    network = load_narrowed(model, [band.name for band in card.bands])[1]
+    FeatureNetwork(network, len(card.bands), layer, error=False)
+
+
 def _hiring(
     given: Mapping[str, Any], tell: Callable[[str, str, Any], None]
 ) -> Callable[[], Workers]:
@@ -161,39 +182,54 @@ def _hiring(
 
 
 class _Tally:
-    """What runs and batch report, as progress over the pixels of all scenes."""
+    """What runs and batch report, as progress over the pixels of all scenes.
+
+    Attributes
+    ----------
+    failing : names of the scenes that were known to fail, and told of, before anything was done.
+    """
 
     def __init__(self, report: Reporter) -> None:
         self._report = report
-        self._done: dict[str, int] = {}
+        self._pixels: dict[str, int] = {}
         self._progress: Callable[[int], None] = lambda _pixels: None
+        self._scenes = self._ended = 0
+        self.failing: set[str] = set()
 
     def event(self, name: str, event: str, facts: Mapping[str, Any]) -> None:
         """Take what the run of one scene reports."""
         if event == "progress":
             # An attempt after a failed one counts from there on where it comes further.
-            more = facts["done"] - self._done.get(name, 0)
+            more = facts["done"] - self._pixels.get(name, 0)
             if more > 0:
-                self._done[name] = facts["done"]
+                self._pixels[name] = facts["done"]
                 self._progress(more)
         elif event == "warning":
             self._report("warning", {"message": f"{name}: {facts['message']}"})
 
     def told(self, event: str, facts: Mapping[str, Any]) -> None:
         """Take what the batch reports."""
-        self._report(event, facts)
         if event == "checked":
+            self._report(event, facts)
             self._begin(facts)
-        elif event == "scene" and facts["error"]:
-            end = "; trying again" if facts["again"] else ""
-            self._report("warning", {"message": f"{facts['name']}: {facts['error']}{end}"})
+        elif event == "scene":
+            self._ended += not facts["again"]
+            self._report(event, {**facts, "ended": self._ended, "scenes": self._scenes})
+        else:
+            self._report(event, facts)
 
     def _begin(self, facts: Mapping[str, Any]) -> None:
         from georaster_dl.predict.progress import Progress
 
-        for name, error in facts["failing"].items():
+        self._scenes, self.failing = facts["ready"], set(facts["failing"])
+        for name, error in islice(facts["failing"].items(), _MOST_TOLD):
             self._report("warning", {"message": f"{name} cannot be done: {error}"})
+        more = len(self.failing) - _MOST_TOLD
+        if more > 0:
+            message = f"{more} more scenes cannot be done; batch.html and batch.csv say why"
+            self._report("warning", {"message": message})
         if facts["pixels"]:
+            self._report("start", {"device": f"{self._scenes} scenes"})
             self._progress = Progress(facts["pixels"], self._report)
 
 
@@ -206,11 +242,11 @@ def _facts(result: BatchResult) -> dict[str, Any]:
     }
 
 
-def _print(result: BatchResult) -> None:
+def _print(result: BatchResult, failing: Collection[str]) -> None:
     for row in result.rows:
-        if row.status in ("failed", "not run"):
+        if row.status == "failed" and row.name not in failing:
             reason = row.error.split(". ")[0]  # all of it stands in the reports
-            click.echo(f"{row.status}: {row.name}{': ' if reason else ''}{reason}")
+            click.echo(f"failed: {row.name}: {reason}")
     counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
     said = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
     click.echo(f"{said or 'nothing to do'} in {result.seconds:.0f} s")

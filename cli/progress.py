@@ -26,7 +26,7 @@ class Reporter:
     """Takes a run's events; the base says nothing."""
 
     def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Tell one event: ``start``, ``progress``, ``epoch``, ``warning`` or ``done``."""
+        """Tell one event: ``start``, ``progress``, ``epoch``, ``scene``, ``warning`` or ``done``."""
 
 
 class _JsonLines(Reporter):
@@ -84,6 +84,10 @@ class _Bar(Reporter):
                 f"epoch {facts['epoch'] + 1:.0f}/{facts['epochs']}  loss {facts['loss']:.3f}  "
                 f"validation {facts['val_loss']:.3f}  {facts['score']} {facts['val_score']:.3f}"
             )
+        elif event == "scene":
+            again = "; trying again" if facts["again"] else ""
+            end = f": {facts['error']}{again}" if facts["error"] else ""
+            self._say(f"{facts['ended']}/{facts['scenes']} {facts['name']}{end}")
         elif event == "warning":
             self._say(f"geodl: warning: {facts['message']}")
 

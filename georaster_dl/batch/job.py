@@ -114,6 +114,9 @@ def _attempted(job: SceneJob, do: Callable[[SceneRun], Summary | None], report: 
     def told(event: str, facts: Any) -> None:
         if event == "warning":
             warnings.append(facts["message"])
+        elif event == "start" and facts["taken_for"]:
+            taken = ", ".join(f"{band} for {name}" for name, band in facts["taken_for"].items())
+            warnings.append(f"bands taken by their wavelengths: {taken}")
         report(event, facts)
 
     keep_networks()

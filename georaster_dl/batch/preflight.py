@@ -137,9 +137,9 @@ def _checked(job: SceneJob) -> Checked:
         "identity": facts,
         "cut": cut,
     }
-    if is_recorded(job.record, facts):
-        return Checked(job, "done", **known)
     if not options.overwrite:
+        if is_recorded(job.record, facts):
+            return Checked(job, "done", **known)
         _check_outputs(job, run.files)
     return Checked(job, "ready", **known)
 
@@ -160,7 +160,7 @@ def _with_shared_card(one: Checked, cards: dict[str, Card]) -> Checked:
     """Many equal cards would fill the memory."""
     if one.cut is None:
         return one
-    card = cards.setdefault(one.identity["model"]["sha256"], one.cut.card)
+    card = cards.setdefault(one.identity["model"]["card_sha256"], one.cut.card)
     return dataclasses.replace(one, cut=dataclasses.replace(one.cut, card=card))
 
 

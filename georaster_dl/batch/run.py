@@ -72,6 +72,8 @@ def run_batch(
 ) -> BatchResult:
     """Do the jobs whose outputs do not stand yet, and write the reports.
 
+    The reports are of the folder: what earlier batches made in it of other scenes stands there, too.
+
     Parameters
     ----------
     folder : of the outputs; one batch at a time works in it.
@@ -96,11 +98,14 @@ def run_batch(
                 _check_room(todo, folder, options.workers, report)
                 with hire() as workers:
                     jobs_todo = [_replacing(one.job) for one in todo]
+                    before = {job.name: read_record(job.record) or {} for job in jobs_todo}
                     for row in _done(jobs_todo, workers, options, report):
                         rows[row.name] = row
+                        _remove_left_out(before[row.name], row, folder)
         finally:
             facts = _facts(jobs, started, time.monotonic() - begun)
-            files = write_report(folder, list(rows.values()), facts)
+            told = [*rows.values(), *_of_other_batches(jobs, folder)]
+            files = write_report(folder, told, facts)
     return BatchResult(tuple(rows.values()), tuple(files), time.monotonic() - begun)
 
 
@@ -128,6 +133,33 @@ def _alone(folder: Path) -> Iterator[None]:
 def _replacing(job: SceneJob) -> SceneJob:
     """Let a job replace outputs: that it may was found out beforehand."""
     return replace(job, options=replace(job.options, overwrite=True))
+
+
+def _remove_left_out(before: Mapping[str, Any], row: SceneRow, folder: Path) -> None:
+    """Remove what an earlier run made and this one does not: it would be of another input or model."""
+    if row.status != "done":
+        return
+    now = {file["name"] for file in row.record.get("files", ())}
+    for name in {file["name"] for file in before.get("files", ())} - now:
+        for path in (
+            folder / name,
+            folder / f"{name}.aux.xml",
+            (folder / name).with_suffix(".qml"),
+        ):
+            path.unlink(missing_ok=True)
+
+
+def _of_other_batches(jobs: Sequence[SceneJob], folder: Path) -> Iterator[SceneRow]:
+    """Rows of what stands in the folder, made the same way of scenes that this batch does not name."""
+    kinds = {job.raster.name.removeprefix(job.name) for job in jobs}
+    ours = {job.record for job in jobs}
+    for path in sorted(folder.glob("*.json")):
+        raster = path.with_suffix(".tif")
+        kind = next((kind for kind in kinds if raster.name.endswith(kind)), None)
+        record = None if kind is None or path in ours or not raster.exists() else read_record(path)
+        if record is not None:
+            name = raster.name.removesuffix(str(kind))
+            yield SceneRow(name, "skipped", output=raster, record=record)
 
 
 def _check_room(todo: Sequence[Checked], folder: Path, workers: int, report: Report) -> None:

@@ -39,7 +39,12 @@ def identity(
     }
     return {
         "georaster_dl": __version__,
-        "model": {"name": card.name, "version": card.version, "sha256": _digest(card)},
+        "model": {
+            "name": card.name,
+            "version": card.version,
+            "card_sha256": _digest(card),
+            "weights_sha256": card.weights_sha256,
+        },
         "input": [_file(path) for path in source_files(scene) if not path.endswith(_BESIDE)],
         "parameters": json.loads(json.dumps(given, default=_plain)),
         "aoi": None if options.aoi is None else _file(options.aoi),

@@ -69,7 +69,12 @@ def test_what_is_done_is_skipped_and_what_changed_is_made_anew(geodl, model, sce
     assert {path.name.split("_")[0] for path in kept} == {"s01"}
     other = make_model(tmp_path / "toy.safetensors", name="another")
     assert geodl("batch", folder / "s01.tif", "-m", other, "-d", "maps").code == 0
-    assert rows(tmp_path / "maps") == {"s01": "done"}
+    # The report is of the folder, and a confidence of another run would only mislead.
+    assert rows(tmp_path / "maps") == {"s00": "skipped", "s01": "done", "s02": "skipped"}
+    assert not Path("maps/s01_landcover_confidence.tif").exists()
+    assert Path("maps/s00_landcover_confidence.tif").exists()
+    assert geodl("batch", folder / "s01.tif", "-m", other, "-d", "maps", "--overwrite").code == 0
+    assert rows(tmp_path / "maps")["s01"] == "done"
 
 
 def test_nothing_to_do_loads_nothing(geodl, model, scenes, monkeypatch):
@@ -91,7 +96,8 @@ def test_a_corrupt_scene_costs_itself(geodl, model, scenes, tmp_path):
     assert rows(tmp_path / "maps") == {
         f"s{i:02d}": "failed" if i == 7 else "done" for i in range(20)
     }
-    assert "failed: s07: " in ended.out
+    assert "s07" in ended.err
+    assert "1 failed" in ended.out
     assert len(maps("maps")) == 19
     broken.write_bytes(whole)
     assert geodl("batch", folder, "-m", model, "-d", "maps").code == 0
@@ -110,6 +116,10 @@ def test_on_error_stop_begins_nothing_that_is_known_to_fail(geodl, model, scenes
 def test_features_and_quantities(geodl, model, scenes, tmp_path):
     folder = scenes(1)
     command = ("batch", folder, "-m", model, "-d", "out", "--features", "--halo", "16")
+    wrong = geodl(*command, "--layer", "nonsense")
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert "nonsense" in wrong.err
+    assert not (tmp_path / "out").exists()
     assert geodl(*command).code == 0
     assert maps("out") == ["s00_features.tif"]
     assert geodl(*command).code == 0
