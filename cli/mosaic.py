@@ -39,6 +39,12 @@ _FILE = click.Path(path_type=Path)
     help="Where maps overlap, take the first named, the newest, or for each pixel the most "
     "confident (*_confidence.tif beside each map; .tif only).",
 )
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="CLASS[,CLASS...]",
+    help='Classes to fill from the next map where it holds another, as cloud,"cloud shadow"; .tif only.',
+)
 @click.option("--crs", metavar="EPSG:N", help="CRS of a .tif; that of the first map by default.")
 @click.option(
     "--stac",
@@ -65,7 +71,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
 
     \b
     geodl mosaic west.tif east.tif -o mosaic.vrt
-    geodl mosaic maps/*_landcover.tif -o mosaic.tif --by date
+    geodl mosaic maps/*_landcover.tif -o mosaic.tif --by date --without cloud,"cloud shadow"
     geodl mosaic west.tif east.tif --stac catalogue
     """
     if given["parent_pipe"]:
@@ -89,7 +95,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
         made = run(
             maps,
             given["output"],
-            MosaicOptions(given["rule"], given["crs"], given["overwrite"]),
+            MosaicOptions(given["rule"], given["crs"], given["overwrite"], given["without"]),
             stac=given["stac"],
             find_model=models.item,
             warn=lambda message: report("warning", {"message": message}),

@@ -42,11 +42,13 @@ def write_values(path, array, geobox, *, names=("biomass",), unit="t/ha", **tags
     return path
 
 
-def write_confidence(path, array, geobox):
+def write_confidence(path, array, geobox, **tags):
     """The confidence that belongs to the map ``path``, (rows, cols) in 250ths; 255 is unknown."""
-    spec = RasterSpec(["confidence"], "uint8", 255, "average", scale=1 / 250)
-    with RasterWriter(path.with_name(f"{path.stem}_confidence.tif"), geobox, spec=spec) as writer:
+    spec = RasterSpec(["confidence"], "uint8", 255, "average", scale=1 / 250, tags=tags)
+    path = path.with_name(f"{path.stem}_confidence.tif")
+    with RasterWriter(path, geobox, spec=spec) as writer:
         writer.write(*whole(array), array[None].astype(np.uint8))
+    return path
 
 
 def whole(array):

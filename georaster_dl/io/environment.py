@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import rasterio
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["gdal_environment"]
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning
+
+__all__ = ["gdal_environment", "placeless_allowed"]
 
 
 def gdal_environment(cache_mib: int = 64) -> rasterio.Env:
@@ -24,3 +30,33 @@ def gdal_environment(cache_mib: int = 64) -> rasterio.Env:
         VSI_CACHE=True,
         VSI_CACHE_SIZE=16 << 20,
     )
+
+
+class _Placeless:
+    """Who in this process is opening rasters, and the warnings' filters to be put back behind the last."""
+
+    lock = threading.Lock()
+    inside = 0
+    filters = warnings.catch_warnings()
+
+
+@contextmanager
+def placeless_allowed() -> Iterator[None]:
+    """Open rasters without georeferencing, which are legitimate here, and warn nobody.
+
+    ``warnings.catch_warnings`` alone does not do: its filters are those of the process, and one
+    thread puts them back while another is still opening.
+    """
+    with _Placeless.lock:
+        if not _Placeless.inside:
+            _Placeless.filters = warnings.catch_warnings()
+            _Placeless.filters.__enter__()
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        _Placeless.inside += 1
+    try:
+        yield
+    finally:
+        with _Placeless.lock:
+            _Placeless.inside -= 1
+            if not _Placeless.inside:
+                _Placeless.filters.__exit__(None, None, None)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from georaster_dl import __version__
 from georaster_dl.errors import OptionError
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.mosaic_grid import Layout, check_one_grid, lay_out
+from georaster_dl.io.mosaic_grid import Layout, check_one_grid, check_size, lay_out
 from georaster_dl.io.mosaic_maps import MosaicMap, check_together, models_of, open_map, spec_of
 from georaster_dl.io.mosaic_order import Rule, confidence_of, in_order
 from georaster_dl.io.mosaic_stac import Catalogue, FindModel
@@ -37,11 +39,14 @@ class MosaicOptions:
     rule : which map is taken where several hold data: the first named, the newest, or pixel by pixel
         the most confident.
     crs : of the mosaic; None takes that of the first map.
+    without : names of classes that are taken only where no map holds another, as clouds; a text may
+        list several, with commas between them.
     """
 
     rule: Rule = "order"
     crs: str | None = None
     overwrite: bool = False
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,11 @@ def mosaic(
     with gdal_environment():
         maps = [open_map(Path(path)) for path in paths]
         check_together(maps)
+        unwanted = _unwanted(maps[0], options.without)
         ordered = in_order(maps, options.rule)
         layout = None if output is None else lay_out(maps, ordered, options.crs)
-        if layout is not None and _is_vrt(output):
-            check_one_grid(layout, maps[0])
+        if layout is not None and output is not None:
+            _check_layout(layout, maps[0], output)
         _warn_of_models(maps, warn)
         described = None if stac is None else Catalogue(stac, maps, find_model)
         files = [*([] if described is None else described.files), *filter(None, [output])]
@@ -112,7 +118,8 @@ def mosaic(
                 described.write(stage.path)
             if output is not None and layout is not None:
                 spec = spec_of(maps[0], _tags(ordered, options))
-                _write(stage.path(output), output, layout, spec, options, progress)
+                by_confidence = options.rule == "confidence"
+                _write(stage.path(output), output, layout, spec, by_confidence, unwanted, progress)
     shape = None if layout is None else (layout.geobox.shape[0], layout.geobox.shape[1])
     return Mosaicked(files, [one.path for one in ordered], shape, time.monotonic() - begun)
 
@@ -124,19 +131,56 @@ def _check_asked(
         raise OptionError(
             "Nothing is asked for: give -o mosaic.tif or -o mosaic.vrt, --stac FOLDER, or both."
         )
-    if output is None and (options.rule != "order" or options.crs is not None):
-        raise OptionError("--by and --crs are for a mosaic, but only --stac is asked for; add -o.")
-    if _is_vrt(output) and options.crs is not None:
-        raise OptionError("A .vrt joins maps as they are, so --crs is not for it; end -o in .tif.")
-    if _is_vrt(output) and options.rule == "confidence":
+    if output is None and (options.rule != "order" or options.crs is not None or options.without):
         raise OptionError(
-            "--by confidence decides pixel by pixel, which a .vrt cannot; end -o in .tif."
+            "--by, --without and --crs are for a mosaic, but only --stac is asked for; add -o."
         )
+    if _is_vrt(output):
+        _check_for_vrt(options)
     seen: set[Path] = set()
     for path in paths:
         if Path(path).resolve() in seen:
             raise OptionError(f"The map {path} is named twice; name each once.")
         seen.add(Path(path).resolve())
+
+
+def _check_for_vrt(options: MosaicOptions) -> None:
+    if options.crs is not None:
+        raise OptionError("A .vrt joins maps as they are, so --crs is not for it; end -o in .tif.")
+    if options.rule == "confidence" or options.without:
+        asked = "--by confidence" if options.rule == "confidence" else "--without"
+        raise OptionError(f"{asked} decides pixel by pixel, which a .vrt cannot; end -o in .tif.")
+
+
+def _check_layout(layout: Layout, base: MosaicMap, output: Path) -> None:
+    if _is_vrt(output):
+        check_one_grid(layout, base)
+    else:
+        check_size(layout, len(base.names) * np.dtype(base.dtype).itemsize, output)
+
+
+def _unwanted(base: MosaicMap, without: Sequence[str]) -> list[int]:
+    """Values of the classes that ``without`` names."""
+    if not without:
+        return []
+    if base.legend is None:
+        raise OptionError(
+            f"--without names classes, but {base.path} is a map of a quantity; leave it out."
+        )
+    values = dict(zip(base.legend.names, base.legend.values, strict=True))
+    # Some classes have a comma in their name.
+    names = [
+        name
+        for text in without
+        for name in ([text] if text in values else map(str.strip, text.split(",")))
+    ]
+    unknown = [name for name in names if name not in values]
+    if unknown:
+        raise OptionError(
+            f"--without names {', '.join(map(repr, unknown))}, but the maps' classes are "
+            f"{', '.join(map(repr, values))}; name some of these."
+        )
+    return [values[name] for name in names]
 
 
 def _is_vrt(output: Path | None) -> bool:
@@ -185,6 +229,7 @@ def _tags(ordered: Sequence[MosaicMap], options: MosaicOptions) -> dict[str, str
         "GEORASTER_DL_CONTENT": "map",
         "GEORASTER_DL_MAPS": " ".join(one.path.name for one in ordered),
         "GEORASTER_DL_RULE": options.rule,
+        "GEORASTER_DL_WITHOUT": ",".join(options.without),
         "GEORASTER_DL_MODEL": "; ".join(dict.fromkeys(filter(None, names))),
         "GEORASTER_DL_MODEL_SHA256": " ".join(dict.fromkeys(filter(None, digests))),
         "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
@@ -198,14 +243,14 @@ def _write(
     final: Path,
     layout: Layout,
     spec: RasterSpec,
-    options: MosaicOptions,
+    by_confidence: bool,
+    without: Sequence[int],
     progress: Callable[[int], None],
 ) -> None:
     if _is_vrt(final):
         write_vrt(path, layout, spec, final=final)
         return
-    by_confidence = options.rule == "confidence"
-    write_tif(path, layout, spec, by_confidence=by_confidence, progress=progress)
+    write_tif(path, layout, spec, by_confidence=by_confidence, without=without, progress=progress)
     if spec.legend is None:
         style_by_values(path)
     else:

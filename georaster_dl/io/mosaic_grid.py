@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,16 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 
-from georaster_dl.errors import OptionError
+from georaster_dl.errors import OptionError, OutputError
 from georaster_dl.io.mosaic_maps import MosaicMap
 
-__all__ = ["Layout", "Placed", "check_one_grid", "lay_out"]
+__all__ = ["Layout", "Placed", "check_one_grid", "check_size", "lay_out"]
 
 _WHOLE = 0.01  # of a pixel: offsets that near a whole number are one
 _POINTS = 100  # along the side of a map, to be projected
+_LARGE = 10**9  # pixels: what is mostly empty may have no more
+_MOSTLY_EMPTY = 0.05  # less of it is covered by maps
+_WITH_OVERVIEWS = 4 / 3
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,64 @@ def check_one_grid(layout: Layout, base: MosaicMap) -> None:
                 f"{placed.map.path} is not on the grid of {base.path}: {_differing(placed.map, base)}. A .vrt "
                 f"joins maps as they are; end -o in .tif, which reprojects."
             )
+
+
+def check_size(layout: Layout, of_pixel: int, output: Path) -> None:
+    """Check that a mosaic with pixels of its own is worth making, and that its disk holds it.
+
+    Parameters
+    ----------
+    of_pixel : bytes.
+
+    Raises
+    ------
+    OptionError
+        When it is large and hardly any of it is covered by maps.
+    OutputError
+        When its pixels do not fit on the disk.
+    """
+    rows, cols = layout.geobox.shape
+    share = _covered(layout.placed) / (rows * cols)
+    needed = rows * cols * of_pixel * _WITH_OVERVIEWS
+    size = f"{output.name} would have {rows:,} x {cols:,} pixels and take {needed / 1e9:.1f} GB"
+    if rows * cols > _LARGE and share < _MOSTLY_EMPTY:
+        raise OptionError(
+            f"{size}, but maps cover only {100 * share:.2g} % of it; {_smaller(layout)}."
+        )
+    if not output.parent.is_dir():
+        return  # which is told when it is written
+    free = shutil.disk_usage(output.parent).free
+    if needed > free:
+        raise OutputError(
+            f"{size}, but {free / 1e9:.1f} GB are free; free some space, write to another disk, or "
+            f"{_smaller(layout)}."
+        )
+
+
+def _covered(placed: Sequence[Placed]) -> int:
+    """Pixels of the mosaic that lie in the frame of any map."""
+    frames = [(one.rows, one.cols) for one in placed]
+    edges = [np.unique([(s.start, s.stop) for s in sides]) for sides in zip(*frames, strict=True)]
+    held = np.zeros([len(axis) - 1 for axis in edges], bool)
+    for frame in frames:
+        held[
+            tuple(
+                slice(*np.searchsorted(axis, (side.start, side.stop)))
+                for axis, side in zip(edges, frame, strict=True)
+            )
+        ] = True
+    high, wide = (np.diff(axis) for axis in edges)
+    return int((high[:, None] * wide)[held].sum())
+
+
+def _smaller(layout: Layout) -> str:
+    """What to do about a mosaic that is too large."""
+    if all(one.same_grid for one in layout.placed):
+        return "end -o in .vrt, which refers to the maps, or join fewer maps"
+    return (
+        "join fewer maps, which lie near each other, name one with larger pixels first (the mosaic has "
+        "those of the first), or choose another --crs"
+    )
 
 
 def _differing(one: MosaicMap, base: MosaicMap) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rasterio.errors import RasterioError
 
 from georaster_dl.io.mosaic_maps import MosaicMap, damaged
-from georaster_dl.io.mosaic_order import acquired
+from georaster_dl.io.mosaic_order import acquired, confidence_beside
 from georaster_dl.io.scene import open_dataset
 from georaster_dl.legend import MapClass
 
@@ -125,6 +125,9 @@ class Catalogue:
                 _state_classes(band, one.legend.classes)
             if one.legend is not None or not band["statistics"]["valid_percent"]:
                 _forget_statistics(band)
+        confidence = confidence_beside(one)
+        if confidence is not None:
+            item.add_asset("confidence", _confidence_asset(confidence))
         if one.legend is not None:
             item.stac_extensions.append(_CLASSIFICATION)
         if one.model_sha256 in self._models:
@@ -164,6 +167,26 @@ def _measured(one: MosaicMap, **stated: Any) -> pystac.Item:
         except RasterioError as error:
             raise damaged(one, error) from error
     return item
+
+
+def _confidence_asset(path: Path) -> pystac.Asset:
+    import pystac
+    from rio_stac.stac import get_media_type
+
+    with open_dataset(str(path)) as dataset:
+        band = {
+            "data_type": str(dataset.dtypes[0]),
+            "scale": float(dataset.scales[0]),
+            "nodata": dataset.nodata,
+        }
+        media_type = get_media_type(dataset)
+    return pystac.Asset(
+        str(path.resolve()),
+        title="Probability of the mapped class",
+        media_type=media_type,
+        roles=["data"],
+        extra_fields={"raster:bands": [band]},
+    )
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ _WINDOW_BYTES = 32 * 2**20
 _TOLERANCE = (
     1e-3  # of a pixel: GDAL's approximation, which depends on the window, is not to be seen
 )
+_UNWANTED = -0.5  # below every score of a pixel that is wanted, above that of none
 
 
 def write_tif(
@@ -36,6 +37,7 @@ def write_tif(
     spec: RasterSpec,
     *,
     by_confidence: bool,
+    without: Sequence[int] = (),
     progress: Callable[[int], None],
 ) -> None:
     """Write a mosaic as a Cloud Optimized GeoTIFF.
@@ -46,6 +48,7 @@ def write_tif(
     Parameters
     ----------
     by_confidence : whether the most confident map is taken, else the first that holds data.
+    without : classes that are taken only where no map holds another.
     progress : called with the pixels that were done.
 
     Raises
@@ -64,7 +67,7 @@ def write_tif(
         for window in _windows(rows, cols, len(spec.names) * np.dtype(spec.dtype).itemsize + 8):
             for source in sources:
                 source.close_if_above(window[0].start)
-            block = _merged(sources, window, spec)
+            block = _merged(sources, window, spec, without)
             if block is not None:
                 writer.write(*window, block)
             progress((window[0].stop - window[0].start) * (window[1].stop - window[1].start))
@@ -79,7 +82,10 @@ def _windows(rows: int, cols: int, of_pixel: int) -> Iterator[tuple[slice, slice
 
 
 def _merged(
-    sources: list[_Source], window: tuple[slice, slice], spec: RasterSpec
+    sources: list[_Source],
+    window: tuple[slice, slice],
+    spec: RasterSpec,
+    without: Sequence[int],
 ) -> npt.NDArray[Any] | None:
     """(bands, rows, cols) of a window; None where no map reaches."""
     touching = [source for source in sources if source.common(window) is not None]
@@ -97,6 +103,7 @@ def _merged(
             continue  # nothing of it can be seen
         pixels = source.read(rows, cols)
         score = source.scores(rows, cols)
+        score[np.isin(pixels[0], without)] = _UNWANTED
         taken = _is_data(pixels, spec.nodata) & (score > rank)
         rank[taken] = score[taken]
         block[:, here, there][:, taken] = pixels[:, taken]

@@ -27,6 +27,7 @@ import shapely
 from rasterio.errors import RasterioError
 
 from georaster_dl.errors import OutputError
+from georaster_dl.io.scene import open_dataset
 from georaster_dl.legend import Legend
 
 __all__ = ["check_polygons_possible", "store_style", "write_polygons"]
@@ -88,7 +89,7 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
     """
     out.unlink(missing_ok=True)
     try:
-        with rasterio.open(class_raster) as dataset:
+        with open_dataset(str(class_raster)) as dataset:
             plain = dataset.transform.is_identity and dataset.crs is None
             check_polygons_possible(has_gcps=bool(dataset.gcps[0]), has_transform=not plain)
             measure = _area_measure(dataset)

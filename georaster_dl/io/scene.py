@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,13 +13,13 @@ import rasterio
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 from rasterio.enums import MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from georaster_dl.bands import Band
 from georaster_dl.errors import SceneError
-from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.environment import gdal_environment, placeless_allowed
 from georaster_dl.raster import Georeference, Raster, resolution_m
 
 __all__ = ["Plane", "Scene", "SceneReader", "open_dataset", "source_files"]
@@ -128,8 +127,7 @@ class Scene:
 def open_dataset(path: str) -> rasterio.DatasetReader:
     """Open a raster with GDAL; a failure becomes a SceneError that says why."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with placeless_allowed():
             return rasterio.open(path)
     except (RasterioError, OSError, IndexError) as error:
         raise SceneError(

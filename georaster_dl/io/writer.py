@@ -28,11 +28,12 @@ from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises has no public name
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from georaster_dl.bands import Band
 from georaster_dl.errors import GeoRasterError, OutputError
+from georaster_dl.io.environment import placeless_allowed
 from georaster_dl.io.packing import pack
 from georaster_dl.io.staging import require_space
 from georaster_dl.io.statistics import BandStatistics
@@ -267,9 +268,7 @@ class _DamagedError(Exception):
 
 
 def _open(path: Path, mode: str = "r", **options: Any) -> Any:
-    """Open with rasterio; a raster without georeferencing is legitimate here and warns nobody."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with placeless_allowed():
         return rasterio.open(path, mode, **options)
 
 

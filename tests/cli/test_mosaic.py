@@ -60,6 +60,26 @@ def test_the_most_confident_pixel(geodl, maps):
     assert (read("m.tif")[:, 60:100] == expected)[known].all()
 
 
+def test_the_confidence_of_an_earlier_run(geodl, refused, maps, model, tmp_path):
+    scene = tmp_path / "s_20200102T105321.tif"
+    again = ["segment", scene, "-m", model, "-o", maps[1], "--halo", "32", "--overwrite"]
+    assert geodl(*again, "--quiet").code == 0
+    told = refused("mosaic", *maps, "-o", "m.tif", "--by", "confidence")
+    assert "map2_confidence.tif is of other parameters than map2.tif" in told
+
+
+def test_classes_to_do_without(geodl, maps):
+    one, two = map(read, maps)
+    with rasterio.open(maps[0]) as dataset:
+        names = json.loads(dataset.tags()["CLASS_NAMES"])
+    value, name = next((int(v), n) for v, n in names.items() if (one[:, 60:] == int(v)).any())
+    assert geodl("mosaic", *maps, "-o", "m.tif", "--without", name).code == 0
+    filled = (one[:, 60:] == value) & (two[:, :40] != 255)
+    assert filled.any()
+    assert (read("m.tif")[:, 60:100] == two[:, :40])[filled].all()
+    assert (read("m.tif")[:, :60] == one[:, :60]).all()
+
+
 def test_progress_as_json(geodl, maps):
     ended = geodl("mosaic", *maps, "-o", "m.tif", "--progress", "json")
     assert [event["event"] for event in ended.events] == ["start", "progress", "done"]
@@ -128,6 +148,8 @@ def test_refusals(refused, tmp_path):
         ([a, far, "-o", "m.vrt", "--by", "confidence"], "end -o in .tif"),
         ([a, far, "-o", "m.tif", "--by", "confidence"], "needs a_confidence.tif"),
         ([a, far, "-o", "m.tif", "--by", "date"], "No date is known for"),
+        ([a, "-o", "m.tif", "--without", "clod"], "--without names 'clod', but"),
+        ([a, "-o", "m.vrt", "--without", "water"], "--without decides pixel by pixel"),
         ([a, "-o", "a.tif", "--overwrite"], "also an input"),
         ([a, "-o", "b.tif"], "exists already"),
         ([a, "-o", "m.tif", "-m", "s2-landcover"], "give --stac FOLDER, too"),

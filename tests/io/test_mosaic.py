@@ -12,6 +12,8 @@ from rio_cogeo.cogeo import cog_validate
 
 from georaster_dl.errors import OptionError, OutputError, SceneError
 from georaster_dl.io.mosaic import MosaicOptions, mosaic
+from georaster_dl.io.mosaic_grid import _covered, lay_out
+from georaster_dl.io.mosaic_maps import open_map
 from georaster_dl.legend import Legend, MapClass
 from tests.mosaics import (
     LEFT,
@@ -130,6 +132,14 @@ def test_the_newest_wins(tmp_path, ending):
             "x.tif",
             False,
         ),
+        ({"GEORASTER_DL_INPUT": "scene_20220101.tif"}, "x_20190101.tif", True),
+        ({"GEORASTER_DL_INPUT": "LC08_L2SP_042034_20220101_20220110_02"}, "x.tif", True),
+        ({"GEORASTER_DL_INPUT": "scene.tif"}, "east_2022-01-01.tif", True),
+        ({"GEORASTER_DL_INPUT": "scene.tif"}, "east 2022_01_01.tif", True),
+        ({"GEORASTER_DL_INPUT": "2019-12-31T10-53"}, "2022-01-01.tif", False),
+        # A time is surer than digits before it; the day of a scene begins before its hours.
+        ({"GEORASTER_DL_INPUT": "20221231_20190101T105321"}, "x.tif", False),
+        ({"GEORASTER_DL_INPUT": "scene_20200101"}, "x.tif", False),
     ],
 )
 def test_dates_are_found(tmp_path, tags, name, newer):
@@ -137,6 +147,16 @@ def test_dates_are_found(tmp_path, tags, name, newer):
     other = write_classes(tmp_path / name, full(3), grid((8, 8)), **tags)
     made = mosaic([known, other], tmp_path / "m.vrt", MosaicOptions("date"))
     assert made.maps == ([other, known] if newer else [known, other])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a20220101", "20220101b", "120220101", "20221301", "19010101", "21010101", "2022-01_01"],
+)
+def test_digits_that_are_no_date(tmp_path, name):
+    path = write_classes(tmp_path / f"{name}.tif", full(1), grid((8, 8)))
+    with pytest.raises(OptionError, match="YYYYMMDD or YYYY-MM-DD in the name of the scene"):
+        mosaic([path], tmp_path / "m.vrt", MosaicOptions("date"))
 
 
 def test_maps_of_one_date_keep_their_order(tmp_path):
@@ -162,6 +182,150 @@ def test_the_most_confident_wins(tmp_path):
     assert found[:, 4].tolist() == [1, 1, 3, 3, 1, 1, 1, 3]  # ties go to the first
     assert found[:, 0].tolist() == [1] * 7 + [NODATA]
     assert (found[:, 8:] == 3).all()  # also where its confidence is unknown
+
+
+RUN = {
+    "GEORASTER_DL_MODEL_SHA256": "abc",
+    "GEORASTER_DL_INPUT": "scene.tif",
+    "GEORASTER_DL_INPUT_FILES": "scene.tif",
+    "GEORASTER_DL_PARAMETERS": "halo=64",
+    "TIFFTAG_DATETIME": "2026:01:02 10:00:00",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("GEORASTER_DL_MODEL_SHA256", "another model"),
+        ("GEORASTER_DL_INPUT", "another scene"),
+        ("GEORASTER_DL_INPUT_FILES", "other files"),
+        ("GEORASTER_DL_PARAMETERS", "other parameters"),
+        ("TIFFTAG_DATETIME", "another run"),
+    ],
+)
+def test_the_confidence_of_another_run_is_refused(tmp_path, files, key, told):
+    a = write_classes(tmp_path / "a.tif", full(1), grid((8, 8)), **RUN)
+    write_confidence(a, full(9), grid((8, 8)), **RUN | {key: "2026:01:01 10:00:00"})
+    before = files()
+    expected = rf"a_confidence\.tif is of {told} than a\.tif .*map that scene again"
+    with pytest.raises(OptionError, match=expected):
+        mosaic([a], tmp_path / "m.tif", MosaicOptions("confidence"))
+    assert files() == before
+
+
+def test_the_confidence_of_the_same_run_or_of_an_edited_map(tmp_path):
+    a = write_classes(tmp_path / "a.tif", full(1), grid((8, 8)), **RUN)
+    b = write_classes(
+        tmp_path / "b.tif", full(3), grid((8, 8))
+    )  # whose tags another program dropped
+    write_confidence(a, full(9), grid((8, 8)), **RUN)
+    write_confidence(b, full(10), grid((8, 8)), **RUN)
+    mosaic([a, b], tmp_path / "m.tif", MosaicOptions("confidence"))
+    assert (read(tmp_path / "m.tif") == 3).all()
+
+
+def stacked(folder, *columns):
+    """Maps of one place, each with these classes from top to bottom."""
+    arrays = [np.repeat(np.array(column)[:, None], 4, axis=1) for column in columns]
+    return [
+        write_classes(folder / f"{name}.tif", array, grid(array.shape))
+        for name, array in zip("abc", arrays, strict=False)
+    ]
+
+
+@pytest.mark.parametrize("without", [("water", "grass & low"), ("water,grass & low",)])
+def test_classes_to_do_without_come_from_the_next(tmp_path, without):
+    no = NODATA
+    maps = stacked(
+        tmp_path, [1, 1, 1, 3, 4, no, no], [4, 3, no, no, 3, 1, no], [4, no, 4, 1, 1, 4, 3]
+    )
+    mosaic(maps, tmp_path / "m.tif", MosaicOptions(without=without))
+    # Where all have such a class, the first's stays.
+    assert read(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 1, 4, 3, 4, 4, 3]
+    with rasterio.open(tmp_path / "m.tif") as dataset:
+        assert dataset.tags()["GEORASTER_DL_WITHOUT"] == "water,grass & low"
+
+
+def test_the_surest_class_to_do_without(tmp_path):
+    a, b, c = stacked(tmp_path, [1, 1, 1, 4], [4, 3, 1, 3], [3, 4, NODATA, 1])
+    for path, sure in ((a, [200] * 4), (b, [20, 30, 250, 40]), (c, [10, 40, 9, 250])):
+        confidence = np.repeat(np.array(sure)[:, None], 4, axis=1)
+        write_confidence(path, confidence, grid((4, 4)))
+    mosaic([a, b, c], tmp_path / "m.tif", MosaicOptions("confidence", without=("water",)))
+    assert read(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 4, 1, 4]
+
+
+def test_a_class_with_a_comma_in_its_name(tmp_path):
+    legend = Legend((MapClass(1, "built, low", (1, 1, 1)), MapClass(2, "water", (2, 2, 2))))
+    a, b = (
+        write_classes(tmp_path / f"{n}.tif", full(n), grid((8, 8)), legend=legend) for n in (1, 2)
+    )
+    mosaic([a, b], tmp_path / "m.tif", MosaicOptions(without=("built, low",)))
+    assert (read(tmp_path / "m.tif") == 2).all()
+
+
+def test_what_cannot_be_done_without(tmp_path, files):
+    a, _ = overlapping(tmp_path)
+    values = write_values(tmp_path / "v.tif", np.ones((1, 8, 8)), grid((8, 8)))
+    before = files()
+    for path, out, without, told in (
+        (a, "m.vrt", "water", r"--without decides pixel by pixel, .* end -o in \.tif"),
+        (a, "m.tif", "water,cloud", "names 'cloud', but .* 'water', 'grass & low', 'built-up'"),
+        (values, "m.tif", "water", r"v\.tif is a map of a quantity"),
+    ):
+        with pytest.raises(OptionError, match=told):
+            mosaic([path], tmp_path / out, MosaicOptions(without=(without,)))
+    with pytest.raises(OptionError, match="--without and --crs are for a mosaic"):
+        mosaic([a], None, MosaicOptions(without=("water",)), stac=tmp_path / "stac")
+    assert files() == before
+
+
+def test_a_mosaic_of_distant_maps_is_refused(tmp_path, files):
+    near = write_classes(tmp_path / "a.tif", full(1), grid((8, 8)))
+    far = write_classes(tmp_path / "b.tif", full(1), grid((8, 8), 40_000, 50_000))
+    zone = write_classes(tmp_path / "z.tif", full(1), grid((8, 8), 40_000, crs=ZONE_32))
+    before = files()
+    size = (
+        r"m\.tif would have 40,008 x 50,008 pixels and take 2\.7 GB, but maps cover only 6\.4e-06 %"
+    )
+    with pytest.raises(OptionError, match=rf"{size} of it; end -o in \.vrt"):
+        mosaic([near, far], tmp_path / "m.tif", stac=tmp_path / "stac")
+    with pytest.raises(OptionError, match="join fewer maps, .* or choose another --crs"):
+        mosaic([near, zone], tmp_path / "m.tif")
+    assert files() == before
+    mosaic([near, far], tmp_path / "m.vrt")
+
+
+def test_a_mosaic_that_its_disk_cannot_hold_is_refused(tmp_path, files, monkeypatch):
+    monkeypatch.setattr("georaster_dl.io.mosaic_grid._MOSTLY_EMPTY", 0)
+    near = write_classes(tmp_path / "a.tif", full(1), grid((8, 8)))
+    far = write_classes(tmp_path / "b.tif", full(1), grid((8, 8), 10**8, 10**8))
+    before = files()
+    with pytest.raises(OutputError, match=r"take 133\d{5}\.\d GB, but .* GB are free; free some"):
+        mosaic([near, far], tmp_path / "m.tif")
+    assert files() == before
+
+
+def test_what_maps_cover_is_counted_once(tmp_path):
+    maps = [
+        open_map(write_classes(tmp_path / f"{i}.tif", full(1), grid((8, 8), row, col)))
+        for i, (row, col) in enumerate([(0, 0), (0, 0), (4, 4), (20, 2)])
+    ]
+    layout = lay_out(maps, maps)
+    assert layout.geobox.shape == (28, 12)
+    assert _covered(layout.placed) == 8 * 8 * 3 - 4 * 4
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path, files):
+    maps = overlapping(tmp_path)
+    before = files()
+
+    def interrupted(_done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mosaic(maps, tmp_path / "m.tif", begin=lambda _total: interrupted)
+    assert files() == before
 
 
 def test_another_zone_is_resampled_to_the_nearest_pixel(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pystac
@@ -12,7 +13,15 @@ from pystac.validation import JsonSchemaSTACValidator
 
 from georaster_dl.errors import OptionError, OutputError
 from georaster_dl.io.mosaic import MosaicOptions, mosaic
-from tests.mosaics import LEGEND, NODATA, ZONE_32, grid, write_classes, write_values
+from tests.mosaics import (
+    LEGEND,
+    NODATA,
+    ZONE_32,
+    grid,
+    write_classes,
+    write_confidence,
+    write_values,
+)
 
 SCENE = "S2A_MSIL2A_20200101T105321_N0213_R051_T31TCJ_20230505T112233.SAFE"
 MODEL = {
@@ -117,6 +126,28 @@ def test_maps_of_a_quantity_and_empty_ones(tmp_path):
     assert e["assets"]["map"]["raster:bands"][0]["statistics"] == {"valid_percent": 0}
 
 
+def test_a_confidence_of_the_same_run_is_an_asset(tmp_path):
+    """Not one that an earlier run left behind."""
+    run = {"TIFFTAG_DATETIME": "2026:01:02 10:00:00"}
+    maps = two_maps(tmp_path, **run)
+    array = np.full((30, 20), 200)
+    path = write_confidence(maps[0], array, grid((30, 20)), **run)
+    earlier = {"TIFFTAG_DATETIME": "2026:01:01 10:00:00"}
+    write_confidence(maps[1], array, grid((30, 20), crs=ZONE_32), **earlier)
+    mosaic(maps, None, stac=tmp_path / "stac")
+    for name in "ab":
+        check_schema(tmp_path / "stac" / f"{name}.json", pystac.STACObjectType.ITEM)
+    a, b = (pystac.Item.from_file(tmp_path / "stac" / f"{name}.json") for name in "ab")
+    assert (list(a.assets), list(b.assets)) == (["map", "confidence"], ["map"])
+    asset = a.assets["confidence"]
+    assert asset.get_absolute_href() == str(path.resolve())
+    assert not Path(asset.href).is_absolute()
+    assert asset.roles == ["data"]
+    assert asset.media_type == a.assets["map"].media_type
+    (band,) = asset.extra_fields["raster:bands"]
+    assert (band["data_type"], band["scale"], band["nodata"]) == ("uint8", 1 / 250, 255)
+
+
 def test_names_stay_apart(tmp_path):
     """Of maps in two folders, of a map that is called like the collection, of models."""
     maps = []
@@ -152,7 +183,7 @@ def test_nothing_is_left_of_what_fails(tmp_path):
     mosaic(maps, None, MosaicOptions(overwrite=True), stac=tmp_path / "stac")
     with pytest.raises(OutputError, match="Cannot write .*no/stac"):
         mosaic(maps, None, stac=tmp_path / "no" / "stac")
-    with pytest.raises(OptionError, match=r"--by and --crs are for a mosaic"):
+    with pytest.raises(OptionError, match=r"--by, --without and --crs are for a mosaic"):
         mosaic(maps, None, MosaicOptions("date"), stac=tmp_path / "other")
     with pytest.raises(OptionError, match="Nothing is asked for"):
         mosaic(maps, None)

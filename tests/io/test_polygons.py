@@ -134,7 +134,6 @@ def test_ground_control_points_alone_are_refused(tmp_path):
         write_polygons(path, tmp_path / "a.gpkg", legend=LEGEND)
 
 
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_no_georeferencing_at_all_is_refused(tmp_path):
     path = raster(tmp_path / "a.tif", np.zeros((9, 9), "uint8"), crs=None, transform=None)
     with pytest.raises(OutputError, match="no georeferencing"):

@@ -1,0 +1,47 @@
+"""GDAL's settings, and rasters without georeferencing that warn nobody."""
+
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import rasterio
+
+from georaster_dl.io.scene import open_dataset
+
+
+@pytest.fixture
+def placeless(tmp_path):
+    """A raster that lies nowhere."""
+    path = tmp_path / "a.tif"
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(
+            path, "w", driver="GTiff", width=3, height=2, count=1, dtype="uint8"
+        ) as dataset,
+    ):
+        dataset.write(np.ones((1, 2, 3), np.uint8))
+    return path
+
+
+def test_threads_that_open_placeless_rasters_warn_nobody(placeless):
+    """And leave the filters of warnings as they were."""
+
+    def look(_):
+        open_dataset(str(placeless)).close()
+
+    interval = sys.getswitchinterval()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        try:
+            sys.setswitchinterval(1e-6)
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(look, range(400)))
+        finally:
+            sys.setswitchinterval(interval)
+        assert warnings.filters == before
+        assert told == []
+        with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+            rasterio.open(placeless).close()
