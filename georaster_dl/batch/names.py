@@ -52,11 +52,22 @@ def distinct_names(scenes: Sequence[str], stated: Sequence[str]) -> list[str]:
     for i, name in enumerate(names):
         other = first.setdefault(name.casefold(), i)
         if other != i:
-            raise OptionError(
-                f"The outputs of {scenes[other]} and {scenes[i]} would have the same name, {name}; give "
-                f"the scenes as a .csv with the columns scene and name."
-            )
+            raise _same_name(pairs[other], pairs[i], name)
     return names
+
+
+def _same_name(one: tuple[str, str], other: tuple[str, str], name: str) -> OptionError:
+    (scene, said), (other_scene, other_said) = one, other
+    if said and other_said:
+        return OptionError(
+            f"The names {said} (of {scene}) and {other_said} (of {other_scene}) would give files of the "
+            f"same name; names must differ in more than upper and lower case, and in what a file's name "
+            f"can hold."
+        )
+    return OptionError(
+        f"The outputs of {scene} and {other_scene} would have the same name, {name}; give a name for "
+        f"{other_scene if said else scene} in a .csv with the columns scene and name."
+    )
 
 
 def _with_folder(scene: str, name: str) -> str:

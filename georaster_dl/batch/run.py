@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from georaster_dl.batch.report import SceneRow, write_report
 from georaster_dl.batch.workers import Workers
 from georaster_dl.errors import OutputError
 from georaster_dl.io.staging import remove_abandoned
-from georaster_dl.predict.record import read_record
+from georaster_dl.predict.options import RunOptions
+from georaster_dl.predict.record import NOT_OF_THE_RESULT, read_record
 
 __all__ = ["WORK_FOLDER", "BatchOptions", "BatchResult", "run_batch"]
 
@@ -180,6 +181,7 @@ def _row_before(one: Checked) -> SceneRow:
         status,
         error=one.message if one.state == "failing" else "",
         output=one.job.raster,
+        sources=one.job.sources,
         record=(read_record(one.job.record) or {}) if one.state == "done" else {},
     )
 
@@ -221,6 +223,7 @@ def _row_after(job: SceneJob, outcome: Outcome) -> SceneRow:
         error=outcome.error,
         warnings=outcome.warnings,
         output=job.raster,
+        sources=job.sources,
         record=outcome.record,
     )
 
@@ -230,4 +233,16 @@ def _facts(jobs: Sequence[SceneJob], started: datetime, seconds: float) -> dict[
         "model": jobs[0].model.stem if jobs else "",
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
+        "parameters": _set_options(jobs[0].options) if jobs else {},
+    }
+
+
+def _set_options(options: RunOptions) -> dict[str, str]:
+    """Options that say what is made, where they are not what they are by default."""
+    usual = type(options)()
+    return {
+        field.name: str(getattr(options, field.name))
+        for field in fields(options)
+        if field.name not in ("scene", *NOT_OF_THE_RESULT)
+        and getattr(options, field.name) != getattr(usual, field.name)
     }

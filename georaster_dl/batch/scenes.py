@@ -9,9 +9,10 @@ import csv
 import glob
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from georaster_dl.batch.items import scene_items
 from georaster_dl.batch.names import distinct_names
@@ -23,6 +24,7 @@ __all__ = ["ListedScene", "list_scenes"]
 
 _RASTERS = {".tif", ".tiff", ".jp2", ".img", ".nc", ".vrt"}
 _FILE_SEPARATOR = ";"
+_CELL_SEPARATORS = ",;\t"
 _PATTERN = re.compile(r"[*?[]")
 
 
@@ -163,21 +165,36 @@ def _in_text(path: Path) -> list[_Found]:
 
 def _in_table(path: Path) -> list[_Found]:
     """One scene a row."""
-    rows = csv.DictReader(_text(path).splitlines())
+    lines = _text(path).splitlines()
+    rows = csv.DictReader(lines, delimiter=_cell_separator(lines[0] if lines else ""))
     columns = list(rows.fieldnames or [])
     if "scene" not in columns:
         raise SceneError(
             f"The list {path} has the columns {', '.join(columns) or '(none)'}, but none called scene; "
             f"its first line must be scene, or scene,name."
         )
-    scenes = [
-        _Found(_sources(row["scene"], path.parent), (row.get("name") or "").strip())
-        for row in rows
-        if (row["scene"] or "").strip()
-    ]
+    scenes = [_in_row(row, path, rows.line_num) for row in rows if (row["scene"] or "").strip()]
     if not scenes:
         raise SceneError(f"The list {path} names no scene; write one path or address a row.")
     return scenes
+
+
+def _cell_separator(header: str) -> str:
+    """The comma, or what a table of one's own language has in its place.
+
+    Only the first line tells: semicolons below it may stand between files of one scene.
+    """
+    columns = {mark: next(csv.reader([header], delimiter=mark), []) for mark in _CELL_SEPARATORS}
+    return next((mark for mark, names in columns.items() if "scene" in names), ",")
+
+
+def _in_row(row: Mapping[str | None, Any], path: Path, line: int) -> _Found:
+    if any(row.get(None) or ()):
+        raise SceneError(
+            f"Line {line} of the list {path} has more cells than its first line; put a path that holds "
+            f"the separator, and several files of one scene, in quotes."
+        )
+    return _Found(_sources(row["scene"], path.parent), (row.get("name") or "").strip())
 
 
 def _text(path: Path) -> str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["Share", "duration", "mix", "value_lines"]
+__all__ = [
+    "Share",
+    "colours",
+    "duration",
+    "mix",
+    "moment",
+    "options_line",
+    "pixel_count",
+    "value_lines",
+]
 
 
 @dataclass(frozen=True)
@@ -63,3 +73,45 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02} s"
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def moment(text: str) -> str:
+    """``2026-11-21 22:31 UTC`` for a time in ISO 8601; other text as it is."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if time.tzinfo is None:
+        return f"{time:%Y-%m-%d %H:%M}"
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def pixel_count(pixels: int) -> str:
+    """``10,100 pixels``, ``3.40 Mpx`` or ``121 Gpx``."""
+    for factor, unit in ((1e9, "Gpx"), (1e6, "Mpx")):
+        if pixels >= factor:
+            figure = pixels / factor
+            return f"{figure:,.{2 if figure < 10 else 1 if figure < 100 else 0}f} {unit}"
+    return f"{pixels:,} pixels"
+
+
+def options_line(parameters: Mapping[str, Any]) -> str:
+    """``halo 32, bands B02,B03, resample``: options by name, each with what it was set to."""
+    return ", ".join(_option(name, value) for name, value in parameters.items())
+
+
+def _option(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    if isinstance(value, Mapping):
+        return options_line(value)
+    return f"{name} {','.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+
+
+def colours(bands: Sequence[str]) -> str:
+    """Which bands a picture shows, and how; empty where it shows none as such."""
+    if len(set(bands)) == 1:
+        return f"{bands[0]} in grey"
+    return ", ".join(
+        f"{colour} {band}" for colour, band in zip(("red", "green", "blue"), bands, strict=False)
+    )

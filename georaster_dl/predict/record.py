@@ -15,12 +15,12 @@ from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.models.card import Card
 from georaster_dl.predict.options import RunOptions, Summary
 
-__all__ = ["identity", "is_recorded", "read_record", "record_text"]
+__all__ = ["NOT_OF_THE_RESULT", "identity", "is_recorded", "read_record", "record_text"]
 
 # What a viewer puts beside a raster and changes at will.
 _BESIDE = (".aux.xml", ".ovr")
-# What decides where and how something is made, and not what.
-_NOT_OF_THE_RESULT = ("overwrite", "record", "journal")
+NOT_OF_THE_RESULT = ("overwrite", "record", "journal")
+"""Options that decide where and how something is made, and not what."""
 _IN_ARCHIVE = re.compile(r"/vsi(?:zip|tar)/(.+?\.(?:zip|tar|tgz|tar\.gz))(?:/|$)", re.IGNORECASE)
 
 
@@ -35,7 +35,7 @@ def identity(
     given = {
         field.name: getattr(options, field.name)
         for field in fields(options)
-        if field.name not in _NOT_OF_THE_RESULT
+        if field.name not in NOT_OF_THE_RESULT
     }
     return {
         "georaster_dl": __version__,

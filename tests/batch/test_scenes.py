@@ -151,8 +151,35 @@ def test_tables(listed, refused, tmp_path):
     assert "none called scene" in refused(path)
     path.write_text("scene,name\n")
     assert "names no scene" in refused(path)
+
+
+def test_names_in_a_table_that_are_the_same(refused, tmp_path):
+    path = tmp_path / "list.csv"
     path.write_text("scene,name\na.tif,One\nb.tif,one\n")
-    assert "same name, one" in refused(path, error=OptionError)
+    told = refused(path, error=OptionError)
+    assert f"The names One (of {tmp_path}/a.tif) and one (of {tmp_path}/b.tif)" in told
+    assert "more than upper and lower case" in told
+    assert ".csv" not in told
+    taken = f"{tmp_path.name}_b"  # what the last one, without a name, would get
+    path.write_text(f"scene,name\na.tif,b\nc.tif,{taken}\nb.tif,\n")
+    assert f"give a name for {tmp_path}/b.tif in a .csv" in refused(path, error=OptionError)
+
+
+@pytest.mark.parametrize("mark", [";", "\t", ","])
+def test_tables_of_other_languages(listed, refused, tmp_path, mark):
+    path = tmp_path / "list.csv"
+    rows = ("scene|name", "a.tif|first", '"B02.jp2;B03.jp2"|bands', "||", "c,d.tif|x")
+    text = "\n".join(rows).replace("|", mark)
+    path.write_text(text if mark != "," else text.replace("c,d.tif", '"c,d.tif"'))
+    assert listed(path) == {"first": "a.tif", "bands": "B02.jp2 B03.jp2", "x": "c,d.tif"}
+    path.write_text(f'"name"{mark}"scene"\n"k"{mark}"a.tif"\n')
+    assert listed(path) == {"k": "a.tif"}
+    path.write_text("scene\na.tif;b.tif\n")  # only the first line tells
+    assert listed(path) == {"a": "a.tif b.tif"}
+    path.write_text("scene;name\na.tif;a\nB02.jp2;B03.jp2;b\n")
+    told = refused(path)
+    assert "Line 3" in told
+    assert "quotes" in told
 
 
 def test_names_are_made_distinct_by_folders(listed, refused, tmp_path, monkeypatch):

@@ -1,0 +1,111 @@
+"""Small pictures as PNG, which say themselves what their colours mean."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.scene import Scene, SceneReader
+from georaster_dl.io.staging import explain_os_error
+
+__all__ = [
+    "Colors",
+    "Drawing",
+    "Thumbnail",
+    "is_fresh",
+    "read_picture",
+    "small_view",
+    "with_alpha",
+    "write_picture",
+]
+
+_LONGEST = 320  # pixels of a side
+_LIMITS, _BANDS = "ramp", "bands"
+
+Colors: TypeAlias = npt.NDArray[np.float64]
+"""Shares of red, green, blue (and alpha) in 0..1."""
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture.
+
+    Attributes
+    ----------
+    path : PNG, transparent where the raster has no data.
+    size : width and height in pixels.
+    limits : values shown darkest and brightest, where it shows values.
+    bands : names of those shown as red, green and blue, where it shows such.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    limits: tuple[float, float] | None
+    bands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """(rows, cols, 4) red, green, blue, alpha in 0..1, and what these mean, as of a thumbnail."""
+
+    colors: Colors
+    limits: tuple[float, float] | None = None
+    bands: tuple[str, ...] = ()
+
+
+def is_fresh(path: Path, raster: Path) -> bool:
+    """Whether a picture is there and no older than the raster it belongs to."""
+    return path.is_file() and path.stat().st_mtime_ns >= raster.stat().st_mtime_ns
+
+
+def small_view(scene: Scene) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Stored numbers and valid mask of a view of it all; GDAL takes it from the best overview."""
+    rows, cols = scene.shape
+    step = max(rows, cols) / min(_LONGEST, max(rows, cols))
+    shape = (max(round(rows / step), 1), max(round(cols / step), 1))
+    out = np.empty((len(scene.planes), *shape), scene.dtype)
+    with gdal_environment(), SceneReader(scene) as reader:
+        numbers, valid = reader.read(slice(0, rows), slice(0, cols), out=out)
+    return numbers.astype(np.float64) if numbers.dtype.kind == "f" else numbers, valid
+
+
+def with_alpha(colors: Colors, valid: npt.NDArray[np.bool_]) -> Colors:
+    """(rows, cols, 4) of (rows, cols, 3), transparent where nothing is valid."""
+    return np.concatenate([colors, valid[..., None]], axis=-1)
+
+
+def write_picture(drawing: Drawing, path: Path) -> None:
+    """Write a PNG; raises OutputError where that cannot be."""
+    from PIL.PngImagePlugin import PngInfo
+
+    note = PngInfo()
+    if drawing.limits is not None:
+        note.add_text(_LIMITS, "{:.9g} {:.9g}".format(*drawing.limits))
+    note.add_text(_BANDS, json.dumps(drawing.bands))
+    temporary = path.with_name(f".{path.name}")
+    try:
+        image = Image.fromarray(np.round(drawing.colors * 255).astype(np.uint8))
+        image.save(temporary, format="PNG", pnginfo=note)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise explain_os_error(error, path) from error
+
+
+def read_picture(path: Path) -> Thumbnail:
+    """What is known of a picture that ``write_picture`` made, without decoding it."""
+    with Image.open(path) as image:
+        limits = None
+        with suppress(KeyError):
+            low, high = image.info[_LIMITS].split()
+            limits = float(low), float(high)
+        bands = tuple(json.loads(image.info.get(_BANDS, "[]")))
+        return Thumbnail(path, image.size, limits, bands)

@@ -1,0 +1,112 @@
+"""Small pictures of scenes, where they cost little."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.batch.pictures import (
+    Drawing,
+    Thumbnail,
+    is_fresh,
+    read_picture,
+    small_view,
+    with_alpha,
+    write_picture,
+)
+from georaster_dl.errors import GeoRasterError
+from georaster_dl.io import stac
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.quicklook import red_green_blue, stretched
+from georaster_dl.io.raster_labels import stated_classes
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import Scene, open_dataset, source_files
+
+__all__ = ["scene_thumbnail"]
+
+_MOST_PIXELS = 16e6  # that are decoded of a band
+_LEAST_CLEAR = 0.05  # share of the pixels by which the colours of a cloudy scene are chosen
+_FAR = re.compile(r"\w://|/vsi(?!zip|tar|gzip)")
+
+
+def scene_thumbnail(
+    sources: Sequence[str], options: SceneOptions, raster: Path, path: Path
+) -> Thumbnail | None:
+    """The picture of the scene that a raster was made of, drawn where missing or older than that.
+
+    In natural or false colours or in grey, whatever its bands allow.
+
+    Parameters
+    ----------
+    sources : paths of the scene.
+    options : with which it was read.
+    path : PNG to make, in a folder that exists.
+
+    Returns
+    -------
+    None where the scene lies elsewhere, cannot be read, or takes long to, having no overviews; and
+    where the picture cannot be written.
+    """
+    if not sources or not all(map(_is_here, sources)):
+        return None
+    with suppress(GeoRasterError, OSError):
+        if not is_fresh(path, raster):
+            drawn = _of_scene(open_scene(sources, options), raster)
+            if drawn is None:
+                return None
+            write_picture(drawn, path)
+        return read_picture(path)
+    return None
+
+
+def _is_here(source: str) -> bool:
+    """Whether nothing has to be fetched, be it for an item's files."""
+    if _FAR.search(source):
+        return False
+    try:
+        files = [asset.href for asset in stac.read_item(source)] if stac.is_item(source) else []
+    except GeoRasterError:
+        return False
+    return not any(map(_FAR.search, files))
+
+
+def _of_scene(scene: Scene, raster: Path) -> Drawing | None:
+    scene = scene.select(red_green_blue(scene.bands))
+    if any(map(_FAR.search, source_files(scene))) or not _is_quick(scene):
+        return None
+    numbers, valid = small_view(scene)
+    image = np.stack(
+        [band * p.scale + p.offset for band, p in zip(numbers, scene.planes, strict=True)]
+    )
+    shown = stretched(image, valid, _clouds(raster, valid))
+    names = tuple(band.name for band in scene.bands)
+    return Drawing(with_alpha(shown, valid), bands=names)
+
+
+def _is_quick(scene: Scene) -> bool:
+    """Whether overviews, or the scene being small, spare decoding much of it."""
+    for plane in scene.planes:
+        with gdal_environment(), open_dataset(plane.path) as dataset:
+            coarsest: int = max(dataset.overviews(plane.index), default=1)
+            if math.prod(dataset.shape) > _MOST_PIXELS * coarsest**2:
+                return False
+    return True
+
+
+def _clouds(raster: Path, valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
+    """Where a map of classes says that its scene shows clouds; None where it shows little else."""
+    values = [entry.value for entry in stated_classes(raster) if entry.name.casefold() == "cloud"]
+    if not values:
+        return None
+    numbers, _ = small_view(open_scene(raster).select([0]))
+    if numbers.shape[1:] != valid.shape:
+        return None
+    cloud = np.isin(numbers[0], values)
+    return cloud if (valid & ~cloud).sum() > _LEAST_CLEAR * valid.sum() else None
