@@ -78,14 +78,14 @@ def checked(outcomes) -> None:
 def part_one_process(scenes: list[str], folder: str, model: str, keep: bool) -> dict[str, float]:
     """``segment``, scene after scene; a batch keeps the network in between."""
     begun = time.perf_counter()
-    from georaster_dl.batch.job import attempt
+    from georaster_dl.predict.kept import keep_networks
     from georaster_dl.predict.segment import segment
 
+    if keep:
+        keep_networks()
+
     def run(one) -> None:
-        if keep:
-            checked([attempt(one)])
-        else:
-            segment(one.sources, one.model, one.outputs, one.options)
+        segment(one.sources, one.model, one.outputs, one.options)
 
     jobs = [job(Path(scene), Path(folder), model) for scene in scenes]
     run(jobs[0])

@@ -9,7 +9,6 @@ from typing import Any
 
 from georaster_dl.errors import GeoRasterError
 from georaster_dl.predict.features import FeatureRun
-from georaster_dl.predict.kept import keep_networks
 from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
@@ -119,7 +118,6 @@ def _attempted(job: SceneJob, do: Callable[[SceneRun], Summary | None], report: 
             warnings.append(f"bands taken by their wavelengths: {taken}")
         report(event, facts)
 
-    keep_networks()
     try:
         summary = do(job.run(told))
     except GeoRasterError as error:

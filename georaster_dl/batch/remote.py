@@ -17,6 +17,7 @@ from distributed.system import MEMORY_LIMIT
 from georaster_dl import __version__
 from georaster_dl.batch.job import Outcome, SceneJob, attempt, attempt_part
 from georaster_dl.memory import share_memory, tune_allocators
+from georaster_dl.predict.kept import keep_networks
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.record import is_recorded, read_record
 
@@ -73,6 +74,7 @@ def _done(
             f"version everywhere.",
         )
     _settle()
+    keep_networks()  # each thread its own
     worker = get_worker()
     teller = _Teller(worker, job.name, part, topic)
     try:

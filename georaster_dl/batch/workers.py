@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self
 
 from georaster_dl.batch.job import Outcome, SceneJob, attempt
 from georaster_dl.memory import share_memory
+from georaster_dl.predict.kept import keep_networks
 
 __all__ = ["LocalWorkers", "Tell", "Workers"]
 
@@ -157,6 +158,7 @@ def _serve(pipe: Connection, count: int) -> None:
     share_memory(count)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run cleans up when interrupted
     _end_with_the_batch()
+    keep_networks()
 
     def tell(event: str, facts: Any) -> None:
         pipe.send(("event", event, facts))
