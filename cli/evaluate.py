@@ -13,7 +13,8 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import debug_option
+from .options import debug_option, parent_pipe_option
+from .progress import end_with_parent
 
 if TYPE_CHECKING:
     from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
@@ -51,6 +52,7 @@ _FILE = click.Path(path_type=Path)
     help="Side of the blocks resampled for the intervals; by default the map has about 100.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@parent_pipe_option
 @debug_option
 def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> None:
     """Tell how right a map is, and how sure that is.
@@ -63,6 +65,8 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> No
     geodl evaluate map.tif truth.tif
     geodl evaluate map.tif points.gpkg --class-field class --html report.html --image scene.tif
     """
+    if given["parent_pipe"]:
+        end_with_parent()
     from georaster_dl.evaluate.compare import EvaluateOptions
     from georaster_dl.evaluate.compare import evaluate as run
     from georaster_dl.io.labels import LabelOptions

@@ -16,6 +16,7 @@ __all__ = [
     "debug_option",
     "model_option",
     "needed_model_option",
+    "parent_pipe_option",
     "parse_resources",
     "run_options",
     "scene_argument",
@@ -36,6 +37,9 @@ needed_model_option = click.option(
     metavar="MODEL",
     required=True,
     help="Model package, or the name of a bundled model.",
+)
+parent_pipe_option = click.option(
+    "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."
 )
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 
@@ -61,9 +65,7 @@ def run_options(command: F) -> F:
     for option in (
         debug_option,
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
-        click.option(
-            "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."
-        ),
+        parent_pipe_option,
         click.option(
             "--progress",
             type=click.Choice(["bar", "json"]),

@@ -57,6 +57,12 @@ class _Command(click.Command):
     is_flag=True,
     help="Also write *_confidence.tif, the probability of the mapped class.",
 )
+@click.option(
+    "--uncertainty",
+    is_flag=True,
+    help="Also write *_uncertainty.tif, the entropy of the classes' probabilities: 0 where one class "
+    "is certain, 1 where all are equally probable.",
+)
 @click.option("--polygons", type=click.Path(path_type=Path), help="Also write a GeoPackage.")
 @click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG to look at.")
 @model_run_options
@@ -67,8 +73,8 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
     scene. The map is a cloud-optimised GeoTIFF with class names and colours, or with values as
-    float32; --probabilities, --confidence and --polygons are for classes. Without -m a Sentinel-2
-    scene is mapped by the bundled model s2-landcover.
+    float32; --probabilities, --confidence, --uncertainty and --polygons are for classes. Without -m
+    a Sentinel-2 scene is mapped by the bundled model s2-landcover.
 
     \b
     geodl segment scene.tif
@@ -124,6 +130,7 @@ def _outputs(scene: tuple[str, ...], card: Card | None, given: dict[str, Any]) -
         map=mapped,
         probabilities=beside("probabilities"),
         confidence=beside("confidence"),
+        uncertainty=beside("uncertainty"),
         polygons=given["polygons"],
         quicklook=given["quicklook"],
     )

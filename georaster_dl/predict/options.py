@@ -35,6 +35,7 @@ class Outputs:
     map : raster (COG) of classes, or of the quantity of a regression model.
     probabilities : one band per class.
     confidence : probability of the mapped class.
+    uncertainty : entropy of the classes' probabilities, 0 (sure) to 1 (all equally probable).
     polygons : GeoPackage of the map.
     quicklook : PNG of the scene beside the map.
     """
@@ -42,12 +43,14 @@ class Outputs:
     map: Path
     probabilities: Path | None = None
     confidence: Path | None = None
+    uncertainty: Path | None = None
     polygons: Path | None = None
     quicklook: Path | None = None
 
     def all(self) -> list[Path]:
         """The files, the map last."""
-        extra = [self.probabilities, self.confidence, self.polygons, self.quicklook]
+        rasters = [self.probabilities, self.confidence, self.uncertainty]
+        extra = [*rasters, self.polygons, self.quicklook]
         return [path for path in extra if path is not None] + [self.map]
 
 
@@ -152,7 +155,7 @@ class SegmentOptions(RunOptions):
 
     Attributes
     ----------
-    float32 : store probabilities and confidence as float32 instead of scaled uint8.
+    float32 : store probabilities, confidence and uncertainty as float32 instead of scaled uint8.
     """
 
     float32: bool = False

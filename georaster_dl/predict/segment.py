@@ -95,6 +95,7 @@ class SegmentRun(SceneRun):
             "map": self._outputs.map,
             "probabilities": self._outputs.probabilities,
             "confidence": self._outputs.confidence,
+            "uncertainty": self._outputs.uncertainty,
         }
         return rasters, {kind: path for kind, path in paths.items() if path is not None}
 
@@ -135,6 +136,7 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
     of_classes = {
         "--probabilities": outputs.probabilities,
         "--confidence": outputs.confidence,
+        "--uncertainty": outputs.uncertainty,
         "--polygons": outputs.polygons,
     }
     asked = [option for option, path in of_classes.items() if path is not None]

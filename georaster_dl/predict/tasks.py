@@ -25,7 +25,7 @@ from georaster_dl.predict.options import Findings, Values
 
 __all__ = ["Kind", "Layer", "Task", "task_of"]
 
-Kind = Literal["map", "probabilities", "confidence", "features", "error", "scene"]
+Kind = Literal["map", "probabilities", "confidence", "uncertainty", "features", "error", "scene"]
 
 # Probabilities as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
 _STEPS = 250
@@ -107,13 +107,13 @@ class _Segmentation:
         small = self._small
         nodata = _UINT8_NODATA if small else math.nan
         spec = RasterSpec(
-            names=self._legend.names if kind == "probabilities" else ["confidence"],
+            names=self._legend.names if kind == "probabilities" else [kind],
             dtype="uint8" if small else "float32",
             nodata=nodata,
             overview="average",
             scale=1 / _STEPS if small else None,
         )
-        render = partial(_every if kind == "probabilities" else _best, small=small)
+        render = partial(_SHARES[kind], small=small)
         return Layer(spec, nodata, render, partial(write_ramp_style, minimum=0.0, maximum=1.0))
 
     def _map(self) -> Layer:
@@ -225,6 +225,26 @@ def _every(probabilities: Tensor, *, small: bool) -> Tensor:
     return _stored(probabilities, small=small)
 
 
+def _entropy(probabilities: Tensor, *, small: bool) -> Tensor:
+    """Entropy of the probabilities over the logarithm of their number, (1, rows, cols).
+
+    0 where one class is certain, 1 where all are equally probable: predictive entropy (Gal 2016,
+    3.3) on a scale that does not depend on how many classes a model has.
+    """
+    entropy = torch.special.entr(probabilities).sum(dim=0, keepdim=True)
+    # Rounding may take a uniform distribution beyond 1, and one class alone has nothing to doubt.
+    share = entropy.div_(math.log(max(len(probabilities), 2))).clamp_(max=1.0)
+    return _stored(share, small=small)
+
+
 def _stored(share: Tensor, *, small: bool) -> Tensor:
     # A copy in either case: nodata is written into it.
     return share.mul(_STEPS).round_().to(torch.uint8) if small else share.clone()
+
+
+# What else can be told of the probabilities: each is a share between 0 and 1.
+_SHARES: dict[Kind, Callable[..., Tensor]] = {
+    "probabilities": _every,
+    "confidence": _best,
+    "uncertainty": _entropy,
+}

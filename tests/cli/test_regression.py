@@ -97,6 +97,7 @@ def test_unit_and_overviews_are_in_the_file(geodl, heights, tmp_path):
     [
         (["--probabilities"], "--probabilities"),
         (["--confidence"], "--confidence"),
+        (["--uncertainty"], "--uncertainty"),
         (["--polygons", "a.gpkg", "--confidence"], "--confidence, --polygons"),
     ],
 )

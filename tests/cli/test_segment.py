@@ -135,6 +135,22 @@ def test_confidence_is_the_largest_probability(geodl, model, scene, kind):
     np.testing.assert_array_equal(picked[classes != NODATA], confidence.compressed())
 
 
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_uncertainty_is_the_entropy_of_the_probabilities(geodl, model, scene, kind):
+    arguments = ["--uncertainty", "--probabilities", kind, "--precision", "fp32"]
+    assert geodl("segment", scene, "-m", model, "--halo", "exact", *arguments).code == 0
+    with rasterio.open("scene_landcover_uncertainty.tif") as dataset:
+        assert dataset.descriptions == ("uncertainty",)
+        found = dataset.read(1, masked=True) * dataset.scales[0]
+    assert scene.with_name("scene_landcover_uncertainty.qml").exists()
+    p = by_hand(model, read(scene))
+    expected = -(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(axis=0) / np.log(4)
+    np.testing.assert_array_equal(np.ma.getmaskarray(found), np.isnan(expected))
+    np.testing.assert_allclose(
+        found.filled(0), np.nan_to_num(expected), atol=1e-4 if kind == "float32" else 0.0021
+    )
+
+
 def test_polygons_are_seamless_and_named(geodl, model, scene, narrow_memory):
     narrow_memory(64)
     assert geodl("segment", scene, "-m", model, "--polygons", "out.gpkg").code == 0
