@@ -1,0 +1,128 @@
+"""Many scenes through one model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingOutputHtml,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
+)
+
+from .base import GeodlAlgorithm
+from .inputs import raster_source
+from .results import LayerGroup
+from .runner import GeodlError
+from .settings import device
+
+__all__ = ["Batch"]
+
+_SOME_FAILED = 3
+_MOST_LOADED = 50
+
+
+class Batch(GeodlAlgorithm):
+    """Runs ``geodl batch``."""
+
+    NAME = "batch"
+    TITLE = "Segment many scenes"
+    TAGS = (*GeodlAlgorithm.TAGS, "batch", "land cover", "many", "folder")
+    HELP = (
+        "Maps all scenes of a folder, or all layers that are chosen, with one model. What is done already is "
+        "skipped, so running it again does what is missing; one scene that fails does not stop the others; "
+        "a run that was cancelled or killed goes on in the middle of a scene.\n\n"
+        "The output folder gets a report with pictures (batch.html), a CSV and a JSON."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        scenes = QgsProcessingParameterMultipleLayers(
+            "SCENES", "Scenes", QgsProcessing.SourceType.TypeRaster, optional=True
+        )
+        self.add(scenes, "Rasters to map.")
+        folder = QgsProcessingParameterFile(
+            "FOLDER",
+            "Or a folder of scenes",
+            behavior=QgsProcessingParameterFile.Behavior.Folder,
+            optional=True,
+        )
+        self.add(folder, "Every raster and .SAFE product in it is a scene.")
+        self.add_model()
+        confidence = QgsProcessingParameterBoolean(
+            "CONFIDENCE", "Also make maps of confidence", defaultValue=False
+        )
+        self.add(confidence, "Probability of the mapped class, beside each map.")
+        load = QgsProcessingParameterBoolean("LOAD", "Load the maps", defaultValue=True)
+        self.add(load, f"Add the maps to the project (at most {_MOST_LOADED}).")
+        workers = QgsProcessingParameterNumber(
+            "WORKERS", "Scenes at a time", defaultValue=1, minValue=1
+        )
+        self.add(
+            workers, "Each takes memory of its own; 1 is right for most machines.", advanced=True
+        )
+        output = QgsProcessingParameterFolderDestination("OUTPUT", "Folder of the maps")
+        self.add(output, "Maps and reports go there; use the same one again to go on.")
+        self.addOutput(QgsProcessingOutputHtml("REPORT", "Report"))
+
+    def execute(self, given, context, feedback) -> dict[str, Any]:
+        sources = [raster_source(layer) for layer in given.rasters("SCENES")]
+        folder = given.text("FOLDER")
+        if bool(sources) == bool(folder):
+            raise GeodlError("Give scenes, or a folder of scenes: one of the two.")
+        output = Path(given.text("OUTPUT"))
+        arguments = ["batch", *(sources or [folder]), *self.model(given), "-d", str(output)]
+        arguments += ["--confidence"] if given.flag("CONFIDENCE") else []
+        arguments += [
+            "--workers",
+            given.text("WORKERS"),
+            "--device",
+            device(),
+            "--progress",
+            "json",
+        ]
+        ended = self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED))
+        rows = self._rows(output)
+        self._tell(rows, ended.code, output, feedback)
+        if given.flag("LOAD"):
+            self._load(rows, output, context, feedback)
+        return {"OUTPUT": str(output), "REPORT": str(output / "batch.html")}
+
+    @staticmethod
+    def _rows(folder: Path) -> list[dict[str, Any]]:
+        """What the report says of each scene of the folder."""
+        try:
+            found = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise GeodlError(f"{folder / 'batch.json'} cannot be read ({error}).") from error
+        return found["scenes"]
+
+    @staticmethod
+    def _tell(rows: list[dict[str, Any]], code: int, folder: Path, feedback) -> None:
+        counts: dict[str, int] = {}
+        for row in rows:
+            counts[row["status"]] = counts.get(row["status"], 0) + 1
+        feedback.pushInfo(", ".join(f"{n} {status}" for status, n in counts.items()))
+        if code == _SOME_FAILED:
+            feedback.reportError(
+                f"Some scenes are not mapped; {folder / 'batch.html'} says which and why. Run it again with "
+                f"the same folder to try these once more."
+            )
+
+    @staticmethod
+    def _load(rows: list[dict[str, Any]], folder: Path, context, feedback) -> None:
+        made = [row for row in rows if row["output"] and (folder / row["output"]).is_file()]
+        if len(made) > _MOST_LOADED:
+            feedback.pushWarning(
+                f"{len(made)} maps are too many to load; add those that you need from {folder}, or join "
+                f"them with 'geodl mosaic'."
+            )
+            return
+        group = LayerGroup(f"geodl: {folder.name}")
+        for row in made:
+            group.add(str(folder / row["output"]), f"{row['name']} map", context)

@@ -1,0 +1,98 @@
+"""How right a map is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingOutputNumber,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterMapLayer,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+)
+
+from .base import GeodlAlgorithm
+from .inputs import layer_source, raster_source
+from .runner import GeodlError
+
+__all__ = ["Evaluate"]
+
+# Key of geodl's result, output of the algorithm, title.
+_NUMBERS = (
+    ("overall_accuracy", "OVERALL_ACCURACY", "Overall accuracy"),
+    ("mean_iou", "MEAN_IOU", "Mean IoU"),
+    ("macro_f1", "MACRO_F1", "Macro F1"),
+    ("kappa", "KAPPA", "Kappa"),
+    ("rmse", "RMSE", "RMSE"),
+    ("bias", "BIAS", "Bias"),
+    ("r2", "R2", "R2"),
+)
+
+
+class Evaluate(GeodlAlgorithm):
+    """Runs ``geodl evaluate``."""
+
+    NAME = "evaluate"
+    TITLE = "Evaluate a map"
+    TAGS = (*GeodlAlgorithm.TAGS, "accuracy", "confusion matrix", "validation", "area")
+    HELP = (
+        "Tells how right a map is against a reference: a raster, polygons, or points with a class. Accuracies "
+        "come with intervals; with points from a stratified random sample also areas of the classes "
+        "(Olofsson et al. 2014).\n\n"
+        "Classes are matched by name, or by value where one of the two has no names. The reference must not "
+        "be what the model was trained on."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        sources = QgsProcessing.SourceType
+        self.add(
+            QgsProcessingParameterRasterLayer("INPUT", "Map"), "A map of classes or of a quantity."
+        )
+        reference = QgsProcessingParameterMapLayer(
+            "REFERENCE",
+            "Reference",
+            types=[sources.TypeVectorAnyGeometry, sources.TypeRaster],
+        )
+        self.add(reference, "Raster, polygons or points that are right.")
+        field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
+        self.add(field, "Attribute of the reference with the class, or the quantity.")
+        image = QgsProcessingParameterRasterLayer(
+            "IMAGE", "Scene to show in the report", optional=True
+        )
+        self.add(image, "What the map was made from.")
+        report = QgsProcessingParameterFileDestination(
+            "REPORT", "Report", fileFilter="Web pages (*.html)"
+        )
+        self.add(report, "One page with tables, pictures and what they mean.")
+        table = QgsProcessingParameterFileDestination(
+            "TABLE", "Table", fileFilter="CSV (*.csv)", optional=True, createByDefault=False
+        )
+        self.add(table, "Scores of the classes and the matrix.")
+        for _key, name, title in _NUMBERS:
+            self.addOutput(QgsProcessingOutputNumber(name, title))
+
+    def execute(self, given, context, feedback) -> dict[str, Any]:
+        reference, image = given.layer("REFERENCE"), given.raster("IMAGE")
+        if reference is None:
+            raise GeodlError(f"{given.text('REFERENCE')} cannot be opened; check the path.")
+        made = {name: given.file_output(name) for name in ("REPORT", "TABLE")}
+        arguments = [
+            "evaluate",
+            raster_source(given.raster("INPUT")),
+            layer_source(reference, context),
+        ]
+        arguments += ["--json", "--overwrite", "--html", made["REPORT"]]
+        arguments += ["--csv", made["TABLE"]] if made["TABLE"] else []
+        arguments += ["--image", raster_source(image)] if image is not None else []
+        if given.text("CLASS_FIELD"):
+            arguments.append(f"--class-field={given.text('CLASS_FIELD')}")
+        found = self.geodl(arguments, feedback).result or {}
+        numbers = {name: found[key] for key, name, _title in _NUMBERS if found.get(key) is not None}
+        for key, name, title in _NUMBERS:
+            if name in numbers:
+                interval = found.get(f"{key}_95")
+                told = f" (95 %: {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+                feedback.pushInfo(f"{title}: {numbers[name]:.3f}{told}")
+        return {**{name: path for name, path in made.items() if path}, **numbers}

@@ -1,0 +1,69 @@
+"""What a network sees in every pixel, one band per feature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterString,
+)
+
+from .base import SceneAlgorithm
+from .results import LayerGroup
+
+__all__ = ["Features"]
+
+
+class Features(SceneAlgorithm):
+    """Runs ``geodl features``."""
+
+    NAME = "features"
+    TITLE = "Features of a scene"
+    TAGS = (*SceneAlgorithm.TAGS, "features", "autoencoder", "embedding", "anomaly")
+    HELP = (
+        "Writes the features that a model has of every pixel, one band each: the code of an autoencoder, or "
+        "what the last layer before the classes sees. They serve as input for clustering, for "
+        "classifiers with few labels, or to be looked at.\n\n"
+        "With an autoencoder the error of reconstruction can be made too: a map of anomalies."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        self.add_scene()
+        self.add_model()
+        self.add_area()
+        packed = QgsProcessingParameterBoolean(
+            "PACKED", "Store as 16-bit integers (half the room)", defaultValue=False
+        )
+        self.add(packed, "Every band gets a scale and an offset; otherwise float32.")
+        layer = QgsProcessingParameterString("LAYER", "Layer of the network", optional=True)
+        self.add(
+            layer,
+            "Dotted name; by default the code of an autoencoder, or the last layer.",
+            advanced=True,
+        )
+        self.add_reading()
+        features = QgsProcessingParameterRasterDestination("OUTPUT", "Features")
+        self.add(features, "GeoTIFF with one band per feature.")
+        error = QgsProcessingParameterRasterDestination(
+            "ERROR", "Error of reconstruction", optional=True, createByDefault=False
+        )
+        self.add(error, "Of autoencoders only: in standard deviations of the bands.")
+
+    def execute(self, given, context, feedback) -> dict[str, Any]:
+        scene = self.scene(given)
+        made = {name: given.output(name) for name in ("OUTPUT", "ERROR")}
+        arguments = ["features", scene, *self.model(given), "-o", made["OUTPUT"]]
+        arguments += ["--dtype", "int16"] if given.flag("PACKED") else []
+        arguments += [f"--layer={given.text('LAYER')}"] if given.text("LAYER") else []
+        arguments += ["--error", made["ERROR"]] if made["ERROR"] else []
+        self.geodl([*arguments, *self.reading(given, context)], feedback)
+
+        stem = Path(scene).stem
+        group = LayerGroup(f"geodl: {stem}")
+        for name, title in (("OUTPUT", "features"), ("ERROR", "error of reconstruction")):
+            if made[name] and context.willLoadLayerOnCompletion(made[name]):
+                group.add(made[name], f"{stem} {title}", context)
+        return {name: path for name, path in made.items() if path}

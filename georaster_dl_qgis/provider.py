@@ -1,0 +1,103 @@
+"""The provider of the algorithms, and what it knows of geodl when QGIS starts."""
+
+from __future__ import annotations
+
+from qgis.core import QgsApplication, QgsProcessingProvider, QgsTask
+from qgis.PyQt.QtGui import QIcon
+
+from .base import icon
+from .batch import Batch
+from .check_install import Setup
+from .evaluate import Evaluate
+from .features import Features
+from .installation import Geodl
+from .models import are_current, learn_models, remember_models
+from .runner import GeodlError
+from .segment import Segment, Uncertainty
+from .settings import GROUP, add_settings, current_geodl, remove_settings
+from .train import Train
+
+__all__ = ["Provider"]
+
+_ALGORITHMS = (Segment, Uncertainty, Features, Batch, Train, Evaluate, Setup)
+
+
+class Provider(QgsProcessingProvider):
+    """All algorithms of this plugin.
+
+    Parameters
+    ----------
+    windowed : whether there is a window, which must not wait for other programs.
+    """
+
+    def __init__(self, *, windowed: bool) -> None:
+        super().__init__()
+        self._windowed = windowed
+        self._task: QgsTask | None = None
+
+    def id(self) -> str:
+        return "georaster_dl"
+
+    def name(self) -> str:
+        return GROUP
+
+    def icon(self) -> QIcon:
+        return icon()
+
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:
+        return ["tif"]
+
+    def supportedOutputVectorLayerExtensions(self) -> list[str]:
+        return ["gpkg"]
+
+    def load(self) -> bool:
+        add_settings(self.icon())
+        self.refreshAlgorithms()
+        return True
+
+    def unload(self) -> None:
+        remove_settings()
+
+    def loadAlgorithms(self) -> None:
+        self._learn()
+        for algorithm in _ALGORITHMS:
+            self.addAlgorithm(algorithm())
+
+    def _learn(self) -> None:
+        """Have the list of models up to date: at once, or soon where a window would have to wait."""
+        try:
+            geodl = current_geodl()
+            if are_current(geodl):
+                return
+            if not self._windowed:
+                remember_models(geodl, learn_models(geodl))
+            elif self._task is None:
+                self._task = _Learning(geodl, self._learnt)
+                QgsApplication.taskManager().addTask(self._task)
+        except GeodlError:
+            return  # the algorithms say so when they are opened
+
+    def _learnt(self) -> None:
+        self._task = None
+        self.refreshAlgorithms()
+
+
+class _Learning(QgsTask):
+    """Asks geodl for its models in the background."""
+
+    def __init__(self, geodl: Geodl, learnt) -> None:
+        super().__init__("GeoRaster DL: asking geodl for its models", QgsTask.Flag.CanCancel)
+        self._geodl, self._done = geodl, learnt
+        self._rows = None
+
+    def run(self) -> bool:
+        try:
+            self._rows = learn_models(self._geodl, self.isCanceled)
+        except GeodlError:
+            return False
+        return True
+
+    def finished(self, well: bool) -> None:
+        if well:  # in the thread of the window
+            remember_models(self._geodl, self._rows)
+            self._done()

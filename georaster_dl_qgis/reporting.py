@@ -1,0 +1,81 @@
+"""What geodl tells, in the words and the progress bar of a Processing window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import QgsProcessingFeedback
+
+__all__ = ["Teller"]
+
+
+class Teller:
+    """Takes events of ``geodl --progress json``."""
+
+    def __init__(self, feedback: QgsProcessingFeedback) -> None:
+        self._feedback = feedback
+        self.done: dict[str, Any] = {}
+
+    def event(self, name: str, facts: dict[str, Any]) -> None:
+        """Tell one; of what is not known here nothing is told, as newer versions may say more."""
+        tell = getattr(self, f"_{name}", None)
+        if tell is not None:
+            tell(facts)
+
+    def _model(self, facts: dict[str, Any]) -> None:
+        scores = ", ".join(f"{name} {value:.2f}" for name, value in facts["metrics"].items())
+        self._feedback.pushInfo(
+            f"No model chosen: using {facts['model']} {facts['version']} ({scores})"
+        )
+
+    def _start(self, facts: dict[str, Any]) -> None:
+        if "tiles" in facts:
+            rows, cols = facts["tile"]
+            self._feedback.pushInfo(
+                f"{facts['model']} on {facts['device']}: {facts['cols']} x {facts['rows']} pixels in "
+                f"{facts['tiles']} tiles of {cols} x {rows}"
+            )
+        else:
+            self._feedback.pushInfo(f"Working on {facts['device']}")
+        if facts.get("split"):
+            self._feedback.pushInfo(f"Trained and tested on {facts['split']}")
+        if facts.get("absent"):
+            self._feedback.pushInfo(f"Bands that the scene lacks: {', '.join(facts['absent'])}")
+        if facts.get("taken_for"):
+            pairs = ", ".join(f"{band} for {wanted}" for wanted, band in facts["taken_for"].items())
+            self._feedback.pushInfo(f"By wavelength it takes {pairs}")
+
+    def _progress(self, facts: dict[str, Any]) -> None:
+        self._feedback.setProgress(100 * facts["done"] / max(facts["total"], 1))
+        minutes, seconds = divmod(round(facts["seconds_left"]), 60)
+        pace = f"{facts['mpx_per_s']:.2f} Mpx/s, " if "mpx_per_s" in facts else ""
+        self._feedback.setProgressText(f"{pace}{minutes}:{seconds:02d} left")
+
+    def _epoch(self, facts: dict[str, Any]) -> None:
+        self._feedback.pushInfo(
+            f"Epoch {facts['epoch'] + 1:.0f} of {facts['epochs']}: loss {facts['loss']:.3f}, validation "
+            f"{facts['val_loss']:.3f}, {facts['score']} {facts['val_score']:.3f}"
+        )
+
+    def _scene(self, facts: dict[str, Any]) -> None:
+        line = f"{facts['ended']} of {facts['scenes']}: {facts['name']}"
+        if facts["error"]:
+            again = "; trying again" if facts["again"] else ""
+            self._feedback.pushWarning(f"{line}: {facts['error']}{again}")
+        else:
+            self._feedback.pushInfo(line)
+
+    def _warning(self, facts: dict[str, Any]) -> None:
+        self._feedback.pushWarning(facts["message"])
+
+    def _done(self, facts: dict[str, Any]) -> None:
+        self.done = facts
+        self._feedback.setProgress(100)
+        classes = facts.get("classes", {})
+        total = sum(classes.values())
+        if total:
+            shares = [f"{name} {100 * n / total:.1f} %" for name, n in classes.items() if n]
+            self._feedback.pushInfo(", ".join(shares))
+        for name, value in facts.get("metrics", {}).items():
+            self._feedback.pushInfo(f"{name}: {value:.4g}")
+        self._feedback.pushInfo(f"Done in {facts['seconds']:.0f} s")

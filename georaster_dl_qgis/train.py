@@ -1,0 +1,108 @@
+"""A model from the user's own labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingOutputFolder,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterMapLayer,
+    QgsProcessingParameterMultipleLayers,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from .base import GeodlAlgorithm
+from .inputs import layer_source, raster_source
+from .runner import GeodlError
+from .settings import device
+
+__all__ = ["Train"]
+
+_TASKS = ["segmentation", "regression", "autoencoder"]
+_SPLITS = ["blocks", "scenes"]
+
+
+class Train(GeodlAlgorithm):
+    """Runs ``geodl train``."""
+
+    NAME = "train"
+    TITLE = "Train a model"
+    TAGS = (*GeodlAlgorithm.TAGS, "training", "labels", "transfer learning")
+    HELP = (
+        "Trains a model from scenes and your own labels: polygons, lines, points or a raster, in any CRS; "
+        "sparse ones do. Accuracy is measured on blocks of ground that the model never saw, and written into "
+        "the model.\n\n"
+        "It is quickest and mostly best to go on from a model that knows such scenes: for Sentinel-2 take "
+        "s2-landcover as 'Start from'. An autoencoder (for features) needs no labels.\n\n"
+        "Training takes minutes to hours. What it logs lies in a folder beside the model (NAME_run)."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        sources = QgsProcessing.SourceType
+        scenes = QgsProcessingParameterMultipleLayers("SCENES", "Scenes", sources.TypeRaster)
+        self.add(scenes, "One or more rasters with the same bands.")
+        kinds = [sources.TypeVectorAnyGeometry, sources.TypeRaster]
+        labels = QgsProcessingParameterMapLayer("LABELS", "Labels", optional=True, types=kinds)
+        self.add(labels, "Vector layer with a class (or quantity), or a raster of classes.")
+        field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
+        self.add(field, "Attribute of the labels with the class, or the quantity; found by itself where "
+                 "there is one that can be meant.")  # fmt: skip
+        task = QgsProcessingParameterEnum(
+            "TASK", "What is learnt", options=_TASKS, defaultValue=_TASKS[0], usesStaticStrings=True
+        )
+        self.add(task, "Classes, a quantity, or the bands themselves (autoencoder: no labels).")
+        start = QgsProcessingParameterString("INIT", "Start from", optional=True)
+        self.add(start, "Name of a bundled model (s2-landcover), or path of a .safetensors file; empty: "
+                 "from random weights.")  # fmt: skip
+        epochs = QgsProcessingParameterNumber("EPOCHS", "Most epochs", optional=True, minValue=1)
+        self.add(epochs, "Training stops earlier when it gains nothing.")
+        split = QgsProcessingParameterEnum(
+            "SPLIT", "Tested on", options=_SPLITS, defaultValue=_SPLITS[0], usesStaticStrings=True
+        )
+        self.add(split, "Blocks of ground apart from the others, or whole scenes.", advanced=True)
+        config = QgsProcessingParameterFile(
+            "CONFIG", "File with settings", extension="toml", optional=True
+        )
+        self.add(config, "Any of geodl's settings; what is given here wins.", advanced=True)
+        model = QgsProcessingParameterFileDestination(
+            "OUTPUT", "Model", fileFilter="Model packages (*.safetensors)"
+        )
+        self.add(model, "File to make; 'Segment a scene' takes it as 'Own model'.")
+        self.addOutput(QgsProcessingOutputFolder("RUN", "Logs and curves"))
+
+    def execute(self, given, context, feedback) -> dict[str, Any]:
+        scenes = [raster_source(layer) for layer in given.rasters("SCENES")]
+        labels, task = given.layer("LABELS"), given.choice("TASK")
+        if not scenes:
+            raise GeodlError("Give at least one scene.")
+        if (labels is None) != (task == "autoencoder"):
+            raise GeodlError(
+                "An autoencoder takes no labels; leave them out."
+                if labels is not None
+                else f"Training for {task} needs labels; give a layer of them."
+            )
+        output = given.file_output("OUTPUT")
+        inputs = scenes if labels is None else [*scenes, layer_source(labels, context)]
+        arguments = [
+            "train",
+            *inputs,
+            "-o",
+            output,
+            "--task",
+            task,
+            "--split",
+            given.choice("SPLIT"),
+        ]
+        for name in ("CLASS_FIELD", "INIT", "EPOCHS", "CONFIG"):
+            if given.text(name):
+                arguments += [f"--{name.lower().replace('_', '-')}={given.text(name)}"]
+        common = ["--progress", "json", "--overwrite", "--device", device()]
+        self.geodl([*arguments, *common], feedback)
+        path = Path(output)
+        return {"OUTPUT": output, "RUN": str(path.with_name(f"{path.stem}_run"))}

@@ -1,0 +1,247 @@
+"""How the plugin starts geodl: with the real one wherever it can run, and plain Python for the rest."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import rasterio
+
+from georaster_dl_qgis.runner import CancelledError, GeodlError, clean_environment, run
+from tests.cli.conftest import make_model, noise, write_scene
+
+# What breaks another Python where QGIS's own environment leaks into it.
+FOREIGN = {
+    "PYTHONHOME": "/usr",
+    "PYTHONPATH": "/usr/lib/python3/dist-packages",
+    "PROJ_LIB": "/usr/share/proj",
+    "PROJ_DATA": "/usr/share/proj",
+    "GDAL_DATA": "/usr/share/gdal",
+}
+
+
+def python(code, **given):
+    return run([sys.executable, "-c", code], environment=clean_environment(os.environ), **given)
+
+
+@pytest.fixture
+def heard():
+    events, lines = [], []
+    return {"event": lambda name, facts: events.append((name, facts)), "line": lines.append}, events, lines  # fmt: skip
+
+
+def test_a_scene_is_mapped_with_the_environment_of_qgis(geodl, tmp_path, heard):
+    folder = tmp_path / "données de télédétection"
+    folder.mkdir()
+    scene, out = write_scene(folder / "scène 1.tif", noise()), folder / "carte é.tif"
+    model = make_model(folder / "modèle.safetensors")
+    told, events, _lines = heard
+    command = [
+        geodl,
+        "segment",
+        scene,
+        "-m",
+        model,
+        "-o",
+        out,
+        "--progress",
+        "json",
+        "--parent-pipe",
+    ]
+    ended = run(command, environment=clean_environment({**os.environ, **FOREIGN}), **told)
+    assert ended.code == 0
+    names = [name for name, _facts in events]
+    assert names[0] == "start"
+    assert names[-1] == "done"
+    assert events[-1][1]["outputs"] == [str(out)]
+    progress = [facts["done"] for name, facts in events if name == "progress"]
+    assert progress == sorted(progress)
+    with rasterio.open(scene) as before, rasterio.open(out) as after:
+        assert (after.crs, after.transform) == (before.crs, before.transform)
+
+
+@pytest.mark.parametrize("name", ["PYTHONHOME", "PYTHONPATH"])
+def test_the_environment_of_qgis_would_break_another_python(name, tmp_path):
+    """Else the test above would prove nothing."""
+    (tmp_path / "json.py").write_text("raise SystemExit('not my library')")
+    foreign = {"PYTHONHOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}[name]
+    dirty = {**os.environ, name: foreign}
+    code = "import json; print(json.dumps([1]))"
+    broken = subprocess.run(
+        [sys.executable, "-c", code], env=dirty, capture_output=True, check=False
+    )
+    assert broken.returncode
+    assert run([sys.executable, "-c", code], environment=clean_environment(dirty)).result == [1]
+
+
+def test_a_clean_environment():
+    dirty = {**FOREIGN, "Path": "/bin", "pythonhome": "x", "HOME": "/h", "GDAL_CACHEMAX": "64"}
+    clean = clean_environment(dirty, {"OMP_NUM_THREADS": "3"})
+    settings = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1"}
+    kept = {"Path": "/bin", "HOME": "/h", "GDAL_CACHEMAX": "64", "OMP_NUM_THREADS": "3"}
+    assert clean == {**settings, **kept}
+    assert dirty["PYTHONHOME"] == "/usr"  # given mappings are not changed
+
+
+def test_an_error_of_geodl_is_its_own_sentence(geodl, tmp_path):
+    command = [geodl, "segment", tmp_path / "nothing.tif", "--progress", "json"]
+    with pytest.raises(GeodlError, match=r"^\S*nothing.tif does not exist; check the path"):
+        run(command, environment=clean_environment(os.environ))
+    # Commands without events say it on standard error alone.
+    with pytest.raises(
+        GeodlError, match=r"^There is no model file and no bundled model 'nonsense'"
+    ):
+        run([geodl, "models", "show", "nonsense"], environment=clean_environment(os.environ))
+
+
+def test_results_events_and_text_are_told_apart(heard):
+    told, events, lines = heard
+    code = """
+import sys
+print('{"event": "warning", "message": "w"}')
+print('{broken')
+print('{"no event": 1}')
+print('')
+print('[1, 2]')
+print('plain', file=sys.stderr)
+"""
+    ended = python(code, **told)
+    assert events == [("warning", {"message": "w"})]
+    assert sorted(lines) == ["plain", "{broken"]
+    assert ended.result == [1, 2]
+
+
+def test_accepted_statuses():
+    assert python("raise SystemExit(3)", accepted=(0, 3)).code == 3
+    with pytest.raises(
+        GeodlError, match=r"crashed \(exit status 3\) without saying why.*first \| second"
+    ):
+        python("import sys; print('first'); print('second'); sys.exit(3)")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize(
+    ("name", "hint"), [("SIGKILL", "memory runs out"), ("SIGSEGV", "report it")]
+)
+def test_a_signal_is_named(name, hint):
+    code = f"import os, signal; os.kill(os.getpid(), signal.{name})"
+    with pytest.raises(GeodlError, match=f"was ended by the signal {name}: .*{hint}"):
+        python(code)
+
+
+def test_what_cannot_be_started(tmp_path):
+    missing = tmp_path / "geodl"
+    with pytest.raises(GeodlError, match="does not exist; run 'Check or install geodl'"):
+        run([missing], environment={})
+    missing.write_text("no program")
+    with pytest.raises(GeodlError, match="cannot be started"):
+        run([missing], environment={})
+
+
+def test_much_text_on_both_pipes_blocks_nobody(heard):
+    told, _events, lines = heard
+    code = "import sys\nfor i in range(20000): print(i); print(i, file=sys.stderr)"
+    python(code, **told)
+    assert len(lines) == 40000
+
+
+def test_an_error_of_who_listens_ends_the_program():
+    def fail(_line):
+        raise ValueError("of ours")
+
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match="of ours"):
+        python("import time; print('x', flush=True); time.sleep(60)", line=fail)
+    assert time.monotonic() - begun < 30
+
+
+def test_a_grandchild_that_keeps_the_pipes_open_is_not_waited_for():
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'])"
+    begun = time.monotonic()
+    assert python(code).code == 0
+    assert time.monotonic() - begun < 20
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A scene on which geodl is busy for long, and a model."""
+    scene = write_scene(tmp_path / "large.tif", noise((3000, 3000)))
+    return scene, make_model(tmp_path / "model.safetensors")
+
+
+def busy_command(geodl, large, out):
+    scene, model = large
+    return [geodl, "segment", scene, "-m", model, "-o", out, "--progress", "json", "--parent-pipe"]
+
+
+@pytest.mark.slow
+def test_cancelling_ends_geodl_and_leaves_nothing(geodl, large, tmp_path):
+    out = tmp_path / "out" / "map.tif"
+    out.parent.mkdir()
+    started, asked = [], []
+
+    def cancelled():
+        if started and not asked:
+            asked.append(time.monotonic())
+        return bool(started)
+
+    with pytest.raises(CancelledError):
+        run(
+            busy_command(geodl, large, out),
+            environment=clean_environment(os.environ),
+            event=lambda name, _facts: started.append(name),
+            cancelled=cancelled,
+        )
+    assert time.monotonic() - asked[0] < 18  # it ended by itself, before it would have been killed
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_program_that_does_not_listen_is_killed():
+    code = 'import signal, time; print(\'{"event": "start"}\', flush=True); time.sleep(60)'
+    seen = []
+    begun = time.monotonic()
+    with pytest.raises(CancelledError):
+        python(code, event=lambda *_: seen.append(1), cancelled=lambda: bool(seen), grace=0.5)
+    assert time.monotonic() - begun < 30
+
+
+PARENT = """
+import json, os, sys
+sys.path.insert(0, {root!r})
+from georaster_dl_qgis.runner import clean_environment, run
+run({command!r}, environment=clean_environment(os.environ),
+    event=lambda name, facts: print(name, flush=True))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_geodl_ends_when_qgis_is_killed(geodl, large, tmp_path):
+    out = tmp_path / "out" / "map.tif"
+    out.parent.mkdir()
+    command = [str(part) for part in busy_command(geodl, large, out)]
+    code = PARENT.format(root=str(Path(__file__).parents[2]), command=command)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout.readline().strip() == "start"
+        children = psutil.Process(parent.pid).children()
+        assert len(children) == 1
+        os.kill(parent.pid, signal.SIGKILL)
+    _gone, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+    assert list(out.parent.iterdir()) == []
+
+
+def test_every_line_of_geodl_is_one_json_object(geodl, tmp_path):
+    """What the runner believes of standard output."""
+    scene = write_scene(tmp_path / "s.tif", noise())
+    model = make_model(tmp_path / "m.safetensors")
+    command = [geodl, "segment", scene, "-m", model, "-o", tmp_path / "o.tif", "--progress", "json"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert all("event" in json.loads(line) for line in out.splitlines())
