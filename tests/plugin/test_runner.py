@@ -1,6 +1,5 @@
 """How the plugin starts geodl: with the real one wherever it can run, and plain Python for the rest."""
 
-import json
 import os
 import signal
 import subprocess
@@ -236,12 +235,3 @@ def test_geodl_ends_when_qgis_is_killed(geodl, large, tmp_path):
     _gone, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
     assert list(out.parent.iterdir()) == []
-
-
-def test_every_line_of_geodl_is_one_json_object(geodl, tmp_path):
-    """What the runner believes of standard output."""
-    scene = write_scene(tmp_path / "s.tif", noise())
-    model = make_model(tmp_path / "m.safetensors")
-    command = [geodl, "segment", scene, "-m", model, "-o", tmp_path / "o.tif", "--progress", "json"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert all("event" in json.loads(line) for line in out.splitlines())

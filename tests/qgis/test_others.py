@@ -1,0 +1,167 @@
+"""The other algorithms, each once with the real geodl; the Model Designer; checking geodl."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("qgis.core")
+
+from qgis.core import (
+    QgsProcessingException,
+    QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm,
+    QgsProcessingModelChildParameterSource,
+    QgsProcessingModelOutput,
+    QgsProcessingModelParameter,
+    QgsProcessingParameterRasterLayer,
+    QgsRasterLayer,
+)
+
+SAMPLES = Path(__file__).parents[2] / "sample_tiles"
+
+EAST, WEST = str(SAMPLES / "s2_east.tif"), str(SAMPLES / "s2_west.tif")
+MODEL = "landcover-sample"
+
+
+def test_features(run, tmp_path):
+    made = run("features", INPUT=EAST, MODEL=MODEL, PACKED=True, OUTPUT=str(tmp_path / "f.tif"))
+    layer = QgsRasterLayer(made["OUTPUT"])
+    assert layer.bandCount() > 8
+    assert layer.dataProvider().dataType(1) == 3  # Int16
+    assert layer.renderer().type() != "singlebandgray"
+
+
+def test_the_error_of_what_is_no_autoencoder(run, tmp_path):
+    given = {"OUTPUT": str(tmp_path / "f.tif"), "ERROR": str(tmp_path / "e.tif")}
+    with pytest.raises(QgsProcessingException, match="autoencoder"):
+        run("features", INPUT=EAST, MODEL=MODEL, **given)
+
+
+def test_batch_maps_what_is_missing_and_tells_what_failed(run, feedback, tmp_path):
+    broken = tmp_path / "broken.tif"
+    broken.write_bytes(Path(EAST).read_bytes()[:3000])
+    (tmp_path / "scenes").mkdir()
+    for source in (EAST, str(broken)):
+        (tmp_path / "scenes" / Path(source).name).symlink_to(source)
+    maps = tmp_path / "maps"
+    given = {"FOLDER": str(tmp_path / "scenes"), "MODEL": MODEL, "OUTPUT": str(maps)}
+    made = run("batch", **given)
+    assert Path(made["REPORT"]).is_file()
+    assert any("batch.html says which and why" in error for error in feedback.errors)
+    assert list(run.context.layersToLoadOnCompletion()) == [str(maps / "s2_east_landcover.tif")]
+    first = (maps / "s2_east_landcover.tif").stat().st_mtime_ns
+    run("batch", **{**given, "LOAD": False})
+    assert (maps / "s2_east_landcover.tif").stat().st_mtime_ns == first
+    assert not run.context.layersToLoadOnCompletion()
+
+
+def test_evaluate(run, feedback, tmp_path):
+    mapped = run("segment", INPUT=EAST, MODEL=MODEL, OUTPUT=str(tmp_path / "m.tif"))["OUTPUT"]
+    reference = str(SAMPLES / "s2_east_labels.gpkg")
+    given = {"REPORT": str(tmp_path / "r.html"), "TABLE": str(tmp_path / "t.csv"), "IMAGE": EAST}
+    made = run("evaluate", INPUT=mapped, REFERENCE=reference, CLASS_FIELD="class", **given)
+    assert 0.9 < made["OVERALL_ACCURACY"] <= 1
+    assert 0.8 < made["MEAN_IOU"] <= 1
+    assert "RMSE" not in made
+    assert Path(made["REPORT"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert Path(made["TABLE"]).is_file()
+    assert any(info.startswith("Overall accuracy: 0.9") for info in feedback.infos)
+    with pytest.raises(QgsProcessingException, match="nothing"):
+        run("evaluate", INPUT=mapped, REFERENCE=reference, CLASS_FIELD="nothing", **given)
+
+
+def test_train_and_use_the_model(run, feedback, tmp_path):
+    config = tmp_path / "brief.toml"
+    config.write_text("[patches]\nper_epoch = 32\n")
+    made = run(
+        "train",
+        SCENES=[EAST],
+        LABELS=str(SAMPLES / "s2_east_labels.gpkg"),
+        INIT=MODEL,
+        EPOCHS=1,
+        CONFIG=str(config),
+        OUTPUT=str(tmp_path / "mine.safetensors"),
+    )
+    assert Path(made["RUN"]).is_dir()
+    log = "\n".join(feedback.infos)
+    assert "Epoch 1 of 1" in log
+    assert "mIoU, test" in log
+    mapped = run("segment", INPUT=EAST, MODEL_FILE=made["OUTPUT"], OUTPUT="TEMPORARY_OUTPUT")
+    assert QgsRasterLayer(mapped["OUTPUT"]).renderer().type() == "paletted"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"TASK": "segmentation"}, "needs labels"),
+        (
+            {"TASK": "autoencoder", "LABELS": str(SAMPLES / "s2_east_labels.gpkg")},
+            "takes no labels",
+        ),
+    ],
+)
+def test_labels_go_with_the_task(run, tmp_path, given, said):
+    with pytest.raises(QgsProcessingException, match=said):
+        run("train", SCENES=[EAST], OUTPUT=str(tmp_path / "m.safetensors"), **given)
+
+
+def test_a_model_of_the_designer_takes_the_algorithms(project, feedback, qgis, tmp_path):
+    from qgis.core import QgsProcessingContext
+
+    model = QgsProcessingModelAlgorithm("map", "group")
+    model.addModelParameter(
+        QgsProcessingParameterRasterLayer("scene", "Scene"), QgsProcessingModelParameter("scene")
+    )
+    source = QgsProcessingModelChildParameterSource
+    child = QgsProcessingModelChildAlgorithm("georaster_dl:uncertainty")
+    child.setChildId("map")
+    child.addParameterSources("INPUT", [source.fromModelParameter("scene")])
+    child.addParameterSources("MODEL", [source.fromStaticValue(MODEL)])
+    made = QgsProcessingModelOutput("result", "Map")
+    made.setChildOutputName("OUTPUT")
+    child.setModelOutputs({"result": made})
+    model.addChildAlgorithm(child)
+    # What one algorithm made beside its map is the input of the next.
+    after = QgsProcessingModelChildAlgorithm("native:rasterlayerstatistics")
+    after.setChildId("statistics")
+    after.addParameterSources("INPUT", [source.fromChildOutput("map", "UNCERTAINTY_RASTER")])
+    after.addParameterSources("BAND", [source.fromStaticValue(1)])
+    model.addChildAlgorithm(after)
+
+    context = QgsProcessingContext()
+    context.setProject(project)
+    out = str(tmp_path / "map.tif")
+    found, well = model.run({"scene": EAST, "map:result": out}, context, feedback)
+    assert well, feedback.errors
+    assert QgsRasterLayer(out).isValid()
+    assert 0 < found["CHILD_RESULTS"]["statistics"]["MAX"] <= 250
+
+
+def test_checking_geodl(run, feedback, geodl):
+    made = run("setup", WHAT="check only")
+    assert made == {"GEODL": str(geodl), "VERSION": made["VERSION"]}
+    assert "is ready" in feedback.infos[-1]
+
+
+def test_checking_a_geodl_that_is_not_there(run, setting):
+    setting("GEORASTER_DL_GEODL", "/nowhere")
+    with pytest.raises(QgsProcessingException, match="no geodl at /nowhere"):
+        run("setup", WHAT="check only")
+
+
+def test_installing_what_cannot_be_installed_leaves_nothing(run, monkeypatch, tmp_path, feedback):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(QgsProcessingException, match="nothing-of-the-kind"):
+        run("setup", WHAT="install or update", SOURCE="nothing-of-the-kind")
+    assert list((tmp_path / ".georaster_dl").iterdir()) == []
+    assert any("Making a virtual environment" in info for info in feedback.infos)
+
+
+def test_the_report_of_a_batch_is_read_as_it_is(run, tmp_path, feedback):
+    maps = tmp_path / "maps"
+    run("batch", SCENES=[EAST], MODEL=MODEL, OUTPUT=str(maps), LOAD=False)
+    found = json.loads((maps / "batch.json").read_text(encoding="utf-8"))
+    assert {"name", "status", "output"} <= set(found["scenes"][0])
+    assert "1 done" in feedback.infos

@@ -1,0 +1,65 @@
+"""What QGIS shows of the plugin."""
+
+import json
+import subprocess
+
+import pytest
+
+pytest.importorskip("qgis.core")
+
+NAMES = ["batch", "evaluate", "features", "segment", "setup", "train", "uncertainty"]
+
+
+@pytest.fixture
+def provider(qgis):
+    from qgis.core import QgsApplication
+
+    return QgsApplication.processingRegistry().providerById("georaster_dl")
+
+
+def test_the_algorithms(provider):
+    assert sorted(algorithm.name() for algorithm in provider.algorithms()) == NAMES
+    assert provider.name() == "GeoRaster DL"
+    assert not provider.icon().isNull()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_algorithm_explains_itself(provider, name):
+    algorithm = provider.algorithm(name)
+    assert len(algorithm.shortHelpString()) > 100
+    assert algorithm.tags()
+    assert not algorithm.icon().isNull()
+    assert algorithm.canExecute()[0]
+    for definition in algorithm.parameterDefinitions():
+        assert definition.help(), definition.name()
+        assert definition.description(), definition.name()
+
+
+def test_models_are_those_of_geodl(provider, geodl):
+    told = subprocess.run(
+        [geodl, "models", "list", "--json"], capture_output=True, check=True
+    ).stdout
+    names = [row["name"] for row in json.loads(told)]
+    assert names
+    choices = provider.algorithm("segment").parameterDefinition("MODEL").options()
+    assert choices == ["automatic", *names]
+    assert provider.algorithm("features").parameterDefinition("MODEL").options() == names
+
+
+def test_without_geodl_everything_but_its_installation_is_refused(provider, setting):
+    setting("GEORASTER_DL_GEODL", "/nowhere/geodl")
+    for algorithm in provider.algorithms():
+        possible, message = algorithm.canExecute()
+        assert possible == (algorithm.name() == "setup")
+        assert possible or "no geodl at /nowhere/geodl" in message
+
+
+def test_the_settings_are_in_the_options(provider):
+    from processing.core.ProcessingConfig import ProcessingConfig
+
+    shown = ProcessingConfig.getSettings()["GeoRaster DL"]
+    assert {s.name for s in shown.values()} >= {
+        "GEORASTER_DL_GEODL",
+        "GEORASTER_DL_DEVICE",
+        "GEORASTER_DL_THREADS",
+    }
