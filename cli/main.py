@@ -16,6 +16,7 @@ from .batch import batch
 from .classify import classify
 from .cluster import cluster
 from .denoise import denoise
+from .doctor import doctor
 from .evaluate import evaluate
 from .features import features
 from .foreign import forget_foreign_gdal
@@ -52,6 +53,7 @@ def geodl() -> None:
     geodl models list                models that come with the package
     geodl spectra --help             values and classes from tables of laboratory spectra
     geodl qgis install               the plugin for QGIS, put into your profile
+    geodl doctor                     what is wrong with this installation, and what to do
     """
 
 
@@ -69,6 +71,7 @@ geodl.add_command(info)
 geodl.add_command(models)
 geodl.add_command(spectra)
 geodl.add_command(qgis)
+geodl.add_command(doctor)
 
 
 def main() -> None:

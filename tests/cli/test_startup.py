@@ -34,6 +34,7 @@ COMMANDS = [
     "classify",
     "mosaic",
     "batch",
+    "doctor",
     "qgis",
 ]
 
