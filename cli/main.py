@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 
 import click
@@ -19,11 +16,14 @@ from .batch import batch
 from .classify import classify
 from .cluster import cluster
 from .denoise import denoise
+from .doctor import doctor
 from .evaluate import evaluate
 from .features import features
+from .foreign import forget_foreign_gdal
 from .info import info
 from .models import models
 from .mosaic import mosaic
+from .qgis import qgis
 from .sample_points import sample_points
 from .segment import segment
 from .spectra import spectra
@@ -52,6 +52,8 @@ def geodl() -> None:
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
     geodl models list                models that come with the package
     geodl spectra --help             values and classes from tables of laboratory spectra
+    geodl qgis install               the plugin for QGIS, put into your profile
+    geodl doctor                     what is wrong with this installation, and what to do
     """
 
 
@@ -68,11 +70,13 @@ geodl.add_command(sample_points)
 geodl.add_command(info)
 geodl.add_command(models)
 geodl.add_command(spectra)
+geodl.add_command(qgis)
+geodl.add_command(doctor)
 
 
 def main() -> None:
     """Run ``geodl`` and exit: 0 done, 1 error, 3 some scenes of a batch failed, 130 cancelled."""
-    _forget_foreign_gdal()
+    forget_foreign_gdal()
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, _interrupted)
     sys.exit(_run(sys.argv[1:]))
@@ -121,16 +125,3 @@ def _say(message: str, arguments: list[str]) -> None:
 
 def _interrupted(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _forget_foreign_gdal() -> None:
-    """Drop another installation's GDAL and PROJ data folders from the environment.
-
-    A parent such as QGIS leaks them, and its older proj.db breaks every CRS. Only where rasterio
-    brings its own data: a conda or system build needs the variables.
-    """
-    spec = importlib.util.find_spec("rasterio")
-    if spec is None or spec.origin is None or not (Path(spec.origin).parent / "proj_data").is_dir():
-        return
-    for name in ("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"):
-        os.environ.pop(name, None)

@@ -10,7 +10,8 @@ both ``except GeoRasterError`` and, for example, ``except OSError`` work::
     ├── UnknownModelError    (LookupError)  no model or architecture of that name
     ├── OutputError          (OSError)      an output cannot be written
     ├── OptionError          (ValueError)   an option has a value that cannot work
-    └── DeviceError          (RuntimeError) the asked-for device is absent or out of memory
+    ├── DeviceError          (RuntimeError) the asked-for device is absent or out of memory
+    └── PluginError          (ValueError)   the QGIS plugin is absent, or breaks a rule
 
 A message says what came, what was expected and what to do, in one line.
 """
@@ -48,3 +49,7 @@ class OptionError(GeoRasterError, ValueError):
 
 class DeviceError(GeoRasterError, RuntimeError):
     """The asked-for device is absent or has too little memory."""
+
+
+class PluginError(GeoRasterError, ValueError):
+    """The QGIS plugin is not there, or its folder breaks a rule of QGIS or of its repository."""

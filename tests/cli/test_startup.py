@@ -34,6 +34,8 @@ COMMANDS = [
     "classify",
     "mosaic",
     "batch",
+    "doctor",
+    "qgis",
 ]
 
 SPECTRA = [
@@ -51,6 +53,8 @@ SPECTRA = [
         [],
         *([name, "--help"] for name in COMMANDS),
         *SPECTRA,
+        ["qgis", "install", "--help"],
+        ["qgis", "package", "--help"],
     ],
 )
 def test_help_imports_nothing_heavy(tmp_path, arguments):
@@ -65,3 +69,9 @@ def test_info_imports_no_torch(model, tmp_path):
         loaded = imported("info", scene, *arguments, cwd=tmp_path)
         assert "rasterio" in loaded
         assert not {"torch", "geopandas", "matplotlib", "sklearn"} & loaded
+
+
+def test_the_plugin_is_handled_without_anything_heavy(tmp_path):
+    for arguments in (["qgis", "install", "--profiles-path", tmp_path], ["qgis", "package"]):
+        heavy = {"torch", "rasterio", "numpy", "qgis", "georaster_dl_qgis"}
+        assert not heavy & imported(*arguments, cwd=tmp_path)
