@@ -265,9 +265,7 @@ class _Values:
 
     def text(self, name: str) -> str:
         """Text of any parameter, empty where nothing was given."""
-        if self._parameters.get(name) is None:
-            return ""
-        return str(self._of("String", name)).strip()
+        return str(self._of("String", name) or "").strip()
 
     def choice(self, name: str) -> str:
         """Value of an enumeration of texts."""

@@ -80,8 +80,7 @@ def has_geodl() -> bool:
 
 def device() -> str:
     """``auto``, ``cpu`` or ``cuda``."""
-    chosen = str(ProcessingConfig.getSetting(_DEVICE) or "")
-    return chosen if chosen in _DEVICES else _DEVICES[0]
+    return str(ProcessingConfig.getSetting(_DEVICE, readable=True) or _DEVICES[0])
 
 
 def child_environment() -> dict[str, str]:

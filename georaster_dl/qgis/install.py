@@ -16,7 +16,8 @@ from georaster_dl.qgis.settings import read_entry, set_entry
 
 __all__ = ["GEODL_ENTRY", "PLUGINS_ENTRY", "Installed", "install_plugin", "read_setting"]
 
-GEODL_ENTRY = ("georaster_dl", "geodl")  # section and key under which the plugin looks for geodl
+# Section and key of the plugin's setting 'Path of geodl', as QGIS's options store it.
+GEODL_ENTRY = ("Processing", r"Configuration\GEORASTER_DL_GEODL")
 PLUGINS_ENTRY = ("PythonPlugins", PLUGIN)  # where QGIS notes which plugins are switched on
 
 

@@ -71,7 +71,7 @@ def test_install_where_qgis_was_never_started(geodl, home, source, command):
     profile = home / ".local/share/QGIS/QGIS3/profiles/default"
     assert names(profile / "python/plugins") == [PLUGIN, *(f"{PLUGIN}/{n}" for n in INSTALLED)]
     content = (profile / "QGIS/QGIS3.ini").read_bytes()
-    assert read_entry(content, "georaster_dl", "geodl") == str(command)
+    assert read_entry(content, "Processing", r"Configuration\GEORASTER_DL_GEODL") == str(command)
     assert read_entry(content, "PythonPlugins", PLUGIN) == "true"
     assert ended.out.splitlines() == [
         f"QGIS had no profile here yet; made {profile}",

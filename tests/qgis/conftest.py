@@ -74,7 +74,7 @@ def setting(qgis):
 
     def change(name, value):
         changed.append((name, ProcessingConfig.getSetting(name)))
-        ProcessingConfig.setSettingValue(name, value)
+        ProcessingConfig.setSettingValue(name, value)  # of a choice its number
 
     yield change
     for name, value in reversed(changed):

@@ -19,6 +19,7 @@ from qgis.core import (
     QgsRectangle,
     QgsVectorLayer,
 )
+from qgis.PyQt.QtGui import QColor
 
 SAMPLES = Path(__file__).parents[2] / "sample_tiles"
 
@@ -40,9 +41,9 @@ def shown(layer):
 
 
 def painted(layer):
-    """The layer as QGIS draws it, pixel for pixel, with its transparency."""
+    """The layer as QGIS draws it, pixel for pixel: a function of row and column."""
     block = layer.renderer().block(1, layer.extent(), layer.width(), layer.height())
-    return block.color
+    return lambda row, col: QColor.fromRgba(block.color(row, col))
 
 
 def pixels(path):
@@ -56,7 +57,7 @@ def checked(path, classes):
     assert layer.renderer().type() == "paletted"
     assert shown(layer) == classes
     data, color = pixels(path), painted(layer)
-    nodata = gdal.Open(str(path)).GetRasterBand(1).GetNoDataValue()
+    nodata = int(layer.dataProvider().sourceNoDataValue(1))
     colors = {value: text for value, _name, text in classes}
     seen = set()
     for row in range(0, layer.height(), 7):
@@ -156,7 +157,7 @@ def test_the_layers_come_named_styled_and_grouped(run, project, qgis, tmp_path, 
 
 
 def test_progress_log_and_command(run, feedback, tmp_path, setting):
-    setting("GEORASTER_DL_DEVICE", "cpu")
+    setting("GEORASTER_DL_DEVICE", 1)
     setting("GEORASTER_DL_THREADS", 1)
     run("segment", INPUT=SCENE, MODEL=MODEL, OUTPUT=str(tmp_path / "m.tif"))
     assert feedback.progress[-1] == 100
@@ -248,7 +249,8 @@ def test_names_and_scale_of_the_bands(run, tmp_path):
         sidecar.unlink()
     with pytest.raises(QgsProcessingException, match="--bands"):
         run("segment", INPUT=str(plain), MODEL=MODEL, OUTPUT=str(out))
-    names = [gdal.Open(SCENE).GetRasterBand(i).GetDescription() for i in range(1, 11)]
+    dataset = gdal.Open(SCENE)
+    names = [dataset.GetRasterBand(i).GetDescription() for i in range(1, 11)]
     given = {"BANDS": ",".join(names), "SCALE": 0.0001, "OFFSET": -0.1, "NODATA": 0}
     run("segment", INPUT=str(plain), MODEL=MODEL, OUTPUT=str(out), **given)
     reference = tmp_path / "reference.tif"
@@ -263,7 +265,7 @@ def test_names_and_scale_of_the_bands(run, tmp_path):
         ({"INPUT": SCENE, "PRODUCT": "x.SAFE"}, "Give one scene"),
         ({"PRODUCT": "/nowhere/x.SAFE"}, "/nowhere/x.SAFE does not exist"),
         ({"INPUT": SCENE, "MODEL_FILE": "/nowhere.safetensors"}, "/nowhere.safetensors"),
-        ({"INPUT": SCENE, "BANDS": "B02"}, "1 .*10|10 .*1"),
+        ({"INPUT": SCENE, "BANDS": "B02"}, "scene misses B03"),
     ],
 )
 def test_what_is_wrong_is_said(run, tmp_path, parameters, said):
@@ -280,7 +282,7 @@ def test_polygons_and_an_extent_are_too_much(run, squares, tmp_path):
 
 @pytest.mark.parametrize(
     ("setting_value", "said"),
-    [("/nowhere/geodl", "no geodl at /nowhere/geodl"), (SCENE, "cannot be started")],
+    [("/usr", "no geodl at /usr"), (SCENE, "cannot be started")],
 )
 def test_a_geodl_that_is_not_there(run, setting, tmp_path, setting_value, said):
     """QGIS 3.22's qgis_process does not ask whether an algorithm can be executed."""
@@ -294,7 +296,9 @@ def test_a_cancelled_run_leaves_no_file(qgis, project, feedback, tmp_path):
 
     large = tmp_path / "in" / "large.vrt"
     large.parent.mkdir()
-    gdal.Translate(str(large), SCENE, width=9000, height=9000, format="VRT")
+    gdal.Translate(
+        str(large), SCENE, width=9000, height=9000, format="VRT", outputBounds=[0, 90000, 90000, 0]
+    )
     out = tmp_path / "out" / "m.tif"
     out.parent.mkdir()
     feedback.progressChanged.connect(lambda _percent: feedback.cancel())
