@@ -20,6 +20,7 @@ from .settings import child_environment, current_geodl
 
 __all__ = ["Setup"]
 
+_PROBLEMS = 1  # exit status of geodl doctor
 _CHECK, _MISSING, _ALWAYS = "check only", "install if it is missing or too old", "install or update"
 
 
@@ -102,13 +103,18 @@ class Setup(GeodlAlgorithm):
         found, environment = current_geodl(), child_environment()
         version = version_of(found, os.environ, feedback.isCanceled)
         remember_models(found, learn_models(found, feedback.isCanceled))
-        run(
+        ended = run(
             [found.path, "doctor"],
             environment=environment,
             line=feedback.pushInfo,
             cancelled=feedback.isCanceled,
             grace=0,
+            accepted=(0, _PROBLEMS),
         )
         feedback.setProgress(100)
+        if ended.code == _PROBLEMS:
+            raise GeodlError(
+                f"geodl {version} at {found.path} has problems; they stand above, with what to do."
+            )
         feedback.pushInfo(f"geodl {version} at {found.path} ({found.origin}) is ready.")
         return {"GEODL": str(found.path), "VERSION": version}

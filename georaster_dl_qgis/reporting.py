@@ -8,13 +8,16 @@ from qgis.core import QgsProcessingFeedback
 
 __all__ = ["Teller"]
 
+# QGIS keeps every text of progress as a line of its log.
+_PERCENT_A_LINE = 5
+
 
 class Teller:
     """Takes events of ``geodl --progress json``."""
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self._feedback = feedback
-        self.done: dict[str, Any] = {}
+        self._next = 0.0
 
     def event(self, name: str, facts: dict[str, Any]) -> None:
         """Tell one; of what is not known here nothing is told, as newer versions may say more."""
@@ -31,9 +34,10 @@ class Teller:
     def _start(self, facts: dict[str, Any]) -> None:
         if "tiles" in facts:
             rows, cols = facts["tile"]
+            tiles = "1 tile" if facts["tiles"] == 1 else f"{facts['tiles']} tiles"
             self._feedback.pushInfo(
                 f"{facts['model']} on {facts['device']}: {facts['cols']} x {facts['rows']} pixels in "
-                f"{facts['tiles']} tiles of {cols} x {rows}"
+                f"{tiles} of {cols} x {rows}"
             )
         else:
             self._feedback.pushInfo(f"Working on {facts['device']}")
@@ -46,7 +50,11 @@ class Teller:
             self._feedback.pushInfo(f"By wavelength it takes {pairs}")
 
     def _progress(self, facts: dict[str, Any]) -> None:
-        self._feedback.setProgress(100 * facts["done"] / max(facts["total"], 1))
+        percent = 100 * facts["done"] / max(facts["total"], 1)
+        self._feedback.setProgress(percent)
+        if percent < self._next:
+            return
+        self._next = percent + _PERCENT_A_LINE
         minutes, seconds = divmod(round(facts["seconds_left"]), 60)
         pace = f"{facts['mpx_per_s']:.2f} Mpx/s, " if "mpx_per_s" in facts else ""
         self._feedback.setProgressText(f"{pace}{minutes}:{seconds:02d} left")
@@ -69,7 +77,6 @@ class Teller:
         self._feedback.pushWarning(facts["message"])
 
     def _done(self, facts: dict[str, Any]) -> None:
-        self.done = facts
         self._feedback.setProgress(100)
         classes = facts.get("classes", {})
         total = sum(classes.values())
