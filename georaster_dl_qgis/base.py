@@ -32,6 +32,9 @@ from .settings import child_environment, current_geodl, device
 
 __all__ = ["AUTOMATIC", "GeodlAlgorithm", "SceneAlgorithm", "icon"]
 
+# A window edits the names in a table; the class is only imported there.
+BAND_NAMES_WIDGET = {"widget_wrapper": {"class": "georaster_dl_qgis.band_names.BandNames"}}
+
 AUTOMATIC = "automatic"
 """The choice that leaves the model to geodl."""
 
@@ -184,11 +187,15 @@ class SceneAlgorithm(GeodlAlgorithm):
 
     def add_reading(self) -> None:
         """Add what the user knows better than the file, and how the model runs."""
-        text, number = QgsProcessingParameterString, QgsProcessingParameterNumber
+        number = QgsProcessingParameterNumber
         double = QgsProcessingParameterNumber.Type.Double
+        bands = QgsProcessingParameterString(
+            "BANDS", "Names of the bands, in file order (B02,B03,...)", optional=True
+        )
+        bands.setMetadata(BAND_NAMES_WIDGET)
         for definition, told in (
             (
-                text("BANDS", "Names of the bands, in file order (B02,B03,...)", optional=True),
+                bands,
                 "For files that do not name their bands: one name for each band, as the model calls them "
                 "(see the model's help), separated by commas.",
             ),
