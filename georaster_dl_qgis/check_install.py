@@ -47,7 +47,9 @@ class Setup(GeodlAlgorithm):
         self.add(
             what, "An update makes a new environment and drops the old one when the new one works."
         )
-        python = QgsProcessingParameterFile("PYTHON", "Python to use", optional=True)
+        python = QgsProcessingParameterFile(
+            "PYTHON", "Python to use", optional=True, fileFilter="Programs (*)"
+        )
         self.add(
             python, "Program of a Python 3.11 or newer; empty: found on the PATH.", advanced=True
         )

@@ -154,11 +154,15 @@ def test_checking_a_geodl_that_is_not_there(run, setting):
         run("setup", WHAT="check only")
 
 
-def test_installing_what_cannot_be_installed_leaves_nothing(run, monkeypatch, tmp_path, feedback):
+def test_installing_what_cannot_be_installed_leaves_nothing(
+    run, monkeypatch, tmp_path, feedback, geodl
+):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(QgsProcessingException, match="nothing-of-the-kind"):
-        run("setup", WHAT="install or update", SOURCE="nothing-of-the-kind")
+        # QGIS's own Python often cannot make environments; the one of geodl can.
+        python = str(geodl.with_name("python3"))
+        run("setup", WHAT="install or update", SOURCE="nothing-of-the-kind", PYTHON=python)
     assert list((tmp_path / ".georaster_dl").iterdir()) == []
     assert any("Making a virtual environment" in info for info in feedback.infos)
 
