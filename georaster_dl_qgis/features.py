@@ -11,8 +11,8 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from .base import SceneAlgorithm
 from .results import LayerGroup
+from .scene import SceneAlgorithm
 
 __all__ = ["Features"]
 

@@ -12,8 +12,8 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from .base import SceneAlgorithm
 from .results import LayerGroup
+from .scene import SceneAlgorithm
 
 __all__ = ["Segment", "Uncertainty"]
 

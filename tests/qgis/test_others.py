@@ -159,9 +159,9 @@ def test_installing_what_cannot_be_installed_leaves_nothing(
 ):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    # QGIS's own Python often cannot make environments; the one of geodl can.
+    python = str(geodl.with_name("python3"))
     with pytest.raises(QgsProcessingException, match="nothing-of-the-kind"):
-        # QGIS's own Python often cannot make environments; the one of geodl can.
-        python = str(geodl.with_name("python3"))
         run("setup", WHAT="install or update", SOURCE="nothing-of-the-kind", PYTHON=python)
     assert list((tmp_path / ".georaster_dl").iterdir()) == []
     assert any("Making a virtual environment" in info for info in feedback.infos)

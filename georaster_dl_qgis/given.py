@@ -1,0 +1,69 @@
+"""What the user gave an algorithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import QgsGeometry, QgsProcessingAlgorithm, QgsProcessingContext
+
+from .runner import GeodlError
+
+__all__ = ["Given"]
+
+
+class Given:
+    """The values of an algorithm's parameters."""
+
+    def __init__(
+        self,
+        algorithm: QgsProcessingAlgorithm,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+    ) -> None:
+        self._ask, self._parameters, self._context = algorithm, parameters, context
+
+    def _of(self, kind: str, name: str) -> Any:
+        return getattr(self._ask, f"parameterAs{kind}")(self._parameters, name, self._context)
+
+    def text(self, name: str) -> str:
+        """Text of any parameter, empty where nothing was given."""
+        return str(self._of("String", name) or "").strip()
+
+    def choice(self, name: str) -> str:
+        """Value of an enumeration of texts."""
+        return str(self._of("EnumString", name))
+
+    def flag(self, name: str) -> bool:
+        """Whether it is ticked."""
+        return bool(self._of("Boolean", name))
+
+    def raster(self, name: str) -> Any:
+        """Raster layer, None where nothing was given."""
+        layer = self._of("RasterLayer", name)
+        if layer is None and self.text(name):
+            raise GeodlError(f"{self.text(name)} cannot be opened as a raster; check the path.")
+        return layer
+
+    def rasters(self, name: str) -> list[Any]:
+        """Raster layers of a list."""
+        return list(self._of("LayerList", name))
+
+    def layer(self, name: str) -> Any:
+        """Any layer, None where nothing was given."""
+        return self._of("Layer", name)
+
+    def source(self, name: str) -> Any:
+        """Features, selected ones where the user asked for these; None where nothing was given."""
+        return None if self._parameters.get(name) in (None, "") else self._of("Source", name)
+
+    def extent(self, name: str) -> tuple[Any, Any]:
+        """Outline of an extent and its CRS."""
+        return QgsGeometry.fromRect(self._of("Extent", name)), self._of("ExtentCrs", name)
+
+    def output(self, name: str) -> str:
+        """Path of a raster or vector to make, empty where it is not wanted."""
+        return str(self._of("OutputLayer", name) or "") if self._parameters.get(name) else ""
+
+    def file_output(self, name: str) -> str:
+        """Path of a file to make, empty where it is not wanted."""
+        return str(self._of("FileOutput", name) or "") if self._parameters.get(name) else ""
