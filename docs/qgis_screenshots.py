@@ -236,7 +236,7 @@ class Tour:
         self.shoot("result")
         group = QgsProject.instance().layerTreeRoot().children()[0]
         for node in group.children():
-            node.setItemVisibilityChecked(node.name().endswith("uncertainty"))
+            node.setItemVisibilityChecked(node.name().startswith("Uncertainty"))
         self.later(lambda: (self.shoot("uncertainty"), os._exit(0)), 3000)
 
     def press_run(self) -> None:

@@ -19,7 +19,7 @@ from qgis.PyQt.QtGui import QIcon
 from .given import Given
 from .installation import version_of
 from .models import known_models
-from .reporting import Teller
+from .reporting import Teller, in_words
 from .runner import CancelledError, Ended, GeodlError, run
 from .settings import child_environment, current_geodl
 
@@ -81,7 +81,7 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         except CancelledError:
             return {}  # QGIS knows that it was cancelled, and by whom
         except GeodlError as error:
-            raise QgsProcessingException(str(error)) from error
+            raise QgsProcessingException(in_words(str(error))) from error
 
     def execute(
         self, given: Given, context: QgsProcessingContext, feedback: QgsProcessingFeedback

@@ -9,6 +9,7 @@ from typing import Any
 from qgis.core import (
     QgsProcessing,
     QgsProcessingOutputHtml,
+    QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterFile,
     QgsProcessingParameterFolderDestination,
@@ -18,6 +19,7 @@ from qgis.core import (
 
 from .base import GeodlAlgorithm
 from .inputs import raster_source
+from .reading import add_reading, add_resampling, reading
 from .results import LayerGroup
 from .runner import GeodlError
 from .settings import device
@@ -66,9 +68,13 @@ class Batch(GeodlAlgorithm):
         self.add(
             workers, "Each takes memory of its own; 1 is right for most machines.", advanced=True
         )
+        add_reading(self)
+        add_resampling(self)
         output = QgsProcessingParameterFolderDestination("OUTPUT", "Folder of the maps")
         self.add(output, "Maps and reports go there; use the same one again to go on.")
         self.addOutput(QgsProcessingOutputHtml("REPORT", "Report"))
+        self.addOutput(QgsProcessingOutputNumber("MAPPED", "Scenes that are mapped"))
+        self.addOutput(QgsProcessingOutputNumber("NOT_MAPPED", "Scenes that are not"))
 
     def execute(self, given, context, feedback) -> dict[str, Any]:
         sources = [raster_source(layer) for layer in given.rasters("SCENES")]
@@ -86,12 +92,15 @@ class Batch(GeodlAlgorithm):
             "--progress",
             "json",
         ]
-        ended = self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED))
+        arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
+        self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED))
         rows = self._rows(output)
-        self._tell(rows, ended.code, output, feedback)
+        mapped = sum(row["status"] in ("done", "skipped") for row in rows)
+        self._tell(rows, len(rows) - mapped, output, feedback)
         if given.flag("LOAD"):
             self._load(rows, output, context, feedback)
-        return {"OUTPUT": str(output), "REPORT": str(output / "batch.html")}
+        counts = {"MAPPED": mapped, "NOT_MAPPED": len(rows) - mapped}
+        return {"OUTPUT": str(output), "REPORT": str(output / "batch.html"), **counts}
 
     @staticmethod
     def _rows(folder: Path) -> list[dict[str, Any]]:
@@ -103,12 +112,12 @@ class Batch(GeodlAlgorithm):
         return found["scenes"]
 
     @staticmethod
-    def _tell(rows: list[dict[str, Any]], code: int, folder: Path, feedback) -> None:
+    def _tell(rows: list[dict[str, Any]], failed: int, folder: Path, feedback) -> None:
         counts: dict[str, int] = {}
         for row in rows:
             counts[row["status"]] = counts.get(row["status"], 0) + 1
         feedback.pushInfo(", ".join(f"{n} {status}" for status, n in counts.items()))
-        if code == _SOME_FAILED:
+        if failed:
             feedback.reportError(
                 f"Some scenes are not mapped; {folder / 'batch.html'} says which and why. Run it again with "
                 f"the same folder to try these once more."
@@ -125,4 +134,4 @@ class Batch(GeodlAlgorithm):
             return
         group = LayerGroup(f"geodl: {folder.name}")
         for row in made:
-            group.add(str(folder / row["output"]), f"{row['name']} map", context)
+            group.add(str(folder / row["output"]), f"Map: {row['name']}", context)

@@ -63,7 +63,7 @@ class Evaluate(GeodlAlgorithm):
         )
         self.add(image, "What the map was made from.")
         report = QgsProcessingParameterFileDestination(
-            "REPORT", "Report", fileFilter="Web pages (*.html)"
+            "REPORT", "Report", fileFilter="Web pages (*.html)", optional=True
         )
         self.add(report, "One page with tables, pictures and what they mean.")
         table = QgsProcessingParameterFileDestination(
@@ -83,12 +83,18 @@ class Evaluate(GeodlAlgorithm):
             raster_source(given.raster("INPUT")),
             layer_source(reference, context),
         ]
-        arguments += ["--json", "--overwrite", "--html", made["REPORT"]]
+        arguments += ["--json", "--overwrite"]
+        arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         arguments += ["--csv", made["TABLE"]] if made["TABLE"] else []
-        arguments += ["--image", raster_source(image)] if image is not None else []
+        arguments += ["--image", raster_source(image)] if image and made["REPORT"] else []
         if given.text("CLASS_FIELD"):
             arguments.append(f"--class-field={given.text('CLASS_FIELD')}")
         found = self.geodl(arguments, feedback).result or {}
+        if found.get("matched_by") == "value":
+            feedback.pushWarning(
+                "Classes are matched by their values, as one of the two has no names for them: the same "
+                "number must mean the same class in both."
+            )
         numbers = {name: found[key] for key, name, _title in _NUMBERS if found.get(key) is not None}
         for key, name, title in _NUMBERS:
             if name in numbers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from qgis.core import (
@@ -33,7 +32,6 @@ class Features(SceneAlgorithm):
     def initAlgorithm(self, configuration=None) -> None:
         self.add_scene()
         self.add_model()
-        self.add_area()
         packed = QgsProcessingParameterBoolean(
             "PACKED", "Store as 16-bit integers (half the room)", defaultValue=False
         )
@@ -44,7 +42,7 @@ class Features(SceneAlgorithm):
             "Dotted name; by default the code of an autoencoder, or the last layer.",
             advanced=True,
         )
-        self.add_reading()
+        self.add_common()
         features = QgsProcessingParameterRasterDestination("OUTPUT", "Features")
         self.add(features, "GeoTIFF with one band per feature.")
         error = QgsProcessingParameterRasterDestination(
@@ -53,17 +51,16 @@ class Features(SceneAlgorithm):
         self.add(error, "Of autoencoders only: in standard deviations of the bands.")
 
     def execute(self, given, context, feedback) -> dict[str, Any]:
-        scene = self.scene(given)
+        scene, called = self.scene(given)
         made = {name: given.output(name) for name in ("OUTPUT", "ERROR")}
         arguments = ["features", scene, *self.model(given), "-o", made["OUTPUT"]]
         arguments += ["--dtype", "int16"] if given.flag("PACKED") else []
         arguments += [f"--layer={given.text('LAYER')}"] if given.text("LAYER") else []
         arguments += ["--error", made["ERROR"]] if made["ERROR"] else []
-        self.geodl([*arguments, *self.reading(given, context)], feedback)
+        self.geodl([*arguments, *self.common(given, context)], feedback)
 
-        stem = Path(scene).stem
-        group = LayerGroup(f"geodl: {stem}")
-        for name, title in (("OUTPUT", "features"), ("ERROR", "error of reconstruction")):
+        group = LayerGroup(f"geodl: {called}")
+        for name, title in (("OUTPUT", "Features"), ("ERROR", "Error")):
             if made[name] and context.willLoadLayerOnCompletion(made[name]):
-                group.add(made[name], f"{stem} {title}", context)
+                group.add(made[name], f"{title}: {called}", context)
         return {name: path for name, path in made.items() if path}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from .runner import CancelledError, GeodlError, clean_environment, run
+from .runner import CancelledError, FailedError, GeodlError, clean_environment, run
 
 __all__ = [
     "NEEDED",
@@ -33,6 +33,8 @@ __all__ = [
 NEEDED = (0, 1)
 """The oldest geodl that tells what this plugin listens for."""
 
+_LAST_LINES = 3  # of what a failed program said
+_PATH = re.compile(r"[/\\]|\.whl$")  # what tells a path from a requirement
 _OLDEST_PYTHON = (3, 11)
 _PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14", "python3", "python")
 _CURRENT = "current.json"  # names the environment in use; replaced when another one is ready
@@ -258,6 +260,10 @@ def install(
     GeodlError
         When a step fails, with its reason.
     """
+    if _PATH.search(source) and "://" not in source and not Path(source).exists():
+        raise GeodlError(
+            f"There is no file or folder {source} to install; check 'What to install'."
+        )
     home = home or home_folder()
     home.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="env-", dir=home))
@@ -287,17 +293,19 @@ def _filled(
     """The geodl of a new environment, and what to remember of it."""
     clean = clean_environment(environment)
 
-    def step(*command: str | Path) -> None:
-        run(command, environment=clean, line=line, cancelled=cancelled, grace=0)
+    def step(percent: float, doing: str, *command: str | Path) -> None:
+        stage(percent, doing)
+        try:
+            run(command, environment=clean, line=line, cancelled=cancelled, grace=0)
+        except FailedError as error:
+            said = " ".join(list(error.ended.last)[-_LAST_LINES:]) or str(error)
+            raise GeodlError(f"{doing} did not work: {said}") from error
 
-    stage(2, f"Making a virtual environment with {python.name}")
-    step(*python.command, folder)
+    step(2, f"Making a virtual environment with {python.name}", *python.command, folder)
     inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = (inside, "-I", "-m", "pip", "install", "--no-input", "--progress-bar", "off")
-    stage(8, "Updating pip")
-    step(*pip, "--upgrade", "pip")
-    stage(12, f"Downloading and installing {source} (PyTorch takes several GB: minutes)")
-    step(*pip, source)
+    step(8, "Updating pip", *pip, "--upgrade", "pip")
+    step(12, f"Installing {source} (PyTorch takes several GB: minutes)", *pip, source)
     path = _program_in(folder)
     if path is None:
         raise GeodlError(

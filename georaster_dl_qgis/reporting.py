@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qgis.core import QgsProcessingFeedback
 
-__all__ = ["Teller"]
+__all__ = ["Teller", "in_words"]
 
 # QGIS keeps every text of progress as a line of its log.
 _PERCENT_A_LINE = 5
+
+# Options of geodl that its messages name, and the fields in which they are given here.
+_FIELDS = {
+    "--bands": "'Names of the bands'",
+    "--scale": "'Scale of the numbers'",
+    "--offset": "'Offset of the numbers'",
+    "--nodata": "'Nodata of the scene'",
+    "--resample": "'Resample the bands'",
+    "--class-field": "'Field with the class'",
+    "--model": "'Model'",
+}
+_AREA = re.compile(r"--aoi \S+\.gpkg")
+
+
+def in_words(message: str) -> str:
+    """A message of geodl with the fields of a window instead of the options of a command."""
+    message = _AREA.sub("The area of interest", message).replace("--aoi", "the area of interest")
+    return re.sub(r"(?<![\w-])--[a-z-]+", lambda option: _FIELDS.get(option[0], option[0]), message)
 
 
 class Teller:
@@ -74,7 +93,7 @@ class Teller:
             self._feedback.pushInfo(line)
 
     def _warning(self, facts: dict[str, Any]) -> None:
-        self._feedback.pushWarning(facts["message"])
+        self._feedback.pushWarning(in_words(facts["message"]))
 
     def _done(self, facts: dict[str, Any]) -> None:
         self._feedback.setProgress(100)

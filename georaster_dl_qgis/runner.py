@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-__all__ = ["CancelledError", "Ended", "GeodlError", "clean_environment", "run"]
+__all__ = ["CancelledError", "Ended", "FailedError", "GeodlError", "clean_environment", "run"]
 
 _POLL_SECONDS = 0.1
 # geodl ends within 15 s of its input's end, whatever it was at.
@@ -43,6 +43,20 @@ _FOREIGN = (
 
 class GeodlError(Exception):
     """What the user must know or do; the message is the whole of it."""
+
+
+class FailedError(GeodlError):
+    """A program ended badly.
+
+    Parameters
+    ----------
+    message : its own, or what its end means.
+    ended : how it ended.
+    """
+
+    def __init__(self, message: str, ended: Ended) -> None:
+        super().__init__(message)
+        self.ended = ended
 
 
 class CancelledError(GeodlError):
@@ -107,8 +121,10 @@ def run(
     ------
     CancelledError
         When ``cancelled`` said so and the program has ended.
+    FailedError
+        When it fails, with its own message or what its end means.
     GeodlError
-        When it cannot be started or fails, with its own message or what its end means.
+        When it cannot be started.
     """
     process = _start(command, environment)
     ended = Ended()
@@ -131,7 +147,7 @@ def run(
     if stopping is not None:
         raise CancelledError("cancelled")
     if ended.code not in accepted:
-        raise GeodlError(_reason(Path(command[0]).name, ended))
+        raise FailedError(_reason(Path(command[0]).name, ended), ended)
     return ended
 
 

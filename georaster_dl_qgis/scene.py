@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qgis.core import (
     QgsProcessing,
     QgsProcessingContext,
-    QgsProcessingParameterBoolean,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
-    QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
 )
@@ -16,13 +16,11 @@ from qgis.core import (
 from .base import GeodlAlgorithm
 from .given import Given
 from .inputs import export_area, export_features, raster_source
+from .reading import add_reading, add_resampling, reading
 from .runner import GeodlError
 from .settings import device
 
 __all__ = ["SceneAlgorithm"]
-
-# A window edits the names in a table; the class is only imported there.
-BAND_NAMES_WIDGET = {"widget_wrapper": {"class": "georaster_dl_qgis.band_names.BandNames"}}
 
 
 class SceneAlgorithm(GeodlAlgorithm):
@@ -33,15 +31,21 @@ class SceneAlgorithm(GeodlAlgorithm):
         scene = QgsProcessingParameterRasterLayer("INPUT", "Scene", optional=True)
         self.add(scene, "Raster with the bands that the model needs.")
         product = QgsProcessingParameterString(
-            "PRODUCT", "Or a product: .SAFE folder or zip, STAC item, address", optional=True
+            "PRODUCT", "Or a .SAFE folder or zip, a STAC item, NetCDF, an address", optional=True
         )
         self.add(
             product,
-            "Instead of a layer: path or address of a whole Sentinel-2 product or STAC item.",
+            "Instead of a layer: path or address of what is no raster to QGIS, such as a whole Sentinel-2 "
+            "product or a NetCDF file with a variable for each band.",
         )
 
-    def add_area(self) -> None:
-        """Add what limits the output."""
+    def add_common(self) -> None:
+        """Add what limits the output, and how the scene is read."""
+        self._add_area()
+        add_reading(self)
+        add_resampling(self)
+
+    def _add_area(self) -> None:
         kinds = [QgsProcessing.SourceType.TypeVectorPolygon]
         area = QgsProcessingParameterFeatureSource(
             "AOI", "Area of interest: polygons", kinds, optional=True
@@ -52,43 +56,8 @@ class SceneAlgorithm(GeodlAlgorithm):
         extent = QgsProcessingParameterExtent("EXTENT", "Or an extent", optional=True)
         self.add(extent, "Of the map canvas, of a layer, or drawn; elsewhere the output is nodata.")
 
-    def add_reading(self) -> None:
-        """Add what the user knows better than the file, and how the model runs."""
-        number = QgsProcessingParameterNumber
-        double = QgsProcessingParameterNumber.Type.Double
-        bands = QgsProcessingParameterString(
-            "BANDS", "Names of the bands, in file order (B02,B03,...)", optional=True
-        )
-        bands.setMetadata(BAND_NAMES_WIDGET)
-        for definition, told in (
-            (
-                bands,
-                "For files that do not name their bands: one name for each band, as the model calls them "
-                "(see the model's help), separated by commas.",
-            ),
-            (
-                number("SCALE", "Scale of the numbers", double, optional=True),
-                "Physical value = number x scale + offset; Sentinel-2 reflectance: 0.0001.",
-            ),
-            (
-                number("OFFSET", "Offset of the numbers", double, optional=True),
-                "Sentinel-2 of processing baseline 04.00 and later: -0.1.",
-            ),
-            (
-                number("NODATA", "Nodata of the scene", double, optional=True),
-                "Number that stands for no measurement, where the file does not say.",
-            ),
-            (
-                QgsProcessingParameterBoolean(
-                    "RESAMPLE", "Resample the bands to the model's wavelengths", defaultValue=False
-                ),
-                "For hyperspectral scenes of another sensor than the model's.",
-            ),
-        ):
-            self.add(definition, told, advanced=True)
-
-    def scene(self, given: Given) -> str:
-        """What geodl opens.
+    def scene(self, given: Given) -> tuple[str, str]:
+        """What geodl opens, and what the user calls it.
 
         Raises
         ------
@@ -100,17 +69,12 @@ class SceneAlgorithm(GeodlAlgorithm):
             raise GeodlError(
                 "Give one scene: a raster layer or file as 'Scene', or the path or address of a product."
             )
-        return product or raster_source(layer)
+        return (product, Path(product).stem) if product else (raster_source(layer), layer.name())
 
-    def reading(self, given: Given, context: QgsProcessingContext) -> list[str]:
-        """Arguments of ``add_reading`` and ``add_area``, and of the settings."""
+    def common(self, given: Given, context: QgsProcessingContext) -> list[str]:
+        """Arguments of ``add_common``, and of the settings."""
         arguments = ["--progress", "json", "--overwrite", "--device", device()]
-        for name in ("BANDS", "SCALE", "OFFSET", "NODATA"):
-            value = given.text(name)
-            if value:
-                arguments += [f"--{name.lower()}={value}"]
-        if given.flag("RESAMPLE"):
-            arguments.append("--resample")
+        arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
         area = self._area(given, context)
         return [*arguments, "--aoi", area] if area else arguments
 

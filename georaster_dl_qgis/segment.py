@@ -23,9 +23,9 @@ _AUTOMATIC = (
 
 # Rasters that geodl writes beside the map: option, output of the algorithm, name of the layer.
 _BESIDE = (
-    ("confidence", "CONFIDENCE_RASTER", "confidence"),
-    ("uncertainty", "UNCERTAINTY_RASTER", "uncertainty"),
-    ("probabilities", "PROBABILITIES_RASTER", "probabilities"),
+    ("confidence", "CONFIDENCE_RASTER", "Confidence"),
+    ("uncertainty", "UNCERTAINTY_RASTER", "Uncertainty"),
+    ("probabilities", "PROBABILITIES_RASTER", "Probabilities"),
 )
 
 
@@ -35,14 +35,13 @@ class _Mapping(SceneAlgorithm):
     def _add_all(self, output: str) -> None:
         self.add_scene()
         self.add_model(automatic=_AUTOMATIC)
-        self.add_area()
         self.add_options()
-        self.add_reading()
+        self.add_common()
         definition = QgsProcessingParameterRasterDestination("OUTPUT", output)
         self.add(definition, "GeoTIFF with class names and colours, or with values.")
         for option, name, title in _BESIDE:
             if option in self.beside():
-                self.addOutput(QgsProcessingOutputRasterLayer(name, title.capitalize()))
+                self.addOutput(QgsProcessingOutputRasterLayer(name, title))
 
     def add_options(self) -> None:
         """Add what is asked for beside the map."""
@@ -56,30 +55,29 @@ class _Mapping(SceneAlgorithm):
         return list(self.beside())
 
     def execute(self, given, context, feedback) -> dict[str, Any]:
-        scene, output = self.scene(given), given.output("OUTPUT")
+        (scene, name), output = self.scene(given), given.output("OUTPUT")
         options = self.wanted(given)
         polygons = given.output("POLYGONS") if self.parameterDefinition("POLYGONS") else ""
         arguments = ["segment", scene, *self.model(given), "-o", output]
         arguments += [f"--{option}" for option in options]
         arguments += ["--polygons", polygons] if polygons else []
-        self.geodl([*arguments, *self.reading(given, context)], feedback)
+        self.geodl([*arguments, *self.common(given, context)], feedback)
 
-        stem = Path(scene).stem
-        group = LayerGroup(f"geodl: {stem}")
+        group = LayerGroup(f"geodl: {name}")
         loads = context.willLoadLayerOnCompletion(output)
         made = {"OUTPUT": output}
         if loads:
-            group.add(output, f"{stem} map", context)
+            group.add(output, f"Map: {name}", context)
         if polygons:
             made["POLYGONS"] = polygons
             if context.willLoadLayerOnCompletion(polygons):
-                group.add(polygons, f"{stem} polygons", context)
-        for option, name, title in _BESIDE:
+                group.add(polygons, f"Polygons: {name}", context)
+        for option, key, title in _BESIDE:
             if option in options:
                 path = Path(output)
-                made[name] = str(path.with_name(f"{path.stem}_{option}.tif"))
+                made[key] = str(path.with_name(f"{path.stem}_{option}.tif"))
                 if loads:
-                    group.add(made[name], f"{stem} {title}", context)
+                    group.add(made[key], f"{title}: {name}", context)
         return made
 
 

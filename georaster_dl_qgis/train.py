@@ -19,6 +19,7 @@ from qgis.core import (
 
 from .base import GeodlAlgorithm
 from .inputs import layer_source, raster_source
+from .reading import add_reading, reading
 from .runner import GeodlError
 from .settings import device
 
@@ -70,6 +71,7 @@ class Train(GeodlAlgorithm):
             "CONFIG", "File with settings", extension="toml", optional=True
         )
         self.add(config, "Any of geodl's settings; what is given here wins.", advanced=True)
+        add_reading(self)
         model = QgsProcessingParameterFileDestination(
             "OUTPUT", "Model", fileFilter="Model packages (*.safetensors)"
         )
@@ -103,6 +105,6 @@ class Train(GeodlAlgorithm):
             if given.text(name):
                 arguments += [f"--{name.lower().replace('_', '-')}={given.text(name)}"]
         common = ["--progress", "json", "--overwrite", "--device", device()]
-        self.geodl([*arguments, *common], feedback)
+        self.geodl([*arguments, *reading(given), *common], feedback)
         path = Path(output)
         return {"OUTPUT": output, "RUN": str(path.with_name(f"{path.stem}_run"))}

@@ -13,7 +13,7 @@ from georaster_dl.io.scene import Scene
 from georaster_dl.models.card import Card
 from georaster_dl.models.narrow import band_places, missing_needs, narrowed_card
 
-__all__ = ["Fit", "fit_scene"]
+__all__ = ["Fit", "fit_scene", "resolution_warning"]
 
 _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
 _NUMBERS = "digital numbers"
@@ -120,6 +120,21 @@ def _with_values(scene: Scene, card: Card) -> Scene:
     return scene
 
 
+def resolution_warning(scene: Scene, card: Card) -> str | None:
+    """What to tell where nobody knows whether the resolution fits; None where it was checked."""
+    if card.resolution_m is None or scene.resolution_m is not None:
+        return None
+    return (
+        f"{scene.name} has no CRS, so the size of its pixels is unknown; {card.name} was trained on "
+        f"{_range(card)}."
+    )
+
+
+def _range(card: Card) -> str:
+    finest, coarsest = card.resolution_m or (0.0, 0.0)
+    return f"{finest:g} m" if finest == coarsest else f"{finest:g} to {coarsest:g} m"
+
+
 def _check_resolution(scene: Scene, card: Card) -> None:
     size = scene.resolution_m
     if card.resolution_m is None or size is None:
@@ -127,8 +142,7 @@ def _check_resolution(scene: Scene, card: Card) -> None:
     finest, coarsest = card.resolution_m
     if finest * (1 - _TOLERANCE) <= size <= coarsest * (1 + _TOLERANCE):
         return
-    expected = f"{finest:g} m" if finest == coarsest else f"{finest:g} to {coarsest:g} m"
     raise BandMismatchError(
-        f"{scene.name} has pixels of {size:.3g} m but {card.name} was trained on {expected}; resample "
+        f"{scene.name} has pixels of {size:.3g} m but {card.name} was trained on {_range(card)}; resample "
         f"the scene (gdalwarp -tr {finest:g} {finest:g} -r average) or use another model."
     )

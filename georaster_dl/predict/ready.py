@@ -17,7 +17,7 @@ from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.io.staging import Staging
 from georaster_dl.memory import tune_allocators
 from georaster_dl.models.card import Card
-from georaster_dl.predict.fit import Fit, fit_scene
+from georaster_dl.predict.fit import Fit, fit_scene, resolution_warning
 from georaster_dl.predict.journal import Journal
 from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
 from georaster_dl.predict.plausible import calibration_warning
@@ -127,6 +127,9 @@ def make_ready(
     """
     fit = fit_scene(opened, card, resample=options.resample)
     _check_calibration(opened, card, named, report)
+    unknown = resolution_warning(fit.scene, card)
+    if unknown is not None:
+        report("warning", {"message": unknown})
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
     return Ready(fit, model, aoi, options, report, begun)
 

@@ -209,5 +209,11 @@ def test_an_environment_is_made_replaced_and_never_half(package, tmp_path):
     assert find_geodl("", {"PATH": ""}, home) == newer
 
 
+def test_a_file_that_is_not_there_is_told_before_anything_is_made(tmp_path):
+    with pytest.raises(GeodlError, match=r"no file or folder \S*nothing.whl to install"):
+        installed(tmp_path / "nothing.whl", tmp_path / "home")
+    assert not (tmp_path / "home").exists()
+
+
 def test_the_home_folder_is_the_users():
     assert installation.home_folder() == Path.home() / ".georaster_dl"

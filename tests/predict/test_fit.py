@@ -7,7 +7,7 @@ from rasterio.transform import from_origin
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.reader import open_scene
-from georaster_dl.predict.fit import fit_scene
+from georaster_dl.predict.fit import fit_scene, resolution_warning
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card
 
@@ -111,3 +111,16 @@ def test_values_and_resolution_are_asked_for_all_the_same(make_tif):
     coarse = from_origin(500_000, 5_000_000, 30, 30)
     with pytest.raises(BandMismatchError, match="trained on 10 m"):
         fit_scene(scene_of(make_tif, *names, transform=coarse), optional_card())
+
+
+def test_pixels_of_unknown_size_are_told(make_tif):
+    names = ["B02", "B03", "B04"]
+    described = card().model_copy(update={"resolution_m": (10.0, 60.0)})
+    nowhere = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=names, crs=None, **PHYSICAL)
+    told = resolution_warning(open_scene(nowhere), described)
+    assert "has no CRS, so the size of its pixels is unknown" in told
+    assert "trained on 10 to 60 m" in told
+    placed = make_tif(np.ones((3, 5, 5), "uint16"), "b.tif", descriptions=names, **PHYSICAL)
+    assert resolution_warning(open_scene(placed), described) is None
+    anywhere = described.model_copy(update={"resolution_m": None})
+    assert resolution_warning(open_scene(nowhere), anywhere) is None

@@ -51,6 +51,7 @@ def test_batch_maps_what_is_missing_and_tells_what_failed(run, feedback, tmp_pat
     made = run("batch", **given)
     assert Path(made["REPORT"]).is_file()
     assert any("batch.html says which and why" in error for error in feedback.errors)
+    assert (made["MAPPED"], made["NOT_MAPPED"]) == (1, 1)
     assert list(run.context.layersToLoadOnCompletion()) == [str(maps / "s2_east_landcover.tif")]
     first = (maps / "s2_east_landcover.tif").stat().st_mtime_ns
     run("batch", **{**given, "LOAD": False})
@@ -173,3 +174,18 @@ def test_the_report_of_a_batch_is_read_as_it_is(run, tmp_path, feedback):
     found = json.loads((maps / "batch.json").read_text(encoding="utf-8"))
     assert {"name", "status", "output"} <= set(found["scenes"][0])
     assert "1 done" in feedback.infos
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("name its bands with --bands", "name its bands with 'Names of the bands'"),
+        ("--aoi /tmp/x_1/a/extent.gpkg does not touch", "The area of interest does not touch"),
+        ("use --scale and --offset; --halo 3", "use 'Scale of the numbers' and 'Offset of the numbers'; --halo 3"),
+        ("a--b and file--bands.tif", "a--b and file--bands.tif"),
+    ],
+)  # fmt: skip
+def test_messages_name_fields_not_options(qgis, message, shown):
+    from georaster_dl_qgis.reporting import in_words
+
+    assert in_words(message) == shown

@@ -136,9 +136,9 @@ def test_the_layers_come_named_styled_and_grouped(run, project, qgis, tmp_path, 
     assert [node.name() for node in root.children()] == ["geodl: s2_east", "scene"]
     group = root.children()[0]
     assert [n.name() for n in group.children()] == [
-        "s2_east map",
-        "s2_east confidence",
-        "s2_east uncertainty",
+        "Map: s2_east",
+        "Confidence: s2_east",
+        "Uncertainty: s2_east",
     ]
     assert [n.itemVisibilityChecked() for n in group.children()] == [True, False, False]
     layers = [node.layer() for node in group.children()]
@@ -247,7 +247,7 @@ def test_names_and_scale_of_the_bands(run, tmp_path):
     )
     for sidecar in tmp_path.glob("*.aux.xml"):
         sidecar.unlink()
-    with pytest.raises(QgsProcessingException, match="--bands"):
+    with pytest.raises(QgsProcessingException, match="'Names of the bands'"):
         run("segment", INPUT=str(plain), MODEL=MODEL, OUTPUT=str(out))
     dataset = gdal.Open(SCENE)
     names = [dataset.GetRasterBand(i).GetDescription() for i in range(1, 11)]

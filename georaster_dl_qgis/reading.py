@@ -1,0 +1,54 @@
+"""How the numbers of a scene are read, where the user knows it better than the file."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
+)
+
+from .base import GeodlAlgorithm
+from .given import Given
+
+__all__ = ["add_reading", "add_resampling", "reading"]
+
+# A window edits the names in a table; the class is only imported there.
+_BAND_NAMES_WIDGET = {"widget_wrapper": {"class": "georaster_dl_qgis.band_names.BandNames"}}
+
+
+def add_reading(algorithm: GeodlAlgorithm) -> None:
+    """Add names of the bands, scale, offset and nodata."""
+    bands = QgsProcessingParameterString(
+        "BANDS", "Names of the bands, in file order (B02,B03,...)", optional=True
+    )
+    bands.setMetadata(_BAND_NAMES_WIDGET)
+    told = (
+        "For files that do not name their bands: one name for each band, as the model calls them, "
+        "separated by commas."
+    )
+    algorithm.add(bands, told, advanced=True)
+    for name, title, told in (
+        ("SCALE", "Scale of the numbers", "Physical value = number x scale + offset; Sentinel-2: 0.0001."),
+        ("OFFSET", "Offset of the numbers", "Sentinel-2 from processing baseline 04.00 on: -0.1."),
+        ("NODATA", "Nodata of the scene", "Number that stands for no measurement, where the file does not say."),
+    ):  # fmt: skip
+        double = QgsProcessingParameterNumber.Type.Double
+        algorithm.add(
+            QgsProcessingParameterNumber(name, title, double, optional=True), told, advanced=True
+        )
+
+
+def add_resampling(algorithm: GeodlAlgorithm) -> None:
+    """Add that bands may be resampled."""
+    resample = QgsProcessingParameterBoolean(
+        "RESAMPLE", "Resample the bands to the model's wavelengths", defaultValue=False
+    )
+    told = "For hyperspectral scenes of another sensor than the model's."
+    algorithm.add(resample, told, advanced=True)
+
+
+def reading(given: Given) -> list[str]:
+    """Arguments of ``add_reading``."""
+    values = {name: given.text(name) for name in ("BANDS", "SCALE", "OFFSET", "NODATA")}
+    return [f"--{name.lower()}={value}" for name, value in values.items() if value]
