@@ -146,8 +146,8 @@ def test_a_segmentation_model_gives_its_features_too(geodl, model, scene):
     result = read("scene_features.tif")
     rows, cols = valid.shape
     np.testing.assert_allclose(
-        result[:, valid], expected[:, :rows, :cols][:, valid], rtol=1e-3, atol=1e-5
-    )
+        result[:, valid], expected[:, :rows, :cols][:, valid], rtol=1e-3, atol=1e-4
+    )  # values of up to 40, of which another processor rounds the last digits elsewhere
 
 
 def test_layer(geodl, refused, autoencoder, scene):
