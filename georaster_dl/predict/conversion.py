@@ -15,7 +15,7 @@ from georaster_dl.spectra.preprocess import Preprocessing
 
 __all__ = ["Conversion", "conversion_of"]
 
-_BLOCK = 2**19  # numbers that are converted at once, so that they stay in the processor's cache
+_BLOCK = 2**17  # numbers that are converted at once, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,10 @@ class Conversion:
             pixels = valid[first : first + size]
             made = self._converted(np.ascontiguousarray(stored[:, _span(pixels)].T))
             fit = np.isfinite(made).all(axis=1)
-            values[pixels[fit]] = made[fit]
-            usable[pixels[fit]] = True
+            if not fit.all():
+                pixels, made = pixels[fit], made[fit]
+            values[_span(pixels)] = made
+            usable[pixels] = True
         shape = tile.valid.shape
         image = values.reshape(*shape, bands).transpose(2, 0, 1)
         return replace(tile, numbers=image, valid=usable.reshape(shape))
@@ -68,6 +70,8 @@ class Conversion:
 
 def _span(pixels: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
     """The pixels, as a slice where none is left out: that is no gathering one by one."""
+    if not len(pixels):
+        return slice(0)
     first, stop = int(pixels[0]), int(pixels[-1]) + 1
     return slice(first, stop) if stop - first == len(pixels) else pixels
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +17,7 @@ from torch import Tensor, nn
 
 from georaster_dl.io.scene import Scene
 from georaster_dl.models.device import Device
-from georaster_dl.predict.pipeline import BoundedWriter, Prefetched
+from georaster_dl.predict.pipeline import BoundedWriter, Prefetched, in_order
 from georaster_dl.predict.plan import Plan
 from georaster_dl.predict.strips import TileInput, read_tiles
 from georaster_dl.stitch import Stitcher
@@ -26,6 +29,7 @@ _READ_AHEAD = 1  # and one more is being cut while that waits
 _WRITE_BEHIND = 4
 _CACHED = 2**20  # bytes of float32 that are normalised at a time
 
+T = TypeVar("T")
 Mask = npt.NDArray[np.bool_]
 Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
 """Takes (bands, rows, cols) of final pixels at these rows and cols of the scene."""
@@ -110,6 +114,18 @@ class _Batch:
         return numbers
 
 
+@dataclass(frozen=True)
+class _Made:
+    """Planes of a tile, by product or, where neighbours must be blended, activated.
+
+    ``valid`` is that of the tile's outer window.
+    """
+
+    tile: Tile
+    valid: Mask
+    planes: dict[str, Tensor] | Tensor
+
+
 def run(job: Job) -> None:
     """Predict the scene and hand every finished block to the products' sinks.
 
@@ -120,42 +136,87 @@ def run(job: Job) -> None:
     passed = _Passed(job, stitcher)
     with (
         torch.inference_mode(),
-        Prefetched(_batches(job, stitcher), _READ_AHEAD) as batches,
         BoundedWriter(_WRITE_BEHIND) as writer,
+        closing(_results(job, stitcher)) as results,
     ):
-        network = _Normalised(job)
-        for item in batches:
-            if isinstance(item, Tile):
-                writer.submit(partial(passed, item))
+        for found in results:
+            if isinstance(found, Tile):
+                writer.submit(partial(passed, found))
                 continue
-            outputs = network(item)
-            for (tile, valid), output in zip(item.tiles, outputs, strict=False):
-                made = _made_on_device(job, stitcher, tile, output)
-                writer.submit(partial(_finish, job, stitcher, tile, valid, made, passed))
+            for made in found:
+                writer.submit(partial(_finish, job, stitcher, made, passed))
 
 
-def _batches(job: Job, stitcher: Stitcher) -> Generator[_Batch | Tile, None, None]:
-    """Tiles in batches on the device; runs in the reader's thread, so uploads overlap the model."""
+def _results(job: Job, stitcher: Stitcher) -> Generator[list[_Made] | Tile, None, None]:
+    """What the network makes of each batch, in order; bare tiles where it need not run."""
+    upload = _Upload(job)
+    if job.plan.at_once > 1:
+        with Prefetched(_batches(job, stitcher, list), _READ_AHEAD) as inputs:
+            yield from _at_once(job, stitcher, upload, inputs)
+        return
+    # Treated and uploaded in the reader's thread, so that this overlaps the network.
+    with Prefetched(_batches(job, stitcher, upload), _READ_AHEAD) as batches:
+        compute = _Computation(job, stitcher, job.network())
+        for item in batches:
+            yield item if isinstance(item, Tile) else compute(item)
+
+
+def _batches(
+    job: Job, stitcher: Stitcher, made: Callable[[list[TileInput]], T]
+) -> Generator[T | Tile, None, None]:
+    """Tiles in batches, and what is made of each; runs in the reader's thread."""
     whole = slice(0, job.scene.shape[1])
     wanted = None if job.wanted is None else (lambda rows: job.wanted(rows, whole))  # type: ignore[misc]
     waiting: list[TileInput] = []
-    upload = _Upload(job)
     for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, wanted, job.predicted):
         if isinstance(item, Tile):
             yield item
             continue
-        waiting.append(item if job.convert is None else job.convert(item))
+        waiting.append(item)
         if len(waiting) == job.plan.batch:
-            yield upload(waiting)
+            yield made(waiting)
             waiting = []
     if waiting:
-        yield upload(waiting)
+        yield made(waiting)
+
+
+def _at_once(
+    job: Job, stitcher: Stitcher, upload: _Upload, inputs: Iterable[list[TileInput] | Tile]
+) -> Generator[list[_Made] | Tile, None, None]:
+    """The results of several threads, each of which treats and computes batches of its own."""
+    n = job.plan.at_once
+    network = job.network()
+    # Of each thread its own, but for the weights: some networks hook their layers while they run.
+    weights = {id(weight): weight for weight in network.parameters()}
+    free: SimpleQueue[_Computation] = SimpleQueue()
+    for _ in range(n):
+        free.put(_Computation(job, stitcher, copy.deepcopy(network, dict(weights))))
+
+    def compute(item: list[TileInput] | Tile) -> list[_Made] | Tile:
+        if isinstance(item, Tile):
+            return item
+        computation = free.get()
+        try:
+            with torch.inference_mode():
+                return computation(upload(item))
+        finally:
+            free.put(computation)
+
+    threads = torch.get_num_threads()
+    begin = partial(torch.set_num_threads, max(threads // n, 1))
+    try:
+        with closing(in_order(compute, inputs, threads=n, begin=begin)) as results:
+            yield from results
+    finally:
+        # Each thread has its own number, but torch gives the last one set to new threads.
+        torch.set_num_threads(threads)
 
 
 class _Upload:
-    """Copies batches to the device; on a GPU from pinned memory on a stream of its own."""
+    """Converts batches and copies them to the device; to a GPU from pinned memory on a stream of its own."""
 
     def __init__(self, job: Job) -> None:
+        self._convert = job.convert
         self._device = job.device
         self._batch = job.plan.batch
         self._stream = (
@@ -165,6 +226,8 @@ class _Upload:
         )
 
     def __call__(self, inputs: list[TileInput]) -> _Batch:
+        if self._convert is not None:
+            inputs = [self._convert(item) for item in inputs]
         tiles = [(item.tile, item.valid) for item in inputs]
         numbers = [torch.from_numpy(item.numbers) for item in inputs]
         valid = [torch.from_numpy(item.valid) for item in inputs]
@@ -190,10 +253,10 @@ class _Upload:
 class _Normalised:
     """The network with its input normalisation, on the device."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, network: nn.Module) -> None:
         where = job.device.torch_device
         self._device = job.device
-        self._network = job.network()
+        self._network = network
         self._gain = torch.tensor(job.gain, dtype=torch.float32, device=where)[:, None, None]
         self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
 
@@ -220,9 +283,26 @@ class _Normalised:
                 rows = slice(first, first + step)
                 part = image[:, rows].reshape(n_bands, -1).float()
                 part = part.mul_(gain).add_(bias)
-                part.masked_fill_(~of_image[:, rows].reshape(1, -1), 0.0)
+                if not of_image[:, rows].all():
+                    part.masked_fill_(~of_image[:, rows].reshape(1, -1), 0.0)
                 pixels[rows].view(-1, n_bands).copy_(part.T)
         return x
+
+
+class _Computation:
+    """All that is computed on the device; for one thread at a time."""
+
+    def __init__(self, job: Job, stitcher: Stitcher, network: nn.Module) -> None:
+        self._job = job
+        self._stitcher = stitcher
+        self._network = _Normalised(job, network)
+
+    def __call__(self, batch: _Batch) -> list[_Made]:
+        outputs = self._network(batch)
+        return [
+            _Made(tile, valid, _made_on_device(self._job, self._stitcher, tile, output))
+            for (tile, valid), output in zip(batch.tiles, outputs, strict=False)
+        ]
 
 
 def _made_on_device(
@@ -238,15 +318,9 @@ def _made_on_device(
     return {name: product.render(output) for name, product in job.products.items()}
 
 
-def _finish(
-    job: Job,
-    stitcher: Stitcher,
-    tile: Tile,
-    valid: Mask,
-    made: dict[str, Tensor] | Tensor,
-    passed: _Passed,
-) -> None:
+def _finish(job: Job, stitcher: Stitcher, found: _Made, passed: _Passed) -> None:
     """Stitch, mask and hand over; runs in the writer's thread, where waiting for a GPU hurts none."""
+    tile, valid, made = found.tile, found.valid, found.planes
     rows, cols = stitcher.final(tile)
     if isinstance(made, Tensor):
         blended = torch.from_numpy(stitcher.add(tile, made.cpu().numpy()))

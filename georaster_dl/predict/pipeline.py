@@ -1,17 +1,49 @@
-"""Two small helpers that let reading, predicting and writing overlap with bounded memory."""
+"""Small helpers that let reading, predicting and writing overlap with bounded memory."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Generic, TypeVar
 
-__all__ = ["BoundedWriter", "Prefetched"]
+__all__ = ["BoundedWriter", "Prefetched", "in_order"]
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_order(
+    call: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    threads: int,
+    begin: Callable[[], None] = lambda: None,
+) -> Generator[R, None, None]:
+    """Results of a call for each item, in the order of the items, computed in threads.
+
+    To be closed: then the calls that run are waited for, and the others dropped.
+
+    Parameters
+    ----------
+    items : iterated over in the caller's thread; twice as many as threads are taken before their
+        results are asked for.
+    begin : called once in each thread; must not fail.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="network", initializer=begin)
+    waiting: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(call, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class Prefetched(Generic[T]):

@@ -21,6 +21,12 @@ _LARGEST_BATCH = 16
 # tiles, which costs a few per cent of time and keeps a run modest on a shared machine.
 _MODEST = 768 * 2**20
 _BLOCK_ROWS = 512  # rows of a strip beyond the tile's, read because files are decoded in blocks
+# Where a pixel needs no other, small tiles cost nothing: the first is soon read, the last soon
+# written, and several threads compute one each.
+_SMALL = 2**22  # numbers of such a tile
+_FLATTEST = 16  # its fewest rows
+_STRIPS = 16  # that even a small scene is cut into, as far as these rows allow
+_MOST_AT_ONCE = 8  # tiles; with more threads, some compute a tile together
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Plan:
     tiling : the tiles.
     margin : pixels on each side of a seam over which probabilities are blended; 0 trims.
     batch : tiles that the network sees at once.
+    at_once : batches that are computed at the same time, in threads of their own.
     tile_limit : largest side of a tile that this plan allowed.
     memory : bytes that the network and the strips will take, about.
     """
@@ -41,6 +48,7 @@ class Plan:
     batch: int
     tile_limit: int
     memory: int
+    at_once: int = 1
 
     @property
     def pixels(self) -> int:
@@ -76,6 +84,7 @@ def make_plan(
     halo: int | Literal["auto", "exact"] = "auto",
     tile_limit: int | None = None,
     largest_batch: int = 1,
+    threads: int = 1,
     bytes_per_value: int = 4,
 ) -> Plan:
     """Cut a scene of ``shape`` (rows, cols) for the model of ``card``.
@@ -87,6 +96,8 @@ def make_plan(
         equal the untiled result.
     tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
     largest_batch : most tiles at once; a CPU gains nothing from more than one.
+    threads : of a CPU. Where pixels need no neighbours, each computes tiles of its own: threads
+        that share a tile wait for each other, and all for the one that the reader holds up.
     bytes_per_value : of the network's arithmetic, 4 for fp32 and 2 for bf16 and fp16.
 
     Raises
@@ -111,7 +122,10 @@ def make_plan(
             f"smaller --halo or another --device."
         )
     rows = limit
-    if tile_limit is None:
+    alone = card.halo.exact == context == margin == 0
+    if tile_limit is None and alone:
+        rows = min(limit, _flat(shape, limit, len(card.bands)))
+    elif tile_limit is None:
         of_row = shape[1] * (2 * len(card.bands) + 1)  # bytes that a row of the strip takes
         modest = int(
             (_MODEST - _BLOCK_ROWS * of_row) / (min(limit, shape[1]) * activations + of_row)
@@ -123,25 +137,38 @@ def make_plan(
     batch = max(
         1, min(largest_batch, _LARGEST_BATCH, len(tiling), int(_SHARE * memory) // tile_bytes)
     )
+    most = min(threads, _MOST_AT_ONCE, len(tiling), int(_SHARE * memory) // tile_bytes)
+    at_once = max(1, most) if alone else 1
     strip = (rows + _BLOCK_ROWS) * shape[1] * (2 * len(card.bands) + 1)
     return Plan(
         tiling=tiling,
         margin=min(margin, tiling.largest_margin()),
         batch=batch,
         tile_limit=limit,
-        memory=batch * tile_bytes + strip,
+        memory=batch * at_once * tile_bytes + strip,
+        at_once=at_once,
     )
 
 
+def _flat(shape: tuple[int, int], limit: int, n_bands: int) -> int:
+    """Rows of a tile of a network of single pixels."""
+    of_row = n_bands * min(limit, shape[1])
+    return max(min(_SMALL // of_row, -(-shape[0] // _STRIPS)), _FLATTEST)
+
+
 def smaller(plan: Plan) -> Plan | None:
-    """The plan with half the batch, then half the tile; None where neither can shrink."""
+    """The plan with half the batch, then fewer at once, then half the tile; None where none can shrink."""
     if plan.batch > 1:
         return replace(plan, batch=plan.batch // 2)
+    if plan.at_once > 1:
+        return replace(plan, at_once=plan.at_once // 2)
     halo, stride = plan.tiling.halo, plan.tiling.stride
     limit = max(plan.tiling.tile_shape) // 2 // stride * stride
     if limit < 2 * halo + 2 * stride:
         return None
-    tiling = Tiling(plan.tiling.shape, tile=(limit, limit), halo=halo, stride=stride)
+    # A tile may be flat already; it must not grow taller.
+    tile = min(plan.tiling.tile_shape[0], limit), limit
+    tiling = Tiling(plan.tiling.shape, tile=tile, halo=halo, stride=stride)
     return replace(
         plan,
         tiling=tiling,

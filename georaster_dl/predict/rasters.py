@@ -144,6 +144,7 @@ class RasterRun:
             halo=options.halo,
             tile_limit=options.tile,
             largest_batch=_GPU_BATCH if self.device.is_cuda else 1,
+            threads=1 if self.device.is_cuda else torch.get_num_threads(),
             bytes_per_value=self.device.dtype.itemsize,
         )
 
@@ -176,8 +177,9 @@ class RasterRun:
         after = smaller(plan)
         if after is not None:
             message = (
-                f"out of memory with batches of {plan.batch} x {plan.tiling.tile_shape}; starting "
-                f"over with {after.batch} x {after.tiling.tile_shape}"
+                f"out of memory with batches of {plan.batch} x {plan.tiling.tile_shape}, "
+                f"{plan.at_once} at once; starting over with {after.batch} x "
+                f"{after.tiling.tile_shape}, {after.at_once} at once"
             )
             self._report("warning", {"message": message})
         return after

@@ -18,6 +18,7 @@ __all__ = ["TileInput", "read_tiles"]
 # A file whose blocks are taller than this is read row range by row range through GDAL's cache;
 # holding whole blocks would cost more memory than it saves time.
 _TALLEST_BLOCK = 1024
+_RANGE = 256  # rows of such a range at least: its blocks may be decoded anew for each
 _NATIVE = (
     "uint8",
     "int16",
@@ -89,7 +90,7 @@ class _Strip:
         n_rows, n_cols = scene.shape
         self._reader = reader
         self._n_rows, self._n_cols = n_rows, n_cols
-        self._block = scene.block_rows if scene.block_rows <= _TALLEST_BLOCK else 1
+        self._block = scene.block_rows if scene.block_rows <= _TALLEST_BLOCK else _RANGE
         # One call decodes whole rows of blocks, few enough that GDAL's cache stays small.
         self._step = round_up(256, self._block)
         # Rows are read in whole blocks, so up to a block more than a tile is held.
@@ -101,6 +102,9 @@ class _Strip:
 
     def move_to(self, rows: slice) -> None:
         """Hold at least these rows; they never move up."""
+        stop = min(round_up(min(rows.stop, self._n_rows), self._block), self._n_rows)
+        if stop <= self._stop:
+            return  # nothing is moved for rows that are here: of flat tiles, many share a block
         start = min(max(self._start, rows.start), self._n_rows)
         kept = max(self._stop - start, 0)
         if start > self._start and kept:
@@ -109,13 +113,12 @@ class _Strip:
                 plane[:kept] = plane[source].copy()
             self._valid[:kept] = self._valid[source].copy()
         self._start = start
-        stop = min(round_up(min(rows.stop, self._n_rows), self._block), self._n_rows)
         first = max(self._stop, start)
         while first < stop:
             last = min(round_up(first + 1, self._step), stop)
             self._read(first, last)
             first = last
-        self._stop = max(stop, self._stop)
+        self._stop = stop
 
     def _read(self, first: int, last: int) -> None:
         here = slice(first - self._start, last - self._start)

@@ -89,14 +89,15 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Treat spectra (n, bands); those that cannot be treated, and none else, become NaN."""
         check_is_fitted(self)
         left = np.arange(len(spectra))
-        block = np.asarray(spectra, np.float64)
+        block = np.array(spectra, np.float64)
         for (name, _), transformer in self.chain_:
             unfit = STEPS[name].unfit
-            if unfit is not None:
-                able = ~unfit[0](block)
-                left, block = left[able], block[able]
+            if unfit is not None and (bad := unfit[0](block)).any():
+                left, block = left[~bad], block[~bad]
             if len(block):
                 block = np.asarray(transformer.transform(block))
+        if len(block) == len(spectra):
+            return block
         treated = np.full(spectra.shape, np.nan)
         treated[left] = block
         return treated

@@ -63,15 +63,14 @@ def _msc() -> Any:
 
 
 def _savgol(window: int, order: int, derivative: int) -> Any:
-    from chemotools.derivative import SavitzkyGolay
+    from georaster_dl.spectra.savgol import SavitzkyGolay
 
     if window < 3 or window % 2 == 0 or not 0 <= derivative <= order < window:
         raise OptionError(
             f"A Savitzky-Golay filter has an odd window of 3 bands or more, an order below it and a "
             f"derivative up to the order, but got {window}, {order}, {derivative}."
         )
-    # Polynomials through the ends: other rules invent bands beyond them.
-    return SavitzkyGolay(window, order, derivative, mode="interp")
+    return SavitzkyGolay(window, order, derivative)
 
 
 def _smooth(window: int, order: int) -> Any:

@@ -1,6 +1,9 @@
 """The engine over real files: laws of identity, exactness, nodata, and of how work is cut."""
 
 import copy
+import sys
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Plane, Scene, SceneReader
 from georaster_dl.models.card import CardTarget
 from georaster_dl.models.device import Device
+from georaster_dl.models.features import FeatureNetwork
 from georaster_dl.predict.engine import Job, Product, run
 from georaster_dl.predict.optimise import prepare
 from georaster_dl.predict.plan import Plan
@@ -76,6 +80,8 @@ def predict(
     activate=SOFTMAX,
     strips=None,
     done=lambda _: None,
+    at_once=1,
+    convert=None,
 ):
     """Run the engine into an array of (planes, rows, cols)."""
     n = len(scene.planes)
@@ -88,7 +94,7 @@ def predict(
     job = Job(
         scene,
         lambda: network,
-        Plan(tiling, margin, batch, 0, 0),
+        Plan(tiling, margin, batch, 0, 0, at_once),
         CPU,
         gain or [1.0] * n,
         [0.0] * n,
@@ -97,6 +103,7 @@ def predict(
         wanted=wanted,
         strips=strips,
         strip_done=done,
+        convert=convert,
     )
     run(job)
     return out
@@ -314,7 +321,60 @@ def test_batches_give_the_bytes_of_single_tiles(memory_scene):
     assert np.allclose(one, four, atol=1e-4)  # of numbers near 20; kernels sum in other orders
 
 
-def test_every_pixel_of_a_file_is_read_once(make_tif, monkeypatch):
+@given(cuts(), st.integers(2, 4), st.data())
+def test_several_tiles_at_once_give_the_bytes_of_one_after_the_other(
+    memory_scene, cut, at_once, data
+):
+    tiling, block_rows, batch = cut
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    array = rng.normal(size=(3, *tiling.shape)).astype("float32")
+    scene = memory_scene(array, rng.random(tiling.shape) > 0.3, block_rows)
+    network = seeded(torch.nn.Sequential(torch.nn.Conv2d(3, 5, 1), torch.nn.ELU()))
+    margin = data.draw(st.integers(0, tiling.largest_margin()))
+    strips = []
+
+    def made(n, done=lambda _: None):
+        return predict(
+            scene, network, tiling, k=5, margin=margin, batch=batch, at_once=n, done=done,
+            convert=lambda tile: replace(tile, numbers=tile.numbers + 1),
+        )  # fmt: skip
+
+    assert np.array_equal(made(at_once, strips.append), made(1))
+    assert strips == list(range(tiling.grid[0]))
+
+
+def test_features_of_tiles_at_once_are_not_taken_for_each_others(memory_scene):
+    inner = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 1), torch.nn.ELU(), torch.nn.Conv2d(6, 2, 1))
+    seeded(inner).stride = 1
+    network = FeatureNetwork(inner, 3, "1")
+    array = np.random.default_rng(8).normal(size=(3, 320, 64)).astype("float32")
+    tiling = Tiling(array.shape[1:], tile=(2, 64), halo=0)
+    several = predict(memory_scene(array), network, tiling, k=6, at_once=4)
+    assert np.array_equal(several, predict(memory_scene(array), network, tiling, k=6))
+
+
+def test_torch_keeps_its_number_of_threads_and_an_error_of_the_network_ends_the_run(memory_scene):
+    class Failing(Planes):
+        def forward(self, x):
+            if x.mean() > 2:
+                raise RuntimeError("no such layer")
+            return super().forward(x)
+
+    array = np.repeat(np.arange(40, dtype="float32"), 5).reshape(1, 40, 5) / 10
+    before = torch.get_num_threads()
+    tiling = Tiling((40, 5), tile=(1, 5), halo=0)
+    with pytest.raises(RuntimeError, match="no such layer"):
+        predict(memory_scene(array), Failing(1), tiling, at_once=3)
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert seen == [torch.get_num_threads()] == [before]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("network", "reader"))]
+
+
+@pytest.mark.parametrize(("tile", "halo"), [((80, 80), 16), ((12, 80), 0), ((7, 170), 0)])
+def test_every_pixel_of_a_file_is_read_once(make_tif, monkeypatch, tile, halo):
     array = np.random.default_rng(5).integers(1, 99, (2, 300, 170)).astype("uint16")
     path = make_tif(array, tiled=True, blockxsize=64, blockysize=64)
     hits = np.zeros((300, 170), int)
@@ -325,10 +385,27 @@ def test_every_pixel_of_a_file_is_read_once(make_tif, monkeypatch):
         return read(self, rows, cols, out)
 
     monkeypatch.setattr(SceneReader, "read", counting)
-    tiling = Tiling((300, 170), tile=(80, 80), halo=16, stride=4)
+    tiling = Tiling((300, 170), tile=tile, halo=halo, stride=4 if halo else 1)
     out = predict(open_scene(path), Planes(2), tiling)
     assert np.array_equal(out, array)
     assert (hits == 1).all()
+
+
+def test_a_file_of_tall_blocks_is_read_in_ranges_not_in_flat_tiles(memory_scene, monkeypatch):
+    array = np.random.default_rng(6).normal(size=(1, 1000, 9)).astype("float32")
+    scene = memory_scene(array, block_rows=2000)
+    calls = []
+    strips = sys.modules["georaster_dl.predict.strips"]
+    read = strips.SceneReader.read
+
+    def counting(self, rows, cols, out=None):
+        calls.append(rows)
+        return read(self, rows, cols, out)
+
+    monkeypatch.setattr(strips.SceneReader, "read", counting)
+    out = predict(scene, Planes(1), Tiling((1000, 9), tile=(10, 9), halo=0))
+    assert np.array_equal(out, array)
+    assert [(r.start, r.stop) for r in calls] == [(0, 256), (256, 512), (512, 768), (768, 1000)]
 
 
 def test_an_error_in_reading_ends_the_run(make_tif):

@@ -75,3 +75,40 @@ def test_a_wide_scene_gets_flatter_tiles_so_that_memory_stays_modest():
     short = make_plan((5000, 10_980), facts, memory=100 * GIB)
     long = make_plan((50_000, 10_980), facts, memory=100 * GIB)
     assert long.memory <= short.memory * 1.1
+
+
+SPECTRA = card(stride=1, default=0, exact=0, bands=[f"b{i}" for i in range(200)])
+
+
+def test_where_pixels_are_alone_even_a_small_scene_is_several_flat_strips_and_every_thread_has_tiles():
+    plan = make_plan((512, 512), SPECTRA, memory=16 * GIB, threads=2)
+    assert plan.tiling.grid == (16, 1)
+    assert plan.at_once == 2
+    assert plan.pixels == 512 * 512
+    other = make_plan((512, 512), SPECTRA, memory=16 * GIB, threads=40)
+    assert other.cut() == plan.cut()
+    assert other.at_once == 8
+    with_context = make_plan((512, 512), SPECTRA, memory=16 * GIB, threads=2, halo=16)
+    assert (with_context.tiling.grid, with_context.at_once) == ((1, 1), 1)
+
+
+def test_a_tile_that_the_user_names_is_taken_for_single_pixels_too():
+    plan = make_plan((512, 512), SPECTRA, memory=16 * GIB, threads=2, tile_limit=256)
+    assert plan.tiling.tile_shape == (256, 256)
+
+
+def test_networks_that_see_neighbours_are_given_one_tile_at_a_time():
+    for facts in (card(stride=32, default=64, exact=320), card(stride=1, default=0, exact=None)):
+        assert make_plan((4096, 4096), facts, memory=16 * GIB, threads=8).at_once == 1
+        assert make_plan((4096, 4096), facts, memory=16 * GIB, threads=8, halo=0).at_once == 1
+
+
+def test_after_out_of_memory_fewer_tiles_at_once_then_smaller_ones_never_taller():
+    plan = make_plan((5000, 5000), SPECTRA, memory=16 * GIB, threads=4)
+    steps = [plan]
+    while (plan := smaller(plan)) is not None:
+        steps.append(plan)
+    assert [step.at_once for step in steps[:4]] == [4, 2, 1, 1]
+    heights = [step.tiling.tile_shape[0] for step in steps]
+    assert heights == sorted(heights, reverse=True)
+    assert all(step.memory <= steps[0].memory for step in steps)
