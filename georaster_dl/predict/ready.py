@@ -127,10 +127,10 @@ def make_ready(
     """
     fit = fit_scene(opened, card, resample=options.resample)
     _check_calibration(opened, card, named, report)
+    aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
     unknown = resolution_warning(fit.scene, card)
     if unknown is not None:
         report("warning", {"message": unknown})
-    aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
     return Ready(fit, model, aoi, options, report, begun)
 
 
