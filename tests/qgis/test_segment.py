@@ -125,7 +125,7 @@ def test_the_layers_come_named_styled_and_grouped(run, project, qgis, tmp_path, 
     context.addLayerToLoadOnCompletion(
         out, QgsProcessingContext.LayerDetails("Map", project, "OUTPUT")
     )
-    project.addMapLayer(QgsRasterLayer(SCENE, "scene"))
+    project.addMapLayer(QgsRasterLayer(SCENE, "My scène"))
     parameters = {"INPUT": SCENE, "MODEL": MODEL, "OUTPUT": out}
     made, well = algorithm.run(parameters, context, feedback)
     assert well, feedback.errors
@@ -133,12 +133,12 @@ def test_the_layers_come_named_styled_and_grouped(run, project, qgis, tmp_path, 
     QCoreApplication.processEvents()
 
     root = project.layerTreeRoot()
-    assert [node.name() for node in root.children()] == ["geodl: s2_east", "scene"]
+    assert [node.name() for node in root.children()] == ["geodl: My scène", "My scène"]
     group = root.children()[0]
     assert [n.name() for n in group.children()] == [
-        "Map: s2_east",
-        "Confidence: s2_east",
-        "Uncertainty: s2_east",
+        "Map: My scène",
+        "Confidence: My scène",
+        "Uncertainty: My scène",
     ]
     assert [n.itemVisibilityChecked() for n in group.children()] == [True, False, False]
     layers = [node.layer() for node in group.children()]
