@@ -126,10 +126,7 @@ def make_plan(
     if tile_limit is None and alone:
         rows = min(limit, _flat(shape, limit, len(card.bands)))
     elif tile_limit is None:
-        of_row = shape[1] * (2 * len(card.bands) + 1)  # bytes that a row of the strip takes
-        modest = int(
-            (_MODEST - _BLOCK_ROWS * of_row) / (min(limit, shape[1]) * activations + of_row)
-        )
+        modest = _modest(shape, limit, len(card.bands), activations)
         rows = min(limit, max(modest // card.stride * card.stride, smallest))
     tiling = Tiling(shape, tile=(rows, limit), halo=context, stride=card.stride)
     rows, cols = tiling.tile_shape
@@ -148,6 +145,12 @@ def make_plan(
         memory=batch * at_once * tile_bytes + strip,
         at_once=at_once,
     )
+
+
+def _modest(shape: tuple[int, int], limit: int, n_bands: int, activations: float) -> int:
+    """Rows of a tile with which tile and strip together take modest memory."""
+    of_row = shape[1] * (2 * n_bands + 1)  # bytes that a row of the strip takes
+    return int((_MODEST - _BLOCK_ROWS * of_row) / (min(limit, shape[1]) * activations + of_row))
 
 
 def _flat(shape: tuple[int, int], limit: int, n_bands: int) -> int:
