@@ -1,85 +1,240 @@
 """Band names, wavelengths and calibration from the metadata of a raster file.
 
 Sources, in order: band descriptions, GDAL's ``IMAGERY`` domain, band tags (``wavelength``,
-``fwhm``, ``bbl``, as EnMAP and ENVI files carry them), the ``ENVI`` domain, colour interpretation.
+``fwhm``, ``bbl``, as EnMAP and ENVI files carry them), the ``ENVI`` domain, the dimension of a NetCDF
+variable, the file's name, colour interpretation.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
+import rasterio.shutil
 
-from georaster_dl.bands import SENTINEL2, Band, named_bands
+from georaster_dl.bands import SENTINEL2, Band
+from georaster_dl.io.missions import band_of_file, band_of_mission, mission_of
 
-__all__ = ["bands_of", "calibration_of", "sentinel2_name"]
+__all__ = ["bands_of", "calibration_of", "with_wavelengths"]
 
 _SENTINEL2_NAMES = {band.name for band in SENTINEL2}
+# Nanometres in one unit of what wavelengths are stated in. Names without the plural's s.
+_UNITS = {
+    **dict.fromkeys(("nanometer", "nanometre", "nm"), 1.0),
+    **dict.fromkeys(("micrometer", "micrometre", "micron", "um", "µm", "μm"), 1e3),
+    **dict.fromkeys(("millimeter", "millimetre", "mm"), 1e6),
+    **dict.fromkeys(("meter", "metre", "m"), 1e9),
+    **dict.fromkeys(("angstrom", "ångström", "å", "a"), 0.1),
+}
+_NO_LENGTHS = {"index", "wavenumber", "cm-1", "cm^-1", "1/cm", "ghz", "mhz", "thz", "ev"}
+_LIGHT_NM = (100.0, 100_000.0)  # nothing optical is centred outside of it
+_SOLAR_NM = (200.0, 3000.0)  # numbers that are nanometres without saying so
+_COLORS = ("red", "green", "blue", "alpha")
+_WAVELENGTH_AXES = ("wavelength", "wavelengths", "lambda", "wl", "band_wavelength")
+_MISSION_TAGS = ("spacecraft", "sensor", "platform", "mission", "product", "instrument")
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """What a file says of its bands, decoded.
+
+    Attributes
+    ----------
+    descriptions : of each band, empty where there is none.
+    tags : of each band, by name in lower case.
+    """
+
+    descriptions: tuple[str, ...]
+    tags: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What a file states of one band's light; None where it states nothing."""
+
+    centre: float | None
+    width: float | None
+    unit: str
+    good: bool
 
 
 def bands_of(dataset: Any) -> tuple[Band, ...]:
-    """What each band of an open rasterio dataset is, alpha bands included."""
+    """Describe each band of an open rasterio dataset, alpha bands included."""
+    texts = _texts(dataset)
+    bands = _measured(dataset, texts, _named(dataset, texts.descriptions))
+    mission = _mission(dataset)
+    if mission is None and not _SENTINEL2_NAMES.issuperset(band.name for band in bands):
+        return bands  # B04 beside a band of another sensor is not Sentinel-2's
+    known = [band_of_mission(band.name, mission) for band in bands]
+    # Where the file states a wavelength too, it is kept.
+    return tuple(
+        band if full is None or band.wavelength_nm is not None else replace(full, good=band.good)
+        for full, band in zip(known, bands, strict=True)
+    )
+
+
+def _mission(dataset: Any) -> str | None:
+    """The mission that the file's tags speak of, else its name."""
+    tags = dataset.tags()
+    stated = [f"{k} {v}" for k, v in tags.items() if any(t in k.lower() for t in _MISSION_TAGS)]
+    return mission_of(" ".join(stated)) or mission_of(Path(str(dataset.name)).name)
+
+
+def _texts(dataset: Any) -> _Texts:
+    """Names and tags of the bands, also of files in another encoding than UTF-8."""
+    try:
+        names = tuple(text or "" for text in dataset.descriptions)
+    except UnicodeDecodeError:
+        return _recoded(dataset)
+    return _Texts(names, tuple(_lower(dataset.tags(i)) for i in range(1, dataset.count + 1)))
+
+
+def _recoded(dataset: Any) -> _Texts:
+    """Read them from a VRT of the dataset, in which GDAL repeats them byte for byte."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "texts.vrt"
+        rasterio.shutil.copy(dataset, path, driver="VRT")
+        # Nothing names the encoding; Western Windows' knows nearly every byte.
+        text = path.read_bytes().decode("cp1252", "replace")
+    found = ET.fromstring(text.encode()).findall("VRTRasterBand")
+    tags = [
+        {i.get("key", ""): i.text or "" for i in band.findall("Metadata/MDI")} for band in found
+    ]
+    names = tuple(band.findtext("Description") or "" for band in found)
+    return _Texts(names, tuple(map(_lower, tags)))
+
+
+def _lower(tags: Mapping[str, str]) -> dict[str, str]:
+    return {key.lower(): value for key, value in tags.items()}
+
+
+def _named(dataset: Any, descriptions: Sequence[str]) -> list[Band]:
+    """Bands by the names that the file gives them, else by the file's own, else by their colours."""
+    single = band_of_file(str(dataset.name)) if dataset.count == 1 else None
+    # GDAL writes the wavelength, and the unit where there is one, behind the names of ENVI bands.
+    unit = "?" if dataset.driver == "ENVI" else ""
+    written = rf"(?<=.) \([\d.]+( [^\s)]+){unit}\)$"
+    bands = []
+    for index, (text, color) in enumerate(zip(descriptions, dataset.colorinterp, strict=True), 1):
+        name = _printable(re.sub(written, "", text))
+        color_name = color.name if color.name in _COLORS else f"band_{index}"
+        bands.append(Band(name) if name else single or Band(color_name))
+    return bands
+
+
+def _printable(name: str) -> str:
+    """The name on one line, without characters that steer a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+
+
+def _measured(dataset: Any, texts: _Texts, bands: Sequence[Band]) -> tuple[Band, ...]:
+    """The bands with the wavelengths, widths and verdicts that the file states."""
     envi = {key: _listed(value) for key, value in dataset.tags(ns="ENVI").items()}
-    bands = [_band(dataset, i, envi) for i in range(1, dataset.count + 1)]
-    names = [band.name for band in bands]
-    if _SENTINEL2_NAMES.issuperset(names):
-        # The names are Sentinel-2's; where the file states a wavelength too, it is kept.
-        known = named_bands(names)
-        return tuple(
-            full if band.wavelength_nm is None else band
-            for full, band in zip(known, bands, strict=True)
+    axis_units = _lower(dataset.tags())
+    stated = [
+        _stated(tags, _lower(dataset.tags(index, ns="IMAGERY")), envi, axis_units, index)
+        for index, tags in enumerate(texts.tags, 1)
+    ]
+    factors = {
+        unit: _factor([s.centre for s in stated if s.unit == unit and s.centre is not None], unit)
+        for unit in {s.unit for s in stated}
+    }
+    return tuple(
+        replace(
+            band,
+            good=facts.good,
+            wavelength_nm=_times(facts.centre, factors[facts.unit]) or band.wavelength_nm,
+            fwhm_nm=_times(facts.width, factors[facts.unit]) or band.fwhm_nm,
         )
-    return tuple(bands)
+        for band, facts in zip(bands, stated, strict=True)
+    )
 
 
-def _band(dataset: Any, index: int, envi: Mapping[str, list[str]]) -> Band:
-    tags = {key.lower(): value for key, value in dataset.tags(index).items()}
-    imagery = {key.lower(): value for key, value in dataset.tags(index, ns="IMAGERY").items()}
-    unit = tags.get("wavelength_units") or " ".join(envi.get("wavelength_units", []))
-
+def _stated(
+    tags: Mapping[str, str],
+    imagery: Mapping[str, str],
+    envi: Mapping[str, list[str]],
+    axis_units: Mapping[str, str],
+    index: int,
+) -> _Stated:
     def fact(key: str) -> float | None:
         values = envi.get(key, [])
-        text = tags.get(key) or (values[index - 1] if len(values) >= index else None)
-        return _number(text)
+        return _number(tags.get(key) or (values[index - 1] if len(values) >= index else None))
 
-    centre = _nanometres(fact("wavelength"), unit)
-    fwhm = fact("fwhm")
-    if centre is not None and fwhm is not None and _is_micrometres(fact("wavelength")):
-        fwhm *= 1000.0
-    micrometres = _number(imagery.get("central_wavelength_um"))
-    if centre is None and micrometres is not None:
-        centre = micrometres * 1000.0
-        width = _number(imagery.get("fwhm_um"))
-        fwhm = None if width is None else width * 1000.0
-    return Band(_name(dataset, index), centre, fwhm, good=fact("bbl") != 0.0)
-
-
-def _name(dataset: Any, index: int) -> str:
-    description = dataset.descriptions[index - 1]
-    if description:
-        # GDAL writes the wavelength into the names of ENVI bands that have none of their own.
-        return re.sub(r"(?<=.) \([\d.]+ \w+\)$", "", str(description))
-    single = sentinel2_name(dataset.name) if dataset.count == 1 else None
-    color = dataset.colorinterp[index - 1].name
-    return single or (color if color in ("red", "green", "blue", "alpha") else f"band_{index}")
+    good = fact("bbl") != 0.0
+    unit = tags.get("wavelength_units") or " ".join(envi.get("wavelength_units", []))
+    if fact("wavelength") is not None:
+        return _Stated(fact("wavelength"), fact("fwhm"), unit, good)
+    for axis in _WAVELENGTH_AXES:  # of a NetCDF variable
+        value = _number(tags.get(f"netcdf_dim_{axis}"))
+        if value is not None:
+            return _Stated(value, None, axis_units.get(f"{axis}#units", ""), good)
+    centre, width = (_number(imagery.get(key)) for key in ("central_wavelength_um", "fwhm_um"))
+    return _Stated(centre, width, "um", good)
 
 
-def sentinel2_name(path: str) -> str | None:
-    """Sentinel-2 band that a file name ends in (``..._B8A_20m.jp2``), None where it names none."""
-    found = re.search(r"(?:^|[_./-])(B\d{2}|B8A)(?:_\d+m)?\.\w+$", path)
-    return found[1] if found and found[1] in _SENTINEL2_NAMES else None
+def _times(value: float | None, factor: float | None) -> float | None:
+    return None if value is None or factor is None or value <= 0 else value * factor
+
+
+def with_wavelengths(bands: Sequence[Band], values: Sequence[float]) -> tuple[Band, ...]:
+    """Give bands that state no wavelength those of a list; both have one length.
+
+    The list's unit is told by its values (see ``_factor``).
+    """
+    factor = _factor(values, "")
+    return tuple(
+        band
+        if band.wavelength_nm is not None
+        else replace(band, wavelength_nm=_times(value, factor))
+        for band, value in zip(bands, values, strict=True)
+    )
 
 
 def calibration_of(dataset: Any, index: int) -> tuple[float, float, bool]:
-    """Scale, offset, and whether they (or a floating type) make the numbers physical values."""
+    """Scale, offset, and whether they (or a floating type) make the numbers physical values.
+
+    A scale of 0, or one that is not finite, leaves nothing of the numbers: the file is taken to
+    state none.
+    """
     scale, offset = float(dataset.scales[index - 1]), float(dataset.offsets[index - 1])
     factor = _number(dataset.tags(ns="ENVI").get("reflectance_scale_factor"))
-    if factor and (scale, offset) == (1.0, 0.0):
+    if factor and np.isfinite(factor) and (scale, offset) == (1.0, 0.0):
         scale = 1.0 / factor  # ENVI's factor is a divisor
+    if scale == 0 or not (np.isfinite(scale) and np.isfinite(offset)):
+        return 1.0, 0.0, False
     physical = (scale, offset) != (1.0, 0.0) or np.dtype(dataset.dtypes[index - 1]).kind == "f"
     return scale, offset, physical
+
+
+def _factor(values: Sequence[float], unit: str) -> float | None:
+    """Nanometres in one unit of these wavelengths, None where that cannot be known.
+
+    The unit is believed where it puts them between 100 nm and 100 um. Headers are wrong about it
+    often enough that else, and where none is stated, the values decide, but only as far as nothing
+    else can be meant: 4000 without a unit may be nanometres, angstroms or wavenumbers.
+    """
+    centres = [value for value in values if value > 0]
+    if not centres or _plain(unit) in _NO_LENGTHS:
+        return None
+    low, high = min(centres), max(centres)
+    stated = _UNITS.get(_plain(unit))
+    if stated is not None and _LIGHT_NM[0] <= low * stated and high * stated <= _LIGHT_NM[1]:
+        return stated
+    if high < _LIGHT_NM[0]:
+        return 1e3
+    return 1.0 if low >= _SOLAR_NM[0] and high <= _SOLAR_NM[1] else None
+
+
+def _plain(unit: str) -> str:
+    text = unit.strip().casefold()
+    return text[:-1] if text.endswith("s") and len(text) > 2 else text
 
 
 def _listed(value: str) -> list[str]:
@@ -91,15 +246,3 @@ def _number(text: str | None) -> float | None:
         return None if text is None else float(text)
     except ValueError:
         return None
-
-
-def _is_micrometres(value: float | None) -> bool:
-    # Headers are wrong about the unit often enough that the value decides: nothing optical is
-    # centred below 100 nm or above 100 um.
-    return value is not None and value < 100.0
-
-
-def _nanometres(value: float | None, unit: str) -> float | None:
-    if value is None or value <= 0 or unit.lower() in ("index", "wavenumber"):
-        return None
-    return value * 1000.0 if _is_micrometres(value) else value

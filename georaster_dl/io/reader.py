@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
@@ -22,26 +21,33 @@ from rasterio.enums import ColorInterp
 from georaster_dl.bands import Band, named_bands
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io import sentinel2, stac
+from georaster_dl.io.containers import (
+    check_axes,
+    image_variables,
+    variable_name,
+    wavelength_lists,
+)
 from georaster_dl.io.envi import envi_data
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.metadata import bands_of, calibration_of, sentinel2_name
+from georaster_dl.io.metadata import bands_of, calibration_of, with_wavelengths
+from georaster_dl.io.missions import band_of_file, mission_of
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Plane, Scene, open_dataset
 from georaster_dl.raster import Georeference
 
 __all__ = ["open_scene"]
 
-_COORDINATES = {"lat", "lon", "latitude", "longitude", "x", "y", "time", "crs", "spatial_ref"}
-
 
 @dataclass(frozen=True)
 class _File:
-    """One opened raster: its planes and its grid."""
+    """One opened raster: its planes and grid, the bands that it marks as transparency, and doubts."""
 
     planes: tuple[Plane, ...]
     geobox: Georeference
     rpcs: Any
     block_rows: int
+    alpha: tuple[Plane, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def open_scene(
@@ -113,43 +119,66 @@ def _named_by_file(file: _File, source: str) -> _File:
 def _files(source: str) -> list[_File]:
     with open_dataset(source) as dataset:
         if dataset.count:
-            return [_file(dataset, source)]
+            variable = dataset.tags(1).get("NETCDF_VARNAME")
+            doubt = None if variable is None else check_axes(dataset, source, variable, [])
+            return [_file(dataset, source, remarks=(doubt,) if doubt else ())]
         subdatasets = list(dataset.subdatasets)
     if not subdatasets:
         raise SceneError(f"{source} holds no raster band; give a file with at least one.")
-    opened = []
-    for name in subdatasets:
-        variable = name.rsplit(":", 1)[-1].strip('"/')
-        if variable.lower() in _COORDINATES:
-            continue
-        with open_dataset(name) as dataset:
-            opened.append(_file(dataset, name, prefix=variable))
-    largest = max((tuple(file.geobox.shape) for file in opened), key=math.prod)
-    return [file for file in opened if tuple(file.geobox.shape) == largest]
+    variables, left_out = image_variables(source, subdatasets)
+    files = [_variable(source, variable.source) for variable in variables]
+    if left_out is not None:
+        files[0] = replace(files[0], remarks=(*files[0].remarks, left_out))
+    return files
 
 
-def _file(dataset: Any, path: str, prefix: str = "") -> _File:
-    bands = bands_of(dataset)
-    planes = []
-    for index in range(1, dataset.count + 1):
-        if dataset.colorinterp[index - 1] == ColorInterp.alpha:
-            continue  # the mask says what alpha says
-        scale, offset, physical = calibration_of(dataset, index)
-        band = bands[index - 1]
+def _variable(container: str, source: str) -> _File:
+    """A variable of a container, with the wavelengths that this lists beside it."""
+    with open_dataset(source) as dataset:
+        listed = wavelength_lists(source, dataset) if dataset.count > 1 else []
+        doubt = check_axes(dataset, container, variable_name(source), listed)
+        file = _file(
+            dataset, source, prefix=variable_name(source), remarks=(doubt,) if doubt else ()
+        )
+    values = next((values for values in listed if len(values) == len(file.planes)), None)
+    if values is None:
+        return file
+    bands = with_wavelengths([plane.band for plane in file.planes], values)
+    pairs = zip(file.planes, bands, strict=True)
+    return replace(file, planes=tuple(replace(plane, band=band) for plane, band in pairs))
+
+
+def _file(dataset: Any, path: str, prefix: str = "", remarks: tuple[str, ...] = ()) -> _File:
+    planes: list[Plane] = []
+    alpha: list[Plane] = []
+    for index, found in enumerate(bands_of(dataset), 1):
+        band = found
         if prefix and band.name.startswith("band_"):
             name = prefix if dataset.count == 1 else f"{prefix}_{index}"
             band = replace(named_bands([name])[0], **_known(band))
-        dtype = dataset.dtypes[index - 1]
-        if np.dtype(dtype).kind == "c":
-            raise SceneError(
-                f"{path} holds complex numbers ({dtype}); give amplitudes as real numbers."
-            )
-        nodata = dataset.nodatavals[index - 1]
-        if nodata is None and dataset.driver.startswith("JP2") and sentinel2_name(path):
-            nodata = 0.0  # a Sentinel-2 image file outside of its product, which would say so
-        planes.append(Plane(band, path, index, dtype, scale, offset, physical, nodata))
+        # The mask says what alpha says.
+        kind = alpha if dataset.colorinterp[index - 1] == ColorInterp.alpha else planes
+        kind.append(_plane(dataset, path, index, band))
     block_rows = max(shape[0] for shape in dataset.block_shapes)
-    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows)
+    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows, tuple(alpha), remarks)
+
+
+def _plane(dataset: Any, path: str, index: int, band: Band) -> Plane:
+    dtype = dataset.dtypes[index - 1]
+    if dtype.startswith("complex"):
+        raise SceneError(
+            f"{path} holds complex numbers ({dtype}); give amplitudes as real numbers."
+        )
+    scale, offset, physical = calibration_of(dataset, index)
+    nodata = dataset.nodatavals[index - 1]
+    if nodata is None and dataset.driver.startswith("JP2") and _is_sentinel2(path):
+        nodata = 0.0  # an image file outside of its product, which would say so
+    return Plane(band, path, index, dtype, scale, offset, physical, nodata)
+
+
+def _is_sentinel2(path: str) -> bool:
+    """Whether the file is named after a band of that mission."""
+    return band_of_file(path) is not None and mission_of(Path(path).name) in (None, "sentinel-2")
 
 
 def _known(band: Band) -> dict[str, Any]:
@@ -176,6 +205,8 @@ def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: 
         block_rows=max(1, *(round(f.block_rows * scale[id(f)]) for f in files)),
         named=named,
         note=note,
+        alpha=tuple(plane for file in files for plane in file.alpha),
+        remarks=tuple(dict.fromkeys(remark for file in files for remark in file.remarks)),
     )
 
 
@@ -245,16 +276,31 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
     present = [plane.band.name for plane in scene.planes]
     if len(set(names)) < len(names) or not all(names):
         raise OptionError(f"--bands names a band twice or not at all: {','.join(names)}.")
+    if scene.alpha and not scene.named and len(names) == len(present) + len(scene.alpha):
+        scene = _with_alpha(scene)
+        present = [plane.band.name for plane in scene.planes]
     if not scene.named and len(names) == len(present):
         pairs = zip(scene.planes, named_bands(names), strict=True)
         planes = (replace(plane, band=_renamed(plane.band, band)) for plane, band in pairs)
         return replace(scene, planes=tuple(planes))
     if set(names) <= set(present):
         return scene.select([present.index(name) for name in names])
+    marked = ", ".join(f"band {plane.index}" for plane in scene.alpha)
+    beside = f"; {marked} beside them is marked as transparency (alpha)" if marked else ""
     raise OptionError(
         f"--bands gives {len(names)} names ({', '.join(names)}) but {scene.name} has {len(present)} "
-        f"bands ({', '.join(present[:16])}); name all of them in file order, or some of those it has."
+        f"bands ({', '.join(present[:16])}{beside}); name all of them in file order, or some of those it has."
     )
+
+
+def _with_alpha(scene: Scene) -> Scene:
+    """The scene with the bands that are marked as transparency as data, all in file order."""
+    files = list(dict.fromkeys(plane.path for plane in (*scene.planes, *scene.alpha)))
+    planes = sorted(
+        (replace(plane, opaque=True) for plane in (*scene.planes, *scene.alpha)),
+        key=lambda plane: (files.index(plane.path), plane.index),
+    )
+    return replace(scene, planes=tuple(planes), alpha=())
 
 
 def _renamed(old: Band, new: Band) -> Band:

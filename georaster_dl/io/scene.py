@@ -12,7 +12,7 @@ import numpy.typing as npt
 import rasterio
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
-from rasterio.enums import MaskFlags, Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -40,6 +40,7 @@ class Plane:
     calibrated : whether the file itself (or the user) says that this gives physical values.
     nodata : number that stands for no measurement, None where none is declared.
     stated : whether scale and offset are the user's word.
+    opaque : whether the file's alpha band holds data (near infrared, often) and masks nothing.
     """
 
     band: Band
@@ -51,6 +52,16 @@ class Plane:
     calibrated: bool = False
     nodata: float | None = None
     stated: bool = False
+    opaque: bool = False
+
+    @property
+    def marked(self) -> float | None:
+        """The nodata number as the type can hold it; None where it cannot, so that it marks nothing."""
+        if self.nodata is None or self.dtype.startswith("float"):
+            return self.nodata
+        info = np.iinfo(self.dtype)
+        fits = info.min <= self.nodata <= info.max and self.nodata == int(self.nodata)
+        return self.nodata if fits else None
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,8 @@ class Scene:
     block_rows : rows that the file decodes at once; reads along them cost least.
     named : whether the band names come from the product itself (not from a plain file).
     note : product facts worth telling, for example ``Sentinel-2 L2A, baseline 04.00``.
+    alpha : bands that their files mark as transparency; they mask the others and are no data.
+    remarks : how the files were understood where they left room for doubt, a sentence each.
     """
 
     name: str
@@ -75,6 +88,8 @@ class Scene:
     block_rows: int = 1
     named: bool = False
     note: str = ""
+    alpha: tuple[Plane, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -164,13 +179,8 @@ class SceneReader:
         try:
             for path in paths:
                 positions = [i for i, p in enumerate(self._scene.planes) if p.path == path]
-                planes = [self._scene.planes[i] for i in positions]
                 dataset = self._stack.enter_context(open_dataset(path))
-                if not _same_grid(dataset, self._scene.geobox):
-                    dataset = self._stack.enter_context(
-                        _warped(dataset, planes, self._scene.geobox)
-                    )
-                self._groups.append(_Group(dataset, positions, planes))
+                self._groups += self._groups_of(dataset, positions)
         except BaseException:
             self._stack.close()
             raise
@@ -180,6 +190,29 @@ class SceneReader:
         """Close the files."""
         self._stack.close()
         self._groups.clear()
+
+    def _groups_of(self, dataset: Any, positions: list[int]) -> list[_Group]:
+        """The planes of one file: together, or by their nodata numbers where they are resampled."""
+        planes = self._scene.planes
+        mask = _mask_of(dataset, planes[positions[0]])
+        if _same_grid(dataset, self._scene.geobox):
+            return [_Group(dataset, positions, planes, mask)]
+        if mask is not None:
+            mask = _Mask.of_alpha(self._resampled(dataset, None))
+        alike: dict[str, list[int]] = {}  # by text, because NaN does not equal itself
+        for i in positions:
+            alike.setdefault(repr(planes[i].marked), []).append(i)
+        groups = []
+        for some in alike.values():
+            nodata = planes[some[0]].marked
+            resampled = self._resampled(dataset, nodata)
+            # Where nothing else does, an alpha band tells where the file ends.
+            ends = _Mask.of_alpha(resampled) if mask is None and nodata is None else mask
+            groups.append(_Group(resampled, some, planes, ends))
+        return groups
+
+    def _resampled(self, dataset: Any, nodata: float | None) -> Any:
+        return self._stack.enter_context(_warped(dataset, nodata, self._scene.geobox))
 
     def read(
         self, rows: slice, cols: slice, out: npt.NDArray[Any] | None = None
@@ -241,15 +274,35 @@ class SceneReader:
         return np.concatenate(numbers, axis=1), np.concatenate(valid, axis=0)
 
 
-class _Group:
-    """The planes of one file."""
+@dataclass(frozen=True)
+class _Mask:
+    """What marks valid pixels by numbers above 0: an alpha band by its index, else GDAL's mask of a band."""
 
-    def __init__(self, dataset: Any, positions: list[int], planes: list[Plane]) -> None:
+    dataset: Any
+    alpha: int | None
+
+    @classmethod
+    def of_alpha(cls, dataset: Any) -> _Mask:
+        return cls(dataset, _alpha_of(dataset))
+
+    def read(self, index: int, window: Window, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        if self.alpha is None:
+            numbers = self.dataset.read_masks(index, window=window, out_shape=shape)
+        else:
+            numbers = self.dataset.read(self.alpha, window=window, out_shape=shape)
+        return np.asarray(numbers != 0)
+
+
+class _Group:
+    """Planes of one file that are read together, and what masks them, if anything does."""
+
+    def __init__(
+        self, dataset: Any, positions: list[int], planes: Sequence[Plane], mask: _Mask | None
+    ) -> None:
         self.dataset = dataset
         self.positions = positions
-        self.planes = planes
-        flags = dataset.mask_flag_enums[planes[0].index - 1]
-        self.has_mask = MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
+        self.planes = [planes[i] for i in positions]
+        self.mask = mask
 
     def read(self, window: Window, out: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
         """Read the window into this file's planes of ``out`` and clear ``valid`` where one is not."""
@@ -260,8 +313,8 @@ class _Group:
         else:
             shape = (len(indexes), *valid.shape)
             out[self.positions] = self.dataset.read(indexes, window=window, out_shape=shape)
-        if self.has_mask:
-            valid &= self.dataset.read_masks(indexes[0], window=window, out_shape=valid.shape) != 0
+        if self.mask is not None:
+            valid &= self.mask.read(indexes[0], window, valid.shape)
         for position, plane in zip(self.positions, self.planes, strict=True):
             _clear_invalid(out[position], plane, valid)
 
@@ -271,13 +324,9 @@ def _clear_invalid(numbers: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[n
         # NaN and infinity compare false; so do the fill values of 3.4e38 that files forget to
         # declare, one of which would spoil all that the network sees around it.
         valid &= np.abs(numbers) < _LARGEST_MEASUREMENT
-    if plane.nodata is None or np.isnan(plane.nodata):
-        return
-    if np.issubdtype(np.dtype(plane.dtype), np.integer):
-        info = np.iinfo(plane.dtype)
-        if not info.min <= plane.nodata <= info.max or plane.nodata != int(plane.nodata):
-            return  # a nodata value that the type cannot hold marks nothing
-    valid &= numbers != np.dtype(plane.dtype).type(plane.nodata)
+    nodata = plane.marked
+    if nodata is not None and not np.isnan(nodata):
+        valid &= numbers != np.dtype(plane.dtype).type(nodata)
 
 
 def _same_grid(dataset: Any, geobox: Georeference) -> bool:
@@ -301,14 +350,14 @@ def _same_crs(dataset: Any, geobox: GeoBox) -> bool:
     return bool(dataset.crs == rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt()))
 
 
-def _warped(dataset: Any, planes: list[Plane], geobox: Georeference) -> WarpedVRT:
+def _warped(dataset: Any, nodata: float | None, geobox: Georeference) -> WarpedVRT:
+    """The file on a grid, bilinear; each band within its own valid pixels."""
     if isinstance(geobox, GCPGeoBox) or dataset.crs is None or geobox.crs is None:
         raise SceneError(
             f"{dataset.name} has another grid ({dataset.shape[0]} x {dataset.shape[1]} pixels) than the "
             f"scene ({geobox.shape[0]} x {geobox.shape[1]}) and one of them has no CRS or no transform, so they cannot "
             f"be laid over each other; give files with a CRS and a transform."
         )
-    nodata = planes[0].nodata
     rows, cols = geobox.shape
     return WarpedVRT(
         dataset,
@@ -319,9 +368,22 @@ def _warped(dataset: Any, planes: list[Plane], geobox: Georeference) -> WarpedVR
         resampling=Resampling.bilinear,
         src_nodata=nodata,
         nodata=nodata,
-        add_alpha=nodata is None and not _has_alpha(dataset),
+        add_alpha=nodata is None and _alpha_of(dataset) is None,
+        # Else what is nodata in some bands only would be mixed with data.
+        UNIFIED_SRC_NODATA="NO",
     )
 
 
-def _has_alpha(dataset: Any) -> bool:
-    return any(MaskFlags.alpha in flags for flags in dataset.mask_flag_enums)
+def _mask_of(dataset: Any, plane: Plane) -> _Mask | None:
+    """The mask or alpha band of a file that says which pixels of the plane are valid."""
+    alpha = _alpha_of(dataset)
+    if alpha is not None and not plane.opaque:
+        return _Mask(dataset, alpha)  # GDAL's own mask forgets it where there is a nodata value too
+    flags = dataset.mask_flag_enums[plane.index - 1]
+    stated = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+    return _Mask(dataset, None) if stated else None
+
+
+def _alpha_of(dataset: Any) -> int | None:
+    kinds = list(dataset.colorinterp)
+    return kinds.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in kinds else None

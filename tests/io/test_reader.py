@@ -190,6 +190,84 @@ def test_files_of_different_resolution_are_stacked_on_the_finest_grid(make_tif):
     assert np.array_equal(window.array, raster.array[:, 3:17, 5:33])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("uint16", 0), ("int16", -9999), ("float32", -9999), ("float32", np.nan)]
+)
+def test_nodata_of_one_band_stays_nodata_in_a_stack(make_tif, dtype, nodata):
+    fine = make_tif(numbers(1, 40, 40), "fine.tif")
+    array = numbers(2, 20, 20, "float32") + 500
+    array[0, 5:15, 5:15] = nodata
+    coarse = make_tif(
+        array.astype(dtype),
+        "coarse.tif",
+        nodata=nodata,
+        transform=from_origin(500_000, 5_000_000, 20, 20),
+    )
+    raster = open_scene([fine, coarse]).read()
+    inside = np.zeros((40, 40), bool)
+    inside[11:29, 11:29] = True  # but for the border, which valid neighbours reach
+    assert not raster.valid[inside].any()
+    assert raster.valid[:9].all()
+    assert raster.array[1:, raster.valid].min() >= 500
+
+
+def test_planes_of_one_file_keep_their_own_nodata_in_a_stack(make_tif, tmp_path):
+    array = numbers(2, 20, 20, "int16")
+    array[0, :5] = -1
+    array[1, -5:] = -2
+    make_tif(array, "two.tif", transform=from_origin(500_000, 5_000_000, 20, 20))
+    with rasterio.open(tmp_path / "two.tif") as dataset:
+        wkt = dataset.crs.to_wkt()
+    bands = "".join(
+        f"<VRTRasterBand dataType='Int16' band='{i}'><NoDataValue>-{i}</NoDataValue><SimpleSource>"
+        f"<SourceFilename relativeToVRT='1'>two.tif</SourceFilename><SourceBand>{i}</SourceBand>"
+        f"</SimpleSource></VRTRasterBand>"
+        for i in (1, 2)
+    )
+    (tmp_path / "two.vrt").write_text(
+        f"<VRTDataset rasterXSize='20' rasterYSize='20'><SRS>{wkt.replace('<', '&lt;')}</SRS>"
+        f"<GeoTransform>500000, 20, 0, 5000000, 0, -20</GeoTransform>{bands}</VRTDataset>"
+    )
+    fine = make_tif(numbers(1, 40, 40), "fine.tif")
+    raster = open_scene([fine, tmp_path / "two.vrt"]).read()
+    assert not raster.valid[:8].any()
+    assert not raster.valid[-8:].any()
+    assert raster.valid[12:-12].all()
+    assert raster.array[:, raster.valid].min() > 0
+
+
+@pytest.mark.parametrize("nodata", [None, 7])
+@pytest.mark.parametrize("kind", ["mask", "alpha"])
+def test_a_mask_is_the_same_alone_and_in_a_stack(make_tif, kind, nodata):
+    fine = make_tif(numbers(1, 40, 40), "fine.tif")
+    array = numbers(4, 20, 20, "uint8") + 10
+    array[3] = 255
+    array[3, :6] = 0
+    place = {"transform": from_origin(500_000, 5_000_000, 20, 20), "nodata": nodata}
+    if kind == "alpha":
+        coarse = make_tif(array, "coarse.tif", photometric="RGB", alpha="YES", **place)
+    else:
+        coarse = make_tif(array[:3], "coarse.tif", mask=array[3], **place)
+    alone = open_scene(coarse).read().valid.repeat(2, axis=0).repeat(2, axis=1)
+    stacked = open_scene([fine, coarse]).read().valid
+    assert np.array_equal(alone, stacked)
+
+
+def test_a_band_marked_as_transparency_is_data_where_it_is_named(make_tif):
+    array = numbers(4, dtype="uint8")
+    array[3, :5] = 0  # near infrared of water
+    path = make_tif(array, photometric="RGB", alpha="YES")
+    named = open_scene(path, SceneOptions(bands=("red", "green", "blue", "nir")))
+    raster = named.read()
+    assert np.array_equal(raster.array, array)
+    assert raster.valid.all()
+    assert named.select([0, 1]).read().valid.all()
+    with pytest.raises(
+        OptionError, match=r"has 3 bands .*band 4 beside them is marked as transparency"
+    ):
+        open_scene(path, SceneOptions(bands=("red", "nir")))
+
+
 def test_a_stack_is_invalid_where_one_file_ends(make_tif):
     full = make_tif(numbers(1, 40, 40), "a.tif")
     half = make_tif(numbers(1, 10, 20), "b.tif", transform=from_origin(500_000, 5_000_000, 20, 20))

@@ -1,0 +1,68 @@
+"""The same band name means other light on another satellite."""
+
+import numpy as np
+import pytest
+
+from georaster_dl.bands import SENTINEL2, find_band
+from georaster_dl.io.missions import band_of_file, band_of_mission, mission_of
+from georaster_dl.io.reader import open_scene
+
+ONE = np.ones((1, 8, 8), "int16")
+
+
+@pytest.mark.parametrize(
+    ("name", "mission"),
+    [
+        ("HLS.L30.T31TCJ.2021123T104617.v2.0.B05.tif", "landsat-oli"),
+        ("HLS.S30.T31TCJ.2021123T104617.v2.0.B05.tif", "sentinel-2"),
+        ("LC09_L1TP_199024_20230101_20230101_02_T1_B10.TIF", "landsat-oli"),
+        ("LE07_L2SP_199024_20000101_20200823_02_T1_SR_B5.TIF", "landsat-tm"),
+        ("S2B_31TCJ_20230101_0_L2A_B8A.tif", "sentinel-2"),
+        ("AST_L1T_00305032000040446_B05.tif", "other"),
+        ("MOD09GA.A2020001.h18v04.061_B02.tif", "other"),
+        ("T31TCJ_20170823T094031_B02_10m.jp2", None),
+        ("east_b05.tif", None),
+    ],
+)
+def test_mission_of_a_file_name(name, mission):
+    assert mission_of(name) == mission
+
+
+@pytest.mark.parametrize(
+    ("name", "nm"),
+    [
+        ("B05.tif", 704.1),
+        ("T31TCJ_20170823T094031_B8A_20m.jp2", 864.7),
+        ("HLS.S30.T31TCJ.2021123T104617.v2.0.B05.tif", 704.1),
+        ("HLS.L30.T31TCJ.2021123T104617.v2.0.B05.tif", 864.7),
+        ("LC09_L1TP_199024_20230101_20230101_02_T1_B10.TIF", 10895),
+        ("LE07_L2SP_199024_20000101_20200823_02_T1_SR_B5.TIF", 1650),
+    ],
+)
+def test_wavelength_of_a_band_file(make_tif, name, nm):
+    band = open_scene(make_tif(ONE, name)).bands[0]
+    assert band.wavelength_nm == nm
+    assert band == band_of_file(name)
+
+
+def test_a_band_of_another_mission_is_never_taken_for_one_of_sentinel2(make_tif):
+    for name in ("AST_L1T_00305032000040446_B05.tif", "CBERS_4_MUX_20200101_B05.tif"):
+        band = open_scene(make_tif(ONE, name)).bands[0]
+        assert band.wavelength_nm is None
+        assert find_band(SENTINEL2[4], [band]) is None
+
+
+def test_the_tags_of_a_stack_say_whose_its_names_are(make_tif):
+    import rasterio
+
+    path = make_tif(np.ones((2, 8, 8), "int16"), descriptions=["B05", "B06"])
+    assert [band.wavelength_nm for band in open_scene(path).bands] == [704.1, 740.5]
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(SPACECRAFT_NAME="LANDSAT_8")
+    assert [band.wavelength_nm for band in open_scene(path).bands] == [864.7, 1608.9]
+
+
+def test_an_unknown_spelling_has_no_meaning():
+    assert band_of_mission("B2", None) is None
+    assert band_of_mission("B2", "landsat-oli").wavelength_nm == 482
+    assert band_of_mission("QA", "landsat-oli") is None
