@@ -9,6 +9,7 @@ why the metadata decides and never the sensing date.
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
 from collections.abc import Iterable
@@ -22,10 +23,20 @@ from georaster_dl.errors import SceneError
 __all__ = ["Product", "is_product", "read_product"]
 
 _BAND_FILE = re.compile(r"_(B\d{2}|B8A)(?:_(\d+)m)?\.jp2$")
-_METADATA = re.compile(r"(^|/)MTD_MSIL(1C|2A)\.xml$")
+# Since 2016, and the longer names of before, whose products held up to a dozen tiles.
+_METADATA = re.compile(r"(^|/)(MTD_MSIL(1C|2A)|S2\w_(OPER|USER)_MTD_(SAF|MSI)L(1C|2A)_\w+)\.xml$")
+_TILE = re.compile(r"_T(\d{2}[A-Z]{3})_")
 _ORDER = {band.name: i for i, band in enumerate(SENTINEL2)}
 # GSD of L1C bands in metres; L2A file names say theirs.
 _NATIVE = {"B02": 10, "B03": 10, "B04": 10, "B08": 10, "B01": 60, "B09": 60, "B10": 60}
+
+
+# Level, and the tag of its quantification value: L2A's since Sen2Cor 2.8, those of 2016 to 2018, L1C's.
+_QUANTIFICATIONS = (
+    ("L2A", "BOA_QUANTIFICATION_VALUE"),
+    ("L2A", "L2A_BOA_QUANTIFICATION_VALUE"),
+    ("L1C", "QUANTIFICATION_VALUE"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,9 @@ def read_product(path: Path) -> Product:
     if _METADATA.search(path.name):
         path = path.parent
     listing, xml = _from_folder(path) if path.is_dir() else _from_zip(path)
-    files = _finest(listing)
+    images = [name for name in listing if "IMG_DATA" in PurePosixPath(name).parts]
+    _check_one_tile(images, path)
+    files = _finest(images)
     if not files:
         raise SceneError(
             f"{path} is a Sentinel-2 product without a single band file (IMG_DATA/**/*_Bxx*.jp2); "
@@ -83,6 +96,16 @@ def read_product(path: Path) -> Product:
         offsets=tuple(facts.add_offset(name) / facts.quantification for name in names),
         note=facts.note,
     )
+
+
+def _check_one_tile(images: Iterable[str], path: Path) -> None:
+    tiles = sorted({found[1] for name in images if (found := _TILE.search(name)) is not None})
+    if len(tiles) > 1:
+        raise SceneError(
+            f"{path} holds {len(tiles)} tiles ({', '.join(tiles)}), as products before December 2016 do, and "
+            f"a scene is one of them; give the band files of one (GRANULE/*T{tiles[0]}*/IMG_DATA/*.jp2) with --scale "
+            f"0.0001 --offset 0."
+        )
 
 
 def _from_folder(folder: Path) -> tuple[list[str], bytes]:
@@ -103,7 +126,7 @@ def _finest(listing: Iterable[str]) -> dict[str, str]:
     best: dict[str, tuple[int, str]] = {}
     for file in listing:
         found = _BAND_FILE.search(file)
-        if found is None or "IMG_DATA" not in PurePosixPath(file).parts or found[1] not in _ORDER:
+        if found is None or found[1] not in _ORDER:
             continue
         gsd = int(found[2]) if found[2] else _NATIVE.get(found[1], 20)
         if found[1] not in best or gsd < best[found[1]][0]:
@@ -121,16 +144,15 @@ class _Facts:
             raise SceneError(
                 f"The metadata file MTD_MSIL*.xml of {path} is damaged ({error}); download it again."
             ) from error
-        quantification = self._text("BOA_QUANTIFICATION_VALUE") or self._text(
-            "QUANTIFICATION_VALUE"
+        level, tag = next(
+            (facts for facts in _QUANTIFICATIONS if self._text(facts[1]) is not None), ("", "")
         )
-        if quantification is None:
+        self.quantification = self._number(self._text(tag), tag, path) if tag else 0.0
+        if self.quantification <= 0:
             raise SceneError(
-                f"The metadata of {path} states no quantification value, so its numbers have no unit; "
-                f"download the product's MTD_MSIL*.xml again."
+                f"The metadata of {path} states no quantification value above 0, so its numbers have no unit; "
+                f"download the product's metadata file ({path.name}/MTD_MSIL*.xml) again."
             )
-        self.quantification = float(quantification)
-        level = "L2A" if self._text("BOA_QUANTIFICATION_VALUE") else "L1C"
         baseline = self._text("PROCESSING_BASELINE") or "unknown"
         self.note = f"Sentinel-2 {level}, processing baseline {baseline}"
         # bandId -> name, through the list of spectral bands (physicalBand is 'B1', 'B8A', ...)
@@ -138,10 +160,23 @@ class _Facts:
             _padded(e.get("physicalBand", "")): e for e in self._root.iter("Spectral_Information")
         }
         self._offsets = {
-            e.get("band_id"): float(e.text or 0)
+            e.get("band_id"): self._number(e.text or "0", tag, path)
             for tag in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
             for e in self._root.iter(tag)
         }
+
+    @staticmethod
+    def _number(text: str | None, tag: str, path: Path) -> float:
+        try:
+            value = float(text or "nan")
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise SceneError(
+                f"The metadata of {path} has {text!r} as {tag}, but a number is expected; download the product's "
+                f"metadata file again."
+            )
+        return value
 
     def _text(self, tag: str) -> str | None:
         return next((e.text for e in self._root.iter(tag)), None)
@@ -151,7 +186,10 @@ class _Facts:
         known = SENTINEL2[_ORDER[name]]
         spectrum = self._spectra.get(name)
         centre = None if spectrum is None else spectrum.findtext("Wavelength/CENTRAL")
-        return known if centre is None else Band(name, float(centre), known.fwhm_nm)
+        try:
+            return known if centre is None else Band(name, float(centre), known.fwhm_nm)
+        except ValueError:
+            return known
 
     def add_offset(self, name: str) -> float:
         """Number to add to the band's DN, 0 before baseline 04.00."""

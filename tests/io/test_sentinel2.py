@@ -157,3 +157,40 @@ def test_zero_is_nodata_in_an_image_file_outside_of_its_product(make_safe):
     expected = open_scene(safe).read()
     assert np.array_equal(scene.read().valid, expected.valid)
     assert np.allclose(scene.read().array[:, expected.valid], expected.array[:, expected.valid])
+
+
+def old_metadata(value="10000"):
+    """As Sen2Cor before 2.8 wrote it, in 2016 to 2018."""
+    return (
+        "<n1:P xmlns:n1='https://x'><PROCESSING_BASELINE>02.05</PROCESSING_BASELINE>"
+        "<L1C_TOA_QUANTIFICATION_VALUE>10000</L1C_TOA_QUANTIFICATION_VALUE>"
+        f"<L2A_BOA_QUANTIFICATION_VALUE>{value}</L2A_BOA_QUANTIFICATION_VALUE></n1:P>"
+    )
+
+
+def test_l2a_of_2017(make_safe):
+    safe = make_safe()
+    (safe / "MTD_MSIL2A.xml").write_text(old_metadata())
+    scene = open_scene(safe)
+    assert {(plane.scale, plane.offset) for plane in scene.planes} == {(1e-4, 0.0)}
+    assert "L2A" in scene.note
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "ten thousand", "nan", ""])
+def test_a_quantification_value_that_is_none(make_safe, value):
+    safe = make_safe()
+    (safe / "MTD_MSIL2A.xml").write_text(old_metadata(value))
+    with pytest.raises(SceneError, match=r"(quantification value above 0|L2A_BOA_QUANT).* again"):
+        open_scene(safe)
+
+
+def test_products_before_2016_hold_one_tile_or_are_refused(make_safe):
+    safe = make_safe("1C", "02.04", None)
+    (safe / "MTD_MSIL1C.xml").rename(safe / "S2A_OPER_MTD_SAFL1C_PDMC_20160605T213005_R051.xml")
+    images = safe / "GRANULE" / "L" / "IMG_DATA"
+    first = "S2A_OPER_MSI_L1C_TL_EPA__20160605T113933_A000734_T31TCJ_B02.jp2"
+    (images / "T29_B02.jp2").rename(images / first)
+    assert [band.name for band in open_scene(safe).bands] == ["B02", "B8A"]
+    shutil.copy(images / first, images / first.replace("T31TCJ", "T31TDJ"))
+    with pytest.raises(SceneError, match="2 tiles .*31TCJ, 31TDJ"):
+        open_scene(safe)
