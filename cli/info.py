@@ -32,17 +32,21 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     With a model: whether it fits, and how many tiles, how much memory and time a run would take.
     Without: which bundled model geodl segment would take.
     """
+    from georaster_dl.io.empty_bands import without_empty_bands
+    from georaster_dl.io.plausible import alpha_warning, calibration_warning
     from georaster_dl.io.reader import open_scene
     from georaster_dl.models.package import find_model
     from georaster_dl.predict.estimate import nodata_share
-    from georaster_dl.predict.plausible import calibration_warning
 
     package = None if model is None else find_model(model)
     settings = scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"])
     opened = open_scene(scene, settings)
-    nodata = nodata_share(opened)
+    filled = without_empty_bands(opened)
+    nodata = nodata_share(filled)
     facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}
-    facts["warning"] = calibration_warning(opened)
+    doubts = (*filled.remarks, alpha_warning(opened), calibration_warning(filled))
+    facts["warnings"] = [doubt for doubt in doubts if doubt is not None]
+    opened = filled
     if not as_json:
         _print(facts)  # also where the model turns out not to fit: then it is needed most
     if package is None:
@@ -130,8 +134,8 @@ def _print(facts: dict[str, Any]) -> None:
         click.echo(_band_line(number, band))
     if len(facts["bands"]) > _MOST_BANDS:
         click.echo(f"  ... and {len(facts['bands']) - _MOST_BANDS} more (--json lists all)")
-    if facts["warning"] is not None:
-        click.echo(f"warning: {facts['warning']}")
+    for warning in facts["warnings"]:
+        click.echo(f"warning: {warning}")
 
 
 def _band_line(number: int, band: dict[str, Any]) -> str:

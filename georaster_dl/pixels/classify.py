@@ -26,6 +26,7 @@ from georaster_dl.pixels.mapping import (
     write_layers,
 )
 from georaster_dl.pixels.saved import load_classifier, save_classifier
+from georaster_dl.pixels.strips import tell_doubts
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
@@ -178,6 +179,7 @@ def classify_again(
     classifier = load_classifier(saved, _warner(report))
     opened = open_scene(features, given)
     scene = _fitting(opened, classifier, saved)
+    tell_doubts(scene, report)
     protect: list[Path | str] = [saved, *(source_files(opened) if out.exists() else [])]
     with (
         gdal_environment(),

@@ -29,7 +29,7 @@ from georaster_dl.pixels.mapping import (
     write_layers,
 )
 from georaster_dl.pixels.sample import Sample
-from georaster_dl.pixels.strips import good_bands, read_strips
+from georaster_dl.pixels.strips import good_bands, read_strips, tell_doubts
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.overview import write_class_overview
 from georaster_dl.predict.progress import Progress
@@ -124,6 +124,7 @@ def cluster(
     _check_k(options.k)
     begun = time.monotonic()
     scene = good_bands(open_scene(sources, options.scene))
+    tell_doubts(scene, report)
     # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
     exists = any(path.exists() for path in outputs.all())
     inputs = source_files(scene) if exists else []

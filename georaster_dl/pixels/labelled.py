@@ -16,7 +16,7 @@ from georaster_dl.pixels.strips import physical
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.divide import Division, divide
-from georaster_dl.train.ground import Ground, check_counts, open_grounds
+from georaster_dl.train.ground import Ground, check_counts, open_grounds, tell_doubts
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.store import StoredGround, StoreFolder, keep_classes
 
@@ -83,6 +83,7 @@ def open_labelled(
         When raster or labels cannot be used, or leave too little to learn from.
     """
     ground = open_grounds([pair], config)[0]
+    tell_doubts([ground], warn)
     stored = StoredGround.fill(ground, folder, 0, reach=0)
     check_counts([stored.index], [ground], warn)
     stored = keep_classes([stored], stored.index.totals > 0)[0]

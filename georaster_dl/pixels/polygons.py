@@ -26,7 +26,7 @@ from georaster_dl.pixels.classify import Accuracy, Classified, ClassifyOptions
 from georaster_dl.pixels.folds import spatial_blocks
 from georaster_dl.pixels.parcels import polygon_features
 from georaster_dl.pixels.shares import ShareModel, fit_shares, out_of_fold
-from georaster_dl.pixels.strips import good_bands
+from georaster_dl.pixels.strips import good_bands, tell_doubts
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
 
@@ -66,6 +66,7 @@ def classify_polygons(
         )
     config = options.config
     scene = good_bands(open_scene(features, SceneOptions(**dict(config.scene))))
+    tell_doubts(scene, report)
     asked = LabelOptions(**dict(config.labels))
     protect: list[Path | str] = [polygons, *([asked.classes] if asked.classes else [])]
     protect += source_files(scene) if out.exists() else []

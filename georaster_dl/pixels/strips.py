@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.io.empty_bands import without_empty_bands
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.plausible import alpha_warning
 from georaster_dl.io.scene import Scene, SceneReader
+from georaster_dl.predict.options import Report
 
-__all__ = ["Strip", "good_bands", "physical", "read_strips", "strip_rows"]
+__all__ = ["Strip", "good_bands", "physical", "read_strips", "strip_rows", "tell_doubts"]
 
 _STRIP_BYTES = 64 * 2**20
 
@@ -59,8 +62,15 @@ def strip_rows(scene: Scene) -> list[slice]:
 
 
 def good_bands(scene: Scene) -> Scene:
-    """The scene without the bands that its own list calls bad, as training takes it."""
-    return scene.select([i for i, band in enumerate(scene.bands) if band.good])
+    """The scene without bands that its own list calls bad or that hold no data, as training takes it."""
+    return without_empty_bands(scene.select([i for i, band in enumerate(scene.bands) if band.good]))
+
+
+def tell_doubts(scene: Scene, report: Report) -> None:
+    """Warn of what may be wrong with a scene's bands: what was left out, and transparency that is data."""
+    for doubt in (*scene.remarks, alpha_warning(scene)):
+        if doubt is not None:
+            report("warning", {"message": doubt})
 
 
 def physical(numbers: npt.NDArray[Any], scene: Scene) -> npt.NDArray[np.float32]:

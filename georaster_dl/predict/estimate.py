@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.samples import spread_windows
 from georaster_dl.io.scene import Scene, SceneReader
 from georaster_dl.models.card import Card
 from georaster_dl.predict.plan import Plan
 
-__all__ = ["NodataShare", "estimated_seconds", "nodata_share", "spread"]
+__all__ = ["NodataShare", "estimated_seconds", "nodata_share"]
 
 _READ_WHOLE = 8_000_000  # numbers; about a tenth of a second
-_SAMPLES = 5  # windows along each side
-_SAMPLE = 64  # pixels
 _CONVOLUTION = 0.6  # share of a matrix product's speed that convolutions of this kind reach
 
 
@@ -42,18 +41,11 @@ def nodata_share(scene: Scene) -> NodataShare:
         exact = True
     else:
         scene = scene.select(sorted({good[0], good[len(good) // 2], good[-1]}))
-        windows = [(r, c) for r in spread(rows) for c in spread(cols)]
+        windows = spread_windows(scene.shape)
         exact = False
     with gdal_environment(), SceneReader(scene) as reader:
         valid = [reader.read(*window)[1] for window in windows]
     return NodataShare(1 - float(np.mean([v.mean() for v in valid])), exact)
-
-
-def spread(n: int) -> list[slice]:
-    """At most five slices of at most 64 pixels, spread evenly over ``n`` pixels."""
-    size = min(_SAMPLE, n)
-    starts = np.linspace(0, n - size, _SAMPLES).astype(int)
-    return [slice(start, start + size) for start in dict.fromkeys(starts.tolist())]
 
 
 def estimated_seconds(plan: Plan, card: Card) -> float:

@@ -12,7 +12,9 @@ from typing import Any
 
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.aoi import AreaOfInterest
+from georaster_dl.io.empty_bands import without_empty_bands
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.plausible import alpha_warning, calibration_warning, training_warning
 from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.io.staging import Staging
 from georaster_dl.memory import tune_allocators
@@ -20,7 +22,6 @@ from georaster_dl.models.card import Card
 from georaster_dl.predict.fit import Fit, fit_scene, resolution_warning
 from georaster_dl.predict.journal import Journal
 from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
-from georaster_dl.predict.plausible import calibration_warning
 from georaster_dl.predict.record import identity, record_text
 
 __all__ = ["Ready", "make_ready"]
@@ -125,13 +126,32 @@ def make_ready(
         When bands, unit or resolution do not fit, or the area of interest cannot be used. Where the
         user named no model, also for reflectances that look a tenth too high or too low.
     """
-    fit = fit_scene(opened, card, resample=options.resample)
+    opened = without_empty_bands(opened)
+    try:
+        fit = fit_scene(opened, card, resample=options.resample)
+    except BandMismatchError as error:
+        raise BandMismatchError(" ".join([str(error), *opened.remarks])) from error
+    for doubt in (*opened.remarks, alpha_warning(opened)):
+        if doubt is not None:
+            report("warning", {"message": doubt})
     _check_calibration(opened, card, named, report)
+    _check_values(fit, report)
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
     unknown = resolution_warning(fit.scene, card)
     if unknown is not None:
         report("warning", {"message": unknown})
     return Ready(fit, model, aoi, options, report, begun)
+
+
+def _check_values(fit: Fit, report: Report) -> None:
+    """Warn of values of another size than in training; of reflectances more is known than that."""
+    card = fit.card
+    if card.quantity == "reflectance" or card.treatment is not None or fit.resampling is not None:
+        return
+    means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
+    warning = training_warning(fit.scene, means, deviations)
+    if warning is not None:
+        report("warning", {"message": warning})
 
 
 def _check_calibration(scene: Scene, card: Card, named: bool, report: Report) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from georaster_dl.bands import Band, match_bands
 from georaster_dl.errors import BandMismatchError, OptionError
+from georaster_dl.io.empty_bands import without_empty_bands
 from georaster_dl.io.labels import (
     ClassLabels,
     LabelOptions,
@@ -20,6 +21,7 @@ from georaster_dl.io.labels import (
     read_legend,
 )
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.plausible import alpha_warning, calibration_warning, level_of
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene
 from georaster_dl.legend import Legend
@@ -27,9 +29,19 @@ from georaster_dl.sampling import LabelIndex
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair
 
-__all__ = ["Ground", "Unlabelled", "check_counts", "is_labelled", "open_grounds", "open_labels"]
+__all__ = [
+    "Ground",
+    "Unlabelled",
+    "check_counts",
+    "is_labelled",
+    "open_grounds",
+    "open_labels",
+    "tell_doubts",
+]
 
 Warn = Callable[[str], None]
+
+_UNLIKE = 30.0  # times that one scene's values are another's: no light differs so much
 
 
 class Unlabelled:
@@ -88,7 +100,8 @@ class Ground:
 def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
     """Open every scene with its labels; no pixel is read but the label rasters' classes.
 
-    The bands are those of the first scene that its own list does not call bad.
+    The bands are those of the first scene that its own list does not call bad, and that hold data in
+    every scene.
 
     Raises
     ------
@@ -100,7 +113,7 @@ def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
     known = SceneOptions(**dict(config.scene))
     pairs = [_labelled(pair, config.task) for pair in pairs]
     legend = _legend(pairs, options) if config.task == "segmentation" else None
-    scenes = [open_scene(pair.scene, known) for pair in pairs]
+    scenes = _with_data([open_scene(pair.scene, known) for pair in pairs])
     bands = [band for band in scenes[0].bands if band.good]
     return _same_quantity(
         [
@@ -108,6 +121,37 @@ def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
             for scene, pair in zip(scenes, pairs, strict=True)
         ]
     )
+
+
+def tell_doubts(grounds: Sequence[Ground], warn: Warn) -> None:
+    """Say what may be wrong with the scenes' bands and values, each by itself and beside the others."""
+    for ground in grounds:
+        scene = ground.scene
+        doubts = [*scene.remarks, alpha_warning(scene), calibration_warning(scene)]
+        for doubt in dict.fromkeys(filter(None, doubts)):
+            warn(doubt)
+    levels = {g.scene.name: level_of(g.scene) for g in grounds} if len(grounds) > 1 else {}
+    known = {name: level for name, level in levels.items() if level}
+    low, high = (pick(known, key=known.__getitem__, default="") for pick in (min, max))
+    if known and known[high] > _UNLIKE * known[low]:
+        warn(
+            f"the scenes' values differ in size: around {known[low]:.3g} in {low}, around {known[high]:.3g} in "
+            f"{high}; check that their numbers mean the same (--scale, --offset)"
+        )
+
+
+def _with_data(scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes without bands that hold no data in one of them, or no pixel of it would be left."""
+    found = [without_empty_bands(scene) for scene in scenes]
+    lost = [
+        {band.name for band in before.bands} - {band.name for band in after.bands}
+        for before, after in zip(scenes, found, strict=True)
+    ]
+    everywhere = set().union(*lost)
+    return [
+        scene.select([i for i, band in enumerate(scene.bands) if band.name not in everywhere])
+        for scene in found
+    ]
 
 
 def _labelled(pair: Pair, task: str) -> Pair:

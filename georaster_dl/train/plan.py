@@ -20,7 +20,7 @@ from georaster_dl.tiling import round_up
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.corrupt import Corruption
 from georaster_dl.train.divide import Division, divide
-from georaster_dl.train.ground import Ground, check_counts, open_grounds
+from georaster_dl.train.ground import Ground, check_counts, open_grounds, tell_doubts
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.patches import (
     SMALLEST_PATCH,
@@ -156,6 +156,7 @@ def make_training_plan(
         When scenes or labels cannot be used, or leave nothing to train or validate on.
     """
     grounds = open_grounds(pairs, config)
+    tell_doubts(grounds, warn)
     config = with_code(config, len(grounds[0].scene.planes))
     patch = patch_side(grounds, config) if centred is None else centred_side(centred, config)
     # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.

@@ -169,7 +169,7 @@ def test_an_implausible_calibration_is_warned_of(geodl, raised):
     (line,) = [x for x in geodl("info", raised).out.splitlines() if x.startswith("warning: ")]
     said = line.removeprefix("warning: ")
     assert "--offset -0.1" in said
-    assert json.loads(geodl("info", raised, "--json").out)["warning"] == said
+    assert json.loads(geodl("info", raised, "--json").out)["warnings"] == [said]
     named = ("segment", raised, "-m", "s2-landcover", "--overwrite")
     assert {"event": "warning", "message": said} in geodl(*named, "--progress", "json").events
     assert f"geodl: warning: {said}\n" in geodl(*named).err

@@ -9,8 +9,8 @@ import pytest
 import rasterio
 
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.plausible import alpha_warning, calibration_warning, training_warning
 from georaster_dl.io.reader import open_scene
-from georaster_dl.predict.plausible import calibration_warning
 from tests.conftest import REAL_DATA
 
 BANDS = ["B02", "B03", "B04", "B08", "B8A", "B11", "B12"]
@@ -156,7 +156,7 @@ def test_imaging_spectrometer_is_left_alone(make_tif):
 
 
 def test_no_torch_is_imported():
-    code = "import sys, georaster_dl.predict.plausible; sys.exit('torch' in sys.modules)"
+    code = "import sys, georaster_dl.io.plausible; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
@@ -220,3 +220,50 @@ def dates(patch):
         planes = [variables[name][t] for name in BANDS]
         grown = [p.repeat(64 // len(p), 0).repeat(64 // len(p), 1) for p in planes]
         yield np.stack(grown), np.isin(scl, (4, 5, 6, 7)).mean() > 0.9
+
+
+def scene_of(make_tif, values, **profile):
+    """Bands with Sentinel-2's names, half to one and a half times these values from left to right."""
+    array = np.full((7, 40, 50), values) * np.linspace(0.5, 1.5, 50)
+    return open_scene(make_tif(array.astype("float32"), descriptions=BANDS, **profile))
+
+
+@pytest.mark.parametrize(
+    ("factor", "seen"),
+    [
+        (1, None),
+        (1e4, "reflectance times 10,000; if so, state --scale 0.0001 --offset 0"),
+        (100, "percent; if so, state --scale 0.01 --offset 0"),
+        (1e-4, "scaled twice"),
+    ],
+)
+def test_a_factor_is_noticed(make_tif, factor, seen):
+    warning = calibration_warning(scene_of(make_tif, 0.2 * factor))
+    assert (warning is None) if seen is None else (seen in warning)
+
+
+@pytest.mark.parametrize("value", [0.01, 0.03, 0.9, 1.4])
+def test_water_snow_and_cloud_are_no_factor(make_tif, value):
+    assert calibration_warning(scene_of(make_tif, value)) is None
+
+
+def test_a_factor_is_told_in_terms_of_the_stored_numbers(make_tif):
+    scene = scene_of(make_tif, 20.0, scales=[2.0] * 7, offsets=[0.0] * 7)
+    assert "--scale 0.02 --offset 0." in calibration_warning(scene)
+
+
+def test_values_unlike_those_of_the_training(make_tif):
+    scene = open_scene(make_tif(np.random.default_rng(0).integers(1, 255, (3, 40, 50), "uint8")))
+    assert training_warning(scene, [120] * 3, [60] * 3) is None
+    assert "trained on values around 0.12" in training_warning(scene, [0.12] * 3, [0.06] * 3)
+    assert "--scale" in training_warning(scene, [40_000] * 3, [60_000] * 3)
+
+
+def test_transparency_that_is_data_is_noticed(make_tif):
+    array = np.random.default_rng(0).integers(1, 255, (4, 40, 50)).astype("uint8")
+    infrared = open_scene(make_tif(array, photometric="RGB", alpha="YES"))
+    assert "band 4 is marked as transparency (alpha)" in alpha_warning(infrared)
+    array[3] = 255
+    array[3, :10] = 0
+    mask = open_scene(make_tif(array, "mask.tif", photometric="RGB", alpha="YES"))
+    assert alpha_warning(mask) is None

@@ -1,0 +1,37 @@
+"""Bands without any data are left out and named; they do not make a scene of nodata."""
+
+import numpy as np
+import pytest
+
+from georaster_dl.io.empty_bands import without_empty_bands
+from georaster_dl.io.reader import open_scene
+
+NODATA = -999
+
+
+def scene_of(make_tif, array):
+    return open_scene(make_tif(array.astype("int16"), nodata=NODATA))
+
+
+def test_empty_bands_are_left_out_and_named(make_tif):
+    array = np.ones((4, 300, 400))
+    array[[1, 3]] = NODATA
+    array[:, :50] = NODATA
+    found = without_empty_bands(scene_of(make_tif, array))
+    assert [band.name for band in found.bands] == ["band_1", "band_3"]
+    assert found.remarks[0].endswith("they hold no data at all: band_2, band_4")
+    assert found.read().valid.mean() == pytest.approx(250 / 300)
+
+
+def test_a_band_with_little_data_is_kept(make_tif):
+    array = np.ones((2, 300, 400))
+    array[1] = NODATA
+    array[1, 70, 70] = 1  # between the windows that are looked at first
+    scene = scene_of(make_tif, array)
+    assert without_empty_bands(scene) == scene
+
+
+@pytest.mark.parametrize("value", [1, NODATA])
+def test_a_scene_whose_bands_are_alike_stays(make_tif, value):
+    scene = scene_of(make_tif, np.full((3, 30, 40), value))
+    assert without_empty_bands(scene) == scene
