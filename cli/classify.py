@@ -28,6 +28,7 @@ _OF_LEARNING = {"method", "save", "per_polygon", *SETTINGS} - {
     "nodata",
     "scale",
     "offset",
+    "mask",
 }
 _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "split_column", "block", "buffer", "save")  # fmt: skip
 
@@ -115,7 +116,7 @@ def _run(inputs: tuple[str, ...], given: Mapping[str, Any], report: Report) -> C
     if given["model"] is not None:
         from georaster_dl.pixels.classify import classify_again
 
-        known = scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"])
+        known = scene_settings(given)
         return classify_again(
             inputs[0],
             given["model"],

@@ -96,7 +96,7 @@ def _options(given: dict[str, Any]) -> ClusterOptions:
     if k != "auto" and not k.lstrip("-").isdecimal():
         raise OptionError(f"-k must be a number of clusters or auto, not {k!r}.")
     return ClusterOptions(
-        scene=scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"]),
+        scene=scene_settings(given),
         k=k if k == "auto" else int(k),
         method=given["method"],
         seed=given["seed"],

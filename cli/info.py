@@ -39,7 +39,7 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     from georaster_dl.predict.estimate import nodata_share
 
     package = None if model is None else find_model(model)
-    settings = scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"])
+    settings = scene_settings(given)
     opened = open_scene(scene, settings)
     filled = without_empty_bands(opened)
     nodata = nodata_share(filled)

@@ -24,6 +24,7 @@ SETTINGS = {
     "nodata": "scene.nodata",
     "scale": "scene.scale",
     "offset": "scene.offset",
+    "mask": "scene.mask",
     "class_field": "labels.class_field",
     "width_m": "labels.width_m",
     "all_touched": "labels.all_touched",

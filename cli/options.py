@@ -47,6 +47,13 @@ debug_option = click.option("--debug", is_flag=True, help="Show the traceback of
 def scene_options(command: F) -> F:
     """Options that say what the user knows better than the file."""
     for option in (
+        click.option(
+            "--mask",
+            metavar="NAME[=RULE]",
+            help="Quality band that masks pixels (cloud, shadow): SCL of a Sentinel-2 product or STAC item, a band "
+            "of the scene, or a file. SCL, QA_PIXEL, Fmask and UDM2 are known; of others say which numbers "
+            "mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1.",
+        ),
         click.option("--offset", type=float, help="Physical value = number * scale + offset."),
         click.option("--scale", type=float, help="Physical value = number * scale + offset."),
         click.option("--nodata", type=float, help="Number that stands for no measurement."),
@@ -124,9 +131,10 @@ def check_resources(given: Mapping[str, Any]) -> None:
         raise OptionError("--resources is for workers of a Dask cluster; name its --scheduler too.")
 
 
-def scene_settings(
-    bands: str | None, nodata: float | None, scale: float | None, offset: float | None
-) -> SceneOptions:
+def scene_settings(given: Mapping[str, Any]) -> SceneOptions:
     """What ``scene_options`` collected."""
+    bands = given["bands"]
     names = None if bands is None else tuple(name.strip() for name in bands.split(","))
-    return SceneOptions(bands=names, nodata=nodata, scale=scale, offset=offset)
+    return SceneOptions(
+        bands=names, **{key: given[key] for key in ("nodata", "scale", "offset", "mask")}
+    )

@@ -64,7 +64,7 @@ def run_settings(given: Mapping[str, Any]) -> dict[str, Any]:
             raise OptionError(f"--halo must be auto, exact or a number of pixels, not {halo!r}.")
         halo = int(halo)
     return {
-        "scene": scene_settings(given["bands"], given["nodata"], given["scale"], given["offset"]),
+        "scene": scene_settings(given),
         "aoi": given["aoi"],
         "device": given["device"],
         "precision": given["precision"],

@@ -18,12 +18,14 @@ class SceneOptions:
         names than bands are given, the bands to use.
     nodata : number that stands for no measurement, in every band.
     scale, offset : physical value = number * scale + offset, in every band.
+    mask : quality band that masks pixels, and which of its numbers do; see ``georaster_dl.io.quality``.
     """
 
     bands: tuple[str, ...] | None = None
     nodata: float | None = None
     scale: float | None = None
     offset: float | None = None
+    mask: str | None = None
 
 
 @dataclass(frozen=True)

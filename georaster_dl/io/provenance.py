@@ -27,7 +27,12 @@ def provenance(
     parameters : of the run; those that are None are left out.
     """
     files = dict.fromkeys(Path(plane.path).name for plane in scene.planes)
-    stated = {"nodata": given.nodata, "scale": given.scale, "offset": given.offset}
+    stated = {
+        "nodata": given.nodata,
+        "scale": given.scale,
+        "offset": given.offset,
+        "mask": given.mask,
+    }
     said = {**parameters, **stated}
     return {
         "GEORASTER_DL_VERSION": __version__,

@@ -32,10 +32,13 @@ from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.metadata import bands_of, calibration_of, with_wavelengths
 from georaster_dl.io.missions import band_of_file, mission_of
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.quality import QualityBand, parse_mask
 from georaster_dl.io.scene import Plane, Scene, open_dataset
 from georaster_dl.raster import Georeference
 
 __all__ = ["open_scene"]
+
+_MOST_LISTED = 24
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def open_scene(
         raise SceneError("No scene was given; give the path or address of a raster.")
     with gdal_environment():
         scene = _open_one(names[0]) if len(names) == 1 else _stacked(names)
-    return _with_options(scene, options)
+        chosen = _with_options(scene, options)
+        return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
 
 
 def _open_one(source: str) -> Scene:
@@ -231,7 +235,8 @@ def _from_product(path: Path) -> Scene:
             nodata=0.0,
         )
         files.append(replace(file, planes=(plane,)))
-    return _assembled(str(path), files, named=True, note=product.note)
+    scene = _assembled(str(path), files, named=True, note=product.note)
+    return replace(scene, layers={"SCL": product.classification} if product.classification else {})
 
 
 def _from_item(source: str) -> Scene:
@@ -270,6 +275,35 @@ def _with_options(scene: Scene, options: SceneOptions) -> Scene:
         told = {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
         planes = [replace(p, **told) for p in planes]  # type: ignore[arg-type]
     return replace(scene, planes=tuple(planes))
+
+
+def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
+    """The scene with a quality band: one of its own, which is then no data, one beside it, or a file.
+
+    ``whole`` is the scene before bands were chosen or named.
+    """
+    name, rule = parse_mask(text)
+    planes = (*scene.planes, *whole.planes)
+    own = next((p for p in planes if p.band.name.casefold() == name.casefold()), None)
+    if own is not None:
+        place = (own.path, own.index)
+        kept = [i for i, p in enumerate(scene.planes) if (p.path, p.index) != place]
+        return replace(scene.select(kept), quality=QualityBand(*place, rule))
+    layers = stac.item_layers(scene.name) if stac.is_item(scene.name) else scene.layers
+    beside = {key.casefold(): path for key, path in layers.items()}
+    if name.casefold() in beside:
+        return replace(scene, quality=QualityBand(beside[name.casefold()], 1, rule))
+    if not Path(name).exists() and "/" not in name and Path(name).suffix == "":
+        offered = [*layers, *(band.name for band in scene.bands)][:_MOST_LISTED]
+        raise OptionError(
+            f"--mask {name} is neither a file nor a band or layer of {scene.name}, which has {', '.join(offered)}; "
+            f"name one of them, or a file."
+        )
+    _existing(name)
+    with open_dataset(name) as dataset:
+        if dataset.count < 1:
+            raise OptionError(f"--mask {name} holds no raster band; give a file with one.")
+    return replace(scene, quality=QualityBand(name, 1, rule))
 
 
 def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:

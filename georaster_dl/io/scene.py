@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from rasterio.windows import Window
 from georaster_dl.bands import Band
 from georaster_dl.errors import SceneError
 from georaster_dl.io.environment import gdal_environment, placeless_allowed
+from georaster_dl.io.quality import MaskRule, QualityBand
 from georaster_dl.raster import Georeference, Raster, resolution_m
 
 __all__ = ["Plane", "Scene", "SceneReader", "open_dataset", "source_files"]
@@ -79,6 +80,8 @@ class Scene:
     note : product facts worth telling, for example ``Sentinel-2 L2A, baseline 04.00``.
     alpha : bands that their files mark as transparency; they mask the others and are no data.
     remarks : how the files were understood where they left room for doubt, a sentence each.
+    layers : rasters beside the bands that a product offers by name, such as ``SCL``; GDAL's names.
+    quality : band whose numbers mask pixels, None where none was asked for.
     """
 
     name: str
@@ -90,6 +93,8 @@ class Scene:
     note: str = ""
     alpha: tuple[Plane, ...] = ()
     remarks: tuple[str, ...] = ()
+    layers: Mapping[str, str] = field(default_factory=dict)
+    quality: QualityBand | None = None
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -154,8 +159,9 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
 def source_files(scene: Scene) -> list[str]:
     """Every file that the scene's pixels come from, those behind a VRT or a container included."""
     files: dict[str, None] = {}
+    paths = [plane.path for plane in scene.planes]
     with gdal_environment():
-        for path in dict.fromkeys(plane.path for plane in scene.planes):
+        for path in dict.fromkeys([*paths, scene.quality.path] if scene.quality else paths):
             with open_dataset(path) as dataset:
                 files |= dict.fromkeys([path, *dataset.files])
     return list(files)
@@ -172,6 +178,7 @@ class SceneReader:
         self._scene = scene
         self._stack = ExitStack()
         self._groups: list[_Group] = []
+        self._quality: _Quality | None = None
 
     def __enter__(self) -> SceneReader:
         """Open the files."""
@@ -181,6 +188,8 @@ class SceneReader:
                 positions = [i for i, p in enumerate(self._scene.planes) if p.path == path]
                 dataset = self._stack.enter_context(open_dataset(path))
                 self._groups += self._groups_of(dataset, positions)
+            if self._scene.quality is not None:
+                self._quality = self._quality_of(self._scene.quality)
         except BaseException:
             self._stack.close()
             raise
@@ -211,8 +220,17 @@ class SceneReader:
             groups.append(_Group(resampled, some, planes, ends))
         return groups
 
-    def _resampled(self, dataset: Any, nodata: float | None) -> Any:
-        return self._stack.enter_context(_warped(dataset, nodata, self._scene.geobox))
+    def _resampled(
+        self, dataset: Any, nodata: float | None, how: Resampling = Resampling.bilinear
+    ) -> Any:
+        return self._stack.enter_context(_warped(dataset, nodata, self._scene.geobox, how))
+
+    def _quality_of(self, band: QualityBand) -> _Quality:
+        dataset = self._stack.enter_context(open_dataset(band.path))
+        if _same_grid(dataset, self._scene.geobox):
+            return _Quality(dataset, band.index, band.rule, None)
+        nearest = self._resampled(dataset, None, Resampling.nearest)
+        return _Quality(nearest, band.index, band.rule, _Mask.of_alpha(nearest))
 
     def read(
         self, rows: slice, cols: slice, out: npt.NDArray[Any] | None = None
@@ -242,10 +260,12 @@ class SceneReader:
             try:
                 group.read(window, out, valid)
             except RasterioError as error:
-                raise SceneError(
-                    f"Rows {rows.start} to {rows.stop} of {group.planes[0].path} cannot be read: "
-                    f"{str(error.__cause__ or error).rstrip('.')}. The file is damaged or incomplete; fetch it again."
-                ) from error
+                raise _unreadable(group.planes[0].path, rows, error) from error
+        if self._quality is not None:
+            try:
+                self._quality.clear(window, valid)
+            except RasterioError as error:
+                raise _unreadable(str(self._quality.dataset.name), rows, error) from error
         return out, valid
 
     def read_thinned(self, factor: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
@@ -293,6 +313,23 @@ class _Mask:
         return np.asarray(numbers != 0)
 
 
+@dataclass(frozen=True)
+class _Quality:
+    """An open quality band; ``ends`` tells where it ends, where that is inside the scene."""
+
+    dataset: Any
+    index: int
+    rule: MaskRule
+    ends: _Mask | None
+
+    def clear(self, window: Window, valid: npt.NDArray[np.bool_]) -> None:
+        """Clear ``valid`` where the band masks a pixel, or says nothing of it."""
+        numbers = self.dataset.read(self.index, window=window, out_shape=valid.shape)
+        valid &= self.rule.usable(numbers)
+        if self.ends is not None:
+            valid &= self.ends.read(self.index, window, valid.shape)
+
+
 class _Group:
     """Planes of one file that are read together, and what masks them, if anything does."""
 
@@ -317,6 +354,13 @@ class _Group:
             valid &= self.mask.read(indexes[0], window, valid.shape)
         for position, plane in zip(self.positions, self.planes, strict=True):
             _clear_invalid(out[position], plane, valid)
+
+
+def _unreadable(path: str, rows: slice, error: RasterioError) -> SceneError:
+    return SceneError(
+        f"Rows {rows.start} to {rows.stop} of {path} cannot be read: {str(error.__cause__ or error).rstrip('.')}. "
+        f"The file is damaged or incomplete; fetch it again."
+    )
 
 
 def _clear_invalid(numbers: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[np.bool_]) -> None:
@@ -350,8 +394,8 @@ def _same_crs(dataset: Any, geobox: GeoBox) -> bool:
     return bool(dataset.crs == rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt()))
 
 
-def _warped(dataset: Any, nodata: float | None, geobox: Georeference) -> WarpedVRT:
-    """The file on a grid, bilinear; each band within its own valid pixels."""
+def _warped(dataset: Any, nodata: float | None, geobox: Georeference, how: Resampling) -> WarpedVRT:
+    """The file on a grid; each band within its own valid pixels."""
     if isinstance(geobox, GCPGeoBox) or dataset.crs is None or geobox.crs is None:
         raise SceneError(
             f"{dataset.name} has another grid ({dataset.shape[0]} x {dataset.shape[1]} pixels) than the "
@@ -365,7 +409,7 @@ def _warped(dataset: Any, nodata: float | None, geobox: Georeference) -> WarpedV
         transform=geobox.affine,
         width=cols,
         height=rows,
-        resampling=Resampling.bilinear,
+        resampling=how,
         src_nodata=nodata,
         nodata=nodata,
         add_alpha=nodata is None and _alpha_of(dataset) is None,

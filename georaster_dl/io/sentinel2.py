@@ -25,6 +25,7 @@ __all__ = ["Product", "is_product", "read_product"]
 _BAND_FILE = re.compile(r"_(B\d{2}|B8A)(?:_(\d+)m)?\.jp2$")
 # Since 2016, and the longer names of before, whose products held up to a dozen tiles.
 _METADATA = re.compile(r"(^|/)(MTD_MSIL(1C|2A)|S2\w_(OPER|USER)_MTD_(SAF|MSI)L(1C|2A)_\w+)\.xml$")
+_SCL_FILE = re.compile(r"_SCL_(\d+)m\.jp2$")
 _TILE = re.compile(r"_T(\d{2}[A-Z]{3})_")
 _ORDER = {band.name: i for i, band in enumerate(SENTINEL2)}
 # GSD of L1C bands in metres; L2A file names say theirs.
@@ -49,6 +50,7 @@ class Product:
     bands : the bands with the product's own wavelengths.
     scale, offsets : reflectance = DN * scale + offset, one offset per band.
     note : level, baseline and tile in words.
+    classification : GDAL path of the finest scene classification (SCL), None where there is none.
     """
 
     files: tuple[str, ...]
@@ -56,6 +58,7 @@ class Product:
     scale: float
     offsets: tuple[float, ...]
     note: str
+    classification: str | None = None
 
 
 def is_product(path: Path) -> bool:
@@ -95,6 +98,11 @@ def read_product(path: Path) -> Product:
         scale=1.0 / facts.quantification,
         offsets=tuple(facts.add_offset(name) / facts.quantification for name in names),
         note=facts.note,
+        classification=min(
+            (name for name in listing if _SCL_FILE.search(name)),
+            key=lambda name: int(_SCL_FILE.search(name)[1]),  # type: ignore[index]
+            default=None,
+        ),
     )
 
 

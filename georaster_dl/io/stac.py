@@ -17,7 +17,7 @@ from typing import Any
 from georaster_dl.bands import SENTINEL2, Band, find_band
 from georaster_dl.errors import SceneError
 
-__all__ = ["AssetBand", "absolute_href", "is_item", "load_json", "read_item"]
+__all__ = ["AssetBand", "absolute_href", "is_item", "item_layers", "load_json", "read_item"]
 
 _NOT_DATA = {"thumbnail", "overview", "visual", "metadata"}
 
@@ -70,6 +70,19 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
             f"what they are; give the band files themselves and --bands."
         )
     return tuple(found.values())
+
+
+def item_layers(source: str) -> dict[str, str]:
+    """Address of every asset of a STAC item that is a raster, by its key; quality bands among them."""
+    assets = load_json(source).get("assets")
+    found = {}
+    for key, asset in assets.items() if isinstance(assets, dict) else ():
+        roles = asset.get("roles") if isinstance(asset, dict) else None
+        if not isinstance(asset, dict) or not isinstance(asset.get("href"), str):
+            continue
+        if not _NOT_DATA.intersection(roles if isinstance(roles, list) else []):
+            found[str(key)] = absolute_href(asset["href"], source)
+    return found
 
 
 def _is_sentinel2(properties: Mapping[str, Any]) -> bool:

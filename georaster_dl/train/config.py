@@ -51,6 +51,7 @@ class SceneSection(_Section):
     nodata: float | None = None
     scale: float | None = None
     offset: float | None = None
+    mask: str | None = None
 
 
 class SplitSection(_Section):

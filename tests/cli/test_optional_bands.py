@@ -183,11 +183,12 @@ def test_with_an_implausible_calibration_no_model_is_taken_unasked(geodl, refuse
     assert geodl("segment", raised, "--scale", 1e-4, "--offset", -0.1).code == 0
 
 
-def test_stored_numbers_have_no_calibration_to_doubt(geodl, raised, tmp_path):
+def test_stored_numbers_have_no_offset_to_doubt(geodl, raised, tmp_path):
     numbers = save_optional(tmp_path / "numbers.safetensors", quantity="digital numbers")
     ended = geodl("segment", raised, "-m", numbers)
     assert ended.code == 0
-    assert "warning" not in ended.err
+    assert "offset -0.1" not in ended.err
+    assert "trained on values around 0.2" in ended.err
 
 
 def test_the_card_is_shown_and_checked(geodl):

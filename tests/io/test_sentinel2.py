@@ -194,3 +194,13 @@ def test_products_before_2016_hold_one_tile_or_are_refused(make_safe):
     shutil.copy(images / first, images / first.replace("T31TCJ", "T31TDJ"))
     with pytest.raises(SceneError, match="2 tiles .*31TCJ, 31TDJ"):
         open_scene(safe)
+
+
+def test_the_scene_classification_masks(make_safe):
+    safe = make_safe(bands=(("B02", 60),))
+    path = safe / "GRANULE" / "L" / "IMG_DATA" / "R60m" / "T29_SCL_60m.jp2"
+    write_jp2(path, 4, 60, 20)
+    plain = open_scene(safe, SceneOptions(mask="SCL=4"))
+    assert [band.name for band in plain.bands] == ["B02"]
+    assert not plain.read().valid.any()
+    assert open_scene(safe, SceneOptions(mask="scl")).read().valid.sum() == 20 * 20 - 1

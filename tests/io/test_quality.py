@@ -1,0 +1,108 @@
+"""Quality bands mask pixels: of products, of items, in a stack, in files of other grids."""
+
+import json
+
+import numpy as np
+import pytest
+from rasterio.transform import from_origin
+
+from georaster_dl.errors import OptionError
+from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.quality import MaskRule, parse_mask
+from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scene import source_files
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind", "numbers"),
+    [
+        ("SCL", "SCL", "mask", (0, 1, 3, 8, 9, 10)),
+        (
+            "x/T31TCJ_20220101_SCL_20m.jp2",
+            "x/T31TCJ_20220101_SCL_20m.jp2",
+            "mask",
+            (0, 1, 3, 8, 9, 10),
+        ),
+        ("LC08_L2SP_x_QA_PIXEL.TIF", "LC08_L2SP_x_QA_PIXEL.TIF", "bits", (0, 1, 2, 3, 4)),
+        ("HLS.L30.T31.v2.0.Fmask.tif", "HLS.L30.T31.v2.0.Fmask.tif", "bits", (1, 2, 3)),
+        ("20220101_udm2.tif", "20220101_udm2.tif", "keep", (1,)),
+        ("SCL=3,8-10", "SCL", "mask", (3, 8, 9, 10)),
+        ("a=b.tif = bits:1, 3", "a=b.tif", "bits", (1, 3)),
+        ("C:/clear.tif=keep:1", "C:/clear.tif", "keep", (1,)),
+    ],
+)
+def test_names_and_rules(text, name, kind, numbers):
+    assert parse_mask(text) == (name, MaskRule(kind, numbers))
+
+
+@pytest.mark.parametrize("text", ["clouds.tif", "clouds.tif=high", "SCL=", "c.tif=bits:70"])
+def test_a_mask_that_says_nothing(text):
+    with pytest.raises(OptionError, match="--mask"):
+        parse_mask(text)
+
+
+@pytest.mark.parametrize(
+    ("rule", "usable"),
+    [
+        (MaskRule("mask", (3, 8)), [True, True, False, False]),
+        (MaskRule("keep", (3, 8)), [False, False, True, True]),
+        (MaskRule("bits", (0, 2)), [True, True, False, True]),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+def test_what_rules_mask(rule, usable, dtype):
+    assert rule.usable(np.array([0, 2, 3, 8], dtype)).tolist() == usable
+
+
+def test_numbers_that_are_none_are_masked_by_bits():
+    assert not MaskRule("bits", (1,)).usable(np.array([np.nan])).any()
+
+
+def test_a_band_of_the_scene_masks_and_is_no_data(make_tif):
+    array = np.ones((3, 20, 30), "uint16")
+    array[2, :5] = 9
+    array[2, 5:] = 4
+    path = make_tif(array, descriptions=["B02", "B03", "SCL"])
+    scene = open_scene(path, SceneOptions(mask="scl"))
+    assert [band.name for band in scene.bands] == ["B02", "B03"]
+    assert np.array_equal(scene.read().valid, array[2] == 4)
+    chosen = open_scene(path, SceneOptions(bands=("B03",), mask="SCL"))
+    assert np.array_equal(chosen.read().valid, array[2] == 4)
+    assert np.array_equal(chosen.thumbnail(10).valid, (array[2] == 4)[::3, ::3])
+
+
+def test_a_file_of_another_grid_masks_the_nearest_pixels(make_tif):
+    fine = make_tif(np.ones((1, 40, 40), "uint8"), "fine.tif")
+    quality = np.full((1, 10, 20), 4, "uint8")  # the northern half of the scene alone
+    quality[0, :3] = 8
+    coarse = make_tif(quality, "SCL.tif", transform=from_origin(500_000, 5_000_000, 20, 20))
+    scene = open_scene(fine, SceneOptions(mask=str(coarse)))
+    valid = scene.read().valid
+    assert not valid[:6].any()
+    assert valid[6:20].all()
+    assert not valid[20:].any()
+    assert str(coarse) in source_files(scene)
+
+
+def test_an_asset_of_an_item_masks(make_tif, tmp_path):
+    make_tif(np.ones((1, 20, 30), "uint16"), "b.tif")
+    quality = np.full((1, 20, 30), 4, "uint8")
+    quality[0, :, :7] = 10
+    make_tif(quality, "class.tif")
+    item = {
+        "type": "Feature",
+        "properties": {},
+        "assets": {
+            "red": {"href": "b.tif", "eo:bands": [{"name": "B04"}]},
+            "scl": {"href": "class.tif", "roles": ["data"]},
+        },
+    }
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    scene = open_scene(tmp_path / "item.json", SceneOptions(mask="SCL"))
+    assert np.array_equal(scene.read().valid, quality[0] == 4)
+
+
+def test_a_name_that_is_not_there(make_tif):
+    path = make_tif(np.ones((1, 8, 8), "uint8"), descriptions=["B02"])
+    with pytest.raises(OptionError, match=r"--mask SCL is neither .* which has B02"):
+        open_scene(path, SceneOptions(mask="SCL"))
