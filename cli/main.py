@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from types import FrameType
 
 import click
 
 from georaster_dl import __version__
 from georaster_dl.errors import GeoRasterError
+from georaster_dl.signals import interrupt_when_ended
 
 from .batch import batch
 from .classify import classify
@@ -77,8 +76,7 @@ geodl.add_command(doctor)
 def main() -> None:
     """Run ``geodl`` and exit: 0 done, 1 error, 3 some scenes of a batch failed, 130 cancelled."""
     forget_foreign_gdal()
-    # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, _interrupted)
+    interrupt_when_ended()
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -121,7 +119,3 @@ def _say(message: str, arguments: list[str]) -> None:
     if "--progress json" in text or "--progress=json" in text:
         print(json.dumps({"event": "error", "message": line}), flush=True)  # noqa: T201
     click.echo(f"geodl: {line}", err=True)
-
-
-def _interrupted(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

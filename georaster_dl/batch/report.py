@@ -15,8 +15,7 @@ from georaster_dl.batch.row import SceneRow, Status
 from georaster_dl.batch.scene_thumbnails import scene_thumbnail
 from georaster_dl.batch.thumbnails import thumbnail
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.staging import explain_os_error
-from georaster_dl.models.package import write_atomically
+from georaster_dl.io.staging import explain_os_error, write_atomically
 
 __all__ = ["SceneRow", "Status", "write_report"]
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
-import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-import psutil
-
 from georaster_dl.errors import GeoRasterError, OutputError
+from georaster_dl.io.temporary import remove_abandoned, temporary_folder, temporary_name
 
-__all__ = ["Staging", "explain_os_error", "remove_abandoned", "require_space"]
+__all__ = ["Staging", "explain_os_error", "require_space", "write_atomically"]
 
 # What GDAL, QGIS and this package put beside a raster. After an output was replaced, a sidecar of
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
 _SIDECARS = ("{name}.aux.xml", "{name}.ovr", "{name}.msk", "{name}.msk.ovr", "{stem}.qml")
-_OF_PROCESS = re.compile(r"\.geodl-(.+)-(\d+)-[^-]+")
 _RASTERS = {".tif", ".tiff", ".vrt"}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -154,12 +149,23 @@ class Staging:
         self._folders.clear()
 
 
-def remove_abandoned(parent: Path) -> None:
-    """Remove what processes of this machine left behind here when they were killed."""
-    for folder in parent.iterdir():
-        found = _OF_PROCESS.fullmatch(folder.name)
-        if found and found[1] == platform.node() and not psutil.pid_exists(int(found[2])):
-            shutil.rmtree(folder, ignore_errors=True)
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write a file beside its place and rename it there, so that nobody sees half of it.
+
+    Raises
+    ------
+    OutputError
+        When the folder does not exist or cannot be written.
+    """
+    making = temporary_name(path.parent)
+    try:
+        with making.open("xb") as file:
+            file.write(content)
+        making.replace(path)
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    finally:
+        making.unlink(missing_ok=True)
 
 
 def explain_os_error(error: OSError, path: Path, *, free: int | None = None) -> OutputError:
@@ -239,13 +245,10 @@ def _temporary_folder(parent: Path) -> Path:
         raise OutputError(
             f"The output folder {parent} does not exist; create it or name another one."
         )
-    # Who makes it is told by its name, so that what is left of killed processes can be known.
-    prefix = f".geodl-{platform.node()}-{os.getpid()}-"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        remove_abandoned(parent)
+        return temporary_folder(parent)
     except OSError as error:
         raise OutputError(
             f"The output folder {parent} is not writable ({error.strerror}); name another folder."
         ) from error
-    # mkdtemp makes the folder private; the files inside keep the user's own umask.
-    return folder

@@ -135,7 +135,7 @@ def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
     def fail(**_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("georaster_dl.io.staging.tempfile.mkdtemp", fail)
+    monkeypatch.setattr("georaster_dl.io.temporary.tempfile.mkdtemp", fail)
     assert "not writable (Permission denied)" in refusal(tmp_path / "a.tif")
 
 
