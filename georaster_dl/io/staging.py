@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from georaster_dl.errors import GeoRasterError, OutputError
 from georaster_dl.io.temporary import remove_abandoned, temporary_folder, temporary_name
+from georaster_dl.text import is_utf8
 
 __all__ = ["Staging", "explain_os_error", "require_space", "write_atomically"]
 
@@ -18,6 +20,8 @@ __all__ = ["Staging", "explain_os_error", "require_space", "write_atomically"]
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
 _SIDECARS = ("{name}.aux.xml", "{name}.ovr", "{name}.msk", "{name}.msk.ovr", "{stem}.qml")
 _RASTERS = {".tif", ".tiff", ".vrt"}
+_LONGEST_ENDING = len(".msk.ovr")
+_USUAL_LONGEST_NAME = 255
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -42,8 +46,8 @@ class Staging:
     Raises
     ------
     OutputError
-        On entering: an output exists, equals an input or another output, or its folder is
-        missing or not writable. On leaving: the disk is full, an output was not written, or a
+        On entering: an output exists, equals an input or another output, has a name that its file
+        system cannot hold, or its folder is missing or not writable. On leaving: the disk is full, an output was not written, or a
         file cannot be moved into place.
     """
 
@@ -61,12 +65,15 @@ class Staging:
                     f"Two outputs have the same path {output}; give each its own name."
                 )
             seen.add(_final(output))
+            _check_name(output)
             _check_not_an_input(output, self._protect)
             _check_free(output, overwrite=self._overwrite)
         try:
             for final in seen:
                 if final.parent not in self._folders:
                     self._folders[final.parent] = _temporary_folder(final.parent)
+            for folder in self._folders.values():
+                _check_differ([final for final in seen if final.parent == folder.parent], folder)
         except BaseException:
             self._remove()
             raise
@@ -218,6 +225,39 @@ def _free_bytes(outputs: Sequence[Path]) -> int | None:
         return min(shutil.disk_usage(_final(output).parent).free for output in outputs)
     except OSError:
         return None
+
+
+def _check_name(output: Path) -> None:
+    """Refuse a name that GDAL cannot write, or to which no sidecar's ending can be added."""
+    name, folder = output.name, _final(output).parent
+    if not is_utf8(str(folder / name)):
+        raise OutputError(
+            f"The output {output} has a name, or lies in a folder, that is not UTF-8; rename it."
+        )
+    size = len(os.fsencode(name)) + _LONGEST_ENDING
+    if folder.is_dir() and size > _longest_name(folder):
+        raise OutputError(
+            f"The output {name} has a name too long by {size - _longest_name(folder)} bytes, as files "
+            f"beside it add to it (.aux.xml); give a shorter one."
+        )
+
+
+def _longest_name(folder: Path) -> int:
+    return os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else _USUAL_LONGEST_NAME
+
+
+def _check_differ(finals: Sequence[Path], folder: Path) -> None:
+    """Refuse names that are one where the file system makes nothing of upper and lower case."""
+    if not (folder.parent / folder.name.upper()).exists():
+        return
+    first: dict[str, Path] = {}
+    for final in finals:
+        other = first.setdefault(unicodedata.normalize("NFC", final.name).casefold(), final)
+        if other != final:
+            raise OutputError(
+                f"The outputs {other.name} and {final.name} are one file here, where upper and lower case "
+                f"are the same; give each its own name."
+            )
 
 
 def _check_not_an_input(output: Path, protect: Sequence[Path]) -> None:
