@@ -9,8 +9,10 @@ why the metadata decides and never the sensing date.
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +25,7 @@ __all__ = ["Product", "is_product", "read_product"]
 
 _BAND_FILE = re.compile(r"_(B\d{2}|B8A)(?:_(\d+)m)?\.jp2$")
 _METADATA = re.compile(r"(^|/)MTD_MSIL(1C|2A)\.xml$")
+_MOST_XML_BYTES = 32 * 2**20
 _ORDER = {band.name: i for i, band in enumerate(SENTINEL2)}
 # GSD of L1C bands in metres; L2A file names say theirs.
 _NATIVE = {"B02": 10, "B03": 10, "B04": 10, "B08": 10, "B01": 60, "B09": 60, "B10": 60}
@@ -67,7 +70,12 @@ def read_product(path: Path) -> Product:
     """
     if _METADATA.search(path.name):
         path = path.parent
-    listing, xml = _from_folder(path) if path.is_dir() else _from_zip(path)
+    try:
+        listing, xml = _from_folder(path) if path.is_dir() else _from_zip(path)
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise SceneError(
+            f"The product {path} cannot be read ({error}); download it again."
+        ) from error
     files = _finest(listing)
     if not files:
         raise SceneError(
@@ -86,16 +94,19 @@ def read_product(path: Path) -> Product:
 
 
 def _from_folder(folder: Path) -> tuple[list[str], bytes]:
-    metadata = [p for p in folder.iterdir() if _METADATA.search(p.name)]
-    return [p.as_posix() for p in sorted(folder.rglob("*.jp2"))], metadata[0].read_bytes()
+    metadata = next(p for p in folder.iterdir() if _METADATA.search(p.name))
+    with metadata.open("rb") as file:
+        xml = file.read(_MOST_XML_BYTES + 1)
+    return [p.as_posix() for p in sorted(folder.rglob("*.jp2"))], xml
 
 
 def _from_zip(path: Path) -> tuple[list[str], bytes]:
     with zipfile.ZipFile(path) as archive:
         names = sorted(archive.namelist())
-        metadata = next(name for name in names if _METADATA.search(name))
         prefix = f"/vsizip/{path.resolve().as_posix()}/"
-        return [prefix + name for name in names], archive.read(metadata)
+        with archive.open(next(name for name in names if _METADATA.search(name))) as file:
+            xml = file.read(_MOST_XML_BYTES + 1)  # it may unpack to any size
+        return [prefix + name for name in names], xml
 
 
 def _finest(listing: Iterable[str]) -> dict[str, str]:
@@ -115,12 +126,16 @@ class _Facts:
     """What the product's XML says. Namespaces differ between baselines, so tags match by name."""
 
     def __init__(self, xml: bytes, path: Path) -> None:
+        self._path = path
+        if len(xml) > _MOST_XML_BYTES or b"<!DOCTYPE" in xml:
+            raise SceneError(
+                f"The metadata file MTD_MSIL*.xml of {path} is none of Sentinel-2 (it has more than "
+                f"{_MOST_XML_BYTES >> 20} MiB, or declares entities); download the product again."
+            )
         try:
             self._root = ET.fromstring(xml)
         except ET.ParseError as error:
-            raise SceneError(
-                f"The metadata file MTD_MSIL*.xml of {path} is damaged ({error}); download it again."
-            ) from error
+            raise self._damaged(error) from error
         quantification = self._text("BOA_QUANTIFICATION_VALUE") or self._text(
             "QUANTIFICATION_VALUE"
         )
@@ -129,7 +144,9 @@ class _Facts:
                 f"The metadata of {path} states no quantification value, so its numbers have no unit; "
                 f"download the product's MTD_MSIL*.xml again."
             )
-        self.quantification = float(quantification)
+        self.quantification = self._number(quantification)
+        if self.quantification == 0:
+            raise self._damaged("the quantification value is 0")
         level = "L2A" if self._text("BOA_QUANTIFICATION_VALUE") else "L1C"
         baseline = self._text("PROCESSING_BASELINE") or "unknown"
         self.note = f"Sentinel-2 {level}, processing baseline {baseline}"
@@ -138,10 +155,24 @@ class _Facts:
             _padded(e.get("physicalBand", "")): e for e in self._root.iter("Spectral_Information")
         }
         self._offsets = {
-            e.get("band_id"): float(e.text or 0)
+            e.get("band_id"): self._number(e.text or "0")
             for tag in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
             for e in self._root.iter(tag)
         }
+
+    def _damaged(self, reason: object) -> SceneError:
+        return SceneError(
+            f"The metadata file MTD_MSIL*.xml of {self._path} is damaged ({reason}); download it again."
+        )
+
+    def _number(self, text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError as error:
+            raise self._damaged(error) from error
+        if not math.isfinite(number):
+            raise self._damaged(f"it states the number {text}")
+        return number
 
     def _text(self, tag: str) -> str | None:
         return next((e.text for e in self._root.iter(tag)), None)
@@ -151,7 +182,7 @@ class _Facts:
         known = SENTINEL2[_ORDER[name]]
         spectrum = self._spectra.get(name)
         centre = None if spectrum is None else spectrum.findtext("Wavelength/CENTRAL")
-        return known if centre is None else Band(name, float(centre), known.fwhm_nm)
+        return known if centre is None else Band(name, self._number(centre), known.fwhm_nm)
 
     def add_offset(self, name: str) -> float:
         """Number to add to the band's DN, 0 before baseline 04.00."""
