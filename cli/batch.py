@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.text import visible
 
 from .options import (
     check_resources,
@@ -245,7 +246,7 @@ def _facts(result: BatchResult) -> dict[str, Any]:
 def _print(result: BatchResult, failing: Collection[str]) -> None:
     for row in result.rows:
         if row.status == "failed" and row.name not in failing:
-            reason = row.error.split(". ")[0]  # all of it stands in the reports
+            reason = visible(row.error.split(". ")[0])  # all of it stands in the reports
             click.echo(f"failed: {row.name}: {reason}")
     counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
     said = ", ".join(f"{n} {status}" for status, n in counts.items() if n)

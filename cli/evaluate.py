@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.text import visible
 
 from .options import debug_option, parent_pipe_option
 from .progress import end_with_parent
@@ -127,7 +128,7 @@ def _print(found: Evaluation | NumberEvaluation) -> None:
     from georaster_dl.evaluate.text import compared
 
     click.echo(
-        f"{found.map.name} against {found.reference.name} ({found.kind}): "
+        f"{visible(found.map.name)} against {visible(found.reference.name)} ({found.kind}): "
         f"{compared(found.kind, *astuple(found.coverage))}\n"
     )
     if isinstance(found, Evaluation):

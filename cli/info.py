@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.text import visible
+
 from .options import debug_option, model_option, scene_argument, scene_options, scene_settings
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def _scene_facts(scene: Scene) -> dict[str, Any]:
 
 
 def _crs_name(crs: Any) -> str:
-    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+    return f"EPSG:{crs.epsg}" if crs.epsg else visible(str(crs.proj.name))
 
 
 def _choice(scene: Scene) -> dict[str, str | None]:
@@ -123,7 +125,7 @@ def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
 
 def _print(facts: dict[str, Any]) -> None:
     size = facts["resolution_m"]
-    click.echo(facts["scene"] + (f"  ({facts['note']})" if facts["note"] else ""))
+    click.echo(visible(facts["scene"] + (f"  ({facts['note']})" if facts["note"] else "")))
     click.echo(
         f"{facts['rows']} x {facts['cols']} pixels, {len(facts['bands'])} bands {facts['dtype']}, "
         f"{facts['crs'] or 'no CRS'}, {'resolution unknown' if size is None else f'{size:.4g} m'}"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from types import FrameType
 
 import click
 
 from georaster_dl import __version__
 from georaster_dl.errors import GeoRasterError
+from georaster_dl.signals import interrupt_when_ended
+from georaster_dl.text import visible
 
 from .batch import batch
 from .classify import classify
 from .cluster import cluster
+from .console import show_all_text
 from .denoise import denoise
 from .doctor import doctor
 from .evaluate import evaluate
@@ -76,9 +77,9 @@ geodl.add_command(doctor)
 
 def main() -> None:
     """Run ``geodl`` and exit: 0 done, 1 error, 3 some scenes of a batch failed, 130 cancelled."""
+    show_all_text()
     forget_foreign_gdal()
-    # A terminated run cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, _interrupted)
+    interrupt_when_ended()
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -116,12 +117,8 @@ def _raise_if_debugging(arguments: list[str]) -> None:
 
 def _say(message: str, arguments: list[str]) -> None:
     """One line on standard error; with ``--progress json`` one event on standard output too."""
-    line = " ".join(message.split())
+    line = visible(" ".join(message.split()))
     text = " ".join(arguments)
     if "--progress json" in text or "--progress=json" in text:
         print(json.dumps({"event": "error", "message": line}), flush=True)  # noqa: T201
     click.echo(f"geodl: {line}", err=True)
-
-
-def _interrupted(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .console import rich_console
 from .options import debug_option
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ def _resolution(card: Card) -> str:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -103,7 +103,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         # A card's texts are a stranger's: brackets in them must stay brackets.
         table.add_row(*(escape(str(value)) for key, value in row.items() if key not in hidden))
-    Console().print(table)
+    rich_console().print(table)
 
 
 @models.command("show")

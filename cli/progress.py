@@ -14,6 +14,10 @@ from typing import Any, Literal
 
 import click
 
+from georaster_dl.text import visible
+
+from .console import rich_console
+
 __all__ = ["Reporter", "end_with_parent", "reporting"]
 
 Style = Literal["bar", "json", "quiet"]
@@ -49,10 +53,9 @@ class _Bar(Reporter):
     """A bar on standard error with Mpx/s and the time left."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        console = Console(stderr=True)
+        console = rich_console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -92,7 +95,7 @@ class _Bar(Reporter):
             self._say(f"geodl: warning: {facts['message']}")
 
     def _say(self, line: str) -> None:
-        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _learnt_from(facts: Mapping[str, Any]) -> list[str]:

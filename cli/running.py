@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georaster_dl.batch.names import scene_stem
+from georaster_dl.batch.names import file_name, scene_stem
 from georaster_dl.errors import OptionError
 
 from .options import scene_options, scene_settings
@@ -76,7 +76,7 @@ def run_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def default_output(scene: str, subject: str) -> Path:
     """Name of an output in the working folder: the scene's own, and what the output is."""
-    return Path(f"{scene_stem(scene)}_{subject}.tif")
+    return Path(f"{file_name(scene_stem(scene))}_{subject}.tif")
 
 
 def check_suffix(option: str, path: Path | None, kind: str, endings: tuple[str, ...]) -> None:

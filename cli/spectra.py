@@ -136,10 +136,12 @@ def predict(**given: Any) -> None:
     The output has all columns of the table that are not of the spectrum, and the predictions.
     """
     check_suffix("-o", given["output"], "a table", (".csv",))
+    from georaster_dl.spectra.files import write_csv
+
     with told(given) as report:
         with staged(given, given["output"]) as stage:
             card, predicted = _predicted(given, report)
-            predicted.columns.to_csv(stage.path(given["output"]), index=False)
+            write_csv(predicted.columns, stage.path(given["output"]))
         _warn_of(card, _model_of(given), report)
         report("done", {"outputs": [str(given["output"])], "spectra": len(predicted)})
     if talking(given):

@@ -74,6 +74,7 @@ def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> lis
 
     from georaster_dl.spectra.comparison import compare as run
     from georaster_dl.spectra.comparison import summary
+    from georaster_dl.spectra.files import write_csv
     from georaster_dl.spectra.plots import Panel, plot_values
 
     def tell(event: str, facts: Mapping[str, Any]) -> None:
@@ -93,7 +94,7 @@ def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> lis
     )
     rows = summary(found)
     if given["output"] is not None:
-        pd.DataFrame(rows).to_csv(stage.path(given["output"]), index=False)
+        write_csv(pd.DataFrame(rows), stage.path(given["output"]))
     if given["plot"] is not None:
         panels = [Panel(one.method, one.measured, one.predicted) for one in found]
         plot_values(stage.path(given["plot"]), panels)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from georaster_dl.errors import BandMismatchError
+from georaster_dl.text import visible
 
 __all__ = [
     "SENTINEL2",
@@ -34,6 +35,10 @@ class Band:
     wavelength_nm: float | None = None
     fwhm_nm: float | None = None
     good: bool = True
+
+    def __post_init__(self) -> None:
+        """Make the name, which any file may state, one line of visible text."""
+        object.__setattr__(self, "name", visible(self.name))
 
     def __str__(self) -> str:
         """Name, with the wavelength where it is known: ``B04 (665 nm)``."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from georaster_dl.errors import OptionError
+from georaster_dl.text import visible
 
 __all__ = ["Legend", "MapClass"]
 
@@ -17,6 +18,10 @@ class MapClass:
     value: int
     name: str
     color: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        """Make the name, which any file may state, one line of visible text."""
+        object.__setattr__(self, "name", visible(self.name))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from urllib.parse import urljoin
 from georaster_dl.batch.names import file_name
 from georaster_dl.errors import SceneError
 from georaster_dl.io.stac import absolute_href, load_json
-from georaster_dl.io.staging import explain_os_error
-from georaster_dl.models.package import write_atomically
+from georaster_dl.io.staging import explain_os_error, write_atomically
 
 __all__ = ["scene_items"]
 

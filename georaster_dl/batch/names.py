@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,11 @@ from georaster_dl.errors import OptionError
 __all__ = ["distinct_names", "file_name", "scene_stem"]
 
 # What some file system or other refuses in a name.
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]')
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+# Outputs add to a name what they are (_landcover_confidence.tif.aux.xml); file systems take 255 bytes,
+# some of them 143.
+_LONGEST_NAME = 160
 
 
 def scene_stem(scene: str) -> str:
@@ -22,8 +27,19 @@ def scene_stem(scene: str) -> str:
 
 
 def file_name(name: str) -> str:
-    """The name with all that cannot stand in a file's name replaced by ``_``."""
-    return _FORBIDDEN.sub("_", name).strip(" .") or "scene"
+    """Name that any file system takes, with room for endings.
+
+    What cannot stand in a file's name is replaced by ``_``; a name too long is cut, and ends in a digest
+    of all of it.
+    """
+    plain = _FORBIDDEN.sub("_", name).strip(" .") or "scene"
+    if _DEVICE.fullmatch(plain):
+        return f"{plain}_"
+    if len(plain.encode()) <= _LONGEST_NAME:
+        return plain
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    kept = plain.encode()[: _LONGEST_NAME - 9].decode(errors="ignore")
+    return f"{kept}_{digest}"
 
 
 def distinct_names(scenes: Sequence[str], stated: Sequence[str]) -> list[str]:

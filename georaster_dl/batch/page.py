@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
-
-from jinja2 import Environment, StrictUndefined
 
 from georaster_dl import __version__
 from georaster_dl.batch.failures import by_error
@@ -27,6 +24,7 @@ from georaster_dl.batch.text import (
 )
 from georaster_dl.errors import SceneError
 from georaster_dl.evaluate.text import number, percent
+from georaster_dl.io.html import render_page
 from georaster_dl.io.palette import palette
 from georaster_dl.io.raster_labels import stated_classes
 
@@ -89,11 +87,7 @@ def page(
         "shown": _shown([pair.scene.bands for pair in pictures.values() if pair.scene]),
         "version": __version__,
     }
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = files("georaster_dl.batch").joinpath("batch.html").read_text("utf-8")
-    return environment.from_string(template).render(content)
+    return render_page("georaster_dl.batch", "batch.html", content)
 
 
 def _told(facts: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from PIL import Image
 
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scene import Scene, SceneReader
-from georaster_dl.io.staging import explain_os_error
+from georaster_dl.io.staging import write_atomically
 
 __all__ = [
     "Colors",
@@ -90,14 +91,10 @@ def write_picture(drawing: Drawing, path: Path) -> None:
     if drawing.limits is not None:
         note.add_text(_LIMITS, "{:.9g} {:.9g}".format(*drawing.limits))
     note.add_text(_BANDS, json.dumps(drawing.bands))
-    temporary = path.with_name(f".{path.name}")
-    try:
-        image = Image.fromarray(np.round(drawing.colors * 255).astype(np.uint8))
-        image.save(temporary, format="PNG", pnginfo=note)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise explain_os_error(error, path) from error
+    content = io.BytesIO()
+    image = Image.fromarray(np.round(drawing.colors * 255).astype(np.uint8))
+    image.save(content, format="PNG", pnginfo=note)
+    write_atomically(path, content.getbuffer())
 
 
 def read_picture(path: Path) -> Thumbnail:

@@ -15,8 +15,8 @@ from georaster_dl.batch.row import SceneRow, Status
 from georaster_dl.batch.scene_thumbnails import scene_thumbnail
 from georaster_dl.batch.thumbnails import thumbnail
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.staging import explain_os_error
-from georaster_dl.models.package import write_atomically
+from georaster_dl.io.staging import explain_os_error, write_atomically
+from georaster_dl.text import cell
 
 __all__ = ["SceneRow", "Status", "write_report"]
 
@@ -105,9 +105,9 @@ def _table(folder: Path, rows: Sequence[SceneRow]) -> str:
     written = [_cells(folder, row) for row in rows]
     columns = dict.fromkeys(column for cells in written for column in cells)
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(columns), lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(written)
+    writer = csv.writer(file, lineterminator="\n")
+    for line in (list(columns), *([cells.get(name, "") for name in columns] for cells in written)):
+        writer.writerow([cell(value) for value in line])
     return file.getvalue()
 
 

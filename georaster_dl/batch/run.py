@@ -17,7 +17,7 @@ from georaster_dl.batch.preflight import Checked, check_all, room, tight
 from georaster_dl.batch.report import SceneRow, write_report
 from georaster_dl.batch.workers import Workers
 from georaster_dl.errors import OutputError
-from georaster_dl.io.staging import remove_abandoned
+from georaster_dl.io.temporary import remove_abandoned
 from georaster_dl.predict.options import RunOptions
 from georaster_dl.predict.record import NOT_OF_THE_RESULT, read_record
 

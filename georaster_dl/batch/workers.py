@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any, Protocol, Self
 from georaster_dl.batch.job import Outcome, SceneJob, attempt
 from georaster_dl.memory import share_memory
 from georaster_dl.predict.kept import keep_networks
+from georaster_dl.signals import interrupt_when_ended
 
 __all__ = ["LocalWorkers", "Tell", "Workers"]
 
@@ -156,7 +156,7 @@ def _serve(pipe: Connection, count: int) -> None:
     # Before torch is loaded, and GDAL.
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
     share_memory(count)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run cleans up when interrupted
+    interrupt_when_ended()
     _end_with_the_batch()
     keep_networks()
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from georaster_dl import __version__
 from georaster_dl.evaluate.pictures import (
@@ -21,6 +19,7 @@ from georaster_dl.evaluate.pictures import (
 from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluate.table import area_table
 from georaster_dl.evaluate.text import between, compared, number, percent, plus_minus
+from georaster_dl.io.html import render_page
 from georaster_dl.io.reader import open_scene
 
 __all__ = ["render_report"]
@@ -64,11 +63,7 @@ def render_report(
         "curves": None if curves is None else Picture("Training curves", embedded(curves)),
         "version": __version__,
     }
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = files("georaster_dl.evaluate").joinpath("report.html").read_text("utf-8")
-    return environment.from_string(template).render(page)
+    return render_page("georaster_dl.evaluate", "report.html", page)
 
 
 def _class_page(evaluation: Evaluation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluate.text import number, percent, plus_minus
+from georaster_dl.text import cell
 
 __all__ = ["area_table", "csv_table"]
 
@@ -85,7 +86,7 @@ def _flat(scores: dict[str, Any]) -> dict[str, Any]:
 
 def _written(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    for line in (list(rows[0]), *(row.values() for row in rows)):
+        writer.writerow([cell(value) for value in line])
     return text.getvalue()

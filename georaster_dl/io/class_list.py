@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.errors import OptionError
+from georaster_dl.text import visible
 
 __all__ = ["CLASS_COLUMNS", "LARGEST_CLASS", "ClassList", "ListedClass", "read_class_list"]
 
@@ -54,7 +55,7 @@ def read_class_list(path: Path) -> ClassList:
         where = f"--classes {path}, line {number}:"
         entry = ListedClass(
             position if counted else _value(cells.get("value", ""), where),
-            cells.get("name", ""),
+            visible(cells.get("name", "")),
             _color(cells.get("color", ""), where),
         )
         if not entry.name:

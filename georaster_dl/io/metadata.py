@@ -122,15 +122,10 @@ def _named(dataset: Any, descriptions: Sequence[str]) -> list[Band]:
     written = rf"(?<=.) \([\d.]+( [^\s)]+){unit}\)$"
     bands = []
     for index, (text, color) in enumerate(zip(descriptions, dataset.colorinterp, strict=True), 1):
-        name = _printable(re.sub(written, "", text))
+        name = re.sub(written, "", text).strip()
         color_name = color.name if color.name in _COLORS else f"band_{index}"
         bands.append(Band(name) if name else single or Band(color_name))
     return bands
-
-
-def _printable(name: str) -> str:
-    """The name on one line, without characters that steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def _measured(dataset: Any, texts: _Texts, bands: Sequence[Band]) -> tuple[Band, ...]:

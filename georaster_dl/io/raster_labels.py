@@ -26,6 +26,7 @@ from georaster_dl.io.scene import open_dataset
 from georaster_dl.io.vectors import corners
 from georaster_dl.legend import MapClass
 from georaster_dl.raster import Georeference
+from georaster_dl.text import visible
 
 __all__ = ["RasterLabels", "found_in_raster", "stated_classes"]
 
@@ -214,8 +215,8 @@ def _stated_names(dataset: Any) -> dict[int, str]:
     """Names from the tag that georaster_dl's own maps carry."""
     try:
         stated = json.loads(dataset.tags().get("CLASS_NAMES", "{}"))
-        return {int(value): str(name) for value, name in stated.items() if name}
-    except (ValueError, AttributeError):
+        return {int(value): visible(str(name)) for value, name in stated.items() if name}
+    except (ValueError, AttributeError, RecursionError):
         return {}  # another program's tag of that name
 
 

@@ -33,7 +33,7 @@ from georaster_dl.io.metadata import bands_of, calibration_of, with_wavelengths
 from georaster_dl.io.missions import band_of_file, mission_of
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.quality import QualityBand, parse_mask
-from georaster_dl.io.scene import Plane, Scene, open_dataset
+from georaster_dl.io.scene import Plane, Scene, check_openable, open_dataset
 from georaster_dl.raster import Georeference
 
 __all__ = ["open_scene"]
@@ -93,10 +93,16 @@ def _open_one(source: str) -> Scene:
 def _existing(source: str) -> Path | None:
     """The local file or folder, None for an address; a plain path that does not exist stops here."""
     path = Path(source)
-    if path.exists():
-        if path.is_dir() and not any(path.iterdir()):
-            raise SceneError(f"{source} is an empty folder; give a raster or a .SAFE product.")
-        return path
+    check_openable(source)
+    try:
+        if path.exists():
+            if path.is_dir() and not any(path.iterdir()):
+                raise SceneError(f"{source} is an empty folder; give a raster or a .SAFE product.")
+            return path
+    except (OSError, ValueError) as error:
+        if isinstance(error, SceneError):
+            raise
+        raise SceneError(f"{source} cannot be looked for ({error}); check the path.") from error
     looks_local = ":" not in source[2:] and not source.startswith("/vsi")
     if looks_local:
         raise SceneError(f"{source} does not exist; check the path (now in {Path.cwd()}).")

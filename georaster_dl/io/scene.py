@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,9 @@ from georaster_dl.errors import SceneError
 from georaster_dl.io.environment import gdal_environment, placeless_allowed
 from georaster_dl.io.quality import MaskRule, QualityBand
 from georaster_dl.raster import Georeference, Raster, resolution_m
+from georaster_dl.text import is_utf8
 
-__all__ = ["Plane", "Scene", "SceneReader", "open_dataset", "source_files"]
+__all__ = ["Plane", "Scene", "SceneReader", "check_openable", "open_dataset", "source_files"]
 
 _THINNED_ROWS = 1024
 _LARGEST_MEASUREMENT = 1e30
@@ -146,6 +149,7 @@ class Scene:
 
 def open_dataset(path: str) -> rasterio.DatasetReader:
     """Open a raster with GDAL; a failure becomes a SceneError that says why."""
+    check_openable(path)
     try:
         with placeless_allowed():
             return rasterio.open(path)
@@ -154,6 +158,18 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
             f"{path} cannot be opened as a raster ({str(error).rstrip('.')}). Fetch it again if it is cut short, or give "
             f"a file that GDAL reads (GeoTIFF, JP2, VRT, ENVI, NetCDF, a .SAFE folder or zip, a STAC item)."
         ) from error
+
+
+def check_openable(path: str) -> None:
+    """Refuse a name that GDAL cannot take, and what would be waited for without end (a pipe, a device)."""
+    if not is_utf8(path) or "\0" in path:
+        raise SceneError(f"{path} has a name that is not UTF-8 text, as GDAL needs it; rename it.")
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        mode = stat.S_IFREG  # an address, or GDAL's name of something
+    if path.startswith("/vsistdin") or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise SceneError(f"{path} is a pipe or a device; save what comes from it to a file.")
 
 
 def source_files(scene: Scene) -> list[str]:

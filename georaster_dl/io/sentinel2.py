@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ __all__ = ["Product", "is_product", "read_product"]
 _BAND_FILE = re.compile(r"_(B\d{2}|B8A)(?:_(\d+)m)?\.jp2$")
 # Since 2016, and the longer names of before, whose products held up to a dozen tiles.
 _METADATA = re.compile(r"(^|/)(MTD_MSIL(1C|2A)|S2\w_(OPER|USER)_MTD_(SAF|MSI)L(1C|2A)_\w+)\.xml$")
+_MOST_XML_BYTES = 32 * 2**20
 _SCL_FILE = re.compile(r"_SCL_(\d+)m\.jp2$")
 _TILE = re.compile(r"_T(\d{2}[A-Z]{3})_")
 _ORDER = {band.name: i for i, band in enumerate(SENTINEL2)}
@@ -81,7 +83,12 @@ def read_product(path: Path) -> Product:
     """
     if _METADATA.search(path.name):
         path = path.parent
-    listing, xml = _from_folder(path) if path.is_dir() else _from_zip(path)
+    try:
+        listing, xml = _from_folder(path) if path.is_dir() else _from_zip(path)
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise SceneError(
+            f"The product {path} cannot be read ({error}); download it again."
+        ) from error
     images = [name for name in listing if "IMG_DATA" in PurePosixPath(name).parts]
     _check_one_tile(images, path)
     files = _finest(images)
@@ -117,16 +124,19 @@ def _check_one_tile(images: Iterable[str], path: Path) -> None:
 
 
 def _from_folder(folder: Path) -> tuple[list[str], bytes]:
-    metadata = [p for p in folder.iterdir() if _METADATA.search(p.name)]
-    return [p.as_posix() for p in sorted(folder.rglob("*.jp2"))], metadata[0].read_bytes()
+    metadata = next(p for p in folder.iterdir() if _METADATA.search(p.name))
+    with metadata.open("rb") as file:
+        xml = file.read(_MOST_XML_BYTES + 1)
+    return [p.as_posix() for p in sorted(folder.rglob("*.jp2"))], xml
 
 
 def _from_zip(path: Path) -> tuple[list[str], bytes]:
     with zipfile.ZipFile(path) as archive:
         names = sorted(archive.namelist())
-        metadata = next(name for name in names if _METADATA.search(name))
         prefix = f"/vsizip/{path.resolve().as_posix()}/"
-        return [prefix + name for name in names], archive.read(metadata)
+        with archive.open(next(name for name in names if _METADATA.search(name))) as file:
+            xml = file.read(_MOST_XML_BYTES + 1)  # it may unpack to any size
+        return [prefix + name for name in names], xml
 
 
 def _finest(listing: Iterable[str]) -> dict[str, str]:
@@ -146,16 +156,20 @@ class _Facts:
     """What the product's XML says. Namespaces differ between baselines, so tags match by name."""
 
     def __init__(self, xml: bytes, path: Path) -> None:
+        self._path = path
+        if len(xml) > _MOST_XML_BYTES or b"<!DOCTYPE" in xml:
+            raise SceneError(
+                f"The metadata file MTD_MSIL*.xml of {path} is none of Sentinel-2 (it has more than "
+                f"{_MOST_XML_BYTES >> 20} MiB, or declares entities); download the product again."
+            )
         try:
             self._root = ET.fromstring(xml)
         except ET.ParseError as error:
-            raise SceneError(
-                f"The metadata file MTD_MSIL*.xml of {path} is damaged ({error}); download it again."
-            ) from error
+            raise self._damaged(error) from error
         level, tag = next(
             (facts for facts in _QUANTIFICATIONS if self._text(facts[1]) is not None), ("", "")
         )
-        self.quantification = self._number(self._text(tag), tag, path) if tag else 0.0
+        self.quantification = self._number(self._text(tag) or "") if tag else 0.0
         if self.quantification <= 0:
             raise SceneError(
                 f"The metadata of {path} states no quantification value above 0, so its numbers have no unit; "
@@ -168,23 +182,24 @@ class _Facts:
             _padded(e.get("physicalBand", "")): e for e in self._root.iter("Spectral_Information")
         }
         self._offsets = {
-            e.get("band_id"): self._number(e.text or "0", tag, path)
+            e.get("band_id"): self._number(e.text or "0")
             for tag in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
             for e in self._root.iter(tag)
         }
 
-    @staticmethod
-    def _number(text: str | None, tag: str, path: Path) -> float:
+    def _damaged(self, reason: object) -> SceneError:
+        return SceneError(
+            f"The metadata file MTD_MSIL*.xml of {self._path} is damaged ({reason}); download it again."
+        )
+
+    def _number(self, text: str) -> float:
         try:
-            value = float(text or "nan")
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise SceneError(
-                f"The metadata of {path} has {text!r} as {tag}, but a number is expected; download the product's "
-                f"metadata file again."
-            )
-        return value
+            number = float(text)
+        except ValueError as error:
+            raise self._damaged(error) from error
+        if not math.isfinite(number):
+            raise self._damaged(f"it states the number {text}")
+        return number
 
     def _text(self, tag: str) -> str | None:
         return next((e.text for e in self._root.iter(tag)), None)
@@ -194,10 +209,7 @@ class _Facts:
         known = SENTINEL2[_ORDER[name]]
         spectrum = self._spectra.get(name)
         centre = None if spectrum is None else spectrum.findtext("Wavelength/CENTRAL")
-        try:
-            return known if centre is None else Band(name, float(centre), known.fwhm_nm)
-        except ValueError:
-            return known
+        return known if centre is None else Band(name, self._number(centre), known.fwhm_nm)
 
     def add_offset(self, name: str) -> float:
         """Number to add to the band's DN, 0 before baseline 04.00."""

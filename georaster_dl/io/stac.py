@@ -6,20 +6,63 @@ STAC are micrometres; value = number * scale + offset.
 
 from __future__ import annotations
 
-import json
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from georaster_dl.bands import SENTINEL2, Band, find_band
 from georaster_dl.errors import SceneError
+from georaster_dl.io.json_files import is_address, read_json
 
 __all__ = ["AssetBand", "absolute_href", "is_item", "item_layers", "load_json", "read_item"]
 
 _NOT_DATA = {"thumbnail", "overview", "visual", "metadata"}
+_MICROMETRES = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+_FINITE = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    """A part of an item; what it says beside the fields read here does not matter."""
+
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        """Take null for not stated."""
+        if not isinstance(given, Mapping):
+            return given
+        return {key: value for key, value in given.items() if value is not None}
+
+
+class _BandFacts(_Part):
+    name: str = ""
+    common_name: str = Field("", alias="eo:common_name")
+    centre: _MICROMETRES | None = Field(
+        None, validation_alias=AliasChoices("center_wavelength", "eo:center_wavelength")
+    )
+    width: _MICROMETRES | None = Field(
+        None, validation_alias=AliasChoices("full_width_half_max", "eo:full_width_half_max")
+    )
+
+
+class _RasterFacts(_Part):
+    scale: _FINITE | None = Field(None, validation_alias=AliasChoices("raster:scale", "scale"))
+    offset: _FINITE | None = Field(None, validation_alias=AliasChoices("raster:offset", "offset"))
+    nodata: float | None = None  # STAC writes NaN as the string "nan"
+
+
+class _Asset(_RasterFacts):
+    href: Annotated[str, Field(min_length=1)]
+    eo_bands: tuple[_BandFacts, ...] = Field((), alias="eo:bands")
+    bands: tuple[_BandFacts, ...] = ()
+    rasters: tuple[_RasterFacts, ...] = Field(
+        (), validation_alias=AliasChoices("raster:bands", "bands")
+    )
 
 
 @dataclass(frozen=True)
@@ -39,7 +82,8 @@ class AssetBand:
 
 def is_item(source: str) -> bool:
     """Whether the path or address names a JSON file."""
-    return urllib.parse.urlparse(source).path.lower().endswith((".json", ".geojson"))
+    path = source.partition("?")[0].partition("#")[0] if is_address(source) else source
+    return path.lower().endswith((".json", ".geojson"))
 
 
 def read_item(source: str) -> tuple[AssetBand, ...]:
@@ -48,7 +92,8 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
     Raises
     ------
     SceneError
-        When the file is not a STAC item or none of its assets names bands.
+        When the file is not a STAC item, a field of it is of another kind than STAC says, or none of
+        its assets names bands.
     """
     item = load_json(source)
     if item.get("type") != "Feature" or not isinstance(item.get("assets"), dict):
@@ -57,10 +102,15 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
             f"of one item, not of a catalogue, collection or search."
         )
     # Earth Search subtracts the Sentinel-2 offset itself on most items and still lists it.
-    subtracted = item.get("properties", {}).get("earthsearch:boa_offset_applied") is True
-    sentinel2 = _is_sentinel2(item.get("properties", {}))
+    stated = item.get("properties")
+    properties = stated if isinstance(stated, dict) else {}
+    subtracted = properties.get("earthsearch:boa_offset_applied") is True
+    sentinel2 = _is_sentinel2(properties)
     found: dict[str, AssetBand] = {}
-    for asset in item["assets"].values():
+    for key, facts in item["assets"].items():
+        if _is_other_than_data(facts):
+            continue
+        asset = _read_asset(facts, key, source)
         for band in _asset_bands(asset, source, offset_applied=subtracted):
             meant = _sentinel2_name(band.band) if sentinel2 else band.band
             found.setdefault(meant.name, replace(band, band=meant))
@@ -100,57 +150,66 @@ def _sentinel2_name(band: Band) -> Band:
 def load_json(source: str) -> dict[str, Any]:
     """Read a JSON object from a file or an http(s) address; raises SceneError where there is none."""
     try:
-        if source.startswith(("http://", "https://")):
-            with urllib.request.urlopen(source, timeout=30) as response:
-                item = json.load(response)
-        else:
-            item = json.loads(Path(source).read_text(encoding="utf-8"))
+        item = read_json(source)
     except (OSError, ValueError) as error:
         raise SceneError(f"{source} cannot be read as a STAC item: {error}.") from error
     return item if isinstance(item, dict) else {}
 
 
-def _asset_bands(
-    asset: Mapping[str, Any], source: str, *, offset_applied: bool
-) -> Iterator[AssetBand]:
-    if _NOT_DATA.intersection(asset.get("roles", [])):
-        return
-    bands = asset.get("eo:bands") or asset.get("bands") or []
-    rasters = asset.get("raster:bands") or bands
-    for index, facts in enumerate(bands):
-        raster = {**asset, **(rasters[index] if index < len(rasters) else {})}
-        offset = raster.get("raster:offset", raster.get("offset"))
+def _is_other_than_data(asset: Any) -> bool:
+    roles = asset.get("roles") if isinstance(asset, dict) else None
+    return isinstance(roles, list) and any(role in _NOT_DATA for role in roles)
+
+
+def _read_asset(facts: Any, key: str, source: str) -> _Asset:
+    try:
+        return _Asset.model_validate(facts)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("assets", key, *first["loc"]))
+        raise SceneError(
+            f"The STAC item {source} is wrong at {place}: {first['msg']}; correct it, or give the band "
+            f"files themselves and --bands."
+        ) from error
+
+
+def _asset_bands(asset: _Asset, source: str, *, offset_applied: bool) -> Iterator[AssetBand]:
+    for index, facts in enumerate(asset.eo_bands or asset.bands):
+        raster = asset.rasters[index] if index < len(asset.rasters) else asset
+        offset = asset.offset if raster.offset is None else raster.offset
         yield AssetBand(
             band=_band(facts, index),
-            href=absolute_href(str(asset["href"]), source),
+            href=absolute_href(asset.href, source),
             index=index + 1,
-            scale=raster.get("raster:scale", raster.get("scale")),
+            scale=asset.scale if raster.scale is None else raster.scale,
             offset=0.0 if offset_applied and offset is not None else offset,
-            nodata=_nodata(raster.get("nodata")),
+            nodata=asset.nodata if raster.nodata is None else raster.nodata,
         )
 
 
-def _band(facts: Mapping[str, Any], index: int) -> Band:
-    def nanometres(*keys: str) -> float | None:
-        value = next((facts[key] for key in keys if facts.get(key) is not None), None)
-        return None if value is None else float(value) * 1000.0
+def _band(facts: _BandFacts, index: int) -> Band:
+    def nanometres(micrometres: float | None) -> float | None:
+        return None if micrometres is None else micrometres * 1000.0
 
-    name = facts.get("name") or facts.get("eo:common_name") or f"band_{index + 1}"
-    return Band(
-        str(name),
-        nanometres("center_wavelength", "eo:center_wavelength"),
-        nanometres("full_width_half_max", "eo:full_width_half_max"),
-    )
-
-
-def _nodata(value: Any) -> float | None:
-    return None if value is None else float(value)  # STAC writes NaN as the string "nan"
+    name = facts.name or facts.common_name or f"band_{index + 1}"
+    return Band(name, nanometres(facts.centre), nanometres(facts.width))
 
 
 def absolute_href(href: str, source: str) -> str:
-    """Address that an item at ``source`` means by ``href``, which may be relative to it."""
-    if urllib.parse.urlparse(href).scheme or href.startswith("/"):
-        return href
-    if source.startswith(("http://", "https://")):
-        return urllib.parse.urljoin(source, href)
+    """Address that an item at ``source`` means by ``href``, which may be relative to it.
+
+    Raises
+    ------
+    SceneError
+        When ``href`` is no address.
+    """
+    try:
+        if urllib.parse.urlparse(href).scheme or href.startswith("/vsi"):
+            return href
+        if is_address(source):
+            return urllib.parse.urljoin(source, href)
+    except ValueError as error:
+        raise SceneError(
+            f"{source} refers to {href}, which is no address ({error}); correct it."
+        ) from error
     return str(Path(source).resolve().parent / href)

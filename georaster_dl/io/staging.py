@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
-import re
 import shutil
-import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-import psutil
-
 from georaster_dl.errors import GeoRasterError, OutputError
+from georaster_dl.io.temporary import remove_abandoned, temporary_folder, temporary_name
+from georaster_dl.text import is_utf8
 
-__all__ = ["Staging", "explain_os_error", "remove_abandoned", "require_space"]
+__all__ = ["Staging", "explain_os_error", "require_space", "write_atomically"]
 
 # What GDAL, QGIS and this package put beside a raster. After an output was replaced, a sidecar of
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
 _SIDECARS = ("{name}.aux.xml", "{name}.ovr", "{name}.msk", "{name}.msk.ovr", "{stem}.qml")
-_OF_PROCESS = re.compile(r"\.geodl-(.+)-(\d+)-[^-]+")
 _RASTERS = {".tif", ".tiff", ".vrt"}
+_LONGEST_ENDING = len(".msk.ovr")
+_USUAL_LONGEST_NAME = 255
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -47,8 +46,8 @@ class Staging:
     Raises
     ------
     OutputError
-        On entering: an output exists, equals an input or another output, or its folder is
-        missing or not writable. On leaving: the disk is full, an output was not written, or a
+        On entering: an output exists, equals an input or another output, has a name that its file
+        system cannot hold, or its folder is missing or not writable. On leaving: the disk is full, an output was not written, or a
         file cannot be moved into place.
     """
 
@@ -66,12 +65,15 @@ class Staging:
                     f"Two outputs have the same path {output}; give each its own name."
                 )
             seen.add(_final(output))
+            _check_name(output)
             _check_not_an_input(output, self._protect)
             _check_free(output, overwrite=self._overwrite)
         try:
             for final in seen:
                 if final.parent not in self._folders:
                     self._folders[final.parent] = _temporary_folder(final.parent)
+            for folder in self._folders.values():
+                _check_differ([final for final in seen if final.parent == folder.parent], folder)
         except BaseException:
             self._remove()
             raise
@@ -154,12 +156,23 @@ class Staging:
         self._folders.clear()
 
 
-def remove_abandoned(parent: Path) -> None:
-    """Remove what processes of this machine left behind here when they were killed."""
-    for folder in parent.iterdir():
-        found = _OF_PROCESS.fullmatch(folder.name)
-        if found and found[1] == platform.node() and not psutil.pid_exists(int(found[2])):
-            shutil.rmtree(folder, ignore_errors=True)
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write a file beside its place and rename it there, so that nobody sees half of it.
+
+    Raises
+    ------
+    OutputError
+        When the folder does not exist or cannot be written.
+    """
+    making = temporary_name(path.parent)
+    try:
+        with making.open("xb") as file:
+            file.write(content)
+        making.replace(path)
+    except OSError as error:
+        raise explain_os_error(error, path) from error
+    finally:
+        making.unlink(missing_ok=True)
 
 
 def explain_os_error(error: OSError, path: Path, *, free: int | None = None) -> OutputError:
@@ -214,6 +227,39 @@ def _free_bytes(outputs: Sequence[Path]) -> int | None:
         return None
 
 
+def _check_name(output: Path) -> None:
+    """Refuse a name that GDAL cannot write, or to which no sidecar's ending can be added."""
+    name, folder = output.name, _final(output).parent
+    if not is_utf8(str(folder / name)):
+        raise OutputError(
+            f"The output {output} has a name, or lies in a folder, that is not UTF-8; rename it."
+        )
+    size = len(os.fsencode(name)) + _LONGEST_ENDING
+    if folder.is_dir() and size > _longest_name(folder):
+        raise OutputError(
+            f"The output {name} has a name too long by {size - _longest_name(folder)} bytes, as files "
+            f"beside it add to it (.aux.xml); give a shorter one."
+        )
+
+
+def _longest_name(folder: Path) -> int:
+    return os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else _USUAL_LONGEST_NAME
+
+
+def _check_differ(finals: Sequence[Path], folder: Path) -> None:
+    """Refuse names that are one where the file system makes nothing of upper and lower case."""
+    if not (folder.parent / folder.name.upper()).exists():
+        return
+    first: dict[str, Path] = {}
+    for final in finals:
+        other = first.setdefault(unicodedata.normalize("NFC", final.name).casefold(), final)
+        if other != final:
+            raise OutputError(
+                f"The outputs {other.name} and {final.name} are one file here, where upper and lower case "
+                f"are the same; give each its own name."
+            )
+
+
 def _check_not_an_input(output: Path, protect: Sequence[Path]) -> None:
     for source in protect:
         same = _final(source) == _final(output)
@@ -239,13 +285,10 @@ def _temporary_folder(parent: Path) -> Path:
         raise OutputError(
             f"The output folder {parent} does not exist; create it or name another one."
         )
-    # Who makes it is told by its name, so that what is left of killed processes can be known.
-    prefix = f".geodl-{platform.node()}-{os.getpid()}-"
     try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        remove_abandoned(parent)
+        return temporary_folder(parent)
     except OSError as error:
         raise OutputError(
             f"The output folder {parent} is not writable ({error.strerror}); name another folder."
         ) from error
-    # mkdtemp makes the folder private; the files inside keep the user's own umask.
-    return folder

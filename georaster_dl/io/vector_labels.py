@@ -25,6 +25,7 @@ from georaster_dl.io.vectors import (
 )
 from georaster_dl.legend import Legend
 from georaster_dl.raster import Georeference
+from georaster_dl.text import visible
 
 __all__ = ["VectorLabels", "features_of", "found_in_vector", "is_vector"]
 
@@ -199,7 +200,7 @@ def _classes(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
             f"{text.iloc[0]!r}; choose another with --class-field."
         )
     _check_mixed(text, path)
-    stripped = column.str.strip()
+    stripped = column.str.strip().map(visible, na_action="ignore")
     return stripped.where(stripped != "").astype(object)
 
 

@@ -38,6 +38,7 @@ from georaster_dl.io.packing import pack
 from georaster_dl.io.staging import require_space
 from georaster_dl.io.statistics import BandStatistics
 from georaster_dl.io.style import class_names_tag, color_table
+from georaster_dl.io.temporary import temporary_name
 from georaster_dl.legend import Legend
 
 __all__ = ["RasterSpec", "RasterWriter"]
@@ -116,7 +117,7 @@ class RasterWriter:
 
     def __init__(self, path: Path, geobox: GeoBox | GCPGeoBox, *, spec: RasterSpec) -> None:
         self._path = Path(path)
-        self._work = self._path.with_name(f".{self._path.name}.work.tif")
+        self._work = _work_file(self._path.parent)
         self._spec = spec
         rows, cols = geobox.shape.yx
         self._shape = (len(spec.names), int(rows), int(cols))
@@ -226,7 +227,7 @@ class RasterWriter:
     def _pack(self) -> None:
         """Replace the work file, of float32, by one of int16."""
         _check_blocks(self._work, self._filled)
-        floats = self._work.with_name(f".{self._path.name}.floats.tif")
+        floats = _work_file(self._path.parent)
         self._work.rename(floats)
         try:
             pack(floats, self._work, self._statistics, **self._profile)
@@ -261,6 +262,12 @@ class RasterWriter:
     def _remove_work(self) -> None:
         self._work.unlink(missing_ok=True)
         self._work.with_name(f"{self._work.name}.aux.xml").unlink(missing_ok=True)
+
+
+def _work_file(folder: Path) -> Path:
+    """Name of a new work file; that of the raster may be as long as names can be."""
+    name = temporary_name(folder).name
+    return folder / f"{name}.tif"
 
 
 class _DamagedError(Exception):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -26,6 +25,7 @@ from pydantic import (
 from georaster_dl.bands import Band
 from georaster_dl.errors import ModelPackageError, OptionError
 from georaster_dl.legend import Legend, MapClass
+from georaster_dl.text import first_unseen, visible
 
 __all__ = [
     "FORMAT",
@@ -43,12 +43,11 @@ __all__ = [
 
 FORMAT = 1  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def _visible(text: str) -> str:
     """Refuse characters that could forge a terminal's, a log's or a legend's lines."""
-    bad = next((c for c in text if unicodedata.category(c) in _INVISIBLE), None)
+    bad = first_unseen(text)
     if bad is not None:
         raise ValueError(
             f"holds the control character U+{ord(bad):04X}; use visible text in one line"
@@ -466,7 +465,5 @@ def _problem(problem: Mapping[str, Any]) -> str:
 
 def _shown(value: object, most: int) -> str:
     text = value if isinstance(value, str) else repr(value)
-    text = "".join(
-        c if unicodedata.category(c) not in _INVISIBLE else "?" for c in text[: most + 1]
-    )
+    text = visible(text[: most + 1])
     return text if len(text) <= most else text[:most] + "..."

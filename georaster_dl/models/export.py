@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.errors import ModelPackageError, OptionError, OutputError
+from georaster_dl.io.staging import write_atomically
 from georaster_dl.models.card import Card
 from georaster_dl.models.narrow import load_narrowed, missing_needs
-from georaster_dl.models.package import read_card, write_atomically
+from georaster_dl.models.package import read_card
 from georaster_dl.models.stac import stac_item, validate_item
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.errors import ModelPackageError, OptionError, OutputError, UnknownModelError
+from georaster_dl.io.staging import write_atomically
 from georaster_dl.models.card import Card
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ __all__ = [
     "save_model",
     "tensor_shapes",
     "weights_digest",
-    "write_atomically",
 ]
 
 SUFFIX = ".safetensors"
@@ -389,22 +388,3 @@ def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
             f"lower learning rate{' or save with half=False' if half else ''}."
         )
     return tensor
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write a file beside its place and rename it there, so that nobody sees half of it.
-
-    Raises
-    ------
-    OutputError
-        When the folder does not exist or cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror}); check the folder and the free space."
-        ) from error

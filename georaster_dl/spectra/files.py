@@ -14,8 +14,9 @@ import pandas as pd
 
 from georaster_dl.errors import OptionError
 from georaster_dl.spectra.envi_library import read_library
+from georaster_dl.text import cell
 
-__all__ = ["SUFFIXES", "RawTable", "read_raw"]
+__all__ = ["SUFFIXES", "RawTable", "read_raw", "write_csv"]
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sli", ".hdr")
 
@@ -180,3 +181,8 @@ def _library(path: Path) -> tuple[list[str], Any]:
     frame.insert(0, "name", names)
     frame.index = pd.RangeIndex(1, len(frame) + 1)
     return ["name", *bands], frame
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write columns as comma-separated text; cells of text are kept from being formulas."""
+    frame.rename(columns=cell).map(cell).to_csv(path, index=False)

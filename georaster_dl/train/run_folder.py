@@ -12,8 +12,8 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from georaster_dl.errors import OptionError, OutputError
+from georaster_dl.io.staging import write_atomically
 from georaster_dl.io.territories import write_territories
-from georaster_dl.models.package import write_atomically
 from georaster_dl.raster import Georeference
 from georaster_dl.splits import Territory
 from georaster_dl.train.config import TrainConfig, read_config

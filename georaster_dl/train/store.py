@@ -8,6 +8,7 @@ into files without compression. They are sparse: ground without labels takes no 
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from georaster_dl.errors import OutputError
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scene import SceneReader
 from georaster_dl.io.staging import explain_os_error, require_space
+from georaster_dl.io.temporary import remove_abandoned, temporary_folder
 from georaster_dl.legend import Legend
 from georaster_dl.sampling import LabelIndex, cell_side
 from georaster_dl.train.ground import Ground, is_labelled, open_labels
@@ -30,6 +32,7 @@ __all__ = ["GroundStore", "StoreFolder", "StoredGround", "count_labels", "keep_c
 
 _STRIP_BYTES = 64 * 2**20
 _VALID, _LABELLED = 1, 2
+_SHARED = "GEODL_TRAINING_GROUND"
 
 
 class StoreFolder:
@@ -42,16 +45,21 @@ class StoreFolder:
     """
 
     def __init__(self, model: Path, *, leader: bool = True) -> None:
-        self.path = model.absolute().with_name(f".{model.stem}_ground")
+        self._parent = model.absolute().parent
         self.leader = leader
 
     def __enter__(self) -> StoreFolder:
-        if self.leader:
-            shutil.rmtree(self.path, ignore_errors=True)  # of a run that was killed
-            try:
-                self.path.mkdir()
-            except OSError as error:
-                raise explain_os_error(error, self.path) from error
+        if not self.leader:
+            self.path = Path(os.environ[_SHARED])
+            return self
+        try:
+            remove_abandoned(self._parent)
+            self.path = temporary_folder(self._parent)
+        except OSError as error:
+            raise explain_os_error(error, self._parent) from error
+        os.environ[_SHARED] = str(
+            self.path
+        )  # the processes that will train with this one inherit it
         return self
 
     def __exit__(

@@ -319,3 +319,13 @@ def test_what_cannot_be_written_or_read_is_told(refused, listed, tmp_path, monke
     (tmp_path / "f").mkdir()
     monkeypatch.setattr(Path, "iterdir", closed)
     assert "Permission denied" in refused(tmp_path / "f")
+
+
+def test_names_fit_any_file_system():
+    long = "ü" * 120
+    one, other = file_name(f"{long}1"), file_name(f"{long}2")
+    assert one == file_name(f"{long}1") != other  # cut, and yet told apart
+    assert len(f"{one}_landcover_confidence.tif.aux.xml".encode()) < 255
+    assert one.startswith("üüü")
+    assert file_name("M\udcfcnster\x1b[31m") == "M_nster_[31m"
+    assert file_name("COM1") == "COM1_"

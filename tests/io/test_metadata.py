@@ -82,11 +82,6 @@ def test_a_scale_that_leaves_nothing_is_no_calibration(make_tif, scale):
     assert (plane.scale, plane.offset, plane.calibrated) == (1.0, 0.0, False)
 
 
-def test_a_control_character_in_a_name_is_a_blank(make_tif):
-    path = make_tif(np.ones((1, 8, 8), "uint8"), descriptions=["red\n\x7f\u202eNIR"])
-    assert open_scene(path).bands[0].name == "red NIR"
-
-
 def test_complex_integers_are_refused(make_tif, tmp_path):
     make_tif(np.ones((1, 8, 8), "int16"), "plain.tif")
     (tmp_path / "slc.vrt").write_text(

@@ -1,6 +1,8 @@
 """Scenes of every kind: what their planes are, what their numbers mean, what is valid."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -392,6 +394,57 @@ def test_stac_1_1_bands_and_an_offset_already_applied(make_tif, tmp_path):
     scene = open_scene(tmp_path / "item.json")
     assert scene.bands[0].wavelength_nm == pytest.approx(665)
     assert np.allclose(scene.read().array, red * 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"href": None}, "assets.red.href"),
+        ({"href": "http://[::1"}, "http://[::1"),
+        ({"href": "red\0.tif"}, "not UTF-8 text"),
+        ({"eo:bands": ["red"]}, "assets.red.eo:bands.0"),
+        ({"eo:bands": {"name": "red"}}, "assets.red.eo:bands"),
+        ({"eo:bands": [{"name": "red", "center_wavelength": "red"}]}, "center_wavelength"),
+        ({"eo:bands": [{"name": "red", "center_wavelength": float("inf")}]}, "center_wavelength"),
+        ({"eo:bands": [{"name": ["red"]}]}, "assets.red.eo:bands.0.name"),
+        ({"raster:bands": [{"nodata": "none"}]}, "nodata"),
+        ({"raster:bands": [{"scale": "x"}]}, "scale"),
+        ({"raster:bands": [{"offset": float("nan")}]}, "offset"),
+        ({"raster:bands": [{"nodata": 10**400}]}, "nodata"),
+        ({"raster:bands": 7}, "raster:bands"),
+    ],
+)
+def test_a_wrong_field_of_an_item_is_named(make_tif, tmp_path, changes, place):
+    make_tif(numbers(1), name="red.tif")
+    item = stac_item()
+    item["assets"] = {"red": item["assets"]["red"] | changes}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    with pytest.raises(SceneError, match=re.escape(place)) as caught:
+        open_scene(tmp_path / "item.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_null_is_not_stated(make_tif, tmp_path):
+    make_tif(numbers(1), name="red.tif")
+    item = stac_item(properties=None)
+    nulls = {"roles": None, "raster:bands": [{"scale": None, "nodata": None}], "bands": None}
+    item["assets"] = {"red": item["assets"]["red"] | nulls}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    assert len(open_scene(tmp_path / "item.json").planes) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_what_gdal_would_wait_for_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tif")
+    for source in (str(tmp_path / "pipe.tif"), "/vsistdin/", "/dev/zero"):
+        with pytest.raises(SceneError, match="pipe or a device"):
+            open_scene(source)
+
+
+@pytest.mark.parametrize("name", ["M\udcfcnster.tif", "x" * 300, "x\0.tif"])
+def test_names_that_cannot_be_opened(tmp_path, name):
+    with pytest.raises(SceneError):
+        open_scene(str(tmp_path / name))
 
 
 @pytest.mark.parametrize(

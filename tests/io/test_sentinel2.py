@@ -1,6 +1,7 @@
 """Sentinel-2 products: folders, zips, partial ones, both levels, old and new baselines."""
 
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from georaster_dl.errors import OptionError, SceneError
+from georaster_dl.io import sentinel2
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.reader import open_scene
 
@@ -180,7 +182,7 @@ def test_l2a_of_2017(make_safe):
 def test_a_quantification_value_that_is_none(make_safe, value):
     safe = make_safe()
     (safe / "MTD_MSIL2A.xml").write_text(old_metadata(value))
-    with pytest.raises(SceneError, match=r"(quantification value above 0|L2A_BOA_QUANT).* again"):
+    with pytest.raises(SceneError, match=r"(quantification value above 0|is damaged).* again"):
         open_scene(safe)
 
 
@@ -204,3 +206,33 @@ def test_the_scene_classification_masks(make_safe):
     assert [band.name for band in plain.bands] == ["B02"]
     assert not plain.read().valid.any()
     assert open_scene(safe, SceneOptions(mask="scl")).read().valid.sum() == 20 * 20 - 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (">10000<", ">many<"),
+        (">10000<", ">0<"),
+        (">-1000<", ">nan<"),
+        (">500<", ">blue<"),
+        ("<n1:P", "<!DOCTYPE a [<!ENTITY b 'c'>]><n1:P"),
+        ("</n1:P>", ""),
+    ],
+)
+def test_damaged_metadata_is_told_in_one_line(make_safe, old, new):
+    safe = make_safe()
+    xml = next(safe.glob("MTD*.xml"))
+    xml.write_text(xml.read_text().replace(old, new))
+    with pytest.raises(SceneError, match="download") as caught:
+        open_scene(safe)
+    assert "\n" not in str(caught.value)
+
+
+def test_metadata_that_unpacks_to_any_size_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(sentinel2, "_MOST_XML_BYTES", 2**20)
+    path = tmp_path / "p.SAFE.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("p.SAFE/MTD_MSIL2A.xml", b"<a>" + b" " * 2**25)
+        archive.writestr("p.SAFE/GRANULE/x/IMG_DATA/R10m/T_B02_10m.jp2", b"x")
+    with pytest.raises(SceneError, match="none of Sentinel-2"):
+        open_scene(path)

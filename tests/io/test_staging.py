@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
     def fail(**_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("georaster_dl.io.staging.tempfile.mkdtemp", fail)
+    monkeypatch.setattr("georaster_dl.io.temporary.tempfile.mkdtemp", fail)
     assert "not writable (Permission denied)" in refusal(tmp_path / "a.tif")
 
 
@@ -183,4 +184,32 @@ def test_a_failing_move_is_an_output_error(tmp_path, monkeypatch):
         Staging(tmp_path / "a", overwrite=False) as stage,
     ):
         stage.path(tmp_path / "a").write_text("")
+    assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["M\udcfcnster.tif", f"{'x' * 246}.tif", f"{'ü' * 124}.tif"])
+def test_names_that_cannot_be_written_are_refused_before_any_work(tmp_path, name):
+    assert "not UTF-8" in (said := refusal(tmp_path / name)) or "name too long" in said
+    assert hidden(tmp_path) == []
+    assert refusal(tmp_path / "folder\udcfc" / "a.tif")
+
+
+def test_the_longest_name_has_room_for_its_sidecars(tmp_path):
+    tif = tmp_path / f"{'x' * 243}.tif"
+    with Staging(tif, overwrite=False) as stage:
+        for ending in ("", ".aux.xml", ".msk.ovr"):
+            stage.path(tif).with_name(f"{tif.name}{ending}").touch()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_names_that_differ_in_case_alone(tmp_path, monkeypatch):
+    outputs = tmp_path / "Map.tif", tmp_path / "map.tif"
+    with Staging(*outputs, overwrite=False) as stage:
+        for output in outputs:
+            stage.path(output).touch()
+    exists = Path.exists  # of a file system where upper and lower case are the same
+    monkeypatch.setattr(
+        Path, "exists", lambda path: exists(path) or exists(path.with_name(path.name.lower()))
+    )
+    assert "are one file here" in refusal(*outputs, overwrite=True)
     assert hidden(tmp_path) == []

@@ -73,14 +73,12 @@ def test_other_processes_read_what_the_first_stored(ground, tmp_path):
     assert list(tmp_path.glob(".*")) == []
 
 
-def test_what_a_killed_run_left_is_replaced(tmp_path):
+def test_two_runs_beside_each_other_have_ground_of_their_own(tmp_path):
     model = tmp_path / "model.safetensors"
-    left = tmp_path / ".model_ground"
-    left.mkdir()
-    (left / "000000.numbers").write_bytes(b"old")
-    with StoreFolder(model) as folder:
-        assert list(folder.path.iterdir()) == []
-    assert not left.exists()
+    with StoreFolder(model) as one, StoreFolder(model) as other:
+        assert one.path != other.path
+        assert one.path.is_dir()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):

@@ -1,0 +1,87 @@
+"""Hidden files and folders of runs that are not finished, and what killed runs left of them.
+
+Their names say which process made them, so that the next run in a folder can remove what nobody will
+finish. They cannot be guessed, and are only ever made new: a link that someone put there is not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import secrets
+import shutil
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+__all__ = ["remove_abandoned", "temporary_folder", "temporary_name"]
+
+_OF_PROCESS = re.compile(r"\.geodl-(?P<machine>.+)-(?P<pid>\d+)-(?P<began>\d+)-[^-]+")
+_SAME_SECONDS = 60  # by which the clock may have been set since a process began
+_PID_NAMESPACE = Path("/proc/self/ns/pid")
+
+
+def temporary_folder(parent: Path) -> Path:
+    """Make a hidden folder that only this user can enter; the files inside get the usual permissions.
+
+    Raises
+    ------
+    OSError
+        When ``parent`` does not exist or cannot be written.
+    """
+    return Path(tempfile.mkdtemp(prefix=_prefix(os.getpid()), dir=parent))
+
+
+def temporary_name(parent: Path) -> Path:
+    """Path of a hidden file to be made in ``parent``; open it with mode ``x``."""
+    return parent / f"{_prefix(os.getpid())}{secrets.token_hex(8)}"
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove what processes of this machine left in a folder when they were killed."""
+    with os.scandir(parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(".geodl-")]
+    for name in names:
+        found = _OF_PROCESS.fullmatch(name)
+        if found is None or found["machine"] != _machine():
+            continue
+        if not _is_running(int(found["pid"]), int(found["began"])):
+            _remove(parent / name)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
+
+
+@cache
+def _prefix(pid: int) -> str:
+    """Beginning of the names that a process gives; a forked one has its own."""
+    return f".geodl-{_machine()}-{pid}-{psutil.Process(pid).create_time():.0f}-"
+
+
+@cache
+def _machine() -> str:
+    """Name of the machine; a container counts processes by itself, so it is one of its own."""
+    try:
+        numbers = _PID_NAMESPACE.stat().st_ino
+    except OSError:
+        numbers = 0
+    return f"{platform.node()}.{numbers}"
+
+
+def _is_running(pid: int, began: int) -> bool:
+    """Whether the process runs that had this number then; numbers are given again."""
+    try:
+        return bool(abs(psutil.Process(pid).create_time() - began) < _SAME_SECONDS)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True  # it is there, but does not say since when
