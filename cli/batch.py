@@ -18,6 +18,7 @@ from .options import (
     scene_argument,
     scheduler_options,
 )
+from .outputs import SOME_SCENES_FAILED, output_facts, status_of
 from .progress import Reporter, end_with_parent, reporting
 from .running import model_run_options, run_settings
 from .segment import subject
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
-_SOME_FAILED = 3
 _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
 
 
@@ -63,16 +63,14 @@ _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
 @scheduler_options
 @model_run_options
 @run_options
-@click.pass_context
-def batch(
-    ctx: click.Context, /, scene: tuple[str, ...], progress: str, quiet: bool, **given: Any
-) -> None:
+def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Run a model over many scenes; run it again to do what is missing.
 
     SCENE is a scene as geodl segment reads it, a pattern, a folder of scenes, a list (.txt, .csv) or
     a STAC item collection. Scenes whose outputs stand, made by the same model with the same options
     of the same input, are skipped. The folder gets a report: batch.html, batch.csv, batch.json.
-    Exit status: 0 all done, 3 some are not, 1 the command itself is wrong.
+    Exit status: 0 all done, 3 some are not, 4 all maps are made but something beside them is not,
+    1 the command itself is wrong.
 
     \b
     geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
@@ -94,7 +92,8 @@ def batch(
     if talking:
         _print(result, tally.failing)
     if result.count("failed") or result.count("not run"):
-        ctx.exit(_SOME_FAILED)
+        return SOME_SCENES_FAILED
+    return status_of(result.failed)
 
 
 def _check(given: Mapping[str, Any]) -> None:
@@ -237,7 +236,7 @@ def _facts(result: BatchResult) -> dict[str, Any]:
     counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
     return {
         "scenes": counts,
-        "outputs": [str(path) for path in result.files],
+        **output_facts(result.files, result.failed),
         "seconds": round(result.seconds, 3),
     }
 

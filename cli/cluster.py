@@ -10,6 +10,7 @@ import click
 from georaster_dl.errors import OptionError
 
 from .options import run_options, scene_options, scene_settings
+from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix, default_output
 
@@ -56,7 +57,7 @@ _TIFF = (".tif", ".tiff")
 @scene_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same map.")
 @run_options
-def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Group pixels by their values, without any label.
 
     RASTER is a scene, or a raster of features. Its bands are standardised, clusters are found in a
@@ -77,6 +78,7 @@ def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
         report("done", _facts(clustered))
     if progress == "bar" and not quiet:
         _print(clustered)
+    return status_of(clustered.failed)
 
 
 def _outputs(raster: tuple[str, ...], given: dict[str, Any]) -> ClusterOutputs:
@@ -106,7 +108,7 @@ def _options(given: dict[str, Any]) -> ClusterOptions:
 
 def _facts(clustered: Clustered) -> dict[str, Any]:
     return {
-        "outputs": [str(path) for path in clustered.outputs.all()],
+        **output_facts(clustered.files, clustered.failed),
         "pixels": clustered.pixels,
         "sampled": clustered.sampled,
         "seconds": round(clustered.seconds, 3),
@@ -127,5 +129,4 @@ def _print(clustered: Clustered) -> None:
         f"{megapixels:.3g} Mpx in {clustered.seconds:.1f} s, clusters found in "
         f"{clustered.sampled:,} pixels"
     )
-    for path in clustered.outputs.all():
-        click.echo(str(path))
+    print_outputs(clustered.files)

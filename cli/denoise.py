@@ -25,7 +25,7 @@ __all__ = ["denoise"]
 )
 @model_run_options
 @run_options
-def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Write the scene as an autoencoder gives it back, without the noise.
 
     SCENE is whatever geodl segment reads, MODEL one of geodl train --task autoencoder. The raster is
@@ -45,7 +45,7 @@ def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     output = given["output"] or default_output(scene[0], "denoised")
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
     options = RunOptions(**run_settings(given))
-    run_told(
+    return run_told(
         lambda report: run(scene, model, output, options, report),
         progress,
         quiet,

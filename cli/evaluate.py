@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import click
 from georaster_dl.errors import OptionError
 
 from .options import debug_option, parent_pipe_option
+from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @parent_pipe_option
 @debug_option
-def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> None:
+def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> int:
     """Tell how right a map is, and how sure that is.
 
     MAP is a single-band raster: classes as geodl segment writes them, or floating-point numbers.
@@ -70,6 +70,7 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> No
     from georaster_dl.evaluate.compare import EvaluateOptions
     from georaster_dl.evaluate.compare import evaluate as run
     from georaster_dl.io.labels import LabelOptions
+    from georaster_dl.io.reader import open_scene
     from georaster_dl.io.staging import Staging
 
     outputs = _outputs(given)
@@ -81,21 +82,27 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> No
         classes=given["classes"],
     )
     inputs = [map_path, reference, given["image"], given["curves"], given["classes"]]
-    with ExitStack() as stack:
-        if outputs:
-            protect = [path for path in inputs if path is not None]
-            stage = stack.enter_context(
-                Staging(*outputs, overwrite=given["overwrite"], protect=protect)
-            )
+    if given["image"] is not None:
+        open_scene(given["image"])  # before the work, where it cannot be read
+    staging = Staging(
+        extras=outputs,
+        overwrite=given["overwrite"],
+        protect=[path for path in inputs if path is not None],
+        warn=lambda message: click.echo(f"geodl: warning: {message}", err=True),
+    )
+    with staging as stage:
         found = run(map_path, reference, EvaluateOptions(labels, given["block"]))
         for output in outputs:
-            stage.path(output).write_text(_content(output, found, given), encoding="utf-8")
+            with stage.making(output) as path:
+                content = _content(output, found, given)
+                path.write_text(content, encoding="utf-8", errors="backslashreplace")
+    made = stage.made(outputs)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
-        return
-    _print(found)
-    for output in outputs:
-        click.echo(str(output))
+        click.echo(json.dumps(found.to_dict() | output_facts(made, stage.failed)))
+    else:
+        _print(found)
+        print_outputs(made)
+    return status_of(stage.failed)
 
 
 def _outputs(given: dict[str, Any]) -> list[Path]:

@@ -55,7 +55,7 @@ _PACKED = "int16"
 @model_run_options
 @scheduler_options
 @run_options
-def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Write the features that a model has of every pixel, one band each.
 
     SCENE is whatever geodl segment reads. MODEL may be of any task: an autoencoder
@@ -94,7 +94,7 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
             checked, scene, outputs, options, given["scheduler"], given["resources"], report
         )
 
-    run_told(
+    return run_told(
         run,
         progress,
         quiet,

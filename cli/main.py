@@ -54,6 +54,9 @@ def geodl() -> None:
     geodl spectra --help             values and classes from tables of laboratory spectra
     geodl qgis install               the plugin for QGIS, put into your profile
     geodl doctor                     what is wrong with this installation, and what to do
+
+    Exit status: 0 done; 1 an error; 3 some scenes of a batch are not done; 4 the main output stands, but
+    something beside it (a picture, polygons, a report, a style) could not be made; 130 cancelled.
     """
 
 
@@ -75,7 +78,11 @@ geodl.add_command(doctor)
 
 
 def main() -> None:
-    """Run ``geodl`` and exit: 0 done, 1 error, 3 some scenes of a batch failed, 130 cancelled."""
+    """Run ``geodl`` and exit.
+
+    0 done, 1 error, 3 some scenes of a batch failed, 4 the main output stands but something beside it
+    failed, 130 cancelled.
+    """
     forget_foreign_gdal()
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, _interrupted)

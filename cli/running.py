@@ -12,6 +12,7 @@ from georaster_dl.batch.names import scene_stem
 from georaster_dl.errors import OptionError
 
 from .options import scene_options, scene_settings
+from .outputs import output_facts, print_outputs, status_of
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def run_told(
     *,
     facts: Callable[[Summary], Mapping[str, Any]],
     found: Callable[[Summary], str],
-) -> None:
-    """Run, tell how it goes, and at the end what was made.
+) -> int:
+    """Run, tell how it goes, and at the end what was made; gives the exit status.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def run_told(
         report(
             "done",
             {
-                "outputs": [str(path) for path in summary.files],
+                **output_facts(summary.files, summary.failed),
                 "pixels": summary.pixels,
                 "seconds": round(summary.seconds, 3),
                 "device": summary.device,
@@ -117,6 +118,7 @@ def run_told(
         )
     if talking:
         _print(summary, found(summary))
+    return status_of(summary.failed)
 
 
 def _spoken(report: Report) -> Report:
@@ -157,5 +159,4 @@ def _print(summary: Summary, found: str) -> None:
         f"{megapixels:.3g} Mpx in {summary.seconds:.1f} s "
         f"({megapixels / summary.seconds:.2g} Mpx/s, {summary.device})"
     )
-    for path in summary.files:
-        click.echo(str(path))
+    print_outputs(summary.files)

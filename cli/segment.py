@@ -68,7 +68,7 @@ class _Command(click.Command):
 @model_run_options
 @scheduler_options
 @run_options
-def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Map what a model predicts of a scene: classes, or the quantity of a regression model.
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
@@ -106,7 +106,7 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
             checked, scene, outputs, options, given["scheduler"], given["resources"], report
         )
 
-    run_told(
+    return run_told(
         run,
         progress,
         quiet,

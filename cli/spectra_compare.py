@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import run_options
+from .outputs import output_facts, print_outputs, status_of
 from .progress import Reporter
 from .running import check_suffix
 from .spectra_options import (
@@ -50,7 +51,7 @@ _METHODS = "pls,lwplsr,svm,rf,cnn1d,spectratr,band-attention"
 @plot_option
 @overwrite_option
 @run_options
-def compare(**given: Any) -> None:
+def compare(**given: Any) -> int:
     """Compare networks and the methods of chemometrics on the same rows.
 
     A difference between two methods counts where it is larger than their spread over the seeds.
@@ -59,14 +60,16 @@ def compare(**given: Any) -> None:
     check_plot(given)
     outputs = [path for path in (given["output"], given["plot"]) if path is not None]
     with told(given) as report:
-        with staged(given, *outputs) as stage:
+        # The scores are told in any case, so neither table nor plot may cost them.
+        with staged(given, report, extras=outputs) as stage:
             rows = _compared(given, report, stage)
-        report("done", {"outputs": [str(path) for path in outputs], "methods": rows})
+        made = stage.made(outputs)
+        report("done", {**output_facts(made, stage.failed), "methods": rows})
     if talking(given):
         for row in rows:
             click.echo(line_of(row))
-        for path in outputs:
-            click.echo(str(path))
+        print_outputs(made)
+    return status_of(stage.failed)
 
 
 def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> list[dict[str, Any]]:
@@ -93,8 +96,9 @@ def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> lis
     )
     rows = summary(found)
     if given["output"] is not None:
-        pd.DataFrame(rows).to_csv(stage.path(given["output"]), index=False)
+        with stage.making(given["output"]) as path:
+            pd.DataFrame(rows).to_csv(path, index=False)
     if given["plot"] is not None:
-        panels = [Panel(one.method, one.measured, one.predicted) for one in found]
-        plot_values(stage.path(given["plot"]), panels)
+        with stage.making(given["plot"]) as path:
+            plot_values(path, [Panel(one.method, one.measured, one.predicted) for one in found])
     return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -112,14 +112,21 @@ def told(given: Mapping[str, Any]) -> Iterator[Reporter]:
 
 
 @contextmanager
-def staged(given: Mapping[str, Any], *outputs: Path) -> Iterator[Staging]:
-    """All outputs of a command, which may have none, or none of them."""
+def staged(
+    given: Mapping[str, Any], report: Reporter, *outputs: Path, extras: Sequence[Path] = ()
+) -> Iterator[Staging]:
+    """The outputs of a command, which appear together; ``extras`` may fail alone."""
     from georaster_dl.io.staging import Staging
 
     inputs = [*given["data"], *([given["model"]] if given.get("model") else [])]
-    staging = Staging(*outputs, overwrite=given["overwrite"], protect=inputs)
-    with staging if outputs else nullcontext():
-        yield staging
+    with Staging(
+        *outputs,
+        extras=extras,
+        overwrite=given["overwrite"],
+        protect=inputs,
+        warn=lambda message: report("warning", {"message": message}),
+    ) as stage:
+        yield stage
 
 
 def check_plot(given: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.provenance import feature_source, provenance
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, source_files
-from georaster_dl.io.staging import Staging
+from georaster_dl.io.staging import FailedOutput, Staging
 from georaster_dl.pixels.classifier import Classifier, Method, fit_pipeline, pixels_per_class
 from georaster_dl.pixels.labelled import LabelledGround, Pixels, draw_pixels, open_labelled
 from georaster_dl.pixels.mapping import (
@@ -81,6 +81,7 @@ class Classified:
     settings : of the classifier, some of them chosen in validation.
     accuracy : None where nothing was learnt.
     pixels : of the raster, valid or not.
+    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
     """
 
     files: tuple[Path, ...]
@@ -89,6 +90,7 @@ class Classified:
     accuracy: Accuracy | None
     pixels: int
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
 
 def classify(
@@ -118,15 +120,15 @@ def classify(
     begun = time.monotonic()
     config = options.config
     given = SceneOptions(**dict(config.scene))
-    made = [out] if options.save is None else [options.save, out]
+    extras = [] if options.save is None else [options.save]
     protect: list[Path | str] = [labels, *_classes_file(config)]
     # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
-    if any(path.exists() for path in made):
+    if any(path.exists() for path in (*extras, out)):
         protect += source_files(open_scene(features, given))
-    with (
-        gdal_environment(),
-        Staging(*made, overwrite=options.overwrite, protect=protect) as stage,
-    ):
+    staging = Staging(
+        out, extras=extras, overwrite=options.overwrite, protect=protect, warn=_warner(report)
+    )
+    with gdal_environment(), staging as stage:
         with StoreFolder(stage.path(out)) as folder:
             found = open_labelled(Pair(features, labels), config, folder, _warner(report))
             per_class = pixels_per_class(options.method, len(found.legend.classes))
@@ -145,12 +147,14 @@ def classify(
         )
         accuracy = _measured(classifier, drawn, found)
         if options.save is not None:
-            save_classifier(stage.path(options.save), classifier)
+            with stage.making(options.save) as saved:
+                save_classifier(saved, classifier)
         parameters = {**settings, "seed": config.seed, "labels": labels.name}
         counts = _mapped(scene, given, classifier, out, stage, report, parameters)
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
-    return Classified(tuple(made), counts, settings, accuracy, rows * cols, seconds)
+    made = tuple(stage.made([*extras, out]))
+    return Classified(made, counts, settings, accuracy, rows * cols, seconds, stage.failed)
 
 
 def classify_again(
@@ -179,15 +183,14 @@ def classify_again(
     opened = open_scene(features, given)
     scene = _fitting(opened, classifier, saved)
     protect: list[Path | str] = [saved, *(source_files(opened) if out.exists() else [])]
-    with (
-        gdal_environment(),
-        Staging(out, overwrite=overwrite, protect=protect) as stage,
-    ):
+    staging = Staging(out, overwrite=overwrite, protect=protect, warn=_warner(report))
+    with gdal_environment(), staging as stage:
         report("start", _start_facts(scene))
         parameters = {"classifier": saved.name}
         counts = _mapped(scene, given, classifier, out, stage, report, parameters)
     rows, cols = scene.shape
-    return Classified((out,), counts, {}, None, rows * cols, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Classified((out,), counts, {}, None, rows * cols, seconds, stage.failed)
 
 
 def _warner(report: Report) -> Callable[[str], None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.staging import FailedOutput
 from georaster_dl.models.card import Card
 
 __all__ = [
@@ -105,11 +106,12 @@ class Summary:
 
     Attributes
     ----------
-    files : that it made.
+    files : that it made, the map last.
     model, card : that ran; the card narrowed to the bands that the scene has.
     pixels : of the scene, valid or not.
     seconds : that it took, loading included.
     device : where the network ran, and in which precision.
+    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
     """
 
     files: tuple[Path, ...]
@@ -119,6 +121,7 @@ class Summary:
     seconds: float
     device: str
     findings: Findings
+    failed: tuple[FailedOutput, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ class Ready:
     def staged(self, files: Sequence[Path]) -> Iterator[Staging]:
         """Room for the outputs, which appear together when the block ends well.
 
+        Parameters
+        ----------
+        files : to make; all but the last may fail alone.
+
         Raises
         ------
         OutputError
@@ -61,8 +65,14 @@ class Ready:
         if any(file.exists() for file in files):
             inputs += source_files(self.fit.scene)
         record = self.options.record
-        made = files if record is None else [record, *files]
-        staging = Staging(*made, overwrite=self.options.overwrite, protect=inputs)
+        *extras, main = files
+        staging = Staging(
+            *([main] if record is None else [record, main]),
+            extras=extras,
+            overwrite=self.options.overwrite,
+            protect=inputs,
+            warn=lambda message: self.report("warning", {"message": message}),
+        )
         with staging as stage, self.computing():
             yield stage
         if self.options.journal is not None:
@@ -95,7 +105,8 @@ class Ready:
             tuple(files), self.model, self.fit.card, rows * cols, seconds, device, findings
         )
         if self.options.record is not None:
-            staged = [stage.path(file) for file in files]
+            summary = replace(summary, failed=stage.failed)
+            staged = [stage.path(file) for file in stage.made(files)]
             text = record_text(self.identity(files), summary, staged)
             stage.path(self.options.record).write_text(text)
         return summary

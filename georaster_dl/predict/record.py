@@ -82,6 +82,7 @@ def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Pat
         "values": {name: asdict(values) for name, values in found.values.items()},
         "seconds": round(summary.seconds, 3),
         "device": summary.device,
+        "failed": [{"name": one.path.name, "reason": one.reason} for one in summary.failed],
     }
     return json.dumps(record, indent=1) + "\n"
 
@@ -96,9 +97,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def is_recorded(path: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a record says that just this was run, and all files that it made are still there."""
+    """Whether a record says that just this was run, nothing failed, and all files are still there."""
     record = read_record(path)
-    if record is None or record["run"] != facts:
+    if record is None or record["run"] != facts or record.get("failed"):
         return False
     files = [(path.with_name(file["name"]), file["bytes"]) for file in record["files"]]
     return all(file.is_file() and file.stat().st_size == size for file, size in files)
