@@ -80,7 +80,7 @@ def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> i
         end_with_parent()
     _check(given)
     talking = progress == "bar" and not quiet
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         tally = _Tally(report)
         try:
             result = _run(scene, given, tally)

@@ -79,7 +79,7 @@ def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) 
     if given["parent_pipe"]:
         end_with_parent()
     _check(inputs, given)
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         classified = _run(inputs, given, report)
         accuracy = classified.accuracy
         if accuracy is not None and accuracy.caution:

@@ -71,7 +71,7 @@ def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     if given["parent_pipe"]:
         end_with_parent()
     outputs, options = _outputs(raster, given), _options(given)
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         from georaster_dl.pixels.cluster import cluster as run
 
         clustered = run(raster, outputs, options, report)

@@ -49,6 +49,7 @@ def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
         lambda report: run(scene, model, output, options, report),
         progress,
         quiet,
+        given["log"],
         facts=lambda summary: {"valid": summary.findings.pixels, "bands": summary.findings.bands},
         found=lambda summary: f"{summary.findings.bands} bands of {summary.findings.pixels} pixels",
     )

@@ -12,9 +12,9 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import debug_option, parent_pipe_option
+from .options import debug_option, log_option, parent_pipe_option
 from .outputs import output_facts, print_outputs, status_of
-from .progress import end_with_parent
+from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
     from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
@@ -53,6 +53,7 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @parent_pipe_option
+@log_option
 @debug_option
 def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> int:
     """Tell how right a map is, and how sure that is.
@@ -84,21 +85,24 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> in
     inputs = [map_path, reference, given["image"], given["curves"], given["classes"]]
     if given["image"] is not None:
         open_scene(given["image"])  # before the work, where it cannot be read
-    staging = Staging(
-        extras=outputs,
-        overwrite=given["overwrite"],
-        protect=[path for path in inputs if path is not None],
-        warn=lambda message: click.echo(f"geodl: warning: {message}", err=True),
-    )
-    with staging as stage:
-        found = run(map_path, reference, EvaluateOptions(labels, given["block"]))
-        for output in outputs:
-            with stage.making(output) as path:
-                content = _content(output, found, given)
-                path.write_text(content, encoding="utf-8", errors="backslashreplace")
-    made = stage.made(outputs)
+    with reporting("warnings", quiet=False, log=given["log"]) as report:
+        staging = Staging(
+            extras=outputs,
+            overwrite=given["overwrite"],
+            protect=[path for path in inputs if path is not None],
+            warn=lambda message: report("warning", {"message": message}),
+        )
+        with staging as stage:
+            found = run(map_path, reference, EvaluateOptions(labels, given["block"]))
+            for output in outputs:
+                with stage.making(output) as path:
+                    content = _content(output, found, given)
+                    path.write_text(content, encoding="utf-8", errors="backslashreplace")
+        made = stage.made(outputs)
+        facts = found.to_dict() | output_facts(made, stage.failed)
+        report("done", facts)
     if as_json:
-        click.echo(json.dumps(found.to_dict() | output_facts(made, stage.failed)))
+        click.echo(json.dumps(facts))
     else:
         _print(found)
         print_outputs(made)

@@ -98,6 +98,7 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
         run,
         progress,
         quiet,
+        given["log"],
         facts=lambda summary: {
             "valid": summary.findings.pixels,
             "features": summary.findings.bands,

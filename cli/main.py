@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -15,14 +16,17 @@ from georaster_dl.errors import GeoRasterError
 from .batch import batch
 from .classify import classify
 from .cluster import cluster
+from .console import lost_output, prepare_console
 from .denoise import denoise
 from .doctor import doctor
 from .evaluate import evaluate
+from .events import EventLog, event_line
 from .features import features
 from .foreign import forget_foreign_gdal
 from .info import info
 from .models import models
 from .mosaic import mosaic
+from .outputs import EXTRA_FAILED
 from .qgis import qgis
 from .sample_points import sample_points
 from .segment import segment
@@ -83,10 +87,15 @@ def main() -> None:
     0 done, 1 error, 3 some scenes of a batch failed, 4 the main output stands but something beside it
     failed, 130 cancelled.
     """
+    prepare_console(sys.argv[1:])
     forget_foreign_gdal()
     # A terminated run cleans up like an interrupted one.
     signal.signal(signal.SIGTERM, _interrupted)
-    sys.exit(_run(sys.argv[1:]))
+    status, lost = _run(sys.argv[1:]), lost_output()
+    if lost:
+        click.echo(f"geodl: standard output could not be written ({lost})", err=True)
+        status = status or EXTRA_FAILED
+    sys.exit(status)
 
 
 def _run(arguments: list[str]) -> int:
@@ -122,12 +131,26 @@ def _raise_if_debugging(arguments: list[str]) -> None:
 
 
 def _say(message: str, arguments: list[str]) -> None:
-    """One line on standard error; with ``--progress json`` one event on standard output too."""
+    """One line on standard error; one event on standard output and in the log, where these are asked for."""
     line = " ".join(message.split())
-    text = " ".join(arguments)
-    if "--progress json" in text or "--progress=json" in text:
-        print(json.dumps({"event": "error", "message": line}), flush=True)  # noqa: T201
+    event = event_line("error", {"message": line})
+    if _value(arguments, "--progress") == "json":
+        print(event, flush=True)  # noqa: T201
+    log = _value(arguments, "--log")
+    if log:
+        with suppress(GeoRasterError):  # of the log itself
+            EventLog(Path(log)).append(event)
     click.echo(f"geodl: {line}", err=True)
+
+
+def _value(arguments: list[str], option: str) -> str | None:
+    """What an option is set to; the command line may be one that click cannot parse."""
+    for i, argument in enumerate(arguments):
+        if argument.startswith(f"{option}="):
+            return argument.partition("=")[2]
+        if argument == option:
+            return next(iter(arguments[i + 1 :]), None)
+    return None
 
 
 def _interrupted(_signal: int, _frame: FrameType | None) -> None:

@@ -86,7 +86,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
     from georaster_dl.io.mosaic import mosaic as run
     from georaster_dl.predict.progress import Progress
 
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
 
         def begin(total: int) -> Callable[[int], None]:
             report("start", {"maps": len(maps), "pixels": total, "device": "cpu"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +15,7 @@ from georaster_dl.io.options import SceneOptions
 __all__ = [
     "check_resources",
     "debug_option",
+    "log_option",
     "model_option",
     "needed_model_option",
     "parent_pipe_option",
@@ -41,7 +43,15 @@ needed_model_option = click.option(
 parent_pipe_option = click.option(
     "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."
 )
-debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+debug_option = click.option(
+    "--debug", is_flag=True, help="Show the traceback of an error, and warnings of libraries."
+)
+log_option = click.option(
+    "--log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Append what is told to a file, as JSON lines with time and level, whatever is shown.",
+)
 
 
 def scene_options(command: F) -> F:
@@ -64,6 +74,7 @@ def run_options(command: F) -> F:
     """Options of commands that run for long: how they tell their progress, and when they end."""
     for option in (
         debug_option,
+        log_option,
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         parent_pipe_option,
         click.option(

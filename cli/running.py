@@ -90,6 +90,7 @@ def run_told(
     run: Callable[[Report], Summary],
     progress: str,
     quiet: bool,
+    log: Path | None,
     *,
     facts: Callable[[Summary], Mapping[str, Any]],
     found: Callable[[Summary], str],
@@ -102,7 +103,7 @@ def run_told(
     found : a line on what the rasters hold, for people.
     """
     talking = progress == "bar" and not quiet
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, log) as report:
         summary = run(_spoken(report) if talking else report)
         if summary.card.caution:
             report("warning", {"message": f"{summary.model.stem}: {summary.card.caution}"})

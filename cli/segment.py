@@ -110,6 +110,7 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
         run,
         progress,
         quiet,
+        given["log"],
         facts=_facts,
         found=_found,
     )

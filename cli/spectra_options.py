@@ -106,8 +106,7 @@ def told(given: Mapping[str, Any]) -> Iterator[Reporter]:
     """The reporter that ``run_options`` ask for, for the length of the block."""
     if given["parent_pipe"]:
         end_with_parent()
-    style: Any = "json" if given["progress"] == "json" else "quiet" if given["quiet"] else "bar"
-    with reporting(style) as report:
+    with reporting(given["progress"], given["quiet"], given["log"]) as report:
         yield report
 
 

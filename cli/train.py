@@ -103,7 +103,7 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
         end_with_parent()
     config = _config(given)
     pairs = _pairs(inputs, config)
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         from georaster_dl.train.fit import train as run
 
         trained = run(

@@ -108,7 +108,7 @@ class Ready:
             summary = replace(summary, failed=stage.failed)
             staged = [stage.path(file) for file in stage.made(files)]
             text = record_text(self.identity(files), summary, staged)
-            stage.path(self.options.record).write_text(text)
+            stage.path(self.options.record).write_text(text, encoding="utf-8")
         return summary
 
 

@@ -90,7 +90,7 @@ def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Pat
 def read_record(path: Path) -> dict[str, Any] | None:
     """A record, None where there is none that can be read."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         return dict(record) if {"run", "files"} <= set(record) else None
     except (OSError, ValueError, TypeError):
         return None

@@ -16,6 +16,7 @@ from georaster_dl.io.staging import Extras
 from georaster_dl.io.territories import write_territories
 from georaster_dl.models.package import write_atomically
 from georaster_dl.raster import Georeference
+from georaster_dl.shell import command_line
 from georaster_dl.splits import Territory
 from georaster_dl.train.config import TrainConfig, read_config
 from georaster_dl.train.curves import write_curves
@@ -121,7 +122,7 @@ class RunFolder:
             raise OptionError(
                 f"--resume continues a run with the settings it began with, but {key} was "
                 f"{before.get(key, 'unset')!r} and is {now.get(key, 'unset')!r} now; use "
-                f"--config {self.config}, or start anew with --overwrite."
+                f"{command_line('--config', self.config)}, or start anew with --overwrite."
             )
 
     def write_history(self, history: Sequence[Mapping[str, float]], score: str) -> None:
