@@ -12,6 +12,7 @@ import click
 from georaster_dl.errors import OptionError
 
 from .options import (
+    OUTPUT_FOLDER,
     check_resources,
     needed_model_option,
     run_options,
@@ -42,7 +43,7 @@ _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
     "-d",
     "--directory",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OUTPUT_FOLDER,
     help="Folder for the maps and the reports; made where it does not exist.",
 )
 @click.option("--features", is_flag=True, help="Write features, as geodl features does, not maps.")

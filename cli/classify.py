@@ -11,7 +11,7 @@ import click
 from georaster_dl.errors import OptionError
 
 from .learning import SETTINGS, changed, learning_options
-from .options import run_options, scene_settings
+from .options import OUTPUT_FILE, run_options, scene_settings
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix
@@ -39,7 +39,7 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
+    type=OUTPUT_FILE,
     required=True,
     help="Map to make (.tif), or polygons with --per-polygon (.gpkg).",
 )
@@ -49,7 +49,7 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
     type=click.Choice(["svm", "rf"]),
     help="Support vector machine (default), or random forest.",
 )
-@click.option("--save", type=_FILE, help="Also write the classifier (.skops), for -m.")
+@click.option("--save", type=OUTPUT_FILE, help="Also write the classifier (.skops), for -m.")
 @click.option(
     "--per-polygon",
     is_flag=True,

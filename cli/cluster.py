@@ -9,7 +9,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import run_options, scene_options, scene_settings
+from .options import OUTPUT_FILE, run_options, scene_options, scene_settings
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix, default_output
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster"]
 
-_FILE = click.Path(path_type=Path)
 _TIFF = (".tif", ".tiff")
 
 
@@ -36,7 +35,7 @@ _TIFF = (".tif", ".tiff")
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Map to make; RASTER_clusters.tif in the working folder by default.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
@@ -49,11 +48,11 @@ _TIFF = (".tif", ".tiff")
 )
 @click.option(
     "--distance",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Also write each pixel's distance from its cluster's centre, in standard deviations of "
     "the bands (Mahalanobis for gmm).",
 )
-@click.option("--quicklook", type=_FILE, help="Also write a PNG to look at.")
+@click.option("--quicklook", type=OUTPUT_FILE, help="Also write a PNG to look at.")
 @scene_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same map.")
 @run_options

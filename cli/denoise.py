@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import needed_model_option, run_options, scene_argument
+from .options import OUTPUT_FILE, needed_model_option, run_options, scene_argument
 from .progress import end_with_parent
 from .running import check_suffix, default_output, model_run_options, run_settings, run_told
 
@@ -20,7 +19,7 @@ __all__ = ["denoise"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Raster to make, with the scene's bands; SCENE_denoised.tif in the working folder by default.",
 )
 @model_run_options

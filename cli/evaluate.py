@@ -12,7 +12,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import debug_option, log_option, parent_pipe_option
+from .options import OUTPUT_FILE, debug_option, log_option, parent_pipe_option
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 
@@ -41,8 +41,12 @@ _FILE = click.Path(path_type=Path)
     "--classes", type=_FILE, metavar="CSV", help="Names of classes: columns value,name[,color]."
 )
 @click.option("--json", "as_json", is_flag=True, help="Tell it as JSON on standard output.")
-@click.option("--csv", "csv_path", type=_FILE, help="Also write the class table and the matrix.")
-@click.option("--html", type=_FILE, help="Also write a report, one page that needs no other file.")
+@click.option(
+    "--csv", "csv_path", type=OUTPUT_FILE, help="Also write the class table and the matrix."
+)
+@click.option(
+    "--html", type=OUTPUT_FILE, help="Also write a report, one page that needs no other file."
+)
 @click.option("--image", type=_FILE, metavar="SCENE", help="Scene to show in the report.")
 @click.option("--curves", type=_FILE, metavar="PNG", help="Training curves to show in the report.")
 @click.option(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import (
+    OUTPUT_FILE,
     check_resources,
     needed_model_option,
     run_options,
@@ -31,7 +31,7 @@ _PACKED = "int16"
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Raster to make, one band per feature; SCENE_features.tif in the working folder by default.",
 )
 @click.option(
@@ -42,7 +42,7 @@ _PACKED = "int16"
 )
 @click.option(
     "--error",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Also write how badly an autoencoder gives each pixel back, in standard deviations of the "
     "bands: a map of anomalies.",
 )

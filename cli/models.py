@@ -11,7 +11,7 @@ import click
 
 from georaster_dl.shell import command_line
 
-from .options import debug_option
+from .options import OUTPUT_FILE, debug_option
 
 if TYPE_CHECKING:
     from georaster_dl.models.card import Card, CardTarget
@@ -220,9 +220,7 @@ def check_command(model: str, debug: bool) -> None:
 @click.option(
     "--format", "kind", type=click.Choice(["stac", "onnx"]), required=True, help="What to make."
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to make."
-)
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="File to make.")
 @click.option(
     "--bands", metavar="B02,B03,...", help="ONNX: the model's bands that there are; default all."
 )

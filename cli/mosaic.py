@@ -10,7 +10,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix
@@ -28,7 +28,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Mosaic to make: a .vrt refers to the maps, a .tif has pixels of its own.",
 )
 @click.option(
@@ -49,7 +49,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--crs", metavar="EPSG:N", help="CRS of a .tif; that of the first map by default.")
 @click.option(
     "--stac",
-    type=_FILE,
+    type=OUTPUT_FILE,
     metavar="FOLDER",
     help="Also describe the maps as a STAC collection there.",
 )

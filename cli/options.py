@@ -11,8 +11,11 @@ import click
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.staging import check_local
 
 __all__ = [
+    "OUTPUT_FILE",
+    "OUTPUT_FOLDER",
     "check_resources",
     "debug_option",
     "log_option",
@@ -29,6 +32,17 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class _OutputPath(click.Path):
+    """A file or folder to make; an address, which only an input may be, is refused before any work."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        check_local(value)
+        return super().convert(value, param, ctx)
+
+
+OUTPUT_FILE = _OutputPath(path_type=Path)
+OUTPUT_FOLDER = _OutputPath(path_type=Path, file_okay=False)
 scene_argument = click.argument("scene", nargs=-1, required=True, metavar="SCENE...")
 model_option = click.option(
     "-m", "--model", metavar="MODEL", help="Model package, or the name of a bundled model."
@@ -48,7 +62,7 @@ debug_option = click.option(
 )
 log_option = click.option(
     "--log",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_OutputPath(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Append what is told to a file, as JSON lines with time and level, whatever is shown.",
 )

@@ -10,7 +10,7 @@ import click
 from georaster_dl.errors import OptionError
 from georaster_dl.shell import command_line
 
-from .options import debug_option, log_option
+from .options import OUTPUT_FILE, debug_option, log_option
 from .outputs import output_facts
 from .progress import reporting
 
@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "-n", "n", type=click.IntRange(min=1), help="Points; by default what --standard-error needs."
 )
-@click.option("-o", "--output", type=_FILE, required=True, help="GeoPackage to make.")
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="GeoPackage to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random draw.")
 @click.option(
     "--minimum-per-class",

@@ -10,7 +10,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
 from .progress import Reporter
 from .running import check_suffix
@@ -74,7 +74,7 @@ spectra.add_command(compare)
     default="cnn1d",
     help="Network; cnn1d by default.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True)
 @table_options
 @learning_options
 @click.option("--members", type=int, default=5, help="Networks of the ensemble; 5 by default.")
@@ -126,7 +126,7 @@ def train(**given: Any) -> None:
 @spectra.command()
 @data_argument
 @model_file_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True)
 @table_options
 @resample_option
 @overwrite_option

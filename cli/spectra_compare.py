@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
 from .progress import Reporter
 from .running import check_suffix
@@ -47,7 +46,7 @@ _METHODS = "pls,lwplsr,svm,rf,cnn1d,spectratr,band-attention"
 @click.option("--seeds", type=int, default=5, help="Runs of each method; 5 by default.")
 @table_options
 @learning_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Table of scores, CSV.")
+@click.option("-o", "--output", type=OUTPUT_FILE, help="Table of scores, CSV.")
 @plot_option
 @overwrite_option
 @run_options

@@ -11,6 +11,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
+from .options import OUTPUT_FILE
 from .progress import Reporter, end_with_parent, reporting
 from .running import check_suffix
 
@@ -59,7 +60,7 @@ class_column_option = click.option("--class-column", help="Column of classes, in
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 plot_option = click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="PNG of predicted against measured values.",
 )
 model_file_option = click.option(

@@ -12,7 +12,7 @@ import click
 from georaster_dl.errors import OptionError
 
 from .learning import SETTINGS, changed, learning_options
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 
@@ -42,7 +42,7 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are told
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     required=True,
     help="Model package to make (.safetensors); logs and checkpoints go to NAME_run beside it.",
 )

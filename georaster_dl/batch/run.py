@@ -17,7 +17,7 @@ from georaster_dl.batch.preflight import Checked, check_all, room, tight
 from georaster_dl.batch.report import SceneRow, write_report
 from georaster_dl.batch.workers import Workers
 from georaster_dl.errors import OutputError
-from georaster_dl.io.staging import FailedOutput, remove_abandoned
+from georaster_dl.io.staging import FailedOutput, check_local, remove_abandoned
 from georaster_dl.predict.options import RunOptions
 from georaster_dl.predict.record import NOT_OF_THE_RESULT, read_record
 
@@ -118,6 +118,7 @@ def run_batch(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
+    check_local(folder)
     work = folder / WORK_FOLDER
     try:
         work.mkdir(parents=True, exist_ok=True)

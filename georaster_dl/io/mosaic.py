@@ -20,7 +20,7 @@ from georaster_dl.io.mosaic_order import Rule, confidence_of, in_order
 from georaster_dl.io.mosaic_stac import Catalogue, FindModel
 from georaster_dl.io.mosaic_tif import write_tif
 from georaster_dl.io.mosaic_vrt import write_vrt
-from georaster_dl.io.staging import FailedOutput, Staging, explain_os_error
+from georaster_dl.io.staging import FailedOutput, Staging, check_local, explain_os_error
 from georaster_dl.io.style import write_class_style
 from georaster_dl.io.view_style import style_by_values
 from georaster_dl.io.writer import RasterSpec
@@ -221,6 +221,7 @@ def _folder(path: Path | None) -> Iterator[None]:
     if path is None or path.is_dir():
         yield
         return
+    check_local(path)
     try:
         path.mkdir()
     except OSError as error:

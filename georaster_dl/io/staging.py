@@ -25,6 +25,7 @@ __all__ = [
     "Extras",
     "FailedOutput",
     "Staging",
+    "check_local",
     "explain_os_error",
     "remove_abandoned",
     "require_space",
@@ -35,6 +36,7 @@ __all__ = [
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
 _SIDECARS = ("{name}.aux.xml", "{name}.ovr", "{name}.msk", "{name}.msk.ovr", "{stem}.qml")
 _OF_PROCESS = re.compile(r"\.geodl-(.+)-(\d+)-[^-]+")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|/vsi\w+/", re.IGNORECASE)  # a drive has one letter
 _RASTERS = {".tif", ".tiff", ".vrt"}
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -148,6 +150,7 @@ class Staging:
                     f"Two outputs have the same path {output}; give each its own name."
                 )
             seen.add(_final(output))
+            check_local(output)
             _check_not_an_input(output, self._protect)
             _check_free(output, overwrite=self._overwrite)
         try:
@@ -347,6 +350,22 @@ def remove_abandoned(parent: Path) -> None:
         found = _OF_PROCESS.fullmatch(folder.name)
         if found and found[1] == platform.node() and not psutil.pid_exists(int(found[2])):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_local(output: Path | str) -> None:
+    """Refuse an address: outputs are written to local disks.
+
+    Raises
+    ------
+    OutputError
+        For ``s3://``, ``https://``, ``/vsis3/`` and their like, also as ``Path`` has them (``s3:/``).
+    """
+    text = str(output).replace("\\", "/")
+    if _ADDRESS.match(text):
+        raise OutputError(
+            f"The output {text} is an address, but outputs are written to local disks; give a local path "
+            f"and upload the file afterwards."
+        )
 
 
 def explain_os_error(error: OSError, path: Path, *, free: int | None = None) -> OutputError:

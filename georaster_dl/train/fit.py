@@ -14,7 +14,7 @@ import lightning as L  # noqa: N812  the library's own convention
 import torch
 
 from georaster_dl.errors import OptionError
-from georaster_dl.io.staging import FailedOutput
+from georaster_dl.io.staging import FailedOutput, check_local
 from georaster_dl.models.card import Card
 from georaster_dl.models.device import Device
 from georaster_dl.train.config import TrainConfig
@@ -169,6 +169,7 @@ def _chosen(plan: TrainingPlan, learner: Learner) -> str:
 
 
 def _check_output(model: Path, *, overwrite: bool) -> None:
+    check_local(model)
     if model.suffix != ".safetensors":
         raise OptionError(
             f"-o makes a model package, but its name is {model}; end it in .safetensors."

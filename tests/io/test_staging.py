@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +117,16 @@ def test_an_input_is_never_an_output(tmp_path, monkeypatch):
     assert "also an input" in refusal(scene, overwrite=True, protect=[str(scene)])
     with Staging(tmp_path / "ok.tif", overwrite=True, protect=["https://a/b.tif", scene]) as stage:
         stage.path(tmp_path / "ok.tif").write_text("")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://b/a.tif", "gs://b/a.tif", "https://x/a.tif", "/vsis3/b/a.tif", "file:///a.tif"],
+)
+def test_an_address_is_no_output(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "upload the file afterwards" in refusal(Path(address))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_equal_outputs_are_refused(tmp_path):
