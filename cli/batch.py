@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,8 @@ def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> i
             if talking:
                 click.echo("stopped; run the same command again to go on", err=True)
             raise
+        for message in _doubts(given["model"], result):
+            report("warning", {"message": message})
         report("done", _facts(result))
     if talking:
         _print(result, tally.failing)
@@ -231,6 +233,26 @@ class _Tally:
         if facts["pixels"]:
             self._report("start", {"device": f"{self._scenes} scenes"})
             self._progress = Progress(facts["pixels"], self._report)
+
+
+def _doubts(model: str, result: BatchResult) -> Iterator[str]:
+    """What the card says against trusting these maps, once for all of them."""
+    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.models.trust import FAR_KM, distance_km, poor_classes_warning
+
+    path = find_model(model)
+    card, name = read_card(path), path.stem
+    done = [row for row in result.rows if row.status == "done"]
+    present = {c: None for row in done for c, n in row.record.get("classes", {}).items() if n}
+    yield from filter(None, [poor_classes_warning(name, card.metrics, present)])
+    placed = [row.record["place"] for row in done if row.record.get("place") and card.places]
+    distances = [distance_km(card.places, place) for place in placed]
+    far = [distance for distance in distances if distance > FAR_KM]
+    if far:
+        yield (
+            f"{len(far)} of {len(done)} scenes are up to {max(far):,.0f} km from the nearest place that "
+            f"{name} was trained or tested at: its accuracy there is unknown"
+        )
 
 
 def _facts(result: BatchResult) -> dict[str, Any]:

@@ -105,8 +105,8 @@ def run_told(
     talking = progress == "bar" and not quiet
     with reporting(progress, quiet, log) as report:
         summary = run(_spoken(report) if talking else report)
-        if summary.card.caution:
-            report("warning", {"message": f"{summary.model.stem}: {summary.card.caution}"})
+        for message in _doubts(summary):
+            report("warning", {"message": message})
         report(
             "done",
             {
@@ -120,6 +120,18 @@ def run_told(
     if talking:
         _print(summary, found(summary))
     return status_of(summary.failed)
+
+
+def _doubts(summary: Summary) -> Iterator[str]:
+    """What the card says against trusting this map."""
+    from georaster_dl.models.trust import far_warning, poor_classes_warning
+
+    card, name = summary.card, summary.model.stem
+    present = [of_class for of_class, pixels in summary.findings.counts.items() if pixels]
+    if card.caution:
+        yield f"{name}: {card.caution}"
+    yield from filter(None, [poor_classes_warning(name, card.metrics, present)])
+    yield from filter(None, [far_warning(name, card.places, summary.place)])
 
 
 def _spoken(report: Report) -> Report:

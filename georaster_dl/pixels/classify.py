@@ -17,6 +17,7 @@ from georaster_dl.io.provenance import feature_source, provenance
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.io.staging import FailedOutput, Staging
+from georaster_dl.models.trust import far_warning, iou_figures, poor_classes_warning
 from georaster_dl.pixels.classifier import Classifier, Method, fit_pipeline, pixels_per_class
 from georaster_dl.pixels.labelled import LabelledGround, Pixels, draw_pixels, open_labelled
 from georaster_dl.pixels.mapping import (
@@ -28,6 +29,7 @@ from georaster_dl.pixels.mapping import (
 from georaster_dl.pixels.saved import load_classifier, save_classifier
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
+from georaster_dl.raster import centre_of
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair
@@ -146,6 +148,7 @@ def classify(
             options.method, scene.bands, found.legend, physical, source, pipeline
         )
         accuracy = _measured(classifier, drawn, found)
+        classifier = _described(classifier, accuracy, scene)
         if options.save is not None:
             with stage.making(options.save) as saved:
                 save_classifier(saved, classifier)
@@ -188,6 +191,13 @@ def classify_again(
         report("start", _start_facts(scene))
         parameters = {"classifier": saved.name}
         counts = _mapped(scene, given, classifier, out, stage, report, parameters)
+    present = [name for name, pixels in counts.items() if pixels]
+    for doubt in (
+        poor_classes_warning(saved.stem, iou_figures(classifier.iou), present),
+        far_warning(saved.stem, classifier.places, centre_of(scene.geobox)),
+    ):
+        if doubt is not None:
+            _warner(report)(doubt)
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
     return Classified((out,), counts, {}, None, rows * cols, seconds, stage.failed)
@@ -249,6 +259,14 @@ def _measured(
     confusion = Confusion.of(predicted, pixels.classes, names)
     note = f"{found.division.note}; {len(pixels.classes):,} pixels"
     return Accuracy(confusion, PARTS[part], note, " ".join(filter(None, caution)))
+
+
+def _described(classifier: Classifier, accuracy: Accuracy, scene: Scene) -> Classifier:
+    """The classifier with what may be said of its maps later: how it did, and where."""
+    confusion, centre = accuracy.confusion, centre_of(scene.geobox)
+    figures = zip(confusion.names, confusion.iou, confusion.referenced, strict=True)
+    iou = {name: round(float(value), 4) for name, value, labelled in figures if labelled}
+    return replace(classifier, iou=iou, places=() if centre is None else (centre,))
 
 
 def _mapped(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.staging import FailedOutput
 from georaster_dl.models.card import Card
+from georaster_dl.raster import Place
 
 __all__ = [
     "FeatureOptions",
@@ -112,6 +113,7 @@ class Summary:
     seconds : that it took, loading included.
     device : where the network ran, and in which precision.
     failed : extra outputs, and styles, that could not be made; each was told of as a warning.
+    place : longitude and latitude of the scene's middle in degrees; None where that is unknown.
     """
 
     files: tuple[Path, ...]
@@ -122,6 +124,7 @@ class Summary:
     device: str
     findings: Findings
     failed: tuple[FailedOutput, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from georaster_dl.predict.journal import Journal
 from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
 from georaster_dl.predict.plausible import calibration_warning
 from georaster_dl.predict.record import identity, record_text
+from georaster_dl.raster import centre_of
 
 __all__ = ["Ready", "make_ready"]
 
@@ -102,10 +103,17 @@ class Ready:
         rows, cols = self.fit.scene.shape
         seconds = time.monotonic() - self.begun
         summary = Summary(
-            tuple(files), self.model, self.fit.card, rows * cols, seconds, device, findings
+            tuple(files),
+            self.model,
+            self.fit.card,
+            rows * cols,
+            seconds,
+            device,
+            findings,
+            stage.failed,
+            centre_of(self.fit.scene.geobox),
         )
         if self.options.record is not None:
-            summary = replace(summary, failed=stage.failed)
             staged = [stage.path(file) for file in stage.made(files)]
             text = record_text(self.identity(files), summary, staged)
             stage.path(self.options.record).write_text(text, encoding="utf-8")

@@ -78,6 +78,7 @@ def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Pat
         "files": [{"name": path.name, "bytes": path.stat().st_size} for path in staged],
         "pixels": summary.pixels,
         "valid_pixels": found.pixels,
+        "place": summary.place,
         "classes": found.counts,
         "values": {name: asdict(values) for name, values in found.values.items()},
         "seconds": round(summary.seconds, 3),
