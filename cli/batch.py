@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,14 @@ from georaster_dl.errors import OptionError
 from georaster_dl.text import visible
 
 from .options import (
+    OUTPUT_FOLDER,
     check_resources,
     needed_model_option,
     run_options,
     scene_argument,
     scheduler_options,
 )
+from .outputs import SOME_SCENES_FAILED, output_facts, status_of
 from .progress import Reporter, end_with_parent, reporting
 from .running import model_run_options, run_settings
 from .segment import subject
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
-_SOME_FAILED = 3
 _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
 
 
@@ -43,7 +44,7 @@ _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
     "-d",
     "--directory",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OUTPUT_FOLDER,
     help="Folder for the maps and the reports; made where it does not exist.",
 )
 @click.option("--features", is_flag=True, help="Write features, as geodl features does, not maps.")
@@ -64,16 +65,14 @@ _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
 @scheduler_options
 @model_run_options
 @run_options
-@click.pass_context
-def batch(
-    ctx: click.Context, /, scene: tuple[str, ...], progress: str, quiet: bool, **given: Any
-) -> None:
+def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Run a model over many scenes; run it again to do what is missing.
 
     SCENE is a scene as geodl segment reads it, a pattern, a folder of scenes, a list (.txt, .csv) or
     a STAC item collection. Scenes whose outputs stand, made by the same model with the same options
     of the same input, are skipped. The folder gets a report: batch.html, batch.csv, batch.json.
-    Exit status: 0 all done, 3 some are not, 1 the command itself is wrong.
+    Exit status: 0 all done, 3 some are not, 4 all maps are made but something beside them is not,
+    1 the command itself is wrong.
 
     \b
     geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
@@ -83,7 +82,7 @@ def batch(
         end_with_parent()
     _check(given)
     talking = progress == "bar" and not quiet
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         tally = _Tally(report)
         try:
             result = _run(scene, given, tally)
@@ -91,11 +90,14 @@ def batch(
             if talking:
                 click.echo("stopped; run the same command again to go on", err=True)
             raise
+        for message in _doubts(given["model"], result):
+            report("warning", {"message": message})
         report("done", _facts(result))
     if talking:
         _print(result, tally.failing)
     if result.count("failed") or result.count("not run"):
-        ctx.exit(_SOME_FAILED)
+        return SOME_SCENES_FAILED
+    return status_of(result.failed)
 
 
 def _check(given: Mapping[str, Any]) -> None:
@@ -234,11 +236,31 @@ class _Tally:
             self._progress = Progress(facts["pixels"], self._report)
 
 
+def _doubts(model: str, result: BatchResult) -> Iterator[str]:
+    """What the card says against trusting these maps, once for all of them."""
+    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.models.trust import FAR_KM, distance_km, poor_classes_warning
+
+    path = find_model(model)
+    card, name = read_card(path), path.stem
+    done = [row for row in result.rows if row.status == "done"]
+    present = {c: None for row in done for c, n in row.record.get("classes", {}).items() if n}
+    yield from filter(None, [poor_classes_warning(name, card.metrics, present)])
+    placed = [row.record["place"] for row in done if row.record.get("place") and card.places]
+    distances = [distance_km(card.places, place) for place in placed]
+    far = [distance for distance in distances if distance > FAR_KM]
+    if far:
+        yield (
+            f"{len(far)} of {len(done)} scenes are up to {max(far):,.0f} km from the nearest place that "
+            f"{name} was trained or tested at: its accuracy there is unknown"
+        )
+
+
 def _facts(result: BatchResult) -> dict[str, Any]:
     counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
     return {
         "scenes": counts,
-        "outputs": [str(path) for path in result.files],
+        **output_facts(result.files, result.failed),
         "seconds": round(result.seconds, 3),
     }
 

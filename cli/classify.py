@@ -11,7 +11,8 @@ import click
 from georaster_dl.errors import OptionError
 
 from .learning import SETTINGS, changed, learning_options
-from .options import run_options, scene_settings
+from .options import OUTPUT_FILE, run_options, scene_settings
+from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix
 
@@ -39,7 +40,7 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
+    type=OUTPUT_FILE,
     required=True,
     help="Map to make (.tif), or polygons with --per-polygon (.gpkg).",
 )
@@ -49,7 +50,7 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
     type=click.Choice(["svm", "rf"]),
     help="Support vector machine (default), or random forest.",
 )
-@click.option("--save", type=_FILE, help="Also write the classifier (.skops), for -m.")
+@click.option("--save", type=OUTPUT_FILE, help="Also write the classifier (.skops), for -m.")
 @click.option(
     "--per-polygon",
     is_flag=True,
@@ -64,7 +65,7 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
 )
 @learning_options
 @run_options
-def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Map classes learnt from single pixels, without a network.
 
     FEATURES is a scene, or a raster of features. LABELS is a vector file (polygons, lines, points)
@@ -79,7 +80,7 @@ def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) 
     if given["parent_pipe"]:
         end_with_parent()
     _check(inputs, given)
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         classified = _run(inputs, given, report)
         accuracy = classified.accuracy
         if accuracy is not None and accuracy.caution:
@@ -87,6 +88,7 @@ def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) 
         report("done", _facts(classified))
     if progress == "bar" and not quiet:
         _print(classified, given)
+    return status_of(classified.failed)
 
 
 def _check(inputs: tuple[str, ...], given: Mapping[str, Any]) -> None:
@@ -163,7 +165,7 @@ def _facts(classified: Classified) -> dict[str, Any]:
             },
         }
     return {
-        "outputs": [str(path) for path in classified.files],
+        **output_facts(classified.files, classified.failed),
         "pixels": classified.pixels,
         "seconds": round(classified.seconds, 3),
         "settings": dict(classified.settings),
@@ -187,8 +189,7 @@ def _print(classified: Classified, given: Mapping[str, Any]) -> None:
     shares = (f"{name} {100 * n / total:.1f} %" for name, n in classified.counts.items() if n)
     click.echo("map: " + ", ".join(shares))
     click.echo(f"{classified.pixels / 1e6:.3g} Mpx in {classified.seconds:.1f} s")
-    for path in classified.files:
-        click.echo(str(path))
+    print_outputs(classified.files)
 
 
 def _print_accuracy(classified: Classified) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from georaster_dl.errors import OptionError
 
-from .options import run_options, scene_options, scene_settings
+from .options import OUTPUT_FILE, run_options, scene_options, scene_settings
+from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix, default_output
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster"]
 
-_FILE = click.Path(path_type=Path)
 _TIFF = (".tif", ".tiff")
 
 
@@ -35,7 +34,7 @@ _TIFF = (".tif", ".tiff")
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Map to make; RASTER_clusters.tif in the working folder by default.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
@@ -48,15 +47,15 @@ _TIFF = (".tif", ".tiff")
 )
 @click.option(
     "--distance",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Also write each pixel's distance from its cluster's centre, in standard deviations of "
     "the bands (Mahalanobis for gmm).",
 )
-@click.option("--quicklook", type=_FILE, help="Also write a PNG to look at.")
+@click.option("--quicklook", type=OUTPUT_FILE, help="Also write a PNG to look at.")
 @scene_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same map.")
 @run_options
-def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Group pixels by their values, without any label.
 
     RASTER is a scene, or a raster of features. Its bands are standardised, clusters are found in a
@@ -70,13 +69,14 @@ def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     if given["parent_pipe"]:
         end_with_parent()
     outputs, options = _outputs(raster, given), _options(given)
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         from georaster_dl.pixels.cluster import cluster as run
 
         clustered = run(raster, outputs, options, report)
         report("done", _facts(clustered))
     if progress == "bar" and not quiet:
         _print(clustered)
+    return status_of(clustered.failed)
 
 
 def _outputs(raster: tuple[str, ...], given: dict[str, Any]) -> ClusterOutputs:
@@ -106,7 +106,7 @@ def _options(given: dict[str, Any]) -> ClusterOptions:
 
 def _facts(clustered: Clustered) -> dict[str, Any]:
     return {
-        "outputs": [str(path) for path in clustered.outputs.all()],
+        **output_facts(clustered.files, clustered.failed),
         "pixels": clustered.pixels,
         "sampled": clustered.sampled,
         "seconds": round(clustered.seconds, 3),
@@ -127,5 +127,4 @@ def _print(clustered: Clustered) -> None:
         f"{megapixels:.3g} Mpx in {clustered.seconds:.1f} s, clusters found in "
         f"{clustered.sampled:,} pixels"
     )
-    for path in clustered.outputs.all():
-        click.echo(str(path))
+    print_outputs(clustered.files)

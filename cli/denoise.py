@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import needed_model_option, run_options, scene_argument
+from .options import OUTPUT_FILE, needed_model_option, run_options, scene_argument
 from .progress import end_with_parent
 from .running import check_suffix, default_output, model_run_options, run_settings, run_told
 
@@ -20,12 +19,12 @@ __all__ = ["denoise"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Raster to make, with the scene's bands; SCENE_denoised.tif in the working folder by default.",
 )
 @model_run_options
 @run_options
-def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Write the scene as an autoencoder gives it back, without the noise.
 
     SCENE is whatever geodl segment reads, MODEL one of geodl train --task autoencoder. The raster is
@@ -45,10 +44,11 @@ def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     output = given["output"] or default_output(scene[0], "denoised")
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
     options = RunOptions(**run_settings(given))
-    run_told(
+    return run_told(
         lambda report: run(scene, model, output, options, report),
         progress,
         quiet,
+        given["log"],
         facts=lambda summary: {"valid": summary.findings.pixels, "bands": summary.findings.bands},
         found=lambda summary: f"{summary.findings.bands} bands of {summary.findings.pixels} pixels",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ import click
 from georaster_dl.errors import OptionError
 from georaster_dl.text import visible
 
-from .options import debug_option, parent_pipe_option
-from .progress import end_with_parent
+from .options import OUTPUT_FILE, debug_option, log_option, parent_pipe_option
+from .outputs import output_facts, print_outputs, status_of
+from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
     from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
@@ -42,8 +42,12 @@ _FILE = click.Path(path_type=Path)
     "--classes", type=_FILE, metavar="CSV", help="Names of classes: columns value,name[,color]."
 )
 @click.option("--json", "as_json", is_flag=True, help="Tell it as JSON on standard output.")
-@click.option("--csv", "csv_path", type=_FILE, help="Also write the class table and the matrix.")
-@click.option("--html", type=_FILE, help="Also write a report, one page that needs no other file.")
+@click.option(
+    "--csv", "csv_path", type=OUTPUT_FILE, help="Also write the class table and the matrix."
+)
+@click.option(
+    "--html", type=OUTPUT_FILE, help="Also write a report, one page that needs no other file."
+)
 @click.option("--image", type=_FILE, metavar="SCENE", help="Scene to show in the report.")
 @click.option("--curves", type=_FILE, metavar="PNG", help="Training curves to show in the report.")
 @click.option(
@@ -54,8 +58,9 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @parent_pipe_option
+@log_option
 @debug_option
-def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> None:
+def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> int:
     """Tell how right a map is, and how sure that is.
 
     MAP is a single-band raster: classes as geodl segment writes them, or floating-point numbers.
@@ -71,6 +76,7 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> No
     from georaster_dl.evaluate.compare import EvaluateOptions
     from georaster_dl.evaluate.compare import evaluate as run
     from georaster_dl.io.labels import LabelOptions
+    from georaster_dl.io.reader import open_scene
     from georaster_dl.io.staging import Staging
 
     outputs = _outputs(given)
@@ -82,21 +88,30 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> No
         classes=given["classes"],
     )
     inputs = [map_path, reference, given["image"], given["curves"], given["classes"]]
-    with ExitStack() as stack:
-        if outputs:
-            protect = [path for path in inputs if path is not None]
-            stage = stack.enter_context(
-                Staging(*outputs, overwrite=given["overwrite"], protect=protect)
-            )
-        found = run(map_path, reference, EvaluateOptions(labels, given["block"]))
-        for output in outputs:
-            stage.path(output).write_text(_content(output, found, given), encoding="utf-8")
+    if given["image"] is not None:
+        open_scene(given["image"])  # before the work, where it cannot be read
+    with reporting("warnings", quiet=False, log=given["log"]) as report:
+        staging = Staging(
+            extras=outputs,
+            overwrite=given["overwrite"],
+            protect=[path for path in inputs if path is not None],
+            warn=lambda message: report("warning", {"message": message}),
+        )
+        with staging as stage:
+            found = run(map_path, reference, EvaluateOptions(labels, given["block"]))
+            for output in outputs:
+                with stage.making(output) as path:
+                    content = _content(output, found, given)
+                    path.write_text(content, encoding="utf-8", errors="backslashreplace")
+        made = stage.made(outputs)
+        facts = found.to_dict() | output_facts(made, stage.failed)
+        report("done", facts)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
-        return
-    _print(found)
-    for output in outputs:
-        click.echo(str(output))
+        click.echo(json.dumps(facts))
+    else:
+        _print(found)
+        print_outputs(made)
+    return status_of(stage.failed)
 
 
 def _outputs(given: dict[str, Any]) -> list[Path]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import (
+    OUTPUT_FILE,
     check_resources,
     needed_model_option,
     run_options,
@@ -31,7 +31,7 @@ _PACKED = "int16"
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Raster to make, one band per feature; SCENE_features.tif in the working folder by default.",
 )
 @click.option(
@@ -42,7 +42,7 @@ _PACKED = "int16"
 )
 @click.option(
     "--error",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Also write how badly an autoencoder gives each pixel back, in standard deviations of the "
     "bands: a map of anomalies.",
 )
@@ -55,7 +55,7 @@ _PACKED = "int16"
 @model_run_options
 @scheduler_options
 @run_options
-def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Write the features that a model has of every pixel, one band each.
 
     SCENE is whatever geodl segment reads. MODEL may be of any task: an autoencoder
@@ -94,10 +94,11 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
             checked, scene, outputs, options, given["scheduler"], given["resources"], report
         )
 
-    run_told(
+    return run_told(
         run,
         progress,
         quiet,
+        given["log"],
         facts=lambda summary: {
             "valid": summary.findings.pixels,
             "features": summary.findings.bands,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -15,15 +16,17 @@ from georaster_dl.text import visible
 from .batch import batch
 from .classify import classify
 from .cluster import cluster
-from .console import show_all_text
+from .console import lost_output, prepare_console
 from .denoise import denoise
 from .doctor import doctor
 from .evaluate import evaluate
+from .events import EventLog, event_line
 from .features import features
 from .foreign import forget_foreign_gdal
 from .info import info
 from .models import models
 from .mosaic import mosaic
+from .outputs import EXTRA_FAILED
 from .qgis import qgis
 from .sample_points import sample_points
 from .segment import segment
@@ -55,6 +58,9 @@ def geodl() -> None:
     geodl spectra --help             values and classes from tables of laboratory spectra
     geodl qgis install               the plugin for QGIS, put into your profile
     geodl doctor                     what is wrong with this installation, and what to do
+
+    Exit status: 0 done; 1 an error; 3 some scenes of a batch are not done; 4 the main output stands, but
+    something beside it (a picture, polygons, a report, a style) could not be made; 130 cancelled.
     """
 
 
@@ -76,11 +82,19 @@ geodl.add_command(doctor)
 
 
 def main() -> None:
-    """Run ``geodl`` and exit: 0 done, 1 error, 3 some scenes of a batch failed, 130 cancelled."""
-    show_all_text()
+    """Run ``geodl`` and exit.
+
+    0 done, 1 error, 3 some scenes of a batch failed, 4 the main output stands but something beside it
+    failed, 130 cancelled.
+    """
+    prepare_console(sys.argv[1:])
     forget_foreign_gdal()
     interrupt_when_ended()
-    sys.exit(_run(sys.argv[1:]))
+    status, lost = _run(sys.argv[1:]), lost_output()
+    if lost:
+        click.echo(f"geodl: standard output could not be written ({lost})", err=True)
+        status = status or EXTRA_FAILED
+    sys.exit(status)
 
 
 def _run(arguments: list[str]) -> int:
@@ -116,9 +130,23 @@ def _raise_if_debugging(arguments: list[str]) -> None:
 
 
 def _say(message: str, arguments: list[str]) -> None:
-    """One line on standard error; with ``--progress json`` one event on standard output too."""
+    """One line on standard error; one event on standard output and in the log, where these are asked for."""
     line = visible(" ".join(message.split()))
-    text = " ".join(arguments)
-    if "--progress json" in text or "--progress=json" in text:
-        print(json.dumps({"event": "error", "message": line}), flush=True)  # noqa: T201
+    event = event_line("error", {"message": line})
+    if _value(arguments, "--progress") == "json":
+        print(event, flush=True)  # noqa: T201
+    log = _value(arguments, "--log")
+    if log:
+        with suppress(GeoRasterError):  # of the log itself
+            EventLog(Path(log)).append(event)
     click.echo(f"geodl: {line}", err=True)
+
+
+def _value(arguments: list[str], option: str) -> str | None:
+    """What an option is set to; the command line may be one that click cannot parse."""
+    for i, argument in enumerate(arguments):
+        if argument.startswith(f"{option}="):
+            return argument.partition("=")[2]
+        if argument == option:
+            return next(iter(arguments[i + 1 :]), None)
+    return None

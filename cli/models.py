@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.shell import command_line
+
 from .console import rich_console
-from .options import debug_option
+from .options import OUTPUT_FILE, debug_option
 
 if TYPE_CHECKING:
     from georaster_dl.models.card import Card, CardTarget
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["models"]
 
 _MOST_BANDS = 16
+_PIPED_WIDTH = 10_000  # characters: a file or a program has no width
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Tell it as JSON on standard output."
@@ -99,11 +102,15 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in rows[0]:
         if column not in hidden:
-            table.add_column(column)
+            # A name that is cut cannot be given to -m.
+            table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         # A card's texts are a stranger's: brackets in them must stay brackets.
         table.add_row(*(escape(str(value)) for key, value in row.items() if key not in hidden))
-    rich_console().print(table)
+    console = rich_console()
+    if not console.is_terminal:
+        console.width = _PIPED_WIDTH
+    console.print(table)
 
 
 @models.command("show")
@@ -116,7 +123,7 @@ def show_command(model: str, as_json: bool, debug: bool) -> None:
 
     card = read_card(find_model(model))
     if as_json:
-        click.echo(card.to_json())
+        click.echo(json.dumps(json.loads(card.to_json())))
         return
     click.echo(
         f"{card.name} {card.version}" + (f" - {card.description}" if card.description else "")
@@ -129,7 +136,7 @@ def show_command(model: str, as_json: bool, debug: bool) -> None:
     if card.caution:
         click.echo(f"caution: {card.caution}")
     command = "features" if card.task == "autoencoder" else "segment"
-    click.echo(f"next: geodl {command} SCENE -m {model}")
+    click.echo(f"next: {command_line('geodl', command, 'SCENE', '-m', model)}")
 
 
 def _print_section(title: str, lines: list[str]) -> None:
@@ -213,9 +220,7 @@ def check_command(model: str, debug: bool) -> None:
 @click.option(
     "--format", "kind", type=click.Choice(["stac", "onnx"]), required=True, help="What to make."
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to make."
-)
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="File to make.")
 @click.option(
     "--bands", metavar="B02,B03,...", help="ONNX: the model's bands that there are; default all."
 )

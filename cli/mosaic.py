@@ -10,7 +10,8 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
+from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix
 
@@ -27,7 +28,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
+    type=OUTPUT_FILE,
     help="Mosaic to make: a .vrt refers to the maps, a .tif has pixels of its own.",
 )
 @click.option(
@@ -48,7 +49,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--crs", metavar="EPSG:N", help="CRS of a .tif; that of the first map by default.")
 @click.option(
     "--stac",
-    type=_FILE,
+    type=OUTPUT_FILE,
     metavar="FOLDER",
     help="Also describe the maps as a STAC collection there.",
 )
@@ -62,7 +63,7 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @run_options
-def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> None:
+def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Join maps that geodl segment made of neighbouring scenes.
 
     MAPS have the same classes, or hold the same quantity. Where the map that is taken holds no
@@ -85,7 +86,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
     from georaster_dl.io.mosaic import mosaic as run
     from georaster_dl.predict.progress import Progress
 
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
 
         def begin(total: int) -> Callable[[int], None]:
             report("start", {"maps": len(maps), "pixels": total, "device": "cpu"})
@@ -106,6 +107,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
         report("done", _facts(made))
     if progress == "bar" and not quiet:
         _print(made)
+    return status_of(made.failed)
 
 
 class _Models:
@@ -136,7 +138,7 @@ class _Models:
 
 def _facts(made: Mosaicked) -> dict[str, Any]:
     return {
-        "outputs": [str(path) for path in made.files],
+        **output_facts(made.files, made.failed),
         "maps": [str(path) for path in made.maps],
         "shape": made.shape,
         "seconds": round(made.seconds, 3),
@@ -146,5 +148,4 @@ def _facts(made: Mosaicked) -> dict[str, Any]:
 def _print(made: Mosaicked) -> None:
     if made.shape is not None:
         click.echo(f"{len(made.maps)} maps, {made.shape[0]} x {made.shape[1]} pixels")
-    for path in made.files:
-        click.echo(str(path))
+    print_outputs(made.files)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.staging import check_local
 
 __all__ = [
+    "OUTPUT_FILE",
+    "OUTPUT_FOLDER",
     "check_resources",
     "debug_option",
+    "log_option",
     "model_option",
     "needed_model_option",
     "parent_pipe_option",
@@ -27,6 +32,17 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class _OutputPath(click.Path):
+    """A file or folder to make; an address, which only an input may be, is refused before any work."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        check_local(value)
+        return super().convert(value, param, ctx)
+
+
+OUTPUT_FILE = _OutputPath(path_type=Path)
+OUTPUT_FOLDER = _OutputPath(path_type=Path, file_okay=False)
 scene_argument = click.argument("scene", nargs=-1, required=True, metavar="SCENE...")
 model_option = click.option(
     "-m", "--model", metavar="MODEL", help="Model package, or the name of a bundled model."
@@ -41,7 +57,15 @@ needed_model_option = click.option(
 parent_pipe_option = click.option(
     "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."
 )
-debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+debug_option = click.option(
+    "--debug", is_flag=True, help="Show the traceback of an error, and warnings of libraries."
+)
+log_option = click.option(
+    "--log",
+    type=_OutputPath(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Append what is told to a file, as JSON lines with time and level, whatever is shown.",
+)
 
 
 def scene_options(command: F) -> F:
@@ -71,6 +95,7 @@ def run_options(command: F) -> F:
     """Options of commands that run for long: how they tell their progress, and when they end."""
     for option in (
         debug_option,
+        log_option,
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         parent_pipe_option,
         click.option(

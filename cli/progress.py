@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import click
 
 from georaster_dl.text import visible
 
 from .console import rich_console
+from .events import EventLines, EventLog
 
 __all__ = ["Reporter", "end_with_parent", "reporting"]
 
-Style = Literal["bar", "json", "quiet"]
 _CANCELLED = 130
 _GRACE_SECONDS = 15.0
-_JSON_EVERY_SECONDS = 0.2
 
 
 class Reporter:
@@ -34,19 +33,39 @@ class Reporter:
 
 
 class _JsonLines(Reporter):
-    """One JSON object a line on standard output, progress at most five times a second."""
+    """One JSON object a line on standard output."""
 
     def __init__(self) -> None:
-        self._told = 0.0
+        self._tell = EventLines(_print_line)
 
     def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        if event == "progress":
-            now = time.monotonic()
-            if now - self._told < _JSON_EVERY_SECONDS and facts["done"] < facts["total"]:
-                return
-            self._told = now
-        click.echo(json.dumps({"event": event, **facts}))
-        sys.stdout.flush()
+        self._tell(event, facts)
+
+
+def _print_line(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+class _Warnings(Reporter):
+    """Warnings on standard error, for commands without a bar."""
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event == "warning":
+            click.echo(f"geodl: warning: {facts['message']}", err=True)
+
+
+class _Logged(Reporter):
+    """Tells as another reporter does, and appends every event to a log."""
+
+    def __init__(self, shown: Reporter, path: Path) -> None:
+        self._shown = shown
+        log = EventLog(path, lambda message: shown("warning", {"message": message}))
+        self._log = EventLines(log.append)
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        self._shown(event, facts)
+        self._log(event, facts)
 
 
 class _Bar(Reporter):
@@ -122,13 +141,23 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def reporting(style: Style) -> Iterator[Reporter]:
-    """Reporter of this style for the length of the block."""
-    if style == "bar":
-        with _Bar() as bar:
-            yield bar
-    else:
-        yield _JsonLines() if style == "json" else Reporter()
+def reporting(progress: str, quiet: bool, log: Path | None) -> Iterator[Reporter]:
+    """Reporter for the length of the block.
+
+    Parameters
+    ----------
+    progress, quiet, log : as ``run_options`` collects them; ``progress`` may also be ``warnings``, for
+        a command that shows nothing else.
+    """
+    with ExitStack() as stack:
+        shown = Reporter()
+        if progress == "json":
+            shown = _JsonLines()
+        elif progress == "warnings":
+            shown = _Warnings()
+        elif not quiet:
+            shown = stack.enter_context(_Bar())
+        yield shown if log is None else _Logged(shown, log)
 
 
 def end_with_parent() -> None:

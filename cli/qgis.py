@@ -9,7 +9,7 @@ import click
 
 from georaster_dl import __version__
 
-from .options import debug_option
+from .options import OUTPUT_FILE, debug_option
 
 if TYPE_CHECKING:
     from georaster_dl.qgis.install import Installed
@@ -79,7 +79,7 @@ def _tell(done: Installed) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help=f"Zip to make; default georaster_dl_qgis.{__version__}.zip.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")

@@ -12,6 +12,7 @@ from georaster_dl.batch.names import file_name, scene_stem
 from georaster_dl.errors import OptionError
 
 from .options import scene_options, scene_settings
+from .outputs import output_facts, print_outputs, status_of
 from .progress import reporting
 
 if TYPE_CHECKING:
@@ -89,11 +90,12 @@ def run_told(
     run: Callable[[Report], Summary],
     progress: str,
     quiet: bool,
+    log: Path | None,
     *,
     facts: Callable[[Summary], Mapping[str, Any]],
     found: Callable[[Summary], str],
-) -> None:
-    """Run, tell how it goes, and at the end what was made.
+) -> int:
+    """Run, tell how it goes, and at the end what was made; gives the exit status.
 
     Parameters
     ----------
@@ -101,14 +103,14 @@ def run_told(
     found : a line on what the rasters hold, for people.
     """
     talking = progress == "bar" and not quiet
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, log) as report:
         summary = run(_spoken(report) if talking else report)
-        if summary.card.caution:
-            report("warning", {"message": f"{summary.model.stem}: {summary.card.caution}"})
+        for message in _doubts(summary):
+            report("warning", {"message": message})
         report(
             "done",
             {
-                "outputs": [str(path) for path in summary.files],
+                **output_facts(summary.files, summary.failed),
                 "pixels": summary.pixels,
                 "seconds": round(summary.seconds, 3),
                 "device": summary.device,
@@ -117,6 +119,19 @@ def run_told(
         )
     if talking:
         _print(summary, found(summary))
+    return status_of(summary.failed)
+
+
+def _doubts(summary: Summary) -> Iterator[str]:
+    """What the card says against trusting this map."""
+    from georaster_dl.models.trust import far_warning, poor_classes_warning
+
+    card, name = summary.card, summary.model.stem
+    present = [of_class for of_class, pixels in summary.findings.counts.items() if pixels]
+    if card.caution:
+        yield f"{name}: {card.caution}"
+    yield from filter(None, [poor_classes_warning(name, card.metrics, present)])
+    yield from filter(None, [far_warning(name, card.places, summary.place)])
 
 
 def _spoken(report: Report) -> Report:
@@ -157,5 +172,4 @@ def _print(summary: Summary, found: str) -> None:
         f"{megapixels:.3g} Mpx in {summary.seconds:.1f} s "
         f"({megapixels / summary.seconds:.2g} Mpx/s, {summary.device})"
     )
-    for path in summary.files:
-        click.echo(str(path))
+    print_outputs(summary.files)

@@ -8,8 +8,11 @@ from typing import Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.shell import command_line
 
-from .options import debug_option
+from .options import OUTPUT_FILE, debug_option, log_option
+from .outputs import output_facts
+from .progress import reporting
 
 __all__ = ["sample_points"]
 
@@ -21,7 +24,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "-n", "n", type=click.IntRange(min=1), help="Points; by default what --standard-error needs."
 )
-@click.option("-o", "--output", type=_FILE, required=True, help="GeoPackage to make.")
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="GeoPackage to make.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random draw.")
 @click.option(
     "--minimum-per-class",
@@ -46,6 +49,7 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--classes", type=_FILE, metavar="CSV", help="Names of classes: columns value,name.")
 @click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@log_option
 @debug_option
 def sample_points(map_path: Path, output: Path, **given: Any) -> None:
     """Draw random points to label, stratified by the map's classes.
@@ -74,16 +78,19 @@ def sample_points(map_path: Path, output: Path, **given: Any) -> None:
         classes=given["classes"],
     )
     protect = [path for path in (map_path, given["classes"]) if path is not None]
-    with Staging(output, overwrite=given["overwrite"], protect=protect) as stage:
-        strata = run(map_path, stage.path(output), options)
+    with reporting("warnings", quiet=False, log=given["log"]) as report:
+        with Staging(output, overwrite=given["overwrite"], protect=protect) as stage:
+            strata = run(map_path, stage.path(output), options)
+        points = {stratum.name: stratum.points for stratum in strata}
+        report("done", {**output_facts([output]), "points": points})
     for stratum in strata:
         share = f"{100 * stratum.weight:.1f} %"
         click.echo(f"{stratum.points:6d} points  {stratum.name} ({share} of the map)")
     click.echo(f"{sum(s.points for s in strata):6d} points in all: {output}")
     click.echo(
-        f"Next: fill in the field class of each point from what is there, without looking at "
-        f"map_class; then\n  geodl evaluate {map_path} {output} --class-field class"
+        "Next: fill in the field class of each point from what is there, without looking at map_class; then"
     )
+    click.echo(f"  {command_line('geodl', 'evaluate', map_path, output, '--class-field', 'class')}")
 
 
 def _accuracies(text: str) -> tuple[float, dict[str, float]]:

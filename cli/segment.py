@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import (
+    OUTPUT_FILE,
     check_resources,
     model_option,
     run_options,
@@ -44,7 +45,7 @@ class _Command(click.Command):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Map to make; SCENE_landcover.tif (or SCENE_ and the quantity) in the working folder by default.",
 )
 @click.option(
@@ -63,12 +64,12 @@ class _Command(click.Command):
     help="Also write *_uncertainty.tif, the entropy of the classes' probabilities: 0 where one class "
     "is certain, 1 where all are equally probable.",
 )
-@click.option("--polygons", type=click.Path(path_type=Path), help="Also write a GeoPackage.")
-@click.option("--quicklook", type=click.Path(path_type=Path), help="Also write a PNG to look at.")
+@click.option("--polygons", type=OUTPUT_FILE, help="Also write a GeoPackage.")
+@click.option("--quicklook", type=OUTPUT_FILE, help="Also write a PNG to look at.")
 @model_run_options
 @scheduler_options
 @run_options
-def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Map what a model predicts of a scene: classes, or the quantity of a regression model.
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
@@ -106,10 +107,11 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
             checked, scene, outputs, options, given["scheduler"], given["resources"], report
         )
 
-    run_told(
+    return run_told(
         run,
         progress,
         quiet,
+        given["log"],
         facts=_facts,
         found=_found,
     )

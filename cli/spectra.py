@@ -10,7 +10,8 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
+from .outputs import output_facts, print_outputs, status_of
 from .progress import Reporter
 from .running import check_suffix
 from .spectra_compare import compare
@@ -73,7 +74,7 @@ spectra.add_command(compare)
     default="cnn1d",
     help="Network; cnn1d by default.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True)
 @table_options
 @learning_options
 @click.option("--members", type=int, default=5, help="Networks of the ensemble; 5 by default.")
@@ -91,7 +92,7 @@ def train(**given: Any) -> None:
     """
     check_suffix("-o", given["output"], "a model package", (".safetensors",))
     with told(given) as report:
-        with staged(given, given["output"]) as stage:
+        with staged(given, report, given["output"]) as stage:
             table = read_table(given, report)
             from georaster_dl.models.device import Device
             from georaster_dl.spectra.training import train_table
@@ -109,7 +110,7 @@ def train(**given: Any) -> None:
         report(
             "done",
             {
-                "outputs": [str(given["output"])],
+                **output_facts([given["output"]]),
                 "seconds": round(trained.seconds, 1),
                 "metrics": trained.card.metrics,
             },
@@ -125,7 +126,7 @@ def train(**given: Any) -> None:
 @spectra.command()
 @data_argument
 @model_file_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option("-o", "--output", type=OUTPUT_FILE, required=True)
 @table_options
 @resample_option
 @overwrite_option
@@ -139,11 +140,11 @@ def predict(**given: Any) -> None:
     from georaster_dl.spectra.files import write_csv
 
     with told(given) as report:
-        with staged(given, given["output"]) as stage:
+        with staged(given, report, given["output"]) as stage:
             card, predicted = _predicted(given, report)
             write_csv(predicted.columns, stage.path(given["output"]))
         _warn_of(card, _model_of(given), report)
-        report("done", {"outputs": [str(given["output"])], "spectra": len(predicted)})
+        report("done", {**output_facts([given["output"]]), "spectra": len(predicted)})
     if talking(given):
         click.echo(f"{len(predicted)} spectra: {card.predicts}")
         click.echo(str(given["output"]))
@@ -159,7 +160,7 @@ def predict(**given: Any) -> None:
 @plot_option
 @overwrite_option
 @run_options
-def evaluate(**given: Any) -> None:
+def evaluate(**given: Any) -> int:
     """Score predictions where measured values stand beside them.
 
     DATA is what geodl spectra predict wrote, or with -m a table of spectra. Targets are those of the
@@ -169,22 +170,23 @@ def evaluate(**given: Any) -> None:
     _check_used(given)
     plots = [] if given["plot"] is None else [given["plot"]]
     with told(given) as report:
-        with staged(given, *plots) as stage:
+        with staged(given, report, extras=plots) as stage:
             found = _evaluated(given, report)
-            if plots:
-                _draw(stage.path(plots[0]), found)
+            for plot in plots:
+                with stage.making(plot) as path:
+                    _draw(path, found)
         report(
             "done",
             {
-                "outputs": [str(path) for path in plots],
+                **output_facts(stage.made(plots), stage.failed),
                 "scores": {key: facts_of(one) for key, one in found.items()},
             },
         )
     if talking(given):
         for name, one in found.items():
             click.echo(f"{name:16} {words_of(one)}")
-        for path in plots:
-            click.echo(str(path))
+        print_outputs(stage.made(plots))
+    return status_of(stage.failed)
 
 
 def _model_of(given: Mapping[str, Any]) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
+from .outputs import output_facts, print_outputs, status_of
 from .progress import Reporter
 from .running import check_suffix
 from .spectra_options import (
@@ -46,11 +46,11 @@ _METHODS = "pls,lwplsr,svm,rf,cnn1d,spectratr,band-attention"
 @click.option("--seeds", type=int, default=5, help="Runs of each method; 5 by default.")
 @table_options
 @learning_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Table of scores, CSV.")
+@click.option("-o", "--output", type=OUTPUT_FILE, help="Table of scores, CSV.")
 @plot_option
 @overwrite_option
 @run_options
-def compare(**given: Any) -> None:
+def compare(**given: Any) -> int:
     """Compare networks and the methods of chemometrics on the same rows.
 
     A difference between two methods counts where it is larger than their spread over the seeds.
@@ -59,14 +59,16 @@ def compare(**given: Any) -> None:
     check_plot(given)
     outputs = [path for path in (given["output"], given["plot"]) if path is not None]
     with told(given) as report:
-        with staged(given, *outputs) as stage:
+        # The scores are told in any case, so neither table nor plot may cost them.
+        with staged(given, report, extras=outputs) as stage:
             rows = _compared(given, report, stage)
-        report("done", {"outputs": [str(path) for path in outputs], "methods": rows})
+        made = stage.made(outputs)
+        report("done", {**output_facts(made, stage.failed), "methods": rows})
     if talking(given):
         for row in rows:
             click.echo(line_of(row))
-        for path in outputs:
-            click.echo(str(path))
+        print_outputs(made)
+    return status_of(stage.failed)
 
 
 def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> list[dict[str, Any]]:
@@ -94,8 +96,9 @@ def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> lis
     )
     rows = summary(found)
     if given["output"] is not None:
-        write_csv(pd.DataFrame(rows), stage.path(given["output"]))
+        with stage.making(given["output"]) as path:
+            write_csv(pd.DataFrame(rows), path)
     if given["plot"] is not None:
-        panels = [Panel(one.method, one.measured, one.predicted) for one in found]
-        plot_values(stage.path(given["plot"]), panels)
+        with stage.making(given["plot"]) as path:
+            plot_values(path, [Panel(one.method, one.measured, one.predicted) for one in found])
     return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
+from .options import OUTPUT_FILE
 from .progress import Reporter, end_with_parent, reporting
 from .running import check_suffix
 
@@ -59,7 +60,7 @@ class_column_option = click.option("--class-column", help="Column of classes, in
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 plot_option = click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="PNG of predicted against measured values.",
 )
 model_file_option = click.option(
@@ -106,20 +107,26 @@ def told(given: Mapping[str, Any]) -> Iterator[Reporter]:
     """The reporter that ``run_options`` ask for, for the length of the block."""
     if given["parent_pipe"]:
         end_with_parent()
-    style: Any = "json" if given["progress"] == "json" else "quiet" if given["quiet"] else "bar"
-    with reporting(style) as report:
+    with reporting(given["progress"], given["quiet"], given["log"]) as report:
         yield report
 
 
 @contextmanager
-def staged(given: Mapping[str, Any], *outputs: Path) -> Iterator[Staging]:
-    """All outputs of a command, which may have none, or none of them."""
+def staged(
+    given: Mapping[str, Any], report: Reporter, *outputs: Path, extras: Sequence[Path] = ()
+) -> Iterator[Staging]:
+    """The outputs of a command, which appear together; ``extras`` may fail alone."""
     from georaster_dl.io.staging import Staging
 
     inputs = [*given["data"], *([given["model"]] if given.get("model") else [])]
-    staging = Staging(*outputs, overwrite=given["overwrite"], protect=inputs)
-    with staging if outputs else nullcontext():
-        yield staging
+    with Staging(
+        *outputs,
+        extras=extras,
+        overwrite=given["overwrite"],
+        protect=inputs,
+        warn=lambda message: report("warning", {"message": message}),
+    ) as stage:
+        yield stage
 
 
 def check_plot(given: Mapping[str, Any]) -> None:

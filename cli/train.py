@@ -12,7 +12,8 @@ import click
 from georaster_dl.errors import OptionError
 
 from .learning import SETTINGS, changed, learning_options
-from .options import run_options
+from .options import OUTPUT_FILE, run_options
+from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are told
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     required=True,
     help="Model package to make (.safetensors); logs and checkpoints go to NAME_run beside it.",
 )
@@ -84,7 +85,7 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are told
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]))
 @run_options
-def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> None:
+def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Train a model on your own labels, or without any.
 
     LABELS is a vector file (polygons, lines, points), a raster, or a folder with a label file of
@@ -102,7 +103,7 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
         end_with_parent()
     config = _config(given)
     pairs = _pairs(inputs, config)
-    with reporting("json" if progress == "json" else "quiet" if quiet else "bar") as report:
+    with reporting(progress, quiet, given["log"]) as report:
         from georaster_dl.train.fit import train as run
 
         trained = run(
@@ -118,6 +119,7 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
         report("done", _facts(trained))
     if progress == "bar" and not quiet:
         _print(trained)
+    return status_of(trained.failed)
 
 
 def _config(given: Mapping[str, Any]) -> TrainConfig:
@@ -145,7 +147,7 @@ def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[Pair]:
 
 def _facts(trained: Trained) -> dict[str, Any]:
     return {
-        "outputs": [str(trained.model), str(trained.folder)],
+        **output_facts([trained.model, trained.folder], trained.failed),
         "seconds": round(trained.seconds, 1),
         "epochs": len(trained.history),
         "metrics": trained.card.metrics,
@@ -161,5 +163,4 @@ def _print(trained: Trained) -> None:
         click.echo(f"  {key:44} {value:.3f}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     click.echo(f"{len(trained.history)} epochs in {minutes}:{seconds:02d}")
-    click.echo(str(trained.model))
-    click.echo(str(trained.folder))
+    print_outputs([trained.model, trained.folder])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +103,7 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         found, environment = current_geodl(), child_environment()
         version = version_of(found, environment, feedback.isCanceled)
         feedback.pushInfo(f"geodl {version} at {found.path} ({found.origin})")
-        feedback.pushCommandInfo(" ".join(["geodl", *(_quoted(part) for part in arguments)]))
+        feedback.pushCommandInfo(_pasteable(["geodl", *arguments]))
         teller = Teller(feedback)
         return run(
             [found.path, *arguments, "--parent-pipe"],
@@ -147,5 +150,5 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         return [] if name in ("", AUTOMATIC) else ["-m", name]
 
 
-def _quoted(part: str) -> str:
-    return f'"{part}"' if " " in part or not part else part
+def _pasteable(command: list[str]) -> str:
+    return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)

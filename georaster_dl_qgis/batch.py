@@ -26,7 +26,7 @@ from .settings import device
 
 __all__ = ["Batch"]
 
-_SOME_FAILED = 3
+_SOME_FAILED, _EXTRA_FAILED = 3, 4
 _MOST_LOADED = 50
 
 
@@ -93,7 +93,7 @@ class Batch(GeodlAlgorithm):
             "json",
         ]
         arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
-        self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED))
+        self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, _EXTRA_FAILED))
         rows = self._rows(output)
         mapped = sum(row["status"] in ("done", "skipped") for row in rows)
         self._tell(rows, len(rows) - mapped, output, feedback)

@@ -32,7 +32,15 @@ class LayerGroup:
         self._ranks: dict[str, int] = {}  # of the layers that are in, by their id
 
     def add(self, path: str, name: str, context: QgsProcessingContext) -> None:
-        """Load a file when the algorithm is done, below those that were added before."""
+        """Load a file when the algorithm is done, below those that were added before.
+
+        One that could not be made, of which geodl has warned, is left out.
+        """
+        if not Path(path).is_file():
+            planned = context.layersToLoadOnCompletion()
+            planned.pop(path, None)
+            context.setLayersToLoadOnCompletion(planned)
+            return
         project = context.project()
         if project is None:  # qgis_process without a project: there is nowhere to load to
             return

@@ -29,6 +29,7 @@ _GRACE_SECONDS = 20.0
 # A grandchild may hold the pipes of a process that has ended.
 _LINGER_SECONDS = 2.0
 _LAST_LINES = 12
+_EXTRA_FAILED = 4  # the main output stands, something beside it failed: a warning has said what
 
 # What QGIS, or the script that starts it, sets for its own Python, GDAL, PROJ and Qt. Another
 # Python dies of them (PYTHONHOME), silently imports QGIS's libraries (PYTHONPATH) or finds no
@@ -104,7 +105,7 @@ def run(
     line: Callable[[str], None] = lambda _text: None,
     cancelled: Callable[[], bool] = lambda: False,
     grace: float = _GRACE_SECONDS,
-    accepted: Iterable[int] = (0,),
+    accepted: Iterable[int] = (0, _EXTRA_FAILED),
 ) -> Ended:
     """Run a program to its end.
 

@@ -84,7 +84,13 @@ def run_on_cluster(
     summary = outcome.summary
     if summary is None:
         raise GeoRasterError(outcome.error)
-    return replace(summary, files=tuple(outputs.all()), seconds=time.monotonic() - begun)
+    named = {path.absolute(): path for path in outputs.all()}
+    return replace(
+        summary,
+        files=tuple(named[path] for path in summary.files),
+        failed=tuple(replace(one, path=named.get(one.path, one.path)) for one in summary.failed),
+        seconds=time.monotonic() - begun,
+    )
 
 
 def _absolute_source(source: str) -> str:

@@ -25,6 +25,7 @@ from georaster_dl.batch.told import Told
 from georaster_dl.batch.workers import Tell
 from georaster_dl.errors import DeviceError
 from georaster_dl.predict.run import SceneRun
+from georaster_dl.shell import command_line
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -196,12 +197,13 @@ class DaskWorkers:
             self._warn()
 
     def _warn(self) -> None:
-        asked = ", ".join(f"{name}={number:g}" for name, number in self._resources.items())
+        asked = ",".join(f"{name}={number:g}" for name, number in self._resources.items())
         waiting = next(iter(self._told), "")
         missing = f"worker that declares {asked}" if asked else "worker"
         message = (
             f"{self._scheduler} has no {missing}, so nothing is being done; start one "
-            f"(dask worker{f' --resources {asked!r}' if asked else ''}), or stop this with Ctrl-C"
+            f"({command_line('dask', 'worker', *(['--resources', asked] if asked else []))}), or stop this "
+            f"with Ctrl-C"
         )
         self._tell(waiting, "warning", {"message": message})
 

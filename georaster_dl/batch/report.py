@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,21 @@ from georaster_dl.batch.row import SceneRow, Status
 from georaster_dl.batch.scene_thumbnails import scene_thumbnail
 from georaster_dl.batch.thumbnails import thumbnail
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.staging import explain_os_error, write_atomically
+from georaster_dl.io.staging import Extras, FailedOutput, write_atomically
 from georaster_dl.text import cell
 
 __all__ = ["SceneRow", "Status", "write_report"]
 
 _MOST_SCENES = 500  # of which pictures are drawn: the scenes are slower to read than the maps
-_BESIDE = ("pixels", "valid_pixels", "classes", "values", "seconds", "device", "files")
+_BESIDE = ("pixels", "valid_pixels", "classes", "values", "seconds", "device", "files", "failed")
 
 
-def write_report(folder: Path, rows: Sequence[SceneRow], facts: Mapping[str, Any]) -> list[Path]:
+def write_report(
+    folder: Path,
+    rows: Sequence[SceneRow],
+    facts: Mapping[str, Any],
+    warn: Callable[[str], None] = lambda _message: None,
+) -> tuple[list[Path], tuple[FailedOutput, ...]]:
     """Write ``batch.html``, ``batch.csv``, ``batch.json`` and the page's ``quicklooks``.
 
     These are ``NAME.png`` of the map and ``NAME_scene.png`` of the scene, drawn where they are
@@ -36,48 +41,49 @@ def write_report(folder: Path, rows: Sequence[SceneRow], facts: Mapping[str, Any
     rows : one for each scene, in the order of the batch.
     facts : of the batch, as JSON can hold them; the page shows ``model``, ``started`` (texts),
         ``seconds``, and ``parameters`` (those options that were set, by name).
+    warn : called with one line for each file, and once for the pictures, that cannot be made.
 
     Returns
     -------
-    Paths of the page, the table and the JSON.
-
-    Raises
-    ------
-    OutputError
-        When a file cannot be written.
+    Paths of the page, the table and the JSON; and what could not be made of them and of the pictures,
+    none of which costs the others.
     """
-    quicklooks = folder / QUICKLOOKS
-    try:
-        quicklooks.mkdir(exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(error, quicklooks) from error
-    pictures = _pictures(rows, quicklooks)
-    texts = {
-        "batch.html": page(folder, rows, facts, pictures),
-        "batch.csv": _table(folder, rows),
-        "batch.json": json.dumps(
-            {**facts, "scenes": [_facts(folder, row) for row in rows]}, indent=1, default=str
-        )
-        + "\n",
+    extras = Extras(warn)
+    pictures = _pictures(rows, folder / QUICKLOOKS, extras)
+    texts: dict[str, Callable[[], str]] = {
+        "batch.html": lambda: page(folder, rows, facts, pictures),
+        "batch.csv": lambda: _table(folder, rows),
+        "batch.json": lambda: _json(folder, rows, facts),
     }
+    made = []
     for name, text in texts.items():
-        write_atomically(folder / name, text.encode())
-    return [folder / name for name in texts]
+        with extras.making(folder / name):
+            write_atomically(folder / name, text().encode(errors="backslashreplace"))
+            made.append(folder / name)
+    return made, extras.failed
 
 
-def _pictures(rows: Sequence[SceneRow], folder: Path) -> dict[str, Pictures]:
+def _pictures(rows: Sequence[SceneRow], folder: Path, extras: Extras) -> dict[str, Pictures]:
     names = {row.name.casefold() for row in rows}
-    made = {}
+    made: dict[str, Pictures] = {}
     for row in rows:
         if not row.finished or row.output is None:
             continue
         beside = f"{row.name}_scene"
         wanted = len(rows) <= _MOST_SCENES and beside.casefold() not in names
-        made[row.name] = Pictures(
-            thumbnail(row.output, folder / f"{row.name}.png"),
-            _of_scene(row, row.output, folder / f"{beside}.png") if wanted else None,
-        )
+        # One for all: what keeps a picture from being made mostly keeps the others, too.
+        with extras.making(folder):
+            folder.mkdir(exist_ok=True)
+            made[row.name] = Pictures(
+                thumbnail(row.output, folder / f"{row.name}.png"),
+                _of_scene(row, row.output, folder / f"{beside}.png") if wanted else None,
+            )
     return made
+
+
+def _json(folder: Path, rows: Sequence[SceneRow], facts: Mapping[str, Any]) -> str:
+    content = {**facts, "scenes": [_facts(folder, row) for row in rows]}
+    return json.dumps(content, indent=1, default=str) + "\n"
 
 
 def _of_scene(row: SceneRow, output: Path, path: Path) -> Thumbnail | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from georaster_dl.io.staging import FailedOutput
+
 __all__ = ["SceneRow", "Status"]
 
 Status = Literal["done", "skipped", "failed", "not run"]
@@ -37,6 +39,14 @@ class SceneRow:
     def finished(self) -> bool:
         """Whether its output stands, made now or before."""
         return self.status in ("done", "skipped")
+
+    @property
+    def failed(self) -> list[FailedOutput]:
+        """What its run could not make beside the map."""
+        if self.output is None or not self.finished:
+            return []
+        told = self.record.get("failed", ())
+        return [FailedOutput(self.output.with_name(one["name"]), one["reason"]) for one in told]
 
     @property
     def valid_share(self) -> float:

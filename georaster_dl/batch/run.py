@@ -17,6 +17,7 @@ from georaster_dl.batch.preflight import Checked, check_all, room, tight
 from georaster_dl.batch.report import SceneRow, write_report
 from georaster_dl.batch.workers import Workers
 from georaster_dl.errors import OutputError
+from georaster_dl.io.staging import FailedOutput, check_local
 from georaster_dl.io.temporary import remove_abandoned
 from georaster_dl.predict.options import RunOptions
 from georaster_dl.predict.record import NOT_OF_THE_RESULT, read_record
@@ -53,11 +54,14 @@ class BatchResult:
     ----------
     rows : one for each scene, in the order in which they were given.
     files : the reports.
+    failed : what could not be made beside the maps and the reports' tables: rasters of scenes that are
+        done, styles, pictures, a report; each was told of as a warning.
     """
 
     rows: tuple[SceneRow, ...]
     files: tuple[Path, ...]
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
     def count(self, status: str) -> int:
         """How many scenes ended so."""
@@ -106,12 +110,16 @@ def run_batch(
         finally:
             facts = _facts(jobs, started, time.monotonic() - begun)
             told = [*rows.values(), *_of_other_batches(jobs, folder)]
-            files = write_report(folder, told, facts)
-    return BatchResult(tuple(rows.values()), tuple(files), time.monotonic() - begun)
+            files, failed = write_report(
+                folder, told, facts, lambda message: report("warning", {"message": message})
+            )
+    failed = (*(one for row in rows.values() for one in row.failed), *failed)
+    return BatchResult(tuple(rows.values()), tuple(files), time.monotonic() - begun, failed)
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
+    check_local(folder)
     work = folder / WORK_FOLDER
     try:
         work.mkdir(parents=True, exist_ok=True)

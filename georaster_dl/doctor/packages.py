@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georaster_dl.doctor.finding import Part
+from georaster_dl.shell import command_line
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -124,8 +125,8 @@ def _belongs(marker: str, extra: str) -> bool:
 
 def install_command(*names: str) -> str:
     """How to install these packages into the Python that runs this."""
-    return f"{sys.executable} -m pip install {' '.join(names)}"
+    return command_line(sys.executable, "-m", "pip", "install", *names)
 
 
 def _install(requirements: Sequence[Requirement]) -> str:
-    return install_command(*(f"'{r.name}{r.specifier}'" for r in requirements))
+    return install_command(*(f"{r.name}{r.specifier}" for r in requirements))

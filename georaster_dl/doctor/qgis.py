@@ -13,6 +13,7 @@ from georaster_dl.doctor.finding import Part
 from georaster_dl.qgis.install import GEODL_ENTRY, PLUGINS_ENTRY, read_setting
 from georaster_dl.qgis.plugin import plugin_version
 from georaster_dl.qgis.profile import Profile, find_profiles, flatpak_root
+from georaster_dl.shell import command_line
 
 __all__ = ["look_at_qgis"]
 
@@ -68,7 +69,7 @@ def _judge(part: Part, facts: dict[str, Any], executable: Path | None) -> None:
     """One profile that has the plugin."""
     version, started, where = facts["plugin_version"], facts["geodl"], facts["path"]
     before = len(part.findings)
-    again = f"geodl qgis install --profile {facts['name']}"
+    again = command_line("geodl", "qgis", "install", "--profile", facts["name"])
     if version != __version__:
         text = f"the plugin in {where} is {version}, the package {__version__}"
         part.add("qgis", "warning", text, again)

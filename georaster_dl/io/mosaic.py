@@ -20,7 +20,7 @@ from georaster_dl.io.mosaic_order import Rule, confidence_of, in_order
 from georaster_dl.io.mosaic_stac import Catalogue, FindModel
 from georaster_dl.io.mosaic_tif import write_tif
 from georaster_dl.io.mosaic_vrt import write_vrt
-from georaster_dl.io.staging import Staging, explain_os_error
+from georaster_dl.io.staging import FailedOutput, Staging, check_local, explain_os_error
 from georaster_dl.io.style import write_class_style
 from georaster_dl.io.view_style import style_by_values
 from georaster_dl.io.writer import RasterSpec
@@ -58,12 +58,15 @@ class Mosaicked:
     files : that it made.
     maps : those taken first where they overlap, before the others.
     shape : rows, cols of the mosaic; None where none was made.
+    failed : what was to be made beside the mosaic (its style, the STAC collection) and could not be;
+        each was told of as a warning.
     """
 
     files: list[Path]
     maps: list[Path]
     shape: tuple[int, int] | None
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
 
 def mosaic(
@@ -106,22 +109,30 @@ def mosaic(
             _check_layout(layout, maps[0], output)
         _warn_of_models(maps, warn)
         described = None if stac is None else Catalogue(stac, maps, find_model)
-        files = [*([] if described is None else described.files), *filter(None, [output])]
-        with (
-            _folder(stac),
-            Staging(*files, overwrite=options.overwrite, protect=_inputs(maps, options)) as stage,
-        ):
+        catalogue = [] if described is None else described.files
+        staging = Staging(
+            *(catalogue if output is None else [output]),
+            extras=[] if output is None else catalogue,
+            overwrite=options.overwrite,
+            protect=_inputs(maps, options),
+            warn=warn,
+        )
+        with _folder(stac), staging as stage:
             progress = begin(
                 0 if layout is None else layout.geobox.shape[0] * layout.geobox.shape[1]
             )
-            if described is not None:
-                described.write(stage.path)
             if output is not None and layout is not None:
                 spec = spec_of(maps[0], _tags(ordered, options))
                 by_confidence = options.rule == "confidence"
-                _write(stage.path(output), output, layout, spec, by_confidence, unwanted, progress)
+                _write(stage, output, layout, spec, by_confidence, unwanted, progress)
+            if described is not None:
+                *items, collection = catalogue
+                with stage.making(collection, *items):
+                    described.write(stage.path)
+    files = stage.made([*catalogue, *filter(None, [output])])
     shape = None if layout is None else (layout.geobox.shape[0], layout.geobox.shape[1])
-    return Mosaicked(files, [one.path for one in ordered], shape, time.monotonic() - begun)
+    order, seconds = [one.path for one in ordered], time.monotonic() - begun
+    return Mosaicked(files, order, shape, seconds, stage.failed)
 
 
 def _check_asked(
@@ -206,20 +217,20 @@ def _inputs(maps: Sequence[MosaicMap], options: MosaicOptions) -> list[Path]:
 
 @contextmanager
 def _folder(path: Path | None) -> Iterator[None]:
-    """Make a folder where it is missing, and take it away again where that was for nothing."""
+    """Make a folder where it is missing, and take it away again where nothing came into it."""
     if path is None or path.is_dir():
         yield
         return
+    check_local(path)
     try:
         path.mkdir()
     except OSError as error:
         raise explain_os_error(error, path) from error
     try:
         yield
-    except BaseException:
-        with suppress(OSError):
+    finally:
+        with suppress(OSError):  # it is not empty
             path.rmdir()
-        raise
 
 
 def _tags(ordered: Sequence[MosaicMap], options: MosaicOptions) -> dict[str, str]:
@@ -239,19 +250,21 @@ def _tags(ordered: Sequence[MosaicMap], options: MosaicOptions) -> dict[str, str
 
 
 def _write(
-    path: Path,
-    final: Path,
+    stage: Staging,
+    output: Path,
     layout: Layout,
     spec: RasterSpec,
     by_confidence: bool,
     without: Sequence[int],
     progress: Callable[[int], None],
 ) -> None:
-    if _is_vrt(final):
-        write_vrt(path, layout, spec, final=final)
+    path = stage.path(output)
+    if _is_vrt(output):
+        write_vrt(path, layout, spec, final=output, styling=stage.styling(output))
         return
     write_tif(path, layout, spec, by_confidence=by_confidence, without=without, progress=progress)
-    if spec.legend is None:
-        style_by_values(path)
-    else:
-        write_class_style(path, spec.legend)
+    with stage.styling(output):
+        if spec.legend is None:
+            style_by_values(path)
+        else:
+            write_class_style(path, spec.legend)

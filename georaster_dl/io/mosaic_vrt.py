@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from georaster_dl.errors import OutputError
@@ -18,7 +19,14 @@ _GDAL_TYPES = {"uint8": "Byte", "uint16": "UInt16", "float32": "Float32"}
 _SMALLEST_OVERVIEW = 512
 
 
-def write_vrt(path: Path, layout: Layout, spec: RasterSpec, *, final: Path) -> None:
+def write_vrt(
+    path: Path,
+    layout: Layout,
+    spec: RasterSpec,
+    *,
+    final: Path,
+    styling: AbstractContextManager[None],
+) -> None:
     """Write a VRT of maps that lie on the grid of the mosaic, and the style that shows it.
 
     Parameters
@@ -26,6 +34,7 @@ def write_vrt(path: Path, layout: Layout, spec: RasterSpec, *, final: Path) -> N
     path : where to write it for now.
     final : where it will stand: it refers to the maps by paths from there, so that it may be moved
         together with them.
+    styling : entered while the style is made, which may fail alone.
 
     Raises
     ------
@@ -34,17 +43,19 @@ def write_vrt(path: Path, layout: Layout, spec: RasterSpec, *, final: Path) -> N
     """
     if spec.legend is None:
         _save(_tree(layout, spec, None), path)
-        style_by_values(path)
+        with styling:
+            style_by_values(path)
         _save(_tree(layout, spec, final), path)
         return
     root = _tree(layout, spec, final)
-    write_class_style(path, spec.legend)
-    # GDAL reads no .aux.xml of a VRT: class names and attribute table belong inside.
-    sidecar = path.with_name(f"{path.name}.aux.xml")
-    stated, band = ET.parse(sidecar).find("PAMRasterBand"), root.find("VRTRasterBand")
-    if stated is not None and band is not None:
-        band.extend(stated)
-    sidecar.unlink()
+    with styling:
+        write_class_style(path, spec.legend)
+        # GDAL reads no .aux.xml of a VRT: class names and attribute table belong inside.
+        sidecar = path.with_name(f"{path.name}.aux.xml")
+        stated, band = ET.parse(sidecar).find("PAMRasterBand"), root.find("VRTRasterBand")
+        if stated is not None and band is not None:
+            band.extend(stated)
+        sidecar.unlink()
     _save(root, path)
 
 

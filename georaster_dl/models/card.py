@@ -39,6 +39,7 @@ __all__ = [
     "CardTreatment",
     "Cost",
     "HaloFacts",
+    "Lonlat",
 ]
 
 FORMAT = 1  # raised when an older georaster_dl would misread a newer card
@@ -81,6 +82,7 @@ Text = Annotated[str, Field(max_length=4000), AfterValidator(_visible)]
 Nanometres = Annotated[float, Field(gt=0, le=1e6)]
 Metres = Annotated[float, Field(gt=0, le=1e6)]
 Pixels = Annotated[int, Field(ge=0, le=4096)]
+Lonlat = tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]]
 Share = Annotated[float, Field(ge=0, le=1)]
 OptionValue = Annotated[bool | int | float | str | list[int] | None, PlainValidator(_bounded)]
 OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -246,6 +248,7 @@ class Card(_Part):
         of treated values.
     classes, targets : one of them: the classes of a segmentation, the quantities of a regression;
         neither for an autoencoder.
+    places : longitude and latitude in degrees of the scenes that it was trained and tested on.
     configuration : the effective configuration of the training run, one entry per setting.
     caution : where the model should not be trusted, for the person who runs it.
     weights_sha256 : digest of the weights; filled in when the model is saved.
@@ -274,6 +277,7 @@ class Card(_Part):
     cost: Cost
     licence: Line = ""
     training: Annotated[dict[Word, Line], Field(max_length=64)] = {}
+    places: Annotated[tuple[Lonlat, ...], Field(max_length=256)] = ()
     configuration: Annotated[dict[Word, Line], Field(max_length=256)] = {}
     metrics: Annotated[
         dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]], Field(max_length=64)
@@ -369,7 +373,12 @@ class Card(_Part):
     def to_json(self) -> str:
         """Return the card as compact JSON, which ``from_json`` reads back unchanged."""
         # Versions that know nothing of these go on reading the cards that have none.
-        newer = {"needs": self.needs, "treatment": self.treatment, "targets": self.targets}
+        newer = {
+            "needs": self.needs,
+            "treatment": self.treatment,
+            "targets": self.targets,
+            "places": self.places,
+        }
         return self.model_dump_json(exclude={name for name, value in newer.items() if not value})
 
     @property

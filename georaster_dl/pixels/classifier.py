@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.legend import Legend
 from georaster_dl.pixels.labelled import Pixels
 from georaster_dl.pixels.machine import Machine
+from georaster_dl.raster import Place
 
 __all__ = ["GRID", "Classifier", "Method", "fit_pipeline", "new_pipeline", "pixels_per_class"]
 
@@ -46,6 +47,8 @@ class Classifier:
     physical : whether the values are physical ones; else they are numbers as they are stored.
     source : model and layer that made the features it was trained on; empty for other rasters.
     pipeline : scikit-learn's scaler and classifier of class indexes, fitted.
+    iou : of each class that its test held, by name.
+    places : longitude and latitude of where it was trained and tested.
     """
 
     method: Method
@@ -54,6 +57,8 @@ class Classifier:
     physical: bool
     source: str
     pipeline: Any
+    iou: Mapping[str, float] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
 
     @cached_property
     def indexes(self) -> Predict:

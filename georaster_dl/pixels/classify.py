@@ -16,7 +16,8 @@ from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.provenance import feature_source, provenance
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, source_files
-from georaster_dl.io.staging import Staging
+from georaster_dl.io.staging import FailedOutput, Staging
+from georaster_dl.models.trust import far_warning, iou_figures, poor_classes_warning
 from georaster_dl.pixels.classifier import Classifier, Method, fit_pipeline, pixels_per_class
 from georaster_dl.pixels.labelled import LabelledGround, Pixels, draw_pixels, open_labelled
 from georaster_dl.pixels.mapping import (
@@ -29,6 +30,7 @@ from georaster_dl.pixels.saved import load_classifier, save_classifier
 from georaster_dl.pixels.strips import tell_doubts
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
+from georaster_dl.raster import centre_of
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair
@@ -82,6 +84,7 @@ class Classified:
     settings : of the classifier, some of them chosen in validation.
     accuracy : None where nothing was learnt.
     pixels : of the raster, valid or not.
+    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
     """
 
     files: tuple[Path, ...]
@@ -90,6 +93,7 @@ class Classified:
     accuracy: Accuracy | None
     pixels: int
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
 
 def classify(
@@ -119,15 +123,15 @@ def classify(
     begun = time.monotonic()
     config = options.config
     given = SceneOptions(**dict(config.scene))
-    made = [out] if options.save is None else [options.save, out]
+    extras = [] if options.save is None else [options.save]
     protect: list[Path | str] = [labels, *_classes_file(config)]
     # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
-    if any(path.exists() for path in made):
+    if any(path.exists() for path in (*extras, out)):
         protect += source_files(open_scene(features, given))
-    with (
-        gdal_environment(),
-        Staging(*made, overwrite=options.overwrite, protect=protect) as stage,
-    ):
+    staging = Staging(
+        out, extras=extras, overwrite=options.overwrite, protect=protect, warn=_warner(report)
+    )
+    with gdal_environment(), staging as stage:
         with StoreFolder(stage.path(out)) as folder:
             found = open_labelled(Pair(features, labels), config, folder, _warner(report))
             per_class = pixels_per_class(options.method, len(found.legend.classes))
@@ -145,13 +149,16 @@ def classify(
             options.method, scene.bands, found.legend, physical, source, pipeline
         )
         accuracy = _measured(classifier, drawn, found)
+        classifier = _described(classifier, accuracy, scene)
         if options.save is not None:
-            save_classifier(stage.path(options.save), classifier)
+            with stage.making(options.save) as saved:
+                save_classifier(saved, classifier)
         parameters = {**settings, "seed": config.seed, "labels": labels.name}
         counts = _mapped(scene, given, classifier, out, stage, report, parameters)
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
-    return Classified(tuple(made), counts, settings, accuracy, rows * cols, seconds)
+    made = tuple(stage.made([*extras, out]))
+    return Classified(made, counts, settings, accuracy, rows * cols, seconds, stage.failed)
 
 
 def classify_again(
@@ -181,15 +188,21 @@ def classify_again(
     scene = _fitting(opened, classifier, saved)
     tell_doubts(scene, report)
     protect: list[Path | str] = [saved, *(source_files(opened) if out.exists() else [])]
-    with (
-        gdal_environment(),
-        Staging(out, overwrite=overwrite, protect=protect) as stage,
-    ):
+    staging = Staging(out, overwrite=overwrite, protect=protect, warn=_warner(report))
+    with gdal_environment(), staging as stage:
         report("start", _start_facts(scene))
         parameters = {"classifier": saved.name}
         counts = _mapped(scene, given, classifier, out, stage, report, parameters)
+    present = [name for name, pixels in counts.items() if pixels]
+    for doubt in (
+        poor_classes_warning(saved.stem, iou_figures(classifier.iou), present),
+        far_warning(saved.stem, classifier.places, centre_of(scene.geobox)),
+    ):
+        if doubt is not None:
+            _warner(report)(doubt)
     rows, cols = scene.shape
-    return Classified((out,), counts, {}, None, rows * cols, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Classified((out,), counts, {}, None, rows * cols, seconds, stage.failed)
 
 
 def _warner(report: Report) -> Callable[[str], None]:
@@ -248,6 +261,14 @@ def _measured(
     confusion = Confusion.of(predicted, pixels.classes, names)
     note = f"{found.division.note}; {len(pixels.classes):,} pixels"
     return Accuracy(confusion, PARTS[part], note, " ".join(filter(None, caution)))
+
+
+def _described(classifier: Classifier, accuracy: Accuracy, scene: Scene) -> Classifier:
+    """The classifier with what may be said of its maps later: how it did, and where."""
+    confusion, centre = accuracy.confusion, centre_of(scene.geobox)
+    figures = zip(confusion.names, confusion.iou, confusion.referenced, strict=True)
+    iou = {name: round(float(value), 4) for name, value, labelled in figures if labelled}
+    return replace(classifier, iou=iou, places=() if centre is None else (centre,))
 
 
 def _mapped(

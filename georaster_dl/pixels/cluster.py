@@ -18,7 +18,7 @@ from georaster_dl.io.palette import palette
 from georaster_dl.io.provenance import provenance
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, source_files
-from georaster_dl.io.staging import Staging
+from georaster_dl.io.staging import FailedOutput, Staging
 from georaster_dl.legend import Legend, MapClass
 from georaster_dl.pixels.clustering import Clustering, Method, choose_k, fit_clusters
 from georaster_dl.pixels.mapping import (
@@ -84,18 +84,21 @@ class Clustered:
 
     Attributes
     ----------
+    files : that it made, the map last.
     counts : pixels of each cluster, by name, the largest of the sample first.
     scores : silhouette of each number of clusters that was tried; empty where it was given.
     sampled : pixels that the clusters were found in.
     pixels : of the raster, valid or not.
+    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
     """
 
-    outputs: ClusterOutputs
+    files: tuple[Path, ...]
     counts: dict[str, int]
     scores: dict[int, float]
     sampled: int
     pixels: int
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
 
 def cluster(
@@ -112,7 +115,8 @@ def cluster(
     Parameters
     ----------
     sources : path or address of the raster, or several single files of it.
-    outputs : files to make. All appear at the end, or none.
+    outputs : files to make. All appear at the end, or none; an extra one that fails is left out, with
+        a warning and in the result's ``failed``.
     report : called with ``start``, ``progress`` and ``warning`` events.
 
     Raises
@@ -126,12 +130,15 @@ def cluster(
     scene = good_bands(open_scene(sources, options.scene))
     tell_doubts(scene, report)
     # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
-    exists = any(path.exists() for path in outputs.all())
-    inputs = source_files(scene) if exists else []
-    with (
-        gdal_environment(),
-        Staging(*outputs.all(), overwrite=options.overwrite, protect=inputs) as stage,
-    ):
+    *extras, main = outputs.all()
+    staging = Staging(
+        main,
+        extras=extras,
+        overwrite=options.overwrite,
+        protect=source_files(scene) if any(path.exists() for path in outputs.all()) else [],
+        warn=lambda message: report("warning", {"message": message}),
+    )
+    with gdal_environment(), staging as stage:
         rows, cols = scene.shape
         report("start", {"scene": scene.name, "rows": rows, "cols": cols, "device": "cpu"})
         progress = Progress(2 * rows * cols, report)  # read twice
@@ -156,11 +163,10 @@ def cluster(
 
         counts = class_counts(legend, write_layers(scene, layers, predict, stage, tags, progress))
         if outputs.quicklook is not None:
-            write_class_overview(
-                scene, stage.path(outputs.map), stage.path(outputs.quicklook), legend, counts
-            )
-    seconds = time.monotonic() - begun
-    return Clustered(outputs, counts, scores, len(sample), rows * cols, seconds)
+            with stage.making(outputs.quicklook) as picture:
+                write_class_overview(scene, stage.path(outputs.map), picture, legend, counts)
+    made, seconds = tuple(stage.made(outputs.all())), time.monotonic() - begun
+    return Clustered(made, counts, scores, len(sample), rows * cols, seconds, stage.failed)
 
 
 def _check_k(k: int | Literal["auto"]) -> None:

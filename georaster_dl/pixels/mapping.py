@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from georaster_dl.errors import SceneError
 from georaster_dl.io.scene import Scene
+from georaster_dl.io.staged_raster import StagedRaster, finish_rasters
 from georaster_dl.io.staging import Staging
 from georaster_dl.io.style import write_class_style
 from georaster_dl.io.view_style import style_by_values
-from georaster_dl.io.writer import RasterSpec, RasterWriter
+from georaster_dl.io.writer import RasterSpec
 from georaster_dl.legend import Legend
 from georaster_dl.pixels.strips import read_strips
 from georaster_dl.predict.progress import Progress
@@ -92,16 +93,11 @@ def write_layers(
     """
     counts = np.zeros(np.iinfo(layers[0].spec.dtype).max + 1, np.int64)
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(
-                RasterWriter(
-                    stage.path(layer.path),
-                    scene.geobox,
-                    spec=replace(layer.spec, tags=tags, rpcs=scene.rpcs),
-                )
-            )
-            for layer in layers
-        ]
+        writers = []
+        for layer in layers:
+            spec = replace(layer.spec, tags=tags, rpcs=scene.rpcs)
+            writer = StagedRaster(stage, layer.path, scene.geobox, spec, layer.style)
+            writers.append(stack.enter_context(writer))
         for strip in read_strips(scene):
             if len(strip.values):
                 found = in_threads(predict, strip.values)
@@ -113,8 +109,7 @@ def write_layers(
             progress(strip.valid.size)
         if not counts.any():
             raise no_valid_pixel(scene)
-        for writer, layer in zip(writers, layers, strict=True):
-            layer.style(writer.finish())
+        finish_rasters(writers)
     return counts
 
 

@@ -21,6 +21,7 @@ from georaster_dl.errors import ModelPackageError, OptionError
 from georaster_dl.io.staging import explain_os_error
 from georaster_dl.legend import Legend, MapClass
 from georaster_dl.memory import available_memory
+from georaster_dl.models.card import Lonlat
 from georaster_dl.pixels.checked import check_pipeline
 from georaster_dl.pixels.classifier import Classifier
 
@@ -49,6 +50,7 @@ class _SavedClass(_Entry):
     value: int
     name: str = Field(min_length=1, max_length=200)
     color: str = Field(pattern="^#[0-9a-f]{6}$")
+    iou: float | None = Field(default=None, ge=0, le=1)
 
 
 class _SavedCard(_Entry):
@@ -62,6 +64,7 @@ class _SavedCard(_Entry):
     source: str = Field(max_length=1000)
     scikit_learn: str = Field(max_length=40)
     georaster_dl: str = Field(max_length=40)
+    places: tuple[Lonlat, ...] = Field(default=(), max_length=256)
 
 
 def save_classifier(path: Path, classifier: Classifier) -> None:
@@ -83,13 +86,19 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
             for b in classifier.bands
         ),
         classes=tuple(
-            _SavedClass(value=c.value, name=c.name, color="#{:02x}{:02x}{:02x}".format(*c.color))
+            _SavedClass(
+                value=c.value,
+                name=c.name,
+                color="#{:02x}{:02x}{:02x}".format(*c.color),
+                iou=classifier.iou.get(c.name),
+            )
             for c in classifier.legend.classes
         ),
         physical=classifier.physical,
         source=classifier.source,
         scikit_learn=sklearn.__version__,
         georaster_dl=__version__,
+        places=classifier.places,
     )
     try:
         skops.io.dump(classifier.pipeline, path, compression=zipfile.ZIP_DEFLATED)
@@ -133,7 +142,10 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
             f"pixels may get another class than there"
         )
     bands = tuple(Band(b.name, b.wavelength_nm, b.fwhm_nm) for b in card.bands)
-    return Classifier(card.method, bands, legend, card.physical, card.source, pipeline)
+    iou = {c.name: c.iou for c in card.classes if c.iou is not None}
+    return Classifier(
+        card.method, bands, legend, card.physical, card.source, pipeline, iou, card.places
+    )
 
 
 def _color(text: str) -> tuple[int, int, int]:

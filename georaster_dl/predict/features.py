@@ -45,7 +45,8 @@ def features(
     ----------
     sources : path or address of the scene, or several single files of it.
     model : model package of any task.
-    outputs : files to make. All appear at the end, or none.
+    outputs : files to make. All appear at the end, or none; an extra one that fails is left out, with
+        a warning and in the summary's ``failed``.
     report : called with ``start``, ``progress`` and ``warning`` events.
 
     Raises

@@ -52,7 +52,7 @@ class Journal:
     def agreed(self, cut: Mapping[str, Any]) -> dict[str, Any]:
         """How the scene is cut: as given, or as another process has said before."""
         self._first(_CUT, json.dumps(cut))
-        return dict(json.loads((self._folder / _CUT).read_text()))
+        return dict(json.loads((self._folder / _CUT).read_text(encoding="utf-8")))
 
     def cut_again(self) -> None:
         """Forget the cut and its strips."""
@@ -62,7 +62,7 @@ class Journal:
     def _first(self, name: str, text: str) -> None:
         """Make a file, whole, unless it is there."""
         made = self._folder / f".{uuid.uuid4().hex}"
-        made.write_text(text)
+        made.write_text(text, encoding="utf-8")
         with suppress(FileExistsError):
             # Unlike a rename, it fails where another process was first.
             os.link(made, self._folder / name)
@@ -168,6 +168,6 @@ def _size(dtype: str, shape: Sequence[int]) -> int:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return None

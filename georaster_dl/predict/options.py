@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from georaster_dl.io.options import SceneOptions
+from georaster_dl.io.staging import FailedOutput
 from georaster_dl.models.card import Card
+from georaster_dl.raster import Place
 
 __all__ = [
     "FeatureOptions",
@@ -105,11 +107,13 @@ class Summary:
 
     Attributes
     ----------
-    files : that it made.
+    files : that it made, the map last.
     model, card : that ran; the card narrowed to the bands that the scene has.
     pixels : of the scene, valid or not.
     seconds : that it took, loading included.
     device : where the network ran, and in which precision.
+    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
+    place : longitude and latitude of the scene's middle in degrees; None where that is unknown.
     """
 
     files: tuple[Path, ...]
@@ -119,6 +123,8 @@ class Summary:
     seconds: float
     device: str
     findings: Findings
+    failed: tuple[FailedOutput, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True)

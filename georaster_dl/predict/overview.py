@@ -54,7 +54,7 @@ def _beside(scene: Scene, mapped: Path) -> tuple[dict[str, Any], npt.NDArray[Any
 
 def _thinned(class_map: Path, shape: tuple[int, int]) -> npt.NDArray[Any]:
     """The map at the size of the picture beside it, whatever overviews either of them has."""
-    mapped = open_scene(class_map)
+    mapped = open_scene(class_map).select([0])  # behind it may be the half widths of intervals
     rows, cols = mapped.shape
     with gdal_environment(), SceneReader(mapped) as reader:
         out = np.empty((1, *shape), mapped.dtype)

@@ -16,7 +16,8 @@ from torch import nn
 
 from georaster_dl.errors import DeviceError, SceneError
 from georaster_dl.io.provenance import provenance
-from georaster_dl.io.writer import RasterWriter
+from georaster_dl.io.staged_raster import StagedRaster, finish_rasters
+from georaster_dl.io.staging import Staging
 from georaster_dl.models.device import Device, is_out_of_memory
 from georaster_dl.models.narrow import load_narrowed
 from georaster_dl.predict.conversion import conversion_of
@@ -88,14 +89,14 @@ class RasterRun:
         self._loaded: nn.Module | None = None
         self._report = ready.report
 
-    def run(self, paths: Mapping[Kind, Path], journal: Journal | None) -> Findings:
+    def run(self, stage: Staging, paths: Mapping[Kind, Path], journal: Journal | None) -> Findings:
         """Make the rasters and tell what they hold.
 
         When the memory does not suffice, it starts over with smaller batches, then tiles.
 
         Parameters
         ----------
-        paths : where to write each kind of raster.
+        paths : outputs of ``stage`` that are rasters, by their kind; the main one first.
         journal : of strips that are finished, and that takes the others; None keeps none.
 
         Raises
@@ -105,7 +106,7 @@ class RasterRun:
         DeviceError
             When not even the smallest tiles fit into the memory.
         """
-        found = self._fitting(lambda plan: self._run_once(plan, paths, journal), journal)
+        found = self._fitting(lambda plan: self._run_once(plan, stage, paths, journal), journal)
         if not found.pixels:
             aoi = self._ready.aoi
             raise SceneError(
@@ -185,14 +186,14 @@ class RasterRun:
         return after
 
     def _run_once(
-        self, plan: Plan, paths: Mapping[Kind, Path], journal: Journal | None
+        self, plan: Plan, stage: Staging, paths: Mapping[Kind, Path], journal: Journal | None
     ) -> Findings:
         kinds = list(paths)
         if journal is not None:
             self._add(plan, kinds, journal, range(plan.tiling.grid[0]))
         task = self._make_task()
         layers = {kind: task.layer(kind) for kind in kinds}
-        with self._writers(plan, layers, paths) as writers:
+        with self._writers(plan, layers, stage, paths) as writers:
             sinks = {kind: _sink(layers[kind], writers[kind]) for kind in kinds}
             if journal is None:
                 self._report("start", self._start_facts(plan))
@@ -253,21 +254,20 @@ class RasterRun:
 
     @contextmanager
     def _writers(
-        self, plan: Plan, layers: Mapping[Kind, Layer], paths: Mapping[Kind, Path]
-    ) -> Iterator[dict[Kind, RasterWriter]]:
+        self, plan: Plan, layers: Mapping[Kind, Layer], stage: Staging, paths: Mapping[Kind, Path]
+    ) -> Iterator[dict[Kind, StagedRaster]]:
         """One open writer per raster; finished together when the block ends well."""
         provenance = self._provenance(plan)
         with ExitStack() as stack:
             writers = {}
             for kind, path in paths.items():
-                spec = layers[kind].spec
-                tags = {**provenance, **spec.tags, "GEORASTER_DL_CONTENT": kind}
-                spec = replace(spec, tags=tags, rpcs=self._scene.rpcs)
-                writer = RasterWriter(path, self._scene.geobox, spec=spec)
+                layer = layers[kind]
+                tags = {**provenance, **layer.spec.tags, "GEORASTER_DL_CONTENT": kind}
+                spec = replace(layer.spec, tags=tags, rpcs=self._scene.rpcs)
+                writer = StagedRaster(stage, path, self._scene.geobox, spec, layer.style)
                 writers[kind] = stack.enter_context(writer)
             yield writers
-            for kind, writer in writers.items():
-                layers[kind].style(writer.finish())
+            finish_rasters(list(writers.values()))
 
     def _start_facts(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -324,7 +324,7 @@ def _normalisation(fit: Fit, *, converted: bool) -> tuple[list[float], list[floa
     return gain, [(plane.offset - band.mean) / band.std for plane, band in pairs]
 
 
-def _sink(layer: Layer, writer: RasterWriter) -> Sink:
+def _sink(layer: Layer, writer: StagedRaster) -> Sink:
     def sink(rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
         layer.seen(block)
         writer.write(rows, cols, block)

@@ -23,6 +23,7 @@ from georaster_dl.predict.fit import Fit, fit_scene, resolution_warning
 from georaster_dl.predict.journal import Journal
 from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
 from georaster_dl.predict.record import identity, record_text
+from georaster_dl.raster import centre_of
 
 __all__ = ["Ready", "make_ready"]
 
@@ -50,6 +51,10 @@ class Ready:
     def staged(self, files: Sequence[Path]) -> Iterator[Staging]:
         """Room for the outputs, which appear together when the block ends well.
 
+        Parameters
+        ----------
+        files : to make; all but the last may fail alone.
+
         Raises
         ------
         OutputError
@@ -62,8 +67,14 @@ class Ready:
         if any(file.exists() for file in files):
             inputs += source_files(self.fit.scene)
         record = self.options.record
-        made = files if record is None else [record, *files]
-        staging = Staging(*made, overwrite=self.options.overwrite, protect=inputs)
+        *extras, main = files
+        staging = Staging(
+            *([main] if record is None else [record, main]),
+            extras=extras,
+            overwrite=self.options.overwrite,
+            protect=inputs,
+            warn=lambda message: self.report("warning", {"message": message}),
+        )
         with staging as stage, self.computing():
             yield stage
         if self.options.journal is not None:
@@ -93,12 +104,20 @@ class Ready:
         rows, cols = self.fit.scene.shape
         seconds = time.monotonic() - self.begun
         summary = Summary(
-            tuple(files), self.model, self.fit.card, rows * cols, seconds, device, findings
+            tuple(files),
+            self.model,
+            self.fit.card,
+            rows * cols,
+            seconds,
+            device,
+            findings,
+            stage.failed,
+            centre_of(self.fit.scene.geobox),
         )
         if self.options.record is not None:
-            staged = [stage.path(file) for file in files]
+            staged = [stage.path(file) for file in stage.made(files)]
             text = record_text(self.identity(files), summary, staged)
-            stage.path(self.options.record).write_text(text)
+            stage.path(self.options.record).write_text(text, encoding="utf-8")
         return summary
 
 

@@ -78,10 +78,12 @@ def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Pat
         "files": [{"name": path.name, "bytes": path.stat().st_size} for path in staged],
         "pixels": summary.pixels,
         "valid_pixels": found.pixels,
+        "place": summary.place,
         "classes": found.counts,
         "values": {name: asdict(values) for name, values in found.values.items()},
         "seconds": round(summary.seconds, 3),
         "device": summary.device,
+        "failed": [{"name": one.path.name, "reason": one.reason} for one in summary.failed],
     }
     return json.dumps(record, indent=1) + "\n"
 
@@ -89,16 +91,16 @@ def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Pat
 def read_record(path: Path) -> dict[str, Any] | None:
     """A record, None where there is none that can be read."""
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         return dict(record) if {"run", "files"} <= set(record) else None
     except (OSError, ValueError, TypeError):
         return None
 
 
 def is_recorded(path: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a record says that just this was run, and all files that it made are still there."""
+    """Whether a record says that just this was run, nothing failed, and all files are still there."""
     record = read_record(path)
-    if record is None or record["run"] != facts:
+    if record is None or record["run"] != facts or record.get("failed"):
         return False
     files = [(path.with_name(file["name"]), file["bytes"]) for file in record["files"]]
     return all(file.is_file() and file.stat().st_size == size for file, size in files)

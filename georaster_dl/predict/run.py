@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class SceneRun(ABC):
     Parameters
     ----------
     ready : scene and model, which go together.
-    files : to make.
+    files : to make, the main one last.
     """
 
     def __init__(self, ready: Ready, files: Sequence[Path]) -> None:
@@ -32,7 +33,7 @@ class SceneRun(ABC):
         self.files = list(files)
 
     def whole(self) -> Summary:
-        """Make all files; they appear at the end, or none does.
+        """Make all files; they appear at the end, or none does but for extra ones that failed alone.
 
         Raises
         ------
@@ -42,9 +43,10 @@ class SceneRun(ABC):
         with self.ready.staged(self.files) as stage:
             rasters, paths = self._rasters()
             journal = self.ready.journal(self.files)
-            found = rasters.run({kind: stage.path(path) for kind, path in paths.items()}, journal)
+            found = rasters.run(stage, paths, journal)
             self._complete(stage, found)
-            return self.ready.finished(stage, self.files, rasters.device.name, found)
+            summary = self.ready.finished(stage, self.files, rasters.device.name, found)
+        return replace(summary, files=tuple(stage.made(self.files)), failed=stage.failed)
 
     def part(self, number: int, of: int) -> None:
         """Add one of several equal parts of the strips to the journal.

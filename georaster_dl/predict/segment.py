@@ -46,7 +46,8 @@ def segment(
     ----------
     sources : path or address of the scene, or several single files of it.
     model : model package; None takes the bundled one of Sentinel-2 where it fits.
-    outputs : files to make. All appear at the end, or none.
+    outputs : files to make. All appear at the end, or none; an extra one that fails is left out, with
+        a warning and in the summary's ``failed``.
     report : called with ``start``, ``progress`` and ``warning`` events, and first with ``model``
         where none was given.
 
@@ -103,13 +104,14 @@ class SegmentRun(SceneRun):
         scene, card, outputs = self.ready.fit.scene, self.ready.fit.card, self._outputs
         staged_map = stage.path(outputs.map)
         if outputs.polygons:
-            write_polygons(staged_map, stage.path(outputs.polygons), legend=card.legend)
+            with stage.making(outputs.polygons) as polygons:
+                write_polygons(staged_map, polygons, legend=card.legend)
         if outputs.quicklook:
-            picture = stage.path(outputs.quicklook)
-            if card.targets:
-                write_value_overview(scene, staged_map, picture, card.targets[0].label)
-            else:
-                write_class_overview(scene, staged_map, picture, card.legend, found.counts)
+            with stage.making(outputs.quicklook) as picture:
+                if card.targets:
+                    write_value_overview(scene, staged_map, picture, card.targets[0].label)
+                else:
+                    write_class_overview(scene, staged_map, picture, card.legend, found.counts)
 
 
 def _check_place(geobox: Georeference) -> None:

@@ -26,6 +26,7 @@ from georaster_dl.models.device import Device
 from georaster_dl.models.halo import choose_halo, probe_halo
 from georaster_dl.models.package import save_model
 from georaster_dl.models.registry import network_stride, takes_encoder
+from georaster_dl.raster import Place, centre_of
 from georaster_dl.splits import PARTS, TEST, VALIDATION
 from georaster_dl.tiling import round_up
 from georaster_dl.train.measure import Measured, label_metrics, measure
@@ -36,6 +37,7 @@ from georaster_dl.train.scaling import Scaling
 __all__ = ["finish"]
 
 _HALO_SCENES, _HALO_SIDE, _HALO_TILE = 2, 512, 256
+_MOST_PLACES = 256  # of a card
 _UNMEASURED_HALO = 64  # where scenes are too small to see what tiling changes
 
 
@@ -73,6 +75,7 @@ def finish(
         halo=_halo(plan, scaling, network, stride),
         cost=measure_cost(network, in_bands=len(plan.bands), stride=stride),
         licence=plan.config.model.licence,
+        places=_places(plan),
         training={key: value[:500] for key, value in {**_training(plan), **facts}.items()},
         configuration={key: value[:500] for key, value in plan.config.flat().items()},
         metrics=metrics,
@@ -180,6 +183,15 @@ def _description(plan: TrainingPlan) -> str:
         what = "Autoencoder: features of each pixel"
     scenes = plan.grounds[0].scene.name if len(plan.grounds) == 1 else f"{len(plan.grounds)} scenes"
     return f"{what} from {len(plan.bands)} bands, learnt from {Path(scenes).name}."
+
+
+def _places(plan: TrainingPlan) -> tuple[Place, ...]:
+    """Where the scenes lie, to a tenth of a degree; to a degree where there are too many."""
+    centres = [
+        centre for ground in plan.grounds if (centre := centre_of(ground.scene.geobox)) is not None
+    ]
+    exact, coarse = ({(round(x, n), round(y, n)) for x, y in centres} for n in (1, 0))
+    return tuple(sorted(exact if len(exact) <= _MOST_PLACES else coarse)[:_MOST_PLACES])
 
 
 def _training(plan: TrainingPlan) -> dict[str, str]:

@@ -14,6 +14,7 @@ import lightning as L  # noqa: N812  the library's own convention
 import torch
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.staging import FailedOutput, check_local
 from georaster_dl.models.card import Card
 from georaster_dl.models.device import Device
 from georaster_dl.train.config import TrainConfig
@@ -39,6 +40,8 @@ class Trained:
     card : of the packaged model.
     model, folder : the package, and the run's folder beside it.
     history : figures of each epoch.
+    failed : files of the folder that could not be written (curves, log, map of the split); each was told
+        of as a warning.
     """
 
     card: Card
@@ -46,6 +49,7 @@ class Trained:
     folder: Path
     history: list[dict[str, float]]
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
 
 def train(
@@ -74,10 +78,14 @@ def train(
     """
     config = settled(config or TrainConfig())
     begun = time.monotonic()
-    folder = RunFolder(model)
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
     if not leader:
         report = _silent
+
+    def warn(message: str) -> None:
+        report("warning", {"message": message})
+
+    folder = RunFolder(model, warn)
     if resume and model.exists() and not overwrite:
         raise OptionError(f"--resume has nothing to do: {model} is finished.")
     _check_output(model, overwrite=overwrite or not leader)
@@ -85,9 +93,6 @@ def train(
         folder.resume(config)
     elif leader:
         folder.check_free(overwrite=overwrite)
-
-    def warn(message: str) -> None:
-        report("warning", {"message": message})
 
     device = Device.choose(config.training.device, config.training.precision)
     centred = check_network(config)
@@ -106,7 +111,8 @@ def train(
         facts = _facts(learner, setup, device, time.monotonic() - begun)
         facts["patches"] = _chosen(plan, learner)
         card = finish(plan, setup.scaling, learner.network, device, model, facts)
-    return Trained(card, model, folder.path, learner.history, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Trained(card, model, folder.path, learner.history, seconds, folder.extras.failed)
 
 
 def _silent(_event: str, _facts: Mapping[str, Any]) -> None:
@@ -163,6 +169,7 @@ def _chosen(plan: TrainingPlan, learner: Learner) -> str:
 
 
 def _check_output(model: Path, *, overwrite: bool) -> None:
+    check_local(model)
     if model.suffix != ".safetensors":
         raise OptionError(
             f"-o makes a model package, but its name is {model}; end it in .safetensors."

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from georaster_dl.errors import OptionError, OutputError
-from georaster_dl.io.staging import write_atomically
+from georaster_dl.io.staging import Extras, write_atomically
 from georaster_dl.io.territories import write_territories
 from georaster_dl.raster import Georeference
+from georaster_dl.shell import command_line
 from georaster_dl.splits import Territory
 from georaster_dl.train.config import TrainConfig, read_config
+from georaster_dl.train.curves import write_curves
 
 __all__ = ["AtomicCheckpoints", "RunFolder"]
 
@@ -29,9 +31,16 @@ class RunFolder:
     path : the folder.
     config, split, log, curves : files in it.
     best, last : checkpoints, of the best validation score and of the last finished epoch.
+    extras : what of it could not be written; settings and checkpoints must be.
+
+    Parameters
+    ----------
+    model : package that the run makes.
+    warn : called with one line for every other file that cannot be written.
     """
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, warn: Callable[[str], None] = lambda _message: None) -> None:
+        self.extras = Extras(warn)
         self.path = model.with_name(f"{model.stem}_run")
         self.config = self.path / "config.toml"
         self.split = self.path / "split.gpkg"
@@ -82,7 +91,8 @@ class RunFolder:
         try:
             self.checkpoints.mkdir(parents=True)
             write_atomically(self.config, config.to_toml().encode())
-            write_territories(self.split, territories)
+            with self.extras.making(self.split):
+                write_territories(self.split, territories)
         except OutputError:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
@@ -111,16 +121,24 @@ class RunFolder:
             raise OptionError(
                 f"--resume continues a run with the settings it began with, but {key} was "
                 f"{before.get(key, 'unset')!r} and is {now.get(key, 'unset')!r} now; use "
-                f"--config {self.config}, or start anew with --overwrite."
+                f"{command_line('--config', self.config)}, or start anew with --overwrite."
             )
 
-    def write_log(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Write the figures of all epochs so far as CSV."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
-        write_atomically(self.log, text.getvalue().encode())
+    def write_history(self, history: Sequence[Mapping[str, float]], score: str) -> None:
+        """Write the figures of all epochs so far as CSV, and draw them.
+
+        Parameters
+        ----------
+        history, score : as ``write_curves`` takes them.
+        """
+        with self.extras.making(self.log):
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+            write_atomically(self.log, text.getvalue().encode())
+        with self.extras.making(self.curves):
+            write_curves(self.curves, history, score=score)
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

@@ -22,7 +22,6 @@ from torch.utils.data import DataLoader
 from georaster_dl.errors import DeviceError, OutputError
 from georaster_dl.io.staging import explain_os_error
 from georaster_dl.models.device import Device
-from georaster_dl.train.curves import write_curves
 from georaster_dl.train.learner import SCORE, Learner
 from georaster_dl.train.plan import TrainingPlan
 from georaster_dl.train.run_folder import AtomicCheckpoints, RunFolder
@@ -154,9 +153,8 @@ class _Told(L.Callback):
         if not trainer.is_global_zero or not isinstance(pl_module, Learner):
             return
         history = pl_module.history
-        self._folder.write_log(history)
         score = pl_module.objective.score_name
-        write_curves(self._folder.curves, history, score=score)
+        self._folder.write_history(history, score)
         self._report("epoch", {**history[-1], "epochs": trainer.max_epochs, "score": score})
 
 

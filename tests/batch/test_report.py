@@ -20,7 +20,6 @@ from georaster_dl.batch.failures import by_error
 from georaster_dl.batch.report import SceneRow, write_report
 from georaster_dl.batch.text import duration, moment, options_line, pixel_count
 from georaster_dl.batch.thumbnails import thumbnail
-from georaster_dl.errors import OutputError
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.writer import RasterSpec, RasterWriter
 from georaster_dl.legend import Legend, MapClass
@@ -101,7 +100,8 @@ def table(folder):
 
 
 def test_the_files_of_a_batch(rows, tmp_path):
-    made = write_report(tmp_path, rows, FACTS)
+    made, failed = write_report(tmp_path, rows, FACTS)
+    assert failed == ()
     assert [path.name for path in made] == ["batch.html", "batch.csv", "batch.json"]
     assert all(path.parent == tmp_path for path in made)
     assert {path.name for path in (tmp_path / "quicklooks").iterdir()} == {
@@ -395,10 +395,14 @@ def test_large_maps_are_drawn_from_their_overviews(tmp_path, monkeypatch):
     assert (imread(again.path) == imread(made.path)).all()
 
 
-def test_what_cannot_be_written_is_told(rows, tmp_path):
+def test_what_cannot_be_written_is_told_and_costs_nothing_else(rows, tmp_path):
     (tmp_path / "quicklooks").write_text("a file")
-    with pytest.raises(OutputError, match="quicklooks"):
-        write_report(tmp_path, rows, FACTS)
+    (tmp_path / "batch.csv").mkdir()
+    said = []
+    made, failed = write_report(tmp_path, rows, FACTS, said.append)
+    assert [path.name for path in made] == ["batch.html", "batch.json"]
+    assert [one.path.name for one in failed] == ["quicklooks", "batch.csv"]
+    assert said == [str(one) for one in failed]
 
 
 @pytest.mark.parametrize(

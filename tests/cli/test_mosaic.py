@@ -37,7 +37,11 @@ def read(path):
 def test_a_mosaic_of_real_maps(geodl, maps, tmp_path):
     ended = geodl("mosaic", *maps, "-o", "m.vrt")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == "2 maps, 60 x 160 pixels\nm.vrt\n"
+    assert ended.out.splitlines() == [
+        "2 maps, 60 x 160 pixels",
+        "keep together: m.vrt, m.qml and the maps that it refers to",
+        "m.vrt",
+    ]
     one, two = map(read, maps)
     assert (read("m.vrt")[:, 100:] == two[:, 40:]).all()
     hidden = one == 255

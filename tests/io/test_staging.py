@@ -119,6 +119,16 @@ def test_an_input_is_never_an_output(tmp_path, monkeypatch):
         stage.path(tmp_path / "ok.tif").write_text("")
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["s3://b/a.tif", "gs://b/a.tif", "https://x/a.tif", "/vsis3/b/a.tif", "file:///a.tif"],
+)
+def test_an_address_is_no_output(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "upload the file afterwards" in refusal(Path(address))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_equal_outputs_are_refused(tmp_path):
     assert "Two outputs" in refusal(tmp_path / "a.tif", tmp_path / "." / "a.tif")
 
@@ -213,3 +223,66 @@ def test_names_that_differ_in_case_alone(tmp_path, monkeypatch):
     )
     assert "are one file here" in refusal(*outputs, overwrite=True)
     assert hidden(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limit on the size of files")
+def test_an_extra_that_fills_the_disk_is_given_up_alone(tmp_path):
+    import resource
+    import signal
+
+    (tmp_path / "extra").mkdir()
+    main, extra = tmp_path / "map.tif", tmp_path / "extra" / "map.png"
+    extra.write_text("of an older map")
+    said = []
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with Staging(main, extras=[extra], overwrite=True, warn=said.append) as stage:
+            stage.path(main).write_text("map")
+            with stage.making(extra) as path:
+                path.write_bytes(bytes(2000))
+            assert list(stage.path(extra).parent.iterdir()) == []  # its room is free again
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert main.read_text() == "map"
+    assert list(extra.parent.iterdir()) == []  # nothing that an older map was drawn as
+    assert stage.made([extra, main]) == [main]
+    assert [one.path for one in stage.failed] == [extra]
+    assert "no space left" in stage.failed[0].reason
+    assert said == [f"{extra} was not made: {stage.failed[0].reason}"]
+
+
+def test_an_extra_that_cannot_be_moved_into_place(tmp_path, monkeypatch):
+    main, extra = tmp_path / "map.tif", tmp_path / "map.png"
+    replace = type(tmp_path).replace
+
+    def open_in_a_viewer(source, target):
+        if target.name == "map.png":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return replace(source, target)
+
+    monkeypatch.setattr(type(tmp_path), "replace", open_in_a_viewer)
+    with Staging(main, extras=[extra], overwrite=False) as stage:
+        for path in (main, extra):
+            stage.path(path).write_text("")
+    assert [path.name for path in tmp_path.iterdir()] == ["map.tif"]
+    assert [one.path for one in stage.failed] == [extra]
+
+
+def test_parts_of_an_extra_go_with_it(tmp_path):
+    main, *extras = (tmp_path / name for name in ("map.tif", "item.json", "collection.json"))
+    with Staging(main, extras=extras, overwrite=False) as stage:
+        stage.path(main).write_text("")
+        with stage.making(extras[1], extras[0]):
+            stage.path(extras[0]).write_text("")
+            raise ValueError("no date")
+    assert [path.name for path in tmp_path.iterdir()] == ["map.tif"]
+    assert [str(one) for one in stage.failed] == [f"{extras[1]} was not made: ValueError: no date"]
+
+
+def test_extras_are_refused_before_any_work_as_outputs_are(tmp_path):
+    (tmp_path / "q.png").write_text("old")
+    assert "exists already" in refusal(tmp_path / "a.tif", extras=[tmp_path / "q.png"])
+    assert "does not exist" in refusal(tmp_path / "a.tif", extras=[tmp_path / "no" / "q.png"])

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,9 +39,10 @@ def classifier(method):
 
 @pytest.mark.parametrize("method", ["svm", "rf"])
 def test_what_is_loaded_maps_as_what_was_saved(tmp_path, method):
-    made = classifier(method)
+    made = replace(classifier(method), iou={"a": 0.1, "c": 1.0}, places=((3.5, 45.25),))
     save_classifier(tmp_path / "c.skops", made)
     found = load_classifier(tmp_path / "c.skops")
+    assert (found.iou, found.places) == (made.iou, made.places)
     assert (found.bands, found.legend, found.physical) == (made.bands, made.legend, True)
     values = np.random.default_rng(1).normal(1, 1, (500, 2)).astype(np.float32)
     np.testing.assert_array_equal(found.predict(values), made.predict(values))

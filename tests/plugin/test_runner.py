@@ -117,6 +117,7 @@ print('plain', file=sys.stderr)
 
 def test_accepted_statuses():
     assert python("raise SystemExit(3)", accepted=(0, 3)).code == 3
+    assert python("raise SystemExit(4)").code == 4  # the map is there, something beside it is not
     with pytest.raises(
         GeodlError, match=r"crashed \(exit status 3\) without saying why.*first \| second"
     ):

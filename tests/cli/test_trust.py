@@ -1,0 +1,34 @@
+"""What the card says against a map is told once, beside it."""
+
+import pytest
+
+from tests.cli.conftest import make_model, noise, write_scene
+from tests.cli.test_extra_outputs import warnings_of
+
+POOR = {"mIoU, test": 0.4, "IoU class 0, test": 0.0, "IoU class 1, test": 0.9}
+
+
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("doubtful")
+    return make_model(folder / "toy.safetensors", metrics=POOR, places=((120.0, -30.0),))
+
+
+def test_segment_tells_poor_classes_and_distance(geodl, doubtful, scene):
+    ended = geodl("segment", scene, "-m", doubtful, "-o", "map.tif")
+    assert ended.code == 0
+    poor, far = warnings_of(ended)
+    assert "toy did badly in its own test at class 0 (IoU 0.00, test): trust these little" in poor
+    assert "km from the nearest place that toy was trained or tested at" in far
+
+
+@pytest.mark.slow
+def test_a_batch_tells_it_once(geodl, doubtful, tmp_path):
+    (tmp_path / "scenes").mkdir()
+    for name in "ab":
+        write_scene(tmp_path / "scenes" / f"{name}.tif", noise((90, 80)))
+    ended = geodl("batch", "scenes", "-m", doubtful, "-d", "maps")
+    assert ended.code == 0
+    poor, far = warnings_of(ended)
+    assert "class 0 (IoU 0.00, test)" in poor
+    assert "2 of 2 scenes are up to 14," in far
