@@ -13,7 +13,7 @@ import click
 
 from georaster_dl.errors import OptionError
 
-from .options import debug_option, parent_pipe_option
+from .options import debug_option, layer_option, parent_pipe_option
 from .progress import end_with_parent
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _FILE = click.Path(path_type=Path)
 @click.command()
 @click.argument("map_path", metavar="MAP", type=_FILE)
 @click.argument("reference", metavar="REFERENCE", type=_FILE)
+@layer_option
 @click.option("--class-field", metavar="FIELD", help="Attribute that holds the class (or number).")
 @click.option(
     "--ignore",
@@ -74,6 +75,7 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> No
 
     outputs = _outputs(given)
     labels = LabelOptions(
+        layer=given["layer"],
         class_field=given["class_field"],
         width_m=given["width_m"],
         all_touched=given["all_touched"],

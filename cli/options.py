@@ -14,6 +14,7 @@ from georaster_dl.io.options import SceneOptions
 __all__ = [
     "check_resources",
     "debug_option",
+    "layer_option",
     "model_option",
     "needed_model_option",
     "parent_pipe_option",
@@ -37,6 +38,11 @@ needed_model_option = click.option(
     metavar="MODEL",
     required=True,
     help="Model package, or the name of a bundled model.",
+)
+layer_option = click.option(
+    "--layer",
+    metavar="NAME",
+    help="Layer of a vector file that has several; by default the only one with the class field.",
 )
 parent_pipe_option = click.option(
     "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."

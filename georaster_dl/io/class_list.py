@@ -101,7 +101,7 @@ def _value(text: str, where: str) -> int:
     if not text.isdecimal() or int(text) > LARGEST_CLASS:
         raise OptionError(
             f"{where} the value is {text!r}, but a whole number 0..{LARGEST_CLASS} is expected; correct "
-            f"it, or leave the column out for text labels."
+            f"it, or leave the column out and put codes into the column name, as they are text labels."
         )
     return int(text)
 

@@ -1,6 +1,7 @@
 """Labels on a scene's grid, window by window: what models learn from and maps are held against.
 
-A raster of any CRS, extent and resolution, or a vector file of polygons, lines or points.
+A raster of any CRS, extent and resolution, or a vector file of polygons, lines or points, of which
+``file|layername=NAME`` names a layer.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.label_classes import legend_of
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.options import LabelOptions
 from georaster_dl.io.raster_labels import RasterLabels, found_in_raster
-from georaster_dl.io.vector_labels import VectorLabels, features_of, found_in_vector, is_vector
+from georaster_dl.io.vector_labels import VectorLabels, features_of, found_in_vector
+from georaster_dl.io.vector_source import is_vector
 from georaster_dl.legend import Legend
 from georaster_dl.raster import Georeference
 
@@ -35,6 +38,7 @@ __all__ = [
 ]
 
 UNLABELLED = -1
+_TABLES = {".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".parquet"}
 _NO_CLASS = 65535
 
 Where = tuple[str, str]
@@ -48,6 +52,8 @@ class _Source(Protocol):
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]: ...
 
     def covers(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]: ...
+
+    def missed(self) -> tuple[int, int]: ...
 
     def close(self) -> None: ...
 
@@ -74,6 +80,10 @@ class _Labels:
     def close(self) -> None:
         """Close the file; another read opens it again."""
         self._source.close()
+
+    def missed(self) -> tuple[int, int]:
+        """How many labelled features at the scene cover no pixel's centre, and of how many."""
+        return self._source.missed()
 
 
 class ClassLabels(_Labels):
@@ -216,8 +226,13 @@ def _source(
 
 
 def _existing(path: Path) -> Path:
-    if not Path(path).exists():
+    if not file_of(path).exists():
         raise OptionError(f"The labels {path} do not exist; check the path (now in {Path.cwd()}).")
+    if file_of(path).suffix.lower() in _TABLES:
+        raise OptionError(
+            f"The labels {path} are a table, but a vector file or a raster is expected; make points of it (in "
+            f"QGIS: Add Delimited Text Layer) and save them as GeoPackage."
+        )
     return Path(path)
 
 

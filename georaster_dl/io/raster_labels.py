@@ -124,6 +124,10 @@ class RasterLabels:
             return np.ones((rows.stop - rows.start, cols.stop - cols.start), bool)
         return self._regrid.inside(rows, cols)
 
+    def missed(self) -> tuple[int, int]:
+        """A raster has no features."""
+        return 0, 0
+
     def close(self) -> None:
         """Close the file; another read opens it again."""
         if self._dataset is not None:
@@ -198,7 +202,8 @@ def _class_values(numbers: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64
         value = f"{numbers[wrong][0]:.15g}"
         raise OptionError(
             f"{path} holds the class {value}, but classes are 0..{LARGEST_CLASS}; if it means unlabelled "
-            f"give --ignore {value}, else renumber it."
+            f"give --ignore {value}, else renumber the raster (in QGIS: 'Reclassify by table'), or give the "
+            f"polygons that it was made of: there, larger codes are names."
         )
     return numbers.astype(np.int64)
 

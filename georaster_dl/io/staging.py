@@ -15,6 +15,7 @@ from types import TracebackType
 import psutil
 
 from georaster_dl.errors import GeoRasterError, OutputError
+from georaster_dl.io.layer_path import file_of
 
 __all__ = ["Staging", "explain_os_error", "remove_abandoned", "require_space"]
 
@@ -42,7 +43,8 @@ class Staging:
     *outputs : final paths; each must be a different file in an existing, writable folder.
     overwrite : whether an existing output may be replaced.
     protect : inputs of the run, none of which may be an output. Names that are no local file
-        (``https://...``, ``/vsizip/...``) are allowed and equal no output.
+        (``https://...``, ``/vsizip/...``) are allowed and equal no output; of ``file|layername=NAME`` the
+        file counts.
 
     Raises
     ------
@@ -55,7 +57,7 @@ class Staging:
     def __init__(self, *outputs: Path, overwrite: bool, protect: Sequence[Path | str] = ()) -> None:
         self._outputs = tuple(Path(output) for output in outputs)
         self._overwrite = overwrite
-        self._protect = tuple(Path(source) for source in protect)
+        self._protect = tuple(file_of(source) for source in protect)
         self._folders: dict[Path, Path] = {}  # final folder -> its temporary folder
 
     def __enter__(self) -> Staging:

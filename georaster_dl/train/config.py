@@ -35,6 +35,7 @@ class _Section(BaseModel):
 class LabelsSection(_Section):
     """How labels are read; see ``georaster_dl.io.labels.LabelOptions``."""
 
+    layer: str | None = None
     class_field: str | None = None
     width_m: Positive | None = None
     all_touched: bool = False

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.layer_path import file_of
+from georaster_dl.io.vector_source import is_vector
 
 __all__ = ["Pair", "find_pairs", "find_scenes", "read_pairs"]
 
@@ -39,9 +41,9 @@ def find_pairs(scenes: Sequence[str], labels: Path) -> list[Pair]:
         When a pattern finds nothing, or a scene has no labels in the folder, or several.
     """
     found = [path for scene in scenes for path in _expanded(scene)]
-    if not labels.exists():
+    if not file_of(labels).exists():
         raise OptionError(f"The labels {labels} do not exist; check the path.")
-    if not labels.is_dir():
+    if not labels.is_dir() or is_vector(labels):
         return [Pair(scene, labels) for scene in found]
     return [Pair(scene, _namesake(scene, labels)) for scene in found]
 
@@ -95,7 +97,7 @@ def _pair(
     if "://" not in scene and not scene.startswith("/vsi"):
         scene = str(path.parent / scene)
     found = path.parent / labels if labels else None
-    if found is not None and not found.exists():
+    if found is not None and not file_of(found).exists():
         raise OptionError(
             f"Line {number} of {path} names the labels {labels}, which are not at {found}; paths "
             f"are relative to the list."
