@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import glob
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.layer_path import file_of
+from georaster_dl.io.text_file import read_text
 from georaster_dl.io.vector_source import is_vector
 
 __all__ = ["Pair", "find_pairs", "find_scenes", "read_pairs"]
@@ -73,9 +75,11 @@ def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[Pair]:
         When a column is missing, a line lacks a value, or a file is not there.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = read_text(path)
+        header = text.partition("\n")[0]
+        delimiter = next((mark for mark in ";\t" if mark in header), ",")
+        lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except (OSError, UnicodeError, csv.Error) as error:
         raise OptionError(f"The list {path} cannot be read ({error}); give a CSV file.") from error
     wanted = ["scene", "label"] if labelled else ["scene"]
     if not lines or not set(wanted) <= set(lines[0]):
