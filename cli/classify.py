@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,11 +155,8 @@ def _facts(classified: Classified) -> dict[str, Any]:
             "OA": round(confusion.overall_accuracy, 4),
             "mIoU": round(confusion.mean_iou, 4),
             "IoU": {
-                name: round(float(iou), 4)
-                for name, iou, occurs in zip(
-                    confusion.names, confusion.iou, confusion.occurs, strict=True
-                )
-                if occurs
+                name: round(float(iou), 4) if math.isfinite(iou) else None
+                for name, iou in zip(confusion.names, confusion.iou, strict=True)
             },
         }
     return {
@@ -200,6 +198,5 @@ def _print_accuracy(classified: Classified) -> None:
         f"mIoU, {accuracy.part}: {confusion.mean_iou:#.4g}, OA, {accuracy.part}: "
         f"{confusion.overall_accuracy:#.4g} ({accuracy.note})"
     )
-    for name, iou, occurs in zip(confusion.names, confusion.iou, confusion.occurs, strict=True):
-        if occurs:
-            click.echo(f"  IoU {name:32} {iou:.3f}")
+    for name, iou in zip(confusion.names, confusion.iou, strict=True):
+        click.echo(f"  IoU {name:32} {'-' if math.isnan(iou) else f'{iou:.3f}'}")

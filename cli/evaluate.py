@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .options import debug_option, layer_option, parent_pipe_option
 from .progress import end_with_parent
@@ -35,6 +36,11 @@ _FILE = click.Path(path_type=Path)
     multiple=True,
     metavar="N",
     help="Number of the reference that means unlabelled, besides its nodata; may be repeated.",
+)
+@click.option(
+    "--background",
+    metavar="NAME",
+    help="Class of all ground without a label: for polygons that show one class only.",
 )
 @click.option("--all-touched", is_flag=True, help="Polygons take every pixel they touch.")
 @click.option("--width-m", type=float, metavar="M", help="Widen lines and points to M metres.")
@@ -81,6 +87,7 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> No
         all_touched=given["all_touched"],
         ignore=given["ignore"],
         classes=given["classes"],
+        background=given["background"],
     )
     inputs = [map_path, reference, given["image"], given["curves"], given["classes"]]
     with ExitStack() as stack:
@@ -132,6 +139,8 @@ def _print(found: Evaluation | NumberEvaluation) -> None:
         f"{found.map.name} against {found.reference.name} ({found.kind}): "
         f"{compared(found.kind, *astuple(found.coverage))}\n"
     )
+    for warning in found.warnings:
+        click.echo(f"WARNING: {warning}\n")
     if isinstance(found, Evaluation):
         _print_classes(found)
         return
@@ -172,11 +181,15 @@ def _print_classes(found: Evaluation) -> None:
     )
     if ends.replicates:
         click.echo(
-            f"In brackets: 95 % intervals from {ends.blocks} blocks of {found.block} pixels a side."
+            f"In brackets: 95 % intervals from {counted(ends.blocks, 'block')} of "
+            f"{counted(found.block, 'pixel')} a side."
         )
     if found.sampled:
         half = plus_minus(found.plus_minus(found.estimate.overall_se))
-        click.echo(f"\nArea-adjusted overall accuracy {percent(found.estimate.overall)} {half}")
+        click.echo(
+            f"\nArea-adjusted overall accuracy {percent(found.estimate.overall)} {half} (± is half of a 95 % "
+            f"interval)"
+        )
         _print_areas(found)
     for note in found.notes:
         click.echo(f"note: {note}")
@@ -187,7 +200,7 @@ def _print_areas(found: Evaluation) -> None:
 
     table = area_table(found, range(len(found.confusion.names)))
     unit = table["unit"]
-    head = ("class", f"mapped {unit}", f"area {unit}", "±", "user's", "producer's")
+    head = ("class", f"mapped {unit}", f"area {unit}", "± 95 %", "user's", "producer's")
     _print_table(head, [tuple(row.values()) for row in table["rows"]])
 
 

@@ -6,6 +6,7 @@ A raster of any CRS, extent and resolution, or a vector file of polygons, lines 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from georaster_dl.errors import OptionError
 from georaster_dl.io.label_classes import legend_of
 from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.options import LabelOptions
-from georaster_dl.io.raster_labels import RasterLabels, found_in_raster
+from georaster_dl.io.raster_labels import RasterLabels, found_in_raster, strips_of_labels
 from georaster_dl.io.vector_labels import VectorLabels, features_of, found_in_vector
 from georaster_dl.io.vector_source import is_vector
 from georaster_dl.legend import Legend
@@ -31,6 +32,7 @@ __all__ = [
     "LabelOptions",
     "NumberLabels",
     "is_vector",
+    "labels_digest",
     "open_class_labels",
     "open_number_labels",
     "read_features",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 UNLABELLED = -1
+_DIGITS = 16  # of a digest: enough for a caution, and a card has room for many
 _TABLES = {".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".parquet"}
 _NO_CLASS = 65535
 
@@ -187,6 +190,31 @@ def open_number_labels(
 ) -> NumberLabels:
     """Lay the numbers of a regression over a scene; otherwise as :func:`open_class_labels`."""
     return NumberLabels(_source(path, geobox, None, options, where))
+
+
+def labels_digest(path: Path, options: LabelOptions, *, numbers: bool) -> str:
+    """What tells whether two files hold the same labels: features with their labels, or a raster's pixels.
+
+    Parameters
+    ----------
+    numbers : whether they are the numbers of a regression.
+
+    Raises
+    ------
+    GeoRasterError
+        As :func:`read_features`, or when a raster cannot be read.
+    """
+    digest = hashlib.sha256()
+    if is_vector(path):
+        frame = features_of(_existing(path), options, numbers=numbers)[0]
+        labelled = frame[frame["label"].notna()]
+        parts = zip(labelled.geometry.normalize().to_wkb(), labelled["label"], strict=True)
+        for part in sorted(wkb + str(label).encode() for wkb, label in parts):
+            digest.update(part)
+    else:
+        for numbers_of_strip in strips_of_labels(_existing(path)):
+            digest.update(numbers_of_strip.tobytes())
+    return digest.hexdigest()[:_DIGITS]
 
 
 def read_features(

@@ -27,7 +27,7 @@ from georaster_dl.io.vectors import corners
 from georaster_dl.legend import MapClass
 from georaster_dl.raster import Georeference
 
-__all__ = ["RasterLabels", "found_in_raster", "stated_classes"]
+__all__ = ["RasterLabels", "found_in_raster", "stated_classes", "strips_of_labels"]
 
 _UNSEEN = (150, 150, 150)  # colour of a class that a file names without one
 _LARGEST_NUMBER = 1e30  # undeclared fill values lie beyond, 3.4e38 for example
@@ -167,6 +167,15 @@ def _windows(dataset: Any) -> Iterator[Window]:
             yield Window(
                 left, top, min(wide, dataset.width - left), min(high, dataset.height - top)
             )
+
+
+def strips_of_labels(path: Path) -> Iterator[npt.NDArray[np.float32]]:
+    """All numbers of a raster as stored, in strips of whole rows that do not depend on its blocks."""
+    with _opened(path) as dataset:
+        high = max(1, _WINDOW_PIXELS // dataset.width)
+        for top in range(0, dataset.height, high):
+            window = Window(0, top, dataset.width, min(high, dataset.height - top))
+            yield _stored(dataset, window, ())[0].astype(np.float32)
 
 
 def _stored(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -46,6 +46,7 @@ class Classifier:
     physical : whether the values are physical ones; else they are numbers as they are stored.
     source : model and layer that made the features it was trained on; empty for other rasters.
     pipeline : scikit-learn's scaler and classifier of class indexes, fitted.
+    labels : name and digest of the file that it learnt from, as ``provenance.labels_tags`` takes them.
     """
 
     method: Method
@@ -54,6 +55,7 @@ class Classifier:
     physical: bool
     source: str
     pipeline: Any
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def indexes(self) -> Predict:

@@ -12,8 +12,10 @@ from georaster_dl.bands import match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.labels import LabelOptions, labels_digest
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.provenance import feature_source, provenance
+from georaster_dl.io.provenance import feature_source, labels_tags, provenance
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.io.staging import Staging
@@ -140,8 +142,9 @@ def classify(
         scene = found.ground.scene
         physical = all(plane.calibrated for plane in scene.planes)
         source = feature_source(scene)
+        told = _labels_told(labels, found.ground.options)
         classifier = Classifier(
-            options.method, scene.bands, found.legend, physical, source, pipeline
+            options.method, scene.bands, found.legend, physical, source, pipeline, told
         )
         accuracy = _measured(classifier, drawn, found)
         if options.save is not None:
@@ -188,6 +191,11 @@ def classify_again(
         counts = _mapped(scene, given, classifier, out, stage, report, parameters)
     rows, cols = scene.shape
     return Classified((out,), counts, {}, None, rows * cols, time.monotonic() - begun)
+
+
+def _labels_told(labels: Path, options: LabelOptions) -> dict[str, str]:
+    digest = labels_digest(labels, options, numbers=False)
+    return {"labels": file_of(labels).name, "labels_sha256": digest}
 
 
 def _warner(report: Report) -> Callable[[str], None]:
@@ -260,6 +268,7 @@ def _mapped(
     """Make the map; pixels of each class by name."""
     legend = classifier.legend
     tags = provenance(scene, given, model=classifier.method, parameters=parameters)
+    tags |= labels_tags(classifier.labels)
     rows, cols = scene.shape
     counts = write_layers(
         scene,

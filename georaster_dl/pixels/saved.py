@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -60,6 +60,7 @@ class _SavedCard(_Entry):
     classes: tuple[_SavedClass, ...] = Field(min_length=2, max_length=65_535)
     physical: bool
     source: str = Field(max_length=1000)
+    labels: dict[str, Annotated[str, Field(max_length=500)]] = Field(default={}, max_length=2)
     scikit_learn: str = Field(max_length=40)
     georaster_dl: str = Field(max_length=40)
 
@@ -88,6 +89,7 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
         ),
         physical=classifier.physical,
         source=classifier.source,
+        labels=dict(classifier.labels),
         scikit_learn=sklearn.__version__,
         georaster_dl=__version__,
     )
@@ -133,7 +135,7 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
             f"pixels may get another class than there"
         )
     bands = tuple(Band(b.name, b.wavelength_nm, b.fwhm_nm) for b in card.bands)
-    return Classifier(card.method, bands, legend, card.physical, card.source, pipeline)
+    return Classifier(card.method, bands, legend, card.physical, card.source, pipeline, card.labels)
 
 
 def _color(text: str) -> tuple[int, int, int]:

@@ -65,6 +65,9 @@ def test_a_map_its_accuracy_and_a_second_map(geodl, features, parcels, tmp_path,
     assert again.code == 0, again.err
     assert "mIoU" not in again.out
     np.testing.assert_array_equal(read("again.tif"), mapped)
+    for name in ("map.tif", "again.tif"):
+        told = geodl("evaluate", name, parcels, "--class-field", "kind")
+        assert "WARNING: The reference parcels.gpkg is what the model of this map was" in told.out
     with rasterio.open("map.tif") as first, rasterio.open("again.tif") as second:
         assert first.tags()["CLASS_NAMES"] == second.tags()["CLASS_NAMES"]
         assert first.colormap(1) == second.colormap(1)

@@ -169,7 +169,7 @@ def test_every_repair_is_printed(geodl, tmp_path):
     )  # fmt: skip
     assert ended.code == 0, ended.err
     for repair in (
-        "the axis names no unit; are taken for nanometres (nm)",
+        "the axis names no unit; its numbers",
         "the axis ran down in wavelength and was turned round",
         "its rows were taken for those of x.csv, in order",
         "1 of 80 spectra have gaps and were left out (rows 6)",
