@@ -19,7 +19,7 @@ from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 
-from georaster_dl.bands import Band, named_bands
+from georaster_dl.bands import MOST_NAMED, Band, named_bands
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io import sentinel2, stac
 from georaster_dl.io.envi import envi_data
@@ -28,6 +28,7 @@ from georaster_dl.io.metadata import bands_of, calibration_of, sentinel2_name
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Plane, Scene, open_dataset
 from georaster_dl.raster import Georeference
+from georaster_dl.wording import listed
 
 __all__ = ["open_scene"]
 
@@ -253,7 +254,7 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
         return scene.select([present.index(name) for name in names])
     raise OptionError(
         f"--bands gives {len(names)} names ({', '.join(names)}) but {scene.name} has {len(present)} "
-        f"bands ({', '.join(present[:16])}); name all of them in file order, or some of those it has."
+        f"bands ({listed(present, MOST_NAMED)}); name all of them in file order, or some of those it has."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,7 @@ def classify(
 
 
 def classify_again(
-    features: str,
+    features: str | Sequence[str],
     saved: Path,
     out: Path,
     given: SceneOptions,
@@ -169,7 +169,8 @@ def classify_again(
 
     Parameters
     ----------
-    features : path or address of a raster that has the classifier's bands.
+    features : path or address of a raster that has the classifier's bands, or several of one scene, which
+        are stacked as ``open_scene`` does.
     given : what the user knows better than the file.
 
     Raises
