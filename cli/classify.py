@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="FEATURES [LABELS]")
+@click.argument("inputs", nargs=-1, required=True, metavar="FEATURES... [LABELS]")
 @click.option("-m", "--model", type=_FILE, help="Classifier that --save wrote; then no LABELS.")
 @click.option(
     "-o",
@@ -68,13 +69,14 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
 def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Map classes learnt from single pixels, without a network.
 
-    FEATURES is a scene, or a raster of features. LABELS is a vector file (polygons, lines, points)
+    FEATURES is a scene, or a raster of features; with -m also several files of one scene. LABELS is a vector file (polygons, lines, points)
     or a raster, read as geodl train reads them. Accuracy is measured on blocks of ground that
     nothing was learnt from.
 
     \b
     geodl classify features.tif labels.gpkg -o map.tif --save classes.skops
     geodl classify other_features.tif -m classes.skops -o other_map.tif
+    geodl classify B02.tif B03.tif B04.tif -m classes.skops -o map.tif
     geodl classify features.tif parcels.gpkg --per-polygon --class-field crop -o crops.gpkg
     """
     if given["parent_pipe"]:
@@ -101,10 +103,8 @@ def _check(inputs: tuple[str, ...], given: Mapping[str, Any]) -> None:
     check_suffix("--save", given["save"], "a classifier", (".skops",))
     if given["model"] is not None:
         _refuse(given, sorted(_OF_LEARNING), "has no use with -m, which learns nothing")
-    wanted = 1 if given["model"] is not None else 2
-    if len(inputs) != wanted:
-        what = "a raster only with -m" if wanted == 1 else "a raster and labels, or a raster and -m"
-        raise OptionError(f"Got {', '.join(inputs)}; give {what}.")
+    if given["model"] is None and len(inputs) != 2:
+        raise OptionError(f"Got {', '.join(inputs)}; give a raster and labels, or rasters and -m.")
 
 
 def _refuse(given: Mapping[str, Any], names: Any, why: str) -> None:
@@ -120,7 +120,7 @@ def _run(inputs: tuple[str, ...], given: Mapping[str, Any], report: Report) -> C
 
         known = scene_settings(given)
         return classify_again(
-            inputs[0],
+            inputs,
             given["model"],
             given["output"],
             known,
@@ -157,11 +157,8 @@ def _facts(classified: Classified) -> dict[str, Any]:
             "OA": round(confusion.overall_accuracy, 4),
             "mIoU": round(confusion.mean_iou, 4),
             "IoU": {
-                name: round(float(iou), 4)
-                for name, iou, occurs in zip(
-                    confusion.names, confusion.iou, confusion.occurs, strict=True
-                )
-                if occurs
+                name: round(float(iou), 4) if math.isfinite(iou) else None
+                for name, iou in zip(confusion.names, confusion.iou, strict=True)
             },
         }
     return {
@@ -202,6 +199,5 @@ def _print_accuracy(classified: Classified) -> None:
         f"mIoU, {accuracy.part}: {confusion.mean_iou:#.4g}, OA, {accuracy.part}: "
         f"{confusion.overall_accuracy:#.4g} ({accuracy.note})"
     )
-    for name, iou, occurs in zip(confusion.names, confusion.iou, confusion.occurs, strict=True):
-        if occurs:
-            click.echo(f"  IoU {name:32} {iou:.3f}")
+    for name, iou in zip(confusion.names, confusion.iou, strict=True):
+        click.echo(f"  IoU {name:32} {'-' if math.isnan(iou) else f'{iou:.3f}'}")

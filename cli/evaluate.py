@@ -12,8 +12,9 @@ import click
 
 from georaster_dl.errors import OptionError
 from georaster_dl.text import visible
+from georaster_dl.wording import counted
 
-from .options import OUTPUT_FILE, debug_option, log_option, parent_pipe_option
+from .options import OUTPUT_FILE, debug_option, layer_option, log_option, parent_pipe_option
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 
@@ -28,6 +29,7 @@ _FILE = click.Path(path_type=Path)
 @click.command()
 @click.argument("map_path", metavar="MAP", type=_FILE)
 @click.argument("reference", metavar="REFERENCE", type=_FILE)
+@layer_option
 @click.option("--class-field", metavar="FIELD", help="Attribute that holds the class (or number).")
 @click.option(
     "--ignore",
@@ -35,6 +37,11 @@ _FILE = click.Path(path_type=Path)
     multiple=True,
     metavar="N",
     help="Number of the reference that means unlabelled, besides its nodata; may be repeated.",
+)
+@click.option(
+    "--background",
+    metavar="NAME",
+    help="Class of all ground without a label: for polygons that show one class only.",
 )
 @click.option("--all-touched", is_flag=True, help="Polygons take every pixel they touch.")
 @click.option("--width-m", type=float, metavar="M", help="Widen lines and points to M metres.")
@@ -81,11 +88,13 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> in
 
     outputs = _outputs(given)
     labels = LabelOptions(
+        layer=given["layer"],
         class_field=given["class_field"],
         width_m=given["width_m"],
         all_touched=given["all_touched"],
         ignore=given["ignore"],
         classes=given["classes"],
+        background=given["background"],
     )
     inputs = [map_path, reference, given["image"], given["curves"], given["classes"]]
     if given["image"] is not None:
@@ -146,6 +155,8 @@ def _print(found: Evaluation | NumberEvaluation) -> None:
         f"{visible(found.map.name)} against {visible(found.reference.name)} ({found.kind}): "
         f"{compared(found.kind, *astuple(found.coverage))}\n"
     )
+    for warning in found.warnings:
+        click.echo(f"WARNING: {warning}\n")
     if isinstance(found, Evaluation):
         _print_classes(found)
         return
@@ -186,11 +197,15 @@ def _print_classes(found: Evaluation) -> None:
     )
     if ends.replicates:
         click.echo(
-            f"In brackets: 95 % intervals from {ends.blocks} blocks of {found.block} pixels a side."
+            f"In brackets: 95 % intervals from {counted(ends.blocks, 'block')} of "
+            f"{counted(found.block, 'pixel')} a side."
         )
     if found.sampled:
         half = plus_minus(found.plus_minus(found.estimate.overall_se))
-        click.echo(f"\nArea-adjusted overall accuracy {percent(found.estimate.overall)} {half}")
+        click.echo(
+            f"\nArea-adjusted overall accuracy {percent(found.estimate.overall)} {half} (± is half of a 95 % "
+            f"interval)"
+        )
         _print_areas(found)
     for note in found.notes:
         click.echo(f"note: {note}")
@@ -201,7 +216,7 @@ def _print_areas(found: Evaluation) -> None:
 
     table = area_table(found, range(len(found.confusion.names)))
     unit = table["unit"]
-    head = ("class", f"mapped {unit}", f"area {unit}", "±", "user's", "producer's")
+    head = ("class", f"mapped {unit}", f"area {unit}", "± 95 %", "user's", "producer's")
     _print_table(head, [tuple(row.values()) for row in table["rows"]])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .options import scene_options
+from .options import layer_option, scene_options
 
 if TYPE_CHECKING:
     from georaster_dl.train.config import TrainConfig
@@ -25,6 +25,7 @@ SETTINGS = {
     "scale": "scene.scale",
     "offset": "scene.offset",
     "mask": "scene.mask",
+    "layer": "labels.layer",
     "class_field": "labels.class_field",
     "width_m": "labels.width_m",
     "all_touched": "labels.all_touched",
@@ -71,6 +72,7 @@ def learning_options(command: F) -> F:
         click.option(
             "--class-field", metavar="NAME", help="Attribute with the class, or the quantity."
         ),
+        layer_option,
     ):
         command = option(command)
     return command

@@ -18,6 +18,7 @@ __all__ = [
     "OUTPUT_FOLDER",
     "check_resources",
     "debug_option",
+    "layer_option",
     "log_option",
     "model_option",
     "needed_model_option",
@@ -53,6 +54,11 @@ needed_model_option = click.option(
     metavar="MODEL",
     required=True,
     help="Model package, or the name of a bundled model.",
+)
+layer_option = click.option(
+    "--layer",
+    metavar="NAME",
+    help="Layer of a vector file that has several; by default the only one with the class field.",
 )
 parent_pipe_option = click.option(
     "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from georaster_dl.bands import MOST_NAMED
 from georaster_dl.batch.names import file_name, scene_stem
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import listed
 
 from .options import scene_options, scene_settings
 from .outputs import output_facts, print_outputs, status_of
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["check_suffix", "default_output", "model_run_options", "run_settings", "run_told"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_MOST_BANDS = 16
 
 
 def model_run_options(command: F) -> F:
@@ -161,8 +161,7 @@ def _lines(event: str, facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"the scene's bands are resampled to the wavelengths of {facts['model']}"
     if event == "start" and facts["taken_for"]:
         taken = [f"{band} for {name}" for name, band in facts["taken_for"].items()]
-        rest = ", ..." if len(taken) > _MOST_BANDS else ""
-        yield f"by wavelength it takes {', '.join(taken[:_MOST_BANDS])}{rest}"
+        yield f"by wavelength it takes {listed(taken, MOST_NAMED)}"
 
 
 def _print(summary: Summary, found: str) -> None:

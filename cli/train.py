@@ -17,6 +17,7 @@ from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
+    from georaster_dl.models.card import Card
     from georaster_dl.train.config import TrainConfig
     from georaster_dl.train.fit import Trained
     from georaster_dl.train.pairs import Pair
@@ -150,17 +151,28 @@ def _facts(trained: Trained) -> dict[str, Any]:
         **output_facts([trained.model, trained.folder], trained.failed),
         "seconds": round(trained.seconds, 1),
         "epochs": len(trained.history),
-        "metrics": trained.card.metrics,
+        "metrics": _metrics(trained.card),
     }
 
 
+def _metrics(card: Card) -> dict[str, float | None]:
+    """The card's figures, and None for the IoU of classes that no pixel was tested on."""
+    from georaster_dl.train.measure import iou_names
+
+    metrics: dict[str, float | None] = dict(card.metrics)
+    for part in [name.removeprefix("mIoU, ") for name in metrics if name.startswith("mIoU, ")]:
+        for name in iou_names([entry.name for entry in card.classes], part):
+            metrics.setdefault(name, None)
+    return metrics
+
+
 def _print(trained: Trained) -> None:
-    metrics = trained.card.metrics
+    metrics = _metrics(trained.card)
     details = {key: value for key, value in metrics.items() if key.startswith(_DETAILS)}
     overall = {key: value for key, value in metrics.items() if key not in details}
     click.echo(", ".join(f"{key}: {value:#.4g}" for key, value in overall.items()))
     for key, value in details.items():
-        click.echo(f"  {key:44} {value:.3f}")
+        click.echo(f"  {key:44} {'-' if value is None else f'{value:.3f}'}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     click.echo(f"{len(trained.history)} epochs in {minutes}:{seconds:02d}")
     print_outputs([trained.model, trained.folder])

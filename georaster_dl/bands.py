@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.text import visible
+from georaster_dl.wording import counted, listed
 
 __all__ = [
+    "MOST_NAMED",
     "SENTINEL2",
     "Band",
     "find_band",
@@ -17,6 +19,13 @@ __all__ = [
     "named_bands",
     "wavelength_tolerance_nm",
 ]
+
+MOST_NAMED = 16
+"""Bands that a message names one by one; sensors with more of them are imaging spectrometers."""
+_MOST_WRONG = 5
+_NAMES_OF_BANDS = (
+    "If the file's names are missing or wrong, name its bands in file order with --bands."
+)
 
 
 @dataclass(frozen=True)
@@ -102,11 +111,17 @@ def find_band(wanted: Band, present: Sequence[Band]) -> int | None:
     return min(near, key=lambda i: abs(present[i].wavelength_nm - wanted.wavelength_nm))  # type: ignore[operator]
 
 
-def match_bands(wanted: Sequence[Band], present: Sequence[Band]) -> list[int]:
+def match_bands(
+    wanted: Sequence[Band], present: Sequence[Band], *, cure: str = _NAMES_OF_BANDS
+) -> list[int]:
     """Where in ``present`` each band of ``wanted`` is.
 
     A band matches by name (unless both wavelengths are known and contradict the name), else by
     the nearest centre wavelength within 15 nm below 1000 nm and 25 nm above.
+
+    Parameters
+    ----------
+    cure : what a message says is to be done.
 
     Returns
     -------
@@ -124,19 +139,19 @@ def match_bands(wanted: Sequence[Band], present: Sequence[Band]) -> list[int]:
     if not missing and not shared:
         return indices
     problem = (
-        f"misses {_named(missing)}" if missing else f"has only one band for {', '.join(shared)}"
+        f"misses {listed(missing, _MOST_WRONG)}"
+        if missing
+        else f"has one band only for several of the model's ({listed(shared, _MOST_WRONG)})"
     )
     raise BandMismatchError(
-        f"The scene {problem}. It has {listed_bands(present)}; the model needs {listed_bands(wanted)}. "
-        f"If the file's names are missing or wrong, name its bands in file order with --bands."
+        f"The scene {problem}. It has {listed_bands(present)}; the model needs {listed_bands(wanted)}. {cure}"
     )
 
 
 def listed_bands(bands: Sequence[Band]) -> str:
-    """How many bands, and the first of them, for a message."""
-    return f"{len(bands)} band{'s' * (len(bands) != 1)}: {_named(bands)}"
-
-
-def _named(bands: Sequence[Band], most: int = 16) -> str:
-    shown = ", ".join(str(band) for band in bands[:most])
-    return shown + (", ..." if len(bands) > most else "")
+    """How many bands, and which; of an imaging spectrometer's hundreds, from where to where they go."""
+    count = counted(len(bands), "band")
+    lengths = [band.wavelength_nm for band in bands if band.wavelength_nm is not None]
+    if len(bands) > MOST_NAMED and len(lengths) == len(bands):
+        return f"{count} from {min(lengths):.0f} to {max(lengths):.0f} nm"
+    return f"{count}: {listed(bands, MOST_NAMED)}"

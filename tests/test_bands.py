@@ -2,7 +2,7 @@
 
 import pytest
 
-from georaster_dl.bands import Band, match_bands, named_bands
+from georaster_dl.bands import Band, listed_bands, match_bands, named_bands
 from georaster_dl.errors import BandMismatchError
 
 
@@ -48,5 +48,23 @@ def test_tolerance_is_15_nm_in_the_visible(centre, found):
 
 
 def test_one_band_does_not_serve_twice():
-    with pytest.raises(BandMismatchError, match="only one band for x"):
+    with pytest.raises(BandMismatchError, match="one band only .* .x .664 nm"):
         match_bands([Band("a", 660.0), Band("b", 668.0)], [Band("x", 664.0)])
+
+
+@pytest.mark.parametrize("wavelengths", [True, False])
+def test_hundreds_of_bands_are_told_in_one_line(wavelengths):
+    wanted = [Band(f"w{i}", 400.0 + 5 * i if wavelengths else None) for i in range(400)]
+    present = [Band(f"p{i}", 402.0 + 20 * i if wavelengths else None) for i in range(100)]
+    with pytest.raises(BandMismatchError) as error:
+        match_bands(wanted, present)
+    message = str(error.value)
+    assert len(message) < 600
+    assert "100 bands" in message
+    assert "400 bands" in message
+    if wavelengths:
+        assert "100 bands from 402 to 2382 nm" in message
+
+
+def test_one_band_is_one_band():
+    assert listed_bands([Band("red", 665.0)]) == "1 band: red (665 nm)"

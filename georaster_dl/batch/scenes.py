@@ -19,6 +19,7 @@ from georaster_dl.batch.names import distinct_names
 from georaster_dl.errors import GeoRasterError, SceneError
 from georaster_dl.io import sentinel2, stac
 from georaster_dl.io.envi import envi_data
+from georaster_dl.io.text_file import read_text
 
 __all__ = ["ListedScene", "list_scenes"]
 
@@ -199,9 +200,9 @@ def _in_row(row: Mapping[str | None, Any], path: Path, line: int) -> _Found:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        return read_text(path)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise SceneError(f"The list {path} cannot be read: {reason}.") from error
 
 

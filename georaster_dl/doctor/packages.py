@@ -24,7 +24,7 @@ _UNSET = "Unset PYTHONPATH and run this again."
 _EXTRAS = {
     "dask": "clusters (--scheduler)",
     "export": "ONNX",
-    "tables": "Excel and Parquet tables",
+    "tables": "Parquet tables",
 }
 _MODULES = ("numpy", "rasterio", "pyogrio", "pyproj", "torch", "torchvision", "timm", "shapely", "pandas",
             "scipy", "sklearn", "pydantic", "safetensors")  # fmt: skip

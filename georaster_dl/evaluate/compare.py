@@ -20,7 +20,12 @@ from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.evaluate.ground import row_areas
 from georaster_dl.evaluate.maps import MapFile, count_by_row, open_map
 from georaster_dl.evaluate.matching import match_classes
-from georaster_dl.evaluate.notes import notes_of_classes
+from georaster_dl.evaluate.notes import (
+    notes_of_classes,
+    warn_of_missed,
+    warn_of_one_class,
+    warn_of_training_labels,
+)
 from georaster_dl.evaluate.references import (
     AreaReference,
     Kind,
@@ -36,12 +41,14 @@ from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.labels import (
     LabelOptions,
     is_vector,
+    labels_digest,
     open_class_labels,
     open_number_labels,
     read_features,
     read_legend,
 )
 from georaster_dl.legend import Legend
+from georaster_dl.wording import counted
 
 __all__ = ["EvaluateOptions", "default_block", "evaluate"]
 
@@ -84,7 +91,8 @@ def evaluate(
     ----------
     map_path : single-band raster of classes, or of floating-point numbers.
     reference : raster, or vector file of polygons, lines or points.
-    options : how it is read.
+    options : how it is read; with ``labels.background`` all ground without a label is of that class, so
+        that polygons of one class also show where it is falsely mapped.
 
     Returns
     -------
@@ -113,9 +121,12 @@ def _evaluate_classes(
 ) -> Evaluation:
     features = _features(path, options.labels, numbers=False)
     points = _points(path, features, options.labels)
+    _check_background(options.labels, points)
     theirs = read_legend([path], options.labels)
     text = features is not None and isinstance(features["label"].dropna().iloc[0], str)
-    matching = match_classes(legend, theirs, text=text, unseen=opened.unseen)
+    matching = match_classes(
+        legend, theirs, text=text, unseen=opened.unseen, background=options.labels.background
+    )
     reference: Reference
     if points is None:
         labels = open_class_labels(path, opened.geobox, theirs, options.labels)
@@ -131,6 +142,10 @@ def _evaluate_classes(
     coverage = _coverage(opened, path, reference, confusion.total, tally.unmapped)
     estimate = estimate_areas(confusion.counts, tally.areas)
     intervals = bootstrap(blocks, matching.names, seed=options.seed)
+    warnings = (
+        *warn_of_one_class(confusion, points=points is not None),
+        *_warnings(opened, path, reference, options.labels, numbers=False),
+    )
     return Evaluation(
         map=opened.path,
         reference=path,
@@ -142,6 +157,7 @@ def _evaluate_classes(
         coverage=coverage,
         estimate=estimate,
         metric=row_areas(opened.geobox, slice(0, 1)) is not None,
+        warnings=warnings,
         notes=notes_of_classes(matching, confusion, estimate, intervals, points and points.frame),
         view=view,
     )
@@ -149,6 +165,10 @@ def _evaluate_classes(
 
 def _evaluate_numbers(opened: MapFile, path: Path, options: EvaluateOptions) -> NumberEvaluation:
     points = _points(path, _features(path, options.labels, numbers=True), options.labels)
+    if options.labels.background is not None:
+        raise OptionError(
+            f"--background names a class, but {opened.path} is a map of numbers; leave it out."
+        )
     reference: Reference
     if points is None:
         labels = open_number_labels(path, opened.geobox, options.labels)
@@ -165,6 +185,7 @@ def _evaluate_numbers(opened: MapFile, path: Path, options: EvaluateOptions) -> 
         kind=reference.kind,
         scores=tally.scores,
         coverage=coverage,
+        warnings=_warnings(opened, path, reference, options.labels, numbers=True),
         view=view,
     )
 
@@ -239,6 +260,24 @@ def _points(
     return LabelledPoints(path, labelled.explode(ignore_index=True), unlabelled)
 
 
+def _check_background(options: LabelOptions, points: LabelledPoints | None) -> None:
+    if options.background is not None and points is not None:
+        raise OptionError(
+            f"--background {options.background!r} is the class of all ground without a label, but single "
+            f"points label none of the ground between them; leave it out, or give them a --width-m."
+        )
+
+
+def _warnings(
+    opened: MapFile, path: Path, reference: Reference, options: LabelOptions, *, numbers: bool
+) -> tuple[str, ...]:
+    digest = labels_digest(path, options, numbers=numbers)
+    return (
+        *warn_of_training_labels(opened.path, path, digest),
+        *warn_of_missed(*reference.missed()),
+    )
+
+
 def _kind(path: Path) -> Kind:
     return "polygons" if is_vector(path) else "raster"
 
@@ -247,6 +286,12 @@ def _coverage(
     opened: MapFile, path: Path, reference: Reference, compared: int, unmapped: int
 ) -> Coverage:
     if not compared:
+        missed, features = reference.missed()
+        if features and missed == features:
+            raise OptionError(
+                f"Nothing can be compared: all {counted(features, 'feature')} of the reference {path} cover no "
+                f"pixel's centre; with --all-touched they take every pixel that they touch."
+            )
         rows, cols = opened.shape
         raise OptionError(
             f"Nothing can be compared: of the map {opened.path} ({rows} x {cols} pixels) and the "

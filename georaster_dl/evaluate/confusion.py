@@ -19,8 +19,9 @@ class Confusion:
     """Counts of (map class, reference class) pairs: rows are the map, columns the reference.
 
     A score of a class that does not occur where the score looks is NaN, never 0 or 1: the user's
-    accuracy of a class that was not mapped, the producer's of one the reference lacks, F1 and IoU
-    of one absent from both.
+    accuracy of a class that was not mapped; the producer's, F1 and IoU of one that the reference
+    lacks, which nothing was tested on. What is falsely mapped so still counts: in that class's user's
+    accuracy, and against the classes that it really is.
 
     Attributes
     ----------
@@ -127,19 +128,21 @@ class Confusion:
 
     @property
     def f1(self) -> _Floats:
-        """(classes,) harmonic mean of user's and producer's accuracy."""
-        return _ratio(2 * self.correct, self.mapped + self.referenced)
+        """(classes,) harmonic mean of user's and producer's accuracy; NaN without a reference."""
+        return _tested(_ratio(2 * self.correct, self.mapped + self.referenced), self.referenced)
 
     @property
     def iou(self) -> _Floats:
-        """(classes,) intersection over union of the class in map and reference."""
-        return _ratio(self.correct, self.mapped + self.referenced - self.correct)
+        """(classes,) intersection over union of map and reference; NaN without a reference."""
+        union = self.mapped + self.referenced - self.correct
+        return _tested(_ratio(self.correct, union), self.referenced)
 
     @property
     def mean_iou(self) -> float:
-        """Mean IoU over the classes that occur in the map or in the reference, each weighing alike.
+        """Mean IoU over the classes that the reference has, each weighing alike.
 
-        A class that only the map has counts as 0; one that neither has is left out.
+        A class that only the map has was not tested, so it is left out; where it is mapped, the IoU of
+        the class that is really there is lower.
         """
         return _mean(self.iou)
 
@@ -172,6 +175,11 @@ class Confusion:
         """Sum of min(p_i. - p_ii, p_.i - p_ii): error because classes lie elsewhere, 0-1."""
         misplaced = np.minimum(self.mapped, self.referenced) - self.correct
         return float(_ratio(misplaced.sum(), self.total))
+
+
+def _tested(scores: _Floats, referenced: npt.NDArray[np.int64]) -> _Floats:
+    """The scores, NaN where the reference has no such class."""
+    return np.where(referenced > 0, scores, np.nan)
 
 
 def _ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> _Floats:

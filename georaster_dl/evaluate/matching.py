@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 from georaster_dl.legend import Legend, MapClass
+from georaster_dl.wording import listed
 
 __all__ = ["Matching", "match_classes"]
 
@@ -47,7 +48,12 @@ class Matching:
 
 
 def match_classes(
-    mapped: Legend, reference: Legend, *, text: bool, unseen: Sequence[MapClass] = ()
+    mapped: Legend,
+    reference: Legend,
+    *,
+    text: bool,
+    unseen: Sequence[MapClass] = (),
+    background: str | None = None,
 ) -> Matching:
     """Match by name (in either case) where both have names, else by value.
 
@@ -56,15 +62,20 @@ def match_classes(
     mapped, reference : the two legends.
     text : whether the reference's labels are text: their values need not mean anything.
     unseen : classes that the map names but does not have; they name the reference's.
+    background : class of the reference that has no label of its own, so that its name counts, not its value.
 
     Raises
     ------
     OptionError
-        When there is no class in common.
+        When there is no class in common, or the map has none of the background's name.
     """
-    by_name = text or not (_bare(mapped) or _bare(reference))
+    labels = [entry for entry in reference.classes if entry.name != background]
+    by_name = text or not (_bare(mapped.classes) or _bare(labels))
+    free = _background_of((*mapped.classes, *unseen), background)
 
     def key(entry: MapClass) -> str | int:
+        if free is not None and entry.name == background:
+            entry = free
         return entry.name.casefold() if by_name else entry.value
 
     index = {key(entry): i for i, entry in enumerate(mapped.classes)}
@@ -84,19 +95,29 @@ def match_classes(
             classes.append(named)
     lookup = np.array([index[key(entry)] for entry in reference.classes], np.int16)
     by = "name" if by_name else "value"
-    one = not by_name and _bare(mapped) != _bare(reference)
+    one = not by_name and _bare(mapped.classes) != _bare(labels)
     return Matching(tuple(classes), len(mapped.classes), lookup, by, one)
 
 
-def _bare(legend: Legend) -> bool:
+def _background_of(classes: Sequence[MapClass], name: str | None) -> MapClass | None:
+    """The map's class of the background's name, which may also be a bare value."""
+    if name is None:
+        return None
+    for entry in classes:
+        if entry.name.casefold() == name.casefold():
+            return entry
+    raise OptionError(
+        f"--background {name!r} is none of the map's classes ({listed([c.name for c in classes], _MOST_LISTED)}); "
+        f"choose one of them, or name them with --classes CSV (columns value, name)."
+    )
+
+
+def _bare(classes: Sequence[MapClass]) -> bool:
     """Whether the names only repeat the values."""
     return all(
-        str(entry.value) in (entry.name, entry.name.removeprefix("class "))
-        for entry in legend.classes
+        str(entry.value) in (entry.name, entry.name.removeprefix("class ")) for entry in classes
     )
 
 
 def _listed(legend: Legend, what: str) -> str:
-    keys = [str(getattr(entry, what)) for entry in legend.classes]
-    more = len(keys) - _MOST_LISTED
-    return ", ".join(keys[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return listed([getattr(entry, what) for entry in legend.classes], _MOST_LISTED)

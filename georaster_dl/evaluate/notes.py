@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import geopandas
 import numpy as np
@@ -12,8 +13,16 @@ from georaster_dl.evaluate.area import AreaEstimate
 from georaster_dl.evaluate.bootstrap import Intervals
 from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.evaluate.matching import Matching
+from georaster_dl.io.layer_path import file_of
+from georaster_dl.io.provenance import trained_on
+from georaster_dl.wording import counted
 
-__all__ = ["notes_of_classes"]
+__all__ = [
+    "notes_of_classes",
+    "warn_of_missed",
+    "warn_of_one_class",
+    "warn_of_training_labels",
+]
 
 _SAMPLED = (
     "Area-adjusted figures hold if the points are a random sample stratified by this map's classes, "
@@ -31,6 +40,61 @@ _OTHER_STRATA = (
     "The points were drawn from another map: their strata are not this map's classes, so the "
     "area-adjusted figures do not hold (Stehman 2014 gives the estimators for that)."
 )
+
+
+_ONE_CLASS = (
+    "The reference holds one class only ({}), so false alarms cannot be seen: user's accuracy, overall "
+    "accuracy and IoU are too high and mean nothing. {}"
+)
+_ONE_CLASS_OF_AREAS = (
+    "If all that is not labelled is known to be another class, name it with --background."
+)
+_ONE_CLASS_OF_POINTS = "Label points of the other classes, too."
+
+
+def warn_of_one_class(confusion: Confusion, *, points: bool) -> tuple[str, ...]:
+    """Caution that the reference holds one class only.
+
+    Parameters
+    ----------
+    points : whether the reference is points, which have no background.
+    """
+    held = [name for name, n in zip(confusion.names, confusion.referenced, strict=True) if n]
+    if len(held) != 1:
+        return ()
+    return (_ONE_CLASS.format(held[0], _ONE_CLASS_OF_POINTS if points else _ONE_CLASS_OF_AREAS),)
+
+
+def warn_of_missed(missed: int, features: int) -> tuple[str, ...]:
+    """Caution that features of the reference cover no pixel's centre, so that they do not count."""
+    if not missed:
+        return ()
+    return (
+        f"{missed:,} of {counted(features, 'feature')} of the reference cover no pixel's centre and do not "
+        f"count; with --all-touched features take every pixel that they touch.",
+    )
+
+
+def warn_of_training_labels(map_path: Path, reference: Path, digest: str) -> tuple[str, ...]:
+    """Caution that the model behind a map was trained on what the map is now compared with.
+
+    Parameters
+    ----------
+    digest : of the reference, as ``labels_digest`` gives it.
+    """
+    files, digests = trained_on(map_path)
+    name = file_of(reference).name
+    if digest in digests:
+        return (
+            f"The reference {name} is what the model of this map was trained on, so the figures are those of "
+            f"its training, not of the map; use labels that it has not seen.",
+        )
+    if name in files:
+        return (
+            f"The model of this map was trained on a file of the name of the reference, {name}; if they hold "
+            f"the same labels, the figures are those of its training, not of the map.",
+        )
+    return ()
 
 
 def notes_of_classes(
@@ -64,7 +128,7 @@ def notes_of_classes(
         )
     if not intervals.replicates:
         notes.append(
-            f"The reference lies in {intervals.blocks} block(s), too few for intervals; choose "
+            f"The reference lies in {counted(intervals.blocks, 'block')}, too few for intervals; choose "
             f"smaller ones with --block."
         )
     return tuple(notes)

@@ -74,6 +74,10 @@ class AreaReference:
         )
         return Pairs(places[0], places[1], mapped, true)
 
+    def missed(self) -> tuple[int, int]:
+        """How many labelled features cover no pixel's centre, and of how many."""
+        return self._labels.missed()
+
     def close(self) -> None:
         """Close the files."""
         self._labels.close()
@@ -124,6 +128,10 @@ class PointReference:
         here = slice(*np.searchsorted(self._rows, (rows.start, rows.stop)))
         row, col = self._rows[here], self._cols[here]
         return Pairs(row, col, mapped[row - rows.start, col], self._label[here])
+
+    def missed(self) -> tuple[int, int]:
+        """Every point on the map counts."""
+        return 0, 0
 
     def close(self) -> None:
         """Nothing is open."""

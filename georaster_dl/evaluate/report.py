@@ -58,6 +58,7 @@ def render_report(
         "map": evaluation.map.name,
         "reference": evaluation.reference.name,
         "kind": evaluation.kind,
+        "warnings": evaluation.warnings,
         "compared": compared(evaluation.kind, *astuple(evaluation.coverage)),
         "pictures": pictures,
         "curves": None if curves is None else Picture("Training curves", embedded(curves)),

@@ -53,6 +53,7 @@ class Evaluation:
     coverage : what was compared and what was not.
     estimate : area-weighted accuracy and adjusted areas; in square metres where ``metric``, else
         in pixels, for a map without a CRS.
+    warnings : why figures may mean nothing.
     notes : what a reader must know before trusting a figure.
     view : both as a picture.
     """
@@ -67,6 +68,7 @@ class Evaluation:
     coverage: Coverage
     estimate: AreaEstimate
     metric: bool
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
     view: View
 
@@ -116,7 +118,7 @@ class Evaluation:
                     "allocation_disagreement": e.allocation_disagreement,
                     "classes": self._areas(),
                 },
-                "notes": list(self.notes),
+                "notes": [*self.warnings, *self.notes],
             }
         )
         return figures
@@ -169,6 +171,7 @@ class NumberEvaluation:
     kind: Kind
     scores: RegressionScores
     coverage: Coverage
+    warnings: tuple[str, ...]
     view: View
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,6 +190,7 @@ class NumberEvaluation:
                 "r2": s.r2,
                 "reference_mean": s.mean,
                 "reference_sd": s.sd,
+                "notes": list(self.warnings),
             }
         )
         return figures

@@ -10,8 +10,10 @@ import numpy.typing as npt
 from rasterio.features import geometry_mask
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.vectors import WindowIndex, check_geometries, near_scene, read_layer
 from georaster_dl.raster import Georeference
+from georaster_dl.wording import counted
 
 __all__ = ["AreaOfInterest"]
 
@@ -23,7 +25,7 @@ class AreaOfInterest:
 
     Parameters
     ----------
-    path : vector file that OGR reads; only its polygons count.
+    path : vector file that OGR reads, or ``file|layername=NAME``; only its polygons count.
     geobox : the scene's grid.
 
     Raises
@@ -49,10 +51,18 @@ class AreaOfInterest:
 
 
 def _polygons(path: Path) -> geopandas.GeoDataFrame:
-    frame = read_layer(path, title=f"--aoi {path}", kind="polygons")
+    frame = read_layer(
+        path,
+        title=f"--aoi {path}",
+        kind="polygons",
+        how=f"--aoi '{file_of(path)}|layername=NAME'",
+        fits=lambda info: "Polygon" in info["geometry_type"] or info["geometry_type"] == "Unknown",
+    ).frame
     polygons = frame[frame.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
     if polygons.empty or polygons.crs is None:
-        what = "no CRS" if len(polygons) else f"no polygons among its {len(frame)} features"
+        what = (
+            "no CRS" if len(polygons) else f"no polygons among its {counted(len(frame), 'feature')}"
+        )
         raise OptionError(f"--aoi {path} has {what}; give polygons with a CRS.")
     check_geometries(polygons.geometry, title=f"--aoi {path}")
     return polygons

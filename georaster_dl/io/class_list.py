@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.text_file import read_text
 from georaster_dl.text import visible
 
 __all__ = ["CLASS_COLUMNS", "LARGEST_CLASS", "ClassList", "ListedClass", "read_class_list"]
@@ -41,7 +43,7 @@ class ClassList:
 
 
 def read_class_list(path: Path) -> ClassList:
-    """Read a list of classes, separated by commas or semicolons.
+    """Read a list of classes, separated by commas, semicolons or tabs.
 
     Raises
     ------
@@ -73,21 +75,20 @@ def read_class_list(path: Path) -> ClassList:
 def _lines(path: Path) -> Sequence[tuple[int, Mapping[str, str]]]:
     """Number and cells by column of every line that is not empty."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            # Spreadsheets of many countries separate by semicolon.
-            delimiter = ";" if ";" in header else ","
-            columns = [name.strip().strip('"').casefold() for name in header.split(delimiter)]
-            reader = csv.reader(file, delimiter=delimiter)
-            lines = [
-                (reader.line_num + 1, [cell.strip() for cell in cells])
-                for cells in reader
-                if any(cell.strip() for cell in cells)
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = io.StringIO(read_text(path), newline="")
+        header = text.readline()
+        # Spreadsheets of many countries separate by semicolon.
+        delimiter = next((mark for mark in ";\t" if mark in header), ",")
+        columns = [name.strip().strip('"').casefold() for name in header.split(delimiter)]
+        reader = csv.reader(text, delimiter=delimiter)
+        lines = [
+            (reader.line_num + 1, [cell.strip() for cell in cells])
+            for cells in reader
+            if any(cell.strip() for cell in cells)
+        ]
+    except (OSError, UnicodeError, csv.Error) as error:
         raise OptionError(
-            f"--classes {path} cannot be read ({error}); give a CSV in UTF-8 with the columns "
-            f"{CLASS_COLUMNS}."
+            f"--classes {path} cannot be read ({error}); give a CSV with the columns {CLASS_COLUMNS}."
         ) from error
     if "name" not in columns or not lines:
         what = "no class" if "name" in columns else "no column 'name'"
@@ -102,7 +103,7 @@ def _value(text: str, where: str) -> int:
     if not text.isdecimal() or int(text) > LARGEST_CLASS:
         raise OptionError(
             f"{where} the value is {text!r}, but a whole number 0..{LARGEST_CLASS} is expected; correct "
-            f"it, or leave the column out for text labels."
+            f"it, or leave the column out and put codes into the column name, as they are text labels."
         )
     return int(text)
 

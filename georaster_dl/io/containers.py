@@ -17,6 +17,7 @@ import numpy as np
 
 from georaster_dl.errors import SceneError
 from georaster_dl.io.scene import open_dataset
+from georaster_dl.wording import listed
 
 __all__ = ["check_axes", "image_variables", "variable_name", "wavelength_lists"]
 
@@ -114,7 +115,7 @@ def image_variables(source: str, subdatasets: Sequence[str]) -> tuple[list[Varia
     found = [_opened(name) for name in subdatasets if not _is_coordinate(variable_name(name))]
     images = [variable for variable in found if min(variable.rows, variable.cols) > 1]
     if not images:
-        names = ", ".join(variable_name(name) for name in subdatasets[:_MOST_NAMED])
+        names = listed(map(variable_name, subdatasets), _MOST_NAMED)
         raise SceneError(
             f"{source} holds no image among its variables ({names}); give a file with rows, columns and "
             f'bands, or name the variable: NETCDF:"{source}":NAME.'
@@ -131,8 +132,7 @@ def image_variables(source: str, subdatasets: Sequence[str]) -> tuple[list[Varia
 
 
 def _left_out(source: str, chosen: Sequence[Variable], rest: Sequence[str]) -> str:
-    taken = ", ".join(map(str, chosen[:_MOST_NAMED])) + ", ..." * (len(chosen) > _MOST_NAMED)
-    others = ", ".join(rest[:_MOST_NAMED]) + ", ..." * (len(rest) > _MOST_NAMED)
+    taken, others = listed(chosen, _MOST_NAMED), listed(rest, _MOST_NAMED)
     driver = chosen[0].source.partition(":")[0].upper()
     return (
         f"of {source} the image is taken to be {taken}; left out: {others} (to use one, name it: "
@@ -153,14 +153,14 @@ def _is_coordinate(name: str) -> bool:
     return about or last in _COORDINATES or last.endswith(_ENDINGS)
 
 
-def check_axes(dataset: Any, file: str, name: str, listed: Sequence[Sequence[float]]) -> str | None:
+def check_axes(dataset: Any, file: str, name: str, lists: Sequence[Sequence[float]]) -> str | None:
     """Refuse a cube whose bands are not its first axis, which GDAL reads as rows or columns.
 
     Parameters
     ----------
     dataset : the variable, opened with GDAL.
     file, name : the container and the variable in it.
-    listed : lists of wavelengths in the container, as ``wavelength_lists`` gives them.
+    lists : lists of wavelengths in the container, as ``wavelength_lists`` gives them.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def check_axes(dataset: Any, file: str, name: str, listed: Sequence[Sequence[flo
     """
     rows, cols = dataset.shape
     axes = re.findall(r"[^{},]+", dataset.tags().get("NETCDF_DIM_EXTRA", ""))
-    lengths = {len(values) for values in listed}
+    lengths = {len(values) for values in lists}
     by_name = len(axes) == 1 and axes[0].casefold() in _ROWS_COLS
     by_number = dataset.count not in lengths and bool(lengths & {rows, cols})
     order = "1,0,2" if rows in lengths and not by_name else "2,0,1"

@@ -10,6 +10,7 @@ import numpy as np
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.samples import read_windows
 from georaster_dl.io.scene import Scene, SceneReader
+from georaster_dl.wording import listed
 
 __all__ = ["without_bands", "without_empty_bands"]
 
@@ -43,8 +44,9 @@ def without_empty_bands(scene: Scene) -> Scene:
 def without_bands(scene: Scene, names: Sequence[str]) -> Scene:
     """Leave out empty bands by their names, and say so in the scene's remarks."""
     kept = [i for i, band in enumerate(scene.bands) if band.name not in names]
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    remark = f"{scene.name}: left out, because they hold no data at all: {', '.join(names[:_MOST_NAMED])}{more}"
+    remark = (
+        f"{scene.name}: left out, because they hold no data at all: {listed(names, _MOST_NAMED)}"
+    )
     return replace(scene.select(kept), remarks=(*scene.remarks, remark))
 
 

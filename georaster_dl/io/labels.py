@@ -1,10 +1,12 @@
 """Labels on a scene's grid, window by window: what models learn from and maps are held against.
 
-A raster of any CRS, extent and resolution, or a vector file of polygons, lines or points.
+A raster of any CRS, extent and resolution, or a vector file of polygons, lines or points, of which
+``file|layername=NAME`` names a layer.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +18,11 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.label_classes import legend_of
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.options import LabelOptions
-from georaster_dl.io.raster_labels import RasterLabels, found_in_raster
-from georaster_dl.io.vector_labels import VectorLabels, features_of, found_in_vector, is_vector
+from georaster_dl.io.raster_labels import RasterLabels, found_in_raster, strips_of_labels
+from georaster_dl.io.vector_labels import VectorLabels, features_of, found_in_vector
+from georaster_dl.io.vector_source import is_vector
 from georaster_dl.legend import Legend
 from georaster_dl.raster import Georeference
 
@@ -28,6 +32,7 @@ __all__ = [
     "LabelOptions",
     "NumberLabels",
     "is_vector",
+    "labels_digest",
     "open_class_labels",
     "open_number_labels",
     "read_features",
@@ -35,6 +40,8 @@ __all__ = [
 ]
 
 UNLABELLED = -1
+_DIGITS = 16  # of a digest: enough for a caution, and a card has room for many
+_TABLES = {".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".parquet"}
 _NO_CLASS = 65535
 
 Where = tuple[str, str]
@@ -48,6 +55,8 @@ class _Source(Protocol):
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]: ...
 
     def covers(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]: ...
+
+    def missed(self) -> tuple[int, int]: ...
 
     def close(self) -> None: ...
 
@@ -74,6 +83,10 @@ class _Labels:
     def close(self) -> None:
         """Close the file; another read opens it again."""
         self._source.close()
+
+    def missed(self) -> tuple[int, int]:
+        """How many labelled features at the scene cover no pixel's centre, and of how many."""
+        return self._source.missed()
 
 
 class ClassLabels(_Labels):
@@ -179,6 +192,31 @@ def open_number_labels(
     return NumberLabels(_source(path, geobox, None, options, where))
 
 
+def labels_digest(path: Path, options: LabelOptions, *, numbers: bool) -> str:
+    """What tells whether two files hold the same labels: features with their labels, or a raster's pixels.
+
+    Parameters
+    ----------
+    numbers : whether they are the numbers of a regression.
+
+    Raises
+    ------
+    GeoRasterError
+        As :func:`read_features`, or when a raster cannot be read.
+    """
+    digest = hashlib.sha256()
+    if is_vector(path):
+        frame = features_of(_existing(path), options, numbers=numbers)[0]
+        labelled = frame[frame["label"].notna()]
+        parts = zip(labelled.geometry.normalize().to_wkb(), labelled["label"], strict=True)
+        for part in sorted(wkb + str(label).encode() for wkb, label in parts):
+            digest.update(part)
+    else:
+        for numbers_of_strip in strips_of_labels(_existing(path)):
+            digest.update(numbers_of_strip.tobytes())
+    return digest.hexdigest()[:_DIGITS]
+
+
 def read_features(
     path: Path, options: LabelOptions, *, numbers: bool = False
 ) -> geopandas.GeoDataFrame:
@@ -216,8 +254,13 @@ def _source(
 
 
 def _existing(path: Path) -> Path:
-    if not Path(path).exists():
+    if not file_of(path).exists():
         raise OptionError(f"The labels {path} do not exist; check the path (now in {Path.cwd()}).")
+    if file_of(path).suffix.lower() in _TABLES:
+        raise OptionError(
+            f"The labels {path} are a table, but a vector file or a raster is expected; make points of it (in "
+            f"QGIS: Add Delimited Text Layer) and save them as GeoPackage."
+        )
     return Path(path)
 
 

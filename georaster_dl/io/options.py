@@ -34,6 +34,7 @@ class LabelOptions:
 
     Attributes
     ----------
+    layer : of vector labels; None takes the only one there is, or the only one with the class field.
     class_field : attribute of vector labels that holds the class, or the number of a regression;
         None takes the only one there is, or the one called ``class``.
     width_m : full width in metres to which lines and points are widened; None leaves them one
@@ -49,6 +50,7 @@ class LabelOptions:
         but under the features of vector labels that are not used (null, ignored, of another part).
     """
 
+    layer: str | None = None
     class_field: str | None = None
     width_m: float | None = None
     all_touched: bool = False

@@ -17,8 +17,11 @@ from affine import Affine
 from rasterio.features import rasterize
 
 from georaster_dl.errors import OptionError, OutputError
+from georaster_dl.io.options import LabelOptions
 from georaster_dl.io.polygons import store_style
-from georaster_dl.io.vectors import WindowIndex, first_layer, near_scene, read_layer
+from georaster_dl.io.vector_labels import read_label_layer
+from georaster_dl.io.vector_source import writable
+from georaster_dl.io.vectors import WindowIndex, near_scene
 from georaster_dl.legend import Legend
 from georaster_dl.raster import Georeference
 
@@ -27,24 +30,28 @@ __all__ = ["BurntPolygons", "read_parcels", "write_parcels"]
 _KINDS = {"Polygon", "MultiPolygon"}
 
 
-def read_parcels(path: Path) -> geopandas.GeoDataFrame:
+def read_parcels(path: Path, options: LabelOptions | None = None) -> geopandas.GeoDataFrame:
     """Polygons with all their attributes, in the file's order and CRS, by feature id.
 
     Whole numbers and truth values stay such where some are null.
+
+    Parameters
+    ----------
+    path, options : as :func:`georaster_dl.io.labels.read_features` takes them.
 
     Raises
     ------
     OptionError
         When the file cannot be read or holds anything but polygons.
     """
-    frame = read_layer(path, title=str(path), kind="polygons")
+    features = read_label_layer(path, options or LabelOptions())
+    frame, info = features.frame, features.info
     other = sorted(set(frame.geom_type.dropna()) - _KINDS)
     if other:
         raise OptionError(
             f"{path} holds {other[0]}, but --per-polygon needs polygons; give polygons, or leave "
             f"--per-polygon out to learn from single pixels."
         )
-    info = pyogrio.read_info(path, layer=first_layer(path))
     for name, dtype in zip(info["fields"], info["dtypes"], strict=True):
         if dtype.startswith(("int", "bool")) and str(frame[name].dtype) != dtype:
             frame[name] = frame[name].astype(dtype.replace("int", "Int").replace("bool", "boolean"))
@@ -145,7 +152,6 @@ def write_parcels(
     OutputError
         When the file cannot be written.
     """
-    out.unlink(missing_ok=True)
     taken = {name.casefold() for name in columns}  # SQLite knows no upper and lower case
     kept = frame.drop(columns=[name for name in frame.columns if str(name).casefold() in taken])
     made = kept.assign(**columns)
@@ -153,9 +159,10 @@ def write_parcels(
         made.insert(0, "fid", pd.Series(frame.index, frame.index, "int64"))
     several = made.geom_type.nunique() > 1
     try:
-        pyogrio.write_dataframe(
-            made, out, driver="GPKG", layer=out.stem, promote_to_multi=several or None
-        )
+        with writable(out) as path:
+            pyogrio.write_dataframe(
+                made, path, driver="GPKG", layer=out.stem, promote_to_multi=several or None
+            )
         with closing(sqlite3.connect(out)) as base, base:
             store_style(base, out.stem, legend, field=next(iter(columns)))
     except (

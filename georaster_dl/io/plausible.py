@@ -97,7 +97,9 @@ def level_of(scene: Scene) -> float | None:
 
 
 def training_warning(
-    scene: Scene, means: Sequence[float], deviations: Sequence[float]
+    scene: Scene,
+    means: Sequence[float] | npt.NDArray[np.float64],
+    deviations: Sequence[float] | npt.NDArray[np.float64],
 ) -> str | None:
     """Say where a scene's values are of another size than those that a model was trained on.
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyogrio
 
 from georaster_dl.errors import OutputError
+from georaster_dl.io.vector_source import writable
 
 __all__ = ["write_points"]
 
@@ -37,10 +38,12 @@ def write_points(
     OutputError
         When the file cannot be written.
     """
-    out.unlink(missing_ok=True)
     frame = geopandas.GeoDataFrame(dict(fields), geometry=geopandas.points_from_xy(xs, ys), crs=crs)
     try:
-        pyogrio.write_dataframe(frame, out, driver="GPKG", layer=out.stem, geometry_type="Point")
+        with writable(out) as path:
+            pyogrio.write_dataframe(
+                frame, path, driver="GPKG", layer=out.stem, geometry_type="Point"
+            )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
         reason = " ".join(str(error).split())
         raise OutputError(

@@ -28,6 +28,7 @@ from rasterio.errors import RasterioError
 
 from georaster_dl.errors import OutputError
 from georaster_dl.io.scene import open_dataset
+from georaster_dl.io.vector_source import writable
 from georaster_dl.legend import Legend
 
 __all__ = ["check_polygons_possible", "store_style", "write_polygons"]
@@ -87,7 +88,6 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
     OutputError
         When the raster has no affine transform, or the file cannot be written.
     """
-    out.unlink(missing_ok=True)
     try:
         with open_dataset(str(class_raster)) as dataset:
             plain = dataset.transform.is_identity and dataset.crs is None
@@ -96,7 +96,10 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
             shapes = rasterio.features.shapes(
                 rasterio.band(dataset, 1), transform=dataset.transform
             )
-            count = _append_all(shapes, out, legend=legend, crs=dataset.crs, measure=measure)
+            with writable(out) as path:
+                count = _append_all(
+                    shapes, path, out.stem, legend=legend, crs=dataset.crs, measure=measure
+                )
         with closing(sqlite3.connect(out)) as base, base:
             store_style(base, out.stem, legend, field="class_name")
     except (RasterioError, pyogrio.errors.DataSourceError, sqlite3.Error, OSError) as error:
@@ -112,6 +115,7 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
 def _append_all(
     shapes: Iterator[tuple[dict[str, Any], float]],
     out: Path,
+    layer: str,
     *,
     legend: Legend,
     crs: Any,
@@ -140,7 +144,7 @@ def _append_all(
                 "ignore", message="'crs' was not provided"
             )  # said by the null areas
             pyogrio.write_dataframe(
-                frame, out, driver="GPKG", layer=out.stem, geometry_type="Polygon", append=count > 0
+                frame, out, driver="GPKG", layer=layer, geometry_type="Polygon", append=count > 0
             )
         count += len(chunk)
         if not chunk:

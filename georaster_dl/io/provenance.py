@@ -11,7 +11,9 @@ from georaster_dl import __version__
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Scene, open_dataset
 
-__all__ = ["feature_source", "provenance"]
+__all__ = ["feature_source", "labels_tags", "provenance", "trained_on"]
+
+_LABELS, _LABELS_SHA256 = "GEORASTER_DL_LABELS", "GEORASTER_DL_LABELS_SHA256"
 
 
 def provenance(
@@ -46,6 +48,20 @@ def provenance(
         "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
         "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
     }
+
+
+def labels_tags(training: Mapping[str, str]) -> dict[str, str]:
+    """Tags that say which labels a model was trained on, from what its card says of its training."""
+    named = {_LABELS: training.get("labels"), _LABELS_SHA256: training.get("labels_sha256")}
+    return {tag: value for tag, value in named.items() if value}
+
+
+def trained_on(path: Path) -> tuple[list[str], list[str]]:
+    """Names and digests of the labels that the model of a map was trained on, as far as it says."""
+    with open_dataset(str(path)) as dataset:
+        tags = dataset.tags()
+    names, digests = (tags.get(tag, "").split(", ") for tag in (_LABELS, _LABELS_SHA256))
+    return names, [digest for digest in digests if digest]
 
 
 def feature_source(scene: Scene) -> str:

@@ -28,7 +28,7 @@ from georaster_dl.legend import MapClass
 from georaster_dl.raster import Georeference
 from georaster_dl.text import visible
 
-__all__ = ["RasterLabels", "found_in_raster", "stated_classes"]
+__all__ = ["RasterLabels", "found_in_raster", "stated_classes", "strips_of_labels"]
 
 _UNSEEN = (150, 150, 150)  # colour of a class that a file names without one
 _LARGEST_NUMBER = 1e30  # undeclared fill values lie beyond, 3.4e38 for example
@@ -125,6 +125,10 @@ class RasterLabels:
             return np.ones((rows.stop - rows.start, cols.stop - cols.start), bool)
         return self._regrid.inside(rows, cols)
 
+    def missed(self) -> tuple[int, int]:
+        """A raster has no features."""
+        return 0, 0
+
     def close(self) -> None:
         """Close the file; another read opens it again."""
         if self._dataset is not None:
@@ -166,6 +170,15 @@ def _windows(dataset: Any) -> Iterator[Window]:
             )
 
 
+def strips_of_labels(path: Path) -> Iterator[npt.NDArray[np.float32]]:
+    """All numbers of a raster as stored, in strips of whole rows that do not depend on its blocks."""
+    with _opened(path) as dataset:
+        high = max(1, _WINDOW_PIXELS // dataset.width)
+        for top in range(0, dataset.height, high):
+            window = Window(0, top, dataset.width, min(high, dataset.height - top))
+            yield _stored(dataset, window, ())[0].astype(np.float32)
+
+
 def _stored(
     dataset: Any, window: Window, ignore: tuple[float, ...]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
@@ -199,7 +212,8 @@ def _class_values(numbers: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64
         value = f"{numbers[wrong][0]:.15g}"
         raise OptionError(
             f"{path} holds the class {value}, but classes are 0..{LARGEST_CLASS}; if it means unlabelled "
-            f"give --ignore {value}, else renumber it."
+            f"give --ignore {value}, else renumber the raster (in QGIS: 'Reclassify by table'), or give the "
+            f"polygons that it was made of: there, larger codes are names."
         )
     return numbers.astype(np.int64)
 

@@ -18,7 +18,7 @@ from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 
-from georaster_dl.bands import Band, named_bands
+from georaster_dl.bands import MOST_NAMED, Band, named_bands
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io import sentinel2, stac
 from georaster_dl.io.containers import (
@@ -35,10 +35,9 @@ from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.quality import QualityBand, parse_mask
 from georaster_dl.io.scene import Plane, Scene, check_openable, open_dataset
 from georaster_dl.raster import Georeference
+from georaster_dl.wording import listed
 
 __all__ = ["open_scene"]
-
-_MOST_LISTED = 24
 
 
 @dataclass(frozen=True)
@@ -300,9 +299,9 @@ def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
     if name.casefold() in beside:
         return replace(scene, quality=QualityBand(beside[name.casefold()], 1, rule))
     if not Path(name).exists() and "/" not in name and Path(name).suffix == "":
-        offered = [*layers, *(band.name for band in scene.bands)][:_MOST_LISTED]
+        offered = listed([*layers, *(band.name for band in scene.bands)], MOST_NAMED)
         raise OptionError(
-            f"--mask {name} is neither a file nor a band or layer of {scene.name}, which has {', '.join(offered)}; "
+            f"--mask {name} is neither a file nor a band or layer of {scene.name}, which has {offered}; "
             f"name one of them, or a file."
         )
     _existing(name)
@@ -329,7 +328,7 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
     beside = f"; {marked} beside them is marked as transparency (alpha)" if marked else ""
     raise OptionError(
         f"--bands gives {len(names)} names ({', '.join(names)}) but {scene.name} has {len(present)} "
-        f"bands ({', '.join(present[:16])}{beside}); name all of them in file order, or some of those it has."
+        f"bands ({listed(present, MOST_NAMED)}{beside}); name all of them in file order, or some of those it has."
     )
 
 

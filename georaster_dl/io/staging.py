@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from georaster_dl.errors import GeoRasterError, OutputError
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.temporary import remove_abandoned, temporary_folder, temporary_name
 from georaster_dl.text import is_utf8
 
@@ -115,7 +116,8 @@ class Staging:
     extras : further outputs, without which the others are still wanted.
     overwrite : whether an existing output may be replaced.
     protect : inputs of the run, none of which may be an output. Names that are no local file
-        (``https://...``, ``/vsizip/...``) are allowed and equal no output.
+        (``https://...``, ``/vsizip/...``) are allowed and equal no output; of ``file|layername=NAME`` the
+        file counts.
     warn : called with one line for every output that is given up.
 
     Raises
@@ -137,7 +139,7 @@ class Staging:
         self._main = tuple(Path(output) for output in outputs)
         self._extra = tuple(Path(output) for output in extras)
         self._overwrite = overwrite
-        self._protect = tuple(Path(source) for source in protect)
+        self._protect = tuple(file_of(source) for source in protect)
         self._extras = Extras(warn)
         self._folders: dict[Path, Path] = {}  # final folder -> its temporary folder
         self._given_up: set[Path] = set()

@@ -18,6 +18,7 @@ from rasterio.features import shapes
 
 from georaster_dl.errors import OutputError
 from georaster_dl.io.polygons import store_style
+from georaster_dl.io.vector_source import writable
 from georaster_dl.legend import Legend, MapClass
 from georaster_dl.raster import Georeference
 from georaster_dl.splits import NOBODY, PARTS, Territory
@@ -55,11 +56,11 @@ def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, T
     kept = placed or frames
     if len({frame.crs for frame in kept}) > 1:
         kept = [frame.to_crs("EPSG:4326") for frame in kept]
-    out.unlink(missing_ok=True)
     try:
-        pyogrio.write_dataframe(
-            pd.concat(kept, ignore_index=True), out, driver="GPKG", layer=out.stem
-        )
+        with writable(out) as path:
+            pyogrio.write_dataframe(
+                pd.concat(kept, ignore_index=True), path, driver="GPKG", layer=out.stem
+            )
         with closing(sqlite3.connect(out)) as base, base:
             store_style(base, out.stem, _LEGEND, field="part")
     except (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,48 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyogrio
+import shapely
 from rasterio.features import rasterize
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.class_list import LARGEST_CLASS
 from georaster_dl.io.label_classes import FoundClasses
 from georaster_dl.io.options import LabelOptions
 from georaster_dl.io.vectors import (
+    Features,
     WindowIndex,
     check_geometries,
-    first_layer,
+    covers_centre,
     near_scene,
     read_layer,
 )
 from georaster_dl.legend import Legend
 from georaster_dl.raster import Georeference
 from georaster_dl.text import visible
+from georaster_dl.wording import counted
 
-__all__ = ["VectorLabels", "features_of", "found_in_vector", "is_vector"]
+__all__ = ["VectorLabels", "features_of", "found_in_vector", "read_label_layer"]
 
-_SUFFIXES = {".gpkg", ".geojson", ".json", ".geojsonl", ".shp", ".fgb", ".gml", ".kml", ".sqlite"}
+_IDS = {"fid", "gml_id"}  # fields that GDAL makes up, which hold no class
+_EXACT = 2**53  # whole numbers beyond are rounded where pandas must take them for floats
 
 
-def is_vector(path: Path) -> bool:
-    """Whether the file's name says that it holds vector features."""
-    return Path(path).suffix.lower() in _SUFFIXES
+def read_label_layer(path: Path, options: LabelOptions) -> Features:
+    """All features of the layer that holds the labels.
+
+    Raises
+    ------
+    OptionError
+        When the file cannot be read, or does not tell which layer is meant.
+    """
+    field = options.class_field
+
+    def holds_classes(info: Mapping[str, Any]) -> bool:
+        if field is not None:
+            return field in info["fields"]
+        return any(name.casefold() == "class" for name in info["fields"])
+
+    return read_layer(path, title=str(path), kind="labels", layer=options.layer, fits=holds_classes)
 
 
 def features_of(
@@ -51,20 +69,23 @@ def features_of(
     OptionError
         When the file, its field or its geometries cannot be used, or no feature has a label.
     """
-    frame = read_layer(path, title=str(path), kind="labels")
+    features = read_label_layer(path, options)
+    frame = features.frame
     if frame.empty or frame.crs is None:
         what = "no CRS" if len(frame) else "no features"
         raise OptionError(f"{path} has {what}; give labels with a geometry and a CRS.")
     check_geometries(frame.geometry, title=str(path))
     field = _class_field(frame, path, options.class_field)
     column = frame[field]
-    label = _numbers(column, path) if numbers else _classes(column, path)
+    label = _numbers(column, path) if numbers else _classes(column, path, features.info)
     if pd.api.types.is_numeric_dtype(label):
         label = label.mask(label.isin(options.ignore))
+    if not numbers:
+        label = _codes_as_names(label)
     if label.isna().all():
         raise OptionError(
-            f"{path} has no label: the field {field!r} is empty or ignored in all {len(frame)} features; "
-            f"fill it in, or choose another with --class-field."
+            f"{path} has no label: the field {field!r} is empty or ignored in all "
+            f"{counted(len(frame), 'feature')}; fill it in, or choose another with --class-field."
         )
     return frame.assign(label=label), field
 
@@ -105,7 +126,7 @@ class VectorLabels:
         number = frame["label"].map(_values(legend)) if legend else frame["label"]
         if where is not None:
             number = number.mask(_column(frame, path, where[0]).astype(str) != where[1])
-        frame = frame[["geometry"]].assign(number=number.astype("float64"))
+        frame = frame[["geometry"]].assign(number=number.astype("float64"), feature=frame.index)
         frame, affine = near_scene(frame, geobox, title=str(path), kind="features")
         frame["rank"] = 0 if legend is None else _ranks(frame["number"], legend, options.priority)
         frame = frame.sort_values("rank", kind="stable")
@@ -113,6 +134,8 @@ class VectorLabels:
         self._shapes = shapes.to_numpy()
         self._numbers = frame["number"].to_numpy(np.float32)
         self._index = WindowIndex(self._shapes, affine)
+        self._features = frame["feature"].to_numpy()
+        self._affine, self._extent = affine, geobox.extent.geom
         self._all_touched = options.all_touched
 
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
@@ -124,6 +147,15 @@ class VectorLabels:
         unused = np.where(np.isnan(self._numbers), np.float32(1), np.float32(np.nan))
         free: npt.NDArray[np.bool_] = self._burnt(rows, cols, unused, 0) == 0
         return free
+
+    def missed(self) -> tuple[int, int]:
+        """How many labelled features at the scene cover no pixel's centre, and of how many."""
+        here = ~np.isnan(self._numbers) & shapely.intersects(self._extent, self._shapes)
+        features = np.unique(self._features[here])
+        if self._all_touched:
+            return 0, len(features)
+        covering = here & covers_centre(self._shapes, self._affine)
+        return len(features) - len(np.unique(self._features[covering])), len(features)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -158,12 +190,12 @@ def _class_field(frame: geopandas.GeoDataFrame, path: Path, field: str | None) -
 
 
 def _fields(frame: geopandas.GeoDataFrame) -> list[str]:
-    return [str(name) for name in frame.columns if name != frame.geometry.name]
+    return [str(name) for name in frame.columns if name not in {frame.geometry.name, *_IDS}]
 
 
 def _column(frame: geopandas.GeoDataFrame, path: Path, field: str) -> pd.Series[Any]:
     fields = _fields(frame)
-    if field not in fields:
+    if field not in {*fields, *_IDS.intersection(frame.columns)}:
         near = difflib.get_close_matches(field, fields, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "; choose one of them."
         raise OptionError(
@@ -183,30 +215,50 @@ def _numbers(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
     return numbers.where(np.isfinite(numbers))
 
 
-def _classes(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
+def _classes(column: pd.Series[Any], path: Path, info: Mapping[str, Any]) -> pd.Series[Any]:
+    known = column.dropna()
+    if known.map(lambda value: isinstance(value, bool | np.bool_)).all():
+        column = column.astype("boolean").astype("Int64")  # an empty column, too
+    if pd.api.types.is_integer_dtype(column):
+        return column.astype("Int64")
     if pd.api.types.is_numeric_dtype(column):
-        numbers = column.astype("float64")
-        broken = numbers[numbers % 1 != 0].dropna()
-        if len(broken):
-            raise OptionError(
-                f"{path} holds {broken.iloc[0]:g} (fid {broken.index[0]}) in the field {column.name!r}, but "
-                f"classes are text or whole numbers; use --task regression for numbers."
-            )
-        return numbers.astype("Int64")
-    text = column.dropna()
-    if not text.map(lambda value: isinstance(value, str)).all():
+        return _whole(column.astype("float64"), path)
+    if not known.map(lambda value: isinstance(value, str)).all():
         raise OptionError(
             f"{path} holds neither text nor whole numbers in the field {column.name!r} but, for example, "
-            f"{text.iloc[0]!r}; choose another with --class-field."
+            f"{known.iloc[0]!r}; choose another with --class-field."
         )
-    _check_mixed(text, path)
+    _check_mixed(known, path, info)
     stripped = column.str.strip().map(visible, na_action="ignore")
     return stripped.where(stripped != "").astype(object)
 
 
-def _check_mixed(text: pd.Series[Any], path: Path) -> None:
+def _whole(numbers: pd.Series[Any], path: Path) -> pd.Series[Any]:
+    broken = numbers[numbers % 1 != 0].dropna()
+    if len(broken):
+        raise OptionError(
+            f"{path} holds {broken.iloc[0]:g} (fid {broken.index[0]}) in the field {numbers.name!r}, but "
+            f"classes are text or whole numbers; use --task regression for numbers."
+        )
+    if (numbers.abs() > _EXACT).any():
+        raise OptionError(
+            f"{path} holds codes of more than 15 digits in the field {numbers.name!r}, which are rounded; make "
+            f"it a text field."
+        )
+    return numbers.astype("Int64")
+
+
+def _codes_as_names(label: pd.Series[Any]) -> pd.Series[Any]:
+    """Numbers that no map can hold are names: EuroCrops' 3301010101, for example."""
+    if not pd.api.types.is_integer_dtype(label):
+        return label
+    if not (label > LARGEST_CLASS).any() or (label < 0).any():  # what is below 0 means unlabelled
+        return label
+    return label.astype("string").astype(object).where(label.notna())
+
+
+def _check_mixed(text: pd.Series[Any], path: Path, info: Mapping[str, Any]) -> None:
     """GeoJSON may hold text and numbers in one field; OGR makes text of all, but marks the field."""
-    info = pyogrio.read_info(path, layer=first_layer(path))
     subtypes = dict(zip(info["fields"], info.get("ogr_subtypes", []), strict=False))
     if subtypes.get(text.name) != "OFSTJSON":
         return

@@ -3,53 +3,76 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
 import numpy.typing as npt
-import pyogrio
 import shapely
 from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.vector_source import choose_layer
 from georaster_dl.raster import Georeference
+from georaster_dl.wording import counted, listed
 
-__all__ = ["WindowIndex", "check_geometries", "corners", "first_layer", "near_scene", "read_layer"]
+__all__ = [
+    "Features",
+    "WindowIndex",
+    "check_geometries",
+    "corners",
+    "covers_centre",
+    "near_scene",
+    "read_layer",
+]
 
-_MOST_NAMED = 5
+_MOST_CENTRES = 64  # in a shape's bounds; beyond, it covers one
 
 
-def first_layer(path: Path) -> str | None:
-    """Name of the first layer with geometry, None where there is none."""
-    # A GeoPackage may hold tables without geometry too, its styles for example.
-    layers = [name for name, geometry in pyogrio.list_layers(path) if geometry is not None]
-    return layers[0] if layers else None
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a layer holds.
+
+    Attributes
+    ----------
+    frame : the features, by feature id.
+    info : how pyogrio describes the layer: ``fields``, ``dtypes``, ``ogr_subtypes``.
+    """
+
+    frame: geopandas.GeoDataFrame
+    info: Mapping[str, Any]
 
 
-def read_layer(path: Path, *, title: str, kind: str) -> geopandas.GeoDataFrame:
-    """Features of the first layer with geometry, by their feature id; none where there is no layer.
+def read_layer(path: Path, *, title: str, kind: str, **choice: Any) -> Features:
+    """Features of a layer; none where there is no layer.
 
     Parameters
     ----------
+    path : file, or ``file|layername=NAME``.
     title, kind : what a message calls the file, and what it should hold (``polygons``).
+    choice : which layer, as ``vector_source.choose_layer`` takes it.
 
     Raises
     ------
     OptionError
-        When the file cannot be read.
+        When the file cannot be read, or does not tell which layer is meant.
     """
     try:
-        layer = first_layer(path)
-        if layer is None:
-            return geopandas.GeoDataFrame(geometry=[])
-        with warnings.catch_warnings():
+        with choose_layer(path, title=title, **choice) as layer, warnings.catch_warnings():
+            if layer is None:
+                return Features(geopandas.GeoDataFrame(geometry=[]), {"fields": (), "dtypes": ()})
             # Columns of text and numbers mixed stay text; who needs one of them checks it.
             warnings.filterwarnings("ignore", "Could not parse column", UserWarning)
-            return geopandas.read_file(path, layer=layer, fid_as_index=True)
+            frame = geopandas.read_file(layer.dataset, layer=layer.name, fid_as_index=True)
+            return Features(frame, layer.info)
+    except OptionError:
+        raise
     except Exception as error:  # pyogrio raises many kinds; all mean the same here
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = " ".join(str(error).split("; It might help")[0].split()).rstrip(".")
         raise OptionError(
             f"{title} cannot be read as {kind} ({reason}); give a GeoPackage, GeoJSON or Shapefile."
         ) from error
@@ -71,11 +94,9 @@ def check_geometries(geometry: geopandas.GeoSeries, *, title: str) -> None:
     if not missing.any():
         what = f"an invalid geometry ({shapely.is_valid_reason(bad.iloc[0])})"
         cure = "repair them (in QGIS: 'Fix geometries')"
-    ids = ", ".join(str(fid) for fid in bad.index[:_MOST_NAMED])
-    more = ", ..." if len(bad) > _MOST_NAMED else ""
     raise OptionError(
-        f"{title} has {what} in {len(bad)} of {len(geometry)} features (fid {ids}{more}); {cure} and "
-        f"run again."
+        f"{title} has {what} in {len(bad)} of {counted(len(geometry), 'feature')} (fid {listed(bad.index)}); "
+        f"{cure} and run again."
     )
 
 
@@ -124,6 +145,30 @@ def near_scene(
 def corners(bounds: tuple[float, float, float, float]) -> str:
     """The two corners of a box as messages show them."""
     return "({:.6g}, {:.6g}) to ({:.6g}, {:.6g})".format(*bounds)
+
+
+def covers_centre(shapes: npt.NDArray[np.object_], affine: Affine) -> npt.NDArray[np.bool_]:
+    """Whether each shape covers the centre of a pixel; lines and points always label one.
+
+    Parameters
+    ----------
+    shapes : (n,) geometries in the grid's CRS.
+    affine : of the grid.
+    """
+    inverse = ~affine
+    turn = np.array([[inverse.a, inverse.d], [inverse.b, inverse.e]])
+    places = shapely.transform(shapes, lambda xy: xy @ turn + (inverse.c, inverse.f))
+    bounds = shapely.bounds(places)
+    first, last = np.ceil(bounds[:, :2] - 0.5), np.floor(bounds[:, 2:] - 0.5)
+    centres = np.maximum(last - first + 1, 0).prod(axis=1)
+    covered: npt.NDArray[np.bool_] = (centres > _MOST_CENTRES) | (
+        shapely.get_dimensions(shapes) < 2
+    )
+    for i in np.flatnonzero(~covered & (centres > 0)):
+        axes = (np.arange(first[i, k], last[i, k] + 1) + 0.5 for k in (0, 1))
+        x, y = np.meshgrid(*axes)
+        covered[i] = shapely.contains_xy(places[i], x, y).any()
+    return covered
 
 
 class WindowIndex:

@@ -47,6 +47,7 @@ class Classifier:
     physical : whether the values are physical ones; else they are numbers as they are stored.
     source : model and layer that made the features it was trained on; empty for other rasters.
     pipeline : scikit-learn's scaler and classifier of class indexes, fitted.
+    labels : name and digest of the file that it learnt from, as ``provenance.labels_tags`` takes them.
     iou : of each class that its test held, by name.
     places : longitude and latitude of where it was trained and tested.
     """
@@ -57,6 +58,7 @@ class Classifier:
     physical: bool
     source: str
     pipeline: Any
+    labels: Mapping[str, str] = field(default_factory=dict)
     iou: Mapping[str, float] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
 

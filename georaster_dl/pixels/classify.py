@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ from georaster_dl.bands import match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.labels import LabelOptions, labels_digest
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.provenance import feature_source, provenance
+from georaster_dl.io.plausible import training_warning
+from georaster_dl.io.provenance import feature_source, labels_tags, provenance
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.io.staging import FailedOutput, Staging
@@ -145,8 +148,9 @@ def classify(
         scene = found.ground.scene
         physical = all(plane.calibrated for plane in scene.planes)
         source = feature_source(scene)
+        told = _labels_told(labels, found.ground.options)
         classifier = Classifier(
-            options.method, scene.bands, found.legend, physical, source, pipeline
+            options.method, scene.bands, found.legend, physical, source, pipeline, told
         )
         accuracy = _measured(classifier, drawn, found)
         classifier = _described(classifier, accuracy, scene)
@@ -162,7 +166,7 @@ def classify(
 
 
 def classify_again(
-    features: str,
+    features: str | Sequence[str],
     saved: Path,
     out: Path,
     given: SceneOptions,
@@ -174,7 +178,8 @@ def classify_again(
 
     Parameters
     ----------
-    features : path or address of a raster that has the classifier's bands.
+    features : path or address of a raster that has the classifier's bands, or several of one scene, which
+        are stacked as ``open_scene`` does.
     given : what the user knows better than the file.
 
     Raises
@@ -187,6 +192,10 @@ def classify_again(
     opened = open_scene(features, given)
     scene = _fitting(opened, classifier, saved)
     tell_doubts(scene, report)
+    scaler = classifier.pipeline[0]
+    warning = training_warning(scene, scaler.mean_, scaler.scale_)
+    if warning is not None:
+        report("warning", {"message": warning})
     protect: list[Path | str] = [saved, *(source_files(opened) if out.exists() else [])]
     staging = Staging(out, overwrite=overwrite, protect=protect, warn=_warner(report))
     with gdal_environment(), staging as stage:
@@ -203,6 +212,11 @@ def classify_again(
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
     return Classified((out,), counts, {}, None, rows * cols, seconds, stage.failed)
+
+
+def _labels_told(labels: Path, options: LabelOptions) -> dict[str, str]:
+    digest = labels_digest(labels, options, numbers=False)
+    return {"labels": file_of(labels).name, "labels_sha256": digest}
 
 
 def _warner(report: Report) -> Callable[[str], None]:
@@ -283,6 +297,7 @@ def _mapped(
     """Make the map; pixels of each class by name."""
     legend = classifier.legend
     tags = provenance(scene, given, model=classifier.method, parameters=parameters)
+    tags |= labels_tags(classifier.labels)
     rows, cols = scene.shape
     counts = write_layers(
         scene,

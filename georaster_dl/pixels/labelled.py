@@ -15,8 +15,9 @@ from georaster_dl.pixels.sample import Sample
 from georaster_dl.pixels.strips import physical
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.counts import check_counts
 from georaster_dl.train.divide import Division, divide
-from georaster_dl.train.ground import Ground, check_counts, open_grounds, tell_doubts
+from georaster_dl.train.ground import Ground, open_grounds, tell_doubts
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.store import StoredGround, StoreFolder, keep_classes
 
@@ -85,7 +86,7 @@ def open_labelled(
     ground = open_grounds([pair], config)[0]
     tell_doubts([ground], warn)
     stored = StoredGround.fill(ground, folder, 0, reach=0)
-    check_counts([stored.index], [ground], warn)
+    check_counts([stored], warn)
     stored = keep_classes([stored], stored.index.totals > 0)[0]
     division = divide([stored], config.split, patch=_PATCH, seed=config.seed)
     found = LabelledGround(stored, division)

@@ -76,7 +76,7 @@ def classify_polygons(
     ):
         legend = read_legend([polygons], asked)
         labels = _labels(polygons, asked, legend)
-        frame = read_parcels(polygons)
+        frame = read_parcels(polygons, asked)
         values = _described(scene, frame, str(polygons), report)
         known = np.asarray(np.isfinite(values).all(axis=1))
         labels = np.where(known, labels, -1)

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -62,6 +62,7 @@ class _SavedCard(_Entry):
     classes: tuple[_SavedClass, ...] = Field(min_length=2, max_length=65_535)
     physical: bool
     source: str = Field(max_length=1000)
+    labels: dict[str, Annotated[str, Field(max_length=500)]] = Field(default={}, max_length=2)
     scikit_learn: str = Field(max_length=40)
     georaster_dl: str = Field(max_length=40)
     places: tuple[Lonlat, ...] = Field(default=(), max_length=256)
@@ -96,6 +97,7 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
         ),
         physical=classifier.physical,
         source=classifier.source,
+        labels=dict(classifier.labels),
         scikit_learn=sklearn.__version__,
         georaster_dl=__version__,
         places=classifier.places,
@@ -144,7 +146,15 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
     bands = tuple(Band(b.name, b.wavelength_nm, b.fwhm_nm) for b in card.bands)
     iou = {c.name: c.iou for c in card.classes if c.iou is not None}
     return Classifier(
-        card.method, bands, legend, card.physical, card.source, pipeline, iou, card.places
+        card.method,
+        bands,
+        legend,
+        card.physical,
+        card.source,
+        pipeline,
+        card.labels,
+        iou,
+        card.places,
     )
 
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.bands import Band, listed_bands, match_bands
+from georaster_dl.bands import MOST_NAMED, Band, listed_bands, match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.scene import Scene
 from georaster_dl.models.card import Card
 from georaster_dl.models.narrow import band_places, missing_needs, narrowed_card
+from georaster_dl.wording import listed
 
 __all__ = ["Fit", "fit_scene", "resolution_warning"]
 
 _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
 _NUMBERS = "digital numbers"
+_RESAMPLE = "Make the model's bands from the scene's with --resample."
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,19 @@ def fit_scene(scene: Scene, card: Card, *, resample: bool = False) -> Fit:
 
 
 def _with_all_bands(scene: Scene, card: Card) -> Fit:
-    return Fit(scene.select(match_bands(card.input_bands, scene.bands)), card)
+    if not _may_be_resampled(scene, card):
+        return Fit(scene.select(match_bands(card.input_bands, scene.bands)), card)
+    return Fit(scene.select(match_bands(card.input_bands, scene.bands, cure=_RESAMPLE)), card)
+
+
+def _may_be_resampled(scene: Scene, card: Card) -> bool:
+    """Whether the scene is of an imaging spectrometer that measures all over the model's wavelengths."""
+    own = [band.wavelength_nm for band in scene.bands if band.good]
+    wanted = [band.wavelength_nm for band in card.bands]
+    known = [w for w in own if w is not None]
+    if len(known) <= max(MOST_NAMED, len(own) - 1):
+        return False
+    return all(w is not None and min(known) <= w <= max(known) for w in wanted)
 
 
 def _resampled(scene: Scene, card: Card) -> Fit:
@@ -114,7 +128,7 @@ def _with_values(scene: Scene, card: Card) -> Scene:
     if raw:
         raise BandMismatchError(
             f"{scene.name} holds {scene.dtype} numbers without scale and offset tags "
-            f"(band {', '.join(raw[:16])}{', ...' if len(raw) > 16 else ''}), but {card.name} needs {card.quantity}; state what they mean "
+            f"(band {listed(raw)}), but {card.name} needs {card.quantity}; state what they mean "
             f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1 --nodata 0; before: --offset 0)."
         )
     return scene

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from georaster_dl.errors import DeviceError, SceneError
-from georaster_dl.io.provenance import provenance
+from georaster_dl.io.provenance import labels_tags, provenance
 from georaster_dl.io.staged_raster import StagedRaster, finish_rasters
 from georaster_dl.io.staging import Staging
 from georaster_dl.models.device import Device, is_out_of_memory
@@ -311,7 +311,8 @@ class RasterRun:
                 "resampled": "yes" if self._ready.fit.resampling is not None else None,
             },
         )
-        return {**tags, "GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
+        tags |= {"GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
+        return tags | labels_tags(card.training)
 
 
 def _normalisation(fit: Fit, *, converted: bool) -> tuple[list[float], list[float]]:

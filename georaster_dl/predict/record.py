@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl import __version__
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.models.card import Card
 from georaster_dl.predict.options import RunOptions, Summary
@@ -47,7 +48,7 @@ def identity(
         },
         "input": [_file(path) for path in source_files(scene) if not path.endswith(_BESIDE)],
         "parameters": json.loads(json.dumps(given, default=_plain)),
-        "aoi": None if options.aoi is None else _file(options.aoi),
+        "aoi": None if options.aoi is None else _file(file_of(options.aoi)),
         "outputs": [path.name for path in outputs],
     }
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 
-__all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "first_of"]
+__all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "first_of", "is_band", "runs_down"]
 
 Unit = Literal["nm", "um", "cm-1"]
 UNITS: tuple[Unit, ...] = ("nm", "um", "cm-1")
@@ -23,6 +23,14 @@ _MOST_NAMED = 5
 _PREFIXES = (
     "wavelength|wavenumber|wave|wav|wvl|wl|wn|reflectance|refl|absorbance|abs|spec|spc|nm|x|v|r"
 )
+_NAMES_AXIS = re.compile(
+    r"^(wave|wvl?\b|wav\b|wl\b|wn\b|lambda|λ|nm\b|[µμ]m\b|cm-1)", re.IGNORECASE
+)
+_IN_WORDS: dict[Unit, str] = {
+    "um": "micrometres (um), as all are below 100",
+    "nm": "nanometres (nm), as all lie between 350 and 2600",
+    "cm-1": "wavenumbers (cm-1), as all lie between 3500 and 12500",
+}
 _SPELLINGS: dict[str, Unit] = {
     "nm": "nm",
     "um": "um",
@@ -85,14 +93,43 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     stated = unit or _stated({own for _, _, own in found}, names, title)
     _check_order(values, names, title)
     known = stated or _guessed(values, title)
-    repairs = (
-        [] if stated else [f"{title}: the axis names no unit; by its values it is in {known}."]
-    )
+    repairs = []
+    if not stated:
+        repairs.append(
+            f"{title}: the axis names no unit; its numbers {values.min():g} to {values.max():g} are taken for "
+            f"{_IN_WORDS[known]}."
+        )
     wavelengths = _nanometres(values, known)
     if wavelengths[0] > wavelengths[-1]:
         wavelengths, columns = wavelengths[::-1], columns[::-1]
         repairs.append(f"{title}: the axis ran down in wavelength and was turned round.")
     return Axis(columns, wavelengths, tuple(repairs))
+
+
+def is_band(header: str) -> bool:
+    """Whether a header is a wavelength or wavenumber, so that its column is of the spectrum."""
+    return _read(header) is not None
+
+
+def runs_down(header: str, values: npt.NDArray[np.float64], *, named: bool) -> bool:
+    """Whether a column holds an axis, so that the table has its wavelengths in rows: lies on its side.
+
+    Parameters
+    ----------
+    header : of the column.
+    values : (rows,) numbers of it, NaN for what is none.
+    named : whether the header must say so; otherwise the numbers alone may.
+    """
+    known = values[np.isfinite(values)]
+    steps = np.sign(np.diff(known))
+    if len(known) < max(FEWEST_BANDS, len(values) / 2) or abs(steps.sum()) < len(steps):
+        return False
+    if _NAMES_AXIS.search(header):
+        return True
+    try:
+        return not named and bool(_guessed(known, header))
+    except OptionError:
+        return False
 
 
 def _read(header: str) -> tuple[float, Unit | None] | None:

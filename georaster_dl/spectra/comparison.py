@@ -16,7 +16,13 @@ from georaster_dl.spectra.division import check_enough, divide, folds_of
 from georaster_dl.spectra.methods import Rows, Settings, fit_method, known_method
 from georaster_dl.spectra.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table import SpectraTable
-from georaster_dl.spectra.training import Report, TableOptions, learnable, warn_of_steps
+from georaster_dl.spectra.training import (
+    Report,
+    TableOptions,
+    learnable,
+    warn_of_missing,
+    warn_of_steps,
+)
 
 __all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "Compared", "compare", "summary"]
 
@@ -74,6 +80,7 @@ def compare(
         )
     target = learnable(table, options)
     warn_of_steps(table, settings, report)
+    warn_of_missing(table, options, report)
     target = target if options.class_column else target[:, 0]
     seeds = range(settings.seed, settings.seed + n_seeds)
     found = []

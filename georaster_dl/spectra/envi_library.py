@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.text_file import read_text
 
 __all__ = ["read_library"]
 
@@ -77,7 +78,7 @@ def _pair(path: Path) -> tuple[Path, Path]:
 
 
 def _entries(header: Path) -> dict[str, str]:
-    text = header.read_text(encoding="utf-8", errors="replace")
+    text = read_text(header)
     found = {key.casefold(): value.strip() for key, value in _ENTRY.findall(text)}
     if not text.startswith("ENVI") or "library" not in found.get("file type", "").casefold():
         raise OptionError(

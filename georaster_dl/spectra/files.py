@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -13,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.text_file import read_text
+from georaster_dl.spectra.axis import is_band
 from georaster_dl.spectra.envi_library import read_library
 from georaster_dl.text import cell
 
@@ -20,16 +21,11 @@ __all__ = ["SUFFIXES", "RawTable", "read_raw", "write_csv"]
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sli", ".hdr")
 
-_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "#N/A", "null", "NULL")
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?").fullmatch
 _POINT = re.compile(r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?").fullmatch
+_CODE = re.compile(r"[+-]?0\d").match
 _LOOKED_AT = 50  # lines, for a decimal comma
 _NO_DELIMITER = "\x1f"  # occurs in no text: one column
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,19 +36,22 @@ class RawTable:
     ----------
     path : the file.
     headers : of the columns; may repeat.
-    frame : columns by position; its index is the row of the file, as editors and spreadsheets count.
+    frame : columns by position; its index is the row of the file, as editors and spreadsheets count. Only
+        empty cells are missing: words such as NA stand in it as text.
+    first : the first column with its header, also where it has none and is therefore left out of the others.
     """
 
     path: Path
     headers: tuple[str, ...]
     frame: Any = field(repr=False)
+    first: Any = field(repr=False)
 
 
 def read_raw(path: Path) -> RawTable:
     """Read a CSV, TSV, text, Parquet or Excel file, or an ENVI spectral library.
 
     Columns without a header (names of the rows, or nothing after a last delimiter) are left out, and
-    empty rows are. Of text, the encoding (UTF-8, UTF-16 with its mark, Windows-1252), the delimiter (tab, semicolon,
+    empty rows are. Of text, the encoding (as ``io.text_file`` does), the delimiter (tab, semicolon,
     comma, blanks) and the decimal sign are found by looking.
 
     Raises
@@ -81,6 +80,7 @@ def read_raw(path: Path) -> RawTable:
             f"{path} cannot be read ({reason}); give a table with a header line and as many cells in "
             f"every row."
         ) from error
+    first = frame.iloc[:, 0].rename(headers[0])
     named = [i for i, name in enumerate(headers) if name]
     frame = frame.iloc[:, named].dropna(how="all")
     frame.columns = range(len(named))
@@ -88,11 +88,11 @@ def read_raw(path: Path) -> RawTable:
         raise OptionError(
             f"{path} has no rows below its header; give a table with spectra or values."
         )
-    return RawTable(path, tuple(headers[i] for i in named), frame)
+    return RawTable(path, tuple(headers[i] for i in named), frame, first)
 
 
 def _text(path: Path) -> tuple[list[str], Any]:
-    text = _decoded(path)
+    text = read_text(path)
     lines = re.split(r"\r\n|\r|\n", text)
     top = next((i for i, line in enumerate(lines) if line.strip()), None)
     if top is None:
@@ -116,24 +116,28 @@ def _text(path: Path) -> tuple[list[str], Any]:
         names=range(len(headers)),
         decimal="," if commas > 0 else ".",
         keep_default_na=False,
-        na_values=list(_MISSING),
+        na_values=[""],
+        dtype={i: str for i, header in enumerate(headers) if not is_band(header)},
         skip_blank_lines=False,
         skipinitialspace=True,
         low_memory=False,
     )
     frame.index = pd.RangeIndex(top + 2, top + 2 + len(frame))
+    for column in frame:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            frame[column] = _typed(frame[column], comma=commas > 0)
     return headers, frame
 
 
-def _decoded(path: Path) -> str:
-    data = path.read_bytes()
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data.decode(encoding)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252")
+def _typed(cells: Any, comma: bool) -> Any:
+    """Numbers where there are no others; else the text as it stands: a class may be called NA, or 007."""
+    known = cells.dropna().astype(str)
+    if comma:
+        known = known.map(lambda cell: cell.replace(",", ".") if _COMMA(cell) else cell)
+    numbers = pd.to_numeric(known, errors="coerce")
+    if numbers.notna().all() and not known.map(_CODE).any():
+        return numbers.reindex(cells.index)
+    return known.reindex(cells.index)
 
 
 def _delimiter(header: str, row: str) -> str:
@@ -166,7 +170,7 @@ def _parquet(path: Path) -> tuple[list[str], Any]:
 
 def _excel(path: Path) -> tuple[list[str], Any]:
     cells = pd.read_excel(
-        path, header=None, keep_default_na=False, na_values=list(_MISSING), engine="openpyxl"
+        path, header=None, keep_default_na=False, na_values=[""], engine="openpyxl"
     ).dropna(how="all")
     if cells.empty:
         raise OptionError(f"{path} has an empty first sheet; put the table there.")

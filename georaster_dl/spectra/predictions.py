@@ -14,6 +14,7 @@ from georaster_dl.errors import OptionError
 from georaster_dl.models.card import Card
 from georaster_dl.spectra.axis import first_of
 from georaster_dl.spectra.files import read_raw
+from georaster_dl.spectra.magnitude import other_size
 from georaster_dl.spectra.package import intervals_of
 from georaster_dl.spectra.resample import aligned, resampled
 from georaster_dl.spectra.scores import ClassScores, ValueScores
@@ -67,6 +68,10 @@ def predicted_table(
     card, estimator : as ``package.load_network`` gives them.
     resample : bring the spectra to the model's wavelengths where they have others.
 
+    Returns
+    -------
+    The table; its ``repairs`` also say that spectra have another size than the model's, percent for example.
+
     Raises
     ------
     OptionError
@@ -74,6 +79,10 @@ def predicted_table(
     """
     wavelengths = np.array(estimator.wavelengths_nm)
     fitting = resampled(table, wavelengths) if resample else aligned(table, wavelengths)
+    treated = estimator.preprocessing_.treated_or_nan(fitting.spectra)
+    size = other_size(treated, estimator.mean_, estimator.std_)
+    if size is not None:
+        fitting = replace(fitting, repairs=(*fitting.repairs, f"{table.name}: {size}."))
     made = _values(card, estimator, fitting) if card.targets else _classes(estimator, fitting)
     taken = [name for name in made if name in table.columns]
     if taken:

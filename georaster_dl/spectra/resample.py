@@ -33,8 +33,8 @@ def aligned(table: SpectraTable, wavelengths_nm: _Floats) -> SpectraTable:
     if apart.any():
         raise OptionError(
             f"{table.name} has {_axis(own)}, but {_axis(wavelengths_nm)} are needed, of which "
-            f"{int(apart.sum())} are not in it ({wavelengths_nm[apart][0]:g} nm first); ask for "
-            f"resampling if both instruments measure the same quantity."
+            f"{int(apart.sum())} are not in it ({wavelengths_nm[apart][0]:g} nm first); if both instruments "
+            f"measure the same quantity, bring its spectra to them with --resample."
         )
     return replace(
         table, wavelengths_nm=np.asarray(wavelengths_nm, float), spectra=table.spectra[:, nearest]

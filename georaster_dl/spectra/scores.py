@@ -75,7 +75,7 @@ class ClassScores:
     n : spectra with a known class.
     accuracy : share that agrees.
     balanced_accuracy : mean of the producer's accuracies (recalls) of the classes of the reference.
-    macro_f1 : mean F1 of the classes of either side.
+    macro_f1 : mean F1 of the classes that the reference has.
     confusion : the counts.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +14,13 @@ import pandas as pd
 
 from georaster_dl.errors import OptionError
 from georaster_dl.models.registry import nearest_names
-from georaster_dl.spectra.axis import Unit, find_axis, first_of
-from georaster_dl.spectra.files import read_raw
+from georaster_dl.spectra.axis import Axis, Unit, find_axis, first_of, runs_down
+from georaster_dl.spectra.files import RawTable, read_raw
 from georaster_dl.spectra.join import as_name, join_rows
 
 __all__ = ["SpectraOptions", "SpectraTable", "read_spectra"]
+
+_WORDS = {"na", "n/a", "nan", "#n/a", "null", "none"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class SpectraTable:
         """
         column = self.column(name)
         numbers = _numbers(column)
-        wrong = np.flatnonzero(np.isnan(numbers) & column.notna().to_numpy())
+        wrong = np.flatnonzero(_is_text(column))
         if wrong.size:
             raise OptionError(
                 f"Column {name!r} of {self.name} holds the text {str(column.iloc[wrong[0]])!r} where a "
@@ -99,7 +102,7 @@ class SpectraTable:
         return numbers
 
     def classes(self, name: str) -> npt.NDArray[np.object_]:
-        """(n,) class names of a column, None where one is missing; 2.0 is class '2'.
+        """(n,) class names of a column, None where the cell is empty; 2.0 is class '2', NA is class 'NA'.
 
         Raises
         ------
@@ -107,6 +110,11 @@ class SpectraTable:
             When there is no such column.
         """
         return np.array([as_name(value) for value in self.column(name)], object)
+
+    def words(self, name: str) -> dict[str, int]:
+        """How many cells of a column hold words that mostly stand for a missing value, such as NA."""
+        found = Counter(str(value).strip() for value in self.column(name) if _is_word(value))
+        return dict(found)
 
     def rows(self, chosen: npt.NDArray[Any]) -> SpectraTable:
         """Rows by positions, or by a mask (n,)."""
@@ -132,7 +140,7 @@ def read_spectra(
     raw = [read_raw(path) for path in files]
     first = raw[0].path
     headers, frame, notes = join_rows(raw, options.id_column)
-    axis = find_axis(headers, options.unit, title=first.name)
+    axis = _axis(raw[0], headers, options.unit)
     named = [i for i in range(len(headers)) if i not in set(axis.columns.tolist())]
     names = [headers[i] for i in named]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -151,6 +159,25 @@ def read_spectra(
     )
 
 
+def _axis(first: RawTable, headers: Sequence[str], unit: Unit | None) -> Axis:
+    """The axis in the header, unless it runs down the first column."""
+    header, down = str(first.first.name), _numbers(first.first)
+    sideways = OptionError(
+        f"{first.path.name} lies on its side: its first column{header and f', {header},'} holds the "
+        f"wavelengths, one in each row, but a row must be a spectrum and a column a wavelength; transpose it "
+        f"(in a spreadsheet: Paste Special, Transpose)."
+    )
+    try:
+        axis = find_axis(headers, unit, title=first.path.name)
+    except OptionError:
+        if runs_down(header, down, named=False):
+            raise sideways from None
+        raise
+    if runs_down(header, down, named=True):
+        raise sideways
+    return axis
+
+
 def _spectra(
     frame: Any, columns: npt.NDArray[np.intp], headers: Sequence[str], title: str
 ) -> npt.NDArray[np.float64]:
@@ -159,7 +186,9 @@ def _spectra(
     for band, position in enumerate(columns):
         column = frame[position]
         spectra[:, band] = _numbers(column)
-        wrong = np.flatnonzero(np.isnan(spectra[:, band]) & column.notna().to_numpy())
+        if not np.isnan(spectra[:, band]).any():
+            continue
+        wrong = np.flatnonzero(_is_text(column))
         if wrong.size:
             raise OptionError(
                 f"{title} holds the text {str(column.iloc[wrong[0]])!r} in row "
@@ -185,3 +214,15 @@ def _gaps(title: str, rows: Any, n: int, drop: bool) -> str:
 def _numbers(column: Any) -> npt.NDArray[np.float64]:
     """Numbers of a column; NaN for what is none."""
     return np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
+
+
+def _is_text(column: Any) -> npt.NDArray[np.bool_]:
+    """Where there is text that is no number, nor a word that stands for a missing one."""
+    given = np.flatnonzero(np.isnan(_numbers(column)) & column.notna().to_numpy())
+    text = np.zeros(len(column), bool)
+    text[given] = [not _is_word(value) for value in column.iloc[given]]
+    return text
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().casefold() in _WORDS

@@ -23,6 +23,7 @@ from georaster_dl.spectra.package import Facts, Quantity, save_network
 from georaster_dl.spectra.preprocess import uneven_steps
 from georaster_dl.spectra.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.wording import counted
 
 __all__ = [
     "BASELINE",
@@ -32,6 +33,7 @@ __all__ = [
     "learnable",
     "teller",
     "train_table",
+    "warn_of_missing",
     "warn_of_steps",
 ]
 
@@ -128,12 +130,7 @@ def train_table(
     target = learnable(table, options)
     warn_of_steps(table, settings, report)
     known = ~pd.isna(target).reshape(len(table), -1).all(axis=1)
-    if not known.all():
-        without = int((~known).sum())
-        report(
-            "warning",
-            {"message": f"{table.name}: {without} of {len(table)} rows without a target."},
-        )
+    warn_of_missing(table, options, report)
     division = divide(
         table,
         known,
@@ -167,6 +164,28 @@ def train_table(
     )
     card = save_network(path, network, facts)
     return TrainedTable(card, scores, division, time.monotonic() - begun)
+
+
+def warn_of_missing(table: SpectraTable, options: TableOptions, report: Report) -> None:
+    """Say how many rows have no value or class, by what stands there, and which words are classes."""
+    rows = counted(len(table), "row")
+    for name in options.targets:
+        empty = int(table.column(name).isna().sum())
+        held = table.words(name) | ({"empty": empty} if empty else {})
+        if held:
+            listed = ", ".join(f"{n:,} {word}" for word, n in held.items())
+            said = f"{sum(held.values()):,} of {rows} left out, as {name!r} has no value there ({listed})"
+            report("warning", {"message": f"{table.name}: {said}"})
+    column = options.class_column
+    if column is None:
+        return
+    if empty := int(table.column(column).isna().sum()):
+        said = f"{empty:,} of {rows} left out, as {column!r} has no class there ({empty:,} empty)"
+        report("warning", {"message": f"{table.name}: {said}"})
+    for word, n in table.words(column).items():
+        said = f"{word} is taken for a class of {column!r} ({counted(n, 'row')})"
+        cure = "where it means that none is known, leave the cell empty"
+        report("warning", {"message": f"{table.name}: {said}; {cure}"})
 
 
 def warn_of_steps(table: SpectraTable, settings: Settings, report: Report) -> None:

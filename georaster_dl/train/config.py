@@ -15,6 +15,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.text_file import read_text
 from georaster_dl.models.registry import nearest_names
 from georaster_dl.sampling import Sampling
 
@@ -35,6 +36,7 @@ class _Section(BaseModel):
 class LabelsSection(_Section):
     """How labels are read; see ``georaster_dl.io.labels.LabelOptions``."""
 
+    layer: str | None = None
     class_field: str | None = None
     width_m: Positive | None = None
     all_touched: bool = False
@@ -272,12 +274,12 @@ def read_config(path: Path) -> TrainConfig:
         When the file cannot be read, is no TOML, or holds an unknown key or impossible value.
     """
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = tomllib.loads(read_text(path))
     except OSError as error:
         raise OptionError(
             f"The configuration {path} cannot be read ({error.strerror}); check the path."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise OptionError(f"The configuration {path} is not TOML: {error}; correct it.") from error
     return TrainConfig.of(fields, str(path))
 

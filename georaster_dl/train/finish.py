@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 from torch import nn
 
 from georaster_dl.evaluate.calibration import calibration_error, fit_temperature
+from georaster_dl.io.labels import labels_digest
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.scene import Scene
 from georaster_dl.models.card import (
     Architecture,
@@ -38,6 +40,7 @@ __all__ = ["finish"]
 
 _HALO_SCENES, _HALO_SIDE, _HALO_TILE = 2, 512, 256
 _MOST_PLACES = 256  # of a card
+_DIGESTED = 27  # label files: as many digests as a fact of a card has characters for
 _UNMEASURED_HALO = 64  # where scenes are too small to see what tiling changes
 
 
@@ -169,7 +172,7 @@ def _targets(plan: TrainingPlan, scaling: Scaling) -> tuple[CardTarget, ...]:
         return ()
     mean, std = scaling.target
     field = plan.config.labels.class_field
-    return (CardTarget(name=field or labels.stem[:64], mean=mean, std=std),)
+    return (CardTarget(name=field or file_of(labels).stem[:64], mean=mean, std=std),)
 
 
 def _resolutions(plan: TrainingPlan) -> tuple[float, float] | None:
@@ -196,15 +199,25 @@ def _places(plan: TrainingPlan) -> tuple[Place, ...]:
 
 def _training(plan: TrainingPlan) -> dict[str, str]:
     scenes = [Path(ground.scene.name).name for ground in plan.grounds]
-    labels = dict.fromkeys(ground.labels.name for ground in plan.grounds if ground.labels)
+    labels = dict.fromkeys(ground.labels for ground in plan.grounds if ground.labels)
     counts = {part: sum(values.values()) for part, values in plan.facts().items()}
     pixels = ", ".join(f"{part} {n}" for part, n in counts.items())
     return {
         "scenes": ", ".join(scenes),
-        **({"labels": ", ".join(labels)} if labels else {}),
+        **(_labels(list(labels), plan) if labels else {}),
         "split": plan.division.note,
         f"{'labelled' if labels else 'valid'} pixels": pixels,
     }
+
+
+def _labels(files: Sequence[Path], plan: TrainingPlan) -> dict[str, str]:
+    """Names and digests of the label files, as many as a card has room for."""
+    digests = [
+        labels_digest(file, plan.grounds[0].options, numbers=not plan.names)
+        for file in files[:_DIGESTED]
+    ]
+    names = dict.fromkeys(file_of(file).name for file in files)
+    return {"labels": ", ".join(names), "labels_sha256": ", ".join(digests)}
 
 
 def _caution(plan: TrainingPlan, part: int, metrics: Mapping[str, float]) -> str:

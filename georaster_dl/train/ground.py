@@ -25,19 +25,10 @@ from georaster_dl.io.plausible import alpha_warning, calibration_warning, level_
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene
 from georaster_dl.legend import Legend
-from georaster_dl.sampling import LabelIndex
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair
 
-__all__ = [
-    "Ground",
-    "Unlabelled",
-    "check_counts",
-    "is_labelled",
-    "open_grounds",
-    "open_labels",
-    "tell_doubts",
-]
+__all__ = ["Ground", "Unlabelled", "is_labelled", "open_grounds", "open_labels", "tell_doubts"]
 
 Warn = Callable[[str], None]
 
@@ -56,6 +47,10 @@ class Unlabelled:
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.int8]:
         """(rows, cols) zeros."""
         return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.int8)
+
+    def missed(self) -> tuple[int, int]:
+        """There are no features that could cover no pixel."""
+        return 0, 0
 
 
 Labels = ClassLabels | NumberLabels | Unlabelled
@@ -225,36 +220,3 @@ def is_labelled(
         return finite
     known: npt.NDArray[np.bool_] = labels >= 0
     return known
-
-
-def check_counts(indexes: Sequence[LabelIndex], grounds: Sequence[Ground], warn: Warn) -> None:
-    """Stop where there is nothing to learn from, and say which scenes add nothing."""
-    empty = [g.scene.name for g, index in zip(grounds, indexes, strict=True) if not len(index.rows)]
-    if len(empty) == len(grounds):
-        raise OptionError(_nothing_in(grounds))
-    for name in empty:
-        warn(f"{name} has no {grounds[0].counted} pixel and adds nothing")
-    legend = grounds[0].legend
-    if legend is None:
-        return
-    totals = np.sum([index.totals for index in indexes], axis=0)
-    present = [c.name for c, n in zip(legend.classes, totals, strict=True) if n]
-    if len(present) < 2:
-        raise OptionError(
-            f"Only the class {present[0]!r} has labelled, valid pixels, but a map needs at least two; "
-            f"label another, or give everything unlabelled a class with --background NAME."
-        )
-    missing = [c.name for c, n in zip(legend.classes, totals, strict=True) if not n]
-    if missing:
-        warn(f"left out, because no valid pixel is labelled so: {', '.join(missing)}")
-
-
-def _nothing_in(grounds: Sequence[Ground]) -> str:
-    first = grounds[0]
-    scenes = f"{first.scene.name}{' (and every other scene)' if len(grounds) > 1 else ''}"
-    if first.labels is None:
-        return f"No pixel is valid: {scenes} is nodata or masked everywhere; check --nodata."
-    return (
-        f"No labelled pixel is valid: wherever {first.labels.name} has labels, {scenes} is nodata or "
-        f"masked; check --nodata and the labels' place."
-    )

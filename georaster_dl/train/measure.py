@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ from georaster_dl.train.plan import TrainingPlan
 from georaster_dl.train.scaling import Scaling
 from georaster_dl.train.windows import WindowReader
 
-__all__ = ["Measured", "label_metrics", "measure", "output_of"]
+__all__ = ["Measured", "iou_names", "label_metrics", "measure", "output_of"]
+
+_MOST_CLASSES = 60  # whose scores a card has room for
 
 _LOGITS = 200_000  # pixels that the temperature is fitted on
 
@@ -93,6 +95,11 @@ def output_of(
     return found
 
 
+def iou_names(classes: Sequence[str], part: str) -> list[str]:
+    """What the card calls the IoU of each class."""
+    return [f"IoU {name[:48]}, {part}" for name in classes[:_MOST_CLASSES]]
+
+
 def label_metrics(tested: Measured, part: str) -> dict[str, float]:
     """What the card says of the agreement with the labels of a part."""
     if tested.numbers is not None:
@@ -107,7 +114,6 @@ def label_metrics(tested: Measured, part: str) -> dict[str, float]:
     if confusion is None:
         raise OptionError("Nothing was measured; this should not happen.")
     metrics = {f"mIoU, {part}": confusion.mean_iou, f"OA, {part}": confusion.overall_accuracy}
-    for name, iou in zip(confusion.names[:60], confusion.iou, strict=False):
-        metrics[f"IoU {name[:48]}, {part}"] = float(iou)
+    metrics |= dict(zip(iou_names(confusion.names, part), confusion.iou.tolist(), strict=False))
     # A class that the part does not have has no score.
     return {key: round(value, 4) for key, value in metrics.items() if np.isfinite(value)}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import glob
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.layer_path import file_of
+from georaster_dl.io.text_file import read_text
+from georaster_dl.io.vector_source import is_vector
 
 __all__ = ["Pair", "find_pairs", "find_scenes", "read_pairs"]
 
@@ -39,9 +43,9 @@ def find_pairs(scenes: Sequence[str], labels: Path) -> list[Pair]:
         When a pattern finds nothing, or a scene has no labels in the folder, or several.
     """
     found = [path for scene in scenes for path in _expanded(scene)]
-    if not labels.exists():
+    if not file_of(labels).exists():
         raise OptionError(f"The labels {labels} do not exist; check the path.")
-    if not labels.is_dir():
+    if not labels.is_dir() or is_vector(labels):
         return [Pair(scene, labels) for scene in found]
     return [Pair(scene, _namesake(scene, labels)) for scene in found]
 
@@ -71,9 +75,11 @@ def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[Pair]:
         When a column is missing, a line lacks a value, or a file is not there.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = read_text(path)
+        header = text.partition("\n")[0]
+        delimiter = next((mark for mark in ";\t" if mark in header), ",")
+        lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except (OSError, UnicodeError, csv.Error) as error:
         raise OptionError(f"The list {path} cannot be read ({error}); give a CSV file.") from error
     wanted = ["scene", "label"] if labelled else ["scene"]
     if not lines or not set(wanted) <= set(lines[0]):
@@ -95,7 +101,7 @@ def _pair(
     if "://" not in scene and not scene.startswith("/vsi"):
         scene = str(path.parent / scene)
     found = path.parent / labels if labels else None
-    if found is not None and not found.exists():
+    if found is not None and not file_of(found).exists():
         raise OptionError(
             f"Line {number} of {path} names the labels {labels}, which are not at {found}; paths "
             f"are relative to the list."

@@ -19,8 +19,9 @@ from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION, Territory
 from georaster_dl.tiling import round_up
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.corrupt import Corruption
+from georaster_dl.train.counts import check_counts
 from georaster_dl.train.divide import Division, divide
-from georaster_dl.train.ground import Ground, check_counts, open_grounds, tell_doubts
+from georaster_dl.train.ground import Ground, open_grounds, tell_doubts
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.patches import (
     SMALLEST_PATCH,
@@ -164,7 +165,7 @@ def make_training_plan(
     stored = [
         StoredGround.fill(ground, folder, number, reach) for number, ground in enumerate(grounds)
     ]
-    check_counts([each.index for each in stored], grounds, warn)
+    check_counts(stored, warn)
     totals = np.sum([each.index.totals for each in stored], axis=0)
     stored = keep_classes(stored, totals > 0)
     grounds, indexes = [each.ground for each in stored], [each.index for each in stored]

@@ -177,11 +177,13 @@ class StoredGround:
     Attributes
     ----------
     index : its labelled, valid pixels, counted.
+    missed : labelled features at the scene that cover no pixel's centre, and of how many.
     """
 
     ground: Ground
     store: GroundStore
     index: LabelIndex
+    missed: tuple[int, int] = (0, 0)
 
     @classmethod
     def fill(cls, ground: Ground, folder: StoreFolder, number: int, reach: int) -> StoredGround:
@@ -201,13 +203,13 @@ class StoredGround:
                 return cls(ground, store, LabelIndex(ground.scene.shape, cell, **counts))
         try:
             store.create()
-            index = _filled(ground, store, cell, reach, prefix)
+            index, missed = _filled(ground, store, cell, reach, prefix)
             np.savez(counted, rows=index.rows, cols=index.cols, counts=index.counts)
         except OSError as error:
             if isinstance(error, OutputError) or error.errno is None:
                 raise
             raise explain_os_error(error, prefix.parent) from error
-        return cls(ground, store, index)
+        return cls(ground, store, index, missed)
 
 
 def keep_classes(stored: Sequence[StoredGround], kept: npt.NDArray[np.bool_]) -> list[StoredGround]:
@@ -230,11 +232,14 @@ def keep_classes(stored: Sequence[StoredGround], kept: npt.NDArray[np.bool_]) ->
     return made
 
 
-def _filled(ground: Ground, store: GroundStore, cell: int, reach: int, prefix: Path) -> LabelIndex:
+def _filled(
+    ground: Ground, store: GroundStore, cell: int, reach: int, prefix: Path
+) -> tuple[LabelIndex, tuple[int, int]]:
     """Labels first, which say where numbers are needed; then the numbers, and what is valid."""
     n_rows, n_cols = ground.scene.shape
     labelled = np.zeros((-(-n_rows // cell), -(-n_cols // cell)), bool)
     with gdal_environment(), open_labels(ground) as labels:
+        missed = labels.missed()
         for rows in _strips(ground, cell):
             strip = labels.read(rows, slice(0, n_cols))
             known = is_labelled(strip)
@@ -252,7 +257,7 @@ def _filled(ground: Ground, store: GroundStore, cell: int, reach: int, prefix: P
                 cols = slice(span.start * cell, min(span.stop * cell, n_cols))
                 store.write_numbers(rows, cols, *reader.read(rows, cols))
                 _count(store.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
-    return LabelIndex.of(ground.scene.shape, cell, counts)
+    return LabelIndex.of(ground.scene.shape, cell, counts), missed
 
 
 def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:

@@ -139,7 +139,7 @@ def test_text_lists(make, listed, refused, tmp_path):
     path.write_text("# nothing\n")
     assert "names no scene" in refused(path)
     path.write_bytes(b"\xff\xfe\x00")
-    assert "no UTF-8" in refused(path)
+    assert "save it as UTF-8" in refused(path)
     assert "No such file" in refused("none.txt")
 
 

@@ -121,7 +121,7 @@ def test_files_that_do_not_fit_together(refused, model, tmp_path):
         ("missing.gpkg", ["missing.gpkg cannot be read", "GeoPackage"]),
         ("text.gpkg", ["text.gpkg cannot be read"]),
         ("table.csv", ["has no polygons", "give polygons"]),
-        ("points.gpkg", ["no polygons among its 1 features"]),
+        ("points.gpkg", ["no polygons among its 1 feature"]),
         ("plain.gpkg", ["has no CRS"]),
         ("far.gpkg", ["does not touch the scene", "check the polygons' CRS"]),
         ("nodata.gpkg", ["no valid pixel in the area of interest"]),

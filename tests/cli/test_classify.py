@@ -65,6 +65,9 @@ def test_a_map_its_accuracy_and_a_second_map(geodl, features, parcels, tmp_path,
     assert again.code == 0, again.err
     assert "mIoU" not in again.out
     np.testing.assert_array_equal(read("again.tif"), mapped)
+    for name in ("map.tif", "again.tif"):
+        told = geodl("evaluate", name, parcels, "--class-field", "kind")
+        assert "WARNING: The reference parcels.gpkg is what the model of this map was" in told.out
     with rasterio.open("map.tif") as first, rasterio.open("again.tif") as second:
         assert first.tags()["CLASS_NAMES"] == second.tags()["CLASS_NAMES"]
         assert first.colormap(1) == second.colormap(1)
@@ -269,7 +272,7 @@ PARCELS = ("parcels.gpkg", "--class-field", "kind")
         (("features.tif", *PARCELS, "-o", "m.tif", "--per-polygon"), "-o makes a GeoPackage"),
         (("features.tif", *PARCELS, "-o", "m.tif", "--save", "c.pkl"), "end it in .skops"),
         (("features.tif", "-m", "c.skops", "-o", "m.tif"), "c.skops does not exist"),
-        (("features.tif", "parcels.gpkg", "-m", "c.skops", "-o", "m.tif"), "a raster only with -m"),
+        (("features.tif", "a.tif", "b.gpkg", "-o", "m.tif"), "a raster and labels, or rasters and -m"),
         (("features.tif", "-m", "c", "-o", "m.tif", "--seed", 1), "--seed has no use with -m"),
         (
             ("features.tif", *PARCELS, "-o", "m.gpkg", "--per-polygon", "--block", 9),
@@ -295,3 +298,20 @@ def test_what_cannot_work_is_said_in_one_line(refused, features, arguments, said
 def test_a_hostile_classifier_is_refused(refused, features, tmp_path):
     (tmp_path / "c.skops").write_bytes(b"PK not a zip")
     assert "no classifier that" in refused("classify", features, "-m", "c.skops", "-o", "m.tif")
+
+
+@pytest.mark.usefixtures("fewer_trees")
+def test_several_files_of_one_scene(geodl, parcels, tmp_path):
+    array = values(kinds())
+    whole = write_features(tmp_path / "whole.tif", array, bands=("B02", "B03", "B04"))
+    learn = ("classify", whole, parcels, "--class-field", "kind", "--method", "rf")
+    assert geodl(*learn, "-o", "a.tif", "--save", "c.skops").code == 0
+    files = [
+        write_features(tmp_path / f"{name}.tif", array[[i]], bands=(None,))
+        for i, name in enumerate(("B02", "B03", "B04"))
+    ]
+    ended = geodl("classify", *files[::-1], "-m", "c.skops", "-o", "b.tif")
+    assert ended.code == 0, ended.err
+    np.testing.assert_array_equal(read("a.tif"), read("b.tif"))
+    said = geodl("classify", *files, "-m", "c.skops", "-o", files[1], "--overwrite")
+    assert "also an input" in said.err

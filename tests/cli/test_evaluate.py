@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from shapely.geometry import box
 
 from tests.maps import LEFT, NODATA, TOP, centre, named, noisy_pair, write_vector
 
@@ -140,3 +141,22 @@ class TestRefused:
 
     def test_a_block_of_nothing(self, refused, pair):
         assert "--block" in refused("evaluate", *pair, "--block", 0)
+
+
+def test_polygons_of_one_class_warn_loudly(geodl, pair, tmp_path):
+    shape = box(*centre(30, 10).coords[0], *centre(20, 20).coords[0])
+    path = write_vector(tmp_path / "one.gpkg", [shape], {"class": ["road"]})
+    ended = geodl("evaluate", pair[0], path, "--html", "report.html")
+    assert "WARNING: The reference holds one class only (road)" in ended.out
+    assert "one class only (road)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    facts = json.loads(geodl("evaluate", pair[0], path, "--json").out)
+    assert "one class only (road)" in facts["notes"][0]
+    water = {entry["name"]: entry for entry in facts["classes"]}["water"]
+    assert (water["iou"], water["f1"], water["users_accuracy"]) == (None, None, 0)
+    full = geodl("evaluate", pair[0], path, "--background", "forest", "--csv", "t.csv")
+    assert full.code == 0, full.err
+    assert "WARNING" not in full.out
+    line = next(line for line in full.out.splitlines() if line.startswith("water"))
+    assert line.split()[-3:] == ["-", "-", "-"]
+    rows = csv.DictReader((tmp_path / "t.csv").read_text(encoding="utf-8").splitlines())
+    assert next(rows)["iou"] == ""

@@ -169,7 +169,7 @@ def test_every_repair_is_printed(geodl, tmp_path):
     )  # fmt: skip
     assert ended.code == 0, ended.err
     for repair in (
-        "the axis names no unit; by its values it is in nm",
+        "the axis names no unit; its numbers",
         "the axis ran down in wavelength and was turned round",
         "its rows were taken for those of x.csv, in order",
         "1 of 80 spectra have gaps and were left out (rows 6)",
@@ -245,3 +245,15 @@ def test_bad_commands(refused, table, values_model):
 def test_a_model_of_scenes_is_refused(refused, table, model):
     said = refused("spectra", "predict", table, "-m", model, "-o", "p.csv")
     assert "architecture unet, which is none of tables of spectra" in said
+
+
+def test_percent_for_a_model_of_shares(geodl, table, values_model, tmp_path):
+    frame = pd.read_csv(table)
+    bands = [name for name in frame if name[0].isdigit()]
+    frame[bands] *= 100
+    frame.to_csv(tmp_path / "percent.csv", index=False)
+    for command in ("predict percent.csv -o p.csv", "evaluate percent.csv"):
+        told = geodl("spectra", *command.split(), "-m", values_model)
+        assert told.code == 0, told.err
+        assert "times as large as those that the model was trained on" in told.err
+        assert "divide these by 100" in told.err

@@ -14,7 +14,8 @@ from georaster_dl.evaluate import maps
 from georaster_dl.evaluate.area import estimate_areas
 from georaster_dl.evaluate.compare import EvaluateOptions, default_block, evaluate
 from georaster_dl.evaluate.confusion import Confusion
-from georaster_dl.io.labels import LabelOptions
+from georaster_dl.io.labels import LabelOptions, labels_digest
+from georaster_dl.io.provenance import labels_tags
 from tests.maps import LEFT, NAMES, NODATA, SIZE, TOP, centre, noisy_pair
 
 VALUES = np.array(list(NAMES))
@@ -386,3 +387,104 @@ def test_a_class_that_the_map_names_but_lacks_keeps_its_name(tmp_path, make_tif)
     found = evaluate(mapped, make_tif(truth, "truth.tif", nodata=255))
     assert found.confusion.names == ("water", "forest")
     assert found.confusion.counts.tolist() == [[300, 100], [0, 0]]
+
+
+BUILDINGS = {0: "other", 1: "building"}
+
+
+def buildings(make_map):
+    """A map that calls everything but a frame building."""
+    mapped = np.zeros((100, 100), np.uint8)
+    mapped[10:90, 10:90] = 1
+    return make_map(mapped, names=BUILDINGS)
+
+
+def square(rows, cols):
+    corners = [centre(rows[0] - 0.5, cols[0] - 0.5), centre(rows[1] - 0.5, cols[1] - 0.5)]
+    return box(corners[0].x, corners[1].y, corners[1].x, corners[0].y)
+
+
+def with_background(name="other", **labels):
+    return EvaluateOptions(LabelOptions(background=name, **labels))
+
+
+@pytest.mark.parametrize("classes", [["building"], [1]])
+def test_polygons_of_one_class(make_map, make_vector, classes):
+    path = buildings(make_map)
+    truth = make_vector([square((40, 60), (40, 60))], {"class": classes})
+    alone = evaluate(path, truth)
+    assert "one class only (building)" in alone.warnings[0]
+    assert "--background" in alone.warnings[0]
+    assert alone.to_dict()["notes"][0] == alone.warnings[0]
+    full = evaluate(path, truth, with_background())
+    assert full.warnings == ()
+    assert full.confusion.names == ("other", "building")
+    assert full.confusion.counts.tolist() == [[3600, 0], [6000, 400]]
+    assert evaluate(path, truth, with_background("Other")).confusion.total == 10_000
+
+
+def test_a_background_that_the_map_names_but_does_not_have(make_map, make_vector):
+    path = make_map(np.ones((50, 50), np.uint8), names=BUILDINGS)
+    truth = make_vector([square((10, 20), (10, 20))], {"class": ["building"]})
+    found = evaluate(path, truth, with_background())
+    counts = dict(zip(found.confusion.names, found.confusion.counts[0].tolist(), strict=True))
+    assert counts == {"building": 100, "other": 2400}
+
+
+def test_backgrounds_that_cannot_be(make_map, make_vector, make_tif):
+    path = buildings(make_map)
+    truth = make_vector([square((40, 60), (40, 60))], {"class": ["building"]})
+    with pytest.raises(OptionError, match="'meadow' is none of the map's classes .other, building"):
+        evaluate(path, truth, with_background("meadow"))
+    points = make_vector([centre(50, 50)], {"class": ["building"]}, "points.gpkg")
+    with pytest.raises(OptionError, match="single points.*--width-m"):
+        evaluate(path, points, with_background())
+    assert "Label points" in evaluate(path, points).warnings[0]
+    numbers = make_tif(np.ones((10, 10), np.float32), "numbers.tif")
+    with pytest.raises(OptionError, match="map of numbers"):
+        evaluate(numbers, make_tif(np.ones((10, 10), np.float32), "t.tif"), with_background())
+
+
+def test_features_below_a_pixel_do_not_count(make_map, make_vector):
+    path = buildings(make_map)
+    tiny = square((70.6, 70.9), (70.6, 70.9))
+    both = {"class": ["building", "other"]}
+    found = evaluate(path, make_vector([square((40, 60), (40, 60)), tiny], both))
+    assert any("1 of 2 features" in warning for warning in found.warnings)
+    with pytest.raises(OptionError, match="all 1 feature .*--all-touched"):
+        evaluate(path, make_vector([tiny], {"class": ["building"]}, "tiny.gpkg"))
+
+
+@pytest.mark.parametrize("kind", ["polygons", "raster"])
+def test_labels_that_the_model_learnt_from(make_map, make_vector, make_tif, tmp_path, kind):
+    path = buildings(make_map)
+    shapes = [square((40, 60), (40, 60)), square((0, 9), (0, 50))]
+    fields = {"class": ["building", "other"]}
+    truth = make_vector(shapes, fields)
+    if kind == "raster":
+        rows, cols = np.indices((100, 100))
+        truth = make_tif(((rows + cols) % 2).astype(np.uint8), "labels.tif")
+    digest = labels_digest(truth, LabelOptions(), numbers=False)
+    with rasterio.open(path, "r+") as dataset:
+        training = {"labels": truth.name, "labels_sha256": f"{'0' * 16}, {digest}"}
+        dataset.update_tags(**labels_tags(training))
+    assert "is what the model of this map was trained on" in evaluate(path, truth).warnings[0]
+    copy = tmp_path / f"copy{truth.suffix}"
+    if kind == "raster":
+        with rasterio.open(truth) as dataset:
+            profile = {**dataset.profile, "tiled": True, "blockxsize": 16, "blockysize": 16}
+            with rasterio.open(copy, "w", **{**profile, "compress": "deflate"}) as made:
+                made.write(dataset.read())
+    else:
+        copy = make_vector(shapes[::-1], {"class": fields["class"][::-1]}, "copy.geojson")
+    assert "is what the model" in evaluate(path, copy).warnings[0]
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = folder / truth.name
+    if kind == "raster":
+        make_tif(np.eye(100, dtype=np.uint8), "other.tif").rename(other)
+    else:
+        make_vector([shapes[0], square((0, 8), (0, 50))], fields, "other.gpkg").rename(other)
+    assert "of the name of the reference" in evaluate(path, other).warnings[0]
+    other.rename(folder / f"new{truth.suffix}")
+    assert evaluate(path, folder / f"new{truth.suffix}").warnings == ()

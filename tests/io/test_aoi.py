@@ -51,7 +51,7 @@ def test_the_whole_earth_in_degrees_covers_the_scene(write):
         ([box(0, 0, 1, 1)], "EPSG:32631", "does not touch"),
         ([Point(500_100, 4_999_900)], "EPSG:32631", "no polygons"),
         ([box(500_100, 4_999_800, 500_200, 4_999_900)], None, "no CRS"),
-        ([BOWTIE], "EPSG:32631", r"invalid geometry \(Self-intersection.* in 1 of 1 features"),
+        ([BOWTIE], "EPSG:32631", r"invalid geometry \(Self-intersection.* in 1 of 1 feature"),
     ],
 )
 def test_areas_that_cannot_limit_a_run(write, shapes, crs, problem):

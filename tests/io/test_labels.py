@@ -435,7 +435,12 @@ def test_mixed_types_are_told(tmp_path):
         ([LEFT, RIGHT], {"kind": [1, 2]}, {"ignore": (1, 2)}, ["no label", "ignored"]),
         ([LEFT, RIGHT], {"kind": [-5, 1]}, {}, ["class -5", "--ignore -5"]),
         ([LEFT, BOWTIE], {"kind": [1, 2]}, {}, ["invalid", "1 of 2", "(fid 2)", "Self-inter"]),
-        ([BOWTIE] * 7, {"kind": [1] * 7}, {}, ["7 of 7", "fid 1, 2, 3, 4, 5, ...", "Fix geom"]),
+        (
+            [BOWTIE] * 7,
+            {"kind": [1] * 7},
+            {},
+            ["7 of 7", "fid 1, 2, 3, 4, 5 and 2 more", "Fix geom"],
+        ),
         ([LEFT, None], {"kind": [1, 2]}, {}, ["no geometry in 1 of 2", "(fid 2)", "delete"]),
         ([LEFT, Polygon()], {"kind": [1, 2]}, {}, ["no geometry in 1 of 2", "(fid 2)", "delete"]),
         ([], {"kind": []}, {}, ["no features"]),

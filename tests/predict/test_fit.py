@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import rasterio
 from rasterio.transform import from_origin
 
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.reader import open_scene
+from georaster_dl.models.card import CardBand
 from georaster_dl.predict.fit import fit_scene, resolution_warning
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card
@@ -124,3 +126,21 @@ def test_pixels_of_unknown_size_are_told(make_tif):
     assert resolution_warning(open_scene(placed), described) is None
     anywhere = described.model_copy(update={"resolution_m": None})
     assert resolution_warning(open_scene(nowhere), anywhere) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "start", "named"), [(20, 480.0, True), (20, 600.0, False), (200, 400.0, False)]
+)
+def test_another_spectrometer_is_resampled(make_tif, step, start, named):
+    """The cure is named where the scene measures all over the model's wavelengths, with many bands."""
+    bands = [CardBand(name=f"{w} nm", wavelength_nm=w, mean=0, std=1) for w in range(500, 900, 5)]
+    own = np.arange(start, 1000.0, step)
+    path = make_tif(np.ones((len(own), 5, 5), "float32"))
+    with rasterio.open(path, "r+") as dataset:
+        for i, wavelength in enumerate(own, 1):
+            dataset.update_tags(i, wavelength=str(wavelength), wavelength_units="nm")
+    spectral = card().model_copy(update={"bands": tuple(bands)})
+    with pytest.raises(BandMismatchError) as error:
+        fit_scene(open_scene(path), spectral)
+    assert ("--resample" in str(error.value)) == named
+    assert len(str(error.value)) < 400

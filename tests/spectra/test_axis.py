@@ -73,7 +73,8 @@ def test_unit_by_the_values_is_said(numbers, unit, first):
     axis = found(map(str, numbers))
     assert axis.wavelengths_nm[0] == pytest.approx(first)
     assert (np.diff(axis.wavelengths_nm) > 0).all()
-    assert f"in {unit}" in axis.repairs[0]
+    assert f"({unit})" in axis.repairs[0]
+    assert f"{min(numbers):g} to {max(numbers):g}" in axis.repairs[0]
 
 
 def test_the_user_knows_the_unit_better():

@@ -70,7 +70,7 @@ def test_units_and_scaled_integers(library):
     table = read_spectra(library("<i2", unit="Nanometers", factor=10_000.0, first=400.0))
     np.testing.assert_allclose(table.spectra, VALUES, atol=1e-4)
     assert table.wavelengths_nm[0] == 400
-    assert "in um" in read_spectra(library(unit="Unknown")).repairs[0]
+    assert "(um)" in read_spectra(library(unit="Unknown")).repairs[0]
 
 
 def test_damage(library):

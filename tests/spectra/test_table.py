@@ -220,3 +220,62 @@ def test_wrong_paths(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"\0")
     with pytest.raises(OptionError, match="cannot be read"):
         read_spectra(tmp_path / "t.parquet")
+
+
+WORDS = ["NA", "None", "nan", "", "null"]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.xlsx", "t.parquet"])
+def test_a_class_may_have_any_name(tmp_path, values, name):
+    frame = pd.DataFrame(values, columns=list(map(str, BANDS)))
+    frame.insert(0, "region", [word or None for word in WORDS])
+    frame.insert(0, "code", ["007", "07", "7", "70", "N/A"])
+    suffix = name.partition(".")[2]
+    write = {"csv": frame.to_csv, "xlsx": frame.to_excel, "parquet": frame.to_parquet}[suffix]
+    write(tmp_path / name, index=False)
+    table = read_spectra(tmp_path / name)
+    assert list(table.classes("region")) == ["NA", "None", "nan", None, "null"]
+    assert list(table.classes("code")) == ["007", "07", "7", "70", "N/A"]
+    assert table.words("region") == {"NA": 1, "None": 1, "nan": 1, "null": 1}
+
+
+@pytest.mark.parametrize("comma", [False, True])
+def test_words_for_missing_values(tmp_path, values, comma):
+    others = [("fat", ["1.5", "NA", "n/a", "", "2.5"])]
+    text = lines(values, delimiter=";", others=others, comma=comma)
+    (tmp_path / "t.csv").write_text(text)
+    table = read_spectra(tmp_path / "t.csv")
+    np.testing.assert_array_equal(table.target("fat"), [1.5, np.nan, np.nan, np.nan, 2.5])
+    assert table.words("fat") == {"NA": 1, "n/a": 1}
+    number = repr(float(values[2, 3]))
+    gap = text.replace(number.replace(".", ",") if comma else number, "NA", 1)
+    (tmp_path / "t.csv").write_text(gap)
+    table = read_spectra(tmp_path / "t.csv", SpectraOptions(drop_missing=True))
+    np.testing.assert_array_equal(table.spectra, values[[0, 1, 3, 4]])
+
+
+@pytest.mark.parametrize("header", ["Wavelength", "nm", "", "Wellenlänge"])
+@pytest.mark.parametrize("samples", [["S1", "S2"], ["1", "2", *map(str, range(3, 21))]])
+@pytest.mark.parametrize("axis", [range(1000, 1300, 10), np.arange(0.4, 2.5, 0.1).round(2)])
+def test_a_table_on_its_side(tmp_path, header, samples, axis):
+    spectra = pd.DataFrame(np.full((len(axis), len(samples)), 0.5), columns=samples)
+    spectra.insert(0, header, list(axis))
+    spectra.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(OptionError, match="t.csv lies on its side: its first column.*ranspose"):
+        read_spectra(tmp_path / "t.csv")
+
+
+def test_a_table_on_its_side_with_wavelengths_for_samples(tmp_path):
+    frame = pd.DataFrame(np.ones((30, 12)), columns=range(1001, 1013))
+    frame.insert(0, "wavelength", range(400, 700, 10))
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(OptionError, match="lies on its side"):
+        read_spectra(tmp_path / "t.csv")
+
+
+def test_numbered_rows_are_no_axis(tmp_path, values):
+    long = np.tile(values, (40, 1))
+    frame = pd.DataFrame(long, columns=BANDS)
+    frame.insert(0, "sample", range(1000, 1200))
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    np.testing.assert_array_equal(read_spectra(tmp_path / "t.csv").spectra, long)

@@ -46,7 +46,8 @@ def test_values(tmp_path):
     card, network = load_network(path)
     assert card == trained.card
     assert card.quantity == "absorbance"
-    assert ("warning", {"message": "meat: 3 of 160 rows without a target."}) in told
+    said = "meat: 5 of 160 rows left out, as 'fat' has no value there (5 empty)"
+    assert ("warning", {"message": said}) in told
     assert [facts["done"] for event, facts in told if event == "progress"][-1] == 30
     test = trained.division.test
     for i, name in enumerate(options.targets):

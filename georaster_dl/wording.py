@@ -1,0 +1,29 @@
+"""Counts and lists as messages say them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["counted", "listed"]
+
+_ODD = {"class": "classes", "spectrum": "spectra", "axis": "axes", "index": "indexes"}
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 pixel``, ``2,000 pixels``; of a phrase (``labelled pixel``) the last word is counted."""
+    if number == 1:
+        return f"1 {noun}"
+    *before, last = noun.split(" ")
+    if last not in _ODD and last.endswith("y"):
+        many = last if last.endswith(("ay", "ey", "oy")) else last[:-1] + "ie"
+        last = f"{many}s"
+    else:
+        last = _ODD.get(last, f"{last}s")
+    return " ".join([f"{number:,}", *before, last])
+
+
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """The first few of many names, and how many more there are."""
+    shown = [str(name) for name in names]
+    more = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {more:,} more" if more > 0 else "")
