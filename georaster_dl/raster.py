@@ -13,12 +13,10 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.bands import Band
 from georaster_dl.errors import OptionError
 
-__all__ = ["Georeference", "Raster", "resolution_m"]
+__all__ = ["Georeference", "Raster"]
 
 Georeference: TypeAlias = GeoBox | GCPGeoBox
 """Shape, transform (or ground control points) and CRS of a raster; the CRS may be None."""
-
-METRES_PER_DEGREE = 111_320.0
 
 
 @dataclass(frozen=True)
@@ -53,21 +51,3 @@ class Raster:
         return Raster(
             self.array[:, rows, cols], self.valid[rows, cols], self.geobox[rows, cols], self.bands
         )
-
-
-def resolution_m(geobox: Georeference) -> float | None:
-    """Ground size of a pixel in metres, the mean of its two sides; None without a CRS.
-
-    For a geographic CRS the size is taken at the raster's centre.
-    """
-    if geobox.crs is None:
-        return None
-    linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
-    affine = linear.affine
-    side_x, side_y = np.hypot(affine.a, affine.d), np.hypot(affine.b, affine.e)
-    if not geobox.crs.geographic:
-        to_metres = geobox.crs.proj.axis_info[0].unit_conversion_factor
-        return float((side_x + side_y) / 2 * to_metres)
-    rows, cols = geobox.shape
-    latitude = (affine * (cols / 2, rows / 2))[1]
-    return float((side_x * np.cos(np.radians(latitude)) + side_y) / 2 * METRES_PER_DEGREE)
