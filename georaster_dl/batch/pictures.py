@@ -7,18 +7,18 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from georaster_dl.io.display import Colors
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scene import Scene, SceneReader
 from georaster_dl.io.staging import write_atomically
 
 __all__ = [
-    "Colors",
     "Drawing",
     "Thumbnail",
     "is_fresh",
@@ -30,9 +30,6 @@ __all__ = [
 
 _LONGEST = 320  # pixels of a side
 _LIMITS, _BANDS = "ramp", "bands"
-
-Colors: TypeAlias = npt.NDArray[np.float64]
-"""Shares of red, green, blue (and alpha) in 0..1."""
 
 
 @dataclass(frozen=True)

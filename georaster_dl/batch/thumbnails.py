@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from PIL import UnidentifiedImageError
 
 from georaster_dl.batch.pictures import (
-    Colors,
     Drawing,
     Thumbnail,
     is_fresh,
@@ -21,11 +17,10 @@ from georaster_dl.batch.pictures import (
     write_picture,
 )
 from georaster_dl.errors import SceneError
+from georaster_dl.io.display import class_colors, ramp_colors, ramp_limits, stretched
 from georaster_dl.io.raster_labels import stated_classes
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import open_dataset
-from georaster_dl.io.style import ramp_limits
-from georaster_dl.legend import MapClass
 
 __all__ = ["thumbnail"]
 
@@ -64,47 +59,21 @@ def _drawn(raster: Path) -> Drawing:
     classes = stated_classes(raster)
     if classes:
         numbers, valid = small_view(open_scene(raster).select([0]))
-        return Drawing(_of_classes(numbers[0], valid, classes))
+        colors, known = class_colors(numbers[0], classes)
+        return Drawing(with_alpha(colors, valid & known))
     scene = open_scene(raster)
     if _content(raster) == "features" and len(scene.planes) >= 3:
         scene = scene.select([0, 1, 2])
         numbers, valid = small_view(scene)
-        shown = [_stretched(band, valid, *ramp_limits(band[valid])) for band in numbers]
         names = tuple(band.name for band in scene.bands)
-        return Drawing(with_alpha(np.stack(shown, axis=-1), valid), bands=names)
+        return Drawing(with_alpha(stretched(numbers, valid), valid), bands=names)
     numbers, valid = small_view(scene.select([0]))
     plane = scene.planes[0]
-    low, high = ramp_limits(numbers[0][valid] * plane.scale + plane.offset)
-    share = _stretched(numbers[0] * plane.scale + plane.offset, valid, low, high)
-    return Drawing(with_alpha(_ramp(share), valid), limits=(low, high))
+    values = numbers[0] * plane.scale + plane.offset
+    limits = ramp_limits(values[valid])
+    return Drawing(with_alpha(ramp_colors(values, limits), valid), limits=limits)
 
 
 def _content(raster: Path) -> str:
     with open_dataset(str(raster)) as dataset:
         return str(dataset.tags().get("GEORASTER_DL_CONTENT", "map"))
-
-
-def _of_classes(
-    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], classes: list[MapClass]
-) -> Colors:
-    shown = np.zeros((*values.shape, 3))
-    known = np.zeros(values.shape, bool)
-    for entry in classes:
-        here = values == entry.value
-        shown[here] = np.array(entry.color) / 255
-        known |= here
-    return with_alpha(shown, valid & known)
-
-
-def _stretched(
-    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], low: float, high: float
-) -> Colors:
-    share: Colors = np.clip((np.where(valid, values, low) - low) / (high - low), 0, 1)
-    return share
-
-
-def _ramp(share: Colors) -> Colors:
-    from matplotlib import colormaps
-
-    colors: Colors = colormaps["viridis"](share)[..., :3]
-    return colors

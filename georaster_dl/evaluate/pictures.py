@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.errors import OptionError
 from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluate.view import View
-from georaster_dl.io.quicklook import red_green_blue, stretched
+from georaster_dl.io.display import red_green_blue, stretched
 from georaster_dl.io.reader import open_scene
 from georaster_dl.raster import Georeference
 

@@ -11,10 +11,6 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from georaster_dl.errors import OutputError
 from georaster_dl.legend import Legend
@@ -22,7 +18,6 @@ from georaster_dl.legend import Legend
 __all__ = [
     "class_names_tag",
     "color_table",
-    "ramp_limits",
     "write_class_style",
     "write_color_style",
     "write_ramp_style",
@@ -86,22 +81,6 @@ def write_class_style(path: Path, legend: Legend) -> None:
     band.append(_attribute_table(legend))
     _save(root, sidecar)
     _save(_paletted(legend), path.with_suffix(".qml"))
-
-
-def ramp_limits(values: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Values of the first and the last colour of a ramp for these values, the first the smaller.
-
-    The 2nd and 98th percentile of those that are finite, so that a few odd ones do not use up the
-    colours; the smallest and largest where these coincide, and a little around a single value.
-    """
-    finite = values[np.isfinite(values)].astype(np.float64)
-    if not finite.size:
-        return 0.0, 1.0
-    for low, high in (np.percentile(finite, [2, 98]), (finite.min(), finite.max())):
-        if float(f"{low:.9g}") < float(f"{high:.9g}"):  # as the style file has them
-            return float(low), float(high)
-    around = max(abs(float(low)) / 100, 1e-6)
-    return float(low) - around, float(low) + around
 
 
 def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 1) -> None:

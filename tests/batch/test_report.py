@@ -179,10 +179,9 @@ def test_a_map_that_is_gone_or_damaged_has_no_picture(rows, tmp_path):
     (tmp_path / "one_landcover.tif").unlink()
     (tmp_path / "two #2?_landcover.tif").write_bytes(b"II*\0 cut short")
     write_report(tmp_path, rows, FACTS)
-    assert list((tmp_path / "quicklooks").iterdir()) == []
+    assert [path.name for path in (tmp_path / "quicklooks").iterdir()] == ["one_scene.png"]
     page = (tmp_path / "batch.html").read_text()
-    assert page.count("no picture") == 2
-    assert "<img" not in page
+    assert page.count("<img") == 1
 
 
 def shown(folder, name):
@@ -219,17 +218,14 @@ def test_a_scene_is_shown_with_the_bands_that_the_user_named(rows, tmp_path):
 
 
 def test_clouds_do_not_darken_the_picture_of_a_scene(tmp_path):
-    cloudy = np.full((3, 60, 90), 500, np.uint16) + np.arange(90, dtype=np.uint16)
+    colors = np.array([900, 700, 500], np.uint16)[:, None, None]
+    cloudy = np.broadcast_to(colors + 10 * np.arange(90, dtype=np.uint16), (3, 60, 90)).copy()
     cloudy[:, :40] = 20_000
-    legend = Legend((MapClass(1, "Cloud", (0, 0, 0)), MapClass(2, "land", (1, 1, 1))))
-    mapped = np.where(cloudy[:1] > 10_000, 1, 2).astype(np.uint8)
-    for name, classes in (("told", mapped), ("untold", np.full_like(mapped, 2))):
-        source = write(tmp_path / f"{name}.tif", cloudy, nodata=0)
-        path = write(tmp_path / f"{name}_map.tif", classes, legend=legend, nodata=255)
-        row = SceneRow(name, "done", output=path, record=record(), sources=(str(source),))
-        write_report(tmp_path, [row], {})
-    assert shown(tmp_path, "told")[50, 80, 0] > 0.8
-    assert shown(tmp_path, "untold")[50, 80, 0] < 0.2
+    source = write(tmp_path / "one.tif", cloudy, nodata=0)
+    path = write(tmp_path / "one_map.tif", np.ones((1, 60, 90), np.uint8), nodata=255)
+    row = SceneRow("one", "done", output=path, record=record(), sources=(str(source),))
+    write_report(tmp_path, [row], {})
+    assert shown(tmp_path, "one")[50, 60:, :3].mean() > 0.5
 
 
 @pytest.mark.parametrize(
