@@ -25,7 +25,7 @@ from georaster_dl.batch.text import (
 from georaster_dl.errors import SceneError
 from georaster_dl.evaluate.text import number, percent
 from georaster_dl.io.html import render_page
-from georaster_dl.io.palette import palette
+from georaster_dl.io.palette import choose_colors
 from georaster_dl.io.raster_labels import stated_classes
 
 __all__ = ["QUICKLOOKS", "Pictures", "page", "relative"]
@@ -124,8 +124,8 @@ def _colors(finished: Sequence[SceneRow], names: Sequence[str]) -> list[str]:
             except SceneError:
                 continue
             break
-    spare = palette(len(names))
-    return ["#{:02x}{:02x}{:02x}".format(*known.get(n, spare[i])) for i, n in enumerate(names)]
+    colors = choose_colors(names, [known.get(name) for name in names])
+    return ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
 
 
 def _scene(folder: Path, row: SceneRow, pictures: Pictures) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from rasterio.features import rasterize
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.label_classes import FoundClasses
+from georaster_dl.io.label_styles import vector_style
 from georaster_dl.io.options import LabelOptions
 from georaster_dl.io.vectors import (
     WindowIndex,
@@ -71,10 +72,14 @@ def features_of(
 
 def found_in_vector(path: Path, options: LabelOptions) -> FoundClasses:
     """The classes of a vector file."""
-    label = features_of(path, options, numbers=False)[0]["label"].dropna().unique()
+    frame, field = features_of(path, options, numbers=False)
+    label = frame["label"].dropna().unique()
+    colors = vector_style(path, first_layer(path), field)
     if isinstance(label[0], str):
-        return FoundClasses(path, texts=frozenset(label))
-    return FoundClasses(path, values=frozenset(int(value) for value in label))
+        return FoundClasses(path, texts=frozenset(label), text_colors=colors)
+    values = frozenset(int(value) for value in label)
+    by_number = {value: colors[str(value)] for value in values if str(value) in colors}
+    return FoundClasses(path, values=values, colors=by_number, text_colors=colors)
 
 
 class VectorLabels:
