@@ -80,7 +80,7 @@ def choose_colors(names: Sequence[str], given: Sequence[Color | None] | None = N
 
 
 def apart_from(colors: Sequence[Color], n: int) -> list[Color]:
-    """``n`` vivid colours that are none of these, and far from each other."""
+    """``n`` vivid colours, none of them green, far from all these and from each other."""
     spread = _Spread(list(colors), vivid=True)
     return [spread.take(()) for _ in range(n)]
 
@@ -91,7 +91,9 @@ class _Spread:
     def __init__(self, taken: Sequence[Color], *, vivid: bool = False) -> None:
         self._cube, self._seen = _cube()
         if vivid:
-            strong = np.hypot(*self._seen[:, 1:].T) > _VIVID
+            redness, yellowness = self._seen[:, 1:].T
+            # Green looks right to people, whatever it stands for.
+            strong = (np.hypot(redness, yellowness) > _VIVID) & ((redness > 0) | (yellowness < 0))
             self._cube, self._seen = self._cube[strong], self._seen[strong]
         self._distance = np.full(len(self._cube), np.inf)
         self._taken = np.empty((0, 3))
