@@ -13,7 +13,7 @@ from georaster_dl.batch.page import QUICKLOOKS, Pictures, page, relative
 from georaster_dl.batch.pictures import Thumbnail
 from georaster_dl.batch.row import SceneRow, Status
 from georaster_dl.batch.scene_thumbnails import scene_thumbnail
-from georaster_dl.batch.thumbnails import thumbnail
+from georaster_dl.batch.thumbnails import thumbnails
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.staging import explain_os_error, write_atomically
 from georaster_dl.text import cell
@@ -28,7 +28,7 @@ def write_report(folder: Path, rows: Sequence[SceneRow], facts: Mapping[str, Any
     """Write ``batch.html``, ``batch.csv``, ``batch.json`` and the page's ``quicklooks``.
 
     These are ``NAME.png`` of the map and ``NAME_scene.png`` of the scene, drawn where they are
-    missing or older than the map.
+    missing, older than the map or, of a quantity, on another scale than now.
 
     Parameters
     ----------
@@ -67,15 +67,17 @@ def write_report(folder: Path, rows: Sequence[SceneRow], facts: Mapping[str, Any
 
 def _pictures(rows: Sequence[SceneRow], folder: Path) -> dict[str, Pictures]:
     names = {row.name.casefold() for row in rows}
+    outputs = {row.name: row.output for row in rows if row.finished and row.output is not None}
+    maps = thumbnails({folder / f"{name}.png": output for name, output in outputs.items()})
     made = {}
     for row in rows:
-        if not row.finished or row.output is None:
+        if row.name not in outputs:
             continue
         beside = f"{row.name}_scene"
         wanted = len(rows) <= _MOST_SCENES and beside.casefold() not in names
         made[row.name] = Pictures(
-            thumbnail(row.output, folder / f"{row.name}.png"),
-            _of_scene(row, row.output, folder / f"{beside}.png") if wanted else None,
+            maps[folder / f"{row.name}.png"],
+            _of_scene(row, outputs[row.name], folder / f"{beside}.png") if wanted else None,
         )
     return made
 

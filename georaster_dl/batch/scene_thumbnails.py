@@ -12,6 +12,7 @@ import numpy as np
 
 from georaster_dl.batch.pictures import (
     Drawing,
+    Meaning,
     Thumbnail,
     is_fresh,
     read_picture,
@@ -84,7 +85,7 @@ def _of_scene(scene: Scene) -> Drawing | None:
     )
     shown = stretched(image, valid)
     names = tuple(band.name for band in scene.bands)
-    return Drawing(with_alpha(shown, valid), bands=names)
+    return Drawing(with_alpha(shown, valid), Meaning(bands=names))
 
 
 def _is_quick(scene: Scene) -> bool:

@@ -13,6 +13,7 @@ from georaster_dl.bands import Band
 from georaster_dl.legend import MapClass
 
 __all__ = [
+    "VIRIDIS",
     "Colors",
     "class_colors",
     "hatched",
@@ -25,6 +26,9 @@ __all__ = [
 
 Colors = npt.NDArray[np.float64]
 """Shares of red, green, blue (and alpha) in 0..1, along the last axis."""
+
+# Seven samples of matplotlib's viridis: dark is low, and it survives grey printing and colour blindness.
+VIRIDIS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
 
 _Floats = npt.NDArray[np.floating[Any]]
 _Mask = npt.NDArray[np.bool_]

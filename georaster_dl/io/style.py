@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from georaster_dl.errors import OutputError
+from georaster_dl.io.display import VIRIDIS
 from georaster_dl.legend import Legend
 
 __all__ = [
@@ -26,9 +27,6 @@ __all__ = [
 # CategoryNames is a list by pixel value, so a class numbered 60000 would need 60000 lines. The
 # attribute table has no such gaps and names those classes.
 _LONGEST_CATEGORY_LIST = 1024
-
-# Seven samples of matplotlib's viridis: dark is low, and it survives grey printing and colour blindness.
-_VIRIDIS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
 
 # GDAL's numbers (gdal.h): GFT_Integer, GFT_String; GFU_Name, GFU_MinMax, GFU_Red .. GFU_Alpha.
 _INTEGER, _STRING = 0, 2
@@ -128,8 +126,8 @@ def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 
         minimumValue=f"{minimum:.9g}",
         maximumValue=f"{maximum:.9g}",
     )
-    last = len(_VIRIDIS) - 1
-    for step, color in enumerate(_VIRIDIS):
+    last = len(VIRIDIS) - 1
+    for step, color in enumerate(VIRIDIS):
         value = minimum + (maximum - minimum) * step / last
         ET.SubElement(
             shader, "item", value=f"{value:.9g}", label=f"{value:.4g}", color=color, alpha="255"

@@ -151,7 +151,31 @@ def test_the_table_of_quantities(tmp_path):
     assert b["mean: canopy height (m)"] == ""
     page = (tmp_path / "batch.html").read_text()
     assert "canopy height (m): mean 12.5, from -1 to 50" in page
-    assert "colours: 9.17 to 49.2" in page  # 2nd and 98th percentile of what is shown
+    assert "9 to 50" not in page
+    assert (
+        "<span>9</span><span>29.5</span><span>50</span>" in page
+    )  # around the 2nd and 98th percentile
+
+
+def test_quantities_have_one_scale_and_a_colour_bar(tmp_path):
+    rows = []
+    for name, most in (("low", 10), ("high", 40)):
+        array = np.linspace(0, most, 5400, dtype=np.float32).reshape(1, 60, 90)
+        path = write(tmp_path / f"{name}_map.tif", array, names=["canopy height"], unit="m")
+        rows.append(SceneRow(name, "done", output=path, record=record()))
+    write_report(tmp_path, rows[:1], {})
+    alone = imread(tmp_path / "quicklooks" / "low.png")
+    write_report(tmp_path, rows, {})
+    low, high = (imread(tmp_path / "quicklooks" / f"{row.name}.png") for row in rows)
+    assert np.abs(low[-1, -1] - alone[-1, -1]).max() > 0.3  # it was the brightest of all
+    assert np.abs(low[-1, -1] - high[15, 0]).max() < 0.05  # 10 m in both
+    page = (tmp_path / "batch.html").read_text()
+    assert page.count("linear-gradient(to right") == 1
+    assert "canopy height (m), one scale for all scenes" in page
+    assert "<span>0</span><span>20</span><span>40</span>" in page
+    before = (tmp_path / "quicklooks" / "low.png").stat().st_mtime_ns
+    write_report(tmp_path, rows, {})
+    assert (tmp_path / "quicklooks" / "low.png").stat().st_mtime_ns == before
 
 
 def test_a_batch_of_nothing(tmp_path):
@@ -332,7 +356,7 @@ def test_shares_are_drawn_in_the_order_in_which_they_are_named(rows, tmp_path):
 def test_pictures_of_classes(tmp_path):
     made = thumbnail(write_classes(tmp_path / "c.tif"), tmp_path / "c.png")
     assert made.size == (90, 60)
-    assert made.limits is None
+    assert made.meaning.limits is None
     picture = imread(made.path)
     assert picture.shape == (60, 90, 4)
     assert (picture[:20, :, 3] == 0).all()
@@ -345,7 +369,7 @@ def test_pictures_of_values(tmp_path):
     path = write_values(tmp_path / "v.tif")
     for _ in range(2):  # drawn, then read
         made = thumbnail(path, tmp_path / "v.png")
-        assert made.limits == pytest.approx((9.17, 49.17), abs=0.01)
+        assert made.meaning.limits == pytest.approx((9.17, 49.17), abs=0.01)
     picture = imread(made.path)
     assert (picture[:10, :, 3] == 0).all()
     dark, bright = picture[10:, :, :3].mean(axis=2)[[0, -1], 45]
@@ -362,7 +386,7 @@ def test_pictures_of_features(tmp_path, packed):
     path = tmp_path / "f.tif"
     write(path, array, tags={"GEORASTER_DL_CONTENT": "features"}, packed=packed, statistics=True)
     made = thumbnail(path, tmp_path / "f.png")
-    assert made.bands == ("band 1", "band 2", "band 3")
+    assert made.meaning.bands == ("band 1", "band 2", "band 3")
     write_report(tmp_path, [SceneRow("f", "done", output=path, record=record())], {})
     page = (tmp_path / "batch.html").read_text()
     assert "colours: red band 1, green band 2, blue band 3" in page
