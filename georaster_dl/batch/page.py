@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from georaster_dl import __version__
 from georaster_dl.batch.failures import by_error
-from georaster_dl.batch.pictures import Thumbnail
+from georaster_dl.batch.pictures import Meaning, Thumbnail
 from georaster_dl.batch.row import SceneRow
 from georaster_dl.batch.text import (
     colours,
@@ -24,8 +24,9 @@ from georaster_dl.batch.text import (
 )
 from georaster_dl.errors import SceneError
 from georaster_dl.evaluate.text import number, percent
+from georaster_dl.io.display import VIRIDIS
 from georaster_dl.io.html import render_page
-from georaster_dl.io.palette import palette
+from georaster_dl.io.palette import choose_colors
 from georaster_dl.io.raster_labels import stated_classes
 
 __all__ = ["QUICKLOOKS", "Pictures", "page", "relative"]
@@ -84,7 +85,9 @@ def page(
             for row in finished
         ],
         "pairs": any(pair.scene for pair in pictures.values()),
-        "shown": _shown([pair.scene.bands for pair in pictures.values() if pair.scene]),
+        "shown": _shown([pair.scene.meaning.bands for pair in pictures.values() if pair.scene]),
+        "ramps": _ramps([pair.map.meaning for pair in pictures.values() if pair.map]),
+        "viridis": ", ".join(VIRIDIS),
         "version": __version__,
     }
     return render_page("georaster_dl.batch", "batch.html", content)
@@ -98,6 +101,15 @@ def _told(facts: Mapping[str, Any]) -> list[str]:
 def _shown(bands: Sequence[tuple[str, ...]]) -> str:
     """How the scenes are shown, where it is the same for all."""
     return colours(bands[0]) if len(set(bands)) == 1 else ""
+
+
+def _ramps(meanings: Sequence[Meaning]) -> list[dict[str, Any]]:
+    """Colour bars: each quantity with the values shown darkest, in the middle, and brightest."""
+    scales = {one.quantity: one.limits for one in meanings if one.limits is not None}
+    return [
+        {"name": name, "ticks": [f"{value:.4g}" for value in (low, (low + high) / 2, high)]}
+        for name, (low, high) in scales.items()
+    ]
 
 
 def _cards(finished: Sequence[SceneRow], times: Mapping[str, int]) -> list[tuple[str, str, str]]:
@@ -124,8 +136,8 @@ def _colors(finished: Sequence[SceneRow], names: Sequence[str]) -> list[str]:
             except SceneError:
                 continue
             break
-    spare = palette(len(names))
-    return ["#{:02x}{:02x}{:02x}".format(*known.get(n, spare[i])) for i, n in enumerate(names)]
+    colors = choose_colors(names, [known.get(name) for name in names])
+    return ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
 
 
 def _scene(folder: Path, row: SceneRow, pictures: Pictures) -> dict[str, Any]:
@@ -153,7 +165,6 @@ def _picture(picture: Thumbnail | None) -> dict[str, Any] | None:
         "width": width,
         "height": height,
         "shape": "wide" if width > height else "tall",
-        "colours": colours(picture.bands)
-        if picture.limits is None
-        else "{:.3g} to {:.3g}".format(*picture.limits),
+        "colours": colours(picture.meaning.bands),
+        "quantity": picture.meaning.quantity,
     }

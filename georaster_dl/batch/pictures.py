@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,13 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from georaster_dl.io.display import Colors
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scene import Scene, SceneReader
 from georaster_dl.io.staging import write_atomically
 
 __all__ = [
-    "Colors",
     "Drawing",
+    "Limits",
+    "Meaning",
     "Thumbnail",
     "is_fresh",
     "read_picture",
@@ -29,10 +30,28 @@ __all__ = [
 ]
 
 _LONGEST = 320  # pixels of a side
-_LIMITS, _BANDS = "ramp", "bands"
+_LIMITS, _OWN, _BANDS, _QUANTITY = "ramp", "own", "bands", "quantity"  # what a PNG says of itself
 
-Colors: TypeAlias = npt.NDArray[np.float64]
-"""Shares of red, green, blue (and alpha) in 0..1."""
+Limits: TypeAlias = tuple[float, float]
+"""Values shown darkest and brightest."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the colours of a picture mean.
+
+    Attributes
+    ----------
+    quantity : what it shows, with its unit; empty where it shows none.
+    limits : on whose scale the quantity is shown.
+    own : the 2nd and 98th percentile of the quantity in this very picture.
+    bands : names of those shown as red, green and blue, where it shows such.
+    """
+
+    quantity: str = ""
+    limits: Limits | None = None
+    own: Limits | None = None
+    bands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,23 +62,20 @@ class Thumbnail:
     ----------
     path : PNG, transparent where the raster has no data.
     size : width and height in pixels.
-    limits : values shown darkest and brightest, where it shows values.
-    bands : names of those shown as red, green and blue, where it shows such.
+    meaning : of its colours.
     """
 
     path: Path
     size: tuple[int, int]
-    limits: tuple[float, float] | None
-    bands: tuple[str, ...] = ()
+    meaning: Meaning
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """(rows, cols, 4) red, green, blue, alpha in 0..1, and what these mean, as of a thumbnail."""
+    """(rows, cols, 4) red, green, blue, alpha in 0..1, and what these mean."""
 
     colors: Colors
-    limits: tuple[float, float] | None = None
-    bands: tuple[str, ...] = ()
+    meaning: Meaning = Meaning()
 
 
 def is_fresh(path: Path, raster: Path) -> bool:
@@ -87,10 +103,12 @@ def write_picture(drawing: Drawing, path: Path) -> None:
     """Write a PNG; raises OutputError where that cannot be."""
     from PIL.PngImagePlugin import PngInfo
 
-    note = PngInfo()
-    if drawing.limits is not None:
-        note.add_text(_LIMITS, "{:.9g} {:.9g}".format(*drawing.limits))
-    note.add_text(_BANDS, json.dumps(drawing.bands))
+    note, meaning = PngInfo(), drawing.meaning
+    for key, limits in ((_LIMITS, meaning.limits), (_OWN, meaning.own)):
+        if limits is not None:
+            note.add_text(key, "{!r} {!r}".format(*limits))
+    note.add_text(_BANDS, json.dumps(meaning.bands))
+    note.add_text(_QUANTITY, json.dumps(meaning.quantity))
     content = io.BytesIO()
     image = Image.fromarray(np.round(drawing.colors * 255).astype(np.uint8))
     image.save(content, format="PNG", pnginfo=note)
@@ -100,9 +118,18 @@ def write_picture(drawing: Drawing, path: Path) -> None:
 def read_picture(path: Path) -> Thumbnail:
     """What is known of a picture that ``write_picture`` made, without decoding it."""
     with Image.open(path) as image:
-        limits = None
-        with suppress(KeyError):
-            low, high = image.info[_LIMITS].split()
-            limits = float(low), float(high)
-        bands = tuple(json.loads(image.info.get(_BANDS, "[]")))
-        return Thumbnail(path, image.size, limits, bands)
+        said = {str(key): str(text) for key, text in image.info.items()}
+        meaning = Meaning(
+            json.loads(said.get(_QUANTITY, '""')),
+            _limits(said.get(_LIMITS)),
+            _limits(said.get(_OWN)),
+            tuple(json.loads(said.get(_BANDS, "[]"))),
+        )
+        return Thumbnail(path, image.size, meaning)
+
+
+def _limits(text: str | None) -> Limits | None:
+    if text is None:
+        return None
+    low, high = text.split()
+    return float(low), float(high)

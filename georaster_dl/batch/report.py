@@ -13,7 +13,7 @@ from georaster_dl.batch.page import QUICKLOOKS, Pictures, page, relative
 from georaster_dl.batch.pictures import Thumbnail
 from georaster_dl.batch.row import SceneRow, Status
 from georaster_dl.batch.scene_thumbnails import scene_thumbnail
-from georaster_dl.batch.thumbnails import thumbnail
+from georaster_dl.batch.thumbnails import thumbnails
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.staging import Extras, FailedOutput, write_atomically
 from georaster_dl.text import cell
@@ -33,7 +33,7 @@ def write_report(
     """Write ``batch.html``, ``batch.csv``, ``batch.json`` and the page's ``quicklooks``.
 
     These are ``NAME.png`` of the map and ``NAME_scene.png`` of the scene, drawn where they are
-    missing or older than the map.
+    missing, older than the map or, of a quantity, on another scale than now.
 
     Parameters
     ----------
@@ -65,18 +65,22 @@ def write_report(
 
 def _pictures(rows: Sequence[SceneRow], folder: Path, extras: Extras) -> dict[str, Pictures]:
     names = {row.name.casefold() for row in rows}
+    outputs = {row.name: row.output for row in rows if row.finished and row.output is not None}
+    maps: dict[Path, Thumbnail | None] = {}
+    # One for all: what keeps a picture from being made mostly keeps the others, too.
+    with extras.making(folder):
+        folder.mkdir(exist_ok=True)
+        maps = thumbnails({folder / f"{name}.png": output for name, output in outputs.items()})
     made: dict[str, Pictures] = {}
     for row in rows:
-        if not row.finished or row.output is None:
+        if row.name not in outputs:
             continue
         beside = f"{row.name}_scene"
         wanted = len(rows) <= _MOST_SCENES and beside.casefold() not in names
-        # One for all: what keeps a picture from being made mostly keeps the others, too.
         with extras.making(folder):
-            folder.mkdir(exist_ok=True)
             made[row.name] = Pictures(
-                thumbnail(row.output, folder / f"{row.name}.png"),
-                _of_scene(row, row.output, folder / f"{beside}.png") if wanted else None,
+                maps.get(folder / f"{row.name}.png"),
+                _of_scene(row, outputs[row.name], folder / f"{beside}.png") if wanted else None,
             )
     return made
 

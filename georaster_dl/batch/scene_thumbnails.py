@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from georaster_dl.batch.pictures import (
     Drawing,
+    Meaning,
     Thumbnail,
     is_fresh,
     read_picture,
@@ -22,17 +22,15 @@ from georaster_dl.batch.pictures import (
 )
 from georaster_dl.errors import GeoRasterError
 from georaster_dl.io import stac
+from georaster_dl.io.display import red_green_blue, stretched
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.quicklook import red_green_blue, stretched
-from georaster_dl.io.raster_labels import stated_classes
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, open_dataset, source_files
 
 __all__ = ["scene_thumbnail"]
 
 _MOST_PIXELS = 16e6  # that are decoded of a band
-_LEAST_CLEAR = 0.05  # share of the pixels by which the colours of a cloudy scene are chosen
 _FAR = re.compile(r"\w://|/vsi(?!zip|tar|gzip)")
 
 
@@ -58,7 +56,7 @@ def scene_thumbnail(
         return None
     with suppress(GeoRasterError, OSError):
         if not is_fresh(path, raster):
-            drawn = _of_scene(open_scene(sources, options), raster)
+            drawn = _of_scene(open_scene(sources, options))
             if drawn is None:
                 return None
             write_picture(drawn, path)
@@ -77,7 +75,7 @@ def _is_here(source: str) -> bool:
     return not any(map(_FAR.search, files))
 
 
-def _of_scene(scene: Scene, raster: Path) -> Drawing | None:
+def _of_scene(scene: Scene) -> Drawing | None:
     scene = scene.select(red_green_blue(scene.bands))
     if any(map(_FAR.search, source_files(scene))) or not _is_quick(scene):
         return None
@@ -85,9 +83,9 @@ def _of_scene(scene: Scene, raster: Path) -> Drawing | None:
     image = np.stack(
         [band * p.scale + p.offset for band, p in zip(numbers, scene.planes, strict=True)]
     )
-    shown = stretched(image, valid, _clouds(raster, valid))
+    shown = stretched(image, valid)
     names = tuple(band.name for band in scene.bands)
-    return Drawing(with_alpha(shown, valid), bands=names)
+    return Drawing(with_alpha(shown, valid), Meaning(bands=names))
 
 
 def _is_quick(scene: Scene) -> bool:
@@ -98,15 +96,3 @@ def _is_quick(scene: Scene) -> bool:
             if math.prod(dataset.shape) > _MOST_PIXELS * coarsest**2:
                 return False
     return True
-
-
-def _clouds(raster: Path, valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
-    """Where a map of classes says that its scene shows clouds; None where it shows little else."""
-    values = [entry.value for entry in stated_classes(raster) if entry.name.casefold() == "cloud"]
-    if not values:
-        return None
-    numbers, _ = small_view(open_scene(raster).select([0]))
-    if numbers.shape[1:] != valid.shape:
-        return None
-    cloud = np.isin(numbers[0], values)
-    return cloud if (valid & ~cloud).sum() > _LEAST_CLEAR * valid.sum() else None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from PIL import UnidentifiedImageError
 
 from georaster_dl.batch.pictures import (
-    Colors,
     Drawing,
+    Limits,
+    Meaning,
     Thumbnail,
     is_fresh,
     read_picture,
@@ -21,24 +21,48 @@ from georaster_dl.batch.pictures import (
     write_picture,
 )
 from georaster_dl.errors import SceneError
+from georaster_dl.io.display import class_colors, ramp_colors, ramp_limits, stretched
 from georaster_dl.io.raster_labels import stated_classes
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import open_dataset
-from georaster_dl.io.style import ramp_limits
-from georaster_dl.legend import MapClass
 
-__all__ = ["thumbnail"]
+__all__ = ["thumbnail", "thumbnails"]
 
 
-def thumbnail(raster: Path, path: Path) -> Thumbnail | None:
-    """The picture of a raster, drawn where it is missing or older than the raster.
+def thumbnails(rasters: Mapping[Path, Path]) -> dict[Path, Thumbnail | None]:
+    """Pictures of rasters, those of one quantity on one scale.
 
-    Classes in their own colours, a quantity's first band on a ramp from its 2nd to its 98th
-    percentile, features 1 to 3 as red, green and blue.
+    It spans from the least 2nd to the greatest 98th percentile of all of them.
+
+    Parameters
+    ----------
+    rasters : by the PNGs to make, as ``thumbnail`` takes them.
+    """
+    made = {path: thumbnail(raster, path) for path, raster in rasters.items()}
+    scales: dict[str, Limits] = {}
+    for one in filter(None, made.values()):
+        if one.meaning.own is not None:
+            low, high = one.meaning.own
+            least, most = scales.get(one.meaning.quantity, one.meaning.own)
+            scales[one.meaning.quantity] = min(low, least), max(high, most)
+    for path, found in made.items():
+        if found is not None and found.meaning.own is not None:
+            scale = _rounded(*scales[found.meaning.quantity])
+            made[path] = thumbnail(rasters[path], path, scale)
+    return made
+
+
+def thumbnail(raster: Path, path: Path, scale: Limits | None = None) -> Thumbnail | None:
+    """The picture of a raster, drawn where it is missing, older than the raster, or on another scale.
+
+    Classes in their own colours, a quantity's first band on a ramp, features 1 to 3 as red, green
+    and blue.
 
     Parameters
     ----------
     path : PNG to make, in a folder that exists.
+    scale : values of a quantity shown darkest and brightest; None takes the scale that the picture
+        has, or that of the raster itself.
 
     Returns
     -------
@@ -50,7 +74,7 @@ def thumbnail(raster: Path, path: Path) -> Thumbnail | None:
         When the picture cannot be written.
     """
     try:
-        drawn = None if is_fresh(path, raster) else _drawn(raster)
+        drawn = None if _is_drawn(path, raster, scale) else _drawn(raster, scale)
     except (SceneError, FileNotFoundError):
         return None
     if drawn is not None:
@@ -60,23 +84,43 @@ def thumbnail(raster: Path, path: Path) -> Thumbnail | None:
     return None
 
 
-def _drawn(raster: Path) -> Drawing:
+def _is_drawn(path: Path, raster: Path, scale: Limits | None) -> bool:
+    if not is_fresh(path, raster):
+        return False
+    with suppress(UnidentifiedImageError):
+        meaning = read_picture(path).meaning
+        named = (meaning.own is None) == (meaning.limits is None)  # else an older version drew it
+        return named and scale in (None, meaning.limits)
+    return True
+
+
+def _rounded(low: float, high: float) -> Limits:
+    """Limits at least as wide, in steps of a tenth or less: a further scene hardly moves them."""
+    step = 10.0 ** (math.floor(math.log10(high - low)) - 1)
+    digits = max(0, -round(math.log10(step)))
+    return round(math.floor(low / step) * step, digits), round(
+        math.ceil(high / step) * step, digits
+    )
+
+
+def _drawn(raster: Path, scale: Limits | None) -> Drawing:
     classes = stated_classes(raster)
     if classes:
         numbers, valid = small_view(open_scene(raster).select([0]))
-        return Drawing(_of_classes(numbers[0], valid, classes))
+        colors, known = class_colors(numbers[0], classes)
+        return Drawing(with_alpha(colors, valid & known))
     scene = open_scene(raster)
     if _content(raster) == "features" and len(scene.planes) >= 3:
         scene = scene.select([0, 1, 2])
         numbers, valid = small_view(scene)
-        shown = [_stretched(band, valid, *ramp_limits(band[valid])) for band in numbers]
         names = tuple(band.name for band in scene.bands)
-        return Drawing(with_alpha(np.stack(shown, axis=-1), valid), bands=names)
+        return Drawing(with_alpha(stretched(numbers, valid), valid), Meaning(bands=names))
     numbers, valid = small_view(scene.select([0]))
     plane = scene.planes[0]
-    low, high = ramp_limits(numbers[0][valid] * plane.scale + plane.offset)
-    share = _stretched(numbers[0] * plane.scale + plane.offset, valid, low, high)
-    return Drawing(with_alpha(_ramp(share), valid), limits=(low, high))
+    values = numbers[0] * plane.scale + plane.offset
+    own = ramp_limits(values[valid])
+    colors = ramp_colors(values, scale or own)
+    return Drawing(with_alpha(colors, valid), Meaning(_quantity(raster), scale or own, own))
 
 
 def _content(raster: Path) -> str:
@@ -84,27 +128,8 @@ def _content(raster: Path) -> str:
         return str(dataset.tags().get("GEORASTER_DL_CONTENT", "map"))
 
 
-def _of_classes(
-    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], classes: list[MapClass]
-) -> Colors:
-    shown = np.zeros((*values.shape, 3))
-    known = np.zeros(values.shape, bool)
-    for entry in classes:
-        here = values == entry.value
-        shown[here] = np.array(entry.color) / 255
-        known |= here
-    return with_alpha(shown, valid & known)
-
-
-def _stretched(
-    values: npt.NDArray[Any], valid: npt.NDArray[np.bool_], low: float, high: float
-) -> Colors:
-    share: Colors = np.clip((np.where(valid, values, low) - low) / (high - low), 0, 1)
-    return share
-
-
-def _ramp(share: Colors) -> Colors:
-    from matplotlib import colormaps
-
-    colors: Colors = colormaps["viridis"](share)[..., :3]
-    return colors
+def _quantity(raster: Path) -> str:
+    """What the first band holds, and in which unit."""
+    with open_dataset(str(raster)) as dataset:
+        name, unit = dataset.descriptions[0] or "value", dataset.units[0]
+    return f"{name} ({unit})" if unit else str(name)

@@ -17,7 +17,6 @@ from georaster_dl.errors import OptionError
 from georaster_dl.evaluate.area import estimate_areas
 from georaster_dl.evaluate.bootstrap import bootstrap
 from georaster_dl.evaluate.confusion import Confusion
-from georaster_dl.evaluate.ground import row_areas
 from georaster_dl.evaluate.maps import MapFile, count_by_row, open_map
 from georaster_dl.evaluate.matching import match_classes
 from georaster_dl.evaluate.notes import (
@@ -37,6 +36,7 @@ from georaster_dl.evaluate.references import (
 from georaster_dl.evaluate.regression import RegressionScores
 from georaster_dl.evaluate.result import Coverage, Evaluation, NumberEvaluation
 from georaster_dl.evaluate.view import View, Viewer
+from georaster_dl.ground import row_areas
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.labels import (
     LabelOptions,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.palette import choose_colors
 from georaster_dl.legend import Legend, MapClass
 from georaster_dl.wording import listed
 
@@ -93,6 +94,9 @@ def match_classes(
             index[key(entry)] = len(classes)
             named = next((c for c in unseen if not by_name and c.value == entry.value), entry)
             classes.append(named)
+    ours = [entry.color if entry in mapped.classes + tuple(unseen) else None for entry in classes]
+    colors = choose_colors([entry.name for entry in classes], ours)
+    classes = [replace(entry, color=color) for entry, color in zip(classes, colors, strict=True)]
     lookup = np.array([index[key(entry)] for entry in reference.classes], np.int16)
     by = "name" if by_name else "value"
     one = not by_name and _bare(mapped.classes) != _bare(labels)

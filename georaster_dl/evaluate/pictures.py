@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from odc.geo.geobox import GeoBox
+from PIL import Image
 
 from georaster_dl.errors import OptionError
 from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluate.view import View
-from georaster_dl.io.quicklook import red_green_blue, stretched
+from georaster_dl.io.display import (
+    Colors,
+    hatched,
+    ramp_colors,
+    ramp_limits,
+    red_green_blue,
+    stretched,
+)
+from georaster_dl.io.palette import Color, apart_from, is_background
 from georaster_dl.io.reader import open_scene
 from georaster_dl.raster import Georeference
 
 __all__ = ["Picture", "class_pictures", "embedded", "number_pictures", "scene_picture"]
 
-_Colors = npt.NDArray[np.float64]
 _LONGEST_SCENE = 900
-_POINTS_LONGEST = 800
+_LONGEST = 1200  # pixels of a side: what a page shows small stays sharp on any screen
+_PALE = 0.75  # how much of the map's colours is taken off under points
+_RIGHT, _RIGHT_POINT, _RIM = (226, 230, 233), (255, 255, 255), (38, 42, 46)
+_RADII = 0.004, 0.013  # of a point, in sides of the picture: of thousands, and of a few
 
-_RIGHT, _WRONG, _MISSING = (198, 219, 216), (197, 27, 27), (255, 255, 255)
-_RIGHT_POINT = (20, 184, 166)
+_Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,56 +49,96 @@ class Picture:
     title : what it shows, also read out instead of it.
     source : the PNG as a ``data:`` address.
     caption : one line below, may be empty.
+    legend : names and colours of what it shows, where these are not the classes.
     """
 
     title: str
     source: str
     caption: str = ""
+    legend: tuple[tuple[str, Color], ...] = ()
 
 
 def class_pictures(evaluation: Evaluation) -> list[Picture]:
     """The map, its reference, and where the two differ."""
     view = evaluation.view
-    colors = [entry.color for entry in evaluation.matching.classes]
-    table = np.array([*colors, _MISSING]) / 255  # the last answers for index -1
-    mapped = table[view.mapped]
+    table = np.array([entry.color for entry in evaluation.matching.classes]) / 255
+    mapped, known = table[view.mapped], view.mapped >= 0
+    first = Picture("Map", _png(mapped, known))
     if view.points is not None:
-        # Errors come last and thus on top.
-        points = view.points[:, np.argsort(view.points[2] != view.points[3], kind="stable")]
-        places = points[:2]
-        drawn, true = points[2:].astype(np.int64)
-        verdict = np.array([_WRONG, _RIGHT_POINT])[(drawn == true).astype(int)] / 255
-        truth = table[true]
-        pale = 0.75 + 0.25 * mapped
+        places, (drawn, true) = view.points[:2], view.points[2:].astype(np.int64)
+        pale = _PALE + (1 - _PALE) * mapped
+        verdict = _Verdict(evaluation, drawn, true, _RIGHT_POINT)
+        top = np.argsort(verdict.kinds > 0, kind="stable")  # errors lie on top
         return [
-            Picture("Map", _png(mapped)),
-            Picture("Reference points", _png(_dotted(pale, places, truth))),
-            Picture("Errors", _png(_dotted(pale, places, verdict)), "green is right, red is wrong"),
+            first,
+            Picture("Reference points", _dotted(pale, known, places, table[true])),
+            Picture(
+                "Errors",
+                _dotted(pale, known, places[:, top], verdict.colors[top]),
+                legend=verdict.legend,
+            ),
         ]
     reference = view.reference if view.reference is not None else np.full_like(view.mapped, -1)
-    known = (reference >= 0) & (view.mapped >= 0)
-    verdict = np.where(known[..., None], np.array(_RIGHT) / 255, np.array(_MISSING) / 255)
-    verdict[known & (reference != view.mapped)] = np.array(_WRONG) / 255
+    verdict = _Verdict(evaluation, view.mapped, reference, _RIGHT)
+    compared = known & (reference >= 0)
     return [
-        Picture("Map", _png(mapped)),
-        Picture("Reference", _png(table[reference])),
-        Picture("Errors", _png(verdict), "red is wrong, grey is right, white was not compared"),
+        first,
+        Picture("Reference", _png(table[reference], reference >= 0)),
+        Picture("Errors", _png(verdict.colors, compared), legend=verdict.legend),
     ]
+
+
+class _Verdict:
+    """What is right and how the rest is wrong, in colours that no class has.
+
+    Where one class is the background, or where there are only two, an error is of one of two
+    kinds: something is missed, or mapped where it is not.
+
+    Attributes
+    ----------
+    kinds : 0 right, 1 and more the kinds of errors, of pixels or points.
+    colors : (..., 3) in 0..1 of the same.
+    legend : names and colours of the kinds.
+    """
+
+    def __init__(
+        self, evaluation: Evaluation, mapped: npt.NDArray[Any], true: npt.NDArray[Any], right: Color
+    ) -> None:
+        names = evaluation.confusion.names
+        there = np.flatnonzero(evaluation.confusion.occurs).tolist()
+        nothing = [i for i in there if is_background(names[i])]
+        wrong = mapped != true
+        self.kinds = wrong.astype(np.int64)
+        told = ["wrong"]
+        if len(nothing) == 1:
+            (other,) = nothing
+            told = [f"missed (mapped as {names[other]})", f"false alarm (in truth {names[other]})"]
+            self.kinds[wrong & (mapped != other)] = 2
+            if len(there) > 2:
+                told.append("mapped as another class")
+                self.kinds[wrong & (mapped != other) & (true != other)] = 3
+        elif len(there) == 2:
+            one, two = there
+            told = [f"{names[one]} mapped as {names[two]}", f"{names[two]} mapped as {names[one]}"]
+            self.kinds[wrong & (true == two)] = 2
+        taken = [entry.color for entry in evaluation.matching.classes]
+        colors = [right, *apart_from([*taken, _RIGHT, _RIGHT_POINT], len(told))]
+        self.colors = np.array(colors)[self.kinds] / 255
+        self.legend = tuple(zip(["right", *told], colors, strict=True))
 
 
 def number_pictures(evaluation: NumberEvaluation) -> list[Picture]:
     """The map, its reference on the same scale of colours, and their difference."""
     view = evaluation.view
     if view.points is not None or view.reference is None:
-        low, high = _range(view.mapped)
-        return [_ramp("Map", view.mapped, "viridis", low, high)]
-    low, high = _range(np.stack([view.mapped, view.reference]))
+        return [_ramp("Map", view.mapped, "viridis", ramp_limits(view.mapped))]
+    limits = ramp_limits(np.stack([view.mapped, view.reference]))
     error = view.mapped - view.reference
-    most = max(abs(end) for end in _range(error))
+    most = max(map(abs, ramp_limits(error)))
     return [
-        _ramp("Map", view.mapped, "viridis", low, high),
-        _ramp("Reference", view.reference, "viridis", low, high),
-        _ramp("Map minus reference", error, "RdBu_r", -most, most),
+        _ramp("Map", view.mapped, "viridis", limits),
+        _ramp("Reference", view.reference, "viridis", limits),
+        _ramp("Map minus reference", error, "RdBu_r", (-most, most)),
     ]
 
 
@@ -105,7 +156,7 @@ def scene_picture(path: Path, view: View, geobox: Georeference) -> Picture:
         raster = replace(scene, geobox=geobox.zoom_to(view.mapped.shape)).read()
     else:
         raster = scene.thumbnail(_LONGEST_SCENE)
-    return Picture("Scene", _png(stretched(raster.array, raster.valid)))
+    return Picture("Scene", _png(stretched(raster.array, raster.valid), raster.valid))
 
 
 def embedded(path: Path) -> str:
@@ -125,44 +176,52 @@ def embedded(path: Path) -> str:
     return _address(content)
 
 
-def _png(colors: _Colors) -> str:
-    from matplotlib.image import imsave
+def _png(colors: Colors, known: _Mask) -> str:
+    """(rows, cols, 3) enlarged to whole pixels, hatched where nothing is known."""
+    return _address(_encoded(_enlarged(colors, known, _LONGEST // max(known.shape))))
 
+
+def _enlarged(colors: Colors, known: _Mask, zoom: int) -> Image.Image:
+    along = [np.arange(length * max(zoom, 1)) // max(zoom, 1) for length in known.shape]
+    pixels = np.ix_(*along)
+    there = known[pixels]
+    shown = np.where(there[..., None], colors[pixels], hatched(there.shape))
+    return Image.fromarray(np.round(shown * 255).astype(np.uint8))
+
+
+def _encoded(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    imsave(file, np.round(colors * 255).astype(np.uint8), format="png")
-    return _address(file.getvalue())
+    image.save(file, format="PNG")
+    return file.getvalue()
 
 
 def _address(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
-def _dotted(ground: _Colors, places: _Colors, colors: _Colors) -> _Colors:
-    """Squares with a dark rim at (2, points) rows and cols of the ground, which is drawn larger."""
-    zoom = -(-_POINTS_LONGEST // max(ground.shape[:2]))
-    out = ground.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    half = max(out.shape[:2]) // 200
-    for (row, col), color in zip((places.T * zoom).astype(int), colors, strict=True):
-        for reach, paint in ((half, np.full(3, 0.15)), (half - 1, color)):
-            rows = slice(max(row - reach, 0), row + reach + 1)
-            out[rows, max(col - reach, 0) : col + reach + 1] = paint
-    return out
+def _dotted(ground: Colors, known: _Mask, places: Colors, colors: Colors) -> str:
+    """Discs with a dark rim at (2, points) rows and cols of the ground; the fewer, the larger."""
+    zoom = -(-_LONGEST // max(known.shape))
+    image = _enlarged(ground, known, zoom)
+    share = np.clip(0.3 / math.sqrt(max(len(colors), 1)), *_RADII)
+    radius = float(share * max(image.size))
+    rim, fill = _disc(radius, radius), _disc(radius, 0.72 * radius)
+    corners = np.round(places.T[:, ::-1] * zoom - rim.width / 2).astype(int)
+    for corner, color in zip(corners.tolist(), np.round(colors * 255).astype(int), strict=True):
+        image.paste(_RIM, tuple(corner), rim)
+        image.paste(tuple(color.tolist()), tuple(corner), fill)
+    return _address(_encoded(image))
 
 
-def _range(numbers: npt.NDArray[Any]) -> tuple[float, float]:
-    """The 2nd and 98th percentile of the known numbers."""
-    known = numbers[np.isfinite(numbers)]
-    low, high = np.percentile(known, [2, 98]) if known.size else (0.0, 1.0)
-    return float(low), float(high)
+def _disc(half: float, radius: float) -> Image.Image:
+    """Mask of a disc with soft edges, in a square of that half side."""
+    side = 2 * math.ceil(half) + 1
+    along = np.arange(side) - side // 2
+    inside = np.clip(radius - np.hypot(along[:, None], along) + 0.5, 0, 1)
+    return Image.fromarray(np.round(inside * 255).astype(np.uint8))
 
 
-def _ramp(title: str, numbers: npt.NDArray[Any], ramp: str, low: float, high: float) -> Picture:
-    from matplotlib import colormaps
-
-    known = np.isfinite(numbers)
-    share = (np.where(known, numbers, low) - low) / (high - low or 1)
-    colors = colormaps[ramp](np.clip(share, 0, 1))[..., :3]
-    colors[~known] = 1
+def _ramp(title: str, numbers: npt.NDArray[Any], ramp: str, limits: tuple[float, float]) -> Picture:
     ends = ("dark", "bright") if ramp == "viridis" else ("blue", "red")
-    caption = f"{ends[0]} {low:.3g} or less, {ends[1]} {high:.3g} or more"
-    return Picture(title, _png(colors), caption)
+    caption = f"{ends[0]} {limits[0]:.3g} or less, {ends[1]} {limits[1]:.3g} or more"
+    return Picture(title, _png(ramp_colors(numbers, limits, ramp), np.isfinite(numbers)), caption)

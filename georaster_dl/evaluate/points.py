@@ -12,8 +12,8 @@ from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.errors import OptionError
 from georaster_dl.evaluate.area import sample_size
-from georaster_dl.evaluate.ground import row_areas, to_ground
 from georaster_dl.evaluate.maps import MapFile, count_by_row, open_map
+from georaster_dl.ground import row_areas, to_ground
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.points import write_points
 from georaster_dl.legend import Legend

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.errors import OptionError
-from georaster_dl.evaluate.ground import to_ground
 from georaster_dl.evaluate.maps import MapFile
+from georaster_dl.ground import to_ground
 from georaster_dl.io.labels import ClassLabels, NumberLabels
 from georaster_dl.legend import Legend
 

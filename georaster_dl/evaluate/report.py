@@ -75,6 +75,7 @@ def _class_page(evaluation: Evaluation) -> dict[str, Any]:
         "cards": _cards(evaluation),
         "notes": evaluation.notes,
         "legend": [(c.names[i], colors[i]) for i in shown],
+        "gaps": any((plane < 0).any() for plane in evaluation.view.planes),
         "classes": [_class_row(evaluation, i) | {"color": colors[i]} for i in shown],
         "matrix": _matrix(evaluation, shown) if len(shown) <= _LARGEST_MATRIX else None,
         "names": [c.names[i] for i in shown],
@@ -161,6 +162,7 @@ def _number_page(evaluation: NumberEvaluation) -> dict[str, Any]:
         ],
         "notes": (),
         "legend": [],
+        "gaps": any(np.isnan(plane).any() for plane in evaluation.view.planes),
         "classes": None,
     }
 

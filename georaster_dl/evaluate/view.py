@@ -34,6 +34,11 @@ class View:
     points: npt.NDArray[np.float64] | None
     step: int
 
+    @property
+    def planes(self) -> list[npt.NDArray[Any]]:
+        """The map and, where it covers areas, the reference."""
+        return [plane for plane in (self.mapped, self.reference) if plane is not None]
+
 
 class Viewer:
     """Collects a view strip by strip.

@@ -15,7 +15,7 @@ from georaster_dl.io.class_list import (
     read_class_list,
 )
 from georaster_dl.io.options import LabelOptions
-from georaster_dl.io.palette import palette
+from georaster_dl.io.palette import Color, choose_colors
 from georaster_dl.legend import Legend, MapClass
 
 __all__ = ["FoundClasses", "legend_of"]
@@ -33,13 +33,15 @@ class FoundClasses:
     values : class numbers that occur; none in a file of text labels.
     texts : class names that occur in text labels.
     names, colors : of numbers, as far as the file states them.
+    text_colors : of names, as far as the file's style states them.
     """
 
     path: Path
     values: frozenset[int] = frozenset()
     texts: frozenset[str] = frozenset()
     names: Mapping[int, str] = field(default_factory=dict)
-    colors: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
+    colors: Mapping[int, Color] = field(default_factory=dict)
+    text_colors: Mapping[str, Color] = field(default_factory=dict)
 
 
 def legend_of(found: Sequence[FoundClasses], options: LabelOptions) -> Legend:
@@ -56,13 +58,22 @@ def legend_of(found: Sequence[FoundClasses], options: LabelOptions) -> Legend:
     if options.background is not None and options.background not in {c.name for c in classes}:
         classes.append(_background(options.background, classes, listed))
     _check(classes, found)
-    colors = palette(len(classes))
+    styled = [c.color or _styled(c, found) for c in classes]
+    colors = choose_colors([c.name for c in classes], styled)
     return Legend(
-        tuple(
-            MapClass(c.value, c.name, c.color or color)
-            for c, color in zip(classes, colors, strict=True)
-        )
+        tuple(MapClass(c.value, c.name, color) for c, color in zip(classes, colors, strict=True))
     )
+
+
+def _styled(entry: ListedClass, found: Sequence[FoundClasses]) -> Color | None:
+    """The colour that the first file has for a class."""
+    for file in found:
+        color = file.text_colors.get(entry.name)
+        if color is None and entry.value in file.values:
+            color = file.colors.get(entry.value)
+        if color is not None:
+            return color
+    return None
 
 
 def _stated(found: Sequence[FoundClasses]) -> list[ListedClass]:
@@ -90,8 +101,7 @@ def _stated_number(value: int, found: Sequence[FoundClasses]) -> ListedClass:
             f"The class {value} is {one!r} in {first} but {other!r} in {second}; say what it is "
             f"with --classes, a CSV with the columns {CLASS_COLUMNS}."
         )
-    color = next((file.colors[value] for file in holders if value in file.colors), None)
-    return ListedClass(value, next(iter(names), str(value)), color)
+    return ListedClass(value, next(iter(names), str(value)))
 
 
 def _listed(found: Sequence[FoundClasses], listed: ClassList) -> list[ListedClass]:

@@ -10,8 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+import shapely
 from rasterio.errors import RasterioError
 
+from georaster_dl.errors import OptionError
+from georaster_dl.ground import Footprint, footprint
 from georaster_dl.io.mosaic_maps import MosaicMap, damaged
 from georaster_dl.io.mosaic_order import acquired, confidence_beside
 from georaster_dl.io.scene import open_dataset
@@ -24,7 +29,7 @@ __all__ = ["Catalogue"]
 
 _CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 _COLLECTION = "collection"
-_POINTS = 21  # along the side of a map, to be projected
+_DIGITS = 7  # of a degree: a centimetre
 
 FindModel = Callable[[str], Mapping[str, Any] | None]
 """From the digest of weights to the STAC item of the model; None where there is no such model."""
@@ -38,11 +43,17 @@ class Catalogue:
     folder : where ``collection.json`` and all items will stand, side by side.
     maps : in any order.
     find_model : the item of a model, with which maps are linked.
+
+    Raises
+    ------
+    OptionError
+        When the CRS of a map does not say where on Earth it lies.
     """
 
     def __init__(self, folder: Path, maps: Sequence[MosaicMap], find_model: FindModel) -> None:
         self._folder = folder
         self._maps = list(maps)
+        self._footprints = [_footprint(one) for one in maps]
         taken = {_COLLECTION}
         self._ids = [_unique(one.path.stem, taken) for one in maps]
         self._models: dict[str, Mapping[str, Any]] = {}
@@ -75,12 +86,18 @@ class Catalogue:
         from pystac.layout import CustomLayoutStrategy
 
         folder = self._folder.resolve()
-        items = [self._item(*pair) for pair in zip(self._maps, self._ids, strict=True)]
+        items = [
+            self._item(*of_one)
+            for of_one in zip(self._maps, self._ids, self._footprints, strict=True)
+        ]
         collection = pystac.Collection(
             id=_identifier(folder.name) or "maps",
             title=folder.name,
             description=f"Maps made by {', '.join(self._made_by()) or 'georaster_dl'}",
-            extent=pystac.Extent.from_items(items),
+            extent=pystac.Extent(
+                pystac.SpatialExtent([_around([one.bbox for one in self._footprints])]),
+                pystac.Extent.from_items(items).temporal,
+            ),
             license="other",
             catalog_type=pystac.CatalogType.SELF_CONTAINED,
         )
@@ -104,7 +121,7 @@ class Catalogue:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         place(self._folder / f"{name}.json").write_text(text, encoding="utf-8")
 
-    def _item(self, one: MosaicMap, name: str) -> pystac.Item:
+    def _item(self, one: MosaicMap, name: str, place: Footprint) -> pystac.Item:
         taken = acquired(one)
         properties = {
             "title": one.path.name,
@@ -120,6 +137,8 @@ class Catalogue:
         item = _measured(
             one, id=name, input_datetime=taken or _made(one), properties=_filled(properties)
         )
+        item.geometry = shapely.geometry.mapping(shapely.transform(place.geometry, _rounded))
+        item.bbox = _rounded(np.array(place.bbox)).tolist()
         for band in item.assets["map"].extra_fields["raster:bands"]:
             if one.legend is not None:
                 _state_classes(band, one.legend.classes)
@@ -141,12 +160,44 @@ class Catalogue:
         return pystac.Link("mlm:model", f"./{name}.json", "application/geo+json", title=name)
 
 
+def _footprint(one: MosaicMap) -> Footprint:
+    found = footprint(one.geobox)
+    if found is None:
+        crs: Any = one.geobox.crs
+        raise OptionError(
+            f"{one.path} has the CRS {crs.proj.name!r}, which does not say where on Earth the map "
+            f"lies, but a STAC item must; leave --stac out, or georeference the map (gdalwarp)."
+        )
+    return found
+
+
+def _around(boxes: Sequence[tuple[float, float, float, float]]) -> list[float]:
+    """The smallest bbox of several; west is greater than east where it crosses the 180th meridian."""
+    west, south, east, north = np.array(boxes).T
+    wide = east - west + 360 * (east < west)
+    starts = [first + np.mod(west - first, 360) for first in (-180, 0)]  # where longitudes begin
+    left, right = min(
+        ((start.min(), (start + wide).max()) for start in starts),
+        key=lambda ends: ends[1] - ends[0],
+    )
+    if right - left >= 360:
+        left, right = -180, 180
+    ends = [left - 360 * (left >= 180), south.min(), right - 360 * (right > 180), north.max()]
+    found: list[float] = _rounded(np.array(ends)).tolist()
+    return found
+
+
+def _rounded(degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    rounded: npt.NDArray[np.float64] = np.round(degrees, _DIGITS)
+    return rounded
+
+
 def _filled(properties: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in properties.items() if value}
 
 
 def _measured(one: MosaicMap, **stated: Any) -> pystac.Item:
-    """The item with what rio-stac finds in the file: footprint, projection, type and statistics."""
+    """The item with what rio-stac finds in the file: projection, type and statistics."""
     from rio_stac import create_stac_item
 
     with open_dataset(str(one.path)) as dataset, warnings.catch_warnings():
@@ -161,8 +212,6 @@ def _measured(one: MosaicMap, **stated: Any) -> pystac.Item:
                 asset_href=str(one.path.resolve()),
                 with_proj=True,
                 with_raster=True,
-                geom_densify_pts=_POINTS,
-                geom_precision=7,
             )
         except RasterioError as error:
             raise damaged(one, error) from error

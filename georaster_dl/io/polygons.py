@@ -6,7 +6,6 @@ tile or strip.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import warnings
 import xml.etree.ElementTree as ET
@@ -27,6 +26,7 @@ import shapely
 from rasterio.errors import RasterioError
 
 from georaster_dl.errors import OutputError
+from georaster_dl.ground import area_measure
 from georaster_dl.io.scene import open_dataset
 from georaster_dl.io.vector_source import writable
 from georaster_dl.legend import Legend
@@ -92,7 +92,11 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
         with open_dataset(str(class_raster)) as dataset:
             plain = dataset.transform.is_identity and dataset.crs is None
             check_polygons_possible(has_gcps=bool(dataset.gcps[0]), has_transform=not plain)
-            measure = _area_measure(dataset)
+            measure = area_measure(
+                dataset.crs and pyproj.CRS.from_wkt(dataset.crs.to_wkt()),
+                dataset.transform,
+                dataset.shape,
+            )
             shapes = rasterio.features.shapes(
                 rasterio.band(dataset, 1), transform=dataset.transform
             )
@@ -161,78 +165,6 @@ def _polygons(coordinates: list[list[list[tuple[float, float]]]]) -> npt.NDArray
     polygon = np.repeat(np.arange(len(coordinates)), [len(polygon) for polygon in coordinates])
     made = shapely.polygons(shapely.linearrings(points, indices=owner), indices=polygon)
     return np.asarray(made, dtype=object)
-
-
-def _area_measure(dataset: Any) -> _Measure:
-    """Choose how areas are measured in the raster's CRS."""
-    if dataset.crs is None:
-        return lambda polygons: np.full(len(polygons), np.nan)
-    crs = pyproj.CRS.from_wkt(dataset.crs.to_wkt())
-    to_unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
-    to_plane = _equal_area_plane(crs)
-    if crs.is_geographic:
-        return lambda polygons: np.asarray(
-            shapely.area(shapely.transform(polygons, lambda xy: to_plane(xy * to_unit))), np.float64
-        )
-    step = math.sqrt(abs(dataset.transform.determinant)) / 100
-    scale = _areal_scale(crs, to_plane, step)
-    middle = dataset.transform @ (dataset.width / 2, dataset.height / 2)
-    exact = abs(float(scale(np.array([middle]))[0]) * to_unit**2 - 1) <= _AREA_TOLERANCE
-
-    def measure(polygons: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        planar = shapely.area(polygons)
-        if exact:
-            return np.asarray(planar * to_unit**2, np.float64)
-        centres = shapely.get_coordinates(shapely.centroid(polygons))
-        return np.asarray(planar / scale(centres), np.float64)
-
-    return measure
-
-
-_Plane = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
-
-
-def _areal_scale(crs: pyproj.CRS, to_plane: _Plane, step: float) -> _Plane:
-    """Planar area (in the CRS's squared units) over square metres on the ellipsoid, at (n, 2) places.
-
-    Measured by central differences: PROJ's own factors take Web Mercator for a sphere's.
-    """
-    to_lonlat = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
-
-    def across(places: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]) -> Any:
-        ends = []
-        for place in (places + shift / 2, places - shift / 2):
-            lon, lat = to_lonlat.transform(place[:, 0], place[:, 1], radians=True)
-            ends.append(to_plane(np.stack([lon, lat], axis=1)))
-        x, y = (ends[0] - ends[1]).T
-        return np.mod(x + math.pi, 2 * math.pi) - math.pi, y  # the date line may lie between
-
-    def scale(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        (x1, y1), (x2, y2) = (across(places, step * unit) for unit in np.eye(2))
-        true = np.abs(x1 * y2 - x2 * y1)
-        return np.asarray(step**2 / np.where(true > 0, true, step**2), np.float64)
-
-    return scale
-
-
-def _equal_area_plane(crs: pyproj.CRS) -> _Plane:
-    """Return the map from (n, 2) longitude, latitude in radians to a plane with true areas.
-
-    Latitude is replaced by the area of the ellipsoid between it and the equator per radian of
-    longitude (the equal-area cylinder). Meridians and parallels stay straight, so pixels in degrees
-    are measured exactly, and unlike PROJ's projections it does not tear what crosses the date line.
-    """
-    ellipsoid = crs.ellipsoid
-    a = ellipsoid.semi_major_metre if ellipsoid else 6378137.0
-    b = ellipsoid.semi_minor_metre if ellipsoid else 6356752.314
-    e = math.sqrt(max(1 - (b / a) ** 2, 1e-16))
-
-    def to_plane(lonlat: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        sine = np.sin(lonlat[:, 1])
-        height = b**2 / 2 * (sine / (1 - (e * sine) ** 2) + np.arctanh(e * sine) / e)
-        return np.stack([lonlat[:, 0], height], axis=1)
-
-    return to_plane
 
 
 def store_style(base: sqlite3.Connection, layer: str, legend: Legend, *, field: str) -> None:

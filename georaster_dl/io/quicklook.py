@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.bands import Band
 from georaster_dl.errors import OutputError
+from georaster_dl.io.display import (
+    Colors,
+    class_colors,
+    hatched,
+    ramp_colors,
+    ramp_limits,
+    stretched,
+)
 from georaster_dl.io.quicklook_page import LEGEND_ROW_INCHES, RAMP_INCHES, Layout, write_page
-from georaster_dl.io.style import ramp_limits
 from georaster_dl.legend import Legend, MapClass
 
-__all__ = ["red_green_blue", "stretched", "write_quicklook", "write_value_quicklook"]
+__all__ = ["write_quicklook", "write_value_quicklook"]
 
 _LONGEST_LEGEND = 24
 _RAMP_ROWS = 12  # rows of a legend that it takes, name and "no data" included
-_NODATA_GREY = 0.82
-# Natural colours; without blue the usual false ones, in which vegetation is red.
-_COMPOSITES_NM = ((665.0, 560.0, 490.0), (842.0, 665.0, 560.0))
-_TOLERANCE_NM = 40.0
 
 
 def write_quicklook(
@@ -43,7 +45,7 @@ def write_quicklook(
     ----------
     out_png : the picture.
     image : (3, rows, cols) red, green, blue in any unit, or None for the map alone. It is stretched
-        between percentiles of the valid pixels, for display only.
+        by its own valid pixels, for display only.
     image_valid : (rows, cols) True where ``image`` holds data; None where all of it does.
     classes : (rows, cols) pixel values of ``legend``. Everything else is drawn as "no data".
     legend : classes of the map; only those present are listed.
@@ -58,16 +60,11 @@ def write_quicklook(
         When image and map have different shapes or the file cannot be written.
     """
     entries, hidden = _shares(counts, legend)
-    gaps = not np.isin(classes, legend.values).all()
+    colors, known = class_colors(classes, legend.classes)
     write_page(
         out_png,
-        _beside(
-            image,
-            image_valid,
-            ("Classes", _map_colors(classes, legend)),
-            cloud=_clouds(classes, legend),
-        ),
-        key=partial(_legend, entries=entries, hidden=hidden, gaps=gaps),
+        _beside(image, image_valid, ("Classes", _over_hatching(colors, known))),
+        key=partial(_legend, entries=entries, hidden=hidden, gaps=not known.all()),
         n_rows=len(entries) + bool(hidden) + 1,
         resolution_m=resolution_m,
         title=title,
@@ -101,10 +98,9 @@ def write_value_quicklook(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    ramp = ScalarMappable(Normalize(*ramp_limits(values)), "viridis")
-    known = np.isfinite(values)
-    colors = _hatched(values.shape)
-    colors[known] = ramp.to_rgba(values[known])[:, :3]
+    limits, known = ramp_limits(values), np.isfinite(values)
+    ramp = ScalarMappable(Normalize(*limits), "viridis")
+    colors = _over_hatching(ramp_colors(values, limits), known)
     write_page(
         out_png,
         _beside(image, image_valid, ("Values", colors)),
@@ -118,9 +114,8 @@ def write_value_quicklook(
 def _beside(
     image: npt.NDArray[np.floating[Any]] | None,
     valid: npt.NDArray[np.bool_] | None,
-    mapped: tuple[str, npt.NDArray[np.float64]],
-    cloud: npt.NDArray[np.bool_] | None = None,
-) -> list[tuple[str, npt.NDArray[np.float64]]]:
+    mapped: tuple[str, Colors],
+) -> list[tuple[str, Colors]]:
     """The pictures: the image, where there is one, and the coloured map."""
     if image is None:
         return [mapped]
@@ -130,78 +125,11 @@ def _beside(
             f"A quicklook needs an image of shape {(3, *shape)} for this map, but got {image.shape}; "
             f"read both at the same size."
         )
-    return [("Image", stretched(image, valid, cloud)), mapped]
+    return [("Image", stretched(image, valid)), mapped]
 
 
-def red_green_blue(bands: Sequence[Band]) -> list[int]:
-    """Bands to show as red, green and blue.
-
-    Those nearest to these colours; without blue near infrared, red and green; the first one or
-    three where wavelengths do not say.
-    """
-    for composite in _COMPOSITES_NM:
-        picked = [_nearest(bands, centre) for centre in composite]
-        if None not in picked:
-            return [index for index in picked if index is not None]
-    return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
-
-
-def _nearest(bands: Sequence[Band], centre_nm: float) -> int | None:
-    apart = {
-        i: abs(b.wavelength_nm - centre_nm)
-        for i, b in enumerate(bands)
-        if b.wavelength_nm is not None
-    }
-    near = min(apart, key=lambda i: apart[i], default=None)
-    return None if near is None or apart[near] > _TOLERANCE_NM else near
-
-
-def stretched(
-    image: npt.NDArray[np.floating[Any]],
-    valid: npt.NDArray[np.bool_] | None,
-    cloud: npt.NDArray[np.bool_] | None = None,
-) -> npt.NDArray[np.float64]:
-    """Return (rows, cols, 3) in 0..1, stretched by percentiles of the valid pixels, others hatched.
-
-    Each band starts at its own darkest pixels, which takes off haze; one range for all three keeps
-    the hue; the root keeps dark land visible. What is under ``cloud`` (rows, cols) has no say,
-    unless there is nothing else.
-    """
-    good = np.isfinite(image).all(axis=0)
-    if valid is not None:
-        good &= valid
-    shown = np.full((*image.shape[1:], 3), _NODATA_GREY)
-    if good.any():
-        clear = good if cloud is None else good & ~cloud
-        judged = image[:, clear if clear.any() else good].astype(np.float64)
-        low = np.percentile(judged, 1, axis=1, keepdims=True)
-        span = np.percentile(judged - low, 98)
-        pixels = image[:, good].astype(np.float64) - low
-        shown[good] = np.sqrt(np.clip(pixels / span, 0, 1)).T if span > 0 else 0.5
-    shown[~good] = _hatched(good.shape)[~good]
-    return shown
-
-
-def _clouds(classes: npt.NDArray[Any], legend: Legend) -> npt.NDArray[np.bool_]:
-    """Where the map itself says that the image shows clouds."""
-    values = [entry.value for entry in legend.classes if entry.name.casefold() == "cloud"]
-    return np.isin(classes, values)
-
-
-def _map_colors(classes: npt.NDArray[Any], legend: Legend) -> npt.NDArray[np.float64]:
-    """Return (rows, cols, 3) in 0..1; what is no class is hatched."""
-    shown = _hatched(classes.shape)
-    for entry in legend.classes:
-        shown[classes == entry.value] = np.array(entry.color) / 255
-    return shown
-
-
-def _hatched(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """White with grey diagonals, about sixty across whatever the size: no land cover looks like it."""
-    rows, cols = np.indices(shape, sparse=True)
-    step = max(4, max(shape) // 60)
-    line = (rows + cols) % step < max(1, step // 4)
-    return np.where(line[..., None], _NODATA_GREY, 1.0) * np.ones(3)
+def _over_hatching(colors: Colors, known: npt.NDArray[np.bool_]) -> Colors:
+    return np.where(known[..., None], colors, hatched(known.shape))
 
 
 def _shares(counts: Mapping[str, int], legend: Legend) -> tuple[list[tuple[MapClass, float]], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from rasterio.windows import Window
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io.class_list import LARGEST_CLASS
 from georaster_dl.io.label_classes import FoundClasses
+from georaster_dl.io.label_styles import raster_style
 from georaster_dl.io.metadata import calibration_of
+from georaster_dl.io.palette import Color, choose_colors
 from georaster_dl.io.regrid import Regrid
 from georaster_dl.io.scene import open_dataset
 from georaster_dl.io.vectors import corners
@@ -30,7 +33,6 @@ from georaster_dl.text import visible
 
 __all__ = ["RasterLabels", "found_in_raster", "stated_classes", "strips_of_labels"]
 
-_UNSEEN = (150, 150, 150)  # colour of a class that a file names without one
 _LARGEST_NUMBER = 1e30  # undeclared fill values lie beyond, 3.4e38 for example
 _WINDOW_PIXELS = 2**22
 
@@ -53,7 +55,7 @@ def found_in_raster(path: Path, ignore: tuple[float, ...]) -> FoundClasses:
         for window in _windows(dataset):
             numbers, known = _stored(dataset, window, ignore)
             seen[_class_values(numbers[known], path)] = True
-        names, colors = _stated_names(dataset), _stated_colors(dataset)
+        names, colors = _stated_names(dataset), _stated_colors(dataset, path)
     values = frozenset(int(value) for value in seen.nonzero()[0])
     if not values:
         raise OptionError(
@@ -221,8 +223,10 @@ def _class_values(numbers: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64
 def stated_classes(path: Path) -> list[MapClass]:
     """Classes that a raster names by itself, those that no pixel has included."""
     with open_dataset(str(path)) as dataset:
-        names, colors = _stated_names(dataset), _stated_colors(dataset)
-    return [MapClass(v, name, colors.get(v, _UNSEEN)) for v, name in sorted(names.items())]
+        names, colors = _stated_names(dataset), _stated_colors(dataset, path)
+    values = sorted(names)
+    chosen = choose_colors([names[v] for v in values], [colors.get(v) for v in values])
+    return [MapClass(v, names[v], color) for v, color in zip(values, chosen, strict=True)]
 
 
 def _stated_names(dataset: Any) -> dict[int, str]:
@@ -234,12 +238,11 @@ def _stated_names(dataset: Any) -> dict[int, str]:
         return {}  # another program's tag of that name
 
 
-def _stated_colors(dataset: Any) -> dict[int, tuple[int, int, int]]:
-    try:
-        table = dataset.colormap(1)
-    except ValueError:
-        return {}
-    return {value: (red, green, blue) for value, (red, green, blue, _) in table.items()}
+def _stated_colors(dataset: Any, path: Path) -> dict[int, Color]:
+    table = {}
+    with suppress(ValueError):  # it has none
+        table = {value: color[:3] for value, color in dataset.colormap(1).items()}
+    return raster_style(path, table)
 
 
 def _same_grid(dataset: Any, geobox: Georeference) -> bool:

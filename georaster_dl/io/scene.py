@@ -21,9 +21,10 @@ from rasterio.windows import Window
 
 from georaster_dl.bands import Band
 from georaster_dl.errors import SceneError
+from georaster_dl.ground import resolution_m
 from georaster_dl.io.environment import gdal_environment, placeless_allowed
 from georaster_dl.io.quality import MaskRule, QualityBand
-from georaster_dl.raster import Georeference, Raster, resolution_m
+from georaster_dl.raster import Georeference, Raster
 from georaster_dl.text import is_utf8
 
 __all__ = ["Plane", "Scene", "SceneReader", "check_openable", "open_dataset", "source_files"]
@@ -117,7 +118,7 @@ class Scene:
 
     @property
     def resolution_m(self) -> float | None:
-        """Ground size of a pixel in metres, None without a CRS."""
+        """Ground size of a pixel in metres, None where the CRS does not say."""
         return resolution_m(self.geobox)
 
     def select(self, indices: Sequence[int]) -> Scene:

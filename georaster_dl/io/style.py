@@ -11,18 +11,14 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from georaster_dl.errors import OutputError
+from georaster_dl.io.display import VIRIDIS
 from georaster_dl.legend import Legend
 
 __all__ = [
     "class_names_tag",
     "color_table",
-    "ramp_limits",
     "write_class_style",
     "write_color_style",
     "write_ramp_style",
@@ -31,9 +27,6 @@ __all__ = [
 # CategoryNames is a list by pixel value, so a class numbered 60000 would need 60000 lines. The
 # attribute table has no such gaps and names those classes.
 _LONGEST_CATEGORY_LIST = 1024
-
-# Seven samples of matplotlib's viridis: dark is low, and it survives grey printing and colour blindness.
-_VIRIDIS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
 
 # GDAL's numbers (gdal.h): GFT_Integer, GFT_String; GFU_Name, GFU_MinMax, GFU_Red .. GFU_Alpha.
 _INTEGER, _STRING = 0, 2
@@ -88,22 +81,6 @@ def write_class_style(path: Path, legend: Legend) -> None:
     _save(_paletted(legend), path.with_suffix(".qml"))
 
 
-def ramp_limits(values: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Values of the first and the last colour of a ramp for these values, the first the smaller.
-
-    The 2nd and 98th percentile of those that are finite, so that a few odd ones do not use up the
-    colours; the smallest and largest where these coincide, and a little around a single value.
-    """
-    finite = values[np.isfinite(values)].astype(np.float64)
-    if not finite.size:
-        return 0.0, 1.0
-    for low, high in (np.percentile(finite, [2, 98]), (finite.min(), finite.max())):
-        if float(f"{low:.9g}") < float(f"{high:.9g}"):  # as the style file has them
-            return float(low), float(high)
-    around = max(abs(float(low)) / 100, 1e-6)
-    return float(low) - around, float(low) + around
-
-
 def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 1) -> None:
     """Write ``<stem>.qml`` that shows one band of a raster of quantities in colours.
 
@@ -149,8 +126,8 @@ def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 
         minimumValue=f"{minimum:.9g}",
         maximumValue=f"{maximum:.9g}",
     )
-    last = len(_VIRIDIS) - 1
-    for step, color in enumerate(_VIRIDIS):
+    last = len(VIRIDIS) - 1
+    for step, color in enumerate(VIRIDIS):
         value = minimum + (maximum - minimum) * step / last
         ET.SubElement(
             shader, "item", value=f"{value:.9g}", label=f"{value:.4g}", color=color, alpha="255"

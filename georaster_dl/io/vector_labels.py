@@ -17,6 +17,8 @@ from rasterio.features import rasterize
 from georaster_dl.errors import OptionError
 from georaster_dl.io.class_list import LARGEST_CLASS
 from georaster_dl.io.label_classes import FoundClasses
+from georaster_dl.io.label_styles import vector_style
+from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.options import LabelOptions
 from georaster_dl.io.vectors import (
     Features,
@@ -57,8 +59,8 @@ def read_label_layer(path: Path, options: LabelOptions) -> Features:
 
 def features_of(
     path: Path, options: LabelOptions, *, numbers: bool
-) -> tuple[geopandas.GeoDataFrame, str]:
-    """Checked features with their labels in the column ``label``, and the field these are from.
+) -> tuple[geopandas.GeoDataFrame, str, str | None]:
+    """Checked features with their labels in the column ``label``, their field, and the layer's name.
 
     Parameters
     ----------
@@ -87,15 +89,19 @@ def features_of(
             f"{path} has no label: the field {field!r} is empty or ignored in all "
             f"{counted(len(frame), 'feature')}; fill it in, or choose another with --class-field."
         )
-    return frame.assign(label=label), field
+    return frame.assign(label=label), field, features.layer
 
 
 def found_in_vector(path: Path, options: LabelOptions) -> FoundClasses:
     """The classes of a vector file."""
-    label = features_of(path, options, numbers=False)[0]["label"].dropna().unique()
+    frame, field, layer = features_of(path, options, numbers=False)
+    label = frame["label"].dropna().unique()
+    colors = vector_style(file_of(path), layer, field)
     if isinstance(label[0], str):
-        return FoundClasses(path, texts=frozenset(label))
-    return FoundClasses(path, values=frozenset(int(value) for value in label))
+        return FoundClasses(path, texts=frozenset(label), text_colors=colors)
+    values = frozenset(int(value) for value in label)
+    by_number = {value: colors[str(value)] for value in values if str(value) in colors}
+    return FoundClasses(path, values=values, colors=by_number, text_colors=colors)
 
 
 class VectorLabels:
@@ -122,7 +128,7 @@ class VectorLabels:
         options: LabelOptions,
         where: tuple[str, str] | None = None,
     ) -> None:
-        frame, self.name = features_of(path, options, numbers=legend is None)
+        frame, self.name, _ = features_of(path, options, numbers=legend is None)
         number = frame["label"].map(_values(legend)) if legend else frame["label"]
         if where is not None:
             number = number.mask(_column(frame, path, where[0]).astype(str) != where[1])

@@ -41,10 +41,12 @@ class Features:
     ----------
     frame : the features, by feature id.
     info : how pyogrio describes the layer: ``fields``, ``dtypes``, ``ogr_subtypes``.
+    layer : its name; None where there is none.
     """
 
     frame: geopandas.GeoDataFrame
     info: Mapping[str, Any]
+    layer: str | None = None
 
 
 def read_layer(path: Path, *, title: str, kind: str, **choice: Any) -> Features:
@@ -68,7 +70,7 @@ def read_layer(path: Path, *, title: str, kind: str, **choice: Any) -> Features:
             # Columns of text and numbers mixed stay text; who needs one of them checks it.
             warnings.filterwarnings("ignore", "Could not parse column", UserWarning)
             frame = geopandas.read_file(layer.dataset, layer=layer.name, fid_as_index=True)
-            return Features(frame, layer.info)
+            return Features(frame, layer.info, layer.name)
     except OptionError:
         raise
     except Exception as error:  # pyogrio raises many kinds; all mean the same here

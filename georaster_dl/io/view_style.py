@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from georaster_dl.io.quicklook import red_green_blue
+from georaster_dl.io.display import image_limits, ramp_limits, red_green_blue
 from georaster_dl.io.reader import open_scene
-from georaster_dl.io.style import ramp_limits, write_color_style, write_ramp_style
+from georaster_dl.io.style import write_color_style, write_ramp_style
 
 __all__ = ["style_as_image", "style_by_values"]
 
@@ -25,5 +25,5 @@ def style_as_image(path: Path) -> None:
     scene = open_scene(path)
     shown = red_green_blue(scene.bands)
     view = scene.select(shown).thumbnail(_LONGEST)
-    limits = [ramp_limits(band[view.valid]) for band in view.array]
+    limits = image_limits(view.array, view.valid)
     write_color_style(path, bands=[index + 1 for index in shown], limits=limits)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from georaster_dl.errors import OptionError
-from georaster_dl.raster import Place
+from georaster_dl.ground import Place
 
 __all__ = ["FAR_KM", "distance_km", "far_warning", "iou_figures", "poor_classes_warning"]
 

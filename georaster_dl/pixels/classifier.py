@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from georaster_dl.bands import Band
 from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.ground import Place
 from georaster_dl.legend import Legend
 from georaster_dl.pixels.labelled import Pixels
 from georaster_dl.pixels.machine import Machine
-from georaster_dl.raster import Place
 
 __all__ = ["GRID", "Classifier", "Method", "fit_pipeline", "new_pipeline", "pixels_per_class"]
 

@@ -11,6 +11,7 @@ from typing import Any
 from georaster_dl.bands import match_bands
 from georaster_dl.errors import BandMismatchError
 from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.ground import centre_of
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.labels import LabelOptions, labels_digest
 from georaster_dl.io.layer_path import file_of
@@ -33,7 +34,6 @@ from georaster_dl.pixels.saved import load_classifier, save_classifier
 from georaster_dl.pixels.strips import tell_doubts
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
-from georaster_dl.raster import centre_of
 from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair

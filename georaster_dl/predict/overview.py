@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.io.display import red_green_blue
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.quicklook import red_green_blue, write_quicklook, write_value_quicklook
+from georaster_dl.io.quicklook import write_quicklook, write_value_quicklook
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import Scene, SceneReader
 from georaster_dl.legend import Legend

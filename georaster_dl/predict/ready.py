@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl.errors import BandMismatchError
+from georaster_dl.ground import centre_of
 from georaster_dl.io.aoi import AreaOfInterest
 from georaster_dl.io.empty_bands import without_empty_bands
 from georaster_dl.io.environment import gdal_environment
@@ -23,7 +24,6 @@ from georaster_dl.predict.fit import Fit, fit_scene, resolution_warning
 from georaster_dl.predict.journal import Journal
 from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
 from georaster_dl.predict.record import identity, record_text
-from georaster_dl.raster import centre_of
 
 __all__ = ["Ready", "make_ready"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from georaster_dl.errors import OptionError
-from georaster_dl.io.palette import palette
+from georaster_dl.io.palette import choose_colors
 from georaster_dl.models.card import (
     Architecture,
     Card,
@@ -226,10 +226,10 @@ def _targets(estimator: Any, facts: Facts) -> tuple[CardTarget, ...]:
 
 
 def _classes(estimator: Any) -> tuple[CardClass, ...]:
-    colors = palette(len(estimator.classes_))
+    names = [str(name) for name in estimator.classes_]
     return tuple(
-        CardClass(value=i, name=str(name), color=f"#{bytes(color).hex()}")
-        for i, (name, color) in enumerate(zip(estimator.classes_, colors, strict=True), 1)
+        CardClass(value=i, name=name, color=f"#{bytes(color).hex()}")
+        for i, (name, color) in enumerate(zip(names, choose_colors(names), strict=True), 1)
     )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from torch import nn
 
 from georaster_dl.evaluate.calibration import calibration_error, fit_temperature
+from georaster_dl.ground import Place, centre_of
 from georaster_dl.io.labels import labels_digest
 from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.scene import Scene
@@ -28,7 +29,6 @@ from georaster_dl.models.device import Device
 from georaster_dl.models.halo import choose_halo, probe_halo
 from georaster_dl.models.package import save_model
 from georaster_dl.models.registry import network_stride, takes_encoder
-from georaster_dl.raster import Place, centre_of
 from georaster_dl.splits import PARTS, TEST, VALIDATION
 from georaster_dl.tiling import round_up
 from georaster_dl.train.measure import Measured, label_metrics, measure

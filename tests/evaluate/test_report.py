@@ -10,10 +10,12 @@ import subprocess
 
 import numpy as np
 import pytest
-from matplotlib.image import imread, imsave
+from matplotlib.image import imsave
+from PIL import Image
 
 from georaster_dl.errors import GeoRasterError, OptionError
 from georaster_dl.evaluate.compare import evaluate
+from georaster_dl.evaluate.pictures import class_pictures
 from georaster_dl.evaluate.report import render_report
 from georaster_dl.evaluate.table import csv_table
 from tests.maps import LEFT, NODATA, TOP, centre, noisy_pair
@@ -174,19 +176,81 @@ def test_the_page_tells_the_figures(by_raster, by_points, by_numbers):
     assert "Confusion" not in page
 
 
-def test_errors_are_red_where_map_and_reference_differ(make_map, make_tif):
+def decoded(picture):
+    data = picture.source.removeprefix("data:image/png;base64,")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_errors_have_colours_that_are_no_class(make_map, make_tif):
     mapped = np.full((20, 30), 1, np.uint8)
     truth = mapped.copy()
     truth[:, 15:] = 10
+    mapped[18:] = 10
     mapped[:5] = NODATA
-    found = evaluate(make_map(mapped), make_tif(truth, "t.tif", nodata=NODATA))
-    error = imread(io.BytesIO(base64.b64decode(pictures(render_report(found))[2])))[..., :3]
-    assert error.shape[:2] == (20, 30)
-    red, green, _ = error[10, 20]
-    assert red > 0.7
-    assert green < 0.2
-    assert error[10, 5].min() > 0.7
-    assert (error[2] == 1).all()
+    names = {1: "other", 10: "building"}
+    found = evaluate(make_map(mapped, names=names), make_tif(truth, "t.tif", nodata=NODATA))
+    errors = class_pictures(found)[2]
+    told = dict(errors.legend)
+    assert list(told) == ["right", "missed (mapped as other)", "false alarm (in truth other)"]
+    assert not set(told.values()) & {entry.color for entry in found.matching.classes}
+    shown = decoded(errors)
+    zoom = len(shown) // 20
+    at = {name: tuple(shown[row * zoom, col * zoom]) for name, row, col in (
+        ("right", 10, 5), ("missed (mapped as other)", 10, 20), ("false alarm (in truth other)", 19, 5)
+    )}  # fmt: skip
+    assert at == told
+    assert (shown[: 5 * zoom].std(axis=(0, 1)) > 0).all()  # hatched, not of one colour
+    page = render_report(found)
+    assert all("#{:02x}{:02x}{:02x}".format(*color) in page for color in told.values())
+    assert "no data" in page
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds"),
+    [
+        ({1: "oak", 10: "beech"}, ["oak mapped as beech", "beech mapped as oak"]),
+        ({1: "oak", 10: "beech", 14: "fir"}, ["wrong"]),
+        (
+            {1: "oak", 10: "beech", 14: "no tree"},
+            [
+                "missed (mapped as no tree)",
+                "false alarm (in truth no tree)",
+                "mapped as another class",
+            ],
+        ),
+    ],
+)
+def test_kinds_of_errors(make_map, make_tif, names, kinds):
+    values = list(names)
+    mapped = np.array(values, np.uint8)[np.indices((20, 30)).sum(axis=0) % len(values)]
+    found = evaluate(make_map(mapped, names=names), make_tif(mapped, "t.tif", nodata=NODATA))
+    assert [name for name, _ in class_pictures(found)[2].legend] == ["right", *kinds]
+
+
+@pytest.mark.parametrize(("shape", "n"), [((8, 12), 3), ((300, 500), 3), ((300, 500), 3000)])
+def test_points_are_round_and_seen_on_maps_of_any_size(make_map, make_vector, shape, n):
+    rng = np.random.default_rng(0)
+    places = [
+        (int(r), int(c)) for r, c in zip(*(rng.integers(0, s, n) for s in shape), strict=True)
+    ]
+    truth = make_vector([centre(*p) for p in places], {"class": [10] * n})
+    mapped = np.full(shape, 1, np.uint8)
+    mapped[0, 0] = 10
+    found = evaluate(make_map(mapped, names={1: "a", 10: "b"}), truth)
+    shown = decoded(class_pictures(found)[1]).astype(int)
+    assert max(shown.shape) >= 1200
+    zoom = len(shown) / shape[0]
+    color = np.array(found.matching.classes[1].color)
+    like = np.abs(shown - color).sum(axis=2) < 12
+    row, col = places[-1]  # on top of all
+    middle = round((row + 0.5) * zoom), round((col + 0.5) * zoom)
+    across, down = (
+        int(like[max(middle[0] - 20, 0) : middle[0] + 21, middle[1]].sum()),
+        int(like[middle[0], max(middle[1] - 20, 0) : middle[1] + 21].sum()),
+    )
+    assert min(across, down) >= 5
+    assert abs(across - down) <= 2 or n > 100
+    assert "pixelated" not in render_report(found)
 
 
 def test_a_matrix_that_no_page_holds_is_left_to_the_table(make_map, make_tif):

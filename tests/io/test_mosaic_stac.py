@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pystac
 import pytest
+import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from pystac.extensions.projection import ProjectionExtension
 from pystac.validation import JsonSchemaSTACValidator
 
@@ -187,3 +190,38 @@ def test_nothing_is_left_of_what_fails(tmp_path):
         mosaic(maps, None, MosaicOptions("date"), stac=tmp_path / "other")
     with pytest.raises(OptionError, match="Nothing is asked for"):
         mosaic(maps, None)
+
+
+def across_180(folder, name, left):
+    array = np.ones((40, 60), np.uint8)
+    place = GeoBox((40, 60), Affine(10, 0, left, 0, -10, 7_214_000), "EPSG:32660")
+    return write_classes(folder / name, array, place)
+
+
+def test_maps_across_the_180th_meridian(tmp_path):
+    # At 65 degrees north zone 60 ends at x = 641 400.
+    maps = [across_180(tmp_path, "a.tif", 641_200), across_180(tmp_path, "b.tif", 642_000)]
+    mosaic(maps, None, stac=tmp_path / "stac")
+    item = check_schema(tmp_path / "stac" / "a.json", pystac.STACObjectType.ITEM)
+    west, _, east, _ = item["bbox"]
+    assert 179.9 < west < 180
+    assert -180 < east < -179.9
+    assert item["geometry"]["type"] == "MultiPolygon"
+    collection = check_schema(
+        tmp_path / "stac" / "collection.json", pystac.STACObjectType.COLLECTION
+    )
+    (bbox,) = collection["extent"]["spatial"]["bbox"]
+    beyond = json.loads((tmp_path / "stac" / "b.json").read_text())["bbox"]
+    assert (bbox[0], bbox[2]) == (west, beyond[2])
+
+
+def test_a_map_in_local_coordinates_has_no_item(tmp_path):
+    local = 'LOCAL_CS["Site (m)",UNIT["metre",1]]'
+    place = GeoBox((4, 4), Affine(1, 0, 0, 0, -1, 0), local)
+    one = write_classes(tmp_path / "a.tif", np.ones((4, 4), np.uint8), place)
+    with pytest.raises(OptionError, match=r"CRS 'Site \(m\)', which does not say where on Earth"):
+        mosaic([one], None, stac=tmp_path / "stac")
+    assert not (tmp_path / "stac").exists()
+    mosaic([one], tmp_path / "m.tif")
+    with rasterio.open(tmp_path / "m.tif") as dataset:
+        assert dataset.crs.to_wkt().startswith("LOCAL_CS")

@@ -73,41 +73,6 @@ def test_shares_are_those_of_the_counts():
     assert hidden == 0
 
 
-def test_stretch_ignores_what_is_not_valid():
-    image = np.tile(np.linspace(100.0, 200.0, 101), (3, 1, 1))
-    image[:, 0, 0] = 1e9
-    valid = np.ones((1, 101), bool)
-    valid[0, 0] = False
-    shown = quicklook.stretched(image, valid)
-    assert shown[0, 1].tolist() == [0, 0, 0]
-    assert shown[0, 100].tolist() == [1, 1, 1]
-    assert shown[0, 50, 0] == pytest.approx(0.5**0.5, abs=0.02)
-
-
-def test_one_stretch_for_all_bands_keeps_the_hue():
-    image = np.stack([np.full((2, 50), value) for value in (100.0, 200.0, 300.0)])
-    image[:, 0] = 0
-    assert (np.diff(quicklook.stretched(image, None)[1, 0]) > 0).all()
-
-
-def test_haze_is_taken_off_each_band():
-    land = np.random.default_rng(0).uniform(0.02, 0.3, (1, 20, 20)).repeat(3, axis=0)
-    hazy = land + np.array([0.0, 0.05, 0.1])[:, None, None]
-    np.testing.assert_allclose(quicklook.stretched(hazy, None), quicklook.stretched(land, None))
-
-
-def test_clouds_do_not_darken_the_land():
-    image = np.random.default_rng(0).uniform(0.02, 0.3, (3, 20, 20))
-    cloud = np.zeros((20, 20), bool)
-    cloud[:14] = True
-    image[:, cloud] += 0.8
-    darkened, seen = (quicklook.stretched(image, None, mask) for mask in (None, cloud))
-    assert darkened[~cloud].mean() < 0.4
-    assert seen[~cloud].mean() > 0.6
-    assert (seen[cloud] == 1).all()
-    assert np.isfinite(quicklook.stretched(image, None, np.ones_like(cloud))).all()
-
-
 @pytest.mark.parametrize(
     ("most", "length"), [(1, 1), (1.99, 1), (2, 2), (7, 5), (1234, 1000), (0.03, 0.02)]
 )

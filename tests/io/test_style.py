@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from hypothesis import given
-from hypothesis import strategies as st
 
 from georaster_dl.errors import OutputError
 from georaster_dl.io.style import (
     class_names_tag,
     color_table,
-    ramp_limits,
     write_class_style,
     write_ramp_style,
 )
@@ -151,28 +148,3 @@ def test_a_ramp_needs_a_range(tmp_path, limits):
 def test_tables_for_the_tiff_itself():
     assert color_table(LEGEND) == {0: (0, 0, 255, 255), 3: (0, 200, 10, 255), 255: (0, 0, 0, 0)}
     assert class_names_tag(LEGEND) == '{"0": "water", "3": "grass & \\"low\\" <veg> é"}'
-
-
-@pytest.mark.parametrize(
-    ("values", "limits"),
-    [
-        (np.arange(101.0), (2, 98)),
-        (np.array([np.nan, np.inf, 1, 3]), (1.04, 2.96)),
-        (np.array([5.0] * 200 + [6.0]), (5, 6)),
-        (np.array([200.0, 200.0]), (198, 202)),
-        (np.zeros(3), (-1e-6, 1e-6)),
-        (np.full(4, np.nan), (0, 1)),
-        (np.zeros(0), (0, 1)),
-    ],
-)
-def test_ramp_limits(tmp_path, values, limits):
-    low, high = ramp_limits(values)
-    assert (low, high) == pytest.approx(limits)
-    write_ramp_style(tmp_path / "a.tif", minimum=low, maximum=high)
-
-
-@given(st.lists(st.floats(width=32), max_size=9))
-def test_ramp_limits_are_always_two_finite_numbers_in_order(values):
-    low, high = ramp_limits(np.array(values, "float32"))
-    assert np.isfinite([low, high]).all()
-    assert low < high

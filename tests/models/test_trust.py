@@ -3,9 +3,9 @@
 import pytest
 from odc.geo.geobox import GeoBox
 
+from georaster_dl.ground import centre_of
 from georaster_dl.models.card import Card
 from georaster_dl.models.trust import distance_km, far_warning, poor_classes_warning
-from georaster_dl.raster import centre_of
 from tests.cards import card
 
 FIGURES = {
