@@ -90,6 +90,9 @@ class Batch(GeodlAlgorithm):
     def check(self, given) -> None:
         if bool(raster_sources(given.rasters("SCENES"))) == bool(given.text("FOLDER")):
             raise GeodlError("Give scenes, or a folder of scenes: one of the two.")
+        folder = given.text("FOLDER")
+        if folder and not Path(folder).is_dir():
+            raise GeodlError(f"There is no folder {folder}; check the path of the scenes.")
         self.check_model(given)
 
     def execute(self, given, context, feedback) -> dict[str, Any]:

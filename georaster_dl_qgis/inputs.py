@@ -134,22 +134,38 @@ def export_features(source: QgsFeatureSource, name: str, context: QgsProcessingC
     """
     if source.featureCount() == 0:
         raise GeodlError(f"{name!r} has no features (or none are selected); nothing to work with.")
-    names = [field.name().lower() for field in source.fields()]
-    same = [field.name() for field in source.fields() if names.count(field.name().lower()) > 1]
+    fields, numbers = QgsFields(), _kept_fields(source)
+    for number in numbers:
+        fields.append(source.fields()[number])
+    names = [field.name().lower() for field in fields]
+    same = [field.name() for field in fields if names.count(field.name().lower()) > 1]
     if same:  # one of them would be lost, or taken for the other
         raise GeodlError(
             f"{name!r} has fields that differ only in small and capital letters ({', '.join(same)}); rename one."
         )
     kind = QgsWkbTypes.linearType(source.wkbType())
-    return _write(_straight(source), source.fields(), kind, source.sourceCrs(), name, context)
+
+    def features() -> Iterator[QgsFeature]:
+        for feature in source.getFeatures():
+            made, values = QgsFeature(fields), feature.attributes()
+            made.setGeometry(_straight(feature.geometry()))
+            made.setAttributes([values[number] for number in numbers])
+            yield made
+
+    return _write(features(), fields, kind, source.sourceCrs(), name, context)
 
 
-def _straight(source: QgsFeatureSource) -> Iterator[QgsFeature]:
-    for feature in source.getFeatures():
-        outline = feature.geometry().constGet()
-        if outline is not None and QgsWkbTypes.isCurvedType(outline.wkbType()):
-            feature.setGeometry(QgsGeometry(outline.segmentize()))
-        yield feature
+def _kept_fields(source: QgsFeatureSource) -> list[int]:
+    """All fields but the one that only numbers the features, which could be taken for a class."""
+    key = source.primaryKeyAttributes() if isinstance(source, QgsVectorLayer) else []
+    return [number for number in range(len(source.fields())) if key != [number]]
+
+
+def _straight(geometry: QgsGeometry) -> QgsGeometry:
+    outline = geometry.constGet()
+    if outline is None or not QgsWkbTypes.isCurvedType(outline.wkbType()):
+        return geometry
+    return QgsGeometry(outline.segmentize())
 
 
 def export_area(

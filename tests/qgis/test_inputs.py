@@ -173,8 +173,12 @@ def test_a_layer_among_several_is_that_layer_as_it_is_filtered(several, context,
 
     layer = QgsVectorLayer(f"{several}|layername=wälder 2|subset=class LIKE '%2'", "w")
     check_one_layer(layer)
-    assert classes(layer_source(layer, context, feedback)) == ["wälder 2 2"]
+    made = layer_source(layer, context, feedback)
+    assert classes(made) == ["wälder 2 2"]
     assert feedback.warnings == []
+    # What numbers the features is no attribute that could be a class.
+    dataset = gdal.OpenEx(made)
+    assert [field.name for field in dataset.GetLayer().schema] == ["class"]
 
 
 def test_a_file_of_several_layers_is_not_taken_for_its_first(several, run, tmp_path):

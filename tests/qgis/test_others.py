@@ -186,6 +186,8 @@ def test_the_report_of_a_batch_is_read_as_it_is(run, tmp_path, feedback):
         ("name its bands with --bands", "name its bands with 'Names of the bands'"),
         ("--aoi /tmp/x_1/a/extent.gpkg does not touch", "The area of interest does not touch"),
         ("use --scale and --offset; --halo 3", "use 'Scale of the numbers' and 'Offset of the numbers'; --halo 3"),
+        (f"/tmp/p_x/{'0a' * 16}/wälder_2.gpkg has no field 'x'", "'wälder_2' has no field 'x'"),
+        ("or use --task segmentation", "or use 'What is learnt' segmentation"),
         ("a--b and file--bands.tif", "a--b and file--bands.tif"),
     ],
 )  # fmt: skip
@@ -228,6 +230,11 @@ def test_a_model_must_be_chosen(run, tmp_path, given):
         QgsProcessingException, match="Choose a model in the list, or give the file"
     ):
         run(**given, OUTPUT=str(tmp_path / "out"))
+
+
+def test_a_folder_that_is_not_there(run, tmp_path):
+    with pytest.raises(QgsProcessingException, match="There is no folder .*nowhere"):
+        run("batch", FOLDER=str(tmp_path / "nowhere"), MODEL=MODEL, OUTPUT=str(tmp_path / "out"))
 
 
 def test_a_map_against_itself_says_nothing(run):
