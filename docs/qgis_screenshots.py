@@ -23,7 +23,7 @@ from pathlib import Path
 SCREEN = "1440x900x24"
 SAMPLES = "GEORASTER_DL_SAMPLES"  # variables by which the one half tells the other
 PICTURES = "GEORASTER_DL_PICTURES"
-_LIMIT_SECONDS = 150
+_LIMIT_SECONDS = 400
 
 
 def main() -> None:
@@ -147,9 +147,9 @@ class Tour:
         window.showMaximized()
         path = str(self.samples / "s2_west.tif")
         # The same scene, long enough to be seen running.
-        bounds = [500_000, 5_000_000, 560_000, 4_940_000]
+        bounds = [500_000, 5_000_000, 530_000, 4_970_000]
         self.large = str(self.samples / "large.vrt")
-        gdal.Translate(self.large, path, width=6000, height=6000, outputBounds=bounds, format="VRT")
+        gdal.Translate(self.large, path, width=3000, height=3000, outputBounds=bounds, format="VRT")
         scene = QgsRasterLayer(path, "s2_west")
         renderer = scene.renderer()
         for band, use in ((3, "Red"), (2, "Green"), (1, "Blue")):

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from qgis import utils
 from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
@@ -19,9 +20,10 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
+from .chosen import Chosen
 from .given import Given
 from .installation import version_of
-from .models import known_models
+from .models import known_models, own_models, remember_own
 from .reporting import Teller, in_words
 from .runner import CancelledError, Ended, GeodlError, run
 from .settings import child_environment, current_geodl
@@ -41,11 +43,15 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
     """An algorithm that is a command of geodl.
 
     A subclass states ``NAME``, ``TITLE``, ``HELP`` and ``TAGS``, adds its parameters in
-    ``initAlgorithm``, and runs in ``execute``.
+    ``initAlgorithm``, says in ``check`` what does not go together, and runs in ``execute``.
     """
 
     NAME = TITLE = HELP = ""
     TAGS = ("deep learning", "geodl", "georaster_dl")
+    NOT_OPTIONAL: tuple[str, ...] = ()
+    """Parameters without which something else must be given; a window does not call them optional."""
+    CANCELLED = "Cancelled: nothing was made."
+    """What is left of a run that was cancelled."""
 
     def createInstance(self) -> GeodlAlgorithm:
         return type(self)()
@@ -73,17 +79,52 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             return False, str(error)
         return True, ""
 
+    def createCustomParametersWidget(self, parent=None):
+        """The window in which QGIS asks for the parameters."""
+        from .window import Window  # needs a display, which qgis_process has not
+
+        return Window(self, Chosen.in_window(utils.iface), parent)
+
+    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
+        """Values of parameters with which a window opens; None leaves a list of layers unchosen."""
+        return {}
+
+    def checkParameterValues(
+        self, parameters: dict[str, Any], context: QgsProcessingContext
+    ) -> tuple[bool, str]:
+        well, message = super().checkParameterValues(parameters, context)
+        if well:
+            try:
+                self.check(Given(self, parameters, context))
+            except GeodlError as error:
+                return False, in_words(str(error))
+        return well, message
+
+    def check(self, given: Given) -> None:
+        """Find what cannot be run before anything is.
+
+        Raises
+        ------
+        GeodlError
+            With what the user must change.
+        """
+
     def processAlgorithm(
         self,
         parameters: dict[str, Any],
         context: QgsProcessingContext,
         feedback: QgsProcessingFeedback,
     ) -> dict[str, Any]:
+        given = Given(self, parameters, context)
         try:
-            return self.execute(Given(self, parameters, context), context, feedback)
+            self.check(given)  # a model of the designer has not asked
+            return self.execute(given, context, feedback)
         except CancelledError:
-            return {}  # QGIS knows that it was cancelled, and by whom
+            _forget_missing(context)
+            feedback.pushInfo(self.CANCELLED)
+            return {}
         except GeodlError as error:
+            _forget_missing(context)
             raise QgsProcessingException(in_words(str(error))) from error
 
     def execute(
@@ -127,20 +168,27 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
     def add_model(self, *, automatic: str = "") -> None:
         """Add the choice of a model; ``automatic`` says what happens where none is chosen."""
         rows = known_models()
-        names = [str(row["name"]) for row in rows]
         told = "; ".join(f"{row['name']}: {row['predicts']}, {row['resolution']}" for row in rows)
-        choices = [AUTOMATIC, *names] if automatic or not names else names
+        names = [*(str(row["name"]) for row in rows), *own_models()]
         definition = QgsProcessingParameterEnum(
-            "MODEL", "Model", options=choices, defaultValue=choices[0], usesStaticStrings=True
+            "MODEL",
+            "Model",
+            options=[AUTOMATIC, *names] if automatic else names,
+            defaultValue=AUTOMATIC if automatic else None,
+            optional=not automatic,
+            usesStaticStrings=True,
         )
         self.add(
             definition,
             f"{automatic} {told or 'Models are listed once geodl is installed.'}".strip(),
         )
         file = QgsProcessingParameterFile(
-            "MODEL_FILE", "Own model (instead of the above)", extension="safetensors", optional=True
+            "MODEL_FILE", "Or a file of a model", extension="safetensors", optional=True
         )
-        self.add(file, "A .safetensors file, such as 'Train a model' makes.")
+        self.add(
+            file,
+            "A .safetensors file, such as 'Train a model' makes; it wins, and is in the list above next time.",
+        )
 
     def model(self, given: Given) -> list[str]:
         """Arguments that name the chosen model."""
@@ -149,6 +197,28 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             return ["-m", file]
         return [] if name in ("", AUTOMATIC) else ["-m", name]
 
+    def check_model(self, given: Given) -> None:
+        """Find that no model is chosen."""
+        if not given.text("MODEL_FILE") and not given.choice("MODEL"):
+            raise GeodlError("Choose a model in the list, or give the file of one.")
+
+    def keep_model(self, given: Given) -> None:
+        """Have a file that was used in the list of models from now on."""
+        if given.text("MODEL_FILE"):
+            remember_own(given.text("MODEL_FILE"))
+
 
 def _pasteable(command: list[str]) -> str:
+    """A command as a terminal takes it."""
     return subprocess.list2cmdline(command) if os.name == "nt" else shlex.join(command)
+
+
+def _forget_missing(context: QgsProcessingContext) -> None:
+    """Load nothing that was not made; QGIS would call that an error of its own."""
+    loads = context.layersToLoadOnCompletion()
+    made = {path: how for path, how in loads.items() if not _is_missing(Path(path))}
+    context.setLayersToLoadOnCompletion(made)
+
+
+def _is_missing(path: Path) -> bool:
+    return path.is_absolute() and not path.exists()  # what is no path is a layer in memory

@@ -18,7 +18,9 @@ from qgis.core import (
 )
 
 from .base import GeodlAlgorithm
-from .inputs import raster_source
+from .chosen import Chosen
+from .inputs import raster_sources
+from .lasting import lasting_maps, new_maps
 from .reading import add_reading, add_resampling, reading
 from .results import LayerGroup
 from .runner import GeodlError
@@ -36,6 +38,10 @@ class Batch(GeodlAlgorithm):
     NAME = "batch"
     TITLE = "Segment many scenes"
     TAGS = (*GeodlAlgorithm.TAGS, "batch", "land cover", "many", "folder")
+    NOT_OPTIONAL = ("SCENES", "MODEL")
+    CANCELLED = (
+        "Cancelled: maps that are finished are kept; run it again with the same folder to go on."
+    )
     HELP = (
         "Maps all scenes of a folder, or all layers that are chosen, with one model. What is done already is "
         "skipped, so running it again does what is missing; one scene that fails does not stop the others; "
@@ -70,19 +76,29 @@ class Batch(GeodlAlgorithm):
         )
         add_reading(self)
         add_resampling(self)
-        output = QgsProcessingParameterFolderDestination("OUTPUT", "Folder of the maps")
+        output = QgsProcessingParameterFolderDestination(
+            "OUTPUT", "Folder of the maps", defaultValue=str(new_maps())
+        )
         self.add(output, "Maps and reports go there; use the same one again to go on.")
         self.addOutput(QgsProcessingOutputHtml("REPORT", "Report"))
         self.addOutput(QgsProcessingOutputNumber("MAPPED", "Scenes that are mapped"))
         self.addOutput(QgsProcessingOutputNumber("NOT_MAPPED", "Scenes that are not"))
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        sources = [raster_source(layer) for layer in given.rasters("SCENES")]
-        folder = given.text("FOLDER")
-        if bool(sources) == bool(folder):
+    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
+        return {"SCENES": chosen.scenes()}
+
+    def check(self, given) -> None:
+        if bool(raster_sources(given.rasters("SCENES"))) == bool(given.text("FOLDER")):
             raise GeodlError("Give scenes, or a folder of scenes: one of the two.")
-        output = Path(given.text("OUTPUT"))
-        arguments = ["batch", *(sources or [folder]), *self.model(given), "-d", str(output)]
+        folder = given.text("FOLDER")
+        if folder and not Path(folder).is_dir():
+            raise GeodlError(f"There is no folder {folder}; check the path of the scenes.")
+        self.check_model(given)
+
+    def execute(self, given, context, feedback) -> dict[str, Any]:
+        sources = raster_sources(given.rasters("SCENES")) or [given.text("FOLDER")]
+        output = lasting_maps(given.lasting("OUTPUT"))
+        arguments = ["batch", *sources, *self.model(given), "-d", str(output)]
         arguments += ["--confidence"] if given.flag("CONFIDENCE") else []
         arguments += [
             "--workers",
@@ -94,6 +110,7 @@ class Batch(GeodlAlgorithm):
         ]
         arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
         self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, _EXTRA_FAILED))
+        self.keep_model(given)
         rows = self._rows(output)
         mapped = sum(row["status"] in ("done", "skipped") for row in rows)
         self._tell(rows, len(rows) - mapped, output, feedback)

@@ -14,7 +14,8 @@ from qgis.core import (
 )
 
 from .base import GeodlAlgorithm
-from .inputs import layer_source, raster_source
+from .chosen import Chosen
+from .inputs import check_one_layer, layer_source, raster_source
 from .runner import GeodlError
 
 __all__ = ["Evaluate"]
@@ -73,15 +74,27 @@ class Evaluate(GeodlAlgorithm):
         for _key, name, title in _NUMBERS:
             self.addOutput(QgsProcessingOutputNumber(name, title))
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        reference, image = given.layer("REFERENCE"), given.raster("IMAGE")
+    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
+        return {"INPUT": chosen.map(), "REFERENCE": chosen.reference()}
+
+    def check(self, given) -> None:
+        reference = given.layer("REFERENCE")
         if reference is None:
             raise GeodlError(f"{given.text('REFERENCE')} cannot be opened; check the path.")
+        check_one_layer(reference)
+        if reference.source() == given.raster("INPUT").source():
+            raise GeodlError(
+                "The map and its reference are the same layer, which is always right; give a reference that is "
+                "known otherwise."
+            )
+
+    def execute(self, given, context, feedback) -> dict[str, Any]:
+        reference, image = given.layer("REFERENCE"), given.raster("IMAGE")
         made = {name: given.file_output(name) for name in ("REPORT", "TABLE")}
         arguments = [
             "evaluate",
             raster_source(given.raster("INPUT")),
-            layer_source(reference, context),
+            layer_source(reference, context, feedback),
         ]
         arguments += ["--json", "--overwrite"]
         arguments += ["--html", made["REPORT"]] if made["REPORT"] else []

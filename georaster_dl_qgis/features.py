@@ -22,6 +22,7 @@ class Features(SceneAlgorithm):
     NAME = "features"
     TITLE = "Features of a scene"
     TAGS = (*SceneAlgorithm.TAGS, "features", "autoencoder", "embedding", "anomaly")
+    NOT_OPTIONAL = (*SceneAlgorithm.NOT_OPTIONAL, "MODEL")
     HELP = (
         "Writes the features that a model has of every pixel, one band each: the code of an autoencoder, or "
         "what the last layer before the classes sees. They serve as input for clustering, for "
@@ -50,6 +51,10 @@ class Features(SceneAlgorithm):
         )
         self.add(error, "Of autoencoders only: in standard deviations of the bands.")
 
+    def check(self, given) -> None:
+        super().check(given)
+        self.check_model(given)
+
     def execute(self, given, context, feedback) -> dict[str, Any]:
         scene, called = self.scene(given)
         made = {name: given.output(name) for name in ("OUTPUT", "ERROR")}
@@ -58,6 +63,7 @@ class Features(SceneAlgorithm):
         arguments += [f"--layer={given.text('LAYER')}"] if given.text("LAYER") else []
         arguments += ["--error", made["ERROR"]] if made["ERROR"] else []
         self.geodl([*arguments, *self.common(given, context)], feedback)
+        self.keep_model(given)
 
         group = LayerGroup(f"geodl: {called}")
         for name, title in (("OUTPUT", "Features"), ("ERROR", "Error")):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsGeometry, QgsProcessingAlgorithm, QgsProcessingContext
+from qgis.core import (
+    QgsGeometry,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingFeatureSourceDefinition,
+)
 
 from .runner import GeodlError
 
@@ -31,7 +37,7 @@ class Given:
 
     def choice(self, name: str) -> str:
         """Value of an enumeration of texts."""
-        return str(self._of("EnumString", name))
+        return str(self._of("EnumString", name) or "")
 
     def flag(self, name: str) -> bool:
         """Whether it is ticked."""
@@ -49,8 +55,11 @@ class Given:
         return list(self._of("LayerList", name))
 
     def layer(self, name: str) -> Any:
-        """Any layer, None where nothing was given."""
-        return self._of("Layer", name)
+        """Any layer, or the one of which features were given; None where nothing was given."""
+        value = self._parameters.get(name)
+        if isinstance(value, QgsProcessingFeatureSourceDefinition):
+            value = value.source.staticValue()
+        return self._ask.parameterAsLayer({name: value}, name, self._context)
 
     def source(self, name: str) -> Any:
         """Features, selected ones where the user asked for these; None where nothing was given."""
@@ -67,3 +76,7 @@ class Given:
     def file_output(self, name: str) -> str:
         """Path of a file to make, empty where it is not wanted."""
         return str(self._of("FileOutput", name) or "") if self._parameters.get(name) else ""
+
+    def lasting(self, name: str) -> Path:
+        """Path of a file or folder to make; that of the definition where nothing was given."""
+        return Path(self._of("FileOutput", name))

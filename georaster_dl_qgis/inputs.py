@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from qgis.core import (
     QgsCoordinateReferenceSystem,
+    QgsDataProvider,
     QgsFeature,
     QgsFeatureSource,
-    QgsField,
     QgsFields,
     QgsGeometry,
     QgsMapLayer,
     QgsProcessingContext,
+    QgsProcessingFeedback,
     QgsProcessingUtils,
     QgsProviderRegistry,
     QgsRasterLayer,
@@ -24,71 +26,146 @@ from qgis.core import (
 
 from .runner import GeodlError
 
-__all__ = ["export_area", "export_features", "layer_source", "raster_source"]
+__all__ = [
+    "check_one_layer",
+    "export_area",
+    "export_features",
+    "layer_source",
+    "raster_source",
+    "raster_sources",
+]
+
+_PRODUCT = re.compile(r"SENTINEL2_L\w+:(?:/vsizip/)?(.*?\.(?:SAFE|zip))[/\\]", re.IGNORECASE)
 
 # Straight edges of an extent are curves in another CRS.
 _POINTS_AN_EDGE = 20
 
 
 def raster_source(layer: QgsRasterLayer) -> str:
-    """What geodl opens for a raster layer: a file, or the Sentinel-2 product that it belongs to.
+    """What geodl opens for a raster layer: a file, a part of one, or the Sentinel-2 product it belongs to.
 
     Raises
     ------
     GeodlError
-        When the layer is no raster file (a web service, a raster in a database).
+        When geodl could not open it (a web service, a raster in a database or in memory), or would see
+        other pixels, or the same ones elsewhere, than QGIS does.
     """
+    name, source = layer.name(), layer.source()
     if layer.providerType() != "gdal":
         raise GeodlError(
-            f"The layer {layer.name()!r} comes from {layer.providerType()!r}, not from a raster file; export "
+            f"The layer {name!r} comes from {layer.providerType()!r}, not from a raster file; export "
             f"it (Export > Save As) and use that file."
         )
-    source = layer.source()
-    product = re.match(
-        r"SENTINEL2_L\w+:(?:/vsizip/)?(.*?\.(?:SAFE|zip))[/\\]", source, re.IGNORECASE
-    )
+    product = _PRODUCT.match(source)
     if product is not None:
         return product[1]
-    path = QgsProviderRegistry.instance().decodeUri("gdal", source).get("path", source)
-    if source.startswith("/vsimem/"):
+    if "/vsimem/" in source or source.lstrip().startswith("<"):
         raise GeodlError(
-            f"The layer {layer.name()!r} lies in QGIS's memory, where no other program can read it; save it "
+            f"The layer {name!r} lies in QGIS's memory, where no other program can read it; save it "
             f"as a file first."
         )
-    return str(Path(path).absolute()) if Path(path).exists() else source
+    options = QgsProviderRegistry.instance().decodeUri("gdal", source).get("openOptions")
+    if options:
+        raise GeodlError(
+            f"The layer {name!r} was opened with {', '.join(options)}, which geodl does not do; add the file to "
+            f"QGIS without options, or export the layer (Export > Save As)."
+        )
+    _check_place(layer)
+    return str(Path(source).absolute()) if Path(source).exists() else source
 
 
-def layer_source(layer: QgsMapLayer, context: QgsProcessingContext) -> str:
+def raster_sources(layers: Iterable[QgsRasterLayer]) -> list[str]:
+    """What geodl opens for raster layers, each once: a product may be several layers of QGIS."""
+    return list(dict.fromkeys(raster_source(layer) for layer in layers))
+
+
+def _check_place(layer: QgsRasterLayer) -> None:
+    """Refuse a layer whose CRS was changed in QGIS; geodl reads the file's."""
+    shown, stated = layer.crs().authid(), layer.dataProvider().crs().authid()
+    if shown and stated and shown != stated:
+        raise GeodlError(
+            f"The layer {layer.name()!r} has the CRS {shown} in QGIS but its file says {stated}, which geodl reads; "
+            f"correct the file (Raster > Projections > Assign projection) or the layer's CRS."
+        )
+
+
+def check_one_layer(layer: QgsMapLayer | None) -> None:
+    """Refuse a vector file of which QGIS took the first of several layers because none was named.
+
+    Raises
+    ------
+    GeodlError
+        With the names of its layers.
+    """
+    if not isinstance(layer, QgsVectorLayer) or layer.providerType() != "ogr":
+        return
+    parts, source = layer.dataProvider().subLayers(), layer.source()
+    if len(parts) > 1 and "|layer" not in source:
+        names = [part.split(QgsDataProvider.sublayerSeparator())[1] for part in parts]
+        raise GeodlError(
+            f"{source} has the layers {', '.join(names)}; say which one, as in {source}|layername={names[0]}"
+        )
+
+
+def layer_source(
+    layer: QgsMapLayer, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+) -> str:
     """File of a layer, raster or vector; of vectors as QGIS has them: filtered, edited, in memory."""
     if isinstance(layer, QgsVectorLayer):
-        return export_features(layer, layer.name(), context)
+        selected = layer.selectedFeatureCount()
+        if selected:
+            feedback.pushWarning(
+                f"All {layer.featureCount()} features of {layer.name()!r} are used, not the {selected} that are "
+                f"selected; save these as a layer of their own to use them alone."
+            )
+        path = export_features(layer, layer.name(), context)
+        layer.saveNamedStyle(str(Path(path).with_suffix(".qml")))  # the colours of its classes
+        return path
     return raster_source(layer)
 
 
 def export_features(source: QgsFeatureSource, name: str, context: QgsProcessingContext) -> str:
-    """GeoPackage of the features, with their fields.
+    """GeoPackage of the features, with their fields; curves become lines.
 
     Raises
     ------
     GeodlError
         When there are none, or they cannot be written.
     """
-    # A field of that name would be taken for the numbers of the features.
-    kept = [field for field in source.fields() if field.name().lower() != "fid"]
-    fields = QgsFields()
-    for field in kept:
-        fields.append(QgsField(field))
-
-    def features():
-        for feature in source.getFeatures():
-            made = QgsFeature(fields)
-            made.setGeometry(feature.geometry())
-            made.setAttributes([feature.attribute(field.name()) for field in kept])
-            yield made
-
     if source.featureCount() == 0:
         raise GeodlError(f"{name!r} has no features (or none are selected); nothing to work with.")
-    return _write(features(), fields, source.wkbType(), source.sourceCrs(), name, context)
+    fields, numbers = QgsFields(), _kept_fields(source)
+    for number in numbers:
+        fields.append(source.fields()[number])
+    names = [field.name().lower() for field in fields]
+    same = [field.name() for field in fields if names.count(field.name().lower()) > 1]
+    if same:  # one of them would be lost, or taken for the other
+        raise GeodlError(
+            f"{name!r} has fields that differ only in small and capital letters ({', '.join(same)}); rename one."
+        )
+    kind = QgsWkbTypes.linearType(source.wkbType())
+
+    def features() -> Iterator[QgsFeature]:
+        for feature in source.getFeatures():
+            made, values = QgsFeature(fields), feature.attributes()
+            made.setGeometry(_straight(feature.geometry()))
+            made.setAttributes([values[number] for number in numbers])
+            yield made
+
+    return _write(features(), fields, kind, source.sourceCrs(), name, context)
+
+
+def _kept_fields(source: QgsFeatureSource) -> list[int]:
+    """All fields but the one that only numbers the features, which could be taken for a class."""
+    key = source.primaryKeyAttributes() if isinstance(source, QgsVectorLayer) else []
+    return [number for number in range(len(source.fields())) if key != [number]]
+
+
+def _straight(geometry: QgsGeometry) -> QgsGeometry:
+    outline = geometry.constGet()
+    if outline is None or not QgsWkbTypes.isCurvedType(outline.wkbType()):
+        return geometry
+    return QgsGeometry(outline.segmentize())
 
 
 def export_area(
@@ -106,6 +183,12 @@ def _write(features, fields, geometry, crs, name, context) -> str:
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
     options.layerName = safe
+    # Columns that a GeoPackage needs for itself; fields of these names are the user's.
+    taken = {field.name().lower() for field in fields}
+    options.layerOptions = [
+        f"FID={_unused('fid', taken)}",
+        f"GEOMETRY_NAME={_unused('geom', taken)}",
+    ]
     writer = QgsVectorFileWriter.create(
         path, fields, geometry, crs, context.transformContext(), options
     )
@@ -116,3 +199,9 @@ def _write(features, fields, geometry, crs, name, context) -> str:
     if problem:
         raise GeodlError(f"{name!r} could not be handed over to geodl: {problem}")
     return path
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Callable
 
 from qgis.core import QgsSettings
@@ -11,9 +12,18 @@ from .installation import Geodl, version_of
 from .runner import GeodlError, run
 from .settings import child_environment
 
-__all__ = ["are_current", "known_models", "learn_models", "remember_models"]
+__all__ = [
+    "are_current",
+    "known_models",
+    "learn_models",
+    "own_models",
+    "remember_models",
+    "remember_own",
+]
 
 _STORED = "georaster_dl/models"
+_OWN = "georaster_dl/own_models"
+_MOST_OWN = 20
 
 
 def known_models() -> list[dict[str, Any]]:
@@ -49,6 +59,20 @@ def remember_models(geodl: Geodl, rows: list[dict[str, Any]]) -> None:
     """Keep what geodl told."""
     stored = {"geodl": _identity(geodl), "models": rows}
     QgsSettings().setValue(_STORED, json.dumps(stored))
+
+
+def own_models() -> list[str]:
+    """Files of models that were trained or used here and still exist, the last one first."""
+    stored = QgsSettings().value(_OWN, []) or []
+    paths = [stored] if isinstance(stored, str) else stored  # so is a list of one read
+    return [path for path in paths if Path(path).is_file()]
+
+
+def remember_own(path: str) -> None:
+    """Have a file first in the list of own models."""
+    first = str(Path(path).absolute())
+    others = [other for other in own_models() if other != first]
+    QgsSettings().setValue(_OWN, [first, *others][:_MOST_OWN])
 
 
 def _stored() -> dict[str, Any]:

@@ -21,13 +21,21 @@ _FIELDS = {
     "--resample": "'Resample the bands'",
     "--class-field": "'Field with the class'",
     "--model": "'Model'",
+    "--task": "'What is learnt'",
+    "--init": "'Start from'",
+    "--config": "'File with settings'",
+    "--epochs": "'Most epochs'",
+    "--split": "'Tested on'",
 }
 _AREA = re.compile(r"--aoi \S+\.gpkg")
+# A layer of QGIS as it was handed over: a temporary file of the layer's name.
+_LAYER = re.compile(r"\S*[/\\][0-9a-f]{32}[/\\](\w+)\.gpkg")
 
 
 def in_words(message: str) -> str:
-    """A message of geodl with the fields of a window instead of the options of a command."""
+    """A message of geodl with the fields and layers of QGIS instead of the options and files of a command."""
     message = _AREA.sub("The area of interest", message).replace("--aoi", "the area of interest")
+    message = _LAYER.sub(r"'\1'", message)
     return re.sub(r"(?<![\w-])--[a-z-]+", lambda option: _FIELDS.get(option[0], option[0]), message)
 
 

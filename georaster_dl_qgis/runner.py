@@ -121,7 +121,7 @@ def run(
     Raises
     ------
     CancelledError
-        When ``cancelled`` said so and the program has ended.
+        When ``cancelled`` said so and the program has ended before it was done.
     FailedError
         When it fails, with its own message or what its end means.
     GeodlError
@@ -145,7 +145,7 @@ def run(
         if process.poll() is None:  # an error of ours, or of who is told
             process.kill()
             process.wait()
-    if stopping is not None:
+    if stopping is not None and ended.code not in accepted:
         raise CancelledError("cancelled")
     if ended.code not in accepted:
         raise FailedError(_reason(Path(command[0]).name, ended), ended)

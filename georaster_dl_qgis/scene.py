@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qgis.core import (
     QgsProcessing,
@@ -14,8 +15,9 @@ from qgis.core import (
 )
 
 from .base import GeodlAlgorithm
+from .chosen import Chosen
 from .given import Given
-from .inputs import export_area, export_features, raster_source
+from .inputs import check_one_layer, export_area, export_features, raster_source
 from .reading import add_reading, add_resampling, reading
 from .runner import GeodlError
 from .settings import device
@@ -25,6 +27,17 @@ __all__ = ["SceneAlgorithm"]
 
 class SceneAlgorithm(GeodlAlgorithm):
     """An algorithm that runs a model over one scene."""
+
+    NOT_OPTIONAL = ("INPUT",)
+
+    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
+        return {"INPUT": next(iter(chosen.scenes()), None)}
+
+    def check(self, given: Given) -> None:
+        self.scene(given)
+        if given.text("EXTENT") and given.source("AOI") is not None:
+            raise GeodlError("Give polygons or an extent as the area of interest, not both.")
+        check_one_layer(given.layer("AOI"))
 
     def add_scene(self) -> None:
         """Add the scene; it may be a layer, or something that is no raster to QGIS."""
@@ -79,9 +92,7 @@ class SceneAlgorithm(GeodlAlgorithm):
         return [*arguments, "--aoi", area] if area else arguments
 
     def _area(self, given: Given, context: QgsProcessingContext) -> str:
-        polygons, has_extent = given.source("AOI"), given.text("EXTENT")
-        if polygons is not None and has_extent:
-            raise GeodlError("Give polygons or an extent as the area of interest, not both.")
+        polygons = given.source("AOI")
         if polygons is not None:
             return export_features(polygons, "area of interest", context)
-        return export_area(*given.extent("EXTENT"), context) if has_extent else ""
+        return export_area(*given.extent("EXTENT"), context) if given.text("EXTENT") else ""

@@ -62,6 +62,7 @@ class _Mapping(SceneAlgorithm):
         arguments += [f"--{option}" for option in options]
         arguments += ["--polygons", polygons] if polygons else []
         self.geodl([*arguments, *self.common(given, context)], feedback)
+        self.keep_model(given)
 
         group = LayerGroup(f"geodl: {name}")
         loads = context.willLoadLayerOnCompletion(output)

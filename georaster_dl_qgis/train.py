@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from qgis.core import (
@@ -18,7 +18,10 @@ from qgis.core import (
 )
 
 from .base import GeodlAlgorithm
-from .inputs import layer_source, raster_source
+from .chosen import Chosen
+from .inputs import check_one_layer, layer_source, raster_sources
+from .lasting import lasting_model, new_model
+from .models import remember_own
 from .reading import add_reading, reading
 from .runner import GeodlError
 from .settings import device
@@ -35,6 +38,11 @@ class Train(GeodlAlgorithm):
     NAME = "train"
     TITLE = "Train a model"
     TAGS = (*GeodlAlgorithm.TAGS, "training", "labels", "transfer learning")
+    NOT_OPTIONAL = ("LABELS",)
+    CANCELLED = (
+        "Cancelled: no model was made. What was logged lies in NAME_run beside it; 'geodl train --resume' in a "
+        "terminal goes on from there."
+    )
     HELP = (
         "Trains a model from scenes and your own labels: polygons, lines, points or a raster, in any CRS; "
         "sparse ones do. Accuracy is measured on blocks of ground that the model never saw, and written into "
@@ -73,31 +81,46 @@ class Train(GeodlAlgorithm):
         self.add(config, "Any of geodl's settings; what is given here wins.", advanced=True)
         add_reading(self)
         model = QgsProcessingParameterFileDestination(
-            "OUTPUT", "Model", fileFilter="Model packages (*.safetensors)"
+            "OUTPUT",
+            "Model",
+            fileFilter="Model packages (*.safetensors)",
+            defaultValue=str(new_model()),
         )
-        self.add(model, "File to make; 'Segment a scene' takes it as 'Own model'.")
+        self.add(
+            model,
+            "File to make, never a temporary one; the other algorithms list it as a model then.",
+        )
         self.addOutput(QgsProcessingOutputFolder("RUN", "Logs and curves"))
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        scenes = [raster_source(layer) for layer in given.rasters("SCENES")]
+    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
+        return {"SCENES": chosen.scenes(), "LABELS": next(iter(chosen.labels()), None)}
+
+    def check(self, given) -> None:
+        scenes = raster_sources(given.rasters("SCENES"))
         labels, task = given.layer("LABELS"), given.choice("TASK")
         if not scenes:
             raise GeodlError("Give at least one scene.")
+        check_one_layer(labels)
         if (labels is None) != (task == "autoencoder"):
             raise GeodlError(
                 "An autoencoder takes no labels; leave them out."
                 if labels is not None
                 else f"Training for {task} needs labels; give a layer of them."
             )
-        output = given.file_output("OUTPUT")
-        inputs = scenes if labels is None else [*scenes, layer_source(labels, context)]
+
+    def execute(self, given, context, feedback) -> dict[str, Any]:
+        labels, output = given.layer("LABELS"), lasting_model(given.lasting("OUTPUT"))
+        with suppress(OSError):  # geodl says what is wrong with it
+            output.parent.mkdir(parents=True, exist_ok=True)
+        inputs = raster_sources(given.rasters("SCENES"))
+        inputs += [] if labels is None else [layer_source(labels, context, feedback)]
         arguments = [
             "train",
             *inputs,
             "-o",
-            output,
+            str(output),
             "--task",
-            task,
+            given.choice("TASK"),
             "--split",
             given.choice("SPLIT"),
         ]
@@ -106,5 +129,6 @@ class Train(GeodlAlgorithm):
                 arguments += [f"--{name.lower().replace('_', '-')}={given.text(name)}"]
         common = ["--progress", "json", "--overwrite", "--device", device()]
         self.geodl([*arguments, *reading(given), *common], feedback)
-        path = Path(output)
-        return {"OUTPUT": output, "RUN": str(path.with_name(f"{path.stem}_run"))}
+        remember_own(str(output))
+        feedback.pushInfo(f"The model is {output}; the other algorithms list it from now on.")
+        return {"OUTPUT": str(output), "RUN": str(output.with_name(f"{output.stem}_run"))}

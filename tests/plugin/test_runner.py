@@ -210,6 +210,12 @@ def test_a_program_that_does_not_listen_is_killed():
     assert time.monotonic() - begun < 30
 
 
+def test_what_was_done_when_it_was_cancelled_is_done():
+    assert python("import sys; sys.stdin.read(); print('[1]')", cancelled=lambda: True).result == [
+        1
+    ]
+
+
 PARENT = """
 import json, os, sys
 sys.path.insert(0, {root!r})

@@ -1,6 +1,7 @@
 """The other algorithms, each once with the real geodl; the Model Designer; checking geodl."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,8 @@ def test_evaluate(run, feedback, tmp_path):
         run("evaluate", INPUT=mapped, REFERENCE=reference, CLASS_FIELD="nothing", **given)
 
 
-def test_train_and_use_the_model(run, feedback, tmp_path):
+def test_train_and_use_the_model(run, feedback, project, tmp_path):
+    project.setFileName(str(tmp_path / "project.qgs"))
     config = tmp_path / "brief.toml"
     config.write_text("[patches]\nper_epoch = 32\n")
     made = run(
@@ -84,13 +86,15 @@ def test_train_and_use_the_model(run, feedback, tmp_path):
         INIT=MODEL,
         EPOCHS=1,
         CONFIG=str(config),
-        OUTPUT=str(tmp_path / "mine.safetensors"),
+        OUTPUT="TEMPORARY_OUTPUT",  # QGIS would delete it
     )
+    assert made["OUTPUT"] == str(tmp_path / "geodl_models" / "model.safetensors")
     assert Path(made["RUN"]).is_dir()
     log = "\n".join(feedback.infos)
     assert "Epoch 1 of 1" in log
     assert "mIoU, test" in log
-    mapped = run("segment", INPUT=EAST, MODEL_FILE=made["OUTPUT"], OUTPUT="TEMPORARY_OUTPUT")
+    # It is in the list from now on.
+    mapped = run("segment", INPUT=EAST, MODEL=made["OUTPUT"], OUTPUT="TEMPORARY_OUTPUT")
     assert QgsRasterLayer(mapped["OUTPUT"]).renderer().type() == "paletted"
 
 
@@ -182,6 +186,8 @@ def test_the_report_of_a_batch_is_read_as_it_is(run, tmp_path, feedback):
         ("name its bands with --bands", "name its bands with 'Names of the bands'"),
         ("--aoi /tmp/x_1/a/extent.gpkg does not touch", "The area of interest does not touch"),
         ("use --scale and --offset; --halo 3", "use 'Scale of the numbers' and 'Offset of the numbers'; --halo 3"),
+        (f"/tmp/p_x/{'0a' * 16}/wälder_2.gpkg has no field 'x'", "'wälder_2' has no field 'x'"),
+        ("or use --task segmentation", "or use 'What is learnt' segmentation"),
         ("a--b and file--bands.tif", "a--b and file--bands.tif"),
     ],
 )  # fmt: skip
@@ -189,3 +195,55 @@ def test_messages_name_fields_not_options(qgis, message, shown):
     from georaster_dl_qgis.reporting import in_words
 
     assert in_words(message) == shown
+
+
+def test_own_models_are_those_that_exist(qgis, tmp_path):
+    from georaster_dl_qgis.models import own_models, remember_own
+
+    first, second = tmp_path / "é 1.safetensors", tmp_path / "2.safetensors"
+    for path in (first, second, first):
+        path.touch()
+        remember_own(str(path))
+    assert own_models()[:2] == [str(first), str(second)]
+    first.unlink()
+    assert str(first) not in own_models()
+
+
+def test_no_trained_model_is_replaced_in_the_folder_of_models(qgis, tmp_path):
+    from georaster_dl_qgis.lasting import lasting_model
+
+    path = tmp_path / "geodl_models" / "model.safetensors"
+    assert lasting_model(path) == path
+    path.parent.mkdir()
+    path.touch()
+    assert lasting_model(path) == path.with_name("model_2.safetensors")
+    elsewhere = tmp_path / "mine.safetensors"  # as the user said
+    elsewhere.touch()
+    assert lasting_model(elsewhere) == elsewhere
+
+
+@pytest.mark.parametrize(
+    "given", [{"name": "batch", "SCENES": [EAST]}, {"name": "features", "INPUT": EAST}]
+)
+def test_a_model_must_be_chosen(run, tmp_path, given):
+    with pytest.raises(
+        QgsProcessingException, match="Choose a model in the list, or give the file"
+    ):
+        run(**given, OUTPUT=str(tmp_path / "out"))
+
+
+def test_a_folder_that_is_not_there(run, tmp_path):
+    with pytest.raises(QgsProcessingException, match="There is no folder .*nowhere"):
+        run("batch", FOLDER=str(tmp_path / "nowhere"), MODEL=MODEL, OUTPUT=str(tmp_path / "out"))
+
+
+def test_a_map_against_itself_says_nothing(run):
+    with pytest.raises(QgsProcessingException, match="are the same layer"):
+        run("evaluate", INPUT=EAST, REFERENCE=QgsRasterLayer(EAST, "another name"))
+
+
+def test_the_command_can_be_pasted_into_a_terminal(qgis):
+    from georaster_dl_qgis.base import _pasteable
+
+    command = ["geodl", "segment", 'NETCDF:"/d/a b.nc":v', "/d/it's $5 & 100 %.tif", ""]
+    assert shlex.split(_pasteable(command)) == command

@@ -1,5 +1,6 @@
 """What the plugin adds to a window of QGIS."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -7,22 +8,32 @@ import pytest
 pytest.importorskip("qgis.core")
 
 from osgeo import gdal
-from qgis.core import QgsProcessingContext, QgsRasterLayer
+from qgis.core import QgsProcessingContext, QgsRasterLayer, QgsVectorLayer
+from qgis.PyQt.QtCore import QCoreApplication
+from qgis.PyQt.QtWidgets import QPushButton, QTextEdit
 
-SCENE = str(Path(__file__).parents[2] / "sample_tiles" / "s2_east.tif")
+SAMPLES = Path(__file__).parents[2] / "sample_tiles"
+SCENE, LABELS = str(SAMPLES / "s2_east.tif"), str(SAMPLES / "s2_east_labels.gpkg")
+NAMES = ["batch", "evaluate", "features", "segment", "setup", "train", "uncertainty"]
 
 
 @pytest.fixture
 def dialog(qgis):
-    """The window of an algorithm, as the toolbox opens it."""
-    from processing.gui.AlgorithmDialog import AlgorithmDialog
-    from qgis.core import QgsApplication
+    """The window of an algorithm, as the toolbox opens it; with layers chosen in the Layers panel."""
+    from qgis.core import QgsApplication, QgsProject
 
     made = []
 
-    def open_dialog(name):
+    def open_dialog(name, *chosen):
+        from georaster_dl_qgis.chosen import Chosen
+        from georaster_dl_qgis.window import Window
+
         algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"georaster_dl:{name}")
-        made.append(AlgorithmDialog(algorithm, False, None))
+        made.append(
+            Window(algorithm, Chosen(chosen, QgsProject.instance()))
+            if chosen
+            else algorithm.createCustomParametersWidget(None)
+        )
         return made[-1]
 
     yield open_dialog
@@ -66,8 +77,139 @@ def test_a_table_needs_a_scene(dialog):
         dialog("segment").mainWidget().wrappers["BANDS"].table()
 
 
-@pytest.mark.parametrize("name", ["batch", "evaluate", "features", "setup", "train", "uncertainty"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_algorithm_has_its_window(dialog, name):
     window = dialog(name)
     shown = set(window.mainWidget().wrappers)
     assert shown == {definition.name() for definition in window.algorithm().parameterDefinitions()}
+
+
+@pytest.fixture
+def layers(project, tmp_path):
+    """Two scenes, labels, and a map that geodl made."""
+    made = tmp_path / "map.tif"
+    gdal.Translate(str(made), SCENE, bandList=[1], metadataOptions=["GEORASTER_DL_CONTENT=map"])
+    found = {
+        "east": QgsRasterLayer(SCENE, "east"),
+        "west": QgsRasterLayer(SCENE, "west"),
+        "labels": QgsVectorLayer(LABELS, "labels"),
+        "map": QgsRasterLayer(str(made), "map"),
+    }
+    for layer in found.values():
+        project.addMapLayer(layer)
+    return found
+
+
+def opened(window, name):
+    """What a field of a window holds: ids and paths of layers."""
+    value = window.mainWidget().wrappers[name].parameterValue()
+    return value if value != [] else None
+
+
+@pytest.mark.parametrize("name", ["segment", "uncertainty", "features"])
+def test_the_active_layer_is_the_scene(dialog, layers, name):
+    window = dialog(name, layers["west"], layers["east"])
+    assert opened(window, "INPUT") == layers["west"].id()
+    # Of two that nobody chose it is neither; nor is it a map.
+    assert opened(dialog(name), "INPUT") is None
+    assert opened(dialog(name, layers["map"], None), "INPUT") is None
+
+
+def test_the_only_scene_of_the_project_is_the_scene(dialog, layers, project):
+    project.removeMapLayer(layers["west"].id())
+    assert opened(dialog("segment", layers["labels"]), "INPUT") == layers["east"].id()
+
+
+def test_chosen_layers_are_scenes_and_labels(dialog, layers):
+    window = dialog("train", layers["labels"], layers["west"], layers["map"])
+    assert opened(window, "SCENES") == [SCENE]
+    assert opened(window, "LABELS") == layers["labels"].id()
+    assert opened(dialog("batch", layers["east"]), "SCENES") == [SCENE]
+
+
+def test_a_map_is_not_its_own_reference(dialog, layers, project):
+    window = dialog("evaluate", layers["east"])
+    assert opened(window, "INPUT") == layers["map"].id()
+    assert opened(window, "REFERENCE") is None
+    assert opened(dialog("evaluate", layers["labels"]), "REFERENCE") == layers["labels"].id()
+    project.removeMapLayer(layers["map"].id())
+    assert opened(dialog("evaluate"), "INPUT") is None
+
+
+@pytest.mark.parametrize("name", ["batch", "features"])
+def test_no_model_is_chosen_for_the_user(dialog, name):
+    assert opened(dialog(name), "MODEL") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("train", "LABELS"), ("segment", "INPUT"), ("batch", "MODEL")]
+)
+def test_what_must_be_given_is_not_called_optional(dialog, name, field):
+    assert "[optional]" not in dialog(name).mainWidget().wrappers[field].wrappedLabel().text()
+
+
+def test_models_and_maps_go_to_the_project(dialog, project, tmp_path):
+    project.setFileName(str(tmp_path / "my project.qgs"))
+    assert opened(dialog("train"), "OUTPUT") == str(tmp_path / "geodl_models/model.safetensors")
+    assert opened(dialog("batch"), "OUTPUT") == str(tmp_path / "geodl_maps")
+    (tmp_path / "geodl_models/model_run").mkdir(parents=True)  # of a training that was cancelled
+    (tmp_path / "geodl_maps").mkdir()
+    assert opened(dialog("train"), "OUTPUT") == str(tmp_path / "geodl_models/model_2.safetensors")
+    assert opened(dialog("batch"), "OUTPUT") == str(tmp_path / "geodl_maps_2")
+
+
+@pytest.fixture
+def wait():
+    """Let the window live until something is so."""
+
+    def until(so, seconds=120):
+        end = time.monotonic() + seconds
+        while not so():
+            assert time.monotonic() < end
+            QCoreApplication.processEvents()
+            time.sleep(0.02)
+
+    return until
+
+
+def press(window, text):
+    button = next(b for b in window.findChildren(QPushButton) if b.text() == text)
+    button.click()
+    return button
+
+
+def red(window):
+    """What the log shows in red."""
+    html = "".join(edit.toHtml() for edit in window.findChildren(QTextEdit))
+    return [part.split("<")[0].strip() for part in html.split("color:#ff0000")[1:]]
+
+
+def log(window):
+    return "\n".join(edit.toPlainText() for edit in window.findChildren(QTextEdit))
+
+
+def test_a_cancelled_run_is_no_error_in_the_window(dialog, wait, project, tmp_path):
+    large = str(tmp_path / "large.vrt")
+    bounds = [0, 90000, 90000, 0]
+    gdal.Translate(large, SCENE, width=9000, height=9000, format="VRT", outputBounds=bounds)
+    window = dialog("segment", QgsRasterLayer(large, "large"))
+    window.setParameters({"INPUT": large, "MODEL": "landcover-sample"})
+    press(window, "Run")
+    wait(lambda: "pixels in" in log(window))
+    button = press(window, "Cancel")
+    wait(lambda: not button.isEnabled())
+    assert "Cancelled: nothing was made." in log(window)
+    assert "ailed" not in log(window)
+    assert red(window) == []
+
+
+def test_a_failed_run_says_why_and_no_more(dialog, wait, project, tmp_path):
+    window = dialog("segment", QgsRasterLayer(SCENE, "east"))
+    given = {"INPUT": SCENE, "MODEL_FILE": str(tmp_path / "nothing.safetensors")}
+    window.setParameters(given)
+    press(window, "Run")
+    wait(lambda: "Execution failed" in log(window))
+    QCoreApplication.processEvents()
+    assert "nothing.safetensors" in log(window)
+    assert "not correctly generated" not in log(window)
+    assert red(window)  # so that the test above shows something

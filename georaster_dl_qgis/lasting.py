@@ -1,0 +1,61 @@
+"""Where results lie that outlive QGIS: trained models, and folders of maps.
+
+QGIS deletes its temporary files when it closes; a training of hours must not go with them.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+from qgis.core import QgsProcessingUtils, QgsProject
+from qgis.PyQt.QtCore import QStandardPaths
+
+__all__ = ["lasting_maps", "lasting_model", "new_maps", "new_model"]
+
+_MODELS, _MAPS = "geodl_models", "geodl_maps"
+
+
+def new_model() -> Path:
+    """File for the next trained model, in ``geodl_models`` of the project's folder or the documents."""
+    return _free(_home() / _MODELS / "model.safetensors")
+
+
+def new_maps() -> Path:
+    """Folder for the next maps, in the project's folder or the documents."""
+    return _free(_home() / _MAPS)
+
+
+def lasting_model(path: Path) -> Path:
+    """The given file for a model, or another one where it would be lost or replace a model.
+
+    A temporary file becomes ``new_model()``; in a folder ``geodl_models``, whose names are numbered,
+    nothing is replaced.
+    """
+    if _is_temporary(path):
+        return new_model()
+    return _free(path) if path.parent.name == _MODELS else path
+
+
+def lasting_maps(folder: Path) -> Path:
+    """The given folder for maps, ``new_maps()`` instead of a temporary one."""
+    return new_maps() if _is_temporary(folder) else folder
+
+
+def _home() -> Path:
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    return Path(QgsProject.instance().homePath() or documents or Path.home())
+
+
+def _is_temporary(path: Path) -> bool:
+    return Path(QgsProcessingUtils.tempFolder()) in path.parents
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first of NAME_2, NAME_3, ... that neither a result nor a training's logs have."""
+    for number in count(1):
+        stem = path.stem if number == 1 else f"{path.stem}_{number}"
+        found = path.with_name(stem + path.suffix)
+        if not found.exists() and not found.with_name(f"{stem}_run").exists():
+            return found
+    raise AssertionError  # count() has no end
