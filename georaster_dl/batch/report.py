@@ -16,6 +16,7 @@ from georaster_dl.batch.scene_thumbnails import scene_thumbnail
 from georaster_dl.batch.thumbnails import thumbnail
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.staging import explain_os_error, write_atomically
+from georaster_dl.io.temporary import make_folder
 from georaster_dl.text import cell
 
 __all__ = ["SceneRow", "Status", "write_report"]
@@ -48,7 +49,7 @@ def write_report(folder: Path, rows: Sequence[SceneRow], facts: Mapping[str, Any
     """
     quicklooks = folder / QUICKLOOKS
     try:
-        quicklooks.mkdir(exist_ok=True)
+        make_folder(quicklooks)
     except OSError as error:
         raise explain_os_error(error, quicklooks) from error
     pictures = _pictures(rows, quicklooks)

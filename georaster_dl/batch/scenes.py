@@ -80,9 +80,10 @@ def _readable(text: str, items: Path) -> list[_Found]:
         return list(_meant(text, items))
     except GeoRasterError:
         raise
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter of a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
         raise SceneError(
-            f"{text} cannot be looked through: {error.strerror or error}; check its permissions."
+            f"{text} cannot be looked through: {reason}; check its permissions, and the names in it."
         ) from error
 
 
