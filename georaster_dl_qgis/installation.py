@@ -37,6 +37,7 @@ _LAST_LINES = 3  # of what a failed program said
 _PATH = re.compile(r"[/\\]|\.whl$")  # what tells a path from a requirement
 _OLDEST_PYTHON = (3, 11)
 _PYTHONS = ("python3.13", "python3.12", "python3.11", "python3.14", "python3", "python")
+_ENVIRONMENT = re.compile(r"env-\w+")  # folder of one, as tempfile names it
 _CURRENT = "current.json"  # names the environment in use; replaced when another one is ready
 _PROBE = (
     "import sys, json, venv, ensurepip; "
@@ -122,9 +123,11 @@ def find_geodl(setting: str, environment: Mapping[str, str], home: Path | None =
 
 def _current(home: Path) -> Path | None:
     """The program in the environment that was made last and found to work."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         facts = json.loads((home / _CURRENT).read_text(encoding="utf-8"))
-        return _program_in(home / facts["environment"])
+        name = str(facts["environment"])
+        if _ENVIRONMENT.fullmatch(name) and not (home / name).is_symlink():
+            return _program_in(home / name)  # nothing else than what was made here is ever run
     return None
 
 

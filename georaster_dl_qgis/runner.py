@@ -241,7 +241,7 @@ def _json(text: str) -> Any:
     """The object or list that a line is, None where it is text."""
     if not text.startswith(("{", "[")):
         return None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         return json.loads(text)
     return None
 

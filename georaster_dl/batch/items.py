@@ -6,14 +6,18 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 from georaster_dl.batch.names import file_name
 from georaster_dl.errors import SceneError
+from georaster_dl.io.json_files import is_address
 from georaster_dl.io.stac import absolute_href, load_json
 from georaster_dl.io.staging import explain_os_error, write_atomically
+from georaster_dl.io.temporary import make_folder
 
 __all__ = ["scene_items"]
+
+_MOST_PAGES = 2000
+_MOST_CHARACTERS = 1 << 30
 
 
 def scene_items(source: str, folder: Path) -> list[str]:
@@ -38,8 +42,15 @@ def scene_items(source: str, folder: Path) -> list[str]:
     if first.get("type") != "FeatureCollection":
         return [source]
     made: dict[str, str] = {}
+    size = 0
     for page, item in _items(source, first):
         text = json.dumps(_with_absolute_addresses(item, page))
+        size += len(text)
+        if size > _MOST_CHARACTERS:
+            raise SceneError(
+                f"The STAC item collection {source} has more than {_MOST_CHARACTERS >> 20} MiB; ask for fewer "
+                f"items, for example by place and time."
+            )
         name = f"{file_name(_id(item, page))}.json"
         if made.setdefault(name, text) != text:
             raise SceneError(
@@ -49,7 +60,8 @@ def scene_items(source: str, folder: Path) -> list[str]:
     if not made:
         raise SceneError(f"The STAC item collection {source} is empty; give one that holds items.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for own in (folder.parent, folder):
+            make_folder(own)
     except OSError as error:
         raise explain_os_error(error, folder) from error
     for name, text in made.items():
@@ -61,27 +73,47 @@ def _items(source: str, page: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
     """Address of a page and an item of it, page by page."""
     seen = {source}
     while True:
-        for item in page.get("features") or []:
-            yield source, item if isinstance(item, dict) else {}
+        for item in _listed(page, "features"):
+            yield source, item
         following = _next_page(source, page)
         if following is None or following in seen:
             return
         seen.add(following)
+        if len(seen) > _MOST_PAGES:
+            raise SceneError(
+                f"The answers of {source} go on without end (more than {_MOST_PAGES} pages); save the items "
+                f"that are meant to a .json file and give that."
+            )
         source, page = following, load_json(following)
 
 
+def _listed(page: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Objects of a list; what is no object counts as an empty one."""
+    entries = page.get(key)
+    if not isinstance(entries, list):
+        return []
+    return [entry if isinstance(entry, dict) else {} for entry in entries]
+
+
 def _next_page(source: str, page: dict[str, Any]) -> str | None:
-    if not source.startswith(("http://", "https://")):
+    if not is_address(source):
         return None  # who saved a page to a file means that page
-    link = next((link for link in page.get("links") or [] if link.get("rel") == "next"), None)
+    link = next((link for link in _listed(page, "links") if link.get("rel") == "next"), None)
     if link is None:
         return None
-    if link.get("method", "GET").upper() != "GET":
+    method, href = str(link.get("method") or "GET"), str(link.get("href") or "")
+    if method.upper() != "GET":
         raise SceneError(
-            f"The answer of {source} goes on with a {link['method']} request, which an address cannot say; "
+            f"The answer of {source} goes on with a {method} request, which an address cannot say; "
             f"save all items to a .json file and give that."
         )
-    return urljoin(source, str(link["href"]))
+    following = absolute_href(href, source)
+    if not is_address(following):
+        raise SceneError(
+            f"The answer of {source} goes on at {href}, which is no http(s) address; save all items to a "
+            f".json file and give that."
+        )
+    return following
 
 
 def _id(item: dict[str, Any], page: str) -> str:
@@ -95,14 +127,15 @@ def _id(item: dict[str, Any], page: str) -> str:
 
 def _assets(item: dict[str, Any]) -> dict[str, dict[str, Any]]:
     assets = item.get("assets")
-    return assets if isinstance(assets, dict) else {}
+    found = assets.items() if isinstance(assets, dict) else ()
+    return {key: asset for key, asset in found if isinstance(asset, dict)}
 
 
 def _with_absolute_addresses(item: dict[str, Any], page: str) -> dict[str, Any]:
     assets = {
-        key: {**asset, "href": absolute_href(str(asset["href"]), page)}
+        key: {**asset, "href": absolute_href(asset["href"], page)}
         for key, asset in _assets(item).items()
-        if "href" in asset
+        if isinstance(asset.get("href"), str)
     }
     return {**item, "assets": assets}
 

@@ -16,6 +16,7 @@ from georaster_dl.batch.scene_thumbnails import scene_thumbnail
 from georaster_dl.batch.thumbnails import thumbnails
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.staging import Extras, FailedOutput, write_atomically
+from georaster_dl.io.temporary import make_folder
 from georaster_dl.text import cell
 
 __all__ = ["SceneRow", "Status", "write_report"]
@@ -69,7 +70,7 @@ def _pictures(rows: Sequence[SceneRow], folder: Path, extras: Extras) -> dict[st
     maps: dict[Path, Thumbnail | None] = {}
     # One for all: what keeps a picture from being made mostly keeps the others, too.
     with extras.making(folder):
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         maps = thumbnails({folder / f"{name}.png": output for name, output in outputs.items()})
     made: dict[str, Pictures] = {}
     for row in rows:

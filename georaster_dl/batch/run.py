@@ -18,7 +18,7 @@ from georaster_dl.batch.report import SceneRow, write_report
 from georaster_dl.batch.workers import Workers
 from georaster_dl.errors import OutputError
 from georaster_dl.io.staging import FailedOutput, check_local
-from georaster_dl.io.temporary import remove_abandoned
+from georaster_dl.io.temporary import make_folder, refuse_link, remove_abandoned
 from georaster_dl.predict.options import RunOptions
 from georaster_dl.predict.record import NOT_OF_THE_RESULT, read_record
 
@@ -106,7 +106,7 @@ def run_batch(
                     before = {job.name: read_record(job.record) or {} for job in jobs_todo}
                     for row in _done(jobs_todo, workers, options, report):
                         rows[row.name] = row
-                        _remove_left_out(before[row.name], row, folder)
+                        _remove_left_out(before[row.name], row, folder, report)
         finally:
             facts = _facts(jobs, started, time.monotonic() - begun)
             told = [*rows.values(), *_of_other_batches(jobs, folder)]
@@ -122,7 +122,10 @@ def _alone(folder: Path) -> Iterator[None]:
     check_local(folder)
     work = folder / WORK_FOLDER
     try:
-        work.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for own in (work, work / "strips"):
+            make_folder(own)
+        refuse_link(work / "lock")
         lock = FileLock(work / "lock")
         lock.acquire(timeout=0)
     except Timeout:
@@ -144,18 +147,26 @@ def _replacing(job: SceneJob) -> SceneJob:
     return replace(job, options=replace(job.options, overwrite=True))
 
 
-def _remove_left_out(before: Mapping[str, Any], row: SceneRow, folder: Path) -> None:
+def _remove_left_out(
+    before: Mapping[str, Any], row: SceneRow, folder: Path, report: Report
+) -> None:
     """Remove what an earlier run made and this one does not: it would be of another input or model."""
-    if row.status != "done":
+    if row.status != "done" or row.output is None:
         return
     now = {file["name"] for file in row.record.get("files", ())}
     for name in {file["name"] for file in before.get("files", ())} - now:
+        if not name.startswith(row.output.stem):
+            continue  # no run of this scene made it, whatever the record says
         for path in (
             folder / name,
             folder / f"{name}.aux.xml",
             (folder / name).with_suffix(".qml"),
         ):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                message = f"{path}, of an earlier run, cannot be removed: {error.strerror}"
+                report("warning", {"message": message})
 
 
 def _of_other_batches(jobs: Sequence[SceneJob], folder: Path) -> Iterator[SceneRow]:

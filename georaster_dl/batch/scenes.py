@@ -81,9 +81,10 @@ def _readable(text: str, items: Path) -> list[_Found]:
         return list(_meant(text, items))
     except GeoRasterError:
         raise
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter of a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
         raise SceneError(
-            f"{text} cannot be looked through: {error.strerror or error}; check its permissions."
+            f"{text} cannot be looked through: {reason}; check its permissions, and the names in it."
         ) from error
 
 
@@ -214,6 +215,8 @@ def _sources(cell: str, folder: Path) -> tuple[str, ...]:
 def _absolute(source: str, folder: Path | None = None) -> str:
     """Paths from the root, as workers may have another working folder; addresses as they are."""
     path = Path(source) if folder is None else folder / source
+    if "\0" in source:
+        raise ValueError("a name holds a null byte")
     return str(path.absolute()) if _is_path(source) or path.exists() else source
 
 

@@ -6,6 +6,7 @@ finish. They cannot be guessed, and are only ever made new: a link that someone 
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["remove_abandoned", "temporary_folder", "temporary_name"]
+__all__ = ["make_folder", "refuse_link", "remove_abandoned", "temporary_folder", "temporary_name"]
 
 _OF_PROCESS = re.compile(r"\.geodl-(?P<machine>.+)-(?P<pid>\d+)-(?P<began>\d+)-[^-]+")
 _SAME_SECONDS = 60  # by which the clock may have been set since a process began
@@ -39,6 +40,24 @@ def temporary_folder(parent: Path) -> Path:
 def temporary_name(parent: Path) -> Path:
     """Path of a hidden file to be made in ``parent``; open it with mode ``x``."""
     return parent / f"{_prefix(os.getpid())}{secrets.token_hex(8)}"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder of this program's own, unless it is there.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made, or is a link, which would lead to anywhere.
+    """
+    refuse_link(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise OSError where a file or folder of this program's own is a link that somebody put there."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link to another place; remove the link", str(path))
 
 
 def remove_abandoned(parent: Path) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from georaster_dl.errors import DeviceError, SceneError
+from georaster_dl.errors import DeviceError, OptionError, SceneError
 from georaster_dl.io.provenance import labels_tags, provenance
 from georaster_dl.io.staged_raster import StagedRaster, finish_rasters
 from georaster_dl.io.staging import Staging
@@ -151,7 +151,14 @@ class RasterRun:
 
     def _agreed(self, plan: Plan, journal: Journal) -> Plan:
         """The plan that all strips of the journal follow, in the arithmetic that they have."""
-        cut = journal.agreed({"precision": self.device.precision, **plan.cut()})
+        own = {"precision": self.device.precision, **plan.cut()}
+        try:
+            return self._following(plan, journal.agreed(own))
+        except OptionError:  # no cut of this scene
+            journal.cut_again()
+            return self._following(plan, journal.agreed(own))
+
+    def _following(self, plan: Plan, cut: dict[str, Any]) -> Plan:
         self.device = Device.choose(self._ready.options.device, cut.pop("precision"))
         return plan.as_cut(cut)
 
@@ -207,7 +214,7 @@ class RasterRun:
     def _add(self, plan: Plan, kinds: Sequence[Kind], journal: Journal, asked: range) -> None:
         """Make those of the asked strips that the journal lacks."""
         self._report("start", self._start_facts(plan))
-        done = journal.done()
+        done = journal.done(asked)
         task = self._make_task()
         layers = {kind: task.layer(kind) for kind in kinds}
         with journal.writing(kinds) as file:

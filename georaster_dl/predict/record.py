@@ -8,9 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from georaster_dl import __version__
+from georaster_dl.io.json_files import read_json
 from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.scene import Scene, source_files
 from georaster_dl.models.card import Card
@@ -22,6 +25,7 @@ __all__ = ["NOT_OF_THE_RESULT", "identity", "is_recorded", "read_record", "recor
 _BESIDE = (".aux.xml", ".ovr")
 NOT_OF_THE_RESULT = ("overwrite", "record", "journal")
 """Options that decide where and how something is made, and not what."""
+_MOST_BYTES = 16 * 2**20
 _IN_ARCHIVE = re.compile(r"/vsi(?:zip|tar)/(.+?\.(?:zip|tar|tgz|tar\.gz))(?:/|$)", re.IGNORECASE)
 
 
@@ -89,13 +93,64 @@ def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Pat
     return json.dumps(record, indent=1) + "\n"
 
 
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _File(_Part):
+    """A file beside the record: a plain name, which leads nowhere else."""
+
+    name: Annotated[str, Field(pattern=r"^[^/\\:\x00]+$")]
+    bytes: Annotated[int, Field(ge=0)]
+
+    @field_validator("name")
+    @classmethod
+    def _lies_beside(cls, name: str) -> str:
+        if name in (".", ".."):
+            raise ValueError("is no name of a file")
+        return name
+
+
+class _SceneOptions(_Part):
+    bands: list[str] | None = None
+    nodata: float | None = None
+
+
+class _Parameters(_Part):
+    scene: _SceneOptions = _SceneOptions()
+
+
+class _Run(_Part):
+    parameters: _Parameters = _Parameters()
+
+
+class _Values(_Part):
+    mean: float
+    min: float
+    max: float
+
+
+class _Record(_Part):
+    """What is believed of a record, which anybody may have put there."""
+
+    run: _Run
+    files: Annotated[list[_File], Field(max_length=64)]
+    pixels: Annotated[int, Field(ge=0)] = 0
+    valid_pixels: Annotated[int, Field(ge=0)] = 0
+    classes: dict[str, Annotated[int, Field(ge=0)]] = {}
+    values: dict[str, _Values] = {}
+    seconds: float = 0.0
+    device: str = ""
+
+
 def read_record(path: Path) -> dict[str, Any] | None:
-    """A record, None where there is none that can be read."""
+    """A record, None where there is none, or none that a run can have written."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return dict(record) if {"run", "files"} <= set(record) else None
-    except (OSError, ValueError, TypeError):
+        record = read_json(path, most=_MOST_BYTES)
+        _Record.model_validate(record)
+    except (OSError, ValueError):
         return None
+    return dict(record)
 
 
 def is_recorded(path: Path, facts: Mapping[str, Any]) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import lightning as L  # noqa: N812  the library's own convention
 import torch
 
-from georaster_dl.errors import OptionError
+from georaster_dl.errors import GeoRasterError, OptionError
 from georaster_dl.io.staging import FailedOutput, check_local
 from georaster_dl.models.card import Card
 from georaster_dl.models.device import Device
@@ -22,7 +23,12 @@ from georaster_dl.train.finish import finish
 from georaster_dl.train.learner import SCORE, Learner
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import TrainingPlan, make_training_plan
-from georaster_dl.train.run_folder import RunFolder
+from georaster_dl.train.run_folder import (
+    RunFolder,
+    finished_epoch,
+    read_checkpoint,
+    unusable_checkpoint,
+)
 from georaster_dl.train.settle import settled
 from georaster_dl.train.setup import Setup, check_network
 from georaster_dl.train.store import StoreFolder
@@ -137,17 +143,26 @@ def _fit(
         sampler = setup.sampler(trainer.global_rank, trainer.world_size)
         if last:
             # Lightning says which epoch it is only after the readers took their first patches.
-            sampler.set_epoch(_finished_epoch(last) + 1)
+            sampler.set_epoch(finished_epoch(last) + 1)
         training = setup.training_loader(sampler)
         validation = setup.validation_loader()
-        trainer.fit(learner, training, validation, ckpt_path=last, weights_only=False)
-    best = torch.load(folder.best, map_location="cpu", weights_only=False)
-    learner.load_state_dict(best["state_dict"])
+        with _of_this_run(last, learner):
+            trainer.fit(learner, training, validation, ckpt_path=last)
+    with _of_this_run(folder.best, None):
+        learner.load_state_dict(read_checkpoint(folder.best)["state_dict"])
 
 
-def _finished_epoch(checkpoint: Path) -> int:
-    content = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=False)
-    return int(content["epoch"])
+@contextmanager
+def _of_this_run(checkpoint: Path | None, learner: Learner | None) -> Iterator[None]:
+    """Explain what goes wrong until training goes on from a checkpoint: that is another run's."""
+    try:
+        yield
+    except (GeoRasterError, torch.OutOfMemoryError):
+        raise
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+        if checkpoint is None or (learner is not None and learner.begun):
+            raise
+        raise unusable_checkpoint(checkpoint, "is of another run") from error
 
 
 def _facts(learner: Learner, setup: Setup, device: Device, seconds: float) -> dict[str, str]:

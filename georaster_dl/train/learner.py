@@ -34,6 +34,7 @@ class Learner(L.LightningModule):
     objective : as it came in.
     learning_rate : largest of the schedule.
     finds_rate : whether it is still to be found.
+    begun : whether training has begun, or gone on from a checkpoint.
     """
 
     def __init__(self, network: nn.Module, objective: Objective, config: TrainConfig) -> None:
@@ -47,6 +48,7 @@ class Learner(L.LightningModule):
         self.learning_rate = (
             rate if isinstance(rate, float) else FRESH_RATE if fresh else _FINE_RATE
         )
+        self.begun = False
         self._config = config
         self._train_loss = MeanMetric()
         self._val_loss = MeanMetric()
@@ -124,6 +126,10 @@ class Learner(L.LightningModule):
             optimiser, self.learning_rate, total_steps=total, pct_start=0.15
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Note that all of a checkpoint is taken up."""
+        self.begun = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Let the history survive an interruption."""

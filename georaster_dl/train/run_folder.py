@@ -12,7 +12,8 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from georaster_dl.errors import OptionError, OutputError
-from georaster_dl.io.staging import Extras, write_atomically
+from georaster_dl.io.staging import Extras, explain_os_error, write_atomically
+from georaster_dl.io.temporary import refuse_link
 from georaster_dl.io.territories import write_territories
 from georaster_dl.raster import Georeference
 from georaster_dl.shell import command_line
@@ -20,7 +21,26 @@ from georaster_dl.splits import Territory
 from georaster_dl.train.config import TrainConfig, read_config
 from georaster_dl.train.curves import write_curves
 
-__all__ = ["AtomicCheckpoints", "RunFolder"]
+__all__ = [
+    "AtomicCheckpoints",
+    "RunFolder",
+    "finished_epoch",
+    "read_checkpoint",
+    "unusable_checkpoint",
+]
+
+# What Lightning and the learner need of a checkpoint.
+_FIELDS: dict[str, type] = {
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "history": list,
+}
 
 
 class RunFolder:
@@ -49,6 +69,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
+        self.tensorboard = self.path / "tensorboard"
 
     @property
     def kept(self) -> str:
@@ -62,13 +83,22 @@ class RunFolder:
         Raises
         ------
         OutputError
-            When an earlier run is there and must not be replaced.
+            When an earlier run is there and must not be replaced, or a link.
         """
+        self._check_no_link()
         if self.path.exists() and not (overwrite and self.config.exists()):
             raise OutputError(
                 f"{self.path} exists from an earlier run; continue it with --resume, replace it with "
                 f"--overwrite, or give the model another name."
             )
+
+    def _check_no_link(self) -> None:
+        """Refuse a folder that leads elsewhere: what is written and removed in it is the run's own."""
+        try:
+            for folder in (self.path, self.checkpoints, self.tensorboard):
+                refuse_link(folder)
+        except OSError as error:
+            raise explain_os_error(error, folder) from error
 
     def begin(
         self,
@@ -107,8 +137,10 @@ class RunFolder:
         Raises
         ------
         OptionError
-            When there is no such run, no epoch of it was finished, or its settings were others.
+            When there is no such run, no epoch of it was finished, its settings were others, or its
+            checkpoint is damaged or of another program.
         """
+        self._check_no_link()
         if not self.last.exists():
             raise OptionError(
                 f"--resume finds no checkpoint at {self.last}; no epoch was finished: start anew "
@@ -123,6 +155,8 @@ class RunFolder:
                 f"{before.get(key, 'unset')!r} and is {now.get(key, 'unset')!r} now; use "
                 f"{command_line('--config', self.config)}, or start anew with --overwrite."
             )
+
+        finished_epoch(self.last)
 
     def write_history(self, history: Sequence[Mapping[str, float]], score: str) -> None:
         """Write the figures of all epochs so far as CSV, and draw them.
@@ -142,7 +176,7 @@ class RunFolder:
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that replace the one before only when they are complete."""
+    """Checkpoints that replace the one before only when they are complete, and that run no code."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -153,3 +187,43 @@ class AtomicCheckpoints(TorchCheckpointIO):
         content = io.BytesIO()
         torch.save(checkpoint, content)
         write_atomically(Path(path), content.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint; whatever is asked for, only numbers and texts of it."""
+        return read_checkpoint(Path(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of a run, which anybody may have put there; no code in it is run.
+
+    Raises
+    ------
+    OptionError
+        When it is damaged, holds anything but numbers and texts, or is of another program.
+    """
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of a damaged file, torch raises many kinds
+        raise unusable_checkpoint(
+            path, "is damaged, or holds more than numbers and texts"
+        ) from error
+    if not isinstance(content, dict) or not content.keys() >= _FIELDS.keys():
+        raise unusable_checkpoint(path, "is of another program")
+    wrong = next((key for key, kind in _FIELDS.items() if not isinstance(content[key], kind)), None)
+    if wrong is not None:
+        raise unusable_checkpoint(path, f"holds no {wrong} of a run")
+    return content
+
+
+def finished_epoch(checkpoint: Path) -> int:
+    """Number of the last epoch before a checkpoint, from 0; raises as ``read_checkpoint``."""
+    return int(read_checkpoint(checkpoint)["epoch"])
+
+
+def unusable_checkpoint(path: Path, reason: str) -> OptionError:
+    """Error of a checkpoint that no run can go on from."""
+    return OptionError(f"The checkpoint {path} {reason}; start anew with --overwrite.")

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import sys
 import threading
 import time
 import zipfile
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from georaster_dl.batch import items as items_module
 from georaster_dl.batch.names import file_name, scene_stem
 from georaster_dl.batch.scenes import list_scenes
 from georaster_dl.errors import OptionError, OutputError, SceneError
@@ -329,3 +331,52 @@ def test_names_fit_any_file_system():
     assert one.startswith("üüü")
     assert file_name("M\udcfcnster\x1b[31m") == "M_nster_[31m"
     assert file_name("COM1") == "COM1_"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"features": 7},
+        {"features": [{"type": "Feature", "id": "a", "assets": {"x": None}}]},
+        {"features": [{"type": "Feature", "id": "a", "assets": {"x": {"href": "http://[::1"}}}]},
+        {"features": [item("a")], "links": [{"rel": "next", "href": "http://[::1"}]},
+        {"features": [item("a")], "links": [{"rel": "next", "href": "file:///etc/passwd"}]},
+        {"features": [item("a")], "links": [{"rel": "next", "href": "x", "method": 7}]},
+    ],
+)
+def test_odd_answers_end_in_one_line(refused, served, odd):
+    address, texts = served
+    texts["/odd.json"] = json.dumps({"type": "FeatureCollection"} | odd)
+    assert "\n" not in refused(f"{address}/odd.json")
+
+
+@pytest.mark.parametrize("links", [None, 7, [None], ["x"], [{"rel": "next", "href": None}]])
+def test_links_of_another_kind_lead_nowhere(listed, served, links):
+    address, texts = served
+    texts["/odd.json"] = collection(item("a"), links=links)
+    assert listed(f"{address}/odd.json") == {"a": "items/a.json"}
+
+
+def test_answers_without_end(refused, served, monkeypatch):
+    address, texts = served
+    monkeypatch.setattr(items_module, "_MOST_PAGES", 5)
+    for i in range(9):
+        following = {"rel": "next", "href": f"{i + 1}.json"}
+        texts[f"/{i}.json"] = collection(item(str(i)), links=[following])
+    assert "without end" in refused(f"{address}/0.json")
+    monkeypatch.setattr(items_module, "_MOST_CHARACTERS", 100)
+    assert "ask for fewer" in refused(f"{address}/7.json")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_items_are_not_written_through_a_link(refused, tmp_path):
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "items").symlink_to(tmp_path / "victim")
+    (tmp_path / "all.json").write_text(collection(item("a")))
+    assert "it is a link" in refused(tmp_path / "all.json", error=OutputError)
+    assert not list((tmp_path / "victim").iterdir())
+
+
+def test_a_name_with_a_zero_byte(refused, tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a\0b.tif\n")
+    assert "null byte" in refused(tmp_path / "list.txt")

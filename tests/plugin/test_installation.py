@@ -39,6 +39,24 @@ def test_the_setting_wins_over_the_variable_over_the_own_over_the_path(geodl, tm
     assert find_geodl("", environment, home).path == on_path
 
 
+@pytest.mark.parametrize(
+    "environment",
+    ["../evil", "{evil}", "env-1/../../evil", "env-link", ".", "", None, 7, ["env-1"]],
+)
+def test_only_what_was_made_here_is_started(tmp_path, program, environment):
+    home, evil = tmp_path / "home", tmp_path / "evil"
+    home.mkdir()
+    (evil / "bin").mkdir(parents=True)
+    (evil / "bin" / "geodl").touch()
+    if os.name == "posix":
+        (home / "env-link").symlink_to(evil)
+    if isinstance(environment, str):
+        environment = environment.replace("{evil}", str(evil))
+    (home / "current.json").write_text(json.dumps({"environment": environment}))
+    on_path = program("", "geodl")
+    assert find_geodl("", {"PATH": str(on_path.parent)}, home).path == on_path
+
+
 def test_a_geodl_that_is_named_and_missing_is_an_error(tmp_path, geodl):
     environment = {"PATH": str(geodl.parent)}
     with pytest.raises(
