@@ -21,12 +21,12 @@ from .base import GeodlAlgorithm
 from .inputs import raster_source
 from .reading import add_reading, add_resampling, reading
 from .results import LayerGroup
-from .runner import GeodlError
+from .runner import EXTRA_FAILED, GeodlError
 from .settings import device
 
 __all__ = ["Batch"]
 
-_SOME_FAILED, _EXTRA_FAILED = 3, 4
+_SOME_FAILED = 3
 _MOST_LOADED = 50
 
 
@@ -93,7 +93,7 @@ class Batch(GeodlAlgorithm):
             "json",
         ]
         arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
-        self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, _EXTRA_FAILED))
+        self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, EXTRA_FAILED))
         rows = self._rows(output)
         mapped = sum(row["status"] in ("done", "skipped") for row in rows)
         self._tell(rows, len(rows) - mapped, output, feedback)
