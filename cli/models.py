@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["models"]
 
 _MOST_BANDS = 16
+_MOST_PLACES = 8
 _PIPED_WIDTH = 10_000  # characters: a file or a program has no width
 
 json_option = click.option(
@@ -158,6 +159,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("values", card.quantity),
         ("treated", card.treatment.steps if card.treatment else ""),
         ("resolution", _resolution(card)),
+        ("places", _places(card)),
         ("network", f"{network}, stride {card.stride}"),
         ("halo", _halo(card)),
         (
@@ -171,6 +173,13 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         ("weights", f"sha256 {card.weights_sha256[:16]}..."),
     ]
     return [(label, text) for label, text in facts if text]
+
+
+def _places(card: Card) -> str:
+    """Where it was trained and tested, longitude and latitude."""
+    shown = ", ".join(f"{lon:g} {lat:g}" for lon, lat in card.places[:_MOST_PLACES])
+    more = len(card.places) - _MOST_PLACES
+    return f"{shown}{f' and {more} more' if more > 0 else ''} (longitude latitude)" if shown else ""
 
 
 def _quantity(card: Card) -> str:

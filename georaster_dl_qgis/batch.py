@@ -23,12 +23,12 @@ from .inputs import raster_sources
 from .lasting import lasting_maps, new_maps
 from .reading import add_reading, add_resampling, reading
 from .results import LayerGroup
-from .runner import GeodlError
+from .runner import EXTRA_FAILED, GeodlError
 from .settings import device
 
 __all__ = ["Batch"]
 
-_SOME_FAILED, _EXTRA_FAILED = 3, 4
+_SOME_FAILED = 3
 _MOST_LOADED = 50
 
 
@@ -109,7 +109,7 @@ class Batch(GeodlAlgorithm):
             "json",
         ]
         arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
-        self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, _EXTRA_FAILED))
+        self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, EXTRA_FAILED))
         self.keep_model(given)
         rows = self._rows(output)
         mapped = sum(row["status"] in ("done", "skipped") for row in rows)

@@ -21,7 +21,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-__all__ = ["CancelledError", "Ended", "FailedError", "GeodlError", "clean_environment", "run"]
+__all__ = [
+    "EXTRA_FAILED",
+    "CancelledError",
+    "Ended",
+    "FailedError",
+    "GeodlError",
+    "clean_environment",
+    "run",
+]
 
 _POLL_SECONDS = 0.1
 # geodl ends within 15 s of its input's end, whatever it was at.
@@ -29,7 +37,9 @@ _GRACE_SECONDS = 20.0
 # A grandchild may hold the pipes of a process that has ended.
 _LINGER_SECONDS = 2.0
 _LAST_LINES = 12
-_EXTRA_FAILED = 4  # the main output stands, something beside it failed: a warning has said what
+
+EXTRA_FAILED = 4
+"""Exit status where the main output stands and something beside it failed: a warning has said what."""
 
 # What QGIS, or the script that starts it, sets for its own Python, GDAL, PROJ and Qt. Another
 # Python dies of them (PYTHONHOME), silently imports QGIS's libraries (PYTHONPATH) or finds no
@@ -105,7 +115,7 @@ def run(
     line: Callable[[str], None] = lambda _text: None,
     cancelled: Callable[[], bool] = lambda: False,
     grace: float = _GRACE_SECONDS,
-    accepted: Iterable[int] = (0, _EXTRA_FAILED),
+    accepted: Iterable[int] = (0, EXTRA_FAILED),
 ) -> Ended:
     """Run a program to its end.
 

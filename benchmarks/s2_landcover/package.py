@@ -32,6 +32,16 @@ _CAUTION = (
     "elsewhere. No snow class: snow is mapped as cloud or bare. Bare and built-up come mostly from labels that do "
     "not tell them apart. Grass and cropland are hard to tell on one date. Thin cirrus counts as cloud."
 )
+# Longitude and latitude: Ireland, Slovenia, Tokyo, three patches of Flanders, Tanzania.
+_PLACES = (
+    (-8.2, 52.8),
+    (14.6, 45.9),
+    (139.5, 35.6),
+    (3.0, 50.8),
+    (3.4, 51.2),
+    (4.1, 50.7),
+    (36.9, -3.7),
+)
 # Where tree cover, grass and cropland are not told apart, the figure must say so.
 _GROUPED = {"Ireland": " (vegetation as one)"}
 _SOURCES = {
@@ -75,6 +85,7 @@ def package(sets: dict[str, Parts], weights: Path, output: Path) -> None:
             "recipe": "python benchmarks/s2_landcover train",
             "pretrained weights": "none",
         },
+        places=_PLACES,
         caution=_CAUTION,
     )
     save_model(output, draft, network, half=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +26,8 @@ class StagedRaster:
         given up, and blocks that still come are dropped.
     geobox, spec : as ``RasterWriter`` takes them.
     style : given the finished file, makes programs show it with names and colours.
+    beside : rasters begun before, the main one among them: an extra one is begun only where the disk
+        has room for all, or it would take the room of the main one.
 
     Raises
     ------
@@ -40,12 +42,14 @@ class StagedRaster:
         geobox: GeoBox | GCPGeoBox,
         spec: RasterSpec,
         style: Callable[[Path], None],
+        beside: Iterable[StagedRaster] = (),
     ) -> None:
         self._stage, self._output, self._style = stage, output, style
         self._writer: RasterWriter | None = None
         if not stage.gave_up(output):
             with stage.making(output) as path:
-                self._writer = RasterWriter(path, geobox, spec=spec)
+                reserved = sum(one.room_on(path) for one in beside)
+                self._writer = RasterWriter(path, geobox, spec=spec, reserved=reserved)
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +62,12 @@ class StagedRaster:
     ) -> None:
         if self._writer is not None:
             self._writer.abort()
+
+    def room_on(self, path: Path) -> int:
+        """Bytes that this raster takes of the disk that ``path`` lies on."""
+        here = self._stage.path(self._output).parent.stat().st_dev
+        same = here == path.parent.stat().st_dev
+        return self._writer.room if self._writer is not None and same else 0
 
     def write(self, rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
         """Write one block, as ``RasterWriter.write`` does."""

@@ -108,6 +108,11 @@ class RasterWriter:
     path : the file to make; the work file stands beside it until :meth:`finish`.
     geobox : rows, columns, CRS (or None) and affine transform or ground control points.
     spec : bands, type, nodata, style and tags.
+    reserved : bytes that other files, begun before this one, will still take of the same disk.
+
+    Attributes
+    ----------
+    room : bytes of disk that its pixels take at most before they are compressed.
 
     Raises
     ------
@@ -115,7 +120,9 @@ class RasterWriter:
         When the folder cannot be written or has no room for the pixels.
     """
 
-    def __init__(self, path: Path, geobox: GeoBox | GCPGeoBox, *, spec: RasterSpec) -> None:
+    def __init__(
+        self, path: Path, geobox: GeoBox | GCPGeoBox, *, spec: RasterSpec, reserved: int = 0
+    ) -> None:
         self._path = Path(path)
         self._work = _work_file(self._path.parent)
         self._spec = spec
@@ -127,7 +134,8 @@ class RasterWriter:
         # Blocks are whole and overviews add a third. Refusing now beats failing after hours.
         pixels = self._filled.size * _BLOCK**2
         of_pixel = 6 if spec.packed else self._dtype.itemsize * 4 / 3  # float32 beside int16
-        require_space(self._path, int(pixels * of_pixel))
+        self.room = int(pixels * of_pixel)
+        require_space(self._path, self.room + reserved)
         self._statistics = BandStatistics(self._shape[0])
         self._profile = _profile(self._shape, geobox, spec)
         self._dataset: Any = None

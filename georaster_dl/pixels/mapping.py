@@ -93,10 +93,10 @@ def write_layers(
     """
     counts = np.zeros(np.iinfo(layers[0].spec.dtype).max + 1, np.int64)
     with ExitStack() as stack:
-        writers = []
+        writers: list[StagedRaster] = []
         for layer in layers:
             spec = replace(layer.spec, tags=tags, rpcs=scene.rpcs)
-            writer = StagedRaster(stage, layer.path, scene.geobox, spec, layer.style)
+            writer = StagedRaster(stage, layer.path, scene.geobox, spec, layer.style, writers)
             writers.append(stack.enter_context(writer))
         for strip in read_strips(scene):
             if len(strip.values):

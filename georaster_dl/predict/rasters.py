@@ -266,12 +266,13 @@ class RasterRun:
         """One open writer per raster; finished together when the block ends well."""
         provenance = self._provenance(plan)
         with ExitStack() as stack:
-            writers = {}
+            writers: dict[Kind, StagedRaster] = {}
             for kind, path in paths.items():
                 layer = layers[kind]
                 tags = {**provenance, **layer.spec.tags, "GEORASTER_DL_CONTENT": kind}
                 spec = replace(layer.spec, tags=tags, rpcs=self._scene.rpcs)
-                writer = StagedRaster(stage, path, self._scene.geobox, spec, layer.style)
+                begun = list(writers.values())
+                writer = StagedRaster(stage, path, self._scene.geobox, spec, layer.style, begun)
                 writers[kind] = stack.enter_context(writer)
             yield writers
             finish_rasters(list(writers.values()))

@@ -103,6 +103,20 @@ def test_commands_can_be_pasted(geodl, model, make_tif, tmp_path):
     assert shown.out.endswith("next: geodl segment SCENE -m 'my model.safetensors'\n")
 
 
+@pytest.mark.parametrize(("option", "shown"), [("--quiet", False), ("--debug", True)])
+def test_warnings_of_libraries_are_for_debugging(option, shown):
+    code = (
+        "import sys, warnings, logging; from geodl_cli.console import prepare_console;"
+        "prepare_console(sys.argv[1:]); warnings.warn('of a library');"
+        "logging.getLogger('rasterio').warning('of GDAL')"
+    )
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code, option], env=clean, capture_output=True, text=True, check=True
+    )
+    assert ("of a library" in ended.stderr, "of GDAL" in ended.stderr) == (shown, shown)
+
+
 @unix
 def test_a_command_line():
     words = ["geodl", "info", "a b.tif", "$HOME", "it's"]

@@ -79,6 +79,12 @@ def test_a_disk_without_room_for_another_raster(geodl, small, tmp_path, full_dis
     assert_map_alone(ended, tmp_path / "clusters.tif", lost)
 
 
+def test_the_main_raster_has_the_first_room(geodl, model, small, small_disk):
+    disk = small_disk(600)  # 512 x 512 bytes and overviews are 342 KiB: enough for one, not for two
+    ended = geodl("segment", small, "-m", model, "-o", disk / "m.tif", "--confidence")
+    assert_map_alone(ended, disk / "m.tif", disk / "m_confidence.tif")
+
+
 def test_polygons_that_break(geodl, model, small, tmp_path, monkeypatch):
     def broken(path, out, **_):
         out.write_text("half of it")

@@ -87,7 +87,8 @@ def _running(model, large, folder, *extra):
 
 def _ended(process):
     out, err = process.communicate(timeout=60)
-    assert json.loads(out.splitlines()[-1]) == {"event": "error", "message": "cancelled"}
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["message"]) == ("error", "cancelled")
     assert err.strip() == "geodl: cancelled"
     return process.returncode
 

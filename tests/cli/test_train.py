@@ -351,7 +351,8 @@ def test_cancelled_run_is_resumed(geodl, ground, unbroken, tmp_path, how):
         os.killpg(process.pid, signal.SIGINT)  # a terminal tells all, the readers of patches too
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert json.loads(out.splitlines()[-1]) == {"event": "error", "message": "cancelled"}
+    last = json.loads(out.splitlines()[-1])
+    assert (last["event"], last["message"]) == ("error", "cancelled")
     assert err.strip() == "geodl: cancelled"
     run = {path.name for path in tmp_path.iterdir() if path.name not in GIVEN}
     assert run == {"m_run"}

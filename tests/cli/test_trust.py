@@ -1,5 +1,6 @@
 """What the card says against a map is told once, beside it."""
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import make_model, noise, write_scene
@@ -32,3 +33,21 @@ def test_a_batch_tells_it_once(geodl, doubtful, tmp_path):
     poor, far = warnings_of(ended)
     assert "class 0 (IoU 0.00, test)" in poor
     assert "2 of 2 scenes are up to 14," in far
+
+
+def test_a_saved_classifier_says_where_it_was_trained(geodl, tmp_path):
+    labels = np.zeros((90, 80), "uint8")
+    labels[:30, 40:], labels[50:80, 40:] = 1, 2
+    here = write_scene(tmp_path / "here.tif", noise((90, 80)))
+    write_scene(tmp_path / "l.tif", labels[None], bands=None, scale=None)
+    there = write_scene(tmp_path / "there.tif", noise((90, 80)), crs="EPSG:32650")
+    learnt = geodl(
+        "classify", here, "l.tif", "-o", "c.tif", "--save", "c.skops", "--method", "rf",
+        "--split", "random", "--block", 4, "--buffer", 0,
+    )  # fmt: skip
+    assert learnt.code == 0, learnt.err
+    ended = geodl("classify", there, "-m", "c.skops", "-o", "d.tif")
+    assert ended.code == 0, ended.err
+    told = warnings_of(ended)
+    # Noise teaches nothing, so some class did badly, too.
+    assert "km from the nearest place that c was trained or tested at" in told[-1]

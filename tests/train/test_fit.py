@@ -44,6 +44,7 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     assert [band.name for band in card.bands] == ["B02", "B03", "B04"]
     assert card.quantity == "reflectance"
     assert card.resolution_m == (10, 10)
+    assert card.places == ((3.0, 45.1),)
     assert card.configuration["split.block"] == "16"
     assert card.training["scenes"] == "scene.tif"
     assert 0 < card.bands[0].mean < 0.4
