@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .options import run_options
 from .progress import Reporter
@@ -143,7 +144,7 @@ def predict(**given: Any) -> None:
         _warn_of(card, _model_of(given), report)
         report("done", {"outputs": [str(given["output"])], "spectra": len(predicted)})
     if talking(given):
-        click.echo(f"{len(predicted)} spectra: {card.predicts}")
+        click.echo(f"{counted(len(predicted), 'spectrum')}: {card.predicts}{_levels(card)}")
         click.echo(str(given["output"]))
 
 
@@ -170,7 +171,7 @@ def evaluate(**given: Any) -> None:
         with staged(given, *plots) as stage:
             found = _evaluated(given, report)
             if plots:
-                _draw(stage.path(plots[0]), found)
+                _draw(stage.path(plots[0]), found, given["model"])
         report(
             "done",
             {
@@ -183,6 +184,11 @@ def evaluate(**given: Any) -> None:
             click.echo(f"{name:16} {words_of(one)}")
         for path in plots:
             click.echo(str(path))
+
+
+def _levels(card: Card) -> str:
+    known = {f"{100 * t.interval.level:g} %" for t in card.targets if t.interval is not None}
+    return f", with {' and '.join(sorted(known))} intervals" if known else ""
 
 
 def _model_of(given: Mapping[str, Any]) -> Path:
@@ -252,13 +258,23 @@ def _evaluated(
     return {one.name: one for one in predicted_values(table, names)}
 
 
-def _draw(path: Path, found: Mapping[str, Any]) -> None:
+def _draw(path: Path, found: Mapping[str, Any], model: Path | None) -> None:
+    from georaster_dl.models.package import read_card
     from georaster_dl.spectra.plots import Panel, plot_values
 
+    units = {} if model is None else {t.name: t.label for t in read_card(model).targets}
     plot_values(
         path,
         [
-            Panel(name, one.measured, one.predicted, one.lower, one.upper)
+            Panel(
+                name,
+                units.get(name, name),
+                one.measured,
+                one.predicted,
+                one.lower,
+                one.upper,
+                one.level,
+            )
             for name, one in found.items()
         ],
     )

@@ -65,6 +65,8 @@ def compare(**given: Any) -> None:
     if talking(given):
         for row in rows:
             click.echo(line_of(row))
+        if given["seeds"] > 1:
+            click.echo(f"±: standard deviation over {given['seeds']} seeds")
         for path in outputs:
             click.echo(str(path))
 
@@ -95,6 +97,7 @@ def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> lis
     if given["output"] is not None:
         pd.DataFrame(rows).to_csv(stage.path(given["output"]), index=False)
     if given["plot"] is not None:
-        panels = [Panel(one.method, one.measured, one.predicted) for one in found]
+        quantity = given["targets"][0]
+        panels = [Panel(one.method, quantity, one.measured, one.predicted) for one in found]
         plot_values(stage.path(given["plot"]), panels)
     return rows

@@ -10,6 +10,7 @@ from georaster_dl.spectra.conformal import Interval
 from georaster_dl.spectra.division import Division
 from georaster_dl.spectra.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.wording import listed
 
 __all__ = ["Scores", "card_caution", "card_metrics", "training_facts"]
 
@@ -82,7 +83,10 @@ def card_caution(
             if division.spared
             else f"the {n} spectra that also chose the epoch, so they may be a little narrow"
         )
-        said.append(f"Intervals hold for spectra like those of the table; they come from {origin}.")
+        levels = listed(sorted({f"{interval.level:.0%}" for interval in intervals if interval}))
+        said.append(
+            f"Intervals ({levels}) hold for spectra like those of the table; they come from {origin}."
+        )
     elif intervals:
         said.append("Too few spectra were left to say how wide intervals are.")
     return " ".join(said)
