@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .options import run_options, scene_options, scene_settings
 from .progress import end_with_parent, reporting
@@ -125,7 +126,7 @@ def _print(clustered: Clustered) -> None:
     megapixels = clustered.pixels / 1e6
     click.echo(
         f"{megapixels:.3g} Mpx in {clustered.seconds:.1f} s, clusters found in "
-        f"{clustered.sampled:,} pixels"
+        f"{counted(clustered.sampled, 'pixel')}"
     )
     for path in clustered.outputs.all():
         click.echo(str(path))

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import click
 
+from georaster_dl.wording import counted
+
 __all__ = ["Reporter", "end_with_parent", "reporting"]
 
 Style = Literal["bar", "json", "quiet"]
@@ -103,7 +105,7 @@ def _learnt_from(facts: Mapping[str, Any]) -> list[str]:
     parts = [f"{part} {sum(counts.values()):,}" for part, counts in facts[kind].items()]
     return [
         f"{kind} pixels: {', '.join(parts)} ({facts['split']})",
-        f"{facts['per_epoch']} patches of {facts['patch']} pixels an epoch, {facts['weights']:,} weights",
+        f"{counted(facts['per_epoch'], 'patch')} of {counted(facts['patch'], 'pixel')} an epoch, {counted(facts['weights'], 'weight')}",
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .options import debug_option
 
@@ -78,8 +79,8 @@ def sample_points(map_path: Path, output: Path, **given: Any) -> None:
         strata = run(map_path, stage.path(output), options)
     for stratum in strata:
         share = f"{100 * stratum.weight:.1f} %"
-        click.echo(f"{stratum.points:6d} points  {stratum.name} ({share} of the map)")
-    click.echo(f"{sum(s.points for s in strata):6d} points in all: {output}")
+        click.echo(f"{counted(stratum.points, 'point'):>13}  {stratum.name} ({share} of the map)")
+    click.echo(f"{counted(sum(s.points for s in strata), 'point'):>13} in all: {output}")
     click.echo(
         f"Next: fill in the field class of each point from what is there, without looking at "
         f"map_class; then\n  geodl evaluate {map_path} {output} --class-field class"

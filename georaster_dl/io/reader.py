@@ -28,7 +28,7 @@ from georaster_dl.io.metadata import bands_of, calibration_of, sentinel2_name
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Plane, Scene, open_dataset
 from georaster_dl.raster import Georeference
-from georaster_dl.wording import listed
+from georaster_dl.wording import counted, listed
 
 __all__ = ["open_scene"]
 
@@ -253,8 +253,8 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
     if set(names) <= set(present):
         return scene.select([present.index(name) for name in names])
     raise OptionError(
-        f"--bands gives {len(names)} names ({', '.join(names)}) but {scene.name} has {len(present)} "
-        f"bands ({listed(present, MOST_NAMED)}); name all of them in file order, or some of those it has."
+        f"--bands gives {counted(len(names), 'name')} ({listed(names, MOST_NAMED)}) but {scene.name} has "
+        f"{counted(len(present), 'band')} ({listed(present, MOST_NAMED)}); name all of them in file order, or some of those it has."
     )
 
 

@@ -172,7 +172,7 @@ def test_every_repair_is_printed(geodl, tmp_path):
         "the axis names no unit; its numbers",
         "the axis ran down in wavelength and was turned round",
         "its rows were taken for those of x.csv, in order",
-        "1 of 80 spectra have gaps and were left out (rows 6)",
+        "1 of 80 spectra left out because of gaps (rows 6)",
     ):
         assert f"{repair}" in ended.err, repair
 
