@@ -11,6 +11,7 @@ import click
 
 from georaster_dl.errors import OptionError
 from georaster_dl.text import visible
+from georaster_dl.wording import counted
 
 from .options import (
     OUTPUT_FOLDER,
@@ -229,10 +230,12 @@ class _Tally:
             self._report("warning", {"message": f"{name} cannot be done: {error}"})
         more = len(self.failing) - _MOST_TOLD
         if more > 0:
-            message = f"{more} more scenes cannot be done; batch.html and batch.csv say why"
+            message = (
+                f"{counted(more, 'more scene')} cannot be done; batch.html and batch.csv say why"
+            )
             self._report("warning", {"message": message})
         if facts["pixels"]:
-            self._report("start", {"device": f"{self._scenes} scenes"})
+            self._report("start", {"device": counted(self._scenes, "scene")})
             self._progress = Progress(facts["pixels"], self._report)
 
 

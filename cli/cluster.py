@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .options import OUTPUT_FILE, run_options, scene_options, scene_settings
 from .outputs import output_facts, print_outputs, status_of
@@ -125,6 +126,6 @@ def _print(clustered: Clustered) -> None:
     megapixels = clustered.pixels / 1e6
     click.echo(
         f"{megapixels:.3g} Mpx in {clustered.seconds:.1f} s, clusters found in "
-        f"{clustered.sampled:,} pixels"
+        f"{counted(clustered.sampled, 'pixel')}"
     )
     print_outputs(clustered.files)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from georaster_dl.wording import counted
+
 from .options import OUTPUT_FILE, needed_model_option, run_options, scene_argument
 from .progress import end_with_parent
 from .running import check_suffix, default_output, model_run_options, run_settings, run_told
@@ -50,5 +52,7 @@ def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
         quiet,
         given["log"],
         facts=lambda summary: {"valid": summary.findings.pixels, "bands": summary.findings.bands},
-        found=lambda summary: f"{summary.findings.bands} bands of {summary.findings.pixels} pixels",
+        found=lambda summary: (
+            f"{counted(summary.findings.bands, 'band')} of {counted(summary.findings.pixels, 'pixel')}"
+        ),
     )

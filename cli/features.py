@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.wording import counted
+
 from .options import (
     OUTPUT_FILE,
     check_resources,
@@ -109,7 +111,7 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
 
 def _found(summary: Summary) -> str:
     found = summary.findings
-    made = f"{found.bands} features of {found.pixels} pixels"
+    made = f"{counted(found.bands, 'feature')} of {counted(found.pixels, 'pixel')}"
     for name, values in found.values.items():
         made += f"; {name}: mean {values.mean:.3g}, at most {values.max:.3g}"
     return made

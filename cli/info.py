@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.bands import MOST_NAMED
 from georaster_dl.text import visible
+from georaster_dl.wording import counted, listed
 
 from .options import debug_option, model_option, scene_argument, scene_options, scene_settings
 
@@ -127,7 +129,7 @@ def _print(facts: dict[str, Any]) -> None:
     size = facts["resolution_m"]
     click.echo(visible(facts["scene"] + (f"  ({facts['note']})" if facts["note"] else "")))
     click.echo(
-        f"{facts['rows']} x {facts['cols']} pixels, {len(facts['bands'])} bands {facts['dtype']}, "
+        f"{facts['rows']} x {facts['cols']} pixels, {counted(len(facts['bands']), 'band')} {facts['dtype']}, "
         f"{facts['crs'] or 'no CRS'}, {'resolution unknown' if size is None else f'{size:.4g} m'}"
     )
     about = "" if facts["nodata_exact"] else "about "
@@ -161,8 +163,8 @@ def _print_choice(choice: dict[str, str | None]) -> None:
 def _print_model(facts: dict[str, Any]) -> None:
     rows, cols = facts["tile"]
     without = f", without {', '.join(facts['absent'])}" if facts["absent"] else ""
-    click.echo(f"{facts['name']} fits, reading {', '.join(facts['bands'])}{without}")
+    click.echo(f"{facts['name']} fits, reading {listed(facts['bands'], MOST_NAMED)}{without}")
     click.echo(
-        f"{facts['tiles']} tiles of {rows} x {cols} with a halo of {facts['halo']}, about "
+        f"{counted(facts['tiles'], 'tile')} of {rows} x {cols} with a halo of {facts['halo']}, about "
         f"{facts['memory_mib']} MiB beside the program itself, about {facts['cpu_seconds']:.0f} s of computing on this CPU"
     )

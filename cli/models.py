@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.bands import MOST_NAMED
 from georaster_dl.shell import command_line
+from georaster_dl.wording import counted, listed
 
 from .console import rich_console
 from .options import OUTPUT_FILE, debug_option
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["models"]
 
-_MOST_BANDS = 16
 _MOST_PLACES = 8
 _PIPED_WIDTH = 10_000  # characters: a file or a program has no width
 
@@ -149,12 +150,10 @@ def _print_section(title: str, lines: list[str]) -> None:
 
 def _facts(card: Card) -> list[tuple[str, str]]:
     """Label and text of each line of a card but the classes and the configuration."""
-    shown = ", ".join(str(band) for band in card.input_bands[:_MOST_BANDS])
-    rest = len(card.bands) - _MOST_BANDS
     network = " + ".join(filter(None, (card.architecture.name, card.architecture.encoder)))
     facts = [
         ("predicts", _quantity(card)),
-        ("bands", shown + (f" and {rest} more" if rest > 0 else "")),
+        ("bands", listed(card.input_bands, MOST_NAMED)),
         ("needs", f"{card.needs_text}; other bands may be absent" if card.needs else ""),
         ("values", card.quantity),
         ("treated", card.treatment.steps if card.treatment else ""),
@@ -209,7 +208,7 @@ def _halo(card: Card) -> str:
     exact = "no halo is exact" if halo.exact is None else f"exact at {halo.exact}"
     changed = "" if halo.changed is None else f", {100 * halo.changed:.2g} % of pixels change"
     blend = f", blended over {halo.blend} on each side of a seam" if halo.blend else ""
-    return f"{halo.default} pixels ({exact}{changed}){blend}"
+    return f"{counted(halo.default, 'pixel')} ({exact}{changed}){blend}"
 
 
 @models.command("check")
@@ -261,8 +260,7 @@ def export_command(model: str, kind: str, output: Path, overwrite: bool, **given
     click.echo(f"{output}  (output within {difference:.1g} of the network's)")
     card = read_card(package)
     read = [band.name for band in card.bands if bands is None or band.name in bands]
-    shown = ", ".join(read[:_MOST_BANDS]) + (", ..." if len(read) > _MOST_BANDS else "")
     click.echo(
-        f"it reads {shown} as Deepness gives them, numbers / 255, and takes {card.quantity} to be "
+        f"it reads {listed(read, MOST_NAMED)} as Deepness gives them, numbers / 255, and takes {card.quantity} to be "
         f"number x {given['scale']:g} {given['offset']:+g}"
     )

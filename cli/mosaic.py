@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
@@ -147,5 +148,5 @@ def _facts(made: Mosaicked) -> dict[str, Any]:
 
 def _print(made: Mosaicked) -> None:
     if made.shape is not None:
-        click.echo(f"{len(made.maps)} maps, {made.shape[0]} x {made.shape[1]} pixels")
+        click.echo(f"{counted(len(made.maps), 'map')}, {made.shape[0]} x {made.shape[1]} pixels")
     print_outputs(made.files)

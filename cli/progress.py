@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from georaster_dl.text import visible
+from georaster_dl.wording import counted
 
 from .console import rich_console
 from .events import EventLines, EventLog
@@ -125,7 +126,7 @@ def _learnt_from(facts: Mapping[str, Any]) -> list[str]:
     parts = [f"{part} {sum(counts.values()):,}" for part, counts in facts[kind].items()]
     return [
         f"{kind} pixels: {', '.join(parts)} ({facts['split']})",
-        f"{facts['per_epoch']} patches of {facts['patch']} pixels an epoch, {facts['weights']:,} weights",
+        f"{counted(facts['per_epoch'], 'patch')} of {counted(facts['patch'], 'pixel')} an epoch, {counted(facts['weights'], 'weight')}",
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georaster_dl import __version__
+from georaster_dl.wording import counted
 
 from .options import OUTPUT_FILE, debug_option
 
@@ -91,7 +92,7 @@ def package_command(output: Path | None, overwrite: bool, debug: bool) -> None:
 
     target = output or Path(f"{PLUGIN}.{__version__}.zip")
     names = package_plugin(plugin_folder(), target, __version__, overwrite=overwrite)
-    click.echo(f"{target}  ({len(names)} files, {target.stat().st_size / 1024:.0f} KiB)")
+    click.echo(f"{target}  ({counted(len(names), 'file')}, {target.stat().st_size / 1024:.0f} KiB)")
     click.echo(
         "next: in QGIS, Plugins > Manage and Install Plugins > Install from ZIP; or upload it"
     )

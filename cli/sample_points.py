@@ -9,6 +9,7 @@ import click
 
 from georaster_dl.errors import OptionError
 from georaster_dl.shell import command_line
+from georaster_dl.wording import counted
 
 from .options import OUTPUT_FILE, debug_option, log_option
 from .outputs import output_facts
@@ -85,8 +86,8 @@ def sample_points(map_path: Path, output: Path, **given: Any) -> None:
         report("done", {**output_facts([output]), "points": points})
     for stratum in strata:
         share = f"{100 * stratum.weight:.1f} %"
-        click.echo(f"{stratum.points:6d} points  {stratum.name} ({share} of the map)")
-    click.echo(f"{sum(s.points for s in strata):6d} points in all: {output}")
+        click.echo(f"{counted(stratum.points, 'point'):>13}  {stratum.name} ({share} of the map)")
+    click.echo(f"{counted(sum(s.points for s in strata), 'point'):>13} in all: {output}")
     click.echo(
         "Next: fill in the field class of each point from what is there, without looking at map_class; then"
     )

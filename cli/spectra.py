@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
@@ -146,7 +147,7 @@ def predict(**given: Any) -> None:
         _warn_of(card, _model_of(given), report)
         report("done", {**output_facts([given["output"]]), "spectra": len(predicted)})
     if talking(given):
-        click.echo(f"{len(predicted)} spectra: {card.predicts}")
+        click.echo(f"{counted(len(predicted), 'spectrum')}: {card.predicts}{_levels(card)}")
         click.echo(str(given["output"]))
 
 
@@ -174,7 +175,7 @@ def evaluate(**given: Any) -> int:
             found = _evaluated(given, report)
             for plot in plots:
                 with stage.making(plot) as path:
-                    _draw(path, found)
+                    _draw(path, found, given["model"])
         report(
             "done",
             {
@@ -187,6 +188,11 @@ def evaluate(**given: Any) -> int:
             click.echo(f"{name:16} {words_of(one)}")
         print_outputs(stage.made(plots))
     return status_of(stage.failed)
+
+
+def _levels(card: Card) -> str:
+    known = {f"{100 * t.interval.level:g} %" for t in card.targets if t.interval is not None}
+    return f", with {' and '.join(sorted(known))} intervals" if known else ""
 
 
 def _model_of(given: Mapping[str, Any]) -> Path:
@@ -256,13 +262,23 @@ def _evaluated(
     return {one.name: one for one in predicted_values(table, names)}
 
 
-def _draw(path: Path, found: Mapping[str, Any]) -> None:
+def _draw(path: Path, found: Mapping[str, Any], model: Path | None) -> None:
+    from georaster_dl.models.package import read_card
     from georaster_dl.spectra.plots import Panel, plot_values
 
+    units = {} if model is None else {t.name: t.label for t in read_card(model).targets}
     plot_values(
         path,
         [
-            Panel(name, one.measured, one.predicted, one.lower, one.upper)
+            Panel(
+                name,
+                units.get(name, name),
+                one.measured,
+                one.predicted,
+                one.lower,
+                one.upper,
+                one.level,
+            )
             for name, one in found.items()
         ],
     )

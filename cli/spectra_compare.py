@@ -67,6 +67,8 @@ def compare(**given: Any) -> int:
     if talking(given):
         for row in rows:
             click.echo(line_of(row))
+        if given["seeds"] > 1:
+            click.echo(f"±: standard deviation over {given['seeds']} seeds")
         print_outputs(made)
     return status_of(stage.failed)
 
@@ -100,5 +102,7 @@ def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> lis
             write_csv(pd.DataFrame(rows), path)
     if given["plot"] is not None:
         with stage.making(given["plot"]) as path:
-            plot_values(path, [Panel(one.method, one.measured, one.predicted) for one in found])
+            quantity = given["targets"][0]
+            panels = [Panel(one.method, quantity, one.measured, one.predicted) for one in found]
+            plot_values(path, panels)
     return rows

@@ -39,16 +39,18 @@ def facts_of(one: Any) -> dict[str, float | None]:
     """Scores by name, None where they have no meaning, which JSON can say."""
     scores = getattr(one, "scores", one)
     found = {name: getattr(scores, name) for name in _NAMES if hasattr(scores, name)}
-    within = getattr(one, "within", None)
-    found |= {} if within is None else {"within": within}
+    for name in ("within", "level"):
+        value = getattr(one, name, None)
+        found |= {} if value is None else {name: value}
     known = {name: value if math.isfinite(value) else None for name, value in found.items()}
     return {**known, "n": scores.n}
 
 
 def words_of(one: PredictedValues | ValueScores | ClassScores) -> str:
     """Scores in one line, those that have a meaning."""
+    facts = facts_of(one)
+    level = facts.pop("level", None)
+    names = _NAMES | ({} if level is None else {"within": f"within {100 * level:g} % intervals"})
     return "  ".join(
-        f"{_NAMES.get(name, name)} {value:.4g}"
-        for name, value in facts_of(one).items()
-        if value is not None
+        f"{names.get(name, name)} {value:.4g}" for name, value in facts.items() if value is not None
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 from .learning import SETTINGS, changed, learning_options
 from .options import OUTPUT_FILE, run_options
@@ -174,5 +175,5 @@ def _print(trained: Trained) -> None:
     for key, value in details.items():
         click.echo(f"  {key:44} {'-' if value is None else f'{value:.3f}'}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
-    click.echo(f"{len(trained.history)} epochs in {minutes}:{seconds:02d}")
+    click.echo(f"{counted(len(trained.history), 'epoch')} in {minutes}:{seconds:02d}")
     print_outputs([trained.model, trained.folder])

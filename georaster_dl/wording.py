@@ -6,7 +6,13 @@ from collections.abc import Iterable
 
 __all__ = ["counted", "listed"]
 
-_ODD = {"class": "classes", "spectrum": "spectra", "axis": "axes", "index": "indexes"}
+_ODD = {
+    "class": "classes",
+    "patch": "patches",
+    "spectrum": "spectra",
+    "axis": "axes",
+    "index": "indexes",
+}
 
 
 def counted(number: int, noun: str) -> str:

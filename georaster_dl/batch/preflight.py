@@ -18,6 +18,7 @@ from georaster_dl.memory import available_memory
 from georaster_dl.models.card import Card
 from georaster_dl.predict.plan import make_plan
 from georaster_dl.predict.record import is_recorded, read_record
+from georaster_dl.wording import counted
 
 __all__ = ["Checked", "Cut", "check", "check_all", "room", "tight"]
 
@@ -193,7 +194,7 @@ def _memory(ready: Sequence[Checked], workers: int) -> list[str]:
         except DeviceError as error:
             too_large[str(error)] = too_large.get(str(error), 0) + 1
     return [
-        f"{count} of {len(ready)} scenes do not fit into the memory of each of {workers} workers: {said}"
+        f"too large for the memory that each of {counted(workers, 'worker')} has: {count} of {counted(len(ready), 'scene')}: {said}"
         for said, count in too_large.items()
     ]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from georaster_dl.wording import counted
+
 __all__ = [
     "Share",
     "colours",
@@ -92,7 +94,7 @@ def pixel_count(pixels: int) -> str:
         if pixels >= factor:
             figure = pixels / factor
             return f"{figure:,.{2 if figure < 10 else 1 if figure < 100 else 0}f} {unit}"
-    return f"{pixels:,} pixels"
+    return counted(pixels, "pixel")
 
 
 def options_line(parameters: Mapping[str, Any]) -> str:

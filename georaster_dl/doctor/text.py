@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from georaster_dl.wording import counted
+
 __all__ = ["as_text"]
 
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (1, "bytes"))
@@ -52,7 +54,10 @@ def _of_python(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _of_machine(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     machine = report["machine"]
     yield "system", machine["system"]
-    yield "processor", f"{machine['processor'] or machine['machine']}, {machine['cores']} cores"
+    yield (
+        "processor",
+        f"{machine['processor'] or machine['machine']}, {counted(machine['cores'], 'core')}",
+    )
     yield (
         "memory",
         f"{size(machine['memory_bytes'])}, {size(machine['memory_free_bytes'])} free for geodl",
@@ -63,7 +68,7 @@ def _of_torch(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     torch = report["torch"]
     yield "torch", f"{torch['version']} for {torch['built_for']}  {torch['path']}"
     bf16 = "bf16" if torch["cpu_bf16"] else "no bf16"
-    yield "CPU", f"{torch['cpu_capability']}, {bf16}, {torch['threads']} threads"
+    yield "CPU", f"{torch['cpu_capability']}, {bf16}, {counted(torch['threads'], 'thread')}"
     for device in torch["devices"]:
         memory = device["memory_bytes"]
         yield "GPU", f"{device['name']}, {'?' if memory is None else size(memory)}"
@@ -102,7 +107,11 @@ def _of_disk(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for model in report["models"]["models"]:
         yield "model", f"{model['name']} {model['version'] or 'BROKEN'}  {model['path']}"
     for cache in report["caches"].values():
-        held = f"{cache['files']} files, {size(cache['bytes'])}" if cache["exists"] else "not there"
+        held = (
+            f"{counted(cache['files'], 'file')}, {size(cache['bytes'])}"
+            if cache["exists"]
+            else "not there"
+        )
         yield "cache", f"{cache['path']}  {held}"
     free = report["temporary"]["free_bytes"]
     yield "temporary", f"{report['temporary']['path']}  {'' if free is None else size(free)} free"

@@ -294,8 +294,8 @@ def _coverage(
             )
         rows, cols = opened.shape
         raise OptionError(
-            f"Nothing can be compared: of the map {opened.path} ({rows} x {cols} pixels) and the "
-            f"reference {path}, {unmapped} labels lie where the map is nodata and none where it is "
-            f"not; check that both show the same ground."
+            f"Nothing can be compared: the reference {path} has {counted(unmapped, 'label')} on nodata of the "
+            f"map {opened.path} ({rows} x {cols} pixels) and none elsewhere on it; check that both show the "
+            f"same ground."
         )
     return Coverage(compared, unmapped, reference.unlabelled, reference.outside)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 __all__ = ["Confusion"]
 
@@ -36,7 +37,7 @@ class Confusion:
         """Check that the matrix has a row and a column per name."""
         if self.counts.shape != (len(self.names), len(self.names)):
             raise OptionError(
-                f"A confusion matrix of {len(self.names)} classes is square of that size, but got "
+                f"A confusion matrix of {counted(len(self.names), 'class')} is square of that size, but got "
                 f"shape {self.counts.shape}; give counts as (map, reference)."
             )
 
@@ -76,7 +77,7 @@ class Confusion:
         cols = reference[known].astype(np.int64)
         highest = max(rows.max(initial=-1), cols.max(initial=-1))
         if highest >= n:
-            raise OptionError(f"Class index {highest} has no name among {n} classes.")
+            raise OptionError(f"Class index {highest} has no name among {counted(n, 'class')}.")
         return cls(names, np.bincount(rows * n + cols, minlength=n * n).reshape(n, n))
 
     def __add__(self, other: Confusion) -> Confusion:

@@ -17,6 +17,7 @@ from georaster_dl.ground import row_areas, to_ground
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.points import write_points
 from georaster_dl.legend import Legend
+from georaster_dl.wording import counted
 
 __all__ = ["SampleOptions", "Stratum", "allocate", "sample_points"]
 
@@ -149,7 +150,7 @@ def allocate(pixels: Sequence[int] | _Ints, weights: npt.ArrayLike, n: int, mini
     lowest = np.minimum(have, minimum)
     if n < max(1, lowest.sum()) or minimum < 0:
         raise OptionError(
-            f"{n} points are too few for {np.count_nonzero(have)} classes with at least {minimum} "
+            f"{counted(n, 'point')} cannot do for {counted(int(np.count_nonzero(have)), 'class')} with at least {minimum} "
             f"each; ask for {max(1, lowest.sum())} or more, or lower --minimum-per-class."
         )
     n = min(n, int(have.sum()))

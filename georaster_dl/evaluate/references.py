@@ -16,6 +16,7 @@ from georaster_dl.evaluate.maps import MapFile
 from georaster_dl.ground import to_ground
 from georaster_dl.io.labels import ClassLabels, NumberLabels
 from georaster_dl.legend import Legend
+from georaster_dl.wording import counted
 
 __all__ = ["AreaReference", "Kind", "LabelledPoints", "Pairs", "PointReference", "Reference"]
 
@@ -114,7 +115,7 @@ class PointReference:
         inside = (rows >= 0) & (rows < n_rows) & (cols >= 0) & (cols < n_cols)
         if not inside.any():
             raise OptionError(
-                f"None of the {len(points.frame)} labelled points of {points.path} lies on the map "
+                f"None of the {counted(len(points.frame), 'labelled point')} of {points.path} lies on the map "
                 f"{opened.path}: they span {_corners(places.total_bounds)} and the map "
                 f"{_corners(geobox.extent.geom.bounds)} in the map's CRS; check the points' CRS."
             )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.wording import counted
+
 __all__ = ["UNKNOWN", "between", "compared", "number", "percent", "plus_minus"]
 
 UNKNOWN = "-"
@@ -35,14 +37,14 @@ def number(value: float, digits: int = 0) -> str:
 
 def compared(kind: str, compared: int, unmapped: int, unlabelled: int, outside: int) -> str:
     """One line on what was compared and what was not."""
-    things = "points" if kind == "points" else "pixels"
+    thing = "point" if kind == "points" else "pixel"
     left_out = [
-        f"{count:,} {what}"
-        for count, what in (
-            (unmapped, f"labelled {things} are nodata in the map"),
-            (unlabelled, "points have no label"),
-            (outside, "points lie outside the map"),
+        f"; {counted(count, what)} {where}"
+        for count, what, where in (
+            (unmapped, f"labelled {thing}", "on nodata of the map"),
+            (unlabelled, "point", "without a label"),
+            (outside, "point", "outside the map"),
         )
         if count
     ]
-    return f"{compared:,} {things} compared" + "".join(f"; {entry}" for entry in left_out)
+    return f"{counted(compared, thing)} compared" + "".join(left_out)

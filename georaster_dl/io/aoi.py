@@ -58,6 +58,7 @@ def _polygons(path: Path) -> geopandas.GeoDataFrame:
         how=f"--aoi '{file_of(path)}|layername=NAME'",
         fits=lambda info: "Polygon" in info["geometry_type"] or info["geometry_type"] == "Unknown",
     ).frame
+    frame = frame.explode()  # collections may hold polygons, too
     polygons = frame[frame.geometry.geom_type.isin(["Polygon", "MultiPolygon"])]
     if polygons.empty or polygons.crs is None:
         what = (

@@ -20,6 +20,7 @@ from georaster_dl.io.mosaic_order import Rule, confidence_of, in_order
 from georaster_dl.io.mosaic_stac import Catalogue, FindModel
 from georaster_dl.io.mosaic_tif import write_tif
 from georaster_dl.io.mosaic_vrt import write_vrt
+from georaster_dl.io.provenance import joined_labels_tags
 from georaster_dl.io.staging import FailedOutput, Staging, check_local, explain_os_error
 from georaster_dl.io.style import write_class_style
 from georaster_dl.io.view_style import style_by_values
@@ -243,6 +244,7 @@ def _tags(ordered: Sequence[MosaicMap], options: MosaicOptions) -> dict[str, str
         "GEORASTER_DL_WITHOUT": ",".join(options.without),
         "GEORASTER_DL_MODEL": "; ".join(dict.fromkeys(filter(None, names))),
         "GEORASTER_DL_MODEL_SHA256": " ".join(dict.fromkeys(filter(None, digests))),
+        **joined_labels_tags([one.tags for one in ordered]),
         "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
         "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from georaster_dl import __version__
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.scene import Scene, open_dataset
 
-__all__ = ["feature_source", "labels_tags", "provenance", "trained_on"]
+__all__ = ["feature_source", "joined_labels_tags", "labels_tags", "provenance", "trained_on"]
 
 _LABELS, _LABELS_SHA256 = "GEORASTER_DL_LABELS", "GEORASTER_DL_LABELS_SHA256"
 
@@ -54,6 +54,15 @@ def labels_tags(training: Mapping[str, str]) -> dict[str, str]:
     """Tags that say which labels a model was trained on, from what its card says of its training."""
     named = {_LABELS: training.get("labels"), _LABELS_SHA256: training.get("labels_sha256")}
     return {tag: value for tag, value in named.items() if value}
+
+
+def joined_labels_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The same of a mosaic, from the tags of its maps."""
+    found = {}
+    for tag in (_LABELS, _LABELS_SHA256):
+        parts = [part for one in tags for part in one.get(tag, "").split(", ") if part]
+        found[tag] = ", ".join(dict.fromkeys(parts))
+    return found
 
 
 def trained_on(path: Path) -> tuple[list[str], list[str]]:

@@ -30,6 +30,7 @@ from georaster_dl.io.vectors import corners
 from georaster_dl.legend import MapClass
 from georaster_dl.raster import Georeference
 from georaster_dl.text import visible
+from georaster_dl.wording import counted
 
 __all__ = ["RasterLabels", "found_in_raster", "stated_classes", "strips_of_labels"]
 
@@ -152,7 +153,7 @@ def _opened(path: Path) -> Any:
     kind = np.dtype(dataset.dtypes[0]).kind if layers else ""
     if len(layers) != 1 or kind == "c":
         dataset.close()
-        what = "complex numbers" if kind == "c" else f"{len(layers)} bands"
+        what = "complex numbers" if kind == "c" else f"{counted(len(layers), 'band')}"
         raise OptionError(
             f"The labels {path} have {what}, but one band of classes or numbers is expected; give a "
             f"raster with one."

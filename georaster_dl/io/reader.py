@@ -35,7 +35,7 @@ from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.quality import QualityBand, parse_mask
 from georaster_dl.io.scene import Plane, Scene, check_openable, open_dataset
 from georaster_dl.raster import Georeference
-from georaster_dl.wording import listed
+from georaster_dl.wording import counted, listed
 
 __all__ = ["open_scene"]
 
@@ -327,8 +327,9 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
     marked = ", ".join(f"band {plane.index}" for plane in scene.alpha)
     beside = f"; {marked} beside them is marked as transparency (alpha)" if marked else ""
     raise OptionError(
-        f"--bands gives {len(names)} names ({', '.join(names)}) but {scene.name} has {len(present)} "
-        f"bands ({listed(present, MOST_NAMED)}{beside}); name all of them in file order, or some of those it has."
+        f"--bands gives {counted(len(names), 'name')} ({listed(names, MOST_NAMED)}) but {scene.name} has "
+        f"{counted(len(present), 'band')} ({listed(present, MOST_NAMED)}{beside}); name all of them in file order, "
+        f"or some of those it has."
     )
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "read_layer",
 ]
 
+_SURFACES = "Unknown WKB type"  # TIN and PolyhedralSurface, of which shapely knows nothing
 _MOST_CENTRES = 64  # in a shape's bounds; beyond, it covers one
 
 
@@ -75,9 +76,11 @@ def read_layer(path: Path, *, title: str, kind: str, **choice: Any) -> Features:
         raise
     except Exception as error:  # pyogrio raises many kinds; all mean the same here
         reason = " ".join(str(error).split("; It might help")[0].split()).rstrip(".")
-        raise OptionError(
-            f"{title} cannot be read as {kind} ({reason}); give a GeoPackage, GeoJSON or Shapefile."
-        ) from error
+        cure = "give a GeoPackage, GeoJSON or Shapefile"
+        if _SURFACES in reason:
+            reason = "it holds surfaces of triangles or patches"
+            cure = "make polygons of them (in QGIS: 'Convert geometry type')"
+        raise OptionError(f"{title} cannot be read as {kind} ({reason}); {cure}.") from error
 
 
 def check_geometries(geometry: geopandas.GeoSeries, *, title: str) -> None:

@@ -26,6 +26,7 @@ from georaster_dl.bands import Band
 from georaster_dl.errors import ModelPackageError, OptionError
 from georaster_dl.legend import Legend, MapClass
 from georaster_dl.text import first_unseen, visible
+from georaster_dl.wording import counted
 
 __all__ = [
     "FORMAT",
@@ -421,7 +422,7 @@ class Card(_Part):
             return f"{names}, {'a quantity' if len(self.targets) == 1 else 'quantities'}"
         if self.task == "autoencoder":
             return "the scene's own bands and features of them"
-        return f"{len(self.classes)} classes"
+        return counted(len(self.classes), "class")
 
     @property
     def legend(self) -> Legend:

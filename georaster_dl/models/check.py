@@ -13,6 +13,7 @@ from georaster_dl.models.narrow import narrowed_model
 from georaster_dl.models.package import load_model
 from georaster_dl.models.registry import network_stride
 from georaster_dl.tiling import round_up
+from georaster_dl.wording import counted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,9 +78,9 @@ def _check_output(card: Card, network: nn.Module) -> str:
             f"The network of {card.name} gives values that are not finite; train or get the model again."
         )
     what = {
-        "segmentation": f"{card.outputs} classes",
-        "regression": f"{card.outputs} plane{'s' * (card.outputs > 1)} of values: "
+        "segmentation": counted(card.outputs, "class"),
+        "regression": f"{counted(card.outputs, 'plane')} of values: "
         f"{', '.join(plane[0] for plane in card.value_planes)}",
-        "autoencoder": f"one plane for each of {card.outputs} bands",
+        "autoencoder": f"one plane for each of {counted(card.outputs, 'band')}",
     }
     return f"the output is finite and has {what[card.task]}"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.errors import OptionError, UnknownModelError
+from georaster_dl.wording import counted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -190,7 +191,7 @@ def create_model(
     known = None if wavelengths_nm is None else tuple(wavelengths_nm)
     if known is not None and len(known) != in_bands:
         raise OptionError(
-            f"A network of {in_bands} bands needs as many wavelengths, but got {len(known)}; give None for "
+            f"A network of {counted(in_bands, 'band')} needs as many wavelengths, but got {len(known)}; give None for "
             f"those that are not known."
         )
     chosen = {**family.options, **options}

@@ -38,6 +38,7 @@ from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.config import TrainConfig
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.store import StoreFolder
+from georaster_dl.wording import counted
 
 __all__ = ["Accuracy", "Classified", "ClassifyOptions", "classify", "classify_again"]
 
@@ -273,7 +274,7 @@ def _measured(
             "No ground was kept for testing: the accuracy is that of the validation ground."
         )
     confusion = Confusion.of(predicted, pixels.classes, names)
-    note = f"{found.division.note}; {len(pixels.classes):,} pixels"
+    note = f"{found.division.note}; {counted(len(pixels.classes), 'pixel')}"
     return Accuracy(confusion, PARTS[part], note, " ".join(filter(None, caution)))
 
 

@@ -29,6 +29,7 @@ from georaster_dl.pixels.shares import ShareModel, fit_shares, out_of_fold
 from georaster_dl.pixels.strips import good_bands, tell_doubts
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
+from georaster_dl.wording import counted
 
 __all__ = ["classify_polygons"]
 
@@ -193,7 +194,7 @@ def _centres(frame: geopandas.GeoDataFrame) -> npt.NDArray[np.float64]:
 def _tell_unknown(known: npt.NDArray[np.bool_], report: Report) -> None:
     missing = int((~known).sum())
     if missing:
-        message = f"{missing} of {len(known)} polygons have no valid pixel of the raster; their class is null"
+        message = f"{missing:,} of {counted(len(known), 'polygon')} without a valid pixel of the raster, so without a class"
         report("warning", {"message": message})
 
 
@@ -222,7 +223,7 @@ def _accuracy(
     if not (found >= 0).any():
         return None
     confusion = Confusion.of(found, classes, tuple(legend.names))
-    note = f"{confusion.total:,} polygons, each predicted from other blocks of {blocks.max() + 1}"
+    note = f"{counted(confusion.total, 'polygon')}, each predicted from other blocks of {blocks.max() + 1}"
     caution = (
         "Neighbouring blocks touch: polygons at their borders have near neighbours in training."
     )

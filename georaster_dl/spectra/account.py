@@ -10,6 +10,7 @@ from georaster_dl.spectra.conformal import Interval
 from georaster_dl.spectra.division import Division
 from georaster_dl.spectra.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.wording import counted, listed
 
 __all__ = ["Scores", "card_caution", "card_metrics", "training_facts"]
 
@@ -78,11 +79,14 @@ def card_caution(
     if any(intervals):
         n = int(division.calibrated.sum())
         origin = (
-            f"{n} spectra that nothing else was learnt from"
+            f"{counted(n, 'spectrum')} that nothing else was learnt from"
             if division.spared
-            else f"the {n} spectra that also chose the epoch, so they may be a little narrow"
+            else f"the {counted(n, 'spectrum')} that also chose the epoch, so they may be a little narrow"
         )
-        said.append(f"Intervals hold for spectra like those of the table; they come from {origin}.")
+        levels = listed(sorted({f"{interval.level:.0%}" for interval in intervals if interval}))
+        said.append(
+            f"Intervals ({levels}) hold for spectra like those of the table; they come from {origin}."
+        )
     elif intervals:
         said.append("Too few spectra were left to say how wide intervals are.")
     return " ".join(said)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 __all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "first_of", "is_band", "runs_down"]
 
@@ -82,7 +83,7 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     if len(found) < FEWEST_BANDS:
         named = first_of([headers[i] for i, _, _ in found])
         raise OptionError(
-            f"{title} has {len(found)} columns of a spectrum{named and f' ({named})'} among "
+            f"{title} has {counted(len(found), 'column')} of a spectrum{named and f' ({named})'} among "
             f"{len(headers)}, but at least {FEWEST_BANDS} are needed; their headers must be "
             f"wavelengths or wavenumbers, such as 1100 or '1100.5 nm'."
         )

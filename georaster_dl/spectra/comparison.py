@@ -23,6 +23,7 @@ from georaster_dl.spectra.training import (
     warn_of_missing,
     warn_of_steps,
 )
+from georaster_dl.wording import counted
 
 __all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "Compared", "compare", "summary"]
 
@@ -76,7 +77,7 @@ def compare(
     if len(options.targets) > 1 or min(n_folds - 1, n_seeds) < 1:
         raise OptionError(
             f"Methods are compared by one target, over 2 folds or more and 1 seed or more, but got "
-            f"{len(options.targets)} targets, {n_folds} folds and {n_seeds} seeds."
+            f"{counted(len(options.targets), 'target')}, {counted(n_folds, 'fold')} and {counted(n_seeds, 'seed')}."
         )
     target = learnable(table, options)
     warn_of_steps(table, settings, report)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
+from georaster_dl.wording import counted
 
 __all__ = ["Interval", "fewest_for", "fit_interval"]
 
@@ -67,8 +68,8 @@ def fit_interval(
     n = len(errors)
     if n < fewest_for(level):
         raise OptionError(
-            f"An interval of level {level:g} needs {fewest_for(level)} spectra with a known value that were set "
-            f"aside, but there are {n}; set more aside, or lower the level."
+            f"An interval of level {level:g} needs {counted(fewest_for(level), 'spectrum')} with a known value that were set "
+            f"aside, but got {n}; set more aside, or lower the level."
         )
     floor = math.sqrt(np.mean(spread**2)) or math.sqrt(np.mean(errors**2)) or 1.0
     rank = math.ceil((n + 1) * level - 1e-9)

@@ -12,6 +12,7 @@ from georaster_dl.errors import OptionError
 from georaster_dl.spectra.folds import cross_validation, parts_by_column
 from georaster_dl.spectra.table import SpectraTable
 from georaster_dl.splits import TEST, TRAIN, VALIDATION
+from georaster_dl.wording import counted
 
 __all__ = ["Division", "check_enough", "divide", "folds_of"]
 
@@ -130,6 +131,6 @@ def check_enough(table: SpectraTable, n: int, what: str) -> None:
     """
     if n < _FEWEST:
         raise OptionError(
-            f"{table.name} has {n} spectra whose value is {what}, but at least {_FEWEST} are needed; give "
+            f"{table.name} has {counted(n, 'spectrum')} whose value is {what}, but at least {_FEWEST} are needed; give "
             f"more rows, or check the target and the split."
         )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.text_file import read_text
+from georaster_dl.wording import counted
 
 __all__ = ["read_library"]
 
@@ -51,8 +52,8 @@ def read_library(path: Path) -> tuple[list[str], list[str], npt.NDArray[np.float
     needed = offset + n * bands * kind.itemsize
     if (len(wavelengths), len(names)) != (bands, n) or data.stat().st_size < needed:
         raise OptionError(
-            f"{header} states {n} spectra of {bands} bands, but lists {len(names)} names and "
-            f"{len(wavelengths)} wavelengths, and {data.name} has {data.stat().st_size} bytes of "
+            f"{header} states {counted(n, 'spectrum')} of {counted(bands, 'band')}, but lists {counted(len(names), 'name')} and "
+            f"{counted(len(wavelengths), 'wavelength')}, and {data.name} has {data.stat().st_size} bytes of "
             f"{needed}; write the library again."
         )
     values = np.fromfile(data, kind, n * bands, offset=offset).reshape(n, bands).astype(np.float64)

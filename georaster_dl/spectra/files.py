@@ -16,6 +16,7 @@ from georaster_dl.io.text_file import read_text
 from georaster_dl.spectra.axis import is_band
 from georaster_dl.spectra.envi_library import read_library
 from georaster_dl.text import cell
+from georaster_dl.wording import counted
 
 __all__ = ["SUFFIXES", "RawTable", "read_raw", "write_csv"]
 
@@ -105,7 +106,7 @@ def _text(path: Path) -> tuple[list[str], Any]:
     if longest > len(headers):
         # pandas would take the first column for names of the rows, and shift all headers.
         raise OptionError(
-            f"{path} has {longest} cells in a row, but {len(headers)} in its header; give every column a "
+            f"{path} has {counted(longest, 'cell')} in a row, but {len(headers)} in its header; give every column a "
             f"header, the names of the rows too."
         )
     commas = sum(bool(_COMMA(cell)) - bool(_POINT(cell)) for row in rows for cell in row)

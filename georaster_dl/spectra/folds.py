@@ -11,6 +11,7 @@ from georaster_dl.errors import OptionError
 from georaster_dl.spectra.axis import first_of
 from georaster_dl.spectra.table import SpectraTable
 from georaster_dl.splits import NOBODY, TEST, TRAIN, VALIDATION
+from georaster_dl.wording import counted
 
 __all__ = ["Fold", "cross_validation", "parts_by_column"]
 
@@ -107,7 +108,7 @@ def cross_validation(
     n_samples = len(np.unique(numbers))
     if n_samples < 2:
         raise OptionError(
-            f"Cross-validation needs two samples or more, but {n} spectra are of {n_samples}; check the "
+            f"Cross-validation needs two samples or more, but got {counted(n, 'spectrum')} of {n_samples}; check the "
             f"column of groups."
         )
     n_folds = min(n_folds, n_samples)

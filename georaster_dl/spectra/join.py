@@ -10,6 +10,7 @@ import pandas as pd
 from georaster_dl.errors import OptionError
 from georaster_dl.models.registry import nearest_names
 from georaster_dl.spectra.files import RawTable
+from georaster_dl.wording import counted
 
 __all__ = ["as_name", "join_rows"]
 
@@ -52,7 +53,7 @@ def join_rows(raw: Sequence[RawTable], id_column: str | None) -> tuple[list[str]
 def _by_order(first: RawTable, other: RawTable) -> Any:
     if len(first.frame) != len(other.frame):
         raise OptionError(
-            f"{first.path.name} has {len(first.frame)} rows and {other.path.name} {len(other.frame)}, so "
+            f"{first.path.name} has {counted(len(first.frame), 'row')} and {other.path.name} {len(other.frame)}, so "
             f"they cannot be joined in order; name a column of both whose values tell the rows apart."
         )
     return other.frame.set_axis(first.frame.index)
@@ -75,9 +76,7 @@ def _by_id(first: RawTable, other: RawTable, id_column: str) -> tuple[Any, list[
     part = other.frame.drop(columns=other.headers.index(id_column)).reset_index(drop=True)
     part = part.reindex(place).set_axis(first.frame.index)
     without = int((place < 0).sum())
-    said = (
-        f"{other.path.name}: {without} of {len(ids)} rows are not in it; their values are missing."
-    )
+    said = f"{other.path.name}: it lacks {without} of {counted(len(ids), 'row')}; their values are missing."
     return part, [said] if without else []
 
 

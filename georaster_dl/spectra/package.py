@@ -26,6 +26,7 @@ from georaster_dl.models.registry import describe_model
 from georaster_dl.spectra.conformal import Interval
 from georaster_dl.spectra.networks import NETWORKS, SpectraNetwork
 from georaster_dl.spectra.preprocess import Preprocessing
+from georaster_dl.wording import counted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -209,7 +210,7 @@ def _targets(estimator: Any, facts: Facts) -> tuple[CardTarget, ...]:
     means = getattr(estimator, "target_mean_", ())
     if len(means) != len(facts.targets):
         raise OptionError(
-            f"The network gives {len(means)} quantities, but {len(facts.targets)} are named; name each."
+            f"The network gives {counted(len(means), 'quantity')}, but {len(facts.targets)} got a name; name each."
         )
     return tuple(
         CardTarget(
@@ -240,9 +241,9 @@ def _configuration(estimator: SpectraNetwork) -> dict[str, str]:
 
 def _description(estimator: SpectraNetwork, facts: Facts) -> str:
     names = ", ".join(target.name for target in facts.targets)
-    what = names or f"{len(getattr(estimator, 'classes_', ()))} classes"
+    what = names or f"{counted(len(getattr(estimator, 'classes_', ())), 'class')}"
     low, high = min(estimator.wavelengths_nm or (0,)), max(estimator.wavelengths_nm or (0,))
-    return f"{what} from {len(estimator.mean_)} bands from {low:g} to {high:g} nm, learnt from a table of spectra"
+    return f"{what} from {counted(len(estimator.mean_), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"
 
 
 def _slug(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 CLASS_PREDICTED = "class_predicted"
+_LOWER = re.compile(r"(.+)_lower(_\d+(?:\.\d+)?)?")  # former versions wrote no level
 
 _Floats = npt.NDArray[np.float64]
 
@@ -42,6 +44,7 @@ class PredictedValues:
     ----------
     measured, predicted : (n,).
     lower, upper : (n,) ends of the intervals, None where there are none.
+    level : share of values that the intervals are meant to hold, 0..1; None where that is not known.
     scores : of these.
     within : share of the measured values within their intervals, None where there are none.
     """
@@ -51,6 +54,7 @@ class PredictedValues:
     predicted: _Floats = field(repr=False)
     lower: _Floats | None = field(repr=False)
     upper: _Floats | None = field(repr=False)
+    level: float | None
     scores: ValueScores
     within: float | None
 
@@ -60,8 +64,8 @@ def predicted_table(
 ) -> SpectraTable:
     """A table with columns of what a model predicts.
 
-    Of a value they are ``NAME_predicted`` and, where the card has its interval, ``NAME_lower`` and
-    ``NAME_upper``; of classes ``class_predicted``, its ``probability``, and ``p_CLASS`` of each.
+    Of a value they are ``NAME_predicted`` and, where the card has its interval, the interval's ends
+    with its level in percent, ``NAME_lower_90`` and ``NAME_upper_90``; of classes ``class_predicted``, its ``probability``, and ``p_CLASS`` of each.
 
     Parameters
     ----------
@@ -102,8 +106,8 @@ def _values(card: Card, estimator: Any, table: SpectraTable) -> dict[str, _Float
         made[f"{target.name}_predicted"] = values[:, i]
         if interval is not None:
             half = interval.half_width(spread[:, i])
-            made[f"{target.name}_lower"] = values[:, i] - half
-            made[f"{target.name}_upper"] = values[:, i] + half
+            made[f"{target.name}_lower_{100 * interval.level:g}"] = values[:, i] - half
+            made[f"{target.name}_upper_{100 * interval.level:g}"] = values[:, i] + half
     return made
 
 
@@ -151,12 +155,15 @@ def _scored(table: SpectraTable, name: str) -> PredictedValues:
         raise OptionError(
             f"No row of {table.name} has both {name!r} and {name + '_predicted'!r}; nothing can be compared."
         )
-    if f"{name}_lower" not in table.columns:
-        return PredictedValues(name, measured, predicted, None, None, scores, None)
-    lower, upper = table.target(f"{name}_lower"), table.target(f"{name}_upper")
+    found = [m for column in table.columns if (m := _LOWER.fullmatch(column)) and m[1] == name]
+    if not found:
+        return PredictedValues(name, measured, predicted, None, None, None, scores, None)
+    end = found[0][2] or ""
+    level = float(end.removeprefix("_")) / 100 if end else None
+    lower, upper = table.target(f"{name}_lower{end}"), table.target(f"{name}_upper{end}")
     known = np.isfinite(measured) & np.isfinite(predicted)
     within = ((measured >= lower) & (measured <= upper))[known].mean()
-    return PredictedValues(name, measured, predicted, lower, upper, scores, float(within))
+    return PredictedValues(name, measured, predicted, lower, upper, level, scores, float(within))
 
 
 def predicted_classes(table: SpectraTable, name: str) -> ClassScores:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.wording import counted
 
 __all__ = ["aligned", "resampled", "resampling_weights"]
 
@@ -119,4 +120,4 @@ def _response(own: _Floats, centre: float, fwhm: float) -> _Floats:
 
 def _axis(wavelengths_nm: _Floats) -> str:
     low, high = wavelengths_nm[0], wavelengths_nm[-1]
-    return f"{len(wavelengths_nm)} wavelengths from {low:g} to {high:g} nm"
+    return f"{counted(len(wavelengths_nm), 'wavelength')} from {low:g} to {high:g} nm"

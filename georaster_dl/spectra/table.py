@@ -17,6 +17,7 @@ from georaster_dl.models.registry import nearest_names
 from georaster_dl.spectra.axis import Axis, Unit, find_axis, first_of, runs_down
 from georaster_dl.spectra.files import RawTable, read_raw
 from georaster_dl.spectra.join import as_name, join_rows
+from georaster_dl.wording import counted
 
 __all__ = ["SpectraOptions", "SpectraTable", "read_spectra"]
 
@@ -92,7 +93,7 @@ class SpectraTable:
         if wrong.size:
             raise OptionError(
                 f"Column {name!r} of {self.name} holds the text {str(column.iloc[wrong[0]])!r} where a "
-                f"number is expected ({wrong.size} of {len(self)} rows); correct it, or leave the cell "
+                f"number is expected ({wrong.size} of {counted(len(self), 'row')}); correct it, or leave the cell "
                 f"empty where the value is not known."
             )
         if np.isnan(numbers).all():
@@ -203,12 +204,14 @@ def _gaps(title: str, rows: Any, n: int, drop: bool) -> str:
     named = first_of([str(row) for row in rows])
     if not drop:
         raise OptionError(
-            f"{title} has gaps in {len(rows)} of {n} spectra (rows {named}); fill or delete them, or ask "
+            f"{title} has gaps in {len(rows)} of {counted(n, 'spectrum')} (rows {named}); fill or delete them, or ask "
             f"for spectra with gaps to be left out."
         )
     if len(rows) == n:
         raise OptionError(f"Every spectrum of {title} has gaps; check its columns.")
-    return f"{title}: {len(rows)} of {n} spectra have gaps and were left out (rows {named})."
+    return (
+        f"{title}: {len(rows)} of {counted(n, 'spectrum')} left out because of gaps (rows {named})."
+    )
 
 
 def _numbers(column: Any) -> npt.NDArray[np.float64]:

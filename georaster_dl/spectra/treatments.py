@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 from georaster_dl.spectra.axis import first_of
+from georaster_dl.wording import counted
 
 __all__ = ["STEPS", "Step", "Treatment", "check_spectra", "make_step"]
 
@@ -146,13 +147,13 @@ def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
     name, parameters = step
     if parameters and parameters[0] > spectra.shape[1]:
         raise OptionError(
-            f"{name} needs at least {parameters[0]} bands, but the spectra have {spectra.shape[1]}."
+            f"{name} needs at least {counted(parameters[0], 'band')}, but the spectra have {spectra.shape[1]}."
         )
     unfit = STEPS[name].unfit
     bad = np.flatnonzero(unfit[0](spectra)) if unfit else np.array([], int)
     if unfit and bad.size:
         named = first_of([str(first + i + 1) for i in bad])
         raise OptionError(
-            f"{name} cannot be applied to {bad.size} spectra (numbers {named}) with {unfit[1]}; leave them "
+            f"{name} cannot be applied to {counted(bad.size, 'spectrum')} (numbers {named}) with {unfit[1]}; leave them "
             f"out, or choose another treatment."
         )

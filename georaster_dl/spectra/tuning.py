@@ -15,6 +15,7 @@ from georaster_dl.spectra.baselines import Settings, Task, baseline, settings_gr
 from georaster_dl.spectra.folds import Fold, cross_validation
 from georaster_dl.spectra.preprocess import Preprocessing
 from georaster_dl.spectra.scores import ClassScores
+from georaster_dl.wording import counted
 
 __all__ = ["Tuned", "tune"]
 
@@ -78,7 +79,7 @@ def tune(
         target = target.astype(str)
     if len(np.unique(target)) < 2:
         raise OptionError(
-            f"{len(target)} training spectra with {len(np.unique(target))} different values are too few to "
+            f"{counted(len(target), 'training spectrum')} with {counted(len(np.unique(target)), 'different value')} cannot do to "
             f"learn from; check the target and the split."
         )
     folds = _folds(name, task, target, None if groups is None else groups[known], seed)

@@ -30,6 +30,7 @@ from georaster_dl.splits import (
 from georaster_dl.train.config import SplitSection
 from georaster_dl.train.ground import Ground
 from georaster_dl.train.store import StoredGround, count_labels
+from georaster_dl.wording import counted
 
 __all__ = ["Division", "divide"]
 
@@ -92,9 +93,12 @@ def divide(
         gap = 2 * cell if split.buffer is None else split.buffer
     blocks = _Blocks(grounds, indexes, groups, side * cell)
     if not labelled:
-        _check_units(blocks.labelled, f"blocks of {side * cell} pixels", split.shares)
+        _check_units(blocks.labelled, "block", split.shares)
     territories = blocks.territories(split.shares, seed, gap)
-    what = f"{blocks.labelled} {'labelled ' * labelled}blocks of {side * cell} pixels"
+    what = (
+        f"{counted(blocks.labelled, 'labelled block' if labelled else 'block')} of "
+        f"{counted(side * cell, 'pixel')}"
+    )
     if split.kind == "random":
         return Division(
             territories,
@@ -102,7 +106,7 @@ def divide(
             "Validation and test patches lie beside training patches (random split): their accuracy "
             "leaks and is too high for new places.",
         )
-    return Division(territories, f"{what}, at least {gap} pixels apart")
+    return Division(territories, f"{what}, at least {counted(gap, 'pixel')} apart")
 
 
 def _check_units(units: int, what: str, shares: tuple[float, float, float]) -> None:
@@ -110,7 +114,7 @@ def _check_units(units: int, what: str, shares: tuple[float, float, float]) -> N
     parts = sum(share > 0 for share in shares)
     if units < parts:
         raise OptionError(
-            f"The split has {parts} parts but the scenes are {units} {what}; use smaller blocks, give "
+            f"The split has {counted(parts, 'part')} but the scenes make {counted(units, what)}; use smaller blocks, give "
             f"more scenes, or set a share to 0."
         )
 
@@ -132,7 +136,9 @@ def _by_scenes(
         Territory.whole(index, int(parts[group]))
         for group, index in zip(groups, indexes, strict=True)
     )
-    return Division(territories, f"{len(labelled)} places, each a scene or several that overlap")
+    return Division(
+        territories, f"{counted(len(labelled), 'place')}, each a scene or several that overlap"
+    )
 
 
 def _by_column(stored: Sequence[StoredGround], split: SplitSection) -> Division:

@@ -35,6 +35,7 @@ from georaster_dl.train.measure import Measured, label_metrics, measure
 from georaster_dl.train.plan import TrainingPlan
 from georaster_dl.train.reconstruction import reconstruction_caution, reconstruction_metrics
 from georaster_dl.train.scaling import Scaling
+from georaster_dl.wording import counted
 
 __all__ = ["finish"]
 
@@ -181,11 +182,15 @@ def _resolutions(plan: TrainingPlan) -> tuple[float, float] | None:
 
 
 def _description(plan: TrainingPlan) -> str:
-    what = f"{len(plan.names)} classes" if plan.names else "A quantity"
+    what = f"{counted(len(plan.names), 'class')}" if plan.names else "A quantity"
     if plan.unlabelled:
         what = "Autoencoder: features of each pixel"
-    scenes = plan.grounds[0].scene.name if len(plan.grounds) == 1 else f"{len(plan.grounds)} scenes"
-    return f"{what} from {len(plan.bands)} bands, learnt from {Path(scenes).name}."
+    scenes = (
+        plan.grounds[0].scene.name
+        if len(plan.grounds) == 1
+        else f"{counted(len(plan.grounds), 'scene')}"
+    )
+    return f"{what} from {counted(len(plan.bands), 'band')}, learnt from {Path(scenes).name}."
 
 
 def _places(plan: TrainingPlan) -> tuple[Place, ...]:

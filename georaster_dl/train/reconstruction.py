@@ -23,6 +23,7 @@ from georaster_dl.train.measure import output_of
 from georaster_dl.train.plan import TrainingPlan
 from georaster_dl.train.scaling import Scaling, measured_windows
 from georaster_dl.train.windows import WindowReader
+from georaster_dl.wording import counted
 
 __all__ = ["reconstruction_caution", "reconstruction_metrics"]
 
@@ -78,7 +79,7 @@ def reconstruction_caution(plan: TrainingPlan, metrics: Mapping[str, float]) -> 
     width = plan.config.model.options.get("code")
     if isinstance(width, int) and width >= len(plan.bands):
         said.append(
-            f"Its code has {width} features for {len(plan.bands)} bands, so it can copy them: a smaller "
+            f"Its code has {counted(width, 'feature')} for {counted(len(plan.bands), 'band')}, so it can copy them: a smaller "
             f"code compresses (model.options)."
         )
     errors = [value for name, value in metrics.items() if name.startswith("RMSE of reconstruction")]

@@ -20,6 +20,7 @@ from georaster_dl.models.card import Card
 from georaster_dl.models.narrow import band_places, load_narrowed
 from georaster_dl.models.package import read_card
 from georaster_dl.models.registry import create_model, network_stride
+from georaster_dl.wording import counted
 
 __all__ = [
     "IMAGENET_BANDS",
@@ -197,7 +198,9 @@ def _take(
             f"the options that those were made with, or start from random weights."
         )
     network.load_state_dict(fitting, strict=False)
-    lines = [f"{len(fitting)} of {len(own)} tensors, of the encoder {fit} of {len(encoder)}"]
+    lines = [
+        f"{len(fitting)} of {counted(len(own), 'tensor')}, of the encoder {fit} of {len(encoder)}"
+    ]
     return [*lines, f"first convolution: {_told(source_bands, bands)}"] if reading else lines
 
 
@@ -207,7 +210,7 @@ def _told(source: Sequence[Band], target: Sequence[Band], most: int = 16) -> str
     served = zip(new, _counterparts(source, new), strict=True)
     told = [f"{b} from {'the mean of all' if i is None else source[i]}" for b, i in served]
     return ", ".join(
-        [f"{len(target) - len(new)} of {len(target)} bands found again"]
+        [f"{len(target) - len(new)} of {counted(len(target), 'band')} found again"]
         + told[:most]
         + ["..."] * (len(told) > most)
     )

@@ -208,7 +208,7 @@ def test_every_parcel_gets_a_class(geodl, features, parcels, method):
     truth = np.array(KINDS)[kinds().ravel()]
     unknown = after["class_predicted"].isna().to_numpy()
     assert np.flatnonzero(unknown).tolist() == [0, 1]
-    assert "2 of 120 polygons have no valid pixel" in ended.err
+    assert "2 of 120 polygons without a valid pixel" in ended.err
     assert (after["class_predicted"] == truth)[~unknown].mean() > 0.95
     shares = after[[f"p_{name}" for name in KINDS]].to_numpy()
     np.testing.assert_allclose(shares[~unknown].sum(axis=1), 1, atol=1e-6)

@@ -32,7 +32,7 @@ def test_the_table_for_people(geodl, pair):
     lines = ended.out.splitlines()
     assert (
         lines[0]
-        == "map.tif against truth.tif (raster): 2,820 pixels compared; 180 labelled pixels are nodata in the map"
+        == "map.tif against truth.tif (raster): 2,820 pixels compared; 180 labelled pixels on nodata of the map"
     )
     assert lines[2].split() == ["class", "mapped", "reference", "user's", "producer's", "F1", "IoU"]
     assert [line.split()[0] for line in lines[3:6]] == ["water", "forest", "road"]

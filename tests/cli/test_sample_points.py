@@ -25,7 +25,7 @@ def test_points_are_drawn_filled_in_and_evaluated(geodl, class_map, tmp_path):
     frame["class"] = frame["map_class"].where(frame["id"] > 50)
     frame.to_file(tmp_path / "points.gpkg")
     ended = geodl("evaluate", class_map, "points.gpkg", "--class-field", "class")
-    assert "150 points compared; 50 points have no label" in ended.out
+    assert "150 points compared; 50 points without a label" in ended.out
 
 
 def test_the_formula_asks_for_more_where_errors_are_expected(geodl, class_map):

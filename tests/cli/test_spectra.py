@@ -61,16 +61,16 @@ def test_from_table_to_scores(geodl, table, tmp_path):
         *(
             f"{name}_{what}"
             for name in ("fat", "water")
-            for what in ("predicted", "lower", "upper")
+            for what in ("predicted", "lower_90", "upper_90")
         ),
     ]
-    assert (frame["fat_lower"] < frame["fat_predicted"]).all()
+    assert (frame["fat_lower_90"] < frame["fat_predicted"]).all()
 
     scored = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--plot", "p.png")
     assert scored.code == 0, scored.err
     rmsep = ValueScores.of(frame["fat_predicted"].to_numpy(), frame["fat"].to_numpy()).rmsep
     assert scored.out.startswith(f"fat              RMSEP {rmsep:.4g}  SEP ")
-    assert "within intervals" in scored.out
+    assert "within 90 % intervals" in scored.out
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     at_once = geodl("spectra", "evaluate", table, "-m", "m.safetensors", "--target", "fat")
     assert at_once.out.splitlines()[0] == scored.out.splitlines()[0]
@@ -142,7 +142,7 @@ def test_other_wavelengths(geodl, refused, values_model, tmp_path):
     frame.rename(columns=axis).to_csv(tmp_path / "other.csv", index=False)
     said = refused("spectra", "predict", "other.csv", "-m", values_model, "-o", "p.csv")
     assert "24 wavelengths from 1000 to 1460 nm are needed" in said
-    assert "ask for resampling" in said
+    assert "--resample" in said
     outside = refused(
         "spectra", "predict", "other.csv", "-m", values_model, "-o", "p.csv", "--resample"
     )
@@ -172,7 +172,7 @@ def test_every_repair_is_printed(geodl, tmp_path):
         "the axis names no unit; its numbers",
         "the axis ran down in wavelength and was turned round",
         "its rows were taken for those of x.csv, in order",
-        "1 of 80 spectra have gaps and were left out (rows 6)",
+        "1 of 80 spectra left out because of gaps (rows 6)",
     ):
         assert f"{repair}" in ended.err, repair
 

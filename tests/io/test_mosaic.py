@@ -14,6 +14,7 @@ from georaster_dl.errors import OptionError, OutputError, SceneError
 from georaster_dl.io.mosaic import MosaicOptions, mosaic
 from georaster_dl.io.mosaic_grid import _covered, lay_out
 from georaster_dl.io.mosaic_maps import open_map
+from georaster_dl.io.provenance import labels_tags, trained_on
 from georaster_dl.legend import Legend, MapClass
 from tests.mosaics import (
     LEFT,
@@ -439,9 +440,11 @@ def test_names_and_colours_stay(tmp_path, ending):
         GEORASTER_DL_MODEL="net 1",
         GEORASTER_DL_MODEL_SHA256="abc",
         GEORASTER_DL_CONTENT="map",
+        **labels_tags({"labels": "a.gpkg, b.gpkg", "labels_sha256": "0a, 0b"}),
     )
     out = tmp_path / f"m{ending}"
     mosaic(maps, out)
+    assert trained_on(out) == (["a.gpkg", "b.gpkg"], ["0a", "0b"])
     with rasterio.open(out) as dataset, rasterio.open(maps[0]) as source:
         assert dataset.colormap(1) == source.colormap(1)
         assert dataset.colorinterp == source.colorinterp

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import struct
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from odc.geo.geobox import GeoBox
-from shapely.geometry import LineString, box
+from shapely import force_3d
+from shapely.geometry import GeometryCollection, LineString, Point, Polygon, box
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.aoi import AreaOfInterest
@@ -150,9 +152,9 @@ def test_a_zip_without_vectors_is_none(tmp_path, make_tif):
     assert not is_vector(tmp_path / "absent.zip")
 
 
-@pytest.mark.parametrize("folder", ["plain", "a!b;c?d"])
 @pytest.mark.parametrize(
-    "name", ["a!b", "a;b", "a?b", "a|b", "a#b", "a%20b", "a{b}", "ä [b] ", "a&b=c"]
+    ("folder", "name"),
+    [("a!b;c?d", "plain"), ("plain", "a!b"), ("plain", "a;b?c"), ("plain", "ä |#%20{b} [c]&d=e ")],
 )
 def test_a_path_is_a_path(tmp_path, folder, name):
     place = tmp_path / folder
@@ -248,3 +250,34 @@ FAR = box(5006, 6, 5009, 9)
 )
 def test_features_below_a_pixel_are_counted(tmp_path, case, expected):
     assert case(tmp_path) == expected
+
+
+def test_polygons_of_all_kinds(tmp_path):
+    """With heights and measures, in collections, and of several parts."""
+    high = force_3d(LEFT, 7)
+    both = GeometryCollection([RIGHT, Point(3, 3)])
+    path = tmp_path / "labels.gpkg"
+    frame = geopandas.GeoDataFrame({"class": ["a", "b"]}, geometry=[high, both], crs=32631)
+    frame.to_file(path)
+    legend = read_legend([path], LabelOptions())
+    found = open_class_labels(path, GRID, legend, LabelOptions()).read(*EVERYTHING)
+    assert (found[:-1, :5] == 0).all()
+    assert (found[:, 5:] == 1).all()
+    assert AreaOfInterest(path, GRID).mask(*EVERYTHING).all()
+
+
+def test_surfaces_of_triangles_are_told(tmp_path):
+    """TIN is nothing that shapely reads: written as the WKB that GDAL would write."""
+    path = tmp_path / "labels.gpkg"
+    LABELS.to_file(path)
+    triangle = Polygon([(0, 0, 1), (9, 0, 1), (9, 9, 1)]).wkb
+    tin = struct.pack("<BII", 1, 1016, 1) + struct.pack("<BI", 1, 1017) + triangle[5:]
+    header = b"GP\x00\x01" + struct.pack("<i", 32631)
+    with closing(sqlite3.connect(path)) as base, base:
+        for (name,) in base.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            base.execute(f'DROP TRIGGER "{name}"')
+        base.execute("UPDATE labels SET geom = ?", (header + tin,))
+    with pytest.raises(OptionError, match="surfaces of triangles.*Convert geometry type"):
+        names(path)

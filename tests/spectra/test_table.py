@@ -122,7 +122,7 @@ def test_gaps_stop_or_are_left_out(tmp_path, values):
     table = read_spectra(path, SpectraOptions(drop_missing=True))
     np.testing.assert_array_equal(table.spectra, values[[0, 2, 4]])
     np.testing.assert_array_equal(table.target("protein"), [1.5, np.nan, 5])
-    assert "2 of 5 spectra have gaps and were left out (rows 3, 5)" in table.repairs[-1]
+    assert "2 of 5 spectra left out because of gaps (rows 3, 5)" in table.repairs[-1]
 
 
 def test_infinite_numbers_are_gaps(tmp_path, values):
@@ -152,7 +152,7 @@ def test_two_files_by_id(tmp_path, values):
     table = read_spectra(files, options)
     np.testing.assert_array_equal(table.target("fat"), [3, 3, 2, np.nan, 1])
     assert list(table.columns) == ["id", "fat"]
-    assert "1 of 5 rows are not in it" in table.repairs[-1]
+    assert "it lacks 1 of 5 rows" in table.repairs[-1]
     with pytest.raises(OptionError, match="repeats '7'; only the first"):
         read_spectra(files[::-1], options)
     with pytest.raises(OptionError, match="no single column 'ids'.*'id'"):

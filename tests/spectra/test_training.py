@@ -11,7 +11,7 @@ from georaster_dl.spectra import comparison, training
 from georaster_dl.spectra.comparison import compare, summary
 from georaster_dl.spectra.methods import METHODS, Rows, Settings, fit_method, known_method
 from georaster_dl.spectra.package import load_network
-from georaster_dl.spectra.plots import Panel, plot_values
+from georaster_dl.spectra.plots import Panel, _figure, plot_values
 from georaster_dl.spectra.predictions import predicted_classes, predicted_table, predicted_values
 from georaster_dl.spectra.scores import ValueScores
 from georaster_dl.spectra.table import SpectraTable
@@ -183,16 +183,42 @@ def test_plot(tmp_path):
     from matplotlib.image import imread
 
     values = np.array([1.0, 2.0, np.nan, 4.0])
-    panels = [Panel("a", values, values), *[Panel("b", values, values, values, values + 1)] * 3]
+    panels = [
+        Panel("a", "fat", values, values),
+        *[Panel("b", "fat", values, values, values, values + 1)] * 3,
+    ]
     plot_values(tmp_path / "p.png", panels)
     assert imread(tmp_path / "p.png").shape[:2] == (1008, 1512)
+
+
+def test_axes_of_plots_are_equal_and_named():
+    values = np.array([1.0, 2.0, 4.0])
+    panels = [
+        Panel("pls", "fat (%)", values, values + 1),
+        Panel("cnn1d", "fat (%)", values, 3 * values, values, 4 * values, 0.9),
+        Panel("water", "water", 10 * values, 9 * values),
+    ]
+    axes = _figure(panels).axes
+    for each in axes:
+        assert each.get_xlim() == each.get_ylim()
+        assert each.get_xticks().tolist() == each.get_yticks().tolist()
+        assert each.get_aspect() == 1
+    assert axes[0].get_xlim() == axes[1].get_xlim() != axes[2].get_xlim()
+    assert axes[0].get_xlim()[1] > 16
+    assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == (
+        "measured fat (%)",
+        "predicted fat (%)",
+    )
+    assert [text.get_text() for text in axes[1].get_legend().get_texts()] == ["90 % intervals"]
 
 
 def test_plot_keeps_its_titles_within_the_picture(tmp_path):
     from matplotlib.image import imread
 
     values = np.array([1.0, 2.0, 40.0])
-    plot_values(tmp_path / "p.png", [Panel("a", values, values, values - 30, values + 30)] * 3)
+    plot_values(
+        tmp_path / "p.png", [Panel("a", "fat", values, values, values - 30, values + 30)] * 3
+    )
     picture = imread(tmp_path / "p.png")
     assert (picture[[0, -1]] == 1).all()
     assert (picture[:, [0, -1]] == 1).all()
