@@ -37,6 +37,7 @@ _CIRRUS = (0.095, 0.115)
 
 _SUNLIT_NM = (350.0, 2600.0)
 _MOST_SAMPLED = 8  # bands
+_ENOUGH = 3
 _BRIGHTEST = 3.0  # of 95 % of the pixels: cloud and snow stay below 1.6
 _PERCENT = 150.0
 _DARKEST = 0.002  # of 95 % of the pixels, in all bands together: deep water in blue is brighter
@@ -53,8 +54,8 @@ def calibration_warning(scene: Scene) -> str | None:
     known wavelengths; and in bands like Sentinel-2's an offset of -0.1 that was forgotten, or taken
     off where it should not have been. The offset counts as forgotten where the darkest visible band is evenly
     raised although there is water, shade or dense vegetation, which are dark in truth. Where
-    nothing dark is in sight (clouds, desert, snow) nothing is said of it. At most eight bands of 25
-    windows are read, twice.
+    nothing dark is in sight (clouds, desert, snow) nothing is said of it. At most ten bands of 25
+    windows are read.
 
     Returns
     -------
@@ -65,7 +66,22 @@ def calibration_warning(scene: Scene) -> str | None:
     SceneError
         When the file is damaged or truncated.
     """
-    return _factor_warning(scene) or _offset_warning(scene)
+    judged = _judged(scene)
+    optical = _optical(scene)
+    # Where these are there, they tell of a factor too, and are decoded anyway.
+    read = (
+        list(judged.values()) if len(judged) >= _ENOUGH else [*judged.values(), *_picked(optical)]
+    )
+    read = list(dict.fromkeys(read))
+    if not read:
+        return None
+    some = scene.select(read)
+    numbers = sample_pixels(some)
+    own = {place: i for i, place in enumerate(read)}
+    factor = _factor_warning(some, numbers, [own[i] for i in optical if i in own])
+    if factor is not None or len(scene.planes) > _MOST_PLANES:
+        return factor
+    return _offset_warning(some, numbers, {name: own[i] for name, i in judged.items()})
 
 
 def alpha_warning(scene: Scene) -> str | None:
@@ -91,7 +107,8 @@ def alpha_warning(scene: Scene) -> str | None:
 
 def level_of(scene: Scene) -> float | None:
     """Give the median size of a scene's values over a few windows and bands; None without any."""
-    values = np.abs(_values(scene, range(len(scene.planes))))
+    some = scene.select(_picked(range(len(scene.planes))))
+    values = np.abs(_physical(some, sample_pixels(some)))
     values = values[values > 0]
     return float(np.median(values)) if values.size else None
 
@@ -113,8 +130,9 @@ def training_warning(
     SceneError
         When the file is damaged or truncated.
     """
-    picked = _picked(list(range(len(scene.planes))))
-    values = _values(scene, picked)
+    picked = _picked(range(len(scene.planes)))
+    some = scene.select(picked)
+    values = _physical(some, sample_pixels(some))
     if values.shape[1] < _FEWEST:
         return None
     mean, deviation = (np.array(known)[picked] for known in (means, deviations))
@@ -130,22 +148,16 @@ def training_warning(
     )
 
 
-def _factor_warning(scene: Scene) -> str | None:
-    """What looks like reflectances times a factor."""
-    optical = [
-        i
-        for i, plane in enumerate(scene.planes)
-        if plane.calibrated and plane.band.good and _is_optical(plane.band)
-    ]
+def _factor_warning(scene: Scene, numbers: npt.NDArray[Any], optical: list[int]) -> str | None:
+    """What looks like reflectances times a factor, in these bands of the sample."""
     if not optical:
         return None
-    picked = _picked(optical)
-    values = _values(scene, picked)
-    values = values[:, (values != 0).all(axis=0)]  # a border of undeclared 0
+    values = _physical(scene, numbers)[optical]
+    values = values[:, (numbers[optical] != 0).all(axis=0)]  # a border of undeclared 0
     if values.shape[1] < _FEWEST:
         return None
     high = float(np.percentile(values, 95))
-    plane = scene.planes[picked[0]]
+    plane = scene.planes[optical[0]]
     if high > _BRIGHTEST:
         factor, what = (0.01, "percent") if high <= _PERCENT else (1e-4, "reflectance times 10,000")
         scaled = replace(plane, scale=plane.scale * factor)
@@ -162,8 +174,16 @@ def _factor_warning(scene: Scene) -> str | None:
     return None
 
 
-def _is_optical(band: Band) -> bool:
-    return band.wavelength_nm is not None and _SUNLIT_NM[0] <= band.wavelength_nm <= _SUNLIT_NM[1]
+def _optical(scene: Scene) -> list[int]:
+    """Bands of which the file says that they hold physical values of sunlight."""
+    shortest, longest = _SUNLIT_NM
+    return [
+        i
+        for i, plane in enumerate(scene.planes)
+        if plane.calibrated
+        and plane.band.good
+        and shortest <= (plane.band.wavelength_nm or 0) <= longest
+    ]
 
 
 def _picked(indices: Sequence[int]) -> list[int]:
@@ -172,28 +192,26 @@ def _picked(indices: Sequence[int]) -> list[int]:
     return [indices[i] for i in places]
 
 
-def _values(scene: Scene, indices: Sequence[int]) -> npt.NDArray[np.float64]:
-    """(bands, pixels) physical values of the valid pixels in a few windows."""
-    some = scene.select(_picked(list(indices)))
-    numbers = sample_pixels(some).astype(np.float64)
-    scale, offset = (
-        np.array([getattr(plane, key) for plane in some.planes])[:, None]
-        for key in ("scale", "offset")
-    )
-    return np.asarray(numbers * scale + offset)
+def _physical(scene: Scene, numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(bands, pixels) physical values of stored numbers."""
+    scale = np.array([plane.scale for plane in scene.planes])[:, None]
+    offset = np.array([plane.offset for plane in scene.planes])[:, None]
+    return np.asarray(numbers.astype(np.float64) * scale + offset)
 
 
-def _offset_warning(scene: Scene) -> str | None:
+def _offset_warning(
+    scene: Scene, numbers: npt.NDArray[Any], judged: Mapping[str, int]
+) -> str | None:
     """What looks like the offset of -0.1 forgotten, or taken off twice."""
-    found = _judged(scene)
-    calibrations = {(scene.planes[i].scale, scene.planes[i].offset) for i in found.values()}
+    calibrations = {(scene.planes[i].scale, scene.planes[i].offset) for i in judged.values()}
     # --scale and --offset hold for every band, so bands that differ could not be told to agree.
-    if len(calibrations) != 1 or len(scene.planes) > _MOST_PLANES:
+    if len(calibrations) != 1:
         return None
-    samples = _sampled(scene.select(list(found.values())), list(found))
+    places = list(judged.values())
+    samples = _filled(scene.select(places), numbers[places], list(judged))
     if not samples:
         return None
-    plane = scene.planes[next(iter(found.values()))]
+    plane = scene.planes[places[0]]
     return _negative(scene.name, samples, plane) or _raised(scene.name, samples, plane)
 
 
@@ -214,10 +232,9 @@ def _first(wanted: list[Band], present: list[Band]) -> int | None:
     return next((index for index in indices if index is not None), None)
 
 
-def _sampled(scene: Scene, names: list[str]) -> _Samples:
-    """Reflectances of the valid pixels in a few windows, by band; empty where too few are valid."""
-    numbers = sample_pixels(scene)
-    values = numbers * scene.planes[0].scale + scene.planes[0].offset
+def _filled(scene: Scene, numbers: npt.NDArray[Any], names: list[str]) -> _Samples:
+    """Reflectances of the pixels that are no fill, by band; empty where there are too few."""
+    values = _physical(scene, numbers)
     # A border of undeclared 0, and what becomes of it once the offset is taken off.
     fill = (numbers == 0) | np.isclose(values, _OFFSET, rtol=0, atol=1e-6)
     values = values[:, ~fill.any(axis=0)]
