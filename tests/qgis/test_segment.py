@@ -258,6 +258,23 @@ def test_names_and_scale_of_the_bands(run, tmp_path):
     assert (pixels(out) == pixels(reference)).all()
 
 
+def test_a_quality_band_masks(run, tmp_path):
+    clouds, out = tmp_path / "clouds.tif", tmp_path / "m.tif"
+    scene = gdal.Open(SCENE)
+    made = gdal.GetDriverByName("GTiff").Create(
+        str(clouds), scene.RasterXSize, scene.RasterYSize, 1
+    )
+    made.SetGeoTransform(scene.GetGeoTransform())
+    made.SetProjection(scene.GetProjection())
+    numbers = made.ReadAsArray()
+    numbers[:100] = 9
+    made.GetRasterBand(1).WriteArray(numbers)
+    made = None
+    run("segment", INPUT=SCENE, MODEL=MODEL, OUTPUT=str(out), MASK=f"{clouds}=9")
+    assert (pixels(out)[:100] == 255).all()
+    assert (pixels(out)[100:] != 255).any()
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
