@@ -128,9 +128,7 @@ def _named_by_file(file: _File, source: str) -> _File:
 def _files(source: str) -> list[_File]:
     with open_dataset(source) as dataset:
         if dataset.count:
-            variable = dataset.tags(1).get("NETCDF_VARNAME")
-            doubt = None if variable is None else check_axes(dataset, source, variable, [])
-            return [_file(dataset, source, remarks=(doubt,) if doubt else ())]
+            return [_file(dataset, source, remarks=_only_variable(dataset, source))]
         subdatasets = list(dataset.subdatasets)
     if not subdatasets:
         raise SceneError(f"{source} holds no raster band; give a file with at least one.")
@@ -139,6 +137,15 @@ def _files(source: str) -> list[_File]:
     if left_out is not None:
         files[0] = replace(files[0], remarks=(*files[0].remarks, left_out))
     return files
+
+
+def _only_variable(dataset: Any, source: str) -> tuple[str, ...]:
+    """Doubts about a container's axes where it holds one array, which GDAL opens as the file itself."""
+    if not dataset.driver.startswith(("netCDF", "HDF")):
+        return ()
+    name = dataset.tags(1).get("NETCDF_VARNAME", "the array")
+    doubt = check_axes(dataset, source, name, [])
+    return (doubt,) if doubt else ()
 
 
 def _variable(container: str, source: str) -> _File:

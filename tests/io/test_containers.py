@@ -110,3 +110,9 @@ def test_a_container_of_coordinates_alone_is_no_scene(container):
     path = container({"lat": (("y", "x"), cube(20, 30)), "lon": (("y", "x"), cube(20, 30))})
     with pytest.raises(SceneError, match="no image among its variables"):
         open_scene(path)
+
+
+def test_the_axes_of_a_lone_array_are_looked_at_too(container):
+    path = container({"cube": (("a", "b", "c"), cube(40, 30, 7))}, "file.h5")
+    (remark,) = open_scene(path).remarks
+    assert "is read as 40 bands of 30 x 7 pixels" in remark
