@@ -47,6 +47,8 @@ from georaster_dl.io.labels import (
     read_features,
     read_legend,
 )
+from georaster_dl.io.layer_path import file_of
+from georaster_dl.io.provenance import trained_on
 from georaster_dl.legend import Legend
 from georaster_dl.wording import counted
 
@@ -271,9 +273,10 @@ def _check_background(options: LabelOptions, points: LabelledPoints | None) -> N
 def _warnings(
     opened: MapFile, path: Path, reference: Reference, options: LabelOptions, *, numbers: bool
 ) -> tuple[str, ...]:
-    digest = labels_digest(path, options, numbers=numbers)
+    names, digests = trained_on(opened.path)
+    same = bool(digests) and labels_digest(path, options, numbers=numbers) in digests
     return (
-        *warn_of_training_labels(opened.path, path, digest),
+        *warn_of_training_labels(file_of(path).name, names, same=same),
         *warn_of_missed(*reference.missed()),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
 
 import geopandas
 import numpy as np
@@ -13,8 +13,6 @@ from georaster_dl.evaluate.area import AreaEstimate
 from georaster_dl.evaluate.bootstrap import Intervals
 from georaster_dl.evaluate.confusion import Confusion
 from georaster_dl.evaluate.matching import Matching
-from georaster_dl.io.layer_path import file_of
-from georaster_dl.io.provenance import trained_on
 from georaster_dl.wording import counted
 
 __all__ = [
@@ -75,21 +73,21 @@ def warn_of_missed(missed: int, features: int) -> tuple[str, ...]:
     )
 
 
-def warn_of_training_labels(map_path: Path, reference: Path, digest: str) -> tuple[str, ...]:
+def warn_of_training_labels(name: str, learnt: Sequence[str], *, same: bool) -> tuple[str, ...]:
     """Caution that the model behind a map was trained on what the map is now compared with.
 
     Parameters
     ----------
-    digest : of the reference, as ``labels_digest`` gives it.
+    name : of the reference's file.
+    learnt : names of the files that the model was trained on.
+    same : whether one of them holds the same labels.
     """
-    files, digests = trained_on(map_path)
-    name = file_of(reference).name
-    if digest in digests:
+    if same:
         return (
             f"The reference {name} is what the model of this map was trained on, so the figures are those of "
             f"its training, not of the map; use labels that it has not seen.",
         )
-    if name in files:
+    if name in learnt:
         return (
             f"The model of this map was trained on a file of the name of the reference, {name}; if they hold "
             f"the same labels, the figures are those of its training, not of the map.",

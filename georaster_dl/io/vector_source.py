@@ -11,7 +11,7 @@ import tempfile
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -97,6 +97,8 @@ def _chosen(
     fits: Callable[[Mapping[str, Any]], bool],
 ) -> VectorLayer | None:
     names = [layer.name for layer in found]
+    if len(set(names)) < len(names):  # of several files in an archive
+        names = [_member(layer.dataset) for layer in found]
     if number is not None and number < len(found):
         return found[number]
     if name is not None or number is not None:
@@ -133,10 +135,10 @@ def _layers(datasets: Sequence[str]) -> list[VectorLayer]:
 @contextmanager
 def _datasets(file: Path) -> Iterator[list[str]]:
     """Names under which GDAL opens what a file holds."""
-    archive = file.suffix.lower() == ".zip"
-    with tempfile.TemporaryDirectory(prefix="geodl-") as folder:
-        plain = str(file.absolute())
-        if _is_special(plain) or (archive and _BRACES.search(plain)):
+    archive, plain = file.suffix.lower() == ".zip", str(file.absolute())
+    with ExitStack() as stack:
+        if _BRACES.search(plain) if archive else _is_special(plain):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="geodl-"))
             plain = str(_linked(file, Path(folder)))
         yield [f"/vsizip/{{{plain}}}/{name}" for name in _members(file)] if archive else [plain]
 
@@ -181,12 +183,11 @@ def _members(archive: Path) -> list[str]:
     except (OSError, zipfile.BadZipFile):
         return []
     files = dict.fromkeys(_up_to_gdb(name) for name in names)
-    hidden = ("__MACOSX/", "._")
     return [
         name
         for name in files
         if PurePosixPath(name).suffix.lower() in _SUFFIXES - {".json"}
-        and not name.startswith(hidden)
+        and not PurePosixPath(name).name.startswith("._")  # what macOS adds
     ]
 
 

@@ -13,6 +13,7 @@ import shapely
 import torch
 from rio_cogeo import cog_validate
 
+from georaster_dl.io.provenance import trained_on
 from georaster_dl.models.package import load_model, read_card
 from georaster_dl.predict import rasters
 from tests.cli.conftest import BANDS, SHAPE, make_model, noise, write_scene
@@ -370,3 +371,10 @@ def test_out_of_memory_takes_smaller_tiles(geodl, refused, model, scene, monkeyp
     assert ended.code == 1
     assert "ran out of memory even with the smallest tiles" in ended.err.splitlines()[-1]
     assert not list(tmp_path.glob("*c.tif*"))
+
+
+def test_the_map_names_what_the_model_learnt_from(geodl, scene, tmp_path):
+    training = {"labels": "fields.gpkg", "labels_sha256": "0123456789abcdef"}
+    path = make_model(tmp_path / "own.safetensors", training=training)
+    assert geodl("segment", scene, "-m", path, "-o", "map.tif").code == 0
+    assert trained_on(tmp_path / "map.tif") == (["fields.gpkg"], ["0123456789abcdef"])

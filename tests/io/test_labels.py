@@ -576,10 +576,10 @@ def test_lists_that_do_not_do(make_tif, listed, text, words):
 
 def test_a_list_that_cannot_be_read(make_tif, tmp_path):
     path = make_tif(checkerboard().astype("uint8"))
-    (tmp_path / "latin.csv").write_bytes("value,name\n1,Wälder\n".encode("latin-1"))
-    for name in ("latin.csv", "absent.csv"):
+    (tmp_path / "binary.csv").write_bytes(b"\x00\x01\x81\x8d" * 9)
+    for name, word in (("binary.csv", "save it as UTF-8"), ("absent.csv", "No such file")):
         options = LabelOptions(classes=tmp_path / name)
-        said(refusal(read_legend, [path], options), name, "cannot be read", "UTF-8")
+        said(refusal(read_legend, [path], options), name, "cannot be read", word)
 
 
 # --- several files

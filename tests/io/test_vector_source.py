@@ -142,6 +142,8 @@ def test_several_files_in_a_zip(tmp_path):
     LABELS.to_file(tmp_path / "labels.gpkg", layer="main")
     archive = zipped(tmp_path / "both.zip", tmp_path / "area.gpkg", tmp_path / "labels.gpkg")
     assert names(archive) == ["a", "b"]
+    with pytest.raises(OptionError, match=r"2 layers 'main'; it has area\.gpkg, labels\.gpkg"):
+        names(archive, layer="main")
     area = AreaOfInterest(Path(f"{archive}|layername=area.gpkg"), GRID)
     assert area.mask(*EVERYTHING).sum() == 50
 

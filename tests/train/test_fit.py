@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from georaster_dl.errors import OptionError, OutputError, UnknownModelError
+from georaster_dl.io.labels import LabelOptions, labels_digest
 from georaster_dl.models.package import load_model, read_card
 from georaster_dl.predict.options import Outputs
 from georaster_dl.predict.segment import segment
@@ -47,6 +48,9 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     assert card.places == ((3.0, 45.1),)
     assert card.configuration["split.block"] == "16"
     assert card.training["scenes"] == "scene.tif"
+    assert card.training["labels"] == pair.labels.name
+    digest = labels_digest(pair.labels, LabelOptions(), numbers=False)
+    assert card.training["labels_sha256"] == digest
     assert 0 < card.bands[0].mean < 0.4
     folder = tmp_path / "model_run"
     assert read_config(folder / "config.toml") == settings
