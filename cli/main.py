@@ -113,6 +113,9 @@ def _run(arguments: list[str]) -> int:
     except GeoRasterError as error:
         _raise_if_debugging(arguments)
         _say(str(error), arguments)
+    except (OSError, MemoryError) as error:
+        _raise_if_debugging(arguments)
+        _say(_of_the_system(error), arguments)
     except Exception as error:  # noqa: BLE001  the user gets one line, --debug gets the traceback
         _raise_if_debugging(arguments)
         _say(
@@ -122,6 +125,14 @@ def _run(arguments: list[str]) -> int:
     else:
         return ended if isinstance(ended, int) else 0  # the status that a command asked for
     return 1
+
+
+def _of_the_system(error: OSError | MemoryError) -> str:
+    """What the system refused, in one line."""
+    if isinstance(error, MemoryError):
+        return f"the memory does not suffice ({error}); close other programs."
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; check path, permissions and free space (--debug tells more)."
 
 
 def _raise_if_debugging(arguments: list[str]) -> None:

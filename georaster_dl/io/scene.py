@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -24,12 +25,14 @@ from georaster_dl.errors import SceneError
 from georaster_dl.ground import resolution_m
 from georaster_dl.io.environment import gdal_environment, placeless_allowed
 from georaster_dl.io.quality import MaskRule, QualityBand
+from georaster_dl.memory import available_memory
 from georaster_dl.raster import Georeference, Raster
 from georaster_dl.text import is_utf8
 
 __all__ = ["Plane", "Scene", "SceneReader", "check_openable", "open_dataset", "source_files"]
 
 _THINNED_ROWS = 1024
+_MOST_BANDS, _LONGEST_SIDE, _MOST_PIXELS = 10_000, 100_000_000, 10**12  # that a file may claim
 _LARGEST_MEASUREMENT = 1e30
 
 
@@ -153,12 +156,42 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
     check_openable(path)
     try:
         with placeless_allowed():
-            return rasterio.open(path)
+            dataset = rasterio.open(path)
     except (RasterioError, OSError, IndexError) as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({str(error).rstrip('.')}). Fetch it again if it is cut short, or give "
             f"a file that GDAL reads (GeoTIFF, JP2, VRT, ENVI, NetCDF, a .SAFE folder or zip, a STAC item)."
         ) from error
+    try:
+        _check_claims(dataset, path)
+    except SceneError:
+        dataset.close()
+        raise
+    return dataset
+
+
+def _check_claims(dataset: rasterio.DatasetReader, path: str) -> None:
+    """Refuse a file whose header claims what no memory or patience suffices for."""
+    if dataset.count > _MOST_BANDS:
+        raise SceneError(f"{path} has {dataset.count} bands, but at most {_MOST_BANDS} are read.")
+    if max(dataset.shape) > _LONGEST_SIDE or math.prod(dataset.shape) > _MOST_PIXELS:
+        raise SceneError(
+            f"{path} has {dataset.height} x {dataset.width} pixels, but sides of at most {_LONGEST_SIDE:,} and "
+            f"{_MOST_PIXELS:,} pixels in all are read; cut it (gdal_translate -srcwin), or fetch it again."
+        )
+    blocks = zip(dataset.block_shapes, dataset.dtypes, strict=True)
+    largest = max((rows * cols * _bytes(dtype) for (rows, cols), dtype in blocks), default=0)
+    if largest > available_memory():
+        raise SceneError(
+            f"{path} is stored in blocks of {largest / 2**30:.3g} GiB, which do not fit into the memory; store "
+            f"it in tiles (gdal_translate -co TILED=YES) where there is more, or fetch it again."
+        )
+
+
+def _bytes(dtype: str) -> int:
+    return (
+        4 if dtype == "complex_int16" else np.dtype(dtype).itemsize
+    )  # NumPy knows no such numbers
 
 
 def check_openable(path: str) -> None:

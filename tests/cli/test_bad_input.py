@@ -317,7 +317,7 @@ def test_card_of_a_newer_format(refused, model, scene, tmp_path):
         ({"halo__default": 10**9}, ["halo.default = 1000000000"]),
         ({"halo__default": 13}, ["halo.default is 13", "multiple of stride"]),
         ({"name": "../../etc/passwd"}, ["name = ../../etc/passwd"]),
-        ({"name": "a\x1b[2Jb"}, ["name = a?[2Jb"]),
+        ({"name": "a\x1b[2Jb"}, ["name = a\\u001b[2Jb"]),
         ({"stride": 10**6}, ["stride = 1000000"]),
         ({"architecture__encoder": "../evil"}, ["architecture.encoder = ../evil"]),
         ({"architecture__name": "os.system"}, ["cannot be built", "os.system"]),
@@ -389,3 +389,10 @@ def test_debug_shows_the_traceback(model, tmp_path, monkeypatch, capfd):
     assert done.returncode == 1
     assert "Traceback (most recent call last)" in done.stderr
     assert "SceneError" in done.stderr
+
+
+def test_what_the_system_refuses_is_one_line(geodl, tmp_path):
+    ended = geodl("evaluate", "x" * 300 + ".tif", "y.tif")
+    assert ended.code == 1
+    assert ended.err.count("\n") == 1
+    assert "unexpected" not in ended.err

@@ -16,6 +16,7 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine, from_origin
 
 from georaster_dl.errors import OptionError, SceneError
+from georaster_dl.io import scene
 from georaster_dl.io.options import SceneOptions
 from georaster_dl.io.reader import open_scene
 
@@ -530,3 +531,29 @@ def test_a_renamed_band_keeps_a_stated_wavelength_but_not_the_old_names(make_tif
         dataset.update_tags(2, wavelength="551", wavelength_units="Nanometers")
     renamed = open_scene(path, SceneOptions(bands=("B02", "B99")))
     assert renamed.bands[1].wavelength_nm == 551
+
+
+def _claiming(path, cols, rows, bands=1):
+    band = "<VRTRasterBand dataType='Byte' band='{}'/>"
+    made = "".join(band.format(i + 1) for i in range(bands))
+    path.write_text(f"<VRTDataset rasterXSize='{cols}' rasterYSize='{rows}'>{made}</VRTDataset>")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        ((2_000_000_000, 2_000_000_000), "2000000000 x 2000000000 pixels"),
+        ((2_000_000_000, 1), "1 x 2000000000 pixels"),
+        ((1, 1, 20_000), "20000 bands"),
+    ],
+)
+def test_a_header_that_claims_too_much_is_refused_at_once(tmp_path, claim, told):
+    with pytest.raises(SceneError, match=told):
+        open_scene(_claiming(tmp_path / "claim.vrt", *claim))
+
+
+def test_blocks_that_no_memory_holds(make_tif, monkeypatch):
+    monkeypatch.setattr(scene, "available_memory", lambda: 100)
+    with pytest.raises(SceneError, match="stored in blocks"):
+        open_scene(make_tif(numbers(1)))
