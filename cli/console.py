@@ -31,8 +31,8 @@ def prepare_console(arguments: Sequence[str]) -> None:
     """Make printing safe: it must never end a run, and least of all one whose outputs stand already.
 
     Characters that the console lacks are written as escapes; what a closed output or a reader that
-    went away (``| head``) no longer takes is dropped. Control characters are written as text. Warnings of libraries, which are for programmers,
-    are shown with ``--debug`` or ``PYTHONWARNINGS`` only.
+    went away (``| head``) no longer takes is dropped. Control characters are written as text. Warnings
+    of libraries, which are for programmers, are shown with ``--debug`` or ``PYTHONWARNINGS`` only.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ def lost_output() -> str:
     """Write what is held back, and say why standard output could not be written; empty where it could."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    return str(getattr(sys.stdout, "lost", ""))
+    out = sys.stdout
+    return (out.lost or out.plain.lost) if isinstance(out, _Visible) else ""
 
 
 def rich_console(*, stderr: bool = False) -> Console:
@@ -114,7 +115,7 @@ class _Visible(_Lasting):
     plain : the same without that.
     """
 
-    plain: TextIO
+    plain: _Lasting
 
     def write(self, text: str) -> int:
         return super().write(visible(text, keep="\n\t"))

@@ -226,15 +226,27 @@ def last_line(stderr):
     return line
 
 
-@pytest.mark.parametrize("kib", [100, 360, 400, 500, 700])
-def test_full_disk(geodl, model, tmp_path, small_disk, kib):
-    """Too little to begin, for the pixels, for the copy into a COG, for polygons, for a picture."""
+def test_full_disk(geodl, model, tmp_path, small_disk):
     scene = write_scene(tmp_path / "s.tif", noise())
-    disk = small_disk(kib)
+    disk = small_disk(100)
     ended = geodl("segment", scene, "-m", model, *FULL, "--polygons", "disk/p.gpkg")
     assert (ended.code, ended.out) == (1, "")
     said_all(last_line(ended.err), "geodl: Cannot write", "free", "space")
     assert leftovers(disk) == {}
+
+
+@pytest.mark.parametrize("kib", [360, 400, 500, 700])
+def test_a_disk_with_room_for_the_map_alone(geodl, model, tmp_path, small_disk, kib):
+    """Too little for another raster, for polygons, for a picture."""
+    scene = write_scene(tmp_path / "s.tif", noise())
+    disk = small_disk(kib)
+    assert geodl("segment", scene, "-m", model, "-o", "alone.tif").code == 0
+    ended = geodl("segment", scene, "-m", model, *FULL, "--polygons", "disk/p.gpkg")
+    assert ended.code == 4
+    assert "was not made: " in ended.err
+    with rasterio.open("alone.tif") as alone, rasterio.open("disk/m.tif") as made:
+        np.testing.assert_array_equal(made.read(), alone.read())
+    assert not [name for name in leftovers(disk) if name.startswith(".")]
 
 
 @pytest.mark.slow

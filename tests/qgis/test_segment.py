@@ -13,6 +13,7 @@ from osgeo import gdal
 from qgis.core import (
     QgsFeature,
     QgsGeometry,
+    QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeatureSourceDefinition,
     QgsRasterLayer,
@@ -327,3 +328,19 @@ def test_a_cancelled_run_leaves_no_file(qgis, project, feedback, tmp_path):
     assert feedback.isCanceled()
     assert made == {}
     assert list(out.parent.iterdir()) == []
+
+
+def test_what_could_not_be_made_is_not_loaded(project, tmp_path):
+    from georaster_dl_qgis.results import LayerGroup
+
+    context = QgsProcessingContext()
+    context.setProject(project)
+    lost, made = tmp_path / "polygons.gpkg", tmp_path / "map.tif"
+    made.write_bytes(b"")
+    for path in (lost, made):
+        details = QgsProcessingContext.LayerDetails("asked for", project, "asked for")
+        context.addLayerToLoadOnCompletion(str(path), details)
+    group = LayerGroup("geodl")
+    for path in (lost, made):
+        group.add(str(path), path.stem, context)
+    assert list(context.layersToLoadOnCompletion()) == [str(made)]
