@@ -43,6 +43,7 @@ _Plane = Callable[[_Floats], _Floats]
 
 _METRES_PER_RADIAN = 111_320.0 * 180 / math.pi
 _TOLERANCE = 0.01  # of an area: a CRS that distorts less is taken as it is
+_PLACES = 5  # along a row, at which areas are measured
 _POINTS = 51  # along a side of an outline, to be projected
 
 
@@ -108,9 +109,9 @@ def centre_of(geobox: Georeference) -> Place | None:
 def row_areas(geobox: Georeference, rows: slice) -> _Floats | None:
     """Ground area of one pixel of each row, in square metres on the ellipsoid.
 
-    It is that of the pixel in the row's middle: exact for geographic CRSs and Mercator, whose
-    distortion changes with latitude alone, and for equal-area ones; within 0.1 % for a scene in UTM.
-    In an engineering CRS it is planar.
+    It is the mean along the row: exact for geographic CRSs and Mercator, whose distortion changes
+    with latitude alone, and for equal-area ones; of any pixel within 0.1 % for a scene in UTM. In an
+    engineering CRS it is planar.
 
     Parameters
     ----------
@@ -129,8 +130,11 @@ def row_areas(geobox: Georeference, rows: slice) -> _Floats | None:
         unit = metres_per_unit(crs)
         area = None if unit is None else abs(affine.determinant) * unit**2
         return None if area is None else np.full_like(middle, area)
-    places = to_ground(affine, np.full_like(middle, geobox.shape[1] / 2), middle)
-    return abs(affine.determinant) / _areal_scale(crs, affine)(np.stack(places, axis=1))
+    along = (np.arange(_PLACES) + 0.5) / _PLACES * geobox.shape[1]
+    places = to_ground(affine, *(axis.ravel() for axis in np.meshgrid(along, middle)))
+    scales = _areal_scale(crs, affine)(np.stack(places, axis=1)).reshape(-1, _PLACES)
+    areas: _Floats = abs(affine.determinant) * (1 / scales).mean(axis=1)
+    return areas
 
 
 def to_ground(affine: Affine, cols: _Floats, rows: _Floats) -> tuple[_Floats, _Floats]:
