@@ -21,14 +21,18 @@ __all__ = [
     "Footprint",
     "Place",
     "area_measure",
+    "can_transform",
     "centre_of",
     "footprint",
+    "full_turn",
     "has_longitude",
     "metres_per_unit",
     "near_longitude",
+    "outline",
     "resolution_m",
     "row_areas",
     "to_ground",
+    "with_same_turns",
 ]
 
 Place: TypeAlias = tuple[float, float]
@@ -39,7 +43,8 @@ _Plane = Callable[[_Floats], _Floats]
 
 _METRES_PER_RADIAN = 111_320.0 * 180 / math.pi
 _TOLERANCE = 0.01  # of an area: a CRS that distorts less is taken as it is
-_POINTS = 21  # along a side of an outline, to be projected
+_PLACES = 5  # along a row, at which areas are measured
+_POINTS = 51  # along a side of an outline, to be projected
 
 
 def has_longitude(crs: pyproj.CRS) -> bool:
@@ -104,9 +109,9 @@ def centre_of(geobox: Georeference) -> Place | None:
 def row_areas(geobox: Georeference, rows: slice) -> _Floats | None:
     """Ground area of one pixel of each row, in square metres on the ellipsoid.
 
-    It is that of the pixel in the row's middle: exact for geographic CRSs and Mercator, whose
-    distortion changes with latitude alone, and for equal-area ones; within 0.1 % for a scene in UTM.
-    In an engineering CRS it is planar.
+    It is the mean along the row: exact for geographic CRSs and Mercator, whose distortion changes
+    with latitude alone, and for equal-area ones; of any pixel within 0.1 % for a scene in UTM. In an
+    engineering CRS it is planar.
 
     Parameters
     ----------
@@ -125,12 +130,15 @@ def row_areas(geobox: Georeference, rows: slice) -> _Floats | None:
         unit = metres_per_unit(crs)
         area = None if unit is None else abs(affine.determinant) * unit**2
         return None if area is None else np.full_like(middle, area)
-    places = to_ground(affine, np.full_like(middle, geobox.shape[1] / 2), middle)
-    return abs(affine.determinant) / _areal_scale(crs, affine)(np.stack(places, axis=1))
+    along = (np.arange(_PLACES) + 0.5) / _PLACES * geobox.shape[1]
+    places = to_ground(affine, *(axis.ravel() for axis in np.meshgrid(along, middle)))
+    scales = _areal_scale(crs, affine)(np.stack(places, axis=1)).reshape(-1, _PLACES)
+    areas: _Floats = abs(affine.determinant) * (1 / scales).mean(axis=1)
+    return areas
 
 
 def to_ground(affine: Affine, cols: _Floats, rows: _Floats) -> tuple[_Floats, _Floats]:
-    """Coordinates x and y of places given as (n,) cols and rows; by the inverse, the way back."""
+    """Coordinates x and y of places given as arrays of cols and rows; by the inverse, the way back."""
     x = affine.a * cols + affine.b * rows + affine.c
     y = affine.d * cols + affine.e * rows + affine.f
     return x, y
@@ -240,35 +248,67 @@ class Footprint:
 
 def footprint(geobox: Georeference) -> Footprint | None:
     """Outline of a raster on Earth; None where its CRS does not say where that is."""
-    linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
-    if linear.crs is None or not has_longitude(linear.crs.proj):
+    area = outline(geobox, pyproj.CRS("EPSG:4326"))
+    if area is None:
         return None
-    try:
-        to_lonlat = pyproj.Transformer.from_crs(linear.crs.to_wkt(), "EPSG:4326", always_xy=True)
-    except ProjError:  # of another planet
-        return None
-    lon, lat = to_lonlat.transform(*to_ground(linear.affine, *_outline(linear.shape)))
-    seen = np.isfinite(lon) & np.isfinite(lat)
-    if seen.sum() < 3:
-        return None
-    ring = _unrolled(np.asarray(lon)[seen], np.clip(np.asarray(lat)[seen], -90, 90))
-    ring[:, 0] -= 360 * np.floor((ring[:, 0].min() + 180) / 360)
-    area = shapely.make_valid(shapely.Polygon(ring))
+    west, south, east, north = area.bounds
+    turns = 360 * math.floor((west + 180) / 360)
+    west, east = west - turns, east - turns
+    area = shapely.affinity.translate(area, -turns)
     parts = [
         shapely.affinity.translate(area.intersection(shapely.box(w, -90, w + 360, 90)), -180 - w)
         for w in (-180, 180)
-        if area.bounds[2] > w
+        if east > w
     ]
-    west, south, east, north = area.bounds
     if east - west >= 360:
         west, east = -180.0, 180.0
     elif east > 180:
         east -= 360
-    geometry = shapely.reverse(shapely.normalize(shapely.union_all(parts)))  # anticlockwise
-    return Footprint(geometry, (west, south, east, north))
+    anticlockwise = shapely.reverse(shapely.normalize(shapely.union_all(parts)))
+    return Footprint(anticlockwise, (west, south, east, north))
 
 
-def _outline(shape: Any) -> tuple[_Floats, _Floats]:
+def outline(geobox: Georeference, crs: pyproj.CRS) -> shapely.Polygon | None:
+    """Outline of a raster in another CRS; None where that does not reach all of it.
+
+    Longitudes go on beyond the 180th meridian, so the outline is not torn there; around a pole it is
+    closed along that.
+    """
+    linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
+    if linear.crs is None or not can_transform(linear.crs.proj, crs):
+        return None
+    before = np.stack(to_ground(linear.affine, *_border(linear.shape)), axis=1)
+    ring = before
+    if linear.crs.proj != crs:
+        transformer = pyproj.Transformer.from_crs(linear.crs.to_wkt(), crs, always_xy=True)
+        ring = np.stack(transformer.transform(*before.T), axis=1)
+    if not np.isfinite(ring).all():
+        return None
+    if crs.is_geographic:
+        same = linear.crs.proj.is_geographic
+        ring = with_same_turns(ring, before, linear.crs.proj, crs) if same else _unrolled(ring, crs)
+    return shapely.make_valid(shapely.Polygon(ring))
+
+
+def can_transform(one: pyproj.CRS, other: pyproj.CRS) -> bool:
+    """Whether coordinates of a CRS can be told in another: both on one planet, or the same."""
+    if one == other:
+        return True
+    if not (has_longitude(one) and has_longitude(other)):
+        return False
+    try:
+        pyproj.Transformer.from_crs(one, other, always_xy=True)
+    except ProjError:
+        return False
+    return True
+
+
+def full_turn(crs: pyproj.CRS) -> float:
+    """All longitudes of a geographic CRS in its unit: 360 degrees, or 400 grads."""
+    return float(2 * math.pi / crs.axis_info[0].unit_conversion_factor)
+
+
+def _border(shape: Any) -> tuple[_Floats, _Floats]:
     """Cols and rows of places along the border, anticlockwise where north is up, closed."""
     rows, cols = shape
     there = np.linspace(0, 1, _POINTS)
@@ -278,16 +318,29 @@ def _outline(shape: Any) -> tuple[_Floats, _Floats]:
     return col, row
 
 
-def _unrolled(lon: _Floats, lat: _Floats) -> _Floats:
+def with_same_turns(
+    places: _Floats, before: _Floats, crs_before: pyproj.CRS, crs: pyproj.CRS
+) -> _Floats:
+    """(n, 2) places in a geographic CRS, called as near as can be to what they were called in another."""
+    turn = full_turn(crs)
+    wanted = before[:, 0] * turn / full_turn(crs_before)
+    lat = np.clip(places[:, 1], -turn / 4, turn / 4)
+    return np.stack([near_longitude(places[:, 0], wanted, turn), lat], axis=1)
+
+
+def _unrolled(ring: _Floats, crs: pyproj.CRS) -> _Floats:
     """(n, 2) ring whose longitudes do not jump; around a pole it goes along that."""
-    along = np.unwrap(lon, period=360)
+    turn = full_turn(crs)
+    along = np.unwrap(ring[:, 0], period=turn)
+    lat = np.clip(ring[:, 1], -turn / 4, turn / 4)
     ring = np.stack([along, lat], axis=1)
-    if abs(along[-1] - along[0]) < 180:
+    if abs(along[-1] - along[0]) < turn / 2:
         return ring
-    pole = math.copysign(90, lat.mean())
+    pole = math.copysign(turn / 4, lat.mean())
     return np.concatenate([ring, [[along[-1], pole], [along[0], pole]]])
 
 
-def near_longitude(lon: _Floats, centre: float, turn: float) -> _Floats:
-    """Longitudes as they are called within half a ``turn`` (360 degrees) of another."""
-    return centre + np.mod(lon - centre + turn / 2, turn) - turn / 2
+def near_longitude(lon: _Floats, centre: _Floats | float, turn: float) -> _Floats:
+    """Longitudes as they are called within half a turn of others."""
+    near: _Floats = centre + np.mod(lon - centre + turn / 2, turn) - turn / 2
+    return near

@@ -44,6 +44,16 @@ def test_utm_is_nearly_planar_and_mercator_is_not():
     assert areas("EPSG:3857", Affine(10, 0, x, 0, -10, y)) == pytest.approx(25, rel=0.01)
 
 
+def test_a_row_across_the_pole_has_the_area_of_all_its_pixels():
+    found = areas("EPSG:3413", Affine(25_000, 0, -3e6, 0, -25_000, 3e6), (240, 240))
+    to_degrees = pyproj.Transformer.from_crs("EPSG:3413", "EPSG:4326", always_xy=True)
+    edge = np.linspace(-3e6, 3e6, 2001)
+    x = np.concatenate([edge, np.full(2001, 3e6), -edge, np.full(2001, -3e6)])
+    y = np.concatenate([np.full(2001, -3e6), edge, np.full(2001, 3e6), -edge])
+    around = pyproj.Geod(ellps="WGS84").polygon_area_perimeter(*to_degrees.transform(x, y))[0]
+    assert 240 * found.sum() == pytest.approx(abs(around), rel=5e-3)
+
+
 def test_a_turned_grid_and_feet_make_no_difference():
     turned = Affine(10, 0, 500_000, 0, -10, 5_000_000) * Affine.rotation(30)
     assert areas("EPSG:32631", turned) == pytest.approx(100 / 0.9996**2, rel=1e-6)

@@ -29,6 +29,7 @@ class Matching:
     lookup : (reference classes,) index into ``classes`` of each class of the reference's legend.
     by : ``name`` or ``value``: how they were matched.
     one_has_names : whether one side names its classes and the other only numbers them.
+    background : index of the class of all ground without a label, where the user named one.
     """
 
     classes: tuple[MapClass, ...]
@@ -36,6 +37,7 @@ class Matching:
     lookup: npt.NDArray[np.int16]
     by: str
     one_has_names: bool = False
+    background: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,7 +102,10 @@ def match_classes(
     lookup = np.array([index[key(entry)] for entry in reference.classes], np.int16)
     by = "name" if by_name else "value"
     one = not by_name and _bare(mapped.classes) != _bare(labels)
-    return Matching(tuple(classes), len(mapped.classes), lookup, by, one)
+    unlabelled = None
+    if background in reference.names:
+        unlabelled = int(lookup[reference.names.index(background)])
+    return Matching(tuple(classes), len(mapped.classes), lookup, by, one, unlabelled)
 
 
 def _background_of(classes: Sequence[MapClass], name: str | None) -> MapClass | None:

@@ -106,7 +106,8 @@ class _Verdict:
     ) -> None:
         names = evaluation.confusion.names
         there = np.flatnonzero(evaluation.confusion.occurs).tolist()
-        nothing = [i for i in there if is_background(names[i])]
+        stated = evaluation.matching.background
+        nothing = [i for i in there if is_background(names[i])] if stated is None else [stated]
         wrong = mapped != true
         self.kinds = wrong.astype(np.int64)
         told = ["wrong"]

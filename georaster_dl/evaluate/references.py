@@ -13,8 +13,9 @@ from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.errors import OptionError
 from georaster_dl.evaluate.maps import MapFile
-from georaster_dl.ground import to_ground
+from georaster_dl.ground import full_turn, near_longitude, to_ground
 from georaster_dl.io.labels import ClassLabels, NumberLabels
+from georaster_dl.io.placing import in_coordinates_of
 from georaster_dl.legend import Legend
 from georaster_dl.wording import counted
 
@@ -108,8 +109,11 @@ class PointReference:
                 f"{opened.path} has no CRS and transform, so points cannot be laid over it; "
                 f"georeference it first (gdalwarp)."
             )
-        places = points.frame.geometry.to_crs(geobox.crs.to_wkt())
+        title = f"The reference {points.path}"
+        places = in_coordinates_of(points.frame, geobox, title=title).geometry
         x, y = places.x.to_numpy(), places.y.to_numpy()
+        if geobox.crs.geographic:
+            x = near_longitude(x, geobox.extent.geom.centroid.x, full_turn(geobox.crs.proj))
         cols, rows = np.floor(to_ground(~geobox.affine, x, y)).astype(np.int64)
         n_rows, n_cols = opened.shape
         inside = (rows >= 0) & (rows < n_rows) & (cols >= 0) & (cols < n_cols)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyproj
+import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 
 from georaster_dl.errors import OptionError, OutputError
+from georaster_dl.ground import can_transform, full_turn, near_longitude, outline, to_ground
 from georaster_dl.io.mosaic_maps import MosaicMap
 
 __all__ = ["Layout", "Placed", "check_one_grid", "check_size", "lay_out"]
 
 _WHOLE = 0.01  # of a pixel: offsets that near a whole number are one
-_POINTS = 100  # along the side of a map, to be projected
 _LARGE = 10**9  # pixels: what is mostly empty may have no more
 _MOSTLY_EMPTY = 0.05  # less of it is covered by maps
 _WITH_OVERVIEWS = 4 / 3
@@ -35,12 +36,14 @@ class Placed:
     ----------
     rows, cols : of the mosaic, that the map covers.
     same_grid : whether its pixels are pixels of the mosaic; else it is resampled.
+    moved : what its longitudes are called more by in the mosaic than in the map.
     """
 
     map: MosaicMap
     rows: slice
     cols: slice
     same_grid: bool
+    moved: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,66 @@ def lay_out(
         When the CRS is unknown, or a map has no place in it.
     """
     grid = maps[0].geobox if crs is None else _grid_in(crs, maps)
-    places = [_place(one, grid) for one in ordered]
-    top, left, bottom, right = (
-        edge(place[i] for place, _ in places) for i, edge in enumerate((min, min, max, max))
-    )
+    places = _brought_together([_place(one, grid) for one in ordered], grid)
+    top, left = min(one.top for one in places), min(one.left for one in places)
+    bottom, right = max(one.bottom for one in places), max(one.right for one in places)
     affine = grid.affine * Affine.translation(left, top)
     return Layout(
         GeoBox((bottom - top, right - left), affine, grid.crs),
         tuple(
-            Placed(one, slice(r0 - top, r1 - top), slice(c0 - left, c1 - left), same)
-            for one, ((r0, c0, r1, c1), same) in zip(ordered, places, strict=True)
+            Placed(
+                one,
+                slice(place.top - top, place.bottom - top),
+                slice(place.left - left, place.right - left),
+                place.same_grid,
+                place.moved,
+            )
+            for one, place in zip(ordered, places, strict=True)
         ),
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """First row and col of a map, and those behind the last, counted in a grid; as ``Placed`` has it."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+    same_grid: bool
+    moved: float = 0.0
+
+
+def _brought_together(places: Sequence[_Place], grid: GeoBox) -> list[_Place]:
+    """Places on the narrowest strip around the Earth: -180 may lie beside 179 degrees."""
+    affine: Any = grid.affine
+    if grid.crs is None or not grid.crs.geographic or affine.b or affine.d:
+        return list(places)
+    turn = full_turn(grid.crs.proj) / abs(affine.a)
+    left, right = np.array([[one.left, one.right] for one in places], float).T
+    start = np.sort(left % turn)
+    order = np.argsort(left % turn, kind="stable")
+    end = np.maximum.accumulate(start + (right - left)[order])
+    gaps = np.append(start[1:], start[0] + turn) - end
+    begin = start[(int(gaps.argmax()) + 1) % len(start)]
+    turns = np.round((begin + (left - begin) % turn - left) / turn)
+    turns -= np.median(turns).round()
+    moved = turns * turn
+    if np.ptp([left + moved, right + moved]) > np.ptp([left, right]) - 1:
+        return list(places)
+    sign = math.copysign(full_turn(grid.crs.proj), affine.a)
+    return [_moved(*of_one) for of_one in zip(places, moved, turns * sign, strict=True)]
+
+
+def _moved(place: _Place, cols: float, longitudes: float) -> _Place:
+    whole = round(cols)
+    return replace(
+        place,
+        left=place.left + math.floor(cols + _WHOLE),
+        right=place.right + math.ceil(cols - _WHOLE),
+        same_grid=place.same_grid and abs(cols - whole) <= _WHOLE,
+        moved=float(longitudes),
     )
 
 
@@ -112,11 +164,15 @@ def _pixel_size(one: MosaicMap, crs: pyproj.CRS) -> tuple[float, float]:
     here = pyproj.CRS.from_user_input(str(one.geobox.crs))
     if _unit(here) == _unit(crs):
         return float(np.hypot(affine.a, affine.d)), float(np.hypot(affine.b, affine.e))
+    if not can_transform(here, crs):
+        raise _no_place(one, crs.name)
     rows, cols = one.geobox.shape
     x, y = affine * (cols / 2 + np.array([0, 1, 0]), rows / 2 + np.array([0, 0, 1]))
     places = pyproj.Transformer.from_crs(here, crs, always_xy=True).transform(x, y)
     if not np.isfinite(places).all():
         raise _no_place(one, crs.name)
+    if crs.is_geographic:
+        places = near_longitude(places[0], places[0][0], full_turn(crs)), places[1]
     (a, b), (c, d) = (axis[1:] - axis[0] for axis in places)
     side = float(np.sqrt(abs(a * d - b * c)))
     return side, side
@@ -132,27 +188,22 @@ def _no_place(one: MosaicMap, crs: str) -> OptionError:
     )
 
 
-def _place(one: MosaicMap, grid: GeoBox) -> tuple[tuple[int, int, int, int], bool]:
-    """First row and col, and those behind the last, counted in ``grid``; whether the grids are one."""
+def _place(one: MosaicMap, grid: GeoBox) -> _Place:
     rows, cols = one.geobox.shape
     offset = _offset(one.geobox, grid)
     if offset is not None:
         row, col = offset
-        return (row, col, row + rows, col + cols), True
-    return _bounds(one, grid), False
+        return _Place(row, col, row + rows, col + cols, True)
+    return _Place(*_bounds(one, grid), False)
 
 
 def _bounds(one: MosaicMap, grid: GeoBox) -> tuple[int, int, int, int]:
-    """What ``_place`` gives of a map on another grid: all pixels that its outline touches."""
-    along = np.linspace(0, 1, _POINTS)
-    x = np.concatenate([along, along, 0 * along, 0 * along + 1]) * one.geobox.shape[1]
-    y = np.concatenate([0 * along, 0 * along + 1, along, along]) * one.geobox.shape[0]
-    affine: Any = one.geobox.affine
-    to_grid = pyproj.Transformer.from_crs(str(one.geobox.crs), str(grid.crs), always_xy=True)
-    places = to_grid.transform(*(affine * (x, y)))
-    if not np.isfinite(places).all():
+    """What ``_Place`` says of a map on another grid: all pixels that its outline touches."""
+    crs: Any = grid.crs
+    area = outline(one.geobox, crs.proj)
+    if area is None:
         raise _no_place(one, _called(grid))
-    cols, rows = ~grid.affine * places
+    cols, rows = to_ground(~grid.affine, *shapely.get_coordinates(area).T)
     top, left = (math.floor(side.min() + _WHOLE) for side in (rows, cols))
     bottom, right = (math.ceil(side.max() - _WHOLE) for side in (rows, cols))
     return top, left, max(bottom, top + 1), max(right, left + 1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
@@ -172,10 +173,13 @@ class _Source:
         if self._placed.same_grid:
             return dataset
         rows, cols = self._geobox.shape
+        affine = self._geobox.affine
+        if dataset.crs.is_geographic:  # whose longitudes GDAL takes as they are
+            affine = Affine.translation(-self._placed.moved, 0) * affine
         warped = WarpedVRT(
             dataset,
             crs=rasterio.crs.CRS.from_wkt(self._geobox.crs.to_wkt()),
-            transform=self._geobox.affine,
+            transform=affine,
             width=cols,
             height=rows,
             resampling=Resampling.nearest,

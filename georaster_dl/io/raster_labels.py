@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
@@ -19,6 +20,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from georaster_dl.errors import OptionError, SceneError
+from georaster_dl.ground import can_transform, outline
 from georaster_dl.io.class_list import LARGEST_CLASS
 from georaster_dl.io.label_classes import FoundClasses
 from georaster_dl.io.label_styles import raster_style
@@ -283,11 +285,17 @@ def _regrid(
             f"georeference the labels (gdal_edit -a_srs, gdalwarp)."
         )
     grid = GeoBox.from_rio(dataset)
+    ours, theirs = geobox.crs.proj, pyproj.CRS.from_wkt(dataset.crs.to_wkt())
+    if not can_transform(theirs, ours):
+        raise OptionError(
+            f"{path} has the CRS {theirs.name!r} and the scene {ours.name!r}, and nothing leads from one to the "
+            f"other; give both in one CRS."
+        )
     regrid = Regrid(grid, dataset.crs.to_wkt(), geobox, geobox.crs.to_wkt(), resamplings)
     if not regrid.overlaps:
-        around = geobox.extent.to_crs(regrid.source_crs).boundingbox
+        around = outline(geobox, theirs) or geobox.extent.geom
         raise OptionError(
             f"{path} does not overlap the scene: the labels span {corners(grid.boundingbox.bbox)} and "
-            f"the scene {corners(around.bbox)} in the labels' CRS; check the labels' CRS and place."
+            f"the scene {corners(around.bounds)} in the labels' CRS; check the labels' CRS and place."
         )
     return regrid

@@ -17,6 +17,8 @@ from odc.geo.roi import roi_is_empty
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
+from georaster_dl.ground import full_turn
+
 __all__ = ["Regrid"]
 
 _BLOCK = 256
@@ -49,13 +51,25 @@ class Regrid:
     @property
     def overlaps(self) -> bool:
         """Whether the grids have ground in common."""
-        found = compute_reproject_roi(self.source, self.target, padding=0)
-        return not (roi_is_empty(found.roi_src) or roi_is_empty(found.roi_dst))
+        return bool(self._sources)
+
+    @cached_property
+    def _sources(self) -> tuple[GeoBox, ...]:
+        """The source, by all names of its longitudes (-179, 181) by which it overlaps the target."""
+        crs = pyproj.CRS(self.source_crs)
+        turn = full_turn(crs) if crs.is_geographic else 0.0
+        moved = [
+            GeoBox(
+                self.source.shape, Affine.translation(by, 0) * self.source.affine, self.source.crs
+            )
+            for by in sorted({0.0, turn, -turn}, key=abs)
+        ]
+        return tuple(one for one in moved if not _is_apart(one, self.target))
 
     @cached_property
     def _scale(self) -> float:
         """Source pixels along the side of one of the target's."""
-        return float(compute_reproject_roi(self.source, self.target, padding=0).scale)
+        return float(compute_reproject_roi(self._sources[0], self.target, padding=0).scale)
 
     def read(self, stored: Stored, rows: slice, cols: slice) -> _Numbers:
         """Numbers of a window of the target.
@@ -77,14 +91,22 @@ class Regrid:
     def _block(self, stored: Stored, rows: slice, cols: slice) -> _Numbers:
         here = self.target[rows, cols]
         out = np.full(tuple(here.shape), np.nan, np.float32)
-        found = compute_reproject_roi(self.source, here, padding=_PADDING).roi_src
+        for source in self._sources:
+            numbers = self._from(source, stored, here)
+            np.copyto(out, numbers, where=np.isnan(out))
+        return out
+
+    def _from(self, source: GeoBox, stored: Stored, here: GeoBox) -> _Numbers:
+        """Numbers of a block of the target."""
+        out = np.full(tuple(here.shape), np.nan, np.float32)
+        found = compute_reproject_roi(source, here, padding=_PADDING).roi_src
         if roi_is_empty(found):
             return out
         below, beside = (slice(side.start, side.stop) for side in found)
         reproject(
             stored(below, beside),
             out,
-            src_transform=self.source.affine * Affine.translation(beside.start, below.start),
+            src_transform=source.affine * Affine.translation(beside.start, below.start),
             src_crs=self.source_crs,
             src_nodata=np.nan,
             dst_transform=here.affine,
@@ -103,9 +125,16 @@ class Regrid:
         out = np.empty((rows.stop - rows.start, len(right)), bool)
         for row in range(*rows.indices(self.target.shape[0])):  # places need eight times the memory
             places = to_source.transform(*(affine * (right, np.full_like(right, row + 0.5))))
-            x, y = ~self.source.affine * places
-            out[row - rows.start] = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+            out[row - rows.start] = False
+            for source in self._sources:
+                x, y = ~source.affine * places
+                out[row - rows.start] |= (x >= 0) & (x < width) & (y >= 0) & (y < height)
         return out
+
+
+def _is_apart(source: GeoBox, target: GeoBox) -> bool:
+    found = compute_reproject_roi(source, target, padding=0)
+    return bool(roi_is_empty(found.roi_src) or roi_is_empty(found.roi_dst))
 
 
 def _blocks(window: slice, side: int, length: int) -> Iterator[slice]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 import rasterio
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
@@ -22,7 +23,7 @@ from rasterio.windows import Window
 
 from georaster_dl.bands import Band
 from georaster_dl.errors import SceneError
-from georaster_dl.ground import resolution_m
+from georaster_dl.ground import can_transform, resolution_m
 from georaster_dl.io.environment import gdal_environment, placeless_allowed
 from georaster_dl.io.quality import MaskRule, QualityBand
 from georaster_dl.memory import available_memory
@@ -451,6 +452,12 @@ def _warped(dataset: Any, nodata: float | None, geobox: Georeference, how: Resam
             f"{dataset.name} has another grid ({dataset.shape[0]} x {dataset.shape[1]} pixels) than the "
             f"scene ({geobox.shape[0]} x {geobox.shape[1]}) and one of them has no CRS or no transform, so they cannot "
             f"be laid over each other; give files with a CRS and a transform."
+        )
+    theirs = pyproj.CRS.from_wkt(dataset.crs.to_wkt())
+    if not can_transform(theirs, geobox.crs.proj):
+        raise SceneError(
+            f"{dataset.name} has the CRS {theirs.name!r} and the scene {geobox.crs.proj.name!r}, and nothing leads "
+            f"from one to the other; give files in one CRS."
         )
     rows, cols = geobox.shape
     return WarpedVRT(

@@ -17,6 +17,8 @@ from odc.geo.gcp import GCPGeoBox
 from rasterio.features import shapes
 
 from georaster_dl.errors import OutputError
+from georaster_dl.ground import has_longitude
+from georaster_dl.io.placing import in_degrees
 from georaster_dl.io.polygons import store_style
 from georaster_dl.io.vector_source import writable
 from georaster_dl.legend import Legend, MapClass
@@ -39,7 +41,8 @@ def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, T
 
     The layer has the fields ``part`` and ``scene``. It is in the scenes' CRS, or in longitude and
     latitude where they have several. A scene with ground control points is drawn by the straight
-    grid nearest to it; scenes without a CRS are left out where others have one.
+    grid nearest to it; scenes without a CRS are left out where others have one, and so are those in
+    local coordinates (``LOCAL_CS``) where others have other ones.
 
     Parameters
     ----------
@@ -55,7 +58,8 @@ def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, T
     placed = [frame for frame in frames if frame.crs is not None]
     kept = placed or frames
     if len({frame.crs for frame in kept}) > 1:
-        kept = [frame.to_crs("EPSG:4326") for frame in kept]
+        on_earth = [in_degrees(frame) for frame in kept if has_longitude(frame.crs)]
+        kept = on_earth or [frame for frame in kept if frame.crs == kept[0].crs]
     try:
         with writable(out) as path:
             pyogrio.write_dataframe(

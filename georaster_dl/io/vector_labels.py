@@ -15,11 +15,13 @@ import shapely
 from rasterio.features import rasterize
 
 from georaster_dl.errors import OptionError
+from georaster_dl.ground import full_turn, metres_per_unit
 from georaster_dl.io.class_list import LARGEST_CLASS
 from georaster_dl.io.label_classes import FoundClasses
 from georaster_dl.io.label_styles import vector_style
 from georaster_dl.io.layer_path import file_of
 from georaster_dl.io.options import LabelOptions
+from georaster_dl.io.placing import in_coordinates_of
 from georaster_dl.io.vectors import (
     Features,
     WindowIndex,
@@ -299,13 +301,27 @@ def _widened(
     thin = ~shapes.geom_type.isin(["Polygon", "MultiPolygon"])
     if width_m is None or not thin.any():
         return shapes
-    if shapes.crs.is_projected:
-        to_metres = shapes.crs.axis_info[0].unit_conversion_factor
-        wide = shapes[thin].buffer(width_m / 2 / to_metres)
+    unit = metres_per_unit(shapes.crs)
+    if unit is not None:
+        wide = shapes[thin].buffer(width_m / 2 / unit)
+    elif shapes.crs.is_geographic:
+        wide = _widened_degrees(shapes[thin], width_m, geobox)
     else:
-        scene = geopandas.GeoSeries([geobox.extent.geom], crs=shapes.crs)
-        metric = shapes[thin].to_crs(scene.estimate_utm_crs())
-        wide = metric.buffer(width_m / 2).to_crs(shapes.crs)
+        raise OptionError(
+            f"--width-m {width_m:g} cannot be drawn: nobody knows how long a unit of the scene's CRS "
+            f"{shapes.crs.name!r} is; leave it out, or give the scene a CRS in metres (gdal_edit -a_srs)."
+        )
     shapes = shapes.copy()
     shapes[thin] = wide
     return shapes
+
+
+def _widened_degrees(
+    shapes: geopandas.GeoSeries, width_m: float, geobox: Georeference
+) -> geopandas.GeoSeries:
+    """The same for longitudes and latitudes, in a plane around the scene's centre."""
+    centre = geobox.extent.geom.centroid
+    to_degrees = 360 / full_turn(shapes.crs)
+    plane = f"+proj=aeqd +lon_0={centre.x * to_degrees} +lat_0={centre.y * to_degrees} +datum=WGS84"
+    wide = shapes.to_crs(plane).buffer(width_m / 2)
+    return in_coordinates_of(wide.to_frame("geometry"), geobox, title="--width-m").geometry

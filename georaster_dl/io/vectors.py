@@ -16,6 +16,7 @@ from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.errors import OptionError
+from georaster_dl.io.placing import in_coordinates_of, surroundings
 from georaster_dl.io.vector_source import choose_layer
 from georaster_dl.raster import Georeference
 from georaster_dl.wording import counted, listed
@@ -130,20 +131,18 @@ def near_scene(
             f"{title} cannot be laid over a scene without a CRS and transform; georeference "
             f"the scene first (gdalwarp)."
         )
-    # Only corners are reprojected, and a polygon of the whole Earth has none near the scene:
-    # cut to the scene's surroundings it does.
-    crs = geobox.crs.to_wkt()
-    around = geopandas.GeoSeries([geobox.extent.geom], crs=crs).to_crs(frame.crs).iloc[0]
-    if np.isfinite(
-        around.bounds
-    ).all():  # else the features' CRS does not reach as far as the scene
-        near = frame.clip(around.buffer(around.length).envelope).sort_index().to_crs(crs)
-        near = near.explode(ignore_index=True)
+    found = surroundings(frame, geobox)
+    if found is None:
+        in_coordinates_of(frame[:0], geobox, title=title)  # says why, where there is a reason
+        bounds = geobox.extent.geom.bounds
+    else:
+        near, bounds = found
+        near = in_coordinates_of(near.explode(ignore_index=True), geobox, title=title)
         if near.intersects(geobox.extent.geom).any():
             return near, geobox.affine
     raise OptionError(
         f"{title} does not touch the scene: its {kind} span {corners(frame.total_bounds)} and the "
-        f"scene {corners(around.bounds)} in the {kind}' CRS; check the {kind}' CRS and place."
+        f"scene {corners(bounds)} in the {kind}' CRS; check the {kind}' CRS and place."
     )
 
 

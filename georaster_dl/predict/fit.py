@@ -138,8 +138,10 @@ def resolution_warning(scene: Scene, card: Card) -> str | None:
     """What to tell where nobody knows whether the resolution fits; None where it was checked."""
     if card.resolution_m is None or scene.resolution_m is not None:
         return None
+    crs = scene.geobox.crs
+    why = "no CRS" if crs is None else f"a CRS of unknown unit ({crs.proj.name})"
     return (
-        f"{scene.name} has no CRS, so the size of its pixels is unknown; {card.name} was trained on "
+        f"{scene.name} has {why}, so the size of its pixels is unknown; {card.name} was trained on "
         f"{_range(card)}."
     )
 

@@ -13,6 +13,7 @@ from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 
 from georaster_dl.errors import OptionError
+from georaster_dl.ground import footprint, full_turn, near_longitude, to_ground
 from georaster_dl.io.labels import is_vector, read_features
 from georaster_dl.raster import Georeference
 from georaster_dl.sampling import LabelIndex
@@ -282,33 +283,36 @@ def _cell_centres(
     if geobox == first or not isinstance(geobox, GeoBox) or not isinstance(first, GeoBox):
         return np.stack(np.meshgrid(rows, cols, indexing="ij"))
     down, across = np.meshgrid(rows, cols, indexing="ij")
-    x, y = geobox.affine * (across, down)
+    x, y = to_ground(geobox.affine, across, down)
     if geobox.crs != first.crs and geobox.crs is not None and first.crs is not None:
         to_first = pyproj.Transformer.from_crs(
             geobox.crs.to_wkt(), first.crs.to_wkt(), always_xy=True
         )
         x, y = to_first.transform(x, y)
-    col, row = ~first.affine * (np.asarray(x), np.asarray(y))
+    if first.crs is not None and first.crs.geographic:
+        middle = first.extent.geom.centroid.x
+        x = near_longitude(x, middle, full_turn(first.crs.proj))
+    col, row = ~first.affine * (x, y)
     return np.stack([row, col])
 
 
 def _overlapping(geoboxes: Sequence[Georeference]) -> npt.NDArray[np.int64]:
     """Group number of each scene; scenes of one group overlap, directly or through others."""
-    footprints = [_footprint(geobox) for geobox in geoboxes]
+    footprints, planes = zip(*map(_footprint, geoboxes), strict=True)
     groups = np.arange(len(geoboxes))
     tree = shapely.STRtree(footprints)
     for a, b in tree.query(footprints, predicate="intersects").T:
-        if a < b and footprints[a].intersection(footprints[b]).area > 0:
+        if a < b and planes[a] == planes[b] and footprints[a].intersection(footprints[b]).area > 0:
             groups[groups == groups[b]] = groups[a]
     return np.unique(groups, return_inverse=True)[1]
 
 
-def _footprint(geobox: Georeference) -> shapely.Geometry:
-    """Outline in longitude and latitude; empty, so meeting none, for a scene without a place."""
+def _footprint(geobox: Georeference) -> tuple[shapely.Geometry, str]:
+    """Outline, and the plane it lies in: longitude and latitude, or that of a local CRS.
+
+    It is empty, so meeting none, for a scene without a place.
+    """
     if geobox.crs is None or isinstance(geobox, GCPGeoBox):
-        return shapely.Polygon()
-    to_lonlat = pyproj.Transformer.from_crs(geobox.crs.to_wkt(), "EPSG:4326", always_xy=True)
-    outline: shapely.Geometry = shapely.transform(
-        geobox.extent.geom, lambda corners: np.stack(to_lonlat.transform(*corners.T), axis=1)
-    )
-    return outline
+        return shapely.Polygon(), ""
+    found = footprint(geobox)
+    return (geobox.extent.geom, geobox.crs.to_wkt()) if found is None else (found.geometry, "")

@@ -59,7 +59,7 @@ def test_the_map_says_what_it_is(geodl, features, tmp_path):
         assert (dataset.crs, dataset.transform) == (scene.crs, scene.transform)
         assert dataset.nodata == NODATA
         tags = dataset.tags()
-        assert dataset.colormap(1)[1][:3] == (31, 119, 180)
+        assert dataset.colormap(1)[1][:3] == (0, 114, 178)
     assert json.loads(tags["CLASS_NAMES"]) == {str(i): f"cluster {i}" for i in (1, 2, 3)}
     assert tags["GEORASTER_DL_PARAMETERS"] == "method=kmeans k=3 seed=5"
     assert tags["GEORASTER_DL_INPUT_BANDS"] == "feat_01,feat_02,feat_03"

@@ -14,10 +14,11 @@ from matplotlib.image import imsave
 from PIL import Image
 
 from georaster_dl.errors import GeoRasterError, OptionError
-from georaster_dl.evaluate.compare import evaluate
+from georaster_dl.evaluate.compare import EvaluateOptions, evaluate
 from georaster_dl.evaluate.pictures import class_pictures
 from georaster_dl.evaluate.report import render_report
 from georaster_dl.evaluate.table import csv_table
+from georaster_dl.io.labels import LabelOptions
 from tests.maps import LEFT, NODATA, TOP, centre, noisy_pair
 
 HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it"
@@ -225,6 +226,22 @@ def test_kinds_of_errors(make_map, make_tif, names, kinds):
     mapped = np.array(values, np.uint8)[np.indices((20, 30)).sum(axis=0) % len(values)]
     found = evaluate(make_map(mapped, names=names), make_tif(mapped, "t.tif", nodata=NODATA))
     assert [name for name, _ in class_pictures(found)[2].legend] == ["right", *kinds]
+
+
+def test_the_background_that_the_user_names_makes_misses_and_false_alarms(make_map, make_vector):
+    mapped = np.array([1, 10, 14], np.uint8)[np.indices((20, 30)).sum(axis=0) % 3]
+    labels = make_vector(
+        [centre(3, 3).buffer(50), centre(9, 9).buffer(50)], {"class": ["oak", "fir"]}
+    )
+    options = EvaluateOptions(labels=LabelOptions(background="the rest of it"))
+    names = {1: "oak", 10: "fir", 14: "the rest of it"}
+    found = evaluate(make_map(mapped, names=names), labels, options)
+    assert [name for name, _ in class_pictures(found)[2].legend] == [
+        "right",
+        "missed (mapped as the rest of it)",
+        "false alarm (in truth the rest of it)",
+        "mapped as another class",
+    ]
 
 
 @pytest.mark.parametrize(("shape", "n"), [((8, 12), 3), ((300, 500), 3), ((300, 500), 3000)])

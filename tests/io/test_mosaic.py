@@ -8,6 +8,8 @@ import pyproj
 import pytest
 import rasterio
 import rasterio.shutil
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from rio_cogeo.cogeo import cog_validate
 
 from georaster_dl.errors import OptionError, OutputError, SceneError
@@ -630,3 +632,77 @@ def test_a_mosaic_is_a_map(tmp_path):
     mosaic([a, b], tmp_path / "ab.vrt")
     mosaic([tmp_path / "ab.vrt", c], tmp_path / "abc.tif")
     assert (read(tmp_path / "abc.tif")[0] == [1] * 8 + [3] * 4 + [4] * 4).all()
+
+
+# --- around the 180th meridian, and in local coordinates
+
+
+def in_degrees(folder, name, left, value):
+    place = GeoBox((8, 8), Affine(0.01, 0, left, 0, -0.01, 10), "EPSG:4326")
+    return write_classes(folder / f"{name}.tif", full(value), place)
+
+
+@BOTH
+@pytest.mark.parametrize("turned", [False, True])
+def test_maps_on_both_sides_of_the_180th_meridian_lie_side_by_side(tmp_path, ending, turned):
+    maps = [in_degrees(tmp_path, "a", 179.92, 1), in_degrees(tmp_path, "b", -180, 3)]
+    if turned:
+        maps.reverse()
+    out = tmp_path / f"m{ending}"
+    mosaic(maps, out)
+    assert np.array_equal(read(out)[0], np.hstack([full(1), full(3)]))
+    with rasterio.open(out) as dataset:
+        assert dataset.bounds.left % 360 == pytest.approx(179.92)
+
+
+def test_maps_all_around_the_earth_stay_where_they_are(tmp_path):
+    places = [
+        GeoBox((10, 40), Affine(1, 0, left, 0, -1, 5), "EPSG:4326") for left in range(-180, 180, 40)
+    ]
+    maps = [
+        write_classes(tmp_path / f"{i}.tif", full(1, (10, 40)), place)
+        for i, place in enumerate(places)
+    ]
+    mosaic(maps, tmp_path / "m.tif")
+    with rasterio.open(tmp_path / "m.tif") as dataset:
+        assert (dataset.bounds.left, dataset.bounds.right) == (-180, 180)
+
+
+def test_a_map_of_another_grid_beyond_the_180th_meridian(tmp_path):
+    maps = [in_degrees(tmp_path, "a", 179.92, 1), in_degrees(tmp_path, "b", -180.003, 3)]
+    mosaic(maps, tmp_path / "m.tif")
+    assert np.array_equal(read(tmp_path / "m.tif")[0], np.hstack([full(1), full(3)]))
+
+
+@pytest.mark.parametrize("crs", [None, "EPSG:4326"])
+def test_neighbouring_zones_at_the_180th_meridian(tmp_path, crs):
+    maps = []
+    for name, zone, lon, value in (("a", 32660, 179.9, 1), ("b", 32601, -179.9, 3)):
+        to_zone = pyproj.Transformer.from_crs("EPSG:4326", f"EPSG:{zone}", always_xy=True)
+        x, y = to_zone.transform(lon, 10)
+        place = GeoBox((80, 240), Affine(100, 0, x - 12_000, 0, -100, y + 4_000), f"EPSG:{zone}")
+        maps.append(write_classes(tmp_path / f"{name}.tif", full(value, (80, 240)), place))
+    mosaic(maps, tmp_path / "m.tif", MosaicOptions(crs=crs))
+    pixels = read(tmp_path / "m.tif")[0]
+    assert pixels.size < 1.3 * 2 * 80 * 240
+    assert {1, 3} <= set(np.unique(pixels)) <= {1, 3, NODATA}
+    assert (pixels != NODATA).mean() > 0.75
+
+
+@BOTH
+def test_maps_in_one_local_crs(tmp_path, ending):
+    local = 'LOCAL_CS["Site (m)",UNIT["metre",1]]'
+    maps = [
+        write_classes(
+            tmp_path / f"{value}.tif", full(value), grid((8, 8), col=8 * (value == 3), crs=local)
+        )
+        for value in (1, 3)
+    ]
+    out = tmp_path / f"m{ending}"
+    mosaic(maps, out)
+    assert np.array_equal(read(out)[0], np.hstack([full(1), full(3)]))
+    other = write_classes(tmp_path / "utm.tif", full(1), grid((8, 8)))
+    with pytest.raises(OptionError, match="has no place in the CRS of the mosaic"):
+        mosaic([maps[0], other], tmp_path / "n.tif")
+    with pytest.raises(OptionError, match="has no place in the CRS of the mosaic"):
+        mosaic(maps, tmp_path / "n.tif", MosaicOptions(crs="EPSG:4326"))

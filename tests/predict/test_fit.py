@@ -1,8 +1,12 @@
 """A scene that does not fit is refused before a pixel is read, with both sides listed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from georaster_dl.errors import BandMismatchError
@@ -122,6 +126,12 @@ def test_pixels_of_unknown_size_are_told(make_tif):
     told = resolution_warning(open_scene(nowhere), described)
     assert "has no CRS, so the size of its pixels is unknown" in told
     assert "trained on 10 to 60 m" in told
+    crs = (
+        'ENGCRS["Site",EDATUM["Site"],CS[Cartesian,2],AXIS["x",east,LENGTHUNIT["unknown",1]],'
+        'AXIS["y",north,LENGTHUNIT["unknown",1]]]'
+    )
+    odd = replace(open_scene(nowhere), geobox=GeoBox((5, 5), Affine.identity(), crs))
+    assert "a CRS of unknown unit (Site)" in resolution_warning(odd, described)
     placed = make_tif(np.ones((3, 5, 5), "uint16"), "b.tif", descriptions=names, **PHYSICAL)
     assert resolution_warning(open_scene(placed), described) is None
     anywhere = described.model_copy(update={"resolution_m": None})

@@ -1,15 +1,20 @@
 """Who gets which ground: overlapping scenes, columns, whole scenes."""
 
+from types import SimpleNamespace
+
 import geopandas
 import numpy as np
 import pytest
 import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.territories import write_territories
-from georaster_dl.splits import NOBODY, TEST, TRAIN, VALIDATION
+from georaster_dl.splits import NOBODY, TEST, TRAIN, VALIDATION, Territory
 from georaster_dl.train.config import TrainConfig
+from georaster_dl.train.divide import _cell_centres, _overlapping
 from georaster_dl.train.pairs import Pair
 from georaster_dl.train.plan import make_training_plan
 from georaster_dl.train.store import StoreFolder
@@ -166,3 +171,49 @@ def test_the_map_of_a_split_covers_every_scene(planned, pair_at, tmp_path):
     assert set(frame["scene"]) == {pair.scene for pair in pairs}
     area = frame[frame["scene"] == pairs[0].scene].to_crs("EPSG:32631").area.sum()
     assert area == pytest.approx(1600**2, rel=1e-3)
+
+
+LOCAL = 'LOCAL_CS["Site (m)",UNIT["metre",1]]'
+
+
+def grids(*places):
+    return [GeoBox((100, 100), Affine(10, 0, x, 0, -10, y), crs) for crs, x, y in places]
+
+
+@pytest.mark.parametrize(
+    ("geoboxes", "expected"),
+    [
+        # x = 641 400 of zone 60 is the 180th meridian, x = 358 600 of zone 1, at 65 degrees north.
+        (grids(("EPSG:32660", 641_000, 7_212_000), ("EPSG:32601", 358_300, 7_212_000)), 1),
+        (grids(("EPSG:32660", 641_000, 7_212_000), ("EPSG:32601", 368_300, 7_212_000)), 2),
+        (grids((LOCAL, 0, 0), (LOCAL, 500, 500)), 1),
+        (grids((LOCAL, 0, 0), (LOCAL, 5000, 500)), 2),
+        (grids((LOCAL, 0, 0), (LOCAL.replace("Site", "Farm"), 0, 0), ("EPSG:32631", 0, 0)), 3),
+        (grids((None, 0, 0), (None, 0, 0)), 2),
+    ],
+)
+def test_overlap_is_seen_across_zones_and_in_local_coordinates(geoboxes, expected):
+    assert len(set(_overlapping(geoboxes))) == expected
+
+
+def test_cells_beyond_the_180th_meridian_are_counted_on():
+    first = GeoBox((100, 100), Affine(1e-4, 0, 179.995, 0, -1e-4, 10), "EPSG:4326")
+    (second,) = grids(("EPSG:32601", 171_300, 1_107_000))  # about 180 degrees
+    index = SimpleNamespace(cell=20, grid=(5, 5))
+    _, cols = _cell_centres(second, first, index)
+    assert np.abs(cols).max() < 1000
+
+
+def test_the_map_of_a_split_across_the_180th_meridian_and_in_local_coordinates(tmp_path):
+    geoboxes = grids(
+        ("EPSG:32660", 641_000, 7_212_000), ("EPSG:32601", 358_300, 7_212_000), (LOCAL, 0, 0)
+    )
+    territory = Territory((100, 100), 20, np.zeros((5, 5), np.int8))
+    out = tmp_path / "split.gpkg"
+    write_territories(out, {str(i): (geobox, territory) for i, geobox in enumerate(geoboxes)})
+    frame = geopandas.read_file(out, layer="split")
+    assert set(frame["scene"]) == {"0", "1"}
+    left, _, right, _ = frame.total_bounds
+    assert right - left < 0.1
+    write_territories(out, {"2": (geoboxes[2], territory)})
+    assert geopandas.read_file(out, layer="split").area.sum() == pytest.approx(1000**2)
