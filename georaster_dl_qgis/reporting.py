@@ -15,6 +15,7 @@ _PERCENT_A_LINE = 5
 # Options of geodl that its messages name, and the fields in which they are given here.
 _FIELDS = {
     "--bands": "'Names of the bands'",
+    "--mask": "'Quality band'",
     "--scale": "'Scale of the numbers'",
     "--offset": "'Offset of the numbers'",
     "--nodata": "'Nodata of the scene'",
