@@ -23,7 +23,7 @@ from pathlib import Path
 SCREEN = "1440x900x24"
 SAMPLES = "GEORASTER_DL_SAMPLES"  # variables by which the one half tells the other
 PICTURES = "GEORASTER_DL_PICTURES"
-_LIMIT_SECONDS = 400
+_LIMIT_SECONDS = 600
 
 
 def main() -> None:
@@ -116,7 +116,7 @@ class Tour:
 
         QTimer.singleShot(milliseconds, guarded)
 
-    def when(self, ready, step, tries: int = 600) -> None:
+    def when(self, ready, step, tries: int = 3000) -> None:
         """Take a step as soon as something is so."""
 
         def look() -> None:

@@ -150,7 +150,7 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             [found.path, *arguments, "--parent-pipe"],
             environment=environment,
             event=teller.event,
-            line=feedback.pushConsoleInfo,
+            line=teller.line,
             cancelled=feedback.isCanceled,
             **how,
         )

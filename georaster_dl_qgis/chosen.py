@@ -61,11 +61,12 @@ class Chosen:
 
 
 def _is_vector(layer: QgsMapLayer) -> bool:
-    return isinstance(layer, QgsVectorLayer) and layer.isSpatial()
+    return isinstance(layer, QgsVectorLayer) and layer.isValid() and layer.isSpatial()
 
 
 def _is_file(layer: QgsMapLayer) -> bool:
-    return isinstance(layer, QgsRasterLayer) and layer.providerType() == "gdal"
+    fits = isinstance(layer, QgsRasterLayer) and layer.providerType() == "gdal"
+    return fits and layer.isValid()  # the file of a layer may be gone
 
 
 def _is_scene(layer: QgsMapLayer) -> bool:

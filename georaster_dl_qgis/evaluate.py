@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from qgis.core import (
@@ -16,6 +17,7 @@ from qgis.core import (
 from .base import GeodlAlgorithm
 from .chosen import Chosen
 from .inputs import check_one_layer, layer_source, raster_source
+from .reporting import in_words
 from .runner import GeodlError
 
 __all__ = ["Evaluate"]
@@ -59,6 +61,13 @@ class Evaluate(GeodlAlgorithm):
         self.add(reference, "Raster, polygons or points that are right.")
         field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
         self.add(field, "Attribute of the reference with the class, or the quantity.")
+        background = QgsProcessingParameterString(
+            "BACKGROUND", "Class of ground without a label", optional=True
+        )
+        self.add(
+            background,
+            "For polygons that show one class only; without it false alarms do not count.",
+        )
         image = QgsProcessingParameterRasterLayer(
             "IMAGE", "Scene to show in the report", optional=True
         )
@@ -100,18 +109,17 @@ class Evaluate(GeodlAlgorithm):
         arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         arguments += ["--csv", made["TABLE"]] if made["TABLE"] else []
         arguments += ["--image", raster_source(image)] if image and made["REPORT"] else []
-        if given.text("CLASS_FIELD"):
-            arguments.append(f"--class-field={given.text('CLASS_FIELD')}")
+        for name in ("CLASS_FIELD", "BACKGROUND"):
+            if given.text(name):
+                arguments.append(f"--{name.lower().replace('_', '-')}={given.text(name)}")
         found = self.geodl(arguments, feedback).result or {}
-        if found.get("matched_by") == "value":
-            feedback.pushWarning(
-                "Classes are matched by their values, as one of the two has no names for them: the same "
-                "number must mean the same class in both."
-            )
+        for note in found.get("notes", []):  # what figures may not be read without
+            feedback.pushWarning(in_words(note))
         numbers = {name: found[key] for key, name, _title in _NUMBERS if found.get(key) is not None}
         for key, name, title in _NUMBERS:
             if name in numbers:
                 interval = found.get(f"{key}_95")
                 told = f" (95 %: {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
                 feedback.pushInfo(f"{title}: {numbers[name]:.3f}{told}")
-        return {**{name: path for name, path in made.items() if path}, **numbers}
+        # One that could not be written costs itself alone; geodl has warned of it.
+        return {**{name: path for name, path in made.items() if Path(path).is_file()}, **numbers}

@@ -18,7 +18,7 @@ _BAND_NAMES_WIDGET = {"widget_wrapper": {"class": "georaster_dl_qgis.band_names.
 
 
 def add_reading(algorithm: GeodlAlgorithm) -> None:
-    """Add names of the bands, scale, offset, nodata and a quality band."""
+    """Add names of the bands, a mask, scale, offset and nodata."""
     bands = QgsProcessingParameterString(
         "BANDS", "Names of the bands, in file order (B02,B03,...)", optional=True
     )
@@ -28,6 +28,14 @@ def add_reading(algorithm: GeodlAlgorithm) -> None:
         "separated by commas."
     )
     algorithm.add(bands, told, advanced=True)
+    mask = QgsProcessingParameterString(
+        "MASK", "Quality band that masks clouds (SCL, a band, or FILE=3,8-10)", optional=True
+    )
+    told = (
+        "SCL of a Sentinel-2 product, QA_PIXEL, Fmask, UDM2, or another band or file with the numbers that "
+        "mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1."
+    )
+    algorithm.add(mask, told, advanced=True)
     for name, title, told in (
         ("SCALE", "Scale of the numbers", "Physical value = number x scale + offset; Sentinel-2: 0.0001."),
         ("OFFSET", "Offset of the numbers", "Sentinel-2 from processing baseline 04.00 on: -0.1."),
@@ -37,14 +45,6 @@ def add_reading(algorithm: GeodlAlgorithm) -> None:
         algorithm.add(
             QgsProcessingParameterNumber(name, title, double, optional=True), told, advanced=True
         )
-    mask = QgsProcessingParameterString(
-        "MASK", "Quality band that masks clouds (SCL)", optional=True
-    )
-    told = (
-        "SCL of a Sentinel-2 product, a band of the scene, or a file; of bands that are none of SCL, QA_PIXEL, Fmask "
-        "and UDM2 also the numbers: clouds.tif=3,8-10, qa.tif=bits:1,3 or clear.tif=keep:1."
-    )
-    algorithm.add(mask, told, advanced=True)
 
 
 def add_resampling(algorithm: GeodlAlgorithm) -> None:
@@ -58,5 +58,5 @@ def add_resampling(algorithm: GeodlAlgorithm) -> None:
 
 def reading(given: Given) -> list[str]:
     """Arguments of ``add_reading``."""
-    values = {name: given.text(name) for name in ("BANDS", "SCALE", "OFFSET", "NODATA", "MASK")}
+    values = {name: given.text(name) for name in ("BANDS", "MASK", "SCALE", "OFFSET", "NODATA")}
     return [f"--{name.lower()}={value}" for name, value in values.items() if value]

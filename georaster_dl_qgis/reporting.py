@@ -15,11 +15,13 @@ _PERCENT_A_LINE = 5
 # Options of geodl that its messages name, and the fields in which they are given here.
 _FIELDS = {
     "--bands": "'Names of the bands'",
+    "--mask": "'Quality band'",
     "--scale": "'Scale of the numbers'",
     "--offset": "'Offset of the numbers'",
     "--nodata": "'Nodata of the scene'",
     "--resample": "'Resample the bands'",
     "--class-field": "'Field with the class'",
+    "--background": "'Class of ground without a label'",
     "--model": "'Model'",
     "--task": "'What is learnt'",
     "--init": "'Start from'",
@@ -27,6 +29,7 @@ _FIELDS = {
     "--epochs": "'Most epochs'",
     "--split": "'Tested on'",
 }
+_WARNING = "geodl: warning: "
 _AREA = re.compile(r"--aoi \S+\.gpkg")
 # A layer of QGIS as it was handed over: a temporary file of the layer's name.
 _LAYER = re.compile(r"\S*[/\\][0-9a-f]{32}[/\\](\w+)\.gpkg")
@@ -40,11 +43,18 @@ def in_words(message: str) -> str:
 
 
 class Teller:
-    """Takes events of ``geodl --progress json``."""
+    """Takes what geodl tells: events of ``--progress json``, and lines."""
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self._feedback = feedback
         self._next = 0.0
+
+    def line(self, text: str) -> None:
+        """Tell a line that is no event, as commands without any have warnings."""
+        if text.startswith(_WARNING):
+            self._warning({"message": text[len(_WARNING) :]})
+        else:
+            self._feedback.pushConsoleInfo(text)
 
     def event(self, name: str, facts: dict[str, Any]) -> None:
         """Tell one; of what is not known here nothing is told, as newer versions may say more."""

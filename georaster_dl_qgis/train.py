@@ -62,6 +62,11 @@ class Train(GeodlAlgorithm):
         field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
         self.add(field, "Attribute of the labels with the class, or the quantity; found by itself where "
                  "there is one that can be meant.")  # fmt: skip
+        background = QgsProcessingParameterString(
+            "BACKGROUND", "Class of ground without a label", optional=True
+        )
+        self.add(background, "For labels that show all there is of their classes, such as every building; "
+                 "without it such ground is unknown.")  # fmt: skip
         task = QgsProcessingParameterEnum(
             "TASK", "What is learnt", options=_TASKS, defaultValue=_TASKS[0], usesStaticStrings=True
         )
@@ -124,7 +129,7 @@ class Train(GeodlAlgorithm):
             "--split",
             given.choice("SPLIT"),
         ]
-        for name in ("CLASS_FIELD", "INIT", "EPOCHS", "CONFIG"):
+        for name in ("CLASS_FIELD", "BACKGROUND", "INIT", "EPOCHS", "CONFIG"):
             if given.text(name):
                 arguments += [f"--{name.lower().replace('_', '-')}={given.text(name)}"]
         common = ["--progress", "json", "--overwrite", "--device", device()]

@@ -18,6 +18,7 @@ from qgis.core import (
     QgsProcessingModelParameter,
     QgsProcessingParameterRasterLayer,
     QgsRasterLayer,
+    QgsVectorLayer,
 )
 
 SAMPLES = Path(__file__).parents[2] / "sample_tiles"
@@ -71,6 +72,13 @@ def test_evaluate(run, feedback, tmp_path):
     assert Path(made["REPORT"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert Path(made["TABLE"]).is_file()
     assert any(info.startswith("Overall accuracy: 0.9") for info in feedback.infos)
+    one = QgsVectorLayer(reference, "crops")
+    one.setSubsetString("class = 'cropland'")
+    run("evaluate", INPUT=mapped, REFERENCE=one)
+    assert any("holds one class only (cropland)" in warning for warning in feedback.warnings)
+    feedback.warnings.clear()
+    run("evaluate", INPUT=mapped, REFERENCE=one, BACKGROUND="water")
+    assert not any("one class only" in warning for warning in feedback.warnings)
     with pytest.raises(QgsProcessingException, match="nothing"):
         run("evaluate", INPUT=mapped, REFERENCE=reference, CLASS_FIELD="nothing", **given)
 

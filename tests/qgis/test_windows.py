@@ -127,6 +127,19 @@ def test_chosen_layers_are_scenes_and_labels(dialog, layers):
     assert opened(dialog("batch", layers["east"]), "SCENES") == [SCENE]
 
 
+@pytest.mark.parametrize("name", ["segment", "batch", "train", "evaluate"])
+def test_layers_that_cannot_be_used_are_not_chosen(dialog, project, tmp_path, name):
+    layers = [
+        QgsRasterLayer(str(tmp_path / "gone.tif"), "gone"),
+        QgsVectorLayer(str(tmp_path / "gone.gpkg"), "gone", "ogr"),
+        QgsVectorLayer("NoGeometry?field=class:string", "table", "memory"),
+    ]
+    project.addMapLayers(layers)
+    window = dialog(name, *layers)
+    for field in {"INPUT", "SCENES", "LABELS", "REFERENCE"} & set(window.mainWidget().wrappers):
+        assert opened(window, field) is None
+
+
 def test_a_map_is_not_its_own_reference(dialog, layers, project):
     window = dialog("evaluate", layers["east"])
     assert opened(window, "INPUT") == layers["map"].id()
