@@ -1,5 +1,6 @@
 """What the plugin adds to a window of QGIS."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def layers(project, tmp_path):
     found = {
         "east": QgsRasterLayer(SCENE, "east"),
         "west": QgsRasterLayer(SCENE, "west"),
-        "labels": QgsVectorLayer(LABELS, "labels"),
+        # A copy, because QGIS writes into a GeoPackage that it only opens.
+        "labels": QgsVectorLayer(str(shutil.copy(LABELS, tmp_path)), "labels"),
         "map": QgsRasterLayer(str(made), "map"),
     }
     for layer in found.values():
