@@ -254,7 +254,8 @@ def _doubts(model: str, result: BatchResult) -> Iterator[str]:
     far = [distance for distance in distances if distance > FAR_KM]
     if far:
         yield (
-            f"{len(far)} of {len(done)} scenes are up to {max(far):,.0f} km from the nearest place that "
+            f"{len(far)} of {counted(len(done), 'scene')} {'is' if len(far) == 1 else 'are'} up to "
+            f"{max(far):,.0f} km from the nearest place that "
             f"{name} was trained or tested at: its accuracy there is unknown"
         )
 

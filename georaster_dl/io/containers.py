@@ -17,7 +17,7 @@ import numpy as np
 
 from georaster_dl.errors import SceneError
 from georaster_dl.io.scene import open_dataset
-from georaster_dl.wording import listed
+from georaster_dl.wording import counted, listed
 
 __all__ = ["check_axes", "image_variables", "variable_name", "wavelength_lists"]
 
@@ -178,7 +178,7 @@ def check_axes(dataset: Any, file: str, name: str, lists: Sequence[Sequence[floa
     by_number = dataset.count not in lengths and bool(lengths & {rows, cols})
     order = "1,0,2" if rows in lengths and not by_name else "2,0,1"
     turn = f"gdalmdimtranslate {file} turned.nc -array name=/{name},transpose=[{order}]"
-    read = f"{name} of {file} is read as {dataset.count} bands of {rows} x {cols} pixels"
+    read = f"{name} of {file} is read as {counted(dataset.count, 'band')} of {rows} x {cols} pixels"
     if by_name or by_number:
         raise SceneError(
             f"{read}, but its bands are another axis; turn it first, with the axis of the bands in front: {turn}."

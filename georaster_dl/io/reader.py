@@ -258,7 +258,7 @@ def _from_item(source: str) -> Scene:
             file = _file(dataset, asset.href)
         if asset.index > len(file.planes):
             raise SceneError(
-                f"The STAC item {source} lists {asset.index} bands for {asset.href}, which has "
+                f"The STAC item {source} lists {counted(asset.index, 'band')} for {asset.href}, which has "
                 f"{len(file.planes)}; the item does not describe this file."
             )
         plane = file.planes[asset.index - 1]

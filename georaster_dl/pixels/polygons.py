@@ -171,7 +171,7 @@ def _check_classes(
     rare = [c.name for c, n in zip(legend.classes, counts, strict=True) if n < fewest]
     if rare:
         message = (
-            f"not learnt, because fewer than {fewest} polygons with a valid pixel have it: "
+            f"not learnt, because fewer than {counted(fewest, 'polygon')} with a valid pixel have it: "
             f"{', '.join(rare)}"
         )
         report("warning", {"message": message})

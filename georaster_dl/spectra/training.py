@@ -101,7 +101,7 @@ def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
 def _check_varied(table: SpectraTable, name: str, known: npt.NDArray[Any]) -> None:
     if len(set(known.tolist())) < 2:
         raise OptionError(
-            f"Column {name!r} of {table.name} is the same in all {len(known)} rows where it is known, so there "
+            f"Column {name!r} of {table.name} is the same in all {counted(len(known), 'row')} where it is known, so there "
             f"is nothing to learn; name another column."
         )
 

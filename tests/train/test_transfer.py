@@ -23,6 +23,7 @@ from georaster_dl.train.transfer import (
     stages,
     unfreeze_for_epoch,
 )
+from georaster_dl.wording import counted
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card, optional_network, save_optional, seeded
 
@@ -206,7 +207,7 @@ def test_it_is_narrowed_to_the_bands_that_both_read(optional, names):
     with torch.no_grad():
         got, expected = network.eval()(image), told(names, image)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
-    assert f"{len(names)} of {len(names)} bands found again" in lines[1]
+    assert f"{len(names)} of {counted(len(names), 'band')} found again" in lines[1]
 
 
 def test_bands_that_it_has_not_are_adapted(optional):
