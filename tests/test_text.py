@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import rasterio
-from geodl_cli.console import rich_console, show_all_text
+from geodl_cli import console
 
 from georaster_dl.bands import Band
 from georaster_dl.batch.report import SceneRow, write_report
@@ -63,14 +63,9 @@ def test_the_class_names_of_a_foreign_map_are_visible(make_tif):
 def test_nothing_printed_commands_a_terminal(monkeypatch):
     written = io.BytesIO()
     terminal = io.TextIOWrapper(written, encoding="utf-8", line_buffering=True)
-    for name in ("stdout", "__stdout__"):
-        monkeypatch.setattr(sys, name, terminal)
-    monkeypatch.setattr(sys, "stderr", None)  # as in a program without a console
-    show_all_text()
+    monkeypatch.setattr(sys, "stdout", console._lasting(terminal))
     print(f"a\tline {EVIL}")
-    rich_console().print("raw\x1b[0m", highlight=False)
-    sys.stdout.flush()
-    terminal.flush()
+    console.rich_console().print("raw\x1b[0m", highlight=False)
     first, rest = written.getvalue().decode().split("\n", 1)
     assert first == "a\tline \\u001b]0;pwned\\u0007\\u009b31m"
     assert "raw\x1b[0m" in rest  # what rich draws with
@@ -78,14 +73,14 @@ def test_nothing_printed_commands_a_terminal(monkeypatch):
 
 def test_a_page_shows_foreign_text(tmp_path):
     row = SceneRow(EVIL, "failed", error=f"<b>{EVIL}", sources=("s.tif",))
-    page = write_report(tmp_path, [row], {"model": EVIL})[0].read_text()
+    page = write_report(tmp_path, [row], {"model": EVIL})[0][0].read_text()
     assert not set("\x1b\x07\x9b\u202e") & set(page)
     assert "&lt;b&gt;\\u001b]0;pwned" in page
 
 
 def test_no_cell_of_a_report_begins_a_formula(tmp_path):
     row = SceneRow("=1+1", "failed", error="@x\nsecond line", sources=("=s.tif",))
-    files = write_report(tmp_path, [row], {"model": "m"})
+    files, _ = write_report(tmp_path, [row], {"model": "m"})
     table = next(path for path in files if path.suffix == ".csv").read_text()
     assert list(csv.reader(io.StringIO(table)))[1][:4] == [
         "'=1+1", "'=s.tif", "failed", "'@x\\u000asecond line",

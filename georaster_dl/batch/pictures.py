@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from georaster_dl.io.display import Colors
 from georaster_dl.io.environment import gdal_environment
@@ -116,16 +117,27 @@ def write_picture(drawing: Drawing, path: Path) -> None:
 
 
 def read_picture(path: Path) -> Thumbnail:
-    """What is known of a picture that ``write_picture`` made, without decoding it."""
-    with Image.open(path) as image:
-        said = {str(key): str(text) for key, text in image.info.items()}
-        meaning = Meaning(
-            json.loads(said.get(_QUANTITY, '""')),
-            _limits(said.get(_LIMITS)),
-            _limits(said.get(_OWN)),
-            tuple(json.loads(said.get(_BANDS, "[]"))),
-        )
-        return Thumbnail(path, image.size, meaning)
+    """What is known of a picture that ``write_picture`` made, without decoding it.
+
+    Raises
+    ------
+    UnidentifiedImageError
+        When another program made it.
+    """
+    try:
+        with Image.open(path) as image:
+            said = {str(key): str(text) for key, text in image.info.items()}
+            return Thumbnail(path, image.size, _meaning(said))
+    except (ValueError, TypeError, RecursionError, Image.DecompressionBombError) as error:
+        raise UnidentifiedImageError(f"{path} is another program's picture") from error
+
+
+def _meaning(said: Mapping[str, str]) -> Meaning:
+    quantity = json.loads(said.get(_QUANTITY, '""'))
+    bands = json.loads(said.get(_BANDS, "[]"))
+    if not isinstance(bands, list) or not all(isinstance(text, str) for text in (quantity, *bands)):
+        raise TypeError("the quantity and the bands are no texts")
+    return Meaning(quantity, _limits(said.get(_LIMITS)), _limits(said.get(_OWN)), tuple(bands))
 
 
 def _limits(text: str | None) -> Limits | None:

@@ -215,8 +215,6 @@ def _sources(cell: str, folder: Path) -> tuple[str, ...]:
 def _absolute(source: str, folder: Path | None = None) -> str:
     """Paths from the root, as workers may have another working folder; addresses as they are."""
     path = Path(source) if folder is None else folder / source
-    if "\0" in source:
-        raise ValueError("a name holds a null byte")
     return str(path.absolute()) if _is_path(source) or path.exists() else source
 
 

@@ -15,7 +15,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from odc.geo.geobox import GeoBox
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
+from georaster_dl.batch import pictures
 from georaster_dl.batch.failures import by_error
 from georaster_dl.batch.report import SceneRow, write_report
 from georaster_dl.batch.text import duration, moment, options_line, pixel_count
@@ -210,6 +213,25 @@ def test_a_map_that_is_gone_or_damaged_has_no_picture(rows, tmp_path):
 
 def shown(folder, name):
     return imread(folder / "quicklooks" / f"{name}_scene.png")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (pictures._BANDS, "{"),
+        (pictures._BANDS, "7"),
+        (pictures._BANDS, "[[1]]"),
+        (pictures._BANDS, "[" * 100_000),
+        (pictures._QUANTITY, "[]"),
+        (pictures._LIMITS, "low"),
+    ],
+)
+def test_a_picture_of_another_program_says_nothing(tmp_path, key, text):
+    note = PngInfo()
+    note.add_text(key, text)
+    Image.new("RGB", (2, 2)).save(tmp_path / "s.png", pnginfo=note)
+    with pytest.raises(UnidentifiedImageError):
+        pictures.read_picture(tmp_path / "s.png")
 
 
 def test_pictures_of_scenes(rows, tmp_path):
