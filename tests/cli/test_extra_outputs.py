@@ -221,8 +221,25 @@ def test_a_scene_of_a_batch_is_done_and_done_again(model, small, tmp_path, full_
     assert is_recorded(record, outcome.record["run"])
 
 
-@pytest.mark.slow
-def test_a_batch_without_pictures(geodl, model, small, tmp_path):
+class WorkersHere:
+    """Does the jobs of a batch in this process."""
+
+    def __init__(self):
+        self.jobs = []
+        self.submit = self.jobs.append
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def next(self):
+        return attempt(self.jobs.pop())
+
+
+def test_a_batch_without_pictures(geodl, model, small, tmp_path, monkeypatch):
+    monkeypatch.setattr("geodl_cli.batch._hiring", lambda *_: WorkersHere)
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "quicklooks").write_text("a file, where a folder should be")
     ended = geodl("batch", small, "-m", model, "-d", "maps", "--progress", "json")

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from geodl_cli.batch import _doubts
 
+from georaster_dl.batch.row import SceneRow
+from georaster_dl.batch.run import BatchResult
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.cli.test_extra_outputs import warnings_of
 
@@ -23,16 +26,17 @@ def test_segment_tells_poor_classes_and_distance(geodl, doubtful, scene):
     assert "km from the nearest place that toy was trained or tested at" in far
 
 
-@pytest.mark.slow
-def test_a_batch_tells_it_once(geodl, doubtful, tmp_path):
-    (tmp_path / "scenes").mkdir()
-    for name in "ab":
-        write_scene(tmp_path / "scenes" / f"{name}.tif", noise((90, 80)))
-    ended = geodl("batch", "scenes", "-m", doubtful, "-d", "maps")
-    assert ended.code == 0
-    poor, far = warnings_of(ended)
+def test_a_batch_tells_it_once(doubtful):
+    record = {"classes": {"class 0": 5, "class 1": 0}}
+    places = {"near": (121.0, -30.0), "far": (3.0, 45.0), "farther": (-60.0, 30.0), "unknown": None}
+    rows = [
+        SceneRow(name, "done", record=record | {"place": place}) for name, place in places.items()
+    ]
+    skipped = SceneRow("of an earlier run", "skipped", record=record | {"place": (3.0, 45.0)})
+    result = BatchResult((*rows, skipped), (), 1.0)
+    poor, far = _doubts(str(doubtful), result)
     assert "class 0 (IoU 0.00, test)" in poor
-    assert "2 of 2 scenes are up to 14," in far
+    assert "2 of 4 scenes are up to 20,015 km" in far
 
 
 def test_a_saved_classifier_says_where_it_was_trained(geodl, tmp_path):
