@@ -76,7 +76,10 @@ def test_right_map_or_clear_error(geodl, model_for, tmp_path, name):
         assert name in ended.err
         assert leftovers(tmp_path) == {}
         return
-    assert (ended.code, ended.err) == (0, "")
+    # The model knows nothing of such numbers, which is said; of some alpha bands it is said that they vary.
+    doubts = ("was trained on values", "marked as transparency")
+    said = [line for line in ended.err.splitlines() if not any(doubt in line for doubt in doubts)]
+    assert (ended.code, said) == (0, [])
     assert cog_validate("map.tif", strict=True) == (True, [], [])
     _check_place(path, Path("map.tif"))
     with rasterio.open("map.tif") as made, rasterio.open("map_confidence.tif") as confidence:
