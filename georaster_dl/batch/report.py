@@ -15,7 +15,7 @@ from georaster_dl.batch.row import SceneRow, Status
 from georaster_dl.batch.scene_thumbnails import scene_thumbnail
 from georaster_dl.batch.thumbnails import thumbnails
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.staging import Extras, FailedOutput, write_atomically
+from georaster_dl.io.staging import Extras, FailedOutput, explain_os_error, write_atomically
 from georaster_dl.io.temporary import make_folder
 from georaster_dl.text import cell
 
@@ -70,8 +70,10 @@ def _pictures(rows: Sequence[SceneRow], folder: Path, extras: Extras) -> dict[st
     maps: dict[Path, Thumbnail | None] = {}
     # One for all: what keeps a picture from being made mostly keeps the others, too.
     with extras.making(folder):
-        make_folder(folder)
+        _make(folder)
         maps = thumbnails({folder / f"{name}.png": output for name, output in outputs.items()})
+    if folder.is_symlink():
+        return {}
     made: dict[str, Pictures] = {}
     for row in rows:
         if row.name not in outputs:
@@ -84,6 +86,13 @@ def _pictures(rows: Sequence[SceneRow], folder: Path, extras: Extras) -> dict[st
                 _of_scene(row, outputs[row.name], folder / f"{beside}.png") if wanted else None,
             )
     return made
+
+
+def _make(folder: Path) -> None:
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
 
 
 def _json(folder: Path, rows: Sequence[SceneRow], facts: Mapping[str, Any]) -> str:

@@ -134,7 +134,7 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise OutputError(
-            f"Cannot write in {folder}: {error.strerror}; name another folder with -d."
+            f"Cannot write {error.filename or folder}: {error.strerror}; name another folder with -d."
         ) from error
     try:
         yield

@@ -20,6 +20,7 @@ import pyogrio
 
 from georaster_dl.errors import OptionError
 from georaster_dl.io.layer_path import LayerPath, file_of
+from georaster_dl.io.scene import check_openable
 from georaster_dl.wording import counted, listed
 
 __all__ = ["VectorLayer", "choose_layer", "is_vector", "writable"]
@@ -83,6 +84,7 @@ def choose_layer(
         When there is no layer of that name, or several may be meant.
     """
     asked = LayerPath.of(path)
+    check_openable(str(asked.file))
     with _datasets(asked.file) as datasets:
         found = _layers(datasets)
         yield _chosen(found, asked.layer or layer, asked.number, title, how, fits)

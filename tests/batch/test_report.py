@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -232,6 +233,18 @@ def test_a_picture_of_another_program_says_nothing(tmp_path, key, text):
     Image.new("RGB", (2, 2)).save(tmp_path / "s.png", pnginfo=note)
     with pytest.raises(UnidentifiedImageError):
         pictures.read_picture(tmp_path / "s.png")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_no_picture_is_drawn_through_a_link(rows, tmp_path):
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "quicklooks").symlink_to(tmp_path / "victim")
+    told = []
+    files, failed = write_report(tmp_path, rows, {"model": "m"}, told.append)
+    assert len(files) == 3
+    assert failed
+    assert "it is a link" in " ".join(map(str, told))
+    assert list((tmp_path / "victim").iterdir()) == []
 
 
 def test_pictures_of_scenes(rows, tmp_path):

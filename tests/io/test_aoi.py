@@ -1,5 +1,6 @@
 """Areas of interest on a scene's grid."""
 
+import os
 import warnings
 
 import geopandas
@@ -57,3 +58,10 @@ def test_the_whole_earth_in_degrees_covers_the_scene(write):
 def test_areas_that_cannot_limit_a_run(write, shapes, crs, problem):
     with pytest.raises(OptionError, match=problem):
         AreaOfInterest(write(shapes, crs), GRID)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "aoi.gpkg")
+    with pytest.raises(OptionError, match="pipe or a device"):
+        AreaOfInterest(tmp_path / "aoi.gpkg", GRID)
