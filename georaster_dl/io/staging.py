@@ -399,6 +399,10 @@ def explain_os_error(error: OSError, path: Path, *, free: int | None = None) -> 
             f"Cannot write {path}: no space left ({(left or 0) / 2**20:.0f} MiB free, {error.strerror}); "
             f"free some space or write to another disk."
         )
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return OutputError(
+            f"Cannot write {path}: the folder {path.parent} does not exist; create it or name another one."
+        )
     reason = error.strerror or str(error)
     return OutputError(
         f"Cannot write {path}: {reason}; check the folder's permissions or write elsewhere."

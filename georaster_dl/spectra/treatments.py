@@ -154,6 +154,6 @@ def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
     if unfit and bad.size:
         named = first_of([str(first + i + 1) for i in bad])
         raise OptionError(
-            f"{name} cannot be applied to {counted(bad.size, 'spectrum')} (numbers {named}) with {unfit[1]}; leave them "
+            f"{name} cannot be applied to {counted(bad.size, 'spectrum')} (number {named}) with {unfit[1]}; leave them "
             f"out, or choose another treatment."
         )

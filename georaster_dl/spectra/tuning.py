@@ -79,7 +79,7 @@ def tune(
         target = target.astype(str)
     if len(np.unique(target)) < 2:
         raise OptionError(
-            f"{counted(len(target), 'training spectrum')} with {counted(len(np.unique(target)), 'different value')} cannot do to "
+            f"{counted(len(target), 'training spectrum')} with {counted(len(np.unique(target)), 'different value')} are too few to "
             f"learn from; check the target and the split."
         )
     folds = _folds(name, task, target, None if groups is None else groups[known], seed)

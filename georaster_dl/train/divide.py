@@ -84,7 +84,7 @@ def divide(
     groups = _overlapping([ground.scene.geobox for ground in grounds])
     if split.kind == "scenes":
         if not labelled:
-            _check_units(int(groups.max()) + 1, "places", split.shares)
+            _check_units(int(groups.max()) + 1, "place", split.shares)
         return _by_scenes(indexes, groups, split, seed)
     cell = max(index.cell for index in indexes)
     if split.kind == "random":

@@ -109,7 +109,7 @@ def test_grids_fit_the_data():
 
 
 def test_too_little_to_learn_from():
-    with pytest.raises(OptionError, match="1 different values are too few"):
+    with pytest.raises(OptionError, match="1 different value are too few"):
         tune("pls", "regression", np.ones((5, 9)), np.ones(5))
     with pytest.raises(OptionError, match="0 training spectra"):
         tune("rf", "classification", np.ones((5, 9)), np.full(5, None))

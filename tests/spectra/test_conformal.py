@@ -47,7 +47,7 @@ def test_a_perfect_fit_has_an_interval():
 def test_too_few():
     assert fewest_for(0.9) == 9
     fit_interval(np.arange(9.0), np.zeros(9), np.zeros(9))
-    with pytest.raises(OptionError, match="needs 9 spectra .* but there are 8"):
+    with pytest.raises(OptionError, match="needs 9 spectra .* but got 8"):
         fit_interval(np.arange(8.0), np.zeros(8), np.zeros(8))
     with pytest.raises(OptionError, match="between 0 and 1, but is 1"):
         fit_interval(np.arange(8.0), np.zeros(8), np.zeros(8), 1)

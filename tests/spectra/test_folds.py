@@ -87,5 +87,5 @@ def test_a_missing_sample_is_a_sample_of_its_own():
 
 
 def test_one_sample_is_too_few():
-    with pytest.raises(OptionError, match="2 spectra are of 1"):
+    with pytest.raises(OptionError, match="2 spectra of 1"):
         cross_validation(2, 5, groups=np.array(["a", "a"], object), classes=None, seed=0)

@@ -77,7 +77,7 @@ def test_only_networks_with_wavelengths_are_kept(tmp_path):
         save_network(path, PLSRegressor().fit(spectra, values), TWO)
     with pytest.raises(OptionError, match="fit the network with wavelengths_nm"):
         save_network(path, _fitted(wavelengths_nm=None)[0], TWO)
-    with pytest.raises(OptionError, match="gives 1 quantities, but 2 are named"):
+    with pytest.raises(OptionError, match="gives 1 quantity, but 2 got a name"):
         save_network(path, _fitted(targets=1)[0], TWO)
     assert not path.exists()
 

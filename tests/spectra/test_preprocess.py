@@ -107,7 +107,7 @@ def test_spectra_that_cannot_be_treated_are_numbered(spectra):
     with pytest.raises(OptionError, match=r"2 spectra \(numbers 4, 18\) with the same value"):
         Preprocessing("snv").fit(bad)
     bad[5, 9] = 0
-    with pytest.raises(OptionError, match=r"1 spectra \(numbers 6\) with reflectances of 0"):
+    with pytest.raises(OptionError, match=r"1 spectrum \(number 6\) with reflectances of 0"):
         Preprocessing("absorbance").fit(spectra).transform(bad)
 
 

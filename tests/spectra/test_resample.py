@@ -31,7 +31,7 @@ def test_other_wavelengths_show_both_axes():
         aligned(table(AXIS), np.arange(1100, 2100, 1.0))
     text = str(caught.value)
     assert "501 wavelengths from 1000 to 2000 nm" in text
-    assert "1000 wavelengths from 1100 to 2099 nm" in text
+    assert "1,000 wavelengths from 1100 to 2099 nm" in text
     assert "--resample" in text
 
 

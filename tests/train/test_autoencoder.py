@@ -312,8 +312,8 @@ def test_labels_and_tasks_that_do_not_go_together(scene, config, settings, tmp_p
     ("split", "words"),
     [
         ({"kind": "column"}, "there are no labels; list scene,split in a CSV"),
-        ({"kind": "scenes"}, "3 parts but the scenes are 1 places"),
-        ({"block": 4000}, "3 parts but the scenes are 1 blocks of 4000 pixels"),
+        ({"kind": "scenes"}, "3 parts but the scenes make 1 place"),
+        ({"block": 4000}, "3 parts but the scenes make 1 block"),
     ],
 )
 def test_splits_of_scenes_without_labels(scene, config, tmp_path, split, words):
