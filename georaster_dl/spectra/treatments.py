@@ -152,8 +152,8 @@ def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
     unfit = STEPS[name].unfit
     bad = np.flatnonzero(unfit[0](spectra)) if unfit else np.array([], int)
     if unfit and bad.size:
-        named = first_of([str(first + i + 1) for i in bad])
+        numbers = f"number{'s' * (bad.size > 1)} {first_of([str(first + i + 1) for i in bad])}"
         raise OptionError(
-            f"{name} cannot be applied to {counted(bad.size, 'spectrum')} (number {named}) with {unfit[1]}; leave them "
+            f"{name} cannot be applied to {counted(bad.size, 'spectrum')} ({numbers}) with {unfit[1]}; leave them "
             f"out, or choose another treatment."
         )
