@@ -96,6 +96,8 @@ def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> i
         report("done", _facts(result))
     if talking:
         _print(result, tally.failing)
+    elif quiet:
+        _print_failed(result, (), errors=True)
     if result.count("failed") or result.count("not run"):
         return SOME_SCENES_FAILED
     return status_of(result.failed)
@@ -269,11 +271,16 @@ def _facts(result: BatchResult) -> dict[str, Any]:
     }
 
 
-def _print(result: BatchResult, failing: Collection[str]) -> None:
+def _print_failed(result: BatchResult, failing: Collection[str], *, errors: bool) -> None:
+    """Say which scenes failed; to standard error where nothing else is printed."""
     for row in result.rows:
         if row.status == "failed" and row.name not in failing:
             reason = visible(row.error.split(". ")[0])  # all of it stands in the reports
-            click.echo(f"failed: {row.name}: {reason}")
+            click.echo(f"failed: {row.name}: {reason}", err=errors)
+
+
+def _print(result: BatchResult, failing: Collection[str]) -> None:
+    _print_failed(result, failing, errors=False)
     counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
     said = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
     click.echo(f"{said or 'nothing to do'} in {result.seconds:.0f} s")

@@ -48,13 +48,16 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     filled = without_empty_bands(opened)
     nodata = nodata_share(filled)
     facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}
-    doubts = (*filled.remarks, alpha_warning(opened), calibration_warning(filled))
+    calibration = calibration_warning(filled)
+    doubts = [*filled.remarks, alpha_warning(opened), calibration]
+    if nodata.exact and nodata.share == 1:
+        doubts.append(f"{opened.name} has no valid pixel: check --nodata, --bands and --mask")
     facts["warnings"] = [doubt for doubt in doubts if doubt is not None]
     opened = filled
     if not as_json:
         _print(facts)  # also where the model turns out not to fit: then it is needed most
     if package is None:
-        facts["choice"] = _choice(opened)
+        facts["choice"] = _choice(opened, doubtful=calibration is not None)
     else:
         facts["model"] = _model_facts(opened, package)
     if as_json:
@@ -88,7 +91,7 @@ def _crs_name(crs: Any) -> str:
     return f"EPSG:{crs.epsg}" if crs.epsg else visible(str(crs.proj.name))
 
 
-def _choice(scene: Scene) -> dict[str, str | None]:
+def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
     """The bundled model that a run would take, or the reason why none."""
     from georaster_dl.errors import BandMismatchError
     from georaster_dl.models.package import read_card
@@ -98,6 +101,11 @@ def _choice(scene: Scene) -> dict[str, str | None]:
         card = read_card(choose_model(scene))
     except BandMismatchError as error:
         reason = str(error).replace(scene.name, "the scene").partition(". ")[0]
+        return {"model": None, "version": None, "reason": reason}
+    if doubtful:  # as geodl segment refuses it
+        reason = (
+            f"its values cannot be right (see the warning); -m {card.name} maps it all the same"
+        )
         return {"model": None, "version": None, "reason": reason}
     return {"model": card.name, "version": card.version, "reason": None}
 
@@ -115,7 +123,10 @@ def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
     return {
         "name": card.name,
         "task": card.task,
-        "bands": [band.name for band in fit.scene.bands],
+        "bands": [
+            band.name if band.name == wanted.name else f"{band.name} as {wanted.name}"
+            for band, wanted in zip(fit.scene.bands, fit.card.bands, strict=True)
+        ],
         "absent": list(fit.absent),
         "tiles": len(plan.tiling),
         "tile": list(plan.tiling.tile_shape),

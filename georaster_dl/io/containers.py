@@ -17,9 +17,10 @@ import numpy as np
 
 from georaster_dl.errors import SceneError
 from georaster_dl.io.scene import open_dataset
+from georaster_dl.shell import command_line
 from georaster_dl.wording import counted, listed
 
-__all__ = ["check_axes", "image_variables", "variable_name", "wavelength_lists"]
+__all__ = ["Container", "image_variables"]
 
 _COORDINATES = {
     *("lat", "lon", "latitude", "longitude", "x", "y", "z", "time", "crs", "spatial_ref"),
@@ -38,7 +39,12 @@ _ENDINGS = (
     "_zenith",
 )
 _ABOUT = ("location", "geolocation", "geolocation fields", "geometry", "geometric fields")
-_IMAGE = re.compile(r"reflectance|radiance|_cube|rfl|surface_refl|toa|boa", re.IGNORECASE)
+# What an image is called; the first kind that is there is taken, so reflectance before radiance.
+_IMAGES = (
+    re.compile(r"reflectance|rfl|refl|boa", re.IGNORECASE),
+    re.compile(r"_cube|radiance|toa", re.IGNORECASE),
+)
+_TABLE = re.compile(r"lut|look_?up|coeff|irradiance", re.IGNORECASE)
 _ROWS_COLS = {
     *(
         "x",
@@ -70,7 +76,6 @@ class Variable:
     source : GDAL's name of it.
     name : the container's, with its groups: ``location/lat``.
     bands, rows, cols : its size.
-    placed : whether it has a transform, by which its rows and columns are known.
     """
 
     source: str
@@ -78,7 +83,6 @@ class Variable:
     bands: int
     rows: int
     cols: int
-    placed: bool
 
     @property
     def size(self) -> int:
@@ -112,17 +116,22 @@ def image_variables(source: str, subdatasets: Sequence[str]) -> tuple[list[Varia
     SceneError
         When no variable is an image.
     """
-    found = [_opened(name) for name in subdatasets if not _is_coordinate(variable_name(name))]
+    names = [name for name in subdatasets if not _is_about(variable_name(name))]
+    found = [variable for name in names if (variable := _opened(name)) is not None]
     images = [variable for variable in found if min(variable.rows, variable.cols) > 1]
     if not images:
-        names = listed(map(variable_name, subdatasets), _MOST_NAMED)
+        held = listed(map(variable_name, subdatasets), _MOST_NAMED)
         raise SceneError(
-            f"{source} holds no image among its variables ({names}); give a file with rows, columns and "
+            f"{source} holds no image among its variables ({held}); give a file with rows, columns and "
             f'bands, or name the variable: NETCDF:"{source}":NAME.'
         )
-    named = [variable for variable in images if _IMAGE.search(variable.name)]
-    cubes = [variable for variable in named or images if variable.bands > 1]
-    among = cubes or named or images
+    cubes = [variable for variable in images if variable.bands > 1]
+    among = cubes or images
+    for kind in _IMAGES:
+        named = [variable for variable in among if kind.search(variable.name)]
+        if named:
+            among = named
+            break
     grids: dict[tuple[int, int], list[Variable]] = {}
     for variable in among:
         grids.setdefault((variable.rows, variable.cols), []).append(variable)
@@ -140,72 +149,110 @@ def _left_out(source: str, chosen: Sequence[Variable], rest: Sequence[str]) -> s
     )
 
 
-def _opened(source: str) -> Variable:
-    with open_dataset(source) as dataset:
-        rows, cols = dataset.shape
-        placed = not dataset.transform.is_identity or bool(dataset.gcps[0])
-        return Variable(source, variable_name(source), dataset.count, rows, cols, placed)
+def _opened(source: str) -> Variable | None:
+    """A variable as GDAL opens it, None where it lists one that it cannot open."""
+    try:
+        with open_dataset(source) as dataset:
+            rows, cols = dataset.shape
+            return Variable(source, variable_name(source), dataset.count, rows, cols)
+    except SceneError:
+        return None
 
 
-def _is_coordinate(name: str) -> bool:
+def _is_about(name: str) -> bool:
+    """Whether a variable describes an image: coordinates, angles, look-up tables."""
     *groups, last = name.casefold().split("/")
     about = any(group in _ABOUT for group in groups)
-    return about or last in _COORDINATES or last.endswith(_ENDINGS)
+    return about or last in _COORDINATES or last.endswith(_ENDINGS) or bool(_TABLE.search(last))
 
 
-def check_axes(dataset: Any, file: str, name: str, lists: Sequence[Sequence[float]]) -> str | None:
-    """Refuse a cube whose bands are not its first axis, which GDAL reads as rows or columns.
+@dataclass(frozen=True)
+class Container:
+    """The container that an opened variable is of.
 
-    Parameters
+    Attributes
     ----------
-    dataset : the variable, opened with GDAL.
-    file, name : the container and the variable in it.
-    lists : lists of wavelengths in the container, as ``wavelength_lists`` gives them.
-
-    Returns
-    -------
-    A sentence of doubt where neither names nor numbers tell the axes apart, None where they do.
-
-    Raises
-    ------
-    SceneError
-        When the axes are known to be others; the message says how to turn them.
+    file : the container.
+    root : GDAL's name of its root group; names of arrays follow it.
+    variable : name of the variable, None where GDAL does not tell it.
     """
-    rows, cols = dataset.shape
-    axes = re.findall(r"[^{},]+", dataset.tags().get("NETCDF_DIM_EXTRA", ""))
-    lengths = {len(values) for values in lists}
-    by_name = len(axes) == 1 and axes[0].casefold() in _ROWS_COLS
-    by_number = dataset.count not in lengths and bool(lengths & {rows, cols})
-    order = "1,0,2" if rows in lengths and not by_name else "2,0,1"
-    turn = f"gdalmdimtranslate {file} turned.nc -array name=/{name},transpose=[{order}]"
-    read = f"{name} of {file} is read as {counted(dataset.count, 'band')} of {rows} x {cols} pixels"
-    if by_name or by_number:
-        raise SceneError(
-            f"{read}, but its bands are another axis; turn it first, with the axis of the bands in front: {turn}."
+
+    file: str
+    root: str
+    variable: str | None
+
+    @classmethod
+    def of(cls, dataset: Any, source: str) -> Container | None:
+        """Tell the container of a dataset that is opened as ``source``; None where it is of no container."""
+        if not dataset.driver.startswith(("netCDF", "HDF5")):
+            return None
+        driver = dataset.driver[:6].upper().removesuffix("IM")
+        file, variable = source, dataset.tags(1).get("NETCDF_VARNAME")
+        named, _, rest = source.partition(":")
+        if named.upper() == driver and ":" in rest:
+            file, variable = rest.rpartition(":")[0].strip('"'), variable_name(source)
+        return cls(file, f'{driver}:"{file}":{"//" if driver == "HDF5" else "/"}', variable)
+
+    def wavelengths(self, dataset: Any) -> list[list[float]]:
+        """Find the lists of wavelengths that it holds in arrays or attributes of their own.
+
+        Parameters
+        ----------
+        dataset : the variable, opened: GDAL gives it the container's attributes.
+        """
+        names = [f"{group}{name}" for group in ("sensor_band_parameters/", "") for name in _LISTS]
+        arrays = [_array(f"{self.root}{name}") for name in names]
+        stated = [
+            [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
+            for key, text in dataset.tags().items()
+            if _LIST_TAG.search(key)
+        ]
+        return [values for values in (*arrays, *stated) if len(values) > 1]
+
+    def check_axes(self, dataset: Any, lists: Sequence[Sequence[float]]) -> str | None:
+        """Refuse a cube whose bands are not its first axis, which GDAL reads as rows or columns.
+
+        Parameters
+        ----------
+        dataset : the variable, opened with GDAL.
+        lists : lists of wavelengths in the container.
+
+        Returns
+        -------
+        A sentence of doubt where neither names nor numbers tell the axes apart, None where they do.
+
+        Raises
+        ------
+        SceneError
+            When the axes are known to be others; the message says how to turn them.
+        """
+        rows, cols = dataset.shape
+        axes = re.findall(r"[^{},]+", dataset.tags().get("NETCDF_DIM_EXTRA", ""))
+        lengths = {len(values) for values in lists}
+        by_name = len(axes) == 1 and axes[0].casefold() in _ROWS_COLS
+        by_number = dataset.count not in lengths and bool(lengths & {rows, cols})
+        size = f"{counted(dataset.count, 'band')} of {rows} x {cols} pixels"
+        read = f"{self.variable or 'the array'} of {self.file} is read as {size}"
+        if by_name or by_number:
+            turn = self._turned("1,0,2" if rows in lengths else "2,0,1")
+            raise SceneError(
+                f"{read}, but its bands are another axis; turn it first, with the axis of the bands in front: {turn}."
+            )
+        if dataset.transform.a < 0:  # eastings fall along the columns: they are northings
+            raise SceneError(
+                f"{read}, but its columns lead west: rows and columns seem to be exchanged; turn it first: "
+                f"{self._turned('0,2,1')}."
+            )
+        if axes or dataset.count <= min(rows, cols) or not dataset.transform.is_identity:
+            return None
+        return (
+            f"{read}; if its bands are the last axis, turn it first: {self._turned('2,0,1')}; if they are the "
+            f"middle one, with transpose=[1,0,2]"
         )
-    if axes or dataset.count <= min(rows, cols) or not dataset.transform.is_identity:
-        return None
-    return f"{read}; if its bands are another axis, turn it first: {turn}"
 
-
-def wavelength_lists(source: str, dataset: Any) -> list[list[float]]:
-    """Find the lists of wavelengths that a container holds in arrays or attributes of their own.
-
-    Parameters
-    ----------
-    source : GDAL's name of a variable of the container.
-    dataset : the variable, opened: GDAL gives it the container's attributes.
-    """
-    container = source[: -len(source.rsplit(":", 1)[-1])]
-    root = "//" if container.upper().startswith("HDF5") else "/"
-    names = [f"{group}{name}" for group in ("sensor_band_parameters/", "") for name in _LISTS]
-    arrays = [_array(f"{container}{root}{name}") for name in names]
-    stated = [
-        [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
-        for key, text in dataset.tags().items()
-        if _LIST_TAG.search(key)
-    ]
-    return [values for values in (*arrays, *stated) if len(values) > 1]
+    def _turned(self, order: str) -> str:
+        array = f"name=/{self.variable or 'NAME'},transpose=[{order}]"
+        return command_line("gdalmdimtranslate", self.file, "turned.nc", "-array", array)
 
 
 def _array(source: str) -> list[float]:

@@ -7,6 +7,7 @@ variable, the file's name, colour interpretation.
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -238,6 +239,7 @@ def _listed(value: str) -> list[str]:
 
 def _number(text: str | None) -> float | None:
     try:
-        return None if text is None else float(text)
+        value = math.nan if text is None else float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) else None

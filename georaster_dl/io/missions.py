@@ -81,7 +81,8 @@ def band_of_mission(name: str, mission: str | None) -> Band | None:
     if mission in (None, "sentinel-2"):
         return _SENTINEL2.get(name)
     table: Mapping[str, tuple[float, float]] = _TABLES.get(mission or "", {})
-    facts = table.get(re.sub(r"^B0(\d)$", r"B\1", name.upper()))
+    plain = re.sub(r"^(SR|ST|TOA)_", "", name.upper())
+    facts = table.get(re.sub(r"^B0(\d)$", r"B\1", plain))
     if facts is not None:
         return Band(name, *facts)
     return Band(f"{name} (not Sentinel-2's)") if name in _SENTINEL2 else None

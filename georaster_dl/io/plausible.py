@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.bands import SENTINEL2, Band, find_band
+from georaster_dl.io.missions import mission_of
 from georaster_dl.io.samples import sample_pixels
 from georaster_dl.io.scene import Plane, Scene
 
@@ -204,8 +206,12 @@ def _offset_warning(
 ) -> str | None:
     """What looks like the offset of -0.1 forgotten, or taken off twice."""
     calibrations = {(scene.planes[i].scale, scene.planes[i].offset) for i in judged.values()}
-    # --scale and --offset hold for every band, so bands that differ could not be told to agree.
-    if len(calibrations) != 1:
+    files = {Path(plane.path).name for plane in scene.planes}
+    # --scale and --offset hold for every band, so bands that differ could not be told to agree; and
+    # no other mission has that offset.
+    if len(calibrations) != 1 or any(
+        mission_of(name) not in (None, "sentinel-2") for name in files
+    ):
         return None
     places = list(judged.values())
     samples = _filled(scene.select(places), numbers[places], list(judged))

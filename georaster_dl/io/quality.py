@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from georaster_dl.errors import OptionError
 
-__all__ = ["MaskRule", "QualityBand", "parse_mask"]
+__all__ = ["MaskRule", "QualityBand", "has_own_bands", "parse_mask"]
 
-_RULE = re.compile(r"(bits:|keep:)?\d+(-\d+)?(,\d+(-\d+)?)*")
+_RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
+_RULE = re.compile(rf"(bits:|keep:)?{_RANGE.pattern}(,{_RANGE.pattern})*")
+_HIGHEST_BIT = 62
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,21 @@ class MaskRule:
     Attributes
     ----------
     kind : ``mask`` these numbers, mask where one of these ``bits`` is set, or ``keep`` only these.
-    numbers : values, or bits counted from 0.
+    ranges : first and last of values, or of bits counted from 0.
     """
 
     kind: Literal["mask", "bits", "keep"]
-    numbers: tuple[int, ...]
+    ranges: tuple[tuple[int, int], ...]
 
     def usable(self, quality: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Tell which pixels are not masked; of the shape of ``quality``."""
         if self.kind == "bits":
+            bits = {bit for first, last in self.ranges for bit in range(first, last + 1)}
             whole = np.where(np.isfinite(quality), quality, -1).astype(np.int64)  # -1: every bit
-            return np.asarray((whole & sum(1 << bit for bit in self.numbers)) == 0)
-        listed = np.isin(quality, self.numbers)
+            return np.asarray((whole & sum(1 << bit for bit in bits)) == 0)
+        listed = np.zeros(quality.shape, bool)
+        for first, last in self.ranges:
+            listed |= (quality >= first) & (quality <= last)
         return listed if self.kind == "keep" else ~listed
 
 
@@ -54,13 +59,13 @@ class QualityBand:
 # By a word of the band's or file's name. Snow, water and thin haze are left to the user.
 _KNOWN = (
     # Sentinel-2 L2A scene classification: fill, saturated, shadow, cloud (medium, high), cirrus.
-    ("SCL", MaskRule("mask", (0, 1, 3, 8, 9, 10))),
+    ("SCL", MaskRule("mask", ((0, 1), (3, 3), (8, 10)))),
     # Landsat Collection 2: fill, dilated cloud, cirrus, cloud, shadow.
-    ("QA_PIXEL", MaskRule("bits", (0, 1, 2, 3, 4))),
+    ("QA_PIXEL", MaskRule("bits", ((0, 4),))),
     # HLS: cloud, beside cloud or shadow, shadow; fill is 255.
-    ("FMASK", MaskRule("bits", (1, 2, 3))),
+    ("FMASK", MaskRule("bits", ((1, 3),))),
     # PlanetScope: the first band is 1 where clear.
-    ("UDM2", MaskRule("keep", (1,))),
+    ("UDM2", MaskRule("keep", ((1, 1),))),
 )
 
 
@@ -74,35 +79,41 @@ def parse_mask(text: str) -> tuple[str, MaskRule]:
     """
     name, equals, stated = text.rpartition("=")
     if equals and _RULE.fullmatch(stated.replace(" ", "")):
-        return name.strip(), _stated(stated.replace(" ", ""))
-    known = next(
-        (
-            rule
-            for word, rule in _KNOWN
-            if re.search(rf"(?<![A-Z0-9]){word}(?![A-Z0-9])", text.upper())
-        ),
-        None,
+        return name.strip(), _stated(text, stated.replace(" ", ""))
+    known = next((rule for word, rule in _KNOWN if _names(word, text)), None)
+    if known is not None and not equals:
+        return text, known
+    problem = (
+        f"{stated!r} is no rule" if equals else "it is not known which of its numbers mask a pixel"
     )
-    if known is None or equals:
-        names = ", ".join(word for word, _ in _KNOWN)
-        raise OptionError(
-            f"--mask {text}: it is not known which of its numbers mask a pixel (known are bands and files named "
-            f"{names}); say so behind it: NAME=3,8-10 masks these values, NAME=bits:1,3 these bits, NAME=keep:1 all "
-            f"other values."
-        )
-    return text, known
+    names = ", ".join(word for word, _ in _KNOWN)
+    raise OptionError(
+        f"--mask {text}: {problem} (known without one are bands and files named {names}); say it behind the name: "
+        f"NAME=3,8-10 masks these values, NAME=bits:1,3 these bits, NAME=keep:1 all other values."
+    )
 
 
-def _stated(rule: str) -> MaskRule:
+def _names(word: str, text: str) -> bool:
+    return bool(re.search(rf"(?<![A-Z0-9]){word}(?![A-Z0-9])", text.upper()))
+
+
+def has_own_bands(name: str) -> bool:
+    """Tell whether a quality file of this name has further bands, of which the first one counts."""
+    return _names("UDM2", name)
+
+
+def _stated(text: str, rule: str) -> MaskRule:
     kind, _, listed = rule.rpartition(":")
-    numbers: set[int] = set()
-    for part in listed.split(","):
-        first, _, last = part.partition("-")
-        numbers.update(range(int(first), int(last or first) + 1))
-    if len(numbers) > 65536 or (kind == "bits" and max(numbers) > 62):
+    ranges = tuple((int(first), int(last or first)) for first, last in _RANGE.findall(listed))
+    wrong = next((f"{first}-{last}" for first, last in ranges if last < first), None)
+    if wrong is not None:
         raise OptionError(
-            f"--mask ...={rule} lists {'a bit above 62' if kind == 'bits' else 'more than 65536 values'}; a quality "
-            f"band has fewer."
+            f"--mask {text}: the range {wrong} is empty; give the smaller number first."
         )
+    if (
+        kind == "bits"
+        and not 0 <= min(ranges)[0] <= max(last for _, last in ranges) <= _HIGHEST_BIT
+    ):
+        raise OptionError(f"--mask {text}: bits are 0 to {_HIGHEST_BIT}; give such numbers.")
     kinds: dict[str, Literal["mask", "bits", "keep"]] = {"bits": "bits", "keep": "keep"}
-    return MaskRule(kinds.get(kind, "mask"), tuple(sorted(numbers)))
+    return MaskRule(kinds.get(kind, "mask"), ranges)

@@ -21,18 +21,13 @@ from rasterio.enums import ColorInterp
 from georaster_dl.bands import MOST_NAMED, Band, named_bands
 from georaster_dl.errors import OptionError, SceneError
 from georaster_dl.io import sentinel2, stac
-from georaster_dl.io.containers import (
-    check_axes,
-    image_variables,
-    variable_name,
-    wavelength_lists,
-)
+from georaster_dl.io.containers import Container, image_variables
 from georaster_dl.io.envi import envi_data
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.metadata import bands_of, calibration_of, with_wavelengths
 from georaster_dl.io.missions import band_of_file, mission_of
 from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.quality import QualityBand, parse_mask
+from georaster_dl.io.quality import QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scene import Plane, Scene, check_openable, open_dataset
 from georaster_dl.raster import Georeference
 from georaster_dl.wording import counted, listed
@@ -114,7 +109,25 @@ def _stacked(sources: Sequence[str]) -> Scene:
     files = [file for source in sources for file in _files(source)]
     if len(files) == len(sources) and all(len(file.planes) == 1 for file in files):
         files = [_named_by_file(file, s) for file, s in zip(files, sources, strict=True)]
+    _check_overlap(files)
     return _assembled(f"{sources[0]} and {len(sources) - 1} more", files)
+
+
+def _check_overlap(files: Sequence[_File]) -> None:
+    """Refuse files that lie elsewhere than the finest, on whose grid all are read."""
+    finest = min(files, key=_pixel_size)
+    box = finest.geobox.boundingbox
+    for file in files:
+        other = file.geobox.boundingbox
+        comparable = box.crs is not None and box.crs == other.crs
+        apart = min(box.right, other.right) <= max(box.left, other.left) or min(
+            box.top, other.top
+        ) <= max(box.bottom, other.bottom)
+        if comparable and apart:
+            raise SceneError(
+                f"{file.planes[0].path} does not overlap {finest.planes[0].path}, so they are no scene together; "
+                f"give files of one place."
+            )
 
 
 def _named_by_file(file: _File, source: str) -> _File:
@@ -128,35 +141,31 @@ def _named_by_file(file: _File, source: str) -> _File:
 def _files(source: str) -> list[_File]:
     with open_dataset(source) as dataset:
         if dataset.count:
-            return [_file(dataset, source, remarks=_only_variable(dataset, source))]
+            return [_variable(dataset, source)]
         subdatasets = list(dataset.subdatasets)
     if not subdatasets:
         raise SceneError(f"{source} holds no raster band; give a file with at least one.")
     variables, left_out = image_variables(source, subdatasets)
-    files = [_variable(source, variable.source) for variable in variables]
+    files = []
+    for variable in variables:
+        with open_dataset(variable.source) as dataset:
+            files.append(_variable(dataset, variable.source, prefix=variable.name))
     if left_out is not None:
         files[0] = replace(files[0], remarks=(*files[0].remarks, left_out))
     return files
 
 
-def _only_variable(dataset: Any, source: str) -> tuple[str, ...]:
-    """Doubts about a container's axes where it holds one array, which GDAL opens as the file itself."""
-    if not dataset.driver.startswith(("netCDF", "HDF")):
-        return ()
-    name = dataset.tags(1).get("NETCDF_VARNAME", "the array")
-    doubt = check_axes(dataset, source, name, [])
-    return (doubt,) if doubt else ()
-
-
-def _variable(container: str, source: str) -> _File:
-    """A variable of a container, with the wavelengths that this lists beside it."""
-    with open_dataset(source) as dataset:
-        listed = wavelength_lists(source, dataset) if dataset.count > 1 else []
-        doubt = check_axes(dataset, container, variable_name(source), listed)
-        file = _file(
-            dataset, source, prefix=variable_name(source), remarks=(doubt,) if doubt else ()
-        )
-    values = next((values for values in listed if len(values) == len(file.planes)), None)
+def _variable(dataset: Any, source: str, prefix: str = "") -> _File:
+    """A file, or a variable of a container with the wavelengths that this lists beside it."""
+    file = _file(dataset, source, prefix)
+    container = Container.of(dataset, source) if dataset.count > 1 else None
+    if container is None:
+        return file
+    lists = container.wavelengths(dataset)
+    doubt = container.check_axes(dataset, lists)
+    if doubt is not None:
+        file = replace(file, remarks=(doubt,))
+    values = next((values for values in lists if len(values) == len(file.planes)), None)
     if values is None:
         return file
     bands = with_wavelengths([plane.band for plane in file.planes], values)
@@ -164,7 +173,7 @@ def _variable(container: str, source: str) -> _File:
     return replace(file, planes=tuple(replace(plane, band=band) for plane, band in pairs))
 
 
-def _file(dataset: Any, path: str, prefix: str = "", remarks: tuple[str, ...] = ()) -> _File:
+def _file(dataset: Any, path: str, prefix: str = "") -> _File:
     planes: list[Plane] = []
     alpha: list[Plane] = []
     for index, found in enumerate(bands_of(dataset), 1):
@@ -176,7 +185,7 @@ def _file(dataset: Any, path: str, prefix: str = "", remarks: tuple[str, ...] = 
         kind = alpha if dataset.colorinterp[index - 1] == ColorInterp.alpha else planes
         kind.append(_plane(dataset, path, index, band))
     block_rows = max(shape[0] for shape in dataset.block_shapes)
-    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows, tuple(alpha), remarks)
+    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows, tuple(alpha))
 
 
 def _plane(dataset: Any, path: str, index: int, band: Band) -> Plane:
@@ -313,8 +322,11 @@ def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
         )
     _existing(name)
     with open_dataset(name) as dataset:
-        if dataset.count < 1:
-            raise OptionError(f"--mask {name} holds no raster band; give a file with one.")
+        if dataset.count != 1 and not (dataset.count and has_own_bands(Path(name).name)):
+            raise OptionError(
+                f"--mask {name} has {counted(dataset.count, 'raster band')}, but a quality file has one; give that "
+                f"band in a file of its own, or in the scene's and by its name."
+            )
     return replace(scene, quality=QualityBand(name, 1, rule))
 
 

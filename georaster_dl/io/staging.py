@@ -39,6 +39,8 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|/vsi\w+/", re.IGNORECASE)  # a drive
 _RASTERS = {".tif", ".tiff", ".vrt"}
 _LONGEST_ENDING = len(".msk.ovr")
 _USUAL_LONGEST_NAME = 255
+_NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+_FULL_BYTES = 32 * 1024  # left on a disk, with which no file of ours can be made
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -215,10 +217,14 @@ class Staging:
         with self._extras.making(Path(output)):
             try:
                 yield place
-            except Exception:
+            except Exception as error:
+                free = _free_bytes([output])
                 for given_up in (output, *parts):
                     self._given_up.add(_final(given_up))
                     self._discard(self.path(given_up))
+                if free is not None and free < _FULL_BYTES and not isinstance(error, OSError):
+                    # Libraries have other words for it, of what they could not do then.
+                    raise explain_os_error(_NO_SPACE, output, free=free) from error
                 raise
 
     @contextmanager

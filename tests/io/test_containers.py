@@ -103,7 +103,7 @@ def test_axes_that_nothing_tells_apart_are_a_doubt(container):
     )
     (remark, *_) = open_scene(path).remarks
     assert "40 bands of 30 x 7 pixels" in remark
-    assert "another axis" in remark
+    assert "if its bands are the last axis" in remark
 
 
 def test_a_container_of_coordinates_alone_is_no_scene(container):
@@ -116,3 +116,52 @@ def test_the_axes_of_a_lone_array_are_looked_at_too(container):
     path = container({"cube": (("a", "b", "c"), cube(40, 30, 7))}, "file.h5")
     (remark,) = open_scene(path).remarks
     assert "is read as 40 bands of 30 x 7 pixels" in remark
+
+
+@pytest.mark.parametrize("name", ["file.nc", "file.h5"])
+def test_wavelengths_beside_a_lone_cube(container, name):
+    path = container(
+        {"wavelength": (("band",), NM), "cube": (("band", "y", "x"), cube(7, 20, 30))}, name
+    )
+    assert [band.wavelength_nm for band in open_scene(path).bands] == pytest.approx(NM)
+
+
+@pytest.mark.parametrize("name", ["file.nc", "file.h5"])
+@pytest.mark.parametrize(
+    ("axes", "shape", "order"),
+    [(("y", "x", "w"), (20, 30, 7), "2,0,1"), (("y", "w", "x"), (20, 7, 30), "1,0,2")],
+)
+def test_a_lone_cube_is_turned_by_its_wavelengths(container, name, axes, shape, order):
+    path = container({"wavelength": (("w",), NM), "cube": (axes, cube(*shape))}, name)
+    with pytest.raises(SceneError, match=rf"another axis; turn it .*transpose=\[{order}\]"):
+        open_scene(path)
+
+
+def test_rows_and_columns_that_are_exchanged_are_refused(container):
+    path = container(
+        {
+            "x": (("x",), 500_005.0 + 10 * np.arange(30), "m"),
+            "y": (("y",), 4_999_995.0 - 10 * np.arange(20), "m"),
+            "cube": (("band", "x", "y"), cube(7, 30, 20)),
+        }
+    )
+    import netCDF4
+
+    with netCDF4.Dataset(path, "a") as file:
+        for axis in "xy":
+            file[axis].standard_name = f"projection_{axis}_coordinate"
+    with pytest.raises(SceneError, match=r"exchanged; turn it first: .*transpose=\[0,2,1\]"):
+        open_scene(path)
+
+
+def test_reflectance_goes_before_radiance_and_tables_are_none(container):
+    path = container(
+        {
+            "radiance": (("band", "y", "x"), cube(7, 20, 30)),
+            "reflectance": (("band", "y", "x"), cube(7, 20, 30)),
+            "radiance_lut": (("a", "b"), cube(500, 500)),
+        }
+    )
+    scene = open_scene(path)
+    assert {band.name.rpartition("_")[0] for band in scene.bands} == {"reflectance"}
+    assert "left out: radiance (7 x 20 x 30)" in scene.remarks[0]

@@ -67,12 +67,13 @@ def test_names_of_a_geotiff_in_latin1_are_read(make_tif):
         ("Wavenumber", "4500, 5500, 6500", [None] * 3),
         ("Index", "1, 2, 3", [None] * 3),
         ("GHz", "1, 2, 3", [None] * 3),
+        ("Nanometers", "450, nan, 650", [450, None, 650]),
     ],
 )
 def test_units_of_wavelengths(envi, unit, values, nm):
     bands = envi(f"wavelength units = {unit}", f"wavelength = {{{values}}}").bands
     found = [band.wavelength_nm for band in bands]
-    assert found == (nm if None in nm else pytest.approx(nm))
+    assert found == [None if value is None else pytest.approx(value) for value in nm]
 
 
 @pytest.mark.parametrize("scale", [0.0, np.inf, np.nan])

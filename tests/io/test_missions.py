@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from georaster_dl.bands import SENTINEL2, find_band
+from georaster_dl.bands import SENTINEL2, Band, find_band
 from georaster_dl.io.missions import band_of_file, band_of_mission, mission_of
 from georaster_dl.io.reader import open_scene
 
@@ -66,3 +66,8 @@ def test_an_unknown_spelling_has_no_meaning():
     assert band_of_mission("B2", None) is None
     assert band_of_mission("B2", "landsat-oli").wavelength_nm == 482
     assert band_of_mission("QA", "landsat-oli") is None
+
+
+def test_landsat_bands_by_the_names_of_earth_engine():
+    assert band_of_mission("SR_B5", "landsat-oli") == Band("SR_B5", 864.7, 28.3)
+    assert band_of_mission("SR_B4", "landsat-tm").wavelength_nm == 835

@@ -12,41 +12,49 @@ from georaster_dl.io.quality import MaskRule, parse_mask
 from georaster_dl.io.reader import open_scene
 from georaster_dl.io.scene import source_files
 
+SCL = ((0, 1), (3, 3), (8, 10))
+
 
 @pytest.mark.parametrize(
-    ("text", "name", "kind", "numbers"),
+    ("text", "name", "kind", "ranges"),
     [
-        ("SCL", "SCL", "mask", (0, 1, 3, 8, 9, 10)),
-        (
-            "x/T31TCJ_20220101_SCL_20m.jp2",
-            "x/T31TCJ_20220101_SCL_20m.jp2",
-            "mask",
-            (0, 1, 3, 8, 9, 10),
-        ),
-        ("LC08_L2SP_x_QA_PIXEL.TIF", "LC08_L2SP_x_QA_PIXEL.TIF", "bits", (0, 1, 2, 3, 4)),
-        ("HLS.L30.T31.v2.0.Fmask.tif", "HLS.L30.T31.v2.0.Fmask.tif", "bits", (1, 2, 3)),
-        ("20220101_udm2.tif", "20220101_udm2.tif", "keep", (1,)),
-        ("SCL=3,8-10", "SCL", "mask", (3, 8, 9, 10)),
-        ("a=b.tif = bits:1, 3", "a=b.tif", "bits", (1, 3)),
-        ("C:/clear.tif=keep:1", "C:/clear.tif", "keep", (1,)),
+        ("SCL", "SCL", "mask", SCL),
+        ("x/T31TCJ_20220101_SCL_20m.jp2", "x/T31TCJ_20220101_SCL_20m.jp2", "mask", SCL),
+        ("LC08_L2SP_x_QA_PIXEL.TIF", "LC08_L2SP_x_QA_PIXEL.TIF", "bits", ((0, 4),)),
+        ("HLS.L30.T31.v2.0.Fmask.tif", "HLS.L30.T31.v2.0.Fmask.tif", "bits", ((1, 3),)),
+        ("20220101_udm2.tif", "20220101_udm2.tif", "keep", ((1, 1),)),
+        ("SCL=3,8-10", "SCL", "mask", ((3, 3), (8, 10))),
+        ("a=b.tif = bits:1, 3", "a=b.tif", "bits", ((1, 1), (3, 3))),
+        ("C:/clear.tif=keep:1", "C:/clear.tif", "keep", ((1, 1),)),
+        ("m.tif=-5--3,0-99999999999", "m.tif", "mask", ((-5, -3), (0, 99999999999))),
     ],
 )
-def test_names_and_rules(text, name, kind, numbers):
-    assert parse_mask(text) == (name, MaskRule(kind, numbers))
+def test_names_and_rules(text, name, kind, ranges):
+    assert parse_mask(text) == (name, MaskRule(kind, ranges))
 
 
-@pytest.mark.parametrize("text", ["clouds.tif", "clouds.tif=high", "SCL=", "c.tif=bits:70"])
-def test_a_mask_that_says_nothing(text):
-    with pytest.raises(OptionError, match="--mask"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("clouds.tif", "not known which"),
+        ("clouds.tif=high", "'high' is no rule"),
+        ("SCL=", "'' is no rule"),
+        ("c.tif=bits:70", "bits are 0 to 62"),
+        ("c.tif=bits:-1", "bits are 0 to 62"),
+        ("c.tif=9-3", "the range 9-3 is empty"),
+    ],
+)
+def test_a_mask_that_says_nothing(text, said):
+    with pytest.raises(OptionError, match=f"--mask {text}.*{said}"):
         parse_mask(text)
 
 
 @pytest.mark.parametrize(
     ("rule", "usable"),
     [
-        (MaskRule("mask", (3, 8)), [True, True, False, False]),
-        (MaskRule("keep", (3, 8)), [False, False, True, True]),
-        (MaskRule("bits", (0, 2)), [True, True, False, True]),
+        (MaskRule("mask", ((3, 3), (8, 10**12))), [True, True, False, False]),
+        (MaskRule("keep", ((3, 8),)), [False, False, True, True]),
+        (MaskRule("bits", ((0, 0), (2, 2))), [True, True, False, True]),
     ],
 )
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
@@ -55,7 +63,7 @@ def test_what_rules_mask(rule, usable, dtype):
 
 
 def test_numbers_that_are_none_are_masked_by_bits():
-    assert not MaskRule("bits", (1,)).usable(np.array([np.nan])).any()
+    assert not MaskRule("bits", ((1, 1),)).usable(np.array([np.nan])).any()
 
 
 def test_a_band_of_the_scene_masks_and_is_no_data(make_tif):
@@ -106,3 +114,15 @@ def test_a_name_that_is_not_there(make_tif):
     path = make_tif(np.ones((1, 8, 8), "uint8"), descriptions=["B02"])
     with pytest.raises(OptionError, match=r"--mask SCL is neither .* which has B02"):
         open_scene(path, SceneOptions(mask="SCL"))
+
+
+def test_a_quality_file_has_one_band_but_for_udm2(make_tif):
+    scene = make_tif(np.ones((1, 8, 8), "uint8"))
+    several = np.ones((8, 8, 8), "uint8")
+    with pytest.raises(OptionError, match="has 8 raster bands, but a quality file has one"):
+        open_scene(scene, SceneOptions(mask=f"{make_tif(several, 'm.tif')}=0"))
+    assert (
+        open_scene(scene, SceneOptions(mask=str(make_tif(several, "x_udm2.tif"))))
+        .read()
+        .valid.all()
+    )

@@ -557,3 +557,10 @@ def test_blocks_that_no_memory_holds(make_tif, monkeypatch):
     monkeypatch.setattr(scene, "available_memory", lambda: 100)
     with pytest.raises(SceneError, match="stored in blocks"):
         open_scene(make_tif(numbers(1)))
+
+
+def test_files_of_different_places_are_no_scene(make_tif):
+    here = make_tif(numbers(1), "here.tif")
+    there = make_tif(numbers(1), "there.tif", transform=from_origin(900_000, 5_000_000, 10, 10))
+    with pytest.raises(SceneError, match=r"there.tif does not overlap .*here.tif"):
+        open_scene([here, there])
