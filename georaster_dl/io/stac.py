@@ -12,11 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from georaster_dl.bands import SENTINEL2, Band, find_band
 from georaster_dl.errors import SceneError
 from georaster_dl.io.json_files import is_address, read_json
+from georaster_dl.io.missions import band_of_mission, mission_of
 
 __all__ = ["AssetBand", "absolute_href", "is_item", "item_layers", "load_json", "read_item"]
 
@@ -51,7 +60,10 @@ class _BandFacts(_Part):
 
 
 class _RasterFacts(_Part):
-    scale: _FINITE | None = Field(None, validation_alias=AliasChoices("raster:scale", "scale"))
+    # A scale of 0 would leave nothing of the numbers: it states none.
+    scale: Annotated[_FINITE | None, AfterValidator(lambda scale: scale or None)] = Field(
+        None, validation_alias=AliasChoices("raster:scale", "scale")
+    )
     offset: _FINITE | None = Field(None, validation_alias=AliasChoices("raster:offset", "offset"))
     nodata: float | None = None  # STAC writes NaN as the string "nan"
 
@@ -105,14 +117,14 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
     stated = item.get("properties")
     properties = stated if isinstance(stated, dict) else {}
     subtracted = properties.get("earthsearch:boa_offset_applied") is True
-    sentinel2 = _is_sentinel2(properties)
+    mission = _mission(item.get("id"), properties)
     found: dict[str, AssetBand] = {}
     for key, facts in item["assets"].items():
         if _is_other_than_data(facts):
             continue
         asset = _read_asset(facts, key, source)
         for band in _asset_bands(asset, source, offset_applied=subtracted):
-            meant = _sentinel2_name(band.band) if sentinel2 else band.band
+            meant = _named(band.band, mission)
             found.setdefault(meant.name, replace(band, band=meant))
     if not found:
         raise SceneError(
@@ -135,16 +147,22 @@ def item_layers(source: str) -> dict[str, str]:
     return found
 
 
-def _is_sentinel2(properties: Mapping[str, Any]) -> bool:
-    """Whether the item is of that mission; ``platform`` is one satellite, ``constellation`` all."""
-    stated = (properties.get("constellation"), properties.get("platform"))
-    return any(str(name).lower().startswith("sentinel-2") for name in stated)
+def _mission(identifier: Any, properties: Mapping[str, Any]) -> str | None:
+    """The mission of an item; ``platform`` is one satellite, ``constellation`` all."""
+    stated = [properties.get("constellation"), properties.get("platform")]
+    if any(str(name).lower().startswith("sentinel-2") for name in stated):
+        return "sentinel-2"
+    return mission_of(" ".join(str(text) for text in (*stated, identifier) if text))
 
 
-def _sentinel2_name(band: Band) -> Band:
-    """The band by the mission's own name: catalogues call B8A ``nir08``, but mean the same."""
-    place = find_band(band, SENTINEL2)
-    return band if place is None else replace(band, name=SENTINEL2[place].name)
+def _named(band: Band, mission: str | None) -> Band:
+    """The band as its mission means it: catalogues call Sentinel-2's B8A ``nir08``; Landsat's B05 is another."""
+    if mission == "sentinel-2":
+        place = find_band(band, SENTINEL2)
+        return band if place is None else replace(band, name=SENTINEL2[place].name)
+    if mission is None or band.wavelength_nm is not None:
+        return band
+    return band_of_mission(band.name, mission) or band
 
 
 def load_json(source: str) -> dict[str, Any]:

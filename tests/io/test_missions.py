@@ -1,5 +1,7 @@
 """The same band name means other light on another satellite."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,23 @@ def test_an_unknown_spelling_has_no_meaning():
 def test_landsat_bands_by_the_names_of_earth_engine():
     assert band_of_mission("SR_B5", "landsat-oli") == Band("SR_B5", 864.7, 28.3)
     assert band_of_mission("SR_B4", "landsat-tm").wavelength_nm == 835
+
+
+@pytest.mark.parametrize(
+    ("identifier", "properties", "nm"),
+    [
+        ("HLS.L30.T31TCJ.2021123T104617.v2.0", {}, 864.7),
+        ("scene", {"platform": "landsat-8"}, 864.7),
+        ("HLS.S30.T31TCJ.2021123T104617.v2.0", {}, None),  # as the item states it
+    ],
+)
+def test_a_stac_item_names_bands_as_its_mission_does(
+    make_tif, tmp_path, identifier, properties, nm
+):
+    make_tif(ONE, "b.tif")
+    bands = {"href": "b.tif", "eo:bands": [{"name": "B05"}], "raster:bands": [{"scale": 0}]}
+    item = {"type": "Feature", "id": identifier, "properties": properties, "assets": {"B05": bands}}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    plane = open_scene(tmp_path / "item.json").planes[0]
+    assert plane.band.wavelength_nm == nm
+    assert (plane.scale, plane.calibrated) == (1.0, False)
