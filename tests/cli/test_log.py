@@ -46,7 +46,7 @@ def test_logs_that_are_refused_before_any_work(geodl, model, scene, tmp_path):
     before = scene.read_bytes()
     for log, why in (
         (scene, "is something else"),
-        (tmp_path / "no" / "x.log", "No such file"),
+        (tmp_path / "no" / "x.log", "does not exist; create it"),
         (tmp_path, "is a directory"),
     ):
         ended = geodl("segment", scene, "-m", model, "-o", "a.tif", "--log", log)
