@@ -279,7 +279,7 @@ def test_a_legend_needs_its_own_type():
 
 
 def test_missing_folder_and_too_little_room(tmp_path):
-    with pytest.raises(OutputError, match="No such file"):
+    with pytest.raises(OutputError, match="folder .*does not exist; create it"):
         RasterWriter(tmp_path / "no" / "a.tif", PLACES["utm"]((9, 9)), spec=KINDS["classes"])
     with pytest.raises(OutputError, match=r"no space left: [\d.]+ MiB needed, [\d.]+ MiB free"):
         RasterWriter(tmp_path / "a.tif", PLACES["utm"]((10**7, 10**7)), spec=KINDS["classes"])
