@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_tiles"
+_STATUS, _STARTED = pytest.StashKey(), pytest.StashKey()
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -21,6 +22,16 @@ def pytest_sessionfinish(session, exitstatus):
                 f"{skipped} tests of the plugin were skipped: that is a failure", red=True
             )
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    session.config.stash[_STATUS] = int(session.exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End at once: the plugin is unloaded and QGIS has ended, but Python may crash on what is left of Qt."""
+    if config.stash.get(_STARTED, False):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash.get(_STATUS, 1))
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +43,9 @@ def geodl():
 
 
 @pytest.fixture(scope="session")
-def qgis(geodl, tmp_path_factory):
+def qgis(geodl, tmp_path_factory, request):
     """QGIS with an empty profile, Processing, and the plugin's provider."""
+    request.config.stash[_STARTED] = True
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ["QGIS_CUSTOM_CONFIG_PATH"] = str(tmp_path_factory.mktemp("profile"))
     from qgis.core import QgsApplication, QgsProject
