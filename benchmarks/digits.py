@@ -23,8 +23,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from georaster_dl.models.features import FeatureNetwork
 from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime.features import FeatureNetwork
 
 CODE, SEEDS = 20, range(5)
 

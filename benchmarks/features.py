@@ -25,11 +25,11 @@ def make_model(path: Path) -> None:
     """Convolutional autoencoder with random weights, as a package."""
     import torch
 
-    from georaster_dl.bands import named_bands
-    from georaster_dl.models.card import Architecture, Card, CardBand, HaloFacts
-    from georaster_dl.models.cost import measure_cost
-    from georaster_dl.models.package import save_model
+    from georaster_dl.core.bands import named_bands
+    from georaster_dl.models.package.card import Architecture, Card, CardBand, HaloFacts
+    from georaster_dl.models.package.file import save_model
     from georaster_dl.models.registry import create_model
+    from georaster_dl.models.runtime.cost import measure_cost
 
     torch.manual_seed(0)
     network = create_model("conv_autoencoder", in_bands=len(BANDS), n_classes=len(BANDS))

@@ -56,11 +56,11 @@ def make_model(path: Path, n_classes: int) -> None:
     """U-Net ResNet-18 with random weights, as a package."""
     import torch
 
-    from georaster_dl.bands import named_bands
-    from georaster_dl.models.card import Architecture, Card, CardBand, CardClass, HaloFacts
-    from georaster_dl.models.cost import measure_cost
-    from georaster_dl.models.package import save_model
+    from georaster_dl.core.bands import named_bands
+    from georaster_dl.models.package.card import Architecture, Card, CardBand, CardClass, HaloFacts
+    from georaster_dl.models.package.file import save_model
     from georaster_dl.models.registry import create_model
+    from georaster_dl.models.runtime.cost import measure_cost
 
     torch.manual_seed(0)
     network = create_model("unet", in_bands=len(BANDS), n_classes=n_classes, encoder="resnet18")
@@ -86,8 +86,8 @@ def make_model(path: Path, n_classes: int) -> None:
 def part_read(scene: str, **_: object) -> dict[str, float]:
     """Read the file once, block row by block row."""
     from georaster_dl.io.environment import gdal_environment
-    from georaster_dl.io.reader import open_scene
-    from georaster_dl.io.scene import SceneReader
+    from georaster_dl.io.scenes.reader import open_scene
+    from georaster_dl.io.scenes.scene import SceneReader
 
     opened = open_scene(scene)
     rows, cols = opened.shape
@@ -104,9 +104,9 @@ def part_forward(
     """Run the bare network over as many pixels as the scene has: no file, no halo, no folding."""
     import torch
 
-    from georaster_dl.io.reader import open_scene
-    from georaster_dl.models.device import Device
-    from georaster_dl.models.package import load_model
+    from georaster_dl.io.scenes.reader import open_scene
+    from georaster_dl.models.package.file import load_model
+    from georaster_dl.models.runtime.device import Device
 
     where = Device.choose(device, precision)
     _card, network = load_model(Path(model))
@@ -168,7 +168,7 @@ def part_monai(scene: str, model: str, device: str, **_: object) -> dict[str, fl
     import torch
     from monai.inferers import sliding_window_inference
 
-    from georaster_dl.models.package import load_model
+    from georaster_dl.models.package.file import load_model
 
     where = "cuda" if device.startswith("cuda") else "cpu"
     _card, network = load_model(Path(model))

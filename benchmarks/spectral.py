@@ -33,11 +33,11 @@ import numpy as np
 import pandas as pd
 from segment import machine, measure, part_segment, run_part, synchronise
 
-from georaster_dl.spectra.comparison import compare
-from georaster_dl.spectra.lwplsr import LWPLSRegressor
-from georaster_dl.spectra.methods import Settings
-from georaster_dl.spectra.table import SpectraTable, read_spectra
-from georaster_dl.spectra.training import TableOptions
+from georaster_dl.spectra.compare import compare
+from georaster_dl.spectra.methods.lwplsr import LWPLSRegressor
+from georaster_dl.spectra.registry import Settings
+from georaster_dl.spectra.table.samples import SpectraTable, read_spectra
+from georaster_dl.spectra.train import TableOptions
 
 METHODS = ("pls", "lwplsr", "svm", "cnn1d", "spectratr", "band-attention")
 TREATED = "snv,savgol(15,2,1)"
@@ -171,7 +171,7 @@ def make_model(path: Path, kind: Kind) -> None:
     """Package of networks with random weights."""
     import torch
 
-    from georaster_dl.models.card import (
+    from georaster_dl.models.package.card import (
         Architecture,
         Card,
         CardBand,
@@ -181,10 +181,10 @@ def make_model(path: Path, kind: Kind) -> None:
         CardTreatment,
         HaloFacts,
     )
-    from georaster_dl.models.cost import measure_cost
-    from georaster_dl.models.package import save_model
+    from georaster_dl.models.package.file import save_model
     from georaster_dl.models.registry import create_model
-    from georaster_dl.spectra.preprocess import Preprocessing
+    from georaster_dl.models.runtime.cost import measure_cost
+    from georaster_dl.spectra.preprocess.chain import Preprocessing
 
     torch.manual_seed(0)
     many = kind.members > 1
@@ -223,9 +223,9 @@ def part_bare(scene: str, model: str, device: str, precision: str, **_: object) 
     """Run the bare network over as many pixels as the scene has."""
     import torch
 
-    from georaster_dl.io.reader import open_scene
-    from georaster_dl.models.device import Device
-    from georaster_dl.models.package import load_model
+    from georaster_dl.io.scenes.reader import open_scene
+    from georaster_dl.models.package.file import load_model
+    from georaster_dl.models.runtime.device import Device
 
     where = Device.choose(device, precision)
     network = load_model(Path(model))[1].to(where.torch_device)

@@ -64,12 +64,12 @@ def make_data(folder: Path, side: int) -> tuple[Path, Path]:
 
 def speed(network: str, side: int, steps: int, rounds: int, device: str) -> None:
     """Print patches per second from disk and from memory, and their ratio."""
-    from georaster_dl.models.device import Device
-    from georaster_dl.train.config import TrainConfig
-    from georaster_dl.train.pairs import Pair
-    from georaster_dl.train.plan import make_training_plan
-    from georaster_dl.train.setup import Setup
-    from georaster_dl.train.store import StoreFolder
+    from georaster_dl.models.runtime.device import Device
+    from georaster_dl.train.data.cache import StoreFolder
+    from georaster_dl.train.data.plan import make_training_plan
+    from georaster_dl.train.data.sources import Pair
+    from georaster_dl.train.loop.setup import Setup
+    from georaster_dl.train.settings.config import TrainConfig
 
     with tempfile.TemporaryDirectory() as folder:
         scene, labels = make_data(Path(folder), side)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.text import visible
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.text import visible
+from georaster_dl.core.wording import counted
 
 from .options import (
     OUTPUT_FOLDER,
@@ -28,10 +28,10 @@ from .segment import subject
 
 if TYPE_CHECKING:
     from georaster_dl.batch.job import SceneJob
+    from georaster_dl.batch.pools.local import Workers
     from georaster_dl.batch.run import BatchResult
-    from georaster_dl.batch.scenes import ListedScene
-    from georaster_dl.batch.workers import Workers
-    from georaster_dl.models.card import Card
+    from georaster_dl.batch.scenes.find import ListedScene
+    from georaster_dl.models.package.card import Card
 
 __all__ = ["batch"]
 
@@ -117,7 +117,7 @@ def _check(given: Mapping[str, Any]) -> None:
 
 def _run(scenes: tuple[str, ...], given: Mapping[str, Any], tally: _Tally) -> BatchResult:
     from georaster_dl.batch.run import WORK_FOLDER, BatchOptions, run_batch
-    from georaster_dl.batch.scenes import list_scenes
+    from georaster_dl.batch.scenes.find import list_scenes
 
     folder: Path = given["directory"].absolute()
     listed = list_scenes(scenes, folder / WORK_FOLDER / "items")
@@ -133,7 +133,7 @@ def _run(scenes: tuple[str, ...], given: Mapping[str, Any], tally: _Tally) -> Ba
 def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> list[SceneJob]:
     from georaster_dl.batch.job import SceneJob
     from georaster_dl.batch.run import WORK_FOLDER
-    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.predict.options import (
         FeatureOptions,
         FeatureOutputs,
@@ -168,8 +168,8 @@ def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> 
 
 def _check_layer(model: Path, card: Card, layer: str) -> None:
     """Refuse a layer that the network does not have before all scenes fail for it."""
-    from georaster_dl.models.features import FeatureNetwork
-    from georaster_dl.models.narrow import load_narrowed
+    from georaster_dl.models.runtime.features import FeatureNetwork
+    from georaster_dl.models.runtime.optional_bands import load_narrowed
 
     network = load_narrowed(model, [band.name for band in card.bands])[1]
     FeatureNetwork(network, len(card.bands), layer, error=False)
@@ -179,10 +179,10 @@ def _hiring(
     given: Mapping[str, Any], tell: Callable[[str, str, Any], None]
 ) -> Callable[[], Workers]:
     if given["scheduler"] is None:
-        from georaster_dl.batch.workers import LocalWorkers
+        from georaster_dl.batch.pools.local import LocalWorkers
 
         return lambda: LocalWorkers(given["workers"], tell)
-    from georaster_dl.batch.cluster import DaskWorkers
+    from georaster_dl.batch.pools.dask_pool import DaskWorkers
 
     return lambda: DaskWorkers(given["scheduler"], tell, given["resources"])
 
@@ -243,8 +243,8 @@ class _Tally:
 
 def _doubts(model: str, result: BatchResult) -> Iterator[str]:
     """What the card says against trusting these maps, once for all of them."""
-    from georaster_dl.models.package import find_model, read_card
-    from georaster_dl.models.trust import FAR_KM, distance_km, poor_classes_warning
+    from georaster_dl.models.package.file import find_model, read_card
+    from georaster_dl.models.package.limitations import FAR_KM, distance_km, poor_classes_warning
 
     path = find_model(model)
     card, name = read_card(path), path.stem

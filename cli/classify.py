@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.errors import OptionError
+from georaster_dl.core.errors import OptionError
 
 from .learning import SETTINGS, changed, learning_options
 from .options import OUTPUT_FILE, run_options, scene_settings
@@ -136,7 +136,7 @@ def _run(inputs: tuple[str, ...], given: Mapping[str, Any], report: Report) -> C
 
 def _options(given: Mapping[str, Any]) -> ClassifyOptions:
     from georaster_dl.pixels.classify import ClassifyOptions
-    from georaster_dl.train.config import TrainConfig
+    from georaster_dl.train.settings.config import TrainConfig
 
     return ClassifyOptions(
         method=given["method"] or "svm",

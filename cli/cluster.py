@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
 
 from .options import OUTPUT_FILE, run_options, scene_options, scene_settings
 from .outputs import output_facts, print_outputs, status_of

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from georaster_dl.text import visible
+from georaster_dl.core.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

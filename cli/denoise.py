@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from georaster_dl.wording import counted
+from georaster_dl.core.wording import counted
 
 from .options import OUTPUT_FILE, needed_model_option, run_options, scene_argument
 from .progress import end_with_parent
@@ -38,7 +38,7 @@ def denoise(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     """
     if given["parent_pipe"]:
         end_with_parent()
-    from georaster_dl.models.package import find_model
+    from georaster_dl.models.package.file import find_model
     from georaster_dl.predict.denoise import denoise as run
     from georaster_dl.predict.options import RunOptions
 

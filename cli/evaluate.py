@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.text import visible
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.text import visible
+from georaster_dl.core.wording import counted
 
 from .options import OUTPUT_FILE, debug_option, layer_option, log_option, parent_pipe_option
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
-    from georaster_dl.evaluate.result import Evaluation, NumberEvaluation
+    from georaster_dl.evaluate.report.result import Evaluation, NumberEvaluation
 
 __all__ = ["evaluate"]
 
@@ -82,9 +82,9 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> in
         end_with_parent()
     from georaster_dl.evaluate.compare import EvaluateOptions
     from georaster_dl.evaluate.compare import evaluate as run
-    from georaster_dl.io.labels import LabelOptions
-    from georaster_dl.io.reader import open_scene
-    from georaster_dl.io.staging import Staging
+    from georaster_dl.io.labels.read import LabelOptions
+    from georaster_dl.io.output.staging import Staging
+    from georaster_dl.io.scenes.reader import open_scene
 
     outputs = _outputs(given)
     labels = LabelOptions(
@@ -139,17 +139,17 @@ def _outputs(given: dict[str, Any]) -> list[Path]:
 
 def _content(output: Path, found: Evaluation | NumberEvaluation, given: dict[str, Any]) -> str:
     if output == given["csv_path"]:
-        from georaster_dl.evaluate.table import csv_table
+        from georaster_dl.evaluate.report.table import csv_table
 
         return csv_table(found)
-    from georaster_dl.evaluate.report import render_report
+    from georaster_dl.evaluate.report.html import render_report
 
     return render_report(found, image=given["image"], curves=given["curves"])
 
 
 def _print(found: Evaluation | NumberEvaluation) -> None:
-    from georaster_dl.evaluate.result import Evaluation
-    from georaster_dl.evaluate.text import compared
+    from georaster_dl.evaluate.report.result import Evaluation
+    from georaster_dl.evaluate.report.text import compared
 
     click.echo(
         f"{visible(found.map.name)} against {visible(found.reference.name)} ({found.kind}): "
@@ -166,7 +166,7 @@ def _print(found: Evaluation | NumberEvaluation) -> None:
 
 
 def _print_classes(found: Evaluation) -> None:
-    from georaster_dl.evaluate.text import between, percent, plus_minus
+    from georaster_dl.evaluate.report.text import between, percent, plus_minus
 
     c, ends = found.confusion, found.intervals
 
@@ -212,7 +212,7 @@ def _print_classes(found: Evaluation) -> None:
 
 
 def _print_areas(found: Evaluation) -> None:
-    from georaster_dl.evaluate.table import area_table
+    from georaster_dl.evaluate.report.table import area_table
 
     table = area_table(found, range(len(found.confusion.names)))
     unit = table["unit"]

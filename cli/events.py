@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.staging import explain_os_error
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.output.staging import explain_os_error
 
 __all__ = ["EventLines", "EventLog", "event_line"]
 

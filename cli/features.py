@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.wording import counted
+from georaster_dl.core.wording import counted
 
 from .options import (
     OUTPUT_FILE,
@@ -70,7 +70,7 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     """
     if given["parent_pipe"]:
         end_with_parent()
-    from georaster_dl.models.package import find_model
+    from georaster_dl.models.package.file import find_model
     from georaster_dl.predict.features import FeatureRun
     from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
 
@@ -90,7 +90,7 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     def run(report: Report) -> Summary:
         if given["scheduler"] is None:
             return checked(report).whole()
-        from georaster_dl.batch.alone import run_on_cluster
+        from georaster_dl.batch.pools.one_scene_on_dask import run_on_cluster
 
         return run_on_cluster(
             checked, scene, outputs, options, given["scheduler"], given["resources"], report

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.bands import MOST_NAMED
-from georaster_dl.text import visible
-from georaster_dl.wording import counted, listed
+from georaster_dl.core.bands import MOST_NAMED
+from georaster_dl.core.text import visible
+from georaster_dl.core.wording import counted, listed
 
 from .options import debug_option, model_option, scene_argument, scene_options, scene_settings
 
 if TYPE_CHECKING:
-    from georaster_dl.io.scene import Scene
-    from georaster_dl.models.card import Card
+    from georaster_dl.io.scenes.scene import Scene
+    from georaster_dl.models.package.card import Card
 
 __all__ = ["info"]
 
@@ -36,11 +36,11 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     With a model: whether it fits, and how many tiles, how much memory and time a run would take.
     Without: which bundled model geodl segment would take.
     """
-    from georaster_dl.io.empty_bands import without_empty_bands
-    from georaster_dl.io.plausible import alpha_warning, calibration_warning
-    from georaster_dl.io.reader import open_scene
-    from georaster_dl.models.package import find_model
-    from georaster_dl.predict.estimate import nodata_share
+    from georaster_dl.io.scenes.calibration_check import alpha_warning, calibration_warning
+    from georaster_dl.io.scenes.empty_bands import without_empty_bands
+    from georaster_dl.io.scenes.reader import open_scene
+    from georaster_dl.models.package.file import find_model
+    from georaster_dl.predict.matching.estimate import nodata_share
 
     package = None if model is None else find_model(model)
     settings = scene_settings(given)
@@ -93,9 +93,9 @@ def _crs_name(crs: Any) -> str:
 
 def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
     """The bundled model that a run would take, or the reason why none."""
-    from georaster_dl.errors import BandMismatchError
-    from georaster_dl.models.package import read_card
-    from georaster_dl.predict.choose import choose_model
+    from georaster_dl.core.errors import BandMismatchError
+    from georaster_dl.models.package.file import read_card
+    from georaster_dl.predict.matching.default_model import choose_model
 
     try:
         card = read_card(choose_model(scene))
@@ -111,11 +111,11 @@ def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
 
 
 def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
-    from georaster_dl.memory import available_memory
-    from georaster_dl.models.package import read_card
-    from georaster_dl.predict.estimate import estimated_seconds
-    from georaster_dl.predict.fit import fit_scene
-    from georaster_dl.predict.plan import make_plan
+    from georaster_dl.core.memory import available_memory
+    from georaster_dl.models.package.file import read_card
+    from georaster_dl.predict.engine.tiling_plan import make_plan
+    from georaster_dl.predict.matching.estimate import estimated_seconds
+    from georaster_dl.predict.matching.scene_match import fit_scene
 
     card: Card = read_card(package)
     fit = fit_scene(scene, card)

@@ -11,7 +11,7 @@ import click
 from .options import layer_option, scene_options
 
 if TYPE_CHECKING:
-    from georaster_dl.train.config import TrainConfig
+    from georaster_dl.train.settings.config import TrainConfig
 
 __all__ = ["SETTINGS", "changed", "learning_options"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from georaster_dl import __version__
-from georaster_dl.errors import GeoRasterError
-from georaster_dl.signals import interrupt_when_ended
-from georaster_dl.text import visible
+from georaster_dl.core.errors import GeoRasterError
+from georaster_dl.core.signals import interrupt_when_ended
+from georaster_dl.core.text import visible
 
 from .batch import batch
 from .classify import classify

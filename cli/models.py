@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.bands import MOST_NAMED
-from georaster_dl.shell import command_line
-from georaster_dl.wording import counted, listed
+from georaster_dl.core.bands import MOST_NAMED
+from georaster_dl.core.shell import command_line
+from georaster_dl.core.wording import counted, listed
 
 from .console import rich_console
 from .options import OUTPUT_FILE, debug_option
 
 if TYPE_CHECKING:
-    from georaster_dl.models.card import Card, CardTarget
+    from georaster_dl.models.package.card import Card, CardTarget
 
 __all__ = ["models"]
 
@@ -64,7 +64,7 @@ def _architectures(pattern: str) -> list[dict[str, Any]]:
 
 
 def _bundled(pattern: str) -> list[dict[str, Any]]:
-    from georaster_dl.models.package import builtin_models, read_card
+    from georaster_dl.models.package.file import builtin_models, read_card
 
     rows = []
     for name, path in builtin_models().items():
@@ -121,7 +121,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 @debug_option
 def show_command(model: str, as_json: bool, debug: bool) -> None:
     """Show the card of MODEL, a file or the name of a bundled model."""
-    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.models.package.file import find_model, read_card
 
     card = read_card(find_model(model))
     if as_json:
@@ -216,8 +216,8 @@ def _halo(card: Card) -> str:
 @debug_option
 def check_command(model: str, debug: bool) -> None:
     """Load MODEL, verify its weights, run it, and test its claim about the halo."""
-    from georaster_dl.models.check import check_model
-    from georaster_dl.models.package import find_model
+    from georaster_dl.models.exchange.check import check_model
+    from georaster_dl.models.package.file import find_model
 
     for line in check_model(find_model(model)):
         click.echo(f"ok  {line}")
@@ -245,8 +245,8 @@ def check_command(model: str, debug: bool) -> None:
 @debug_option
 def export_command(model: str, kind: str, output: Path, overwrite: bool, **given: Any) -> None:
     """Export MODEL: its card as a STAC item, or its network as ONNX for QGIS Deepness."""
-    from georaster_dl.models.export import export_onnx, export_stac
-    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.models.exchange.onnx import export_onnx, export_stac
+    from georaster_dl.models.package.file import find_model, read_card
 
     package = find_model(model)
     if kind == "stac":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
 
 from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
@@ -17,7 +17,7 @@ from .progress import end_with_parent, reporting
 from .running import check_suffix
 
 if TYPE_CHECKING:
-    from georaster_dl.io.mosaic import Mosaicked
+    from georaster_dl.mosaic.build import Mosaicked
 
 __all__ = ["mosaic"]
 
@@ -83,8 +83,8 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
         raise OptionError(
             "-m links maps in a STAC collection to their model; give --stac FOLDER, too."
         )
-    from georaster_dl.io.mosaic import MosaicOptions
-    from georaster_dl.io.mosaic import mosaic as run
+    from georaster_dl.mosaic.build import MosaicOptions
+    from georaster_dl.mosaic.build import mosaic as run
     from georaster_dl.predict.progress import Progress
 
     with reporting(progress, quiet, given["log"]) as report:
@@ -115,15 +115,15 @@ class _Models:
     """Models named or bundled, found by the digest of their weights."""
 
     def __init__(self, named: Sequence[str]) -> None:
-        from georaster_dl.models.package import find_model
+        from georaster_dl.models.package.file import find_model
 
         self._named = {name: find_model(name) for name in named}
         self._used: set[Path] = set()
 
     def item(self, digest: str) -> Mapping[str, Any] | None:
         """STAC item of the model; None where it is unknown."""
-        from georaster_dl.models.package import builtin_models, read_card
-        from georaster_dl.models.stac import stac_item
+        from georaster_dl.models.exchange.stac import stac_item
+        from georaster_dl.models.package.file import builtin_models, read_card
 
         for package in (*self._named.values(), *builtin_models().values()):
             card = read_card(package)

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.staging import check_local
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.output.staging import check_local
 
 __all__ = [
     "OUTPUT_FILE",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from georaster_dl.io.staging import FailedOutput
+    from georaster_dl.io.output.staging import FailedOutput
 
 __all__ = ["EXTRA_FAILED", "SOME_SCENES_FAILED", "output_facts", "print_outputs", "status_of"]
 
@@ -20,7 +20,7 @@ EXTRA_FAILED = 4
 
 def output_facts(files: Sequence[Path], failed: Sequence[FailedOutput] = ()) -> dict[str, Any]:
     """Of the ``done`` event: outputs made, their sidecars, and those that failed with the reason."""
-    from georaster_dl.io.staging import sidecars_of
+    from georaster_dl.io.output.staging import sidecars_of
 
     return {
         "outputs": [str(path) for path in files],
@@ -35,7 +35,7 @@ def output_facts(files: Sequence[Path], failed: Sequence[FailedOutput] = ()) -> 
 
 def print_outputs(files: Sequence[Path]) -> None:
     """Say which files hold the names and colours of the last one, the map; then all, a line each."""
-    from georaster_dl.io.staging import sidecars_of
+    from georaster_dl.io.output.staging import sidecars_of
 
     for path in files[-1:]:
         refers = path.suffix.lower() == ".vrt"

@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from georaster_dl.text import visible
-from georaster_dl.wording import counted
+from georaster_dl.core.text import visible
+from georaster_dl.core.wording import counted
 
 from .console import rich_console
 from .events import EventLines, EventLog

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from georaster_dl import __version__
-from georaster_dl.wording import counted
+from georaster_dl.core.wording import counted
 
 from .options import OUTPUT_FILE, debug_option
 

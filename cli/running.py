@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georaster_dl.bands import MOST_NAMED
-from georaster_dl.batch.names import file_name, scene_stem
-from georaster_dl.errors import OptionError
-from georaster_dl.wording import listed
+from georaster_dl.batch.scenes.names import file_name, scene_stem
+from georaster_dl.core.bands import MOST_NAMED
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import listed
 
 from .options import scene_options, scene_settings
 from .outputs import output_facts, print_outputs, status_of
@@ -124,7 +124,7 @@ def run_told(
 
 def _doubts(summary: Summary) -> Iterator[str]:
     """What the card says against trusting this map."""
-    from georaster_dl.models.trust import far_warning, poor_classes_warning
+    from georaster_dl.models.package.limitations import far_warning, poor_classes_warning
 
     card, name = summary.card, summary.model.stem
     present = [of_class for of_class, pixels in summary.findings.counts.items() if pixels]

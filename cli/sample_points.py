@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.shell import command_line
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.shell import command_line
+from georaster_dl.core.wording import counted
 
 from .options import OUTPUT_FILE, debug_option, log_option
 from .outputs import output_facts
@@ -62,9 +62,9 @@ def sample_points(map_path: Path, output: Path, **given: Any) -> None:
     geodl sample-points map.tif -o points.gpkg
     geodl sample-points map.tif -n 500 -o points.gpkg --minimum-per-class 30
     """
-    from georaster_dl.evaluate.points import SampleOptions
-    from georaster_dl.evaluate.points import sample_points as run
-    from georaster_dl.io.staging import Staging
+    from georaster_dl.evaluate.inputs.points import SampleOptions
+    from georaster_dl.evaluate.inputs.points import sample_points as run
+    from georaster_dl.io.output.staging import Staging
 
     if output.suffix.lower() != ".gpkg":
         raise OptionError(f"-o makes a GeoPackage, but its name is {output}; end it in .gpkg.")

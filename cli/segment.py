@@ -21,7 +21,7 @@ from .progress import end_with_parent
 from .running import check_suffix, default_output, model_run_options, run_settings, run_told
 
 if TYPE_CHECKING:
-    from georaster_dl.models.card import Card
+    from georaster_dl.models.package.card import Card
     from georaster_dl.predict.options import Outputs, Report, Summary
 
 __all__ = ["segment", "subject"]
@@ -85,7 +85,7 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     if given["parent_pipe"]:
         end_with_parent()
     # Heavy imports come after the options were found right, and never for --help.
-    from georaster_dl.models.package import find_model, read_card
+    from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.predict.options import SegmentOptions
     from georaster_dl.predict.segment import SegmentRun
 
@@ -101,7 +101,7 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     def run(report: Report) -> Summary:
         if given["scheduler"] is None:
             return checked(report).whole()
-        from georaster_dl.batch.alone import run_on_cluster
+        from georaster_dl.batch.pools.one_scene_on_dask import run_on_cluster
 
         return run_on_cluster(
             checked, scene, outputs, options, given["scheduler"], given["resources"], report

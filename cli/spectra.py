@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
 
 from .options import OUTPUT_FILE, run_options
 from .outputs import output_facts, print_outputs, status_of
@@ -37,10 +37,10 @@ from .spectra_options import (
 from .spectra_scores import facts_of, words_of
 
 if TYPE_CHECKING:
-    from georaster_dl.models.card import Card
-    from georaster_dl.spectra.predictions import PredictedValues
-    from georaster_dl.spectra.scores import ClassScores
-    from georaster_dl.spectra.table import SpectraTable
+    from georaster_dl.models.package.card import Card
+    from georaster_dl.spectra.predict import PredictedValues
+    from georaster_dl.spectra.scoring.scores import ClassScores
+    from georaster_dl.spectra.table.samples import SpectraTable
 
 __all__ = ["spectra"]
 
@@ -95,8 +95,8 @@ def train(**given: Any) -> None:
     with told(given) as report:
         with staged(given, report, given["output"]) as stage:
             table = read_table(given, report)
-            from georaster_dl.models.device import Device
-            from georaster_dl.spectra.training import train_table
+            from georaster_dl.models.runtime.device import Device
+            from georaster_dl.spectra.train import train_table
 
             report("start", {"device": Device.choose(given["device"], "fp32").name})
             trained = train_table(
@@ -138,7 +138,7 @@ def predict(**given: Any) -> None:
     The output has all columns of the table that are not of the spectrum, and the predictions.
     """
     check_suffix("-o", given["output"], "a table", (".csv",))
-    from georaster_dl.spectra.files import write_csv
+    from georaster_dl.spectra.table.files import write_csv
 
     with told(given) as report:
         with staged(given, report, given["output"]) as stage:
@@ -203,8 +203,8 @@ def _model_of(given: Mapping[str, Any]) -> Path:
 
 
 def _predicted(given: Mapping[str, Any], report: Reporter) -> tuple[Card, SpectraTable]:
-    from georaster_dl.spectra.package import load_network
-    from georaster_dl.spectra.predictions import predicted_table
+    from georaster_dl.spectra.package.file import load_network
+    from georaster_dl.spectra.predict import predicted_table
 
     card, network = load_network(_model_of(given))
     table = read_table(given, report)
@@ -233,7 +233,7 @@ def _check_used(given: Mapping[str, Any]) -> None:
 def _evaluated(
     given: Mapping[str, Any], report: Reporter
 ) -> Mapping[str, PredictedValues | ClassScores]:
-    from georaster_dl.spectra.predictions import (
+    from georaster_dl.spectra.predict import (
         predicted_classes,
         predicted_values,
         read_predictions,
@@ -263,8 +263,8 @@ def _evaluated(
 
 
 def _draw(path: Path, found: Mapping[str, Any], model: Path | None) -> None:
-    from georaster_dl.models.package import read_card
-    from georaster_dl.spectra.plots import Panel, plot_values
+    from georaster_dl.models.package.file import read_card
+    from georaster_dl.spectra.scoring.plots import Panel, plot_values
 
     units = {} if model is None else {t.name: t.label for t in read_card(model).targets}
     plot_values(

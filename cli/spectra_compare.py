@@ -30,7 +30,7 @@ from .spectra_options import (
 from .spectra_scores import line_of
 
 if TYPE_CHECKING:
-    from georaster_dl.io.staging import Staging
+    from georaster_dl.io.output.staging import Staging
 
 __all__ = ["compare"]
 
@@ -76,10 +76,10 @@ def compare(**given: Any) -> int:
 def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> list[dict[str, Any]]:
     import pandas as pd
 
-    from georaster_dl.spectra.comparison import compare as run
-    from georaster_dl.spectra.comparison import summary
-    from georaster_dl.spectra.files import write_csv
-    from georaster_dl.spectra.plots import Panel, plot_values
+    from georaster_dl.spectra.compare import compare as run
+    from georaster_dl.spectra.compare import summary
+    from georaster_dl.spectra.scoring.plots import Panel, plot_values
+    from georaster_dl.spectra.table.files import write_csv
 
     def tell(event: str, facts: Mapping[str, Any]) -> None:
         report(event, facts)

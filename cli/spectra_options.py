@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georaster_dl.errors import OptionError
+from georaster_dl.core.errors import OptionError
 
 from .options import OUTPUT_FILE
 from .progress import Reporter, end_with_parent, reporting
 from .running import check_suffix
 
 if TYPE_CHECKING:
-    from georaster_dl.io.staging import Staging
-    from georaster_dl.spectra.methods import Settings
-    from georaster_dl.spectra.table import SpectraTable
-    from georaster_dl.spectra.training import TableOptions
+    from georaster_dl.io.output.staging import Staging
+    from georaster_dl.spectra.registry import Settings
+    from georaster_dl.spectra.table.samples import SpectraTable
+    from georaster_dl.spectra.train import TableOptions
 
 __all__ = [
     "check_plot",
@@ -116,7 +116,7 @@ def staged(
     given: Mapping[str, Any], report: Reporter, *outputs: Path, extras: Sequence[Path] = ()
 ) -> Iterator[Staging]:
     """The outputs of a command, which appear together; ``extras`` may fail alone."""
-    from georaster_dl.io.staging import Staging
+    from georaster_dl.io.output.staging import Staging
 
     inputs = [*given["data"], *([given["model"]] if given.get("model") else [])]
     with Staging(
@@ -145,7 +145,7 @@ def talking(given: Mapping[str, Any]) -> bool:
 
 def read_table(given: Mapping[str, Any], report: Reporter) -> SpectraTable:
     """Read the table, and say what was repaired."""
-    from georaster_dl.spectra.table import SpectraOptions, read_spectra
+    from georaster_dl.spectra.table.samples import SpectraOptions, read_spectra
 
     options = SpectraOptions(given["unit"], given["id_column"], given["drop_missing"])
     table = read_spectra(given["data"], options)
@@ -156,7 +156,7 @@ def read_table(given: Mapping[str, Any], report: Reporter) -> SpectraTable:
 
 def columns_of(given: Mapping[str, Any], **more: Any) -> TableOptions:
     """What is learnt, and how rows are divided."""
-    from georaster_dl.spectra.training import TableOptions
+    from georaster_dl.spectra.train import TableOptions
 
     names = ("class_column", "split_column", "group")
     return TableOptions(given["targets"], **{name: given[name] for name in names}, **more)
@@ -164,7 +164,7 @@ def columns_of(given: Mapping[str, Any], **more: Any) -> TableOptions:
 
 def settings_of(given: Mapping[str, Any], **more: Any) -> Settings:
     """How the methods are set."""
-    from georaster_dl.spectra.methods import Settings
+    from georaster_dl.spectra.registry import Settings
 
     names = ("epochs", "device", "seed")
     return Settings(given["preprocess"], **{name: given[name] for name in names}, **more)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from georaster_dl.spectra.predictions import PredictedValues
-    from georaster_dl.spectra.scores import ClassScores, ValueScores
+    from georaster_dl.spectra.predict import PredictedValues
+    from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 
 __all__ = ["facts_of", "line_of", "words_of"]
 

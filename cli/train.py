@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.errors import OptionError
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
 
 from .learning import SETTINGS, changed, learning_options
 from .options import OUTPUT_FILE, run_options
@@ -18,10 +18,10 @@ from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
-    from georaster_dl.models.card import Card
-    from georaster_dl.train.config import TrainConfig
-    from georaster_dl.train.fit import Trained
-    from georaster_dl.train.pairs import Pair
+    from georaster_dl.models.package.card import Card
+    from georaster_dl.train.data.sources import Pair
+    from georaster_dl.train.settings.config import TrainConfig
+    from georaster_dl.train.train import Trained
 
 __all__ = ["train"]
 
@@ -106,7 +106,7 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
     config = _config(given)
     pairs = _pairs(inputs, config)
     with reporting(progress, quiet, given["log"]) as report:
-        from georaster_dl.train.fit import train as run
+        from georaster_dl.train.train import train as run
 
         trained = run(
             pairs,
@@ -125,14 +125,14 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
 
 
 def _config(given: Mapping[str, Any]) -> TrainConfig:
-    from georaster_dl.train.config import TrainConfig, read_config
+    from georaster_dl.train.settings.config import TrainConfig, read_config
 
     config = TrainConfig() if given["config"] is None else read_config(given["config"])
     return changed(config, given, _SETTINGS)
 
 
 def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[Pair]:
-    from georaster_dl.train.pairs import find_pairs, find_scenes, read_pairs
+    from georaster_dl.train.data.sources import find_pairs, find_scenes, read_pairs
 
     labelled = config.task != "autoencoder"
     if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == ".csv":
@@ -158,7 +158,7 @@ def _facts(trained: Trained) -> dict[str, Any]:
 
 def _metrics(card: Card) -> dict[str, float | None]:
     """The card's figures, and None for the IoU of classes that no pixel was tested on."""
-    from georaster_dl.train.measure import iou_names
+    from georaster_dl.train.result.measure import iou_names
 
     metrics: dict[str, float | None] = dict(card.metrics)
     for part in [name.removeprefix("mIoU, ") for name in metrics if name.startswith("mIoU, ")]:

@@ -35,11 +35,18 @@ from training_data import (
     simulate,
 )
 
-from georaster_dl.models.card import Architecture, Calibration, Card, CardBand, CardClass, HaloFacts
-from georaster_dl.models.cost import measure_cost
-from georaster_dl.models.halo import choose_halo, probe_halo
-from georaster_dl.models.package import load_model, save_model
+from georaster_dl.models.package.card import (
+    Architecture,
+    Calibration,
+    Card,
+    CardBand,
+    CardClass,
+    HaloFacts,
+)
+from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime.cost import measure_cost
+from georaster_dl.models.runtime.halo import choose_halo, probe_halo
 
 Float = npt.NDArray[np.float32]
 

@@ -1,7 +1,14 @@
 """Cards for tests."""
 
-from georaster_dl.bands import named_bands
-from georaster_dl.models.card import Architecture, Card, CardBand, CardClass, Cost, HaloFacts
+from georaster_dl.core.bands import named_bands
+from georaster_dl.models.package.card import (
+    Architecture,
+    Card,
+    CardBand,
+    CardClass,
+    Cost,
+    HaloFacts,
+)
 
 COLORS = ["#1f78b4", "#33a02c", "#b2df8a", "#ff7f00", "#a65628", "#e31a1c", "#999999", "#6a3d9a"]
 

@@ -4,9 +4,9 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from georaster_dl.io.style import write_class_style
-from georaster_dl.io.writer import RasterSpec, RasterWriter
-from georaster_dl.legend import Legend, MapClass
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.output.writer import RasterSpec, RasterWriter
+from georaster_dl.render.qml import write_class_style
 
 LEFT, TOP, SIZE = 500_000, 5_000_000, 10
 ZONE_31, ZONE_32 = "EPSG:32631", "EPSG:32632"

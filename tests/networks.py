@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from georaster_dl.bands import SENTINEL2
-from georaster_dl.models.card import Architecture
-from georaster_dl.models.package import network_of, save_model
+from georaster_dl.core.bands import SENTINEL2
+from georaster_dl.models.package.card import Architecture
+from georaster_dl.models.package.file import network_of, save_model
 from tests.cards import card
 
 

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from georaster_dl.tiling import Tiling
+from georaster_dl.tiling.tiles import Tiling
 
 
 @st.composite

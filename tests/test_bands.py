@@ -2,8 +2,8 @@
 
 import pytest
 
-from georaster_dl.bands import Band, listed_bands, match_bands, named_bands
-from georaster_dl.errors import BandMismatchError
+from georaster_dl.core.bands import Band, listed_bands, match_bands, named_bands
+from georaster_dl.core.errors import BandMismatchError
 
 
 def test_names_match_in_either_case():

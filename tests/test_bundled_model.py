@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.models.package import find_model, read_card
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.segment import segment
 

@@ -7,7 +7,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import Point, box
 
-from georaster_dl.ground import area_measure, footprint, resolution_m, row_areas
+from georaster_dl.core.geography import area_measure, footprint, resolution_m, row_areas
 
 
 def areas(crs, affine, shape=(6, 4)):

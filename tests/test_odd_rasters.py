@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from rio_cogeo import cog_validate
 
-from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scenes.reader import open_scene
 from tests.cli.conftest import leftovers, make_model, run_here
 from tests.conftest import REAL_DATA
 

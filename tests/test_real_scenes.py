@@ -7,7 +7,7 @@ import rasterio
 import shapely
 from rio_cogeo import cog_validate
 
-from georaster_dl.models.package import builtin_models, read_card
+from georaster_dl.models.package.file import builtin_models, read_card
 from tests.cli.conftest import leftovers, make_model, run_here
 from tests.conftest import REAL_DATA
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.sampling import LabelIndex, PatchSampler, cell_side
+from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.sampling import LabelIndex, PatchSampler, cell_side
 
 
 def index_of(labels, cell=8, n_classes=3):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.sampling import LabelIndex
-from georaster_dl.splits import (
+from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.sampling import LabelIndex
+from georaster_dl.tiling.split_blocks import (
     NOBODY,
     TEST,
     TRAIN,

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.stitch import Stitcher
-from georaster_dl.tiling import Tiling
+from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.stitch import Stitcher
+from georaster_dl.tiling.tiles import Tiling
 from tests.strategies import tilings
 
 

@@ -10,11 +10,11 @@ import pytest
 import rasterio
 from geodl_cli import console
 
-from georaster_dl.bands import Band
-from georaster_dl.batch.report import SceneRow, write_report
-from georaster_dl.io.raster_labels import stated_classes
-from georaster_dl.legend import MapClass
-from georaster_dl.text import cell, is_utf8, visible
+from georaster_dl.batch.report.write import SceneRow, write_report
+from georaster_dl.core.bands import Band
+from georaster_dl.core.legend import MapClass
+from georaster_dl.core.text import cell, is_utf8, visible
+from georaster_dl.io.labels.raster import stated_classes
 
 EVIL = "\x1b]0;pwned\x07\x9b31m\nFAKE \u202egnp.exe"
 

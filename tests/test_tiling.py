@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.tiling import Tiling
+from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.tiles import Tiling
 from tests.strategies import tilings
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from georaster_dl.wording import counted, listed
+from georaster_dl.core.wording import counted, listed
 
 
 @pytest.mark.parametrize(

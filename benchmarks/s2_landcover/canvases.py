@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from sets import BANDS, CLASSES, CLOUD, Float, Parts, Piece
 
-from georaster_dl.bands import named_bands
-from georaster_dl.train.augment import Augmentation, Optics
+from georaster_dl.core.bands import named_bands
+from georaster_dl.train.transforms.augment import Augmentation, Optics
 
 SIDE, BATCH = 64, 16
 # Weight of labels of three classes and more where the set has pixels that tell these apart: they

@@ -13,13 +13,20 @@ from recipe import OPTIONS, logits_of, partial_loss, restore
 from sets import BANDS, CLASSES, Parts, simulated
 from torch import nn
 
-from georaster_dl.bands import named_bands
-from georaster_dl.evaluate.calibration import calibration_error
-from georaster_dl.models.card import Architecture, Calibration, Card, CardBand, CardClass, HaloFacts
-from georaster_dl.models.cost import measure_cost
-from georaster_dl.models.halo import choose_halo, probe_halo
-from georaster_dl.models.package import load_model, save_model
-from georaster_dl.models.spectral_unet import SpectralUNet, narrowed_weights
+from georaster_dl.core.bands import named_bands
+from georaster_dl.evaluate.metrics.calibration import calibration_error
+from georaster_dl.models.package.card import (
+    Architecture,
+    Calibration,
+    Card,
+    CardBand,
+    CardClass,
+    HaloFacts,
+)
+from georaster_dl.models.package.file import load_model, save_model
+from georaster_dl.models.runtime.cost import measure_cost
+from georaster_dl.models.runtime.halo import choose_halo, probe_halo
+from georaster_dl.models.zoo.spectral_unet import SpectralUNet, narrowed_weights
 
 STRIDE = 8
 NEEDS = (("B03",), ("B04",), ("B08", "B8A"))

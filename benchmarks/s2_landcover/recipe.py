@@ -13,8 +13,8 @@ from canvases import Batch, Canvases, Scaling
 from sets import BANDS, CLASSES, Parts, Piece
 from torch import Tensor, nn
 
-from georaster_dl.models.device import Device
-from georaster_dl.models.spectral_unet import SpectralUNet
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.models.zoo.spectral_unet import SpectralUNet
 
 OPTIONS = {"mixed": 64, "widths": (32, 48, 64, 96), "optional_bands": True}
 _N_LABELS = 1 << len(CLASSES)

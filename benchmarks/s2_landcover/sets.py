@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 
-from georaster_dl.bands import find_band, named_bands
-from georaster_dl.io.reader import open_scene
+from georaster_dl.core.bands import find_band, named_bands
+from georaster_dl.io.scenes.reader import open_scene
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "sample_tiles"))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from georaster_dl.errors import GeoRasterError
+from georaster_dl.core.errors import GeoRasterError
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.options import (
     FeatureOptions,
@@ -17,8 +17,8 @@ from georaster_dl.predict.options import (
     SegmentOptions,
     Summary,
 )
-from georaster_dl.predict.record import read_record
 from georaster_dl.predict.run import SceneRun
+from georaster_dl.predict.run_record import read_record
 from georaster_dl.predict.segment import SegmentRun
 
 __all__ = ["Outcome", "SceneJob", "attempt", "attempt_part"]

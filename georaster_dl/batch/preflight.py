@@ -11,14 +11,14 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Any, Literal
 
-from georaster_dl.batch.demand import disk_demand
+from georaster_dl.batch.disk_usage import disk_demand
 from georaster_dl.batch.job import SceneJob
-from georaster_dl.errors import DeviceError, GeoRasterError, OutputError
-from georaster_dl.memory import available_memory
-from georaster_dl.models.card import Card
-from georaster_dl.predict.plan import make_plan
-from georaster_dl.predict.record import is_recorded, read_record
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import DeviceError, GeoRasterError, OutputError
+from georaster_dl.core.memory import available_memory
+from georaster_dl.core.wording import counted
+from georaster_dl.models.package.card import Card
+from georaster_dl.predict.engine.tiling_plan import make_plan
+from georaster_dl.predict.run_record import is_recorded, read_record
 
 __all__ = ["Checked", "Cut", "check", "check_all", "room", "tight"]
 

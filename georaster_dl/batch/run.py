@@ -13,14 +13,14 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from georaster_dl.batch.job import Outcome, SceneJob
+from georaster_dl.batch.pools.local import Workers
 from georaster_dl.batch.preflight import Checked, check_all, room, tight
-from georaster_dl.batch.report import SceneRow, write_report
-from georaster_dl.batch.workers import Workers
-from georaster_dl.errors import OutputError
-from georaster_dl.io.staging import FailedOutput, check_local
-from georaster_dl.io.temporary import make_folder, refuse_link, remove_abandoned
+from georaster_dl.batch.report.write import SceneRow, write_report
+from georaster_dl.core.errors import OutputError
+from georaster_dl.io.files.temporary import make_folder, refuse_link, remove_abandoned
+from georaster_dl.io.output.staging import FailedOutput, check_local
 from georaster_dl.predict.options import RunOptions
-from georaster_dl.predict.record import NOT_OF_THE_RESULT, read_record
+from georaster_dl.predict.run_record import NOT_OF_THE_RESULT, read_record
 
 __all__ = ["WORK_FOLDER", "BatchOptions", "BatchResult", "run_batch"]
 

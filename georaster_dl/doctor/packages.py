@@ -11,8 +11,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from georaster_dl.core.shell import command_line
 from georaster_dl.doctor.finding import Part
-from georaster_dl.shell import command_line
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

@@ -35,7 +35,7 @@ def probe_torch() -> dict[str, Any]:
     """Version, build, processor and devices of torch."""
     import torch
 
-    from georaster_dl.models.device import Device
+    from georaster_dl.models.runtime.device import Device
 
     built_for = "the CPU alone"
     if torch.version.cuda:
@@ -104,7 +104,7 @@ def _device(torch: Any, index: int) -> dict[str, Any]:
 
 def probe_models() -> list[dict[str, Any]]:
     """Bundled models, each opened and its network built."""
-    from georaster_dl.models.package import builtin_models, load_model
+    from georaster_dl.models.package.file import builtin_models, load_model
 
     found: list[dict[str, Any]] = []
     for name, path in builtin_models().items():

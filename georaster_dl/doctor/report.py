@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from georaster_dl.core.errors import OptionError
 from georaster_dl.doctor.answers import (
     judge_gdal,
     judge_models,
@@ -26,7 +27,6 @@ from georaster_dl.doctor.machine import (
     look_at_temporary,
 )
 from georaster_dl.doctor.packages import install_command, look_at_packages
-from georaster_dl.errors import OptionError
 from georaster_dl.qgis.command import find_geodl
 
 __all__ = ["Report", "diagnose"]

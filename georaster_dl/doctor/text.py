@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from georaster_dl.wording import counted
+from georaster_dl.core.wording import counted
 
 __all__ = ["as_text"]
 

@@ -13,19 +13,13 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.errors import OptionError
-from georaster_dl.evaluate.area import estimate_areas
-from georaster_dl.evaluate.bootstrap import bootstrap
-from georaster_dl.evaluate.confusion import Confusion
-from georaster_dl.evaluate.maps import MapFile, count_by_row, open_map
-from georaster_dl.evaluate.matching import match_classes
-from georaster_dl.evaluate.notes import (
-    notes_of_classes,
-    warn_of_missed,
-    warn_of_one_class,
-    warn_of_training_labels,
-)
-from georaster_dl.evaluate.references import (
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import row_areas
+from georaster_dl.core.legend import Legend
+from georaster_dl.core.wording import counted
+from georaster_dl.evaluate.inputs.maps import MapFile, count_by_row, open_map
+from georaster_dl.evaluate.inputs.matching import match_classes
+from georaster_dl.evaluate.inputs.references import (
     AreaReference,
     Kind,
     LabelledPoints,
@@ -33,12 +27,21 @@ from georaster_dl.evaluate.references import (
     PointReference,
     Reference,
 )
-from georaster_dl.evaluate.regression import RegressionScores
-from georaster_dl.evaluate.result import Coverage, Evaluation, NumberEvaluation
-from georaster_dl.evaluate.view import View, Viewer
-from georaster_dl.ground import row_areas
+from georaster_dl.evaluate.metrics.area import estimate_areas
+from georaster_dl.evaluate.metrics.bootstrap import bootstrap
+from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluate.metrics.regression import RegressionScores
+from georaster_dl.evaluate.report.notes import (
+    notes_of_classes,
+    warn_of_missed,
+    warn_of_one_class,
+    warn_of_training_labels,
+)
+from georaster_dl.evaluate.report.result import Coverage, Evaluation, NumberEvaluation
+from georaster_dl.evaluate.report.thumbnail import View, Viewer
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.labels import (
+from georaster_dl.io.files.layer_path import file_of
+from georaster_dl.io.labels.read import (
     LabelOptions,
     is_vector,
     labels_digest,
@@ -47,10 +50,7 @@ from georaster_dl.io.labels import (
     read_features,
     read_legend,
 )
-from georaster_dl.io.layer_path import file_of
-from georaster_dl.io.provenance import trained_on
-from georaster_dl.legend import Legend
-from georaster_dl.wording import counted
+from georaster_dl.io.output.provenance import trained_on
 
 __all__ = ["EvaluateOptions", "default_block", "evaluate"]
 

@@ -1,1 +1,1 @@
-"""Files: the only room that imports rasterio (GDAL) and pyogrio."""
+"""Files: scenes, labels, vectors and outputs, read and written with rasterio (GDAL) and pyogrio."""

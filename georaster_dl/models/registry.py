@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from georaster_dl.errors import OptionError, UnknownModelError
-from georaster_dl.wording import counted
+from georaster_dl.core.errors import OptionError, UnknownModelError
+from georaster_dl.core.wording import counted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,7 +99,8 @@ def register_model(
 
 def _families() -> dict[str, _Family]:
     # Late, because the families import this module; cheap, because they import torch later still.
-    from georaster_dl.models import own, smp  # noqa: F401
+    from georaster_dl.models.zoo import builtin as own  # noqa: F401
+    from georaster_dl.models.zoo import smp  # noqa: F401
 
     return _FAMILIES
 

@@ -8,37 +8,37 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from georaster_dl.bands import match_bands
-from georaster_dl.errors import BandMismatchError
-from georaster_dl.evaluate.confusion import Confusion
-from georaster_dl.ground import centre_of
+from georaster_dl.core.bands import match_bands
+from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.core.geography import centre_of
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.core.wording import counted
+from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.labels import LabelOptions, labels_digest
-from georaster_dl.io.layer_path import file_of
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.plausible import training_warning
-from georaster_dl.io.provenance import feature_source, labels_tags, provenance
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import Scene, source_files
-from georaster_dl.io.staging import FailedOutput, Staging
-from georaster_dl.models.trust import far_warning, iou_figures, poor_classes_warning
-from georaster_dl.pixels.classifier import Classifier, Method, fit_pipeline, pixels_per_class
-from georaster_dl.pixels.labelled import LabelledGround, Pixels, draw_pixels, open_labelled
+from georaster_dl.io.files.layer_path import file_of
+from georaster_dl.io.labels.read import LabelOptions, labels_digest
+from georaster_dl.io.output.provenance import feature_source, labels_tags, provenance
+from georaster_dl.io.output.staging import FailedOutput, Staging
+from georaster_dl.io.scenes.calibration_check import training_warning
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import Scene, source_files
+from georaster_dl.models.package.limitations import far_warning, iou_figures, poor_classes_warning
+from georaster_dl.pixels.inputs.labelled import LabelledGround, Pixels, draw_pixels, open_labelled
+from georaster_dl.pixels.inputs.strips import tell_doubts
+from georaster_dl.pixels.learn.classifier import Classifier, Method, fit_pipeline, pixels_per_class
+from georaster_dl.pixels.learn.saved import load_classifier, save_classifier
 from georaster_dl.pixels.mapping import (
     class_counts,
     class_layer,
     in_threads,
     write_layers,
 )
-from georaster_dl.pixels.saved import load_classifier, save_classifier
-from georaster_dl.pixels.strips import tell_doubts
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
-from georaster_dl.splits import PARTS, TEST, TRAIN, VALIDATION
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.pairs import Pair
-from georaster_dl.train.store import StoreFolder
-from georaster_dl.wording import counted
+from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
+from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.settings.config import TrainConfig
 
 __all__ = ["Accuracy", "Classified", "ClassifyOptions", "classify", "classify_again"]
 

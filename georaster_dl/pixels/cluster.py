@@ -11,16 +11,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.errors import OptionError
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.palette import palette
-from georaster_dl.io.provenance import provenance
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import Scene, source_files
-from georaster_dl.io.staging import FailedOutput, Staging
-from georaster_dl.legend import Legend, MapClass
-from georaster_dl.pixels.clustering import Clustering, Method, choose_k, fit_clusters
+from georaster_dl.io.output.provenance import provenance
+from georaster_dl.io.output.staging import FailedOutput, Staging
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import Scene, source_files
+from georaster_dl.pixels.inputs.sample import Sample
+from georaster_dl.pixels.inputs.strips import good_bands, read_strips, tell_doubts
+from georaster_dl.pixels.learn.clustering import Clustering, Method, choose_k, fit_clusters
 from georaster_dl.pixels.mapping import (
     class_counts,
     class_layer,
@@ -28,11 +29,10 @@ from georaster_dl.pixels.mapping import (
     value_layer,
     write_layers,
 )
-from georaster_dl.pixels.sample import Sample
-from georaster_dl.pixels.strips import good_bands, read_strips, tell_doubts
 from georaster_dl.predict.options import Report
-from georaster_dl.predict.overview import write_class_overview
+from georaster_dl.predict.outputs.overview import write_class_overview
 from georaster_dl.predict.progress import Progress
+from georaster_dl.render.palette import palette
 
 __all__ = ["ClusterOptions", "ClusterOutputs", "Clustered", "cluster"]
 

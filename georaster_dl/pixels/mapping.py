@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.errors import SceneError
-from georaster_dl.io.scene import Scene
-from georaster_dl.io.staged_raster import StagedRaster, finish_rasters
-from georaster_dl.io.staging import Staging
-from georaster_dl.io.style import write_class_style
-from georaster_dl.io.view_style import style_by_values
-from georaster_dl.io.writer import RasterSpec
-from georaster_dl.legend import Legend
-from georaster_dl.pixels.strips import read_strips
+from georaster_dl.core.errors import SceneError
+from georaster_dl.core.legend import Legend
+from georaster_dl.io.output.staged_raster import StagedRaster, finish_rasters
+from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.output.view_style import style_by_values
+from georaster_dl.io.output.writer import RasterSpec
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.pixels.inputs.strips import read_strips
 from georaster_dl.predict.progress import Progress
+from georaster_dl.render.qml import write_class_style
 
 __all__ = [
     "Layer",

@@ -12,24 +12,24 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from georaster_dl.errors import OptionError
-from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import Legend
+from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.core.wording import counted
+from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.labels import is_vector, read_features, read_legend
-from georaster_dl.io.options import LabelOptions, SceneOptions
-from georaster_dl.io.parcels import BurntPolygons, read_parcels, write_parcels
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import Scene, source_files
-from georaster_dl.io.staging import Staging
-from georaster_dl.legend import Legend
+from georaster_dl.io.labels.parcels import BurntPolygons, read_parcels, write_parcels
+from georaster_dl.io.labels.read import is_vector, read_features, read_legend
+from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.pixels.classify import Accuracy, Classified, ClassifyOptions
-from georaster_dl.pixels.folds import spatial_blocks
-from georaster_dl.pixels.parcels import polygon_features
-from georaster_dl.pixels.shares import ShareModel, fit_shares, out_of_fold
-from georaster_dl.pixels.strips import good_bands, tell_doubts
+from georaster_dl.pixels.inputs.parcels import polygon_features
+from georaster_dl.pixels.inputs.strips import good_bands, tell_doubts
+from georaster_dl.pixels.learn.folds import spatial_blocks
+from georaster_dl.pixels.learn.probabilities import ShareModel, fit_shares, out_of_fold
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
-from georaster_dl.wording import counted
 
 __all__ = ["classify_polygons"]
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.reader import open_scene
-from georaster_dl.models.package import read_card
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.options import Report, RunOptions, Summary
-from georaster_dl.predict.ready import make_ready
+from georaster_dl.predict.prepare import make_ready
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
-    from georaster_dl.predict.rasters import RasterRun
-    from georaster_dl.predict.tasks import Kind
+    from georaster_dl.predict.outputs.rasters import RasterRun
+    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["denoise"]
 
@@ -68,8 +68,8 @@ class DenoiseRun(SceneRun):
         super().__init__(make_ready(opened, model, card, options, report, begun=begun), [output])
 
     def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
-        from georaster_dl.predict.planes import SceneTask
-        from georaster_dl.predict.rasters import RasterRun, loader
+        from georaster_dl.predict.outputs.feature_raster import SceneTask
+        from georaster_dl.predict.outputs.rasters import RasterRun, loader
 
         ready, fit = self.ready, self.ready.fit
         rasters = RasterRun(ready, loader(ready), lambda: SceneTask(fit.card, fit.bands))

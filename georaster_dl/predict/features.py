@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.staging import Staging
-from georaster_dl.models.card import Card
-from georaster_dl.models.package import read_card
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
@@ -20,12 +20,12 @@ from georaster_dl.predict.options import (
     Report,
     Summary,
 )
-from georaster_dl.predict.ready import make_ready
+from georaster_dl.predict.prepare import make_ready
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
-    from georaster_dl.predict.rasters import RasterRun
-    from georaster_dl.predict.tasks import Kind
+    from georaster_dl.predict.outputs.rasters import RasterRun
+    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["FeatureRun", "features"]
 
@@ -87,9 +87,9 @@ class FeatureRun(SceneRun):
         self._options = options
 
     def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
-        from georaster_dl.models.features import FeatureNetwork
-        from georaster_dl.predict.planes import FeatureTask
-        from georaster_dl.predict.rasters import RasterRun, loader
+        from georaster_dl.models.runtime.features import FeatureNetwork
+        from georaster_dl.predict.outputs.feature_raster import FeatureTask
+        from georaster_dl.predict.outputs.rasters import RasterRun, loader
 
         bands, layer = len(self.ready.fit.card.bands), self._options.layer
         error = self._outputs.error is not None

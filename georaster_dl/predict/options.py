@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from georaster_dl.ground import Place
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.staging import FailedOutput
-from georaster_dl.models.card import Card
+from georaster_dl.core.geography import Place
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.output.staging import FailedOutput
+from georaster_dl.models.package.card import Card
 
 __all__ = [
     "FeatureOptions",

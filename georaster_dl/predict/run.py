@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from georaster_dl.io.staging import Staging
+from georaster_dl.io.output.staging import Staging
 from georaster_dl.predict.options import Findings, Summary
-from georaster_dl.predict.ready import Ready
+from georaster_dl.predict.prepare import Ready
 
 if TYPE_CHECKING:
-    from georaster_dl.predict.rasters import RasterRun
-    from georaster_dl.predict.tasks import Kind
+    from georaster_dl.predict.outputs.rasters import RasterRun
+    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["SceneRun"]
 

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.polygons import check_polygons_possible, write_polygons
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.staging import Staging
-from georaster_dl.models.card import Card
-from georaster_dl.models.package import read_card
-from georaster_dl.predict.choose import choose_model
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.raster import Georeference
+from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.vectors.polygons import check_polygons_possible, write_polygons
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import read_card
+from georaster_dl.predict.matching.default_model import choose_model
 from georaster_dl.predict.options import Findings, Outputs, Report, SegmentOptions, Summary
-from georaster_dl.predict.overview import write_class_overview, write_value_overview
-from georaster_dl.predict.ready import make_ready
+from georaster_dl.predict.outputs.overview import write_class_overview, write_value_overview
+from georaster_dl.predict.prepare import make_ready
 from georaster_dl.predict.run import SceneRun
-from georaster_dl.raster import Georeference
 
 if TYPE_CHECKING:
-    from georaster_dl.predict.rasters import RasterRun
-    from georaster_dl.predict.tasks import Kind
+    from georaster_dl.predict.outputs.rasters import RasterRun
+    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["SegmentRun", "segment"]
 
@@ -87,8 +87,8 @@ class SegmentRun(SceneRun):
             _check_place(ready.fit.scene.geobox)
 
     def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
-        from georaster_dl.predict.rasters import RasterRun, loader
-        from georaster_dl.predict.tasks import task_of
+        from georaster_dl.predict.outputs.rasters import RasterRun, loader
+        from georaster_dl.predict.outputs.tasks import task_of
 
         ready, float32 = self.ready, self._float32
         rasters = RasterRun(ready, loader(ready), lambda: task_of(ready.fit.card, float32=float32))

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from georaster_dl.errors import OptionError
+from georaster_dl.core.errors import OptionError
 
 __all__ = ["find_geodl"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-from georaster_dl.errors import PluginError
-from georaster_dl.io.staging import Staging
+from georaster_dl.core.errors import PluginError
+from georaster_dl.io.output.staging import Staging
 from georaster_dl.qgis.plugin import SKIPPED, parse_metadata
 
 __all__ = ["broken_rules", "package_plugin", "plugin_files"]

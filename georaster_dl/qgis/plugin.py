@@ -6,7 +6,7 @@ import configparser
 import importlib.util
 from pathlib import Path
 
-from georaster_dl.errors import PluginError
+from georaster_dl.core.errors import PluginError
 
 __all__ = ["PLUGIN", "SKIPPED", "TITLE", "parse_metadata", "plugin_folder", "plugin_version"]
 

@@ -7,7 +7,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from georaster_dl.errors import OptionError
+from georaster_dl.core.errors import OptionError
 from georaster_dl.qgis.plugin import PLUGIN
 
 __all__ = ["DEFAULT", "Profile", "choose_profiles", "find_profiles", "flatpak_root", "own_roots"]

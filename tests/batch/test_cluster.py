@@ -10,11 +10,11 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from georaster_dl.batch import cluster as module
-from georaster_dl.batch import connect
-from georaster_dl.batch.cluster import DaskWorkers
 from georaster_dl.batch.job import SceneJob, attempt
-from georaster_dl.errors import DeviceError, OptionError
+from georaster_dl.batch.pools import dask_client as connect
+from georaster_dl.batch.pools import dask_pool as module
+from georaster_dl.batch.pools.dask_pool import DaskWorkers
+from georaster_dl.core.errors import DeviceError, OptionError
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from tests.cli.conftest import make_model, noise, run_here, write_scene
 from tests.predict.test_run import _same

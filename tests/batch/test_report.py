@@ -19,14 +19,14 @@ from odc.geo.geobox import GeoBox
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from georaster_dl.batch import pictures
-from georaster_dl.batch.failures import by_error
-from georaster_dl.batch.report import SceneRow, write_report
-from georaster_dl.batch.text import duration, moment, options_line, pixel_count
-from georaster_dl.batch.thumbnails import thumbnail
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.writer import RasterSpec, RasterWriter
-from georaster_dl.legend import Legend, MapClass
+from georaster_dl.batch.report import pictures
+from georaster_dl.batch.report.failures import by_error
+from georaster_dl.batch.report.text import duration, moment, options_line, pixel_count
+from georaster_dl.batch.report.thumbnails import thumbnail
+from georaster_dl.batch.report.write import SceneRow, write_report
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.output.writer import RasterSpec, RasterWriter
+from georaster_dl.io.scenes.reader import open_scene
 
 HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it" * 2
 LEGEND = Legend(

@@ -1,6 +1,6 @@
 """The parts of a job, told as one run."""
 
-from georaster_dl.batch.told import Told
+from georaster_dl.batch.pools.merge_progress import Told
 
 START = {"rows": 10, "cols": 10}
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from georaster_dl.batch.job import SceneJob
-from georaster_dl.batch.workers import LocalWorkers
+from georaster_dl.batch.pools.local import LocalWorkers
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.predict.test_run import _same as same

@@ -15,8 +15,8 @@ import torch
 from geodl_cli.main import _run
 from rasterio.transform import from_origin
 
-from georaster_dl.models.card import Architecture
-from georaster_dl.models.package import save_model
+from georaster_dl.models.package.card import Architecture
+from georaster_dl.models.package.file import save_model
 from georaster_dl.models.registry import create_model
 from tests.cards import card
 
@@ -190,9 +190,11 @@ def narrow_memory(monkeypatch):
     def pretend(tile):
         # The plan takes half the memory for 1.4 x 400 bytes of activations and 3 bands a pixel.
         needed = int(2 * (1.4 * 400 + 48) * (tile + 1) ** 2)
-        monkeypatch.setattr("georaster_dl.models.device.available_memory", lambda: needed)
+        monkeypatch.setattr("georaster_dl.models.runtime.device.available_memory", lambda: needed)
         # On a processor that computes in bf16, half of it would do.
-        monkeypatch.setattr("georaster_dl.models.device._native_dtype", lambda _: torch.float32)
+        monkeypatch.setattr(
+            "georaster_dl.models.runtime.device._native_dtype", lambda _: torch.float32
+        )
 
     return pretend
 

@@ -356,7 +356,7 @@ def test_hostile_card(refused, model, scene, tmp_path, change, words):
 
 
 def test_unknown_model_offers_the_nearest(refused, scene, tmp_path, monkeypatch):
-    from georaster_dl.models import package
+    from georaster_dl.models.package import file as package
 
     bundled = tmp_path / "builtin"
     bundled.mkdir()

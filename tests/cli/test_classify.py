@@ -36,7 +36,7 @@ def parcels(tmp_path):
 
 @pytest.fixture
 def fewer_trees(monkeypatch):
-    monkeypatch.setattr("georaster_dl.pixels.classifier._TREES", 20)
+    monkeypatch.setattr("georaster_dl.pixels.learn.classifier._TREES", 20)
 
 
 def read(path):

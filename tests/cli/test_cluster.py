@@ -68,7 +68,7 @@ def test_the_map_says_what_it_is(geodl, features, tmp_path):
 
 
 def test_the_number_of_clusters_is_chosen_and_told(geodl, features, monkeypatch):
-    monkeypatch.setattr("georaster_dl.pixels.clustering._JUDGED", 800)
+    monkeypatch.setattr("georaster_dl.pixels.learn.clustering._JUDGED", 800)
     ended = geodl("cluster", features)
     assert ended.code == 0, ended.err
     assert "silhouette by number of clusters: 2: 0." in ended.out

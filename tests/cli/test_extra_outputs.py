@@ -10,9 +10,9 @@ import pytest
 import shapely
 
 from georaster_dl.batch.job import SceneJob, attempt
-from georaster_dl.models.card import CardInterval, CardTarget
+from georaster_dl.models.package.card import CardInterval, CardTarget
 from georaster_dl.predict.options import Outputs, SegmentOptions
-from georaster_dl.predict.record import is_recorded, read_record
+from georaster_dl.predict.run_record import is_recorded, read_record
 from georaster_dl.predict.segment import segment
 from tests.cli.conftest import make_model, noise, write_scene
 
@@ -115,7 +115,7 @@ def test_a_style_that_fails(model, small, tmp_path, monkeypatch):
     def fail(*_args, **_more):
         raise MemoryError
 
-    monkeypatch.setattr("georaster_dl.io.style._save", fail)
+    monkeypatch.setattr("georaster_dl.render.qml._save", fail)
     said = []
     outputs = Outputs(tmp_path / "map.tif", confidence=tmp_path / "c.tif")
     summary = segment(
@@ -190,7 +190,7 @@ def test_spectra_are_scored_without_a_plot(geodl, tmp_path, no_fonts):
 
 @pytest.mark.usefixtures("no_fonts")
 def test_training_goes_on_without_curves(tmp_path):
-    from georaster_dl.train.run_folder import RunFolder
+    from georaster_dl.train.loop.run_folder import RunFolder
 
     said = []
     folder = RunFolder(tmp_path / "m.safetensors", said.append)

@@ -8,9 +8,9 @@ import rasterio
 import torch
 from rio_cogeo.cogeo import cog_validate
 
-from georaster_dl.io.reader import open_scene
-from georaster_dl.models.card import Architecture
-from georaster_dl.models.package import load_model, save_model
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.models.package.card import Architecture
+from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.registry import create_model
 from tests.cards import card
 from tests.cli.conftest import BANDS, EXACT, noise, write_scene

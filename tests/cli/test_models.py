@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 from geodl_cli.models import models
 
-from georaster_dl.errors import ModelPackageError, OutputError, UnknownModelError
-from georaster_dl.models import package
-from georaster_dl.models.card import Card
-from georaster_dl.models.package import network_of, save_model
+from georaster_dl.core.errors import ModelPackageError, OutputError, UnknownModelError
+from georaster_dl.models.package import file as package
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import network_of, save_model
 
 FIELDS = {
     "name": "toy",

@@ -110,7 +110,7 @@ def test_a_collection_linked_to_the_model(geodl, maps, model):
 
 
 def test_a_bundled_model_is_found_and_a_wrong_one_told(geodl, tmp_path):
-    from georaster_dl.models.package import builtin_models, read_card
+    from georaster_dl.models.package.file import builtin_models, read_card
 
     digest = read_card(builtin_models()["landcover-sample"]).weights_sha256
     path = write_classes(

@@ -8,8 +8,8 @@ import rasterio
 import torch
 from rasterio.transform import from_origin
 
-from georaster_dl.models import package
-from georaster_dl.models.package import load_model, read_card
+from georaster_dl.models.package import file as package
+from georaster_dl.models.package.file import load_model, read_card
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.networks import S2_NAMES, save_optional
 
@@ -98,7 +98,7 @@ def test_json_and_quiet(geodl, partial):
 
 
 def test_a_run_that_starts_over_tells_it_once(geodl, partial, monkeypatch):
-    from georaster_dl.predict import rasters
+    from georaster_dl.predict.outputs import rasters
 
     real = rasters.prepare
 

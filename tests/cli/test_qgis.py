@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from georaster_dl import __version__
-from georaster_dl.errors import OptionError, OutputError, PluginError
+from georaster_dl.core.errors import OptionError, OutputError, PluginError
 from georaster_dl.qgis import install as installing
 from georaster_dl.qgis import package as packaging
 from georaster_dl.qgis import plugin as plugins

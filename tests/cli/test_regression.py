@@ -10,9 +10,9 @@ import rasterio
 import torch
 from rio_cogeo import cog_validate
 
-from georaster_dl.models.card import CardTarget
-from georaster_dl.models.package import load_model
-from georaster_dl.predict import rasters
+from georaster_dl.models.package.card import CardTarget
+from georaster_dl.models.package.file import load_model
+from georaster_dl.predict.outputs import rasters
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.networks import Planes
 

@@ -13,9 +13,9 @@ import shapely
 import torch
 from rio_cogeo import cog_validate
 
-from georaster_dl.io.provenance import trained_on
-from georaster_dl.models.package import load_model, read_card
-from georaster_dl.predict import rasters
+from georaster_dl.io.output.provenance import trained_on
+from georaster_dl.models.package.file import load_model, read_card
+from georaster_dl.predict.outputs import rasters
 from tests.cli.conftest import BANDS, SHAPE, make_model, noise, write_scene
 
 NODATA = 255

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from georaster_dl.models.package import read_card
-from georaster_dl.spectra.scores import ValueScores
+from georaster_dl.models.package.file import read_card
+from georaster_dl.spectra.scoring.scores import ValueScores
 from tests.spectra.made import chemistry
 
 QUICK = ("--members", 2, "--epochs", 4)

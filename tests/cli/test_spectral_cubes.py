@@ -6,7 +6,7 @@ import rasterio
 import torch
 from rasterio.transform import from_origin
 
-from georaster_dl.models.card import (
+from georaster_dl.models.package.card import (
     Architecture,
     Card,
     CardBand,
@@ -16,9 +16,9 @@ from georaster_dl.models.card import (
     Cost,
     HaloFacts,
 )
-from georaster_dl.models.package import load_model, save_model
+from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.registry import create_model
-from georaster_dl.spectra.preprocess import Preprocessing
+from georaster_dl.spectra.preprocess.chain import Preprocessing
 
 WAVELENGTHS = np.arange(500.0, 900.0, 20.0)
 SHAPE = (30, 40)

@@ -18,10 +18,10 @@ import torch
 from rasterio.features import shapes
 from rasterio.transform import from_origin
 
-from georaster_dl.models.package import load_model, read_card
-from georaster_dl.train.config import read_config
-from georaster_dl.train.fit import train
-from georaster_dl.train.pairs import Pair
+from georaster_dl.models.package.file import load_model, read_card
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.settings.config import read_config
+from georaster_dl.train.train import train
 from tests.cli.conftest import leftovers, start, write_scene
 from tests.train.conftest import CLASSES, checkered, one_thread  # noqa: F401
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from geodl_cli.batch import _doubts
 
-from georaster_dl.batch.row import SceneRow
+from georaster_dl.batch.report.row import SceneRow
 from georaster_dl.batch.run import BatchResult
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.cli.test_extra_outputs import warnings_of

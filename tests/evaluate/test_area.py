@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.evaluate.area import Z_95, estimate_areas, sample_size
+from georaster_dl.core.errors import OptionError
+from georaster_dl.evaluate.metrics.area import Z_95, estimate_areas, sample_size
 
 COUNTS_2014 = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
 AREAS_2014 = np.array([200_000, 150_000, 3_200_000, 6_450_000])

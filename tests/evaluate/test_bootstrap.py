@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from georaster_dl.evaluate.bootstrap import bootstrap
-from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.evaluate.metrics.bootstrap import bootstrap
+from georaster_dl.evaluate.metrics.confusion import Confusion
 
 NAMES = ("a", "b", "c")
 

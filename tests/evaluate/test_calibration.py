@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from georaster_dl.evaluate.calibration import calibration_error, fit_temperature
+from georaster_dl.evaluate.metrics.calibration import calibration_error, fit_temperature
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

@@ -9,13 +9,13 @@ from rasterio.transform import from_origin
 from rasterio.warp import calculate_default_transform, reproject
 from shapely.geometry import LineString, box
 
-from georaster_dl.errors import GeoRasterError, OptionError, SceneError
-from georaster_dl.evaluate import maps
-from georaster_dl.evaluate.area import estimate_areas
+from georaster_dl.core.errors import GeoRasterError, OptionError, SceneError
 from georaster_dl.evaluate.compare import EvaluateOptions, default_block, evaluate
-from georaster_dl.evaluate.confusion import Confusion
-from georaster_dl.io.labels import LabelOptions, labels_digest
-from georaster_dl.io.provenance import labels_tags
+from georaster_dl.evaluate.inputs import maps
+from georaster_dl.evaluate.metrics.area import estimate_areas
+from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.io.labels.read import LabelOptions, labels_digest
+from georaster_dl.io.output.provenance import labels_tags
 from tests.maps import LEFT, NAMES, NODATA, SIZE, TOP, centre, noisy_pair
 
 VALUES = np.array(list(NAMES))
@@ -375,8 +375,8 @@ class TestRefused:
 
 
 def test_a_class_that_the_map_names_but_lacks_keeps_its_name(tmp_path, make_tif):
-    from georaster_dl.io.style import class_names_tag
-    from georaster_dl.legend import Legend, MapClass
+    from georaster_dl.core.legend import Legend, MapClass
+    from georaster_dl.render.qml import class_names_tag
 
     legend = Legend((MapClass(1, "water", (0, 0, 255)), MapClass(2, "forest", (0, 99, 0))))
     mapped = make_tif(np.ones((20, 20), np.uint8), "map.tif", nodata=255)

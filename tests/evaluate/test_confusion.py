@@ -12,8 +12,8 @@ from torchmetrics.functional.classification import (
     multiclass_jaccard_index,
 )
 
-from georaster_dl.errors import OptionError
-from georaster_dl.evaluate.confusion import Confusion
+from georaster_dl.core.errors import OptionError
+from georaster_dl.evaluate.metrics.confusion import Confusion
 
 NAMES = ("a", "b", "c", "d")
 

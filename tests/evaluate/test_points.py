@@ -7,11 +7,11 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.evaluate import maps, points
-from georaster_dl.evaluate.area import sample_size
+from georaster_dl.core.errors import OptionError
 from georaster_dl.evaluate.compare import evaluate
-from georaster_dl.evaluate.points import SampleOptions, allocate, sample_points
+from georaster_dl.evaluate.inputs import maps, points
+from georaster_dl.evaluate.inputs.points import SampleOptions, allocate, sample_points
+from georaster_dl.evaluate.metrics.area import sample_size
 from tests.maps import LEFT, NAMES, NODATA, SIZE, TOP, noisy_pair
 
 

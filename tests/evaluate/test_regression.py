@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.evaluate.regression import RegressionScores
+from georaster_dl.core.errors import OptionError
+from georaster_dl.evaluate.metrics.regression import RegressionScores
 
 numbers = st.lists(
     st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=2, max_size=40

@@ -13,12 +13,12 @@ import pytest
 from matplotlib.image import imsave
 from PIL import Image
 
-from georaster_dl.errors import GeoRasterError, OptionError
+from georaster_dl.core.errors import GeoRasterError, OptionError
 from georaster_dl.evaluate.compare import EvaluateOptions, evaluate
-from georaster_dl.evaluate.pictures import class_pictures
-from georaster_dl.evaluate.report import render_report
-from georaster_dl.evaluate.table import csv_table
-from georaster_dl.io.labels import LabelOptions
+from georaster_dl.evaluate.report.html import render_report
+from georaster_dl.evaluate.report.pictures import class_pictures
+from georaster_dl.evaluate.report.table import csv_table
+from georaster_dl.io.labels.read import LabelOptions
 from tests.maps import LEFT, NODATA, TOP, centre, noisy_pair
 
 HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it"

@@ -10,8 +10,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import Point, Polygon, box
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.aoi import AreaOfInterest
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.vectors.aoi import AreaOfInterest
 
 BOWTIE = Polygon(
     [(500_000, 5_000_000), (500_100, 4_999_900), (500_100, 5_000_000), (500_000, 4_999_900)]

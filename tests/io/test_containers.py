@@ -4,8 +4,8 @@ import netCDF4
 import numpy as np
 import pytest
 
-from georaster_dl.errors import SceneError
-from georaster_dl.io.reader import open_scene
+from georaster_dl.core.errors import SceneError
+from georaster_dl.io.scenes.reader import open_scene
 
 NM = np.linspace(400, 1000, 7)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.io.display import class_colors, image_limits, ramp_limits, stretched
-from georaster_dl.legend import MapClass
+from georaster_dl.core.legend import MapClass
+from georaster_dl.render.display import class_colors, image_limits, ramp_limits, stretched
 
 
 def smooth(rng, shape):

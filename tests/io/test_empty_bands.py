@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from georaster_dl.io.empty_bands import without_empty_bands
-from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scenes.empty_bands import without_empty_bands
+from georaster_dl.io.scenes.reader import open_scene
 
 NODATA = -999
 

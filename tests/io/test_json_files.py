@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from georaster_dl.errors import SceneError
-from georaster_dl.io import json_files
-from georaster_dl.io.json_files import read_json
-from georaster_dl.io.stac import load_json
+from georaster_dl.core.errors import SceneError
+from georaster_dl.io.files import json_files
+from georaster_dl.io.files.json_files import read_json
+from georaster_dl.io.formats.stac import load_json
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shapely.geometry import box
 
-from georaster_dl.io.labels import LabelOptions, read_legend
+from georaster_dl.io.labels.read import LabelOptions, read_legend
 
 OURS = {"forest": (18, 52, 86), "water": (171, 205, 239)}
 

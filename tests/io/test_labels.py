@@ -19,8 +19,9 @@ from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from shapely.geometry import LineString, MultiPoint, MultiPolygon, Point, Polygon, box
 
-from georaster_dl.errors import OptionError, SceneError
-from georaster_dl.io.labels import (
+from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.labels.read import (
     LabelOptions,
     is_vector,
     open_class_labels,
@@ -28,8 +29,7 @@ from georaster_dl.io.labels import (
     read_features,
     read_legend,
 )
-from georaster_dl.io.palette import palette
-from georaster_dl.legend import Legend, MapClass
+from georaster_dl.render.palette import palette
 
 SAMPLES = Path(__file__).parents[2] / "sample_tiles"
 ROWS, COLS = 40, 60
@@ -760,8 +760,8 @@ def test_labels_travel_to_other_processes(make_tif, vector):
 def test_very_fine_labels_are_read_in_pieces(make_tif, monkeypatch):
     fine = checkerboard().astype("uint8").repeat(7, axis=0).repeat(7, axis=1)
     path = make_tif(fine, transform=from_origin(X, Y, 10 / 7, 10 / 7))
-    monkeypatch.setattr("georaster_dl.io.regrid._SOURCE_SIDE", 30)
-    monkeypatch.setattr("georaster_dl.io.raster_labels._WINDOW_PIXELS", 1000)
+    monkeypatch.setattr("georaster_dl.io.labels.regrid._SOURCE_SIDE", 30)
+    monkeypatch.setattr("georaster_dl.io.labels.raster._WINDOW_PIXELS", 1000)
     assert np.array_equal(read(path)[0], checkerboard())
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from georaster_dl.io.reader import open_scene
+from georaster_dl.io.scenes.reader import open_scene
 
 HEADER = """ENVI
 samples = 8
@@ -90,7 +90,7 @@ def test_complex_integers_are_refused(make_tif, tmp_path):
         "<SimpleSource><SourceFilename relativeToVRT='1'>plain.tif</SourceFilename></SimpleSource>"
         "</VRTRasterBand></VRTDataset>"
     )
-    from georaster_dl.errors import SceneError
+    from georaster_dl.core.errors import SceneError
 
     with pytest.raises(SceneError, match="complex numbers .*amplitudes"):
         open_scene(tmp_path / "slc.vrt")

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from georaster_dl.bands import SENTINEL2, Band, find_band
-from georaster_dl.io.missions import band_of_file, band_of_mission, mission_of
-from georaster_dl.io.reader import open_scene
+from georaster_dl.core.bands import SENTINEL2, Band, find_band
+from georaster_dl.io.formats.missions import band_of_file, band_of_mission, mission_of
+from georaster_dl.io.scenes.reader import open_scene
 
 ONE = np.ones((1, 8, 8), "int16")
 

@@ -12,12 +12,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rio_cogeo.cogeo import cog_validate
 
-from georaster_dl.errors import OptionError, OutputError, SceneError
-from georaster_dl.io.mosaic import MosaicOptions, mosaic
-from georaster_dl.io.mosaic_grid import _covered, lay_out
-from georaster_dl.io.mosaic_maps import open_map
-from georaster_dl.io.provenance import labels_tags, trained_on
-from georaster_dl.legend import Legend, MapClass
+from georaster_dl.core.errors import OptionError, OutputError, SceneError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.output.provenance import labels_tags, trained_on
+from georaster_dl.mosaic.build import MosaicOptions, mosaic
+from georaster_dl.mosaic.grid import _covered, lay_out
+from georaster_dl.mosaic.maps import open_map
 from tests.mosaics import (
     LEFT,
     LEGEND,
@@ -62,7 +62,7 @@ def overlapping(folder, **tags):
 
 @BOTH
 def test_the_quarters_of_a_map_make_the_map(tmp_path, ending, monkeypatch):
-    monkeypatch.setattr("georaster_dl.io.mosaic_tif._WINDOW_BYTES", 1)  # windows of one block
+    monkeypatch.setattr("georaster_dl.mosaic.tif._WINDOW_BYTES", 1)  # windows of one block
     array = random_classes((700, 1100))
     parts = []
     for row, rows in ((0, slice(0, 300)), (300, slice(300, 700))):
@@ -300,7 +300,7 @@ def test_a_mosaic_of_distant_maps_is_refused(tmp_path, files):
 
 
 def test_a_mosaic_that_its_disk_cannot_hold_is_refused(tmp_path, files, monkeypatch):
-    monkeypatch.setattr("georaster_dl.io.mosaic_grid._MOSTLY_EMPTY", 0)
+    monkeypatch.setattr("georaster_dl.mosaic.grid._MOSTLY_EMPTY", 0)
     near = write_classes(tmp_path / "a.tif", full(1), grid((8, 8)))
     far = write_classes(tmp_path / "b.tif", full(1), grid((8, 8), 10**8, 10**8))
     before = files()

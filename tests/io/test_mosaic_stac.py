@@ -14,8 +14,8 @@ from odc.geo.geobox import GeoBox
 from pystac.extensions.projection import ProjectionExtension
 from pystac.validation import JsonSchemaSTACValidator
 
-from georaster_dl.errors import OptionError, OutputError
-from georaster_dl.io.mosaic import MosaicOptions, mosaic
+from georaster_dl.core.errors import OptionError, OutputError
+from georaster_dl.mosaic.build import MosaicOptions, mosaic
 from tests.mosaics import (
     LEGEND,
     NODATA,

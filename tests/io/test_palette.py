@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.io import palette as module
-from georaster_dl.io.palette import apart_from, choose_colors, is_background, meaning, palette
+from georaster_dl.render import palette as module
+from georaster_dl.render.palette import apart_from, choose_colors, is_background, meaning, palette
 
 
 def distances(colors):

@@ -9,12 +9,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import Point, box
 
-from georaster_dl.errors import OptionError, SceneError
+from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.evaluate.compare import evaluate
-from georaster_dl.io.labels import LabelOptions, open_class_labels, read_legend
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.vector_labels import _widened
-from georaster_dl.io.vectors import near_scene
+from georaster_dl.io.labels.read import LabelOptions, open_class_labels, read_legend
+from georaster_dl.io.labels.vector import _widened
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.vectors.files import near_scene
 from tests.maps import NODATA, named
 
 SHAPE = (40, 60)

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import rasterio
 
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.plausible import alpha_warning, calibration_warning, training_warning
-from georaster_dl.io.reader import open_scene
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.scenes.calibration_check import (
+    alpha_warning,
+    calibration_warning,
+    training_warning,
+)
+from georaster_dl.io.scenes.reader import open_scene
 from tests.conftest import REAL_DATA
 
 BANDS = ["B02", "B03", "B04", "B08", "B8A", "B11", "B12"]
@@ -156,7 +160,7 @@ def test_imaging_spectrometer_is_left_alone(make_tif):
 
 
 def test_no_torch_is_imported():
-    code = "import sys, georaster_dl.io.plausible; sys.exit('torch' in sys.modules)"
+    code = "import sys, georaster_dl.io.scenes.calibration_check; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 

@@ -13,9 +13,9 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.features import rasterize
 
-from georaster_dl.errors import OutputError
-from georaster_dl.io.polygons import write_polygons
-from georaster_dl.legend import Legend, MapClass
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.vectors.polygons import write_polygons
 
 LEGEND = Legend(
     (MapClass(0, "water", (0, 0, 255)), MapClass(3, 'grass & "low" <veg> é', (0, 200, 10)))
@@ -50,7 +50,7 @@ def run(tmp_path, data, legend=LEGEND, **options):
 
 
 def test_polygons_rasterize_back_to_the_same_map(tmp_path, monkeypatch):
-    monkeypatch.setattr("georaster_dl.io.polygons._CHUNK", 7)
+    monkeypatch.setattr("georaster_dl.io.vectors.polygons._CHUNK", 7)
     data = np.random.default_rng(0).choice(np.array([0, 3, 255], "uint8"), (40, 61))
     frame = run(tmp_path, data)
     assert len(frame) > 100

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from rasterio.transform import from_origin
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.quality import MaskRule, parse_mask
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import source_files
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.scenes.quality import MaskRule, parse_mask
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import source_files
 
 SCL = ((0, 1), (3, 3), (8, 10))
 

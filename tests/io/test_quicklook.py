@@ -4,10 +4,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from georaster_dl.errors import OutputError
-from georaster_dl.io import quicklook, quicklook_page
-from georaster_dl.io.quicklook import write_quicklook, write_value_quicklook
-from georaster_dl.legend import Legend, MapClass
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.render import quicklook, quicklook_page
+from georaster_dl.render.quicklook import write_quicklook, write_value_quicklook
 
 LEGEND = Legend(
     tuple(MapClass(i, f"class {i} $x_1$ & <{i}>", (20 * i, 255 - 20 * i, 77)) for i in range(9))

@@ -15,10 +15,10 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine, from_origin
 
-from georaster_dl.errors import OptionError, SceneError
-from georaster_dl.io import scene
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.reader import open_scene
+from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.scenes import scene
+from georaster_dl.io.scenes.reader import open_scene
 
 
 def numbers(bands=3, rows=20, cols=30, dtype="uint16"):

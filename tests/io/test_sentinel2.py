@@ -8,10 +8,10 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from georaster_dl.errors import OptionError, SceneError
-from georaster_dl.io import sentinel2
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.reader import open_scene
+from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.formats import sentinel2
+from georaster_dl.io.scenes.reader import open_scene
 
 NAMES = ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from georaster_dl.errors import OutputError, SceneError
-from georaster_dl.io.staging import Staging, explain_os_error
+from georaster_dl.core.errors import OutputError, SceneError
+from georaster_dl.io.output.staging import Staging, explain_os_error
 
 
 def hidden(folder):
@@ -146,7 +146,7 @@ def test_folder_that_cannot_be_written(tmp_path, monkeypatch):
     def fail(**_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("georaster_dl.io.temporary.tempfile.mkdtemp", fail)
+    monkeypatch.setattr("georaster_dl.io.files.temporary.tempfile.mkdtemp", fail)
     assert "not writable (Permission denied)" in refusal(tmp_path / "a.tif")
 
 

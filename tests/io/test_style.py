@@ -10,14 +10,14 @@ import pytest
 import rasterio
 from affine import Affine
 
-from georaster_dl.errors import OutputError
-from georaster_dl.io.style import (
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.render.qml import (
     class_names_tag,
     color_table,
     write_class_style,
     write_ramp_style,
 )
-from georaster_dl.legend import Legend, MapClass
 
 LEGEND = Legend(
     (MapClass(0, "water", (0, 0, 255)), MapClass(3, 'grass & "low" <veg> é', (0, 200, 10)))

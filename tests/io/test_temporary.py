@@ -7,17 +7,17 @@ import sys
 import psutil
 import pytest
 
-from georaster_dl.errors import OutputError
-from georaster_dl.io import temporary
-from georaster_dl.io.staging import Staging, write_atomically
-from georaster_dl.io.temporary import remove_abandoned, temporary_folder, temporary_name
+from georaster_dl.core.errors import OutputError
+from georaster_dl.io.files import temporary
+from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder, temporary_name
+from georaster_dl.io.output.staging import Staging, write_atomically
 
 
 def _left_by_a_killed_process(folder):
     """A hidden folder with a file, and a hidden file, of a process that was killed."""
     script = (
         "import os, sys; from pathlib import Path\n"
-        "from georaster_dl.io.temporary import temporary_folder, temporary_name\n"
+        "from georaster_dl.io.files.temporary import temporary_folder, temporary_name\n"
         "here = Path(sys.argv[1]); made = temporary_folder(here); (made / 'map.tif').touch()\n"
         "file = temporary_name(here); file.touch(); print(made.name, file.name, flush=True)\n"
         "os.kill(os.getpid(), 9)"

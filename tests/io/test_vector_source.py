@@ -15,15 +15,15 @@ from odc.geo.geobox import GeoBox
 from shapely import force_3d
 from shapely.geometry import GeometryCollection, LineString, Point, Polygon, box
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.aoi import AreaOfInterest
-from georaster_dl.io.labels import LabelOptions, is_vector, open_class_labels, read_legend
-from georaster_dl.io.layer_path import file_of
-from georaster_dl.io.parcels import read_parcels, write_parcels
-from georaster_dl.io.points import write_points
-from georaster_dl.io.staging import Staging
-from georaster_dl.legend import Legend, MapClass
-from georaster_dl.train.pairs import find_pairs, read_pairs
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.files.layer_path import file_of
+from georaster_dl.io.labels.parcels import read_parcels, write_parcels
+from georaster_dl.io.labels.read import LabelOptions, is_vector, open_class_labels, read_legend
+from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.vectors.aoi import AreaOfInterest
+from georaster_dl.io.vectors.points import write_points
+from georaster_dl.train.data.sources import find_pairs, read_pairs
 
 GRID = GeoBox.from_bbox((0, 0, 100, 100), "EPSG:32631", shape=(10, 10))
 EVERYTHING = slice(0, 10), slice(0, 10)

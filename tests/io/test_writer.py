@@ -20,11 +20,11 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
 from rio_cogeo.cogeo import cog_validate
 
-from georaster_dl.bands import Band
-from georaster_dl.errors import OutputError
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.writer import RasterSpec, RasterWriter
-from georaster_dl.legend import Legend, MapClass
+from georaster_dl.core.bands import Band
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.output.writer import RasterSpec, RasterWriter
+from georaster_dl.io.scenes.reader import open_scene
 
 LEGEND = Legend(
     (MapClass(0, "water", (0, 0, 255)), MapClass(3, 'grass & "low" <veg> é', (0, 200, 10)))
@@ -292,8 +292,8 @@ FULL_DISK = """
     import numpy as np
     from affine import Affine
     from odc.geo.geobox import GeoBox
-    from georaster_dl.errors import OutputError
-    from georaster_dl.io.writer import RasterSpec, RasterWriter
+    from georaster_dl.core.errors import OutputError
+    from georaster_dl.io.output.writer import RasterSpec, RasterWriter
 
     folder = Path(sys.argv[1])
     box = GeoBox((2048, 2048), Affine(10, 0, 3e5, 0, -10, 5e6), "EPSG:32633")

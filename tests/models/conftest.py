@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from georaster_dl.models.card import Card
+from georaster_dl.models.package.card import Card
 
 # The smallest encoders there are; the batteries run on these.
 CONVOLUTIONAL, TRANSFORMER = "tu-test_resnet", "tu-test_vit"

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from georaster_dl.models.check import check_model
-from georaster_dl.models.export import export_stac
-from georaster_dl.models.halo import probe_halo
-from georaster_dl.models.package import network_of, save_model
+from georaster_dl.models.exchange.check import check_model
+from georaster_dl.models.exchange.onnx import export_stac
+from georaster_dl.models.package.file import network_of, save_model
 from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime.halo import probe_halo
 
 from .conftest import opened
 

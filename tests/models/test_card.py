@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from georaster_dl.bands import Band
-from georaster_dl.errors import ModelPackageError, OptionError
-from georaster_dl.models.card import FORMAT, Card
+from georaster_dl.core.bands import Band
+from georaster_dl.core.errors import ModelPackageError, OptionError
+from georaster_dl.models.package.card import FORMAT, Card
 
 
 def test_card_survives_json(make_card):
@@ -117,7 +117,7 @@ def test_oversized_card_is_refused_before_it_is_parsed():
 
 def test_cards_and_names_need_no_torch():
     code = (
-        "import sys, georaster_dl.models.card, georaster_dl.models.package as p, georaster_dl.models.registry as r;"
+        "import sys, georaster_dl.models.package.card, georaster_dl.models.package.file as p, georaster_dl.models.registry as r;"
         "p.builtin_models(); r.list_models(); r.describe_model('unet');"
         "sys.exit([m for m in ('torch', 'timm', 'rasterio') if m in sys.modules] != [])"
     )

@@ -1,8 +1,8 @@
 import pytest
 
-from georaster_dl.errors import ModelPackageError
-from georaster_dl.models.check import check_model
-from georaster_dl.models.package import network_of, save_model
+from georaster_dl.core.errors import ModelPackageError
+from georaster_dl.models.exchange.check import check_model
+from georaster_dl.models.package.file import network_of, save_model
 
 SHALLOW = {
     "name": "unet",

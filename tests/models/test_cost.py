@@ -1,9 +1,9 @@
 import pytest
 from torch import nn
 
-from georaster_dl.errors import OptionError
-from georaster_dl.models.cost import measure_cost
+from georaster_dl.core.errors import OptionError
 from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime.cost import measure_cost
 
 from .conftest import CONVOLUTIONAL
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from georaster_dl.errors import OptionError
+from georaster_dl.core.errors import OptionError
 from georaster_dl.models.registry import create_model
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.errors import ModelPackageError, OptionError, OutputError
-from georaster_dl.models import export
-from georaster_dl.models.export import export_onnx, export_stac
-from georaster_dl.models.package import load_model, network_of, save_model
+from georaster_dl.core.errors import ModelPackageError, OptionError, OutputError
+from georaster_dl.models.exchange import onnx as export
+from georaster_dl.models.exchange.onnx import export_onnx, export_stac
+from georaster_dl.models.package.file import load_model, network_of, save_model
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from georaster_dl.errors import OptionError
-from georaster_dl.models.features import FeatureNetwork
+from georaster_dl.core.errors import OptionError
 from georaster_dl.models.registry import create_model
-from georaster_dl.predict.optimise import prepare
+from georaster_dl.models.runtime.features import FeatureNetwork
+from georaster_dl.predict.engine.optimise import prepare
 
 CONVOLUTIONAL = "tu-test_resnet"
 

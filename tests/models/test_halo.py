@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from georaster_dl.errors import OptionError
-from georaster_dl.models.halo import choose_halo, probe_halo, tiling_error
+from georaster_dl.core.errors import OptionError
 from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime.halo import choose_halo, probe_halo, tiling_error
 
 from .conftest import CONVOLUTIONAL, opened
 

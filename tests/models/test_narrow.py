@@ -5,19 +5,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from georaster_dl.bands import Band, named_bands
-from georaster_dl.errors import ModelPackageError, OptionError
-from georaster_dl.models.card import Architecture
-from georaster_dl.models.halo import probe_halo
-from georaster_dl.models.narrow import (
+from georaster_dl.core.bands import Band, named_bands
+from georaster_dl.core.errors import ModelPackageError, OptionError
+from georaster_dl.models.package.card import Architecture
+from georaster_dl.models.package.file import load_model, network_of, read_card, save_model
+from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime.halo import probe_halo
+from georaster_dl.models.runtime.optional_bands import (
     band_places,
     load_narrowed,
     missing_needs,
     narrowed_card,
     narrowed_model,
 )
-from georaster_dl.models.package import load_model, network_of, read_card, save_model
-from georaster_dl.models.registry import create_model
 from tests.cards import card
 from tests.networks import (
     S2_EXACT,

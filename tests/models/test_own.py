@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.errors import ModelPackageError, OptionError, UnknownModelError
-from georaster_dl.models.card import Card
-from georaster_dl.models.check import check_model
-from georaster_dl.models.export import export_onnx
-from georaster_dl.models.halo import probe_halo, tiling_error
-from georaster_dl.models.package import load_model, network_of, save_model
+from georaster_dl.core.errors import ModelPackageError, OptionError, UnknownModelError
+from georaster_dl.models.exchange.check import check_model
+from georaster_dl.models.exchange.onnx import export_onnx
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import load_model, network_of, save_model
 from georaster_dl.models.registry import (
     create_model,
     describe_model,
@@ -19,6 +18,7 @@ from georaster_dl.models.registry import (
     network_stride,
     takes_encoder,
 )
+from georaster_dl.models.runtime.halo import probe_halo, tiling_error
 
 from .conftest import card_fields, opened
 
@@ -131,7 +131,9 @@ def test_checks_pass(name, saved):
 
 @each
 def test_exact_halo(name, monkeypatch):
-    monkeypatch.setattr("georaster_dl.models.halo._SHORTEST", 32)  # longer where that is too short
+    monkeypatch.setattr(
+        "georaster_dl.models.runtime.halo._SHORTEST", 32
+    )  # longer where that is too short
     exact = NETWORKS[name][1]
     network = _made(name)
     stride = network_stride(network)

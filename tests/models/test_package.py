@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from georaster_dl.errors import ModelPackageError, OutputError, UnknownModelError
-from georaster_dl.models import package
-from georaster_dl.models.card import FORMAT
-from georaster_dl.models.package import (
+from georaster_dl.core.errors import ModelPackageError, OutputError, UnknownModelError
+from georaster_dl.models.package import file as package
+from georaster_dl.models.package.card import FORMAT
+from georaster_dl.models.package.file import (
     CARD_KEY,
     builtin_models,
     find_model,

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from georaster_dl.models.layers import NORMS, ChannelGate, DoubleConvolution, normalisation
 from georaster_dl.models.registry import create_model, network_stride
+from georaster_dl.models.zoo.layers import NORMS, ChannelGate, DoubleConvolution, normalisation
 
 
 def test_size_of_the_published_network():

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from georaster_dl.errors import OptionError, UnknownModelError
-from georaster_dl.models.card import Card
-from georaster_dl.models.package import load_model, save_model
+from georaster_dl.core.errors import OptionError, UnknownModelError
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.registry import (
     create_model,
     describe_model,

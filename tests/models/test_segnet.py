@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from georaster_dl.models.registry import create_model, network_stride
-from georaster_dl.models.segnet import pool, unpool
+from georaster_dl.models.zoo.segnet import pool, unpool
 
 
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])

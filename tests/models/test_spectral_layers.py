@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from georaster_dl.models.spectral_layers import (
+from georaster_dl.models.zoo.spectral.layers import (
     Attention,
     BandConvolution,
     PerPixel,

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from georaster_dl.errors import ModelPackageError, OptionError
-from georaster_dl.models import cost
-from georaster_dl.models.card import Card
-from georaster_dl.models.halo import probe_halo
-from georaster_dl.models.package import load_model, network_of, save_model
+from georaster_dl.core.errors import ModelPackageError, OptionError
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import load_model, network_of, save_model
 from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime import cost
+from georaster_dl.models.runtime.halo import probe_halo
 
 from .conftest import card_fields
 
@@ -140,7 +140,7 @@ def test_only_patches_have_a_middle():
 
 @pytest.mark.parametrize(("patch", "halo"), [(3, 1), (7, 3)])
 def test_halo_of_patches(patch, halo, monkeypatch):
-    monkeypatch.setattr("georaster_dl.models.halo._SHORTEST", 32)  # enough for these
+    monkeypatch.setattr("georaster_dl.models.runtime.halo._SHORTEST", 32)  # enough for these
     network = create_model("spectralformer", in_bands=2, n_classes=2, patch=patch, fusion=False)
     assert probe_halo(network, in_bands=2, stride=1).exact == halo
 

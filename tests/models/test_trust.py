@@ -3,9 +3,9 @@
 import pytest
 from odc.geo.geobox import GeoBox
 
-from georaster_dl.ground import centre_of
-from georaster_dl.models.card import Card
-from georaster_dl.models.trust import distance_km, far_warning, poor_classes_warning
+from georaster_dl.core.geography import centre_of
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.limitations import distance_km, far_warning, poor_classes_warning
 from tests.cards import card
 
 FIGURES = {

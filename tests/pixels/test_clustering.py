@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.pixels.clustering import choose_k, fit_clusters
+from georaster_dl.core.errors import OptionError
+from georaster_dl.pixels.learn.clustering import choose_k, fit_clusters
 
 METHODS = ["kmeans", "gmm"]
 CENTRES = np.array([[0, 0, 5], [100, 0.2, 5], [0, 0.4, 5], [100, 0.8, 5]], np.float32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from georaster_dl.pixels.folds import block_folds, spatial_blocks, stratified_folds
+from georaster_dl.pixels.learn.folds import block_folds, spatial_blocks, stratified_folds
 
 
 def places(n=500, seed=0):

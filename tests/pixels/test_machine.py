@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from georaster_dl.pixels.machine import Machine
+from georaster_dl.pixels.learn.rbf_svm import Machine
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 7])

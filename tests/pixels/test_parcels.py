@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from shapely.geometry import MultiPolygon, box
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.parcels import BurntPolygons, read_parcels
-from georaster_dl.io.reader import open_scene
-from georaster_dl.pixels import strips
-from georaster_dl.pixels.parcels import polygon_features
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.labels.parcels import BurntPolygons, read_parcels
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.pixels.inputs import strips
+from georaster_dl.pixels.inputs.parcels import polygon_features
 from georaster_dl.predict.progress import Progress
 from tests.fields import LEFT, SIZE, TOP, kinds, outline, values, write_features, write_parcels
 

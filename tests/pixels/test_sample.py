@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from georaster_dl.pixels.sample import Sample
+from georaster_dl.pixels.inputs.sample import Sample
 
 
 def drawn(items, most, cuts, seed=0):

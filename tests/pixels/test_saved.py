@@ -9,12 +9,12 @@ import pytest
 import skops.io
 from sklearn.tree._tree import Tree
 
-from georaster_dl.bands import Band
-from georaster_dl.errors import ModelPackageError
-from georaster_dl.legend import Legend, MapClass
-from georaster_dl.pixels import saved
-from georaster_dl.pixels.classifier import Classifier, new_pipeline
-from georaster_dl.pixels.saved import load_classifier, save_classifier
+from georaster_dl.core.bands import Band
+from georaster_dl.core.errors import ModelPackageError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.pixels.learn import saved
+from georaster_dl.pixels.learn.classifier import Classifier, new_pipeline
+from georaster_dl.pixels.learn.saved import load_classifier, save_classifier
 
 CARD = "georaster_dl.json"
 

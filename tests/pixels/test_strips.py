@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from georaster_dl.io.reader import open_scene
-from georaster_dl.pixels import strips
-from georaster_dl.pixels.strips import read_strips, strip_rows
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.pixels.inputs import strips
+from georaster_dl.pixels.inputs.strips import read_strips, strip_rows
 
 
 @pytest.mark.parametrize("limit", [1, 5_000, 2**26])

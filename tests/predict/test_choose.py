@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from rasterio.transform import from_origin
 
-from georaster_dl.errors import BandMismatchError
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.reader import open_scene
-from georaster_dl.models import package
-from georaster_dl.models.package import network_of, save_model
-from georaster_dl.predict.choose import choose_model
+from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.models.package import file as package
+from georaster_dl.models.package.file import network_of, save_model
+from georaster_dl.predict.matching.default_model import choose_model
 from tests.cards import card
 from tests.networks import save_optional
 

@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from georaster_dl.bands import Band
-from georaster_dl.io.reader import open_scene
-from georaster_dl.io.scene import Plane, Scene, SceneReader
-from georaster_dl.models.card import CardTarget
-from georaster_dl.models.device import Device
-from georaster_dl.models.features import FeatureNetwork
-from georaster_dl.predict.engine import Job, Product, run
-from georaster_dl.predict.optimise import prepare
-from georaster_dl.predict.plan import Plan
-from georaster_dl.predict.tasks import task_of
-from georaster_dl.tiling import Tiling
+from georaster_dl.core.bands import Band
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import Plane, Scene, SceneReader
+from georaster_dl.models.package.card import CardTarget
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.models.runtime.features import FeatureNetwork
+from georaster_dl.predict.engine.inference import Job, Product, run
+from georaster_dl.predict.engine.optimise import prepare
+from georaster_dl.predict.engine.tiling_plan import Plan
+from georaster_dl.predict.outputs.tasks import task_of
+from georaster_dl.tiling.tiles import Tiling
 from tests.cards import card
 from tests.networks import Planes, SmallUNet, seeded
 
@@ -48,7 +48,7 @@ def memory_scene():
             return out, valid[rows, cols]
 
     patch = pytest.MonkeyPatch()
-    patch.setattr("georaster_dl.predict.strips.SceneReader", FromMemory)
+    patch.setattr("georaster_dl.predict.engine.strips.SceneReader", FromMemory)
 
     def make(array, valid=None, block_rows=1):
         valid = np.ones(array.shape[1:], bool) if valid is None else valid
@@ -395,7 +395,7 @@ def test_a_file_of_tall_blocks_is_read_in_ranges_not_in_flat_tiles(memory_scene,
     array = np.random.default_rng(6).normal(size=(1, 1000, 9)).astype("float32")
     scene = memory_scene(array, block_rows=2000)
     calls = []
-    strips = sys.modules["georaster_dl.predict.strips"]
+    strips = sys.modules["georaster_dl.predict.engine.strips"]
     read = strips.SceneReader.read
 
     def counting(self, rows, cols, out=None):

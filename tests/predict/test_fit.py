@@ -9,11 +9,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
-from georaster_dl.errors import BandMismatchError
-from georaster_dl.io.options import SceneOptions
-from georaster_dl.io.reader import open_scene
-from georaster_dl.models.card import CardBand
-from georaster_dl.predict.fit import fit_scene, resolution_warning
+from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.models.package.card import CardBand
+from georaster_dl.predict.matching.scene_match import fit_scene, resolution_warning
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card
 

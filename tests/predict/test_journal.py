@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from georaster_dl.errors import OutputError
-from georaster_dl.predict.journal import Journal
+from georaster_dl.core.errors import OutputError
+from georaster_dl.predict.engine.journal import Journal
 
 KINDS = ["map", "confidence"]
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 from torch import nn
 
-from georaster_dl.predict.kept import keep_networks, last_network
+from georaster_dl.predict.engine.network_cache import keep_networks, last_network
 from tests.predict.test_run import _features, _same, _segment, given  # noqa: F401
 
 
@@ -43,7 +43,7 @@ def test_the_last_network_is_kept_where_asked(on_a_thread):
 @pytest.mark.parametrize("make", [_segment, _features])
 def test_a_kept_network_makes_the_same(given, tmp_path, make, on_a_thread, monkeypatch):  # noqa: F811
     loads = []
-    from georaster_dl.predict import rasters
+    from georaster_dl.predict.outputs import rasters
 
     load = rasters.load_narrowed
     monkeypatch.setattr(rasters, "load_narrowed", lambda *args: loads.append(args) or load(*args))
@@ -62,7 +62,7 @@ def test_a_kept_network_makes_the_same(given, tmp_path, make, on_a_thread, monke
 
 
 def test_a_changed_model_is_loaded_anew(given, tmp_path, on_a_thread):  # noqa: F811
-    from georaster_dl.predict.rasters import loader
+    from georaster_dl.predict.outputs.rasters import loader
 
     ready = _segment(given, tmp_path).ready
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from georaster_dl.models.registry import create_model
-from georaster_dl.predict.optimise import fold_batch_norm
+from georaster_dl.predict.engine.optimise import fold_batch_norm
 from tests.networks import SmallUNet, seeded
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from georaster_dl.predict.pipeline import BoundedWriter, Prefetched, in_order
+from georaster_dl.predict.engine.pipeline import BoundedWriter, Prefetched, in_order
 
 
 def test_items_come_in_order_and_at_most_depth_ahead():

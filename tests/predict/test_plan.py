@@ -2,8 +2,8 @@
 
 import pytest
 
-from georaster_dl.errors import DeviceError, OptionError
-from georaster_dl.predict.plan import make_plan, smaller
+from georaster_dl.core.errors import DeviceError, OptionError
+from georaster_dl.predict.engine.tiling_plan import make_plan, smaller
 from tests.cards import card
 
 GIB = 2**30

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from georaster_dl.batch.row import SceneRow
+from georaster_dl.batch.report.row import SceneRow
 from georaster_dl.batch.run import _remove_left_out
-from georaster_dl.predict.record import read_record
+from georaster_dl.predict.run_record import read_record
 
 WHOLE = {
     "run": {"model": {"name": "m"}, "parameters": {"scene": {"bands": ["b1"], "nodata": 0}}},

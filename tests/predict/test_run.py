@@ -7,10 +7,10 @@ import os
 import pytest
 import rasterio
 
-from georaster_dl.predict import engine
+from georaster_dl.predict.engine import inference as engine
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
-from georaster_dl.predict.record import is_recorded, read_record
+from georaster_dl.predict.run_record import is_recorded, read_record
 from georaster_dl.predict.segment import SegmentRun
 from tests.cli.conftest import make_model, noise, write_scene
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.axis import find_axis
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.table.axis import find_axis
 
 EVERY_2 = range(1100, 1140, 2)
 

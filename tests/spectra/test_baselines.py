@@ -5,13 +5,13 @@ import pytest
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra import baselines
-from georaster_dl.spectra.baselines import BASELINES, baseline, settings_grid
-from georaster_dl.spectra.estimators import OneHotClassifier, PLSRegressor
-from georaster_dl.spectra.folds import cross_validation
-from georaster_dl.spectra.scores import ClassScores, ValueScores
-from georaster_dl.spectra.tuning import tune
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.methods import baselines
+from georaster_dl.spectra.methods.baselines import BASELINES, baseline, settings_grid
+from georaster_dl.spectra.methods.estimators import OneHotClassifier, PLSRegressor
+from georaster_dl.spectra.methods.tuning import tune
+from georaster_dl.spectra.scoring.folds import cross_validation
+from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from tests.spectra.made import chemistry
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.conformal import fewest_for, fit_interval
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.scoring.conformal import fewest_for, fit_interval
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9])

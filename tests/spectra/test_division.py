@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.division import divide, folds_of
-from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.scoring.split import divide, folds_of
+from georaster_dl.spectra.table.samples import SpectraTable
 
 
 def _table(n, **columns):

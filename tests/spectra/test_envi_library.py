@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.table import read_spectra
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.table.samples import read_spectra
 
 VALUES = np.random.default_rng(0).random((3, 10))
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.folds import cross_validation, parts_by_column
-from georaster_dl.spectra.table import SpectraTable
-from georaster_dl.splits import NOBODY, TEST, TRAIN, VALIDATION
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.scoring.folds import cross_validation, parts_by_column
+from georaster_dl.spectra.table.samples import SpectraTable
+from georaster_dl.tiling.split_blocks import NOBODY, TEST, TRAIN, VALIDATION
 
 
 def parts(name, values, test=()):

@@ -5,9 +5,9 @@ import pytest
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from georaster_dl.spectra.local import local_predictions
-from georaster_dl.spectra.lwplsr import LWPLSRegressor, distance_weights
-from georaster_dl.spectra.space import ScoreSpace
+from georaster_dl.spectra.methods.local_pls import local_predictions
+from georaster_dl.spectra.methods.lwplsr import LWPLSRegressor, distance_weights
+from georaster_dl.spectra.methods.pls_scores import ScoreSpace
 from tests.spectra.made import chemistry
 
 
@@ -99,8 +99,8 @@ def test_predictions_do_not_depend_on_company(monkeypatch):
     spectra, values = chemistry(130)
     model = LWPLSRegressor(6, 50, 2.0, 5).fit(spectra[:100], values[:100])
     whole = model.predict_all(spectra[100:])
-    monkeypatch.setattr("georaster_dl.spectra.lwplsr._QUERIES", 7)
-    monkeypatch.setattr("georaster_dl.spectra.lwplsr._BATCH", 50 * 60 * 3)
+    monkeypatch.setattr("georaster_dl.spectra.methods.lwplsr._QUERIES", 7)
+    monkeypatch.setattr("georaster_dl.spectra.methods.lwplsr._BATCH", 50 * 60 * 3)
     np.testing.assert_allclose(model.predict_all(spectra[100:]), whole, atol=1e-10)
 
 

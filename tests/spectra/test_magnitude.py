@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from georaster_dl.spectra.magnitude import other_size
-from georaster_dl.spectra.preprocess import Preprocessing
+from georaster_dl.spectra.preprocess.chain import Preprocessing
+from georaster_dl.spectra.table.unit_check import other_size
 
 TRAINING = np.random.default_rng(0).uniform(0.05, 0.7, (50, 30))
 

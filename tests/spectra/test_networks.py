@@ -8,9 +8,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.networks import NETWORKS, CNN1DClassifier, CNN1DRegressor
-from georaster_dl.spectra.preprocess import Preprocessing
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.network.networks import NETWORKS, CNN1DClassifier, CNN1DRegressor
+from georaster_dl.spectra.preprocess.chain import Preprocessing
 from tests.spectra.made import chemistry
 
 QUICK = {"epochs": 20, "learning_rate": 0.01, "augment": False}

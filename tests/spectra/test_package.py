@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.errors import OptionError
-from georaster_dl.models.package import load_model, read_card
-from georaster_dl.spectra.conformal import Interval
-from georaster_dl.spectra.estimators import PLSRegressor
-from georaster_dl.spectra.networks import NETWORKS
-from georaster_dl.spectra.package import Facts, Quantity, intervals_of, load_network, save_network
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.file import load_model, read_card
+from georaster_dl.spectra.methods.estimators import PLSRegressor
+from georaster_dl.spectra.network.networks import NETWORKS
+from georaster_dl.spectra.package.file import (
+    Facts,
+    Quantity,
+    intervals_of,
+    load_network,
+    save_network,
+)
+from georaster_dl.spectra.scoring.conformal import Interval
 from tests.cards import card
 from tests.spectra.made import chemistry
 

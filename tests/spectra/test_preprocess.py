@@ -7,8 +7,8 @@ import pytest
 from scipy.signal import savgol_filter
 from sklearn.base import clone
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.preprocess import Preprocessing, uneven_steps
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.preprocess.chain import Preprocessing, uneven_steps
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_only_the_fitted_spectra_are_learnt_from(spectra):
 
 def test_blocks_and_types(spectra, monkeypatch):
     whole = treated("snv,savgol(5,2,1),center", spectra)
-    monkeypatch.setattr("georaster_dl.spectra.preprocess._BLOCK", 50 * 7)
+    monkeypatch.setattr("georaster_dl.spectra.preprocess.chain._BLOCK", 50 * 7)
     np.testing.assert_allclose(treated("snv,savgol(5,2,1),center", spectra), whole)
     single = treated("snv,savgol(5,2,1),center", spectra.astype(np.float32))
     assert single.dtype == np.float32

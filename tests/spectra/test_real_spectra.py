@@ -2,11 +2,11 @@
 
 import pytest
 
-from georaster_dl.spectra.folds import parts_by_column
-from georaster_dl.spectra.scores import ClassScores, ValueScores
-from georaster_dl.spectra.table import read_spectra
-from georaster_dl.spectra.tuning import tune
-from georaster_dl.splits import TEST, TRAIN
+from georaster_dl.spectra.methods.tuning import tune
+from georaster_dl.spectra.scoring.folds import parts_by_column
+from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
+from georaster_dl.spectra.table.samples import read_spectra
+from georaster_dl.tiling.split_blocks import TEST, TRAIN
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.resample import aligned, resampled
-from georaster_dl.spectra.table import SpectraTable
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.table.resample import aligned, resampled
+from georaster_dl.spectra.table.samples import SpectraTable
 
 AXIS = np.arange(1000, 2001, 2.0)
 

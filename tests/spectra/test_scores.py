@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.scores import ClassScores, ValueScores
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 
 
 def test_values_by_their_definitions():

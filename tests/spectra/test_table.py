@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra.table import SpectraOptions, read_spectra
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra.table.samples import SpectraOptions, read_spectra
 
 BANDS = list(range(1100, 1120, 2))
 PROTEIN = ("protein", ["1.5", "2.5", "NA", "4", "5"])

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.spectra import comparison, training
-from georaster_dl.spectra.comparison import compare, summary
-from georaster_dl.spectra.methods import METHODS, Rows, Settings, fit_method, known_method
-from georaster_dl.spectra.package import load_network
-from georaster_dl.spectra.plots import Panel, _figure, plot_values
-from georaster_dl.spectra.predictions import predicted_classes, predicted_table, predicted_values
-from georaster_dl.spectra.scores import ValueScores
-from georaster_dl.spectra.table import SpectraTable
-from georaster_dl.spectra.training import TableOptions, train_table
+from georaster_dl.core.errors import OptionError
+from georaster_dl.spectra import compare as comparison
+from georaster_dl.spectra import train as training
+from georaster_dl.spectra.compare import compare, summary
+from georaster_dl.spectra.package.file import load_network
+from georaster_dl.spectra.predict import predicted_classes, predicted_table, predicted_values
+from georaster_dl.spectra.registry import METHODS, Rows, Settings, fit_method, known_method
+from georaster_dl.spectra.scoring.plots import Panel, _figure, plot_values
+from georaster_dl.spectra.scoring.scores import ValueScores
+from georaster_dl.spectra.table.samples import SpectraTable
+from georaster_dl.spectra.train import TableOptions, train_table
 from tests.spectra.made import chemistry
 
 QUICK = Settings(members=2, epochs=15)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from georaster_dl.spectra.variation import Variation
+from georaster_dl.spectra.network.augment import Variation
 
 LINE = torch.arange(50.0, dtype=torch.float64).expand(4000, 50) - 20
 BANDS = torch.linspace(-1, 1, 50, dtype=torch.float64)

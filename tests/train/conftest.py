@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.pairs import Pair
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.settings.config import TrainConfig
 
 CLASSES = (1, 10, 14)
 

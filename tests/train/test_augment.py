@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.bands import Band, named_bands
-from georaster_dl.errors import OptionError
-from georaster_dl.train.augment import Augmentation, Optics
+from georaster_dl.core.bands import Band, named_bands
+from georaster_dl.core.errors import OptionError
+from georaster_dl.train.transforms.augment import Augmentation, Optics
 
 NONE = Augmentation(dihedral=False, gain=0, band_gain=0, haze=0, offset=0, noise=0)
 ALL = Augmentation(scale=0.5, band_dropout=0.5)

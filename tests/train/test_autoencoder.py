@@ -8,20 +8,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from georaster_dl.errors import OptionError
-from georaster_dl.models.device import Device
-from georaster_dl.models.package import load_model, read_card
-from georaster_dl.splits import TRAIN, VALIDATION
-from georaster_dl.train.config import TrainConfig, read_config
-from georaster_dl.train.fit import train
-from georaster_dl.train.pairs import Pair
-from georaster_dl.train.plan import make_training_plan
-from georaster_dl.train.reconstruction import principal_axes, reconstruction_metrics
-from georaster_dl.train.scaling import Scaling
-from georaster_dl.train.settle import settled, with_code
-from georaster_dl.train.setup import Setup
-from georaster_dl.train.store import StoreFolder
-from georaster_dl.train.windows import WindowReader
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.file import load_model, read_card
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.tiling.split_blocks import TRAIN, VALIDATION
+from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.plan import make_training_plan
+from georaster_dl.train.data.scaling import Scaling
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.loop.setup import Setup
+from georaster_dl.train.result.reconstruction import principal_axes, reconstruction_metrics
+from georaster_dl.train.settings.config import TrainConfig, read_config
+from georaster_dl.train.settings.resolve import settled, with_code
+from georaster_dl.train.train import train
 from tests.train.conftest import checkered
 from tests.train.test_fit import StopError, stop_after
 

@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.errors import OptionError
-from georaster_dl.models.package import load_model
-from georaster_dl.splits import TRAIN
-from georaster_dl.train.augment import Augmentation
-from georaster_dl.train.centres import CentrePatches, _of_one_class
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.fit import train
-from georaster_dl.train.pairs import Pair
-from georaster_dl.train.plan import make_training_plan
-from georaster_dl.train.scaling import Scaling
-from georaster_dl.train.setup import check_network
-from georaster_dl.train.store import StoreFolder
-from georaster_dl.train.windows import WindowReader
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.file import load_model
+from georaster_dl.tiling.split_blocks import TRAIN
+from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.centre_pixels import CentrePatches, _of_one_class
+from georaster_dl.train.data.plan import make_training_plan
+from georaster_dl.train.data.scaling import Scaling
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.loop.setup import check_network
+from georaster_dl.train.settings.config import TrainConfig
+from georaster_dl.train.train import train
+from georaster_dl.train.transforms.augment import Augmentation
 from tests.train.conftest import checkered
 
 SHAPE, PATCH = (200, 240), 65

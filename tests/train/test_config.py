@@ -2,8 +2,8 @@
 
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.train.config import TrainConfig, read_config
+from georaster_dl.core.errors import OptionError
+from georaster_dl.train.settings.config import TrainConfig, read_config
 
 
 def test_defaults_survive_toml(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from georaster_dl.train.corrupt import Corruption
+from georaster_dl.train.transforms.noise import Corruption
 
 NOTHING = {"gaussian": 0, "masked": 0, "stripes": 0}
 

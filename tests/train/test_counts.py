@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from shapely.geometry import box
 
-from georaster_dl.errors import OptionError
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.counts import check_counts
-from georaster_dl.train.ground import open_grounds
-from georaster_dl.train.pairs import Pair
-from georaster_dl.train.store import StoredGround, StoreFolder
+from georaster_dl.core.errors import OptionError
+from georaster_dl.train.data.cache import StoredGround, StoreFolder
+from georaster_dl.train.data.class_counts import check_counts
+from georaster_dl.train.data.labelled_scenes import open_grounds
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.settings.config import TrainConfig
 
 X, Y = 500_000, 5_000_000  # the scene's upper left corner; its pixels are 10 m wide
 

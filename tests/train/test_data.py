@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from georaster_dl.errors import OptionError
-from georaster_dl.sampling import Window
-from georaster_dl.splits import TEST, TRAIN, VALIDATION
-from georaster_dl.train.augment import Augmentation
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.data import EpochSampler, EvaluationPatches, TrainingPatches
-from georaster_dl.train.pairs import Pair
-from georaster_dl.train.plan import make_training_plan
-from georaster_dl.train.scaling import Scaling
-from georaster_dl.train.store import StoreFolder
-from georaster_dl.train.windows import WindowReader
+from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.sampling import Window
+from georaster_dl.tiling.split_blocks import TEST, TRAIN, VALIDATION
+from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.datasets import EpochSampler, EvaluationPatches, TrainingPatches
+from georaster_dl.train.data.plan import make_training_plan
+from georaster_dl.train.data.scaling import Scaling
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.settings.config import TrainConfig
+from georaster_dl.train.transforms.augment import Augmentation
 
 SHAPE = (300, 260)
 

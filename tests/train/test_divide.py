@@ -10,14 +10,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
-from georaster_dl.errors import OptionError
-from georaster_dl.io.territories import write_territories
-from georaster_dl.splits import NOBODY, TEST, TRAIN, VALIDATION, Territory
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.divide import _cell_centres, _overlapping
-from georaster_dl.train.pairs import Pair
-from georaster_dl.train.plan import make_training_plan
-from georaster_dl.train.store import StoreFolder
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.vectors.split_map import write_territories
+from georaster_dl.tiling.split_blocks import NOBODY, TEST, TRAIN, VALIDATION, Territory
+from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.plan import make_training_plan
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.split import _cell_centres, _overlapping
+from georaster_dl.train.settings.config import TrainConfig
 
 EAST, NORTH = 500_000, 5_000_000
 

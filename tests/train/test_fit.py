@@ -9,14 +9,14 @@ import rasterio
 import torch
 from safetensors.torch import load_file
 
-from georaster_dl.errors import OptionError, OutputError, UnknownModelError
-from georaster_dl.io.labels import LabelOptions, labels_digest
-from georaster_dl.models.package import load_model, read_card
+from georaster_dl.core.errors import OptionError, OutputError, UnknownModelError
+from georaster_dl.io.labels.read import LabelOptions, labels_digest
+from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.predict.options import Outputs
 from georaster_dl.predict.segment import segment
-from georaster_dl.train.config import TrainConfig, read_config
-from georaster_dl.train.fit import train
-from georaster_dl.train.pairs import Pair
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.settings.config import TrainConfig, read_config
+from georaster_dl.train.train import train
 from tests.networks import S2_OPTIONS, save_optional
 from tests.train.conftest import CLASSES, checkered
 

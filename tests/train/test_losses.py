@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
-from georaster_dl.errors import OptionError
-from georaster_dl.train.losses import (
+from georaster_dl.core.errors import OptionError
+from georaster_dl.train.loop.losses import (
     LOSSES,
     REGRESSION_LOSSES,
     build_loss,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from georaster_dl.errors import OptionError
-from georaster_dl.train.pairs import Pair, find_pairs, find_scenes, read_pairs
+from georaster_dl.core.errors import OptionError
+from georaster_dl.train.data.sources import Pair, find_pairs, find_scenes, read_pairs
 
 
 @pytest.fixture

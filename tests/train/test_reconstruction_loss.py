@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.train.reconstruction_loss import build_reconstruction_loss, spectral_angle
+from georaster_dl.train.loop.reconstruction_loss import build_reconstruction_loss, spectral_angle
 
 MEAN, STD = np.array([0.1, 0.2, 0.3]), np.array([0.05, 0.04, 0.1])
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from geodl_cli.main import _run
 
-from georaster_dl.errors import OptionError, OutputError
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.run_folder import AtomicCheckpoints, RunFolder, read_checkpoint
+from georaster_dl.core.errors import OptionError, OutputError
+from georaster_dl.train.loop.run_folder import AtomicCheckpoints, RunFolder, read_checkpoint
+from georaster_dl.train.settings.config import TrainConfig
 
 WHOLE = {
     "epoch": 1, "global_step": 8, "pytorch-lightning_version": "2.6.0", "state_dict": {}, "loops": {},

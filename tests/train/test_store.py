@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from georaster_dl.errors import OutputError
-from georaster_dl.train.config import TrainConfig
-from georaster_dl.train.ground import open_grounds
-from georaster_dl.train.pairs import Pair
-from georaster_dl.train.store import GroundStore, StoredGround, StoreFolder, _runs, _widened
+from georaster_dl.core.errors import OutputError
+from georaster_dl.train.data.cache import GroundStore, StoredGround, StoreFolder, _runs, _widened
+from georaster_dl.train.data.labelled_scenes import open_grounds
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.settings.config import TrainConfig
 
 
 def ground_of(make_tif, image, labels, **profile):

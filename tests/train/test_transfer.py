@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from georaster_dl.bands import Band, named_bands
-from georaster_dl.errors import OptionError, UnknownModelError
-from georaster_dl.models.card import Architecture
-from georaster_dl.models.package import save_model
+from georaster_dl.core.bands import Band, named_bands
+from georaster_dl.core.errors import OptionError, UnknownModelError
+from georaster_dl.core.wording import counted
+from georaster_dl.models.package.card import Architecture
+from georaster_dl.models.package.file import save_model
 from georaster_dl.models.registry import create_model
-from georaster_dl.train.transfer import (
+from georaster_dl.train.loop.transfer import (
     IMAGENET_BANDS,
     adapt_first_conv,
     freeze,
@@ -23,7 +24,6 @@ from georaster_dl.train.transfer import (
     stages,
     unfreeze_for_epoch,
 )
-from georaster_dl.wording import counted
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card, optional_network, save_optional, seeded
 

@@ -1,0 +1,98 @@
+"""What the rasters of a job take on the disk, while they are made and when they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from georaster_dl.batch.job import SceneJob
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import tensor_shapes
+from georaster_dl.predict.options import FeatureOptions, Outputs, SegmentOptions
+
+__all__ = ["DiskDemand", "disk_demand"]
+
+_BLOCK = 512  # pixels; rasters consist of whole blocks
+_WITH_OVERVIEWS = 4 / 3
+_HEAD = "segmentation_head"
+
+
+@dataclass(frozen=True)
+class DiskDemand:
+    """Bytes, at most: compressed rasters are smaller.
+
+    Attributes
+    ----------
+    working : taken while the job runs, its outputs included.
+    kept : taken by the outputs.
+    """
+
+    working: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class _Raster:
+    """Bytes of a pixel: as it is computed, in the work file with its overviews, in the output."""
+
+    computed: int
+    work: float
+    output: float
+
+
+def disk_demand(job: SceneJob, card: Card, shape: tuple[int, int]) -> DiskDemand:
+    """What the job takes; without the features of a layer whose number only the network knows.
+
+    Parameters
+    ----------
+    card : the model's.
+    shape : rows, cols of the scene.
+    """
+    rasters = _rasters(job, card)
+    pixels = float(np.prod([-(-n // _BLOCK) * _BLOCK for n in shape]))
+    journal = sum(r.computed for r in rasters) if job.options.journal is not None else 0
+    # Work files go one by one, each when its output stands.
+    working = journal + sum(r.work for r in rasters) + max((r.output for r in rasters), default=0)
+    return DiskDemand(int(pixels * working), int(pixels * sum(r.output for r in rasters)))
+
+
+def _rasters(job: SceneJob, card: Card) -> list[_Raster]:
+    outputs, options = job.outputs, job.options
+    if isinstance(outputs, Outputs):
+        small = not (isinstance(options, SegmentOptions) and options.float32)
+        share = 1 if small else 4
+        made = [_plain(_map_bytes(card))]
+        made += [_plain(share * len(card.classes))] if outputs.probabilities else []
+        return made + ([_plain(share)] if outputs.confidence else [])
+    layer = options.layer if isinstance(options, FeatureOptions) else None
+    packed = isinstance(options, FeatureOptions) and options.packed
+    features = _features(job.model, layer)
+    made = [_packed(features) if packed else _plain(4 * features)]
+    return made + ([_plain(4)] if outputs.error else [])
+
+
+def _map_bytes(card: Card) -> int:
+    if card.classes:
+        return np.dtype(card.legend.dtype).itemsize
+    return 4 * (len(card.targets) + sum(target.interval is not None for target in card.targets))
+
+
+def _plain(size: int) -> _Raster:
+    return _Raster(size, size * _WITH_OVERVIEWS, size * _WITH_OVERVIEWS)
+
+
+def _packed(bands: int) -> _Raster:
+    """Floats stand beside the numbers of 16 bits until these are written."""
+    return _Raster(4 * bands, 6 * bands, 2 * bands * _WITH_OVERVIEWS)
+
+
+def _features(model: Path, layer: str | None) -> int:
+    """Planes of a layer as far as its weights tell: those that enter the head, or leave the layer."""
+    shapes = tensor_shapes(model)
+    name = layer or _HEAD
+    kernels = [s for tensor, s in shapes.items() if tensor.startswith(f"{name}.") and len(s) == 4]
+    if not kernels:
+        return 0
+    return kernels[0][1] if layer is None else kernels[-1][0]

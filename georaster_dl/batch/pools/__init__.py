@@ -1,0 +1,1 @@
+"""Pools of workers: processes of one machine, Dask clusters."""

@@ -1,0 +1,149 @@
+"""What a Dask worker does: a scene, or a part of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from dask.system import CPU_COUNT
+from distributed import Reschedule, Worker, WorkerPlugin, get_worker
+from distributed.core import Status
+from distributed.system import MEMORY_LIMIT
+
+from georaster_dl import __version__
+from georaster_dl.batch.job import Outcome, SceneJob, attempt, attempt_part
+from georaster_dl.core.memory import share_memory, tune_allocators
+from georaster_dl.predict.engine.network_cache import keep_networks
+from georaster_dl.predict.options import Report
+from georaster_dl.predict.run_record import is_recorded, read_record
+
+__all__ = ["IgnoreInterrupts", "busy", "do_part", "do_whole"]
+
+_TELL_SECONDS = 1.0
+_ENDING = (Status.closing, Status.closed, Status.failed)
+
+
+class _Unwanted(BaseException):
+    """Nobody waits for this task any more; no exception of a run, which would be taken for its end."""
+
+
+def do_whole(job: SceneJob, parts: Sequence[Outcome], topic: str, version: str) -> Outcome:
+    """Do a job of which the parts were tried before.
+
+    Parameters
+    ----------
+    parts : how they ended; where one failed, so does the job.
+    topic : under which events are told.
+    version : of this package where the job comes from.
+    """
+    failed = next((part for part in parts if part.error), None)
+    if failed is not None:
+        return failed
+    return _done(job, None, topic, version, lambda report: _whole(job, report))
+
+
+def do_part(job: SceneJob, number: int, of: int, topic: str, version: str) -> Outcome:
+    """Add one of several equal parts of a job to its journal."""
+    return _done(job, number, topic, version, lambda report: attempt_part(job, number, of, report))
+
+
+def busy(dask_worker: Worker) -> int:
+    """How many tasks a worker is in the middle of, those included that nobody wants any more."""
+    return len(dask_worker.active_threads)
+
+
+class IgnoreInterrupts(WorkerPlugin):
+    """For workers that Ctrl-C reaches too: whoever started them ends them, when they have cleaned up."""
+
+    def setup(self, worker: Worker) -> None:
+        """Called by Dask in a worker's main thread."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _done(
+    job: SceneJob, part: int | None, topic: str, version: str, do: Callable[[Report], Outcome]
+) -> Outcome:
+    if version != __version__:
+        return Outcome(
+            job.name,
+            f"the worker runs georaster_dl {__version__}, but the batch {version}; install the same "
+            f"version everywhere.",
+        )
+    _settle()
+    keep_networks()  # each thread its own
+    worker = get_worker()
+    teller = _Teller(worker, job.name, part, topic)
+    try:
+        outcome = do(teller)
+    except _Unwanted as end:
+        if worker.status in _ENDING:
+            raise Reschedule from end
+        raise
+    teller.flush()
+    return outcome
+
+
+def _whole(job: SceneJob, report: Report) -> Outcome:
+    # A worker may be lost when all is done but told; the task then comes again, to another one.
+    kept = job.options.record
+    if kept is not None and kept.is_file() and not job.options.overwrite:
+        run = job.run()
+        if is_recorded(kept, run.ready.identity(run.files)):
+            return Outcome(job.name, record=read_record(kept) or {})
+    return attempt(job, report)
+
+
+@cache
+def _settle() -> None:
+    """Take this process's share of the machine, before torch is loaded."""
+    worker = get_worker()
+    at_once = worker.state.nthreads
+    limit = getattr(worker.memory_manager, "memory_limit", None)
+    share_memory(at_once * max(round(MEMORY_LIMIT / limit) if limit else 1, 1))
+    tune_allocators()
+    if "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(max(CPU_COUNT // at_once, 1))
+
+
+class _Teller:
+    """Sends a run's events to the client, progress at most once a second; ends what is not wanted."""
+
+    def __init__(self, worker: Worker, name: str, part: int | None, topic: str) -> None:
+        # Asked for here, because the run's own threads are none of the worker's.
+        self._worker = worker
+        self._task = worker.get_current_task()
+        self._name = name
+        self._part = part
+        self._topic = topic
+        self._told = 0.0
+        self._held: dict[str, Any] | None = None
+
+    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+        self._check_wanted()
+        if event == "progress":
+            now = time.monotonic()
+            if now - self._told < _TELL_SECONDS:
+                self._held = dict(facts)
+                return
+            self._told = now
+            self._held = None
+        self._send(event, facts)
+
+    def flush(self) -> None:
+        """Tell how far the run came."""
+        if self._held is not None:
+            self._send("progress", self._held)
+
+    def _send(self, event: str, facts: Mapping[str, Any]) -> None:
+        self._worker.log_event(self._topic, [self._name, self._part, event, dict(facts)])
+
+    def _check_wanted(self) -> None:
+        state = self._worker.state.tasks.get(self._task)
+        if state is None or state.state == "cancelled" or self._worker.status in _ENDING:
+            raise _Unwanted

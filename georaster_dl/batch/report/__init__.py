@@ -1,0 +1,1 @@
+"""The report of a batch: table, HTML page, pictures."""

@@ -1,0 +1,1 @@
+"""Scenes of a batch and the names of their outputs."""

@@ -1,0 +1,60 @@
+"""What the user knows better than the file; kept apart so that asking costs no GDAL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["LabelOptions", "SceneOptions"]
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """Overrides for a scene.
+
+    Attributes
+    ----------
+    bands : for a plain file, the names of its bands in file order; for a product or where fewer
+        names than bands are given, the bands to use.
+    nodata : number that stands for no measurement, in every band.
+    scale, offset : physical value = number * scale + offset, in every band.
+    mask : quality band that masks pixels, and which of its numbers do; see ``georaster_dl.io.scenes.quality``.
+    """
+
+    bands: tuple[str, ...] | None = None
+    nodata: float | None = None
+    scale: float | None = None
+    offset: float | None = None
+    mask: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How labels are read.
+
+    Attributes
+    ----------
+    layer : of vector labels; None takes the only one there is, or the only one with the class field.
+    class_field : attribute of vector labels that holds the class, or the number of a regression;
+        None takes the only one there is, or the one called ``class``.
+    width_m : full width in metres to which lines and points are widened; None leaves them one
+        pixel wide.
+    all_touched : whether a vector feature labels every pixel it touches, not only those whose
+        centre it covers.
+    priority : class names; where features overlap the first named lies on top and unnamed ones lie
+        below. Among equals the later feature lies on top.
+    ignore : label numbers that mean unlabelled, besides the declared nodata.
+    classes : CSV with the columns value, name, color that names and colours the classes, and numbers
+        those of text fields.
+    background : class of the pixels without a label: within a label raster's extent, or everywhere
+        but under the features of vector labels that are not used (null, ignored, of another part).
+    """
+
+    layer: str | None = None
+    class_field: str | None = None
+    width_m: float | None = None
+    all_touched: bool = False
+    priority: tuple[str, ...] = ()
+    ignore: tuple[float, ...] = ()
+    classes: Path | None = None
+    background: str | None = None

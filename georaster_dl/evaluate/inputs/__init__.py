@@ -1,0 +1,1 @@
+"""Maps and references, matched block by block."""

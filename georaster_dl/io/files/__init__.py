@@ -1,0 +1,1 @@
+"""Plain files: text and JSON as users write them, layers of vector files, temporary files."""

@@ -1,0 +1,1 @@
+"""Bands as products, STAC items, ENVI headers and missions describe them."""

@@ -1,0 +1,1 @@
+"""Output rasters: written, compressed, described, and published whole or not at all."""

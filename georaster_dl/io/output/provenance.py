@@ -1,0 +1,86 @@
+"""Tags that say how a raster was made: of what, by what, and with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from georaster_dl import __version__
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.scenes.scene import Scene, open_dataset
+
+__all__ = ["feature_source", "joined_labels_tags", "labels_tags", "provenance", "trained_on"]
+
+_LABELS, _LABELS_SHA256 = "GEORASTER_DL_LABELS", "GEORASTER_DL_LABELS_SHA256"
+
+
+def provenance(
+    scene: Scene, given: SceneOptions, *, model: str, parameters: Mapping[str, Any]
+) -> dict[str, str]:
+    """Tags for the outputs of a run.
+
+    Parameters
+    ----------
+    scene : with the bands that were used.
+    given : what the user said of it.
+    model : what made the output.
+    parameters : of the run; those that are None are left out.
+    """
+    files = dict.fromkeys(Path(plane.path).name for plane in scene.planes)
+    stated = {
+        "nodata": given.nodata,
+        "scale": given.scale,
+        "offset": given.offset,
+        "mask": given.mask,
+    }
+    said = {**parameters, **stated}
+    return {
+        "GEORASTER_DL_VERSION": __version__,
+        "GEORASTER_DL_MODEL": model,
+        "GEORASTER_DL_INPUT": Path(scene.name).name,
+        "GEORASTER_DL_INPUT_FILES": " ".join(files),
+        "GEORASTER_DL_INPUT_BANDS": ",".join(band.name for band in scene.bands),
+        "GEORASTER_DL_PARAMETERS": " ".join(
+            f"{key}={value}" for key, value in said.items() if value is not None
+        ),
+        "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
+        "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
+    }
+
+
+def labels_tags(training: Mapping[str, str]) -> dict[str, str]:
+    """Tags that say which labels a model was trained on, from what its card says of its training."""
+    named = {_LABELS: training.get("labels"), _LABELS_SHA256: training.get("labels_sha256")}
+    return {tag: value for tag, value in named.items() if value}
+
+
+def joined_labels_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The same of a mosaic, from the tags of its maps."""
+    found = {}
+    for tag in (_LABELS, _LABELS_SHA256):
+        parts = [part for one in tags for part in one.get(tag, "").split(", ") if part]
+        found[tag] = ", ".join(dict.fromkeys(parts))
+    return found
+
+
+def trained_on(path: Path) -> tuple[list[str], list[str]]:
+    """Names and digests of the labels that the model of a map was trained on, as far as it says."""
+    with open_dataset(str(path)) as dataset:
+        tags = dataset.tags()
+    names, digests = (tags.get(tag, "").split(", ") for tag in (_LABELS, _LABELS_SHA256))
+    return names, [digest for digest in digests if digest]
+
+
+def feature_source(scene: Scene) -> str:
+    """Model and layer that made a raster of features; empty for any other raster.
+
+    ``feat_01`` of one model and of another, or of the same one trained again, have nothing in common.
+    """
+    with open_dataset(scene.planes[0].path) as dataset:
+        tags = dataset.tags()
+    if tags.get("GEORASTER_DL_CONTENT") != "features":
+        return ""
+    weights = tags.get("GEORASTER_DL_MODEL_SHA256", "")[:12]
+    return f"{tags.get('GEORASTER_DL_MODEL', '')} ({weights}), layer {tags.get('GEORASTER_DL_LAYER', '')}"

@@ -1,0 +1,29 @@
+"""Styles whose limits come from what a finished raster holds, as a small view of it shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.render.display import image_limits, ramp_limits, red_green_blue
+from georaster_dl.render.qml import write_color_style, write_ramp_style
+
+__all__ = ["style_as_image", "style_by_values"]
+
+_LONGEST = 1000  # side of the view in pixels
+
+
+def style_by_values(path: Path, band: int = 1) -> None:
+    """A colour ramp over the values of a band, counted from 1."""
+    view = open_scene(path).select([band - 1]).thumbnail(_LONGEST)
+    low, high = ramp_limits(view.array[0][view.valid])
+    write_ramp_style(path, minimum=low, maximum=high, band=band)
+
+
+def style_as_image(path: Path) -> None:
+    """Natural colours where the bands' wavelengths allow it, else the first bands."""
+    scene = open_scene(path)
+    shown = red_green_blue(scene.bands)
+    view = scene.select(shown).thumbnail(_LONGEST)
+    limits = image_limits(view.array, view.valid)
+    write_color_style(path, bands=[index + 1 for index in shown], limits=limits)

@@ -1,0 +1,1 @@
+"""Scenes of any format opened on one grid, read in windows, and checked."""

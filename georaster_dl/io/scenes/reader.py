@@ -1,0 +1,368 @@
+"""Open whatever the user calls a scene.
+
+One of: a file that GDAL reads (of an ENVI raster also its header), a container of subdatasets
+(NetCDF, HDF5), a Sentinel-2 product (folder, zip or its MTD_MSIL*.xml), a STAC item, an http(s)
+address of any of them; or several files of one scene, which are stacked on the finest grid among
+them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from odc.geo.gcp import GCPGeoBox
+from odc.geo.geobox import GeoBox
+from rasterio.enums import ColorInterp
+
+from georaster_dl.core.bands import MOST_NAMED, Band, named_bands
+from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.core.raster import Georeference
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.core.wording import counted, listed
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.formats import sentinel2, stac
+from georaster_dl.io.formats.envi import envi_data
+from georaster_dl.io.formats.metadata import bands_of, calibration_of, with_wavelengths
+from georaster_dl.io.formats.missions import band_of_file, mission_of
+from georaster_dl.io.scenes.containers import Container, image_variables
+from georaster_dl.io.scenes.quality import QualityBand, has_own_bands, parse_mask
+from georaster_dl.io.scenes.scene import Plane, Scene, check_openable, open_dataset
+
+__all__ = ["open_scene"]
+
+
+@dataclass(frozen=True)
+class _File:
+    """One opened raster: its planes and grid, the bands that it marks as transparency, and doubts."""
+
+    planes: tuple[Plane, ...]
+    geobox: Georeference
+    rpcs: Any
+    block_rows: int
+    alpha: tuple[Plane, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def open_scene(
+    sources: str | Path | Sequence[str | Path], options: SceneOptions | None = None
+) -> Scene:
+    """Describe a scene without reading its pixels.
+
+    Parameters
+    ----------
+    sources : path or address, or several of one scene to be stacked.
+    options : names, nodata and calibration that override the file's.
+
+    Raises
+    ------
+    SceneError
+        When a source is missing, is no raster, or the files do not fit together.
+    OptionError
+        When ``options.bands`` does not fit the scene's bands.
+    """
+    options = options or SceneOptions()
+    names = [str(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
+    if not names:
+        raise SceneError("No scene was given; give the path or address of a raster.")
+    with gdal_environment():
+        scene = _open_one(names[0]) if len(names) == 1 else _stacked(names)
+        chosen = _with_options(scene, options)
+        return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
+
+
+def _open_one(source: str) -> Scene:
+    path = _existing(source)
+    if path is not None and sentinel2.is_product(path):
+        return _from_product(path)
+    if stac.is_item(source):
+        return _from_item(source)
+    pixels = source if path is None else envi_data(path) or source
+    return _assembled(source, _files(pixels))
+
+
+def _existing(source: str) -> Path | None:
+    """The local file or folder, None for an address; a plain path that does not exist stops here."""
+    path = Path(source)
+    check_openable(source)
+    try:
+        if path.exists():
+            if path.is_dir() and not any(path.iterdir()):
+                raise SceneError(f"{source} is an empty folder; give a raster or a .SAFE product.")
+            return path
+    except (OSError, ValueError) as error:
+        if isinstance(error, SceneError):
+            raise
+        raise SceneError(f"{source} cannot be looked for ({error}); check the path.") from error
+    looks_local = ":" not in source[2:] and not source.startswith("/vsi")
+    if looks_local:
+        raise SceneError(f"{source} does not exist; check the path (now in {Path.cwd()}).")
+    return None
+
+
+def _stacked(sources: Sequence[str]) -> Scene:
+    for source in sources:
+        _existing(source)
+    files = [file for source in sources for file in _files(source)]
+    if len(files) == len(sources) and all(len(file.planes) == 1 for file in files):
+        files = [_named_by_file(file, s) for file, s in zip(files, sources, strict=True)]
+    _check_overlap(files)
+    return _assembled(f"{sources[0]} and {len(sources) - 1} more", files)
+
+
+def _check_overlap(files: Sequence[_File]) -> None:
+    """Refuse files that lie elsewhere than the finest, on whose grid all are read."""
+    finest = min(files, key=_pixel_size)
+    box = finest.geobox.boundingbox
+    for file in files:
+        other = file.geobox.boundingbox
+        comparable = box.crs is not None and box.crs == other.crs
+        apart = min(box.right, other.right) <= max(box.left, other.left) or min(
+            box.top, other.top
+        ) <= max(box.bottom, other.bottom)
+        if comparable and apart:
+            raise SceneError(
+                f"{file.planes[0].path} does not overlap {finest.planes[0].path}, so they are no scene together; "
+                f"give files of one place."
+            )
+
+
+def _named_by_file(file: _File, source: str) -> _File:
+    """Single-band files without band names are told apart by their file names."""
+    plane = file.planes[0]
+    if not plane.band.name.startswith("band_"):
+        return file
+    return replace(file, planes=(replace(plane, band=replace(plane.band, name=Path(source).stem)),))
+
+
+def _files(source: str) -> list[_File]:
+    with open_dataset(source) as dataset:
+        if dataset.count:
+            return [_variable(dataset, source)]
+        subdatasets = list(dataset.subdatasets)
+    if not subdatasets:
+        raise SceneError(f"{source} holds no raster band; give a file with at least one.")
+    variables, left_out = image_variables(source, subdatasets)
+    files = []
+    for variable in variables:
+        with open_dataset(variable.source) as dataset:
+            files.append(_variable(dataset, variable.source, prefix=variable.name))
+    if left_out is not None:
+        files[0] = replace(files[0], remarks=(*files[0].remarks, left_out))
+    return files
+
+
+def _variable(dataset: Any, source: str, prefix: str = "") -> _File:
+    """A file, or a variable of a container with the wavelengths that this lists beside it."""
+    file = _file(dataset, source, prefix)
+    container = Container.of(dataset, source) if dataset.count > 1 else None
+    if container is None:
+        return file
+    lists = container.wavelengths(dataset)
+    doubt = container.check_axes(dataset, lists)
+    if doubt is not None:
+        file = replace(file, remarks=(doubt,))
+    values = next((values for values in lists if len(values) == len(file.planes)), None)
+    if values is None:
+        return file
+    bands = with_wavelengths([plane.band for plane in file.planes], values)
+    pairs = zip(file.planes, bands, strict=True)
+    return replace(file, planes=tuple(replace(plane, band=band) for plane, band in pairs))
+
+
+def _file(dataset: Any, path: str, prefix: str = "") -> _File:
+    planes: list[Plane] = []
+    alpha: list[Plane] = []
+    for index, found in enumerate(bands_of(dataset), 1):
+        band = found
+        if prefix and band.name.startswith("band_"):
+            name = prefix if dataset.count == 1 else f"{prefix}_{index}"
+            band = replace(named_bands([name])[0], **_known(band))
+        # The mask says what alpha says.
+        kind = alpha if dataset.colorinterp[index - 1] == ColorInterp.alpha else planes
+        kind.append(_plane(dataset, path, index, band))
+    block_rows = max(shape[0] for shape in dataset.block_shapes)
+    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows, tuple(alpha))
+
+
+def _plane(dataset: Any, path: str, index: int, band: Band) -> Plane:
+    dtype = dataset.dtypes[index - 1]
+    if dtype.startswith("complex"):
+        raise SceneError(
+            f"{path} holds complex numbers ({dtype}); give amplitudes as real numbers."
+        )
+    scale, offset, physical = calibration_of(dataset, index)
+    nodata = dataset.nodatavals[index - 1]
+    if nodata is None and dataset.driver.startswith("JP2") and _is_sentinel2(path):
+        nodata = 0.0  # an image file outside of its product, which would say so
+    return Plane(band, path, index, dtype, scale, offset, physical, nodata)
+
+
+def _is_sentinel2(path: str) -> bool:
+    """Whether the file is named after a band of that mission."""
+    return band_of_file(path) is not None and mission_of(Path(path).name) in (None, "sentinel-2")
+
+
+def _known(band: Band) -> dict[str, Any]:
+    facts = {"wavelength_nm": band.wavelength_nm, "fwhm_nm": band.fwhm_nm}
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _geobox(dataset: Any) -> Georeference:
+    points, _ = dataset.gcps
+    if points and dataset.transform.is_identity:
+        return GCPGeoBox.from_rio(dataset)
+    return GeoBox.from_rio(dataset)
+
+
+def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: str = "") -> Scene:
+    """One scene of many files, on the finest grid among them."""
+    finest = min(files, key=_pixel_size)
+    scale = {id(f): finest.geobox.shape[0] / f.geobox.shape[0] for f in files}
+    return Scene(
+        name=name,
+        planes=tuple(plane for file in files for plane in file.planes),
+        geobox=finest.geobox,
+        rpcs=finest.rpcs,
+        block_rows=max(1, *(round(f.block_rows * scale[id(f)]) for f in files)),
+        named=named,
+        note=note,
+        alpha=tuple(plane for file in files for plane in file.alpha),
+        remarks=tuple(dict.fromkeys(remark for file in files for remark in file.remarks)),
+    )
+
+
+def _pixel_size(file: _File) -> float:
+    box = file.geobox.approx if isinstance(file.geobox, GCPGeoBox) else file.geobox
+    return float(abs(box.affine.determinant))
+
+
+def _from_product(path: Path) -> Scene:
+    product = sentinel2.read_product(path)
+    files = []
+    for source, band, offset in zip(product.files, product.bands, product.offsets, strict=True):
+        with open_dataset(source) as dataset:
+            file = _file(dataset, source)
+        # The JP2 files declare no nodata; the product's metadata says that 0 is.
+        plane = replace(
+            file.planes[0],
+            band=band,
+            scale=product.scale,
+            offset=offset,
+            calibrated=True,
+            nodata=0.0,
+        )
+        files.append(replace(file, planes=(plane,)))
+    scene = _assembled(str(path), files, named=True, note=product.note)
+    return replace(scene, layers={"SCL": product.classification} if product.classification else {})
+
+
+def _from_item(source: str) -> Scene:
+    files = []
+    for asset in stac.read_item(source):
+        with open_dataset(asset.href) as dataset:
+            file = _file(dataset, asset.href)
+        if asset.index > len(file.planes):
+            raise SceneError(
+                f"The STAC item {source} lists {counted(asset.index, 'band')} for {asset.href}, which has "
+                f"{len(file.planes)}; the item does not describe this file."
+            )
+        plane = file.planes[asset.index - 1]
+        said = {"scale": asset.scale, "offset": asset.offset, "nodata": asset.nodata}
+        said = {key: value for key, value in said.items() if value is not None}
+        calibrated = plane.calibrated or asset.scale is not None or asset.offset is not None
+        plane = replace(plane, band=asset.band, calibrated=calibrated, **said)  # type: ignore[arg-type]
+        files.append(replace(file, planes=(plane,)))
+    return _assembled(source, files, named=True, note="STAC item")
+
+
+def _with_options(scene: Scene, options: SceneOptions) -> Scene:
+    if options.bands is not None:
+        scene = _with_names(scene, options.bands)
+    planes: Iterable[Plane] = scene.planes
+    if options.nodata is not None:
+        planes = [replace(p, nodata=options.nodata) for p in planes]
+    if options.scale is not None or options.offset is not None:
+        scale = 1.0 if options.scale is None else options.scale
+        offset = options.offset or 0.0
+        if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
+            raise OptionError(
+                f"--scale {scale:g} and --offset {offset:g} leave nothing of the numbers; give finite "
+                f"numbers and a scale other than 0."
+            )
+        told = {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
+        planes = [replace(p, **told) for p in planes]  # type: ignore[arg-type]
+    return replace(scene, planes=tuple(planes))
+
+
+def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
+    """The scene with a quality band: one of its own, which is then no data, one beside it, or a file.
+
+    ``whole`` is the scene before bands were chosen or named.
+    """
+    name, rule = parse_mask(text)
+    planes = (*scene.planes, *whole.planes)
+    own = next((p for p in planes if p.band.name.casefold() == name.casefold()), None)
+    if own is not None:
+        place = (own.path, own.index)
+        kept = [i for i, p in enumerate(scene.planes) if (p.path, p.index) != place]
+        return replace(scene.select(kept), quality=QualityBand(*place, rule))
+    layers = stac.item_layers(scene.name) if stac.is_item(scene.name) else scene.layers
+    beside = {key.casefold(): path for key, path in layers.items()}
+    if name.casefold() in beside:
+        return replace(scene, quality=QualityBand(beside[name.casefold()], 1, rule))
+    if not Path(name).exists() and "/" not in name and Path(name).suffix == "":
+        offered = listed([*layers, *(band.name for band in scene.bands)], MOST_NAMED)
+        raise OptionError(
+            f"--mask {name} is neither a file nor a band or layer of {scene.name}, which has {offered}; "
+            f"name one of them, or a file."
+        )
+    _existing(name)
+    with open_dataset(name) as dataset:
+        if dataset.count != 1 and not (dataset.count and has_own_bands(Path(name).name)):
+            raise OptionError(
+                f"--mask {name} has {counted(dataset.count, 'raster band')}, but a quality file has one; give that "
+                f"band in a file of its own, or in the scene's and by its name."
+            )
+    return replace(scene, quality=QualityBand(name, 1, rule))
+
+
+def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
+    present = [plane.band.name for plane in scene.planes]
+    if len(set(names)) < len(names) or not all(names):
+        raise OptionError(f"--bands names a band twice or not at all: {','.join(names)}.")
+    if scene.alpha and not scene.named and len(names) == len(present) + len(scene.alpha):
+        scene = _with_alpha(scene)
+        present = [plane.band.name for plane in scene.planes]
+    if not scene.named and len(names) == len(present):
+        pairs = zip(scene.planes, named_bands(names), strict=True)
+        planes = (replace(plane, band=_renamed(plane.band, band)) for plane, band in pairs)
+        return replace(scene, planes=tuple(planes))
+    if set(names) <= set(present):
+        return scene.select([present.index(name) for name in names])
+    marked = ", ".join(f"band {plane.index}" for plane in scene.alpha)
+    beside = f"; {marked} beside them is marked as transparency (alpha)" if marked else ""
+    raise OptionError(
+        f"--bands gives {counted(len(names), 'name')} ({listed(names, MOST_NAMED)}) but {scene.name} has "
+        f"{counted(len(present), 'band')} ({listed(present, MOST_NAMED)}{beside}); name all of them in file order, "
+        f"or some of those it has."
+    )
+
+
+def _with_alpha(scene: Scene) -> Scene:
+    """The scene with the bands that are marked as transparency as data, all in file order."""
+    files = list(dict.fromkeys(plane.path for plane in (*scene.planes, *scene.alpha)))
+    planes = sorted(
+        (replace(plane, opaque=True) for plane in (*scene.planes, *scene.alpha)),
+        key=lambda plane: (files.index(plane.path), plane.index),
+    )
+    return replace(scene, planes=tuple(planes), alpha=())
+
+
+def _renamed(old: Band, new: Band) -> Band:
+    """The new name, with the wavelength that the file itself states where the name brings none."""
+    by_name = old == named_bands([old.name])[0]  # then it goes with the name
+    return new if by_name or new.wavelength_nm is not None else replace(new, **_known(old))

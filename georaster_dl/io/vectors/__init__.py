@@ -1,0 +1,1 @@
+"""Vector files: areas of interest, polygons, points, split maps."""

@@ -1,0 +1,94 @@
+"""The map of a split: which ground belongs to training, validation and test, as a GeoPackage."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyogrio
+import shapely.geometry
+from affine import Affine
+from odc.geo.gcp import GCPGeoBox
+from rasterio.features import shapes
+
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.geography import has_longitude
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.core.raster import Georeference
+from georaster_dl.io.vectors.layers import writable
+from georaster_dl.io.vectors.placing import in_degrees
+from georaster_dl.io.vectors.polygons import store_style
+from georaster_dl.tiling.split_blocks import NOBODY, PARTS, Territory
+
+__all__ = ["write_territories"]
+
+_COLORS = ((27, 120, 55), (33, 102, 172), (178, 24, 43))
+_LEGEND = Legend(
+    (
+        *(MapClass(i, name, _COLORS[i]) for i, name in enumerate(PARTS)),
+        MapClass(len(PARTS), "none (gap)", (190, 190, 190)),
+    )
+)
+
+
+def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, Territory]]) -> None:
+    """Write the ground of every part as polygons, with their colours.
+
+    The layer has the fields ``part`` and ``scene``. It is in the scenes' CRS, or in longitude and
+    latitude where they have several. A scene with ground control points is drawn by the straight
+    grid nearest to it; scenes without a CRS are left out where others have one, and so are those in
+    local coordinates (``LOCAL_CS``) where others have other ones.
+
+    Parameters
+    ----------
+    out : the GeoPackage, replaced if it exists.
+    territories : grid and territory of each scene by its name.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    frames = [_frame(name, *entry) for name, entry in territories.items()]
+    placed = [frame for frame in frames if frame.crs is not None]
+    kept = placed or frames
+    if len({frame.crs for frame in kept}) > 1:
+        on_earth = [in_degrees(frame) for frame in kept if has_longitude(frame.crs)]
+        kept = on_earth or [frame for frame in kept if frame.crs == kept[0].crs]
+    try:
+        with writable(out) as path:
+            pyogrio.write_dataframe(
+                pd.concat(kept, ignore_index=True), path, driver="GPKG", layer=out.stem
+            )
+        with closing(sqlite3.connect(out)) as base, base:
+            store_style(base, out.stem, _LEGEND, field="part")
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        sqlite3.Error,
+        OSError,
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise OutputError(
+            f"Cannot write the split's map {out}: {reason}; free some space or write elsewhere."
+        ) from error
+
+
+def _frame(name: str, geobox: Georeference, territory: Territory) -> geopandas.GeoDataFrame:
+    linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
+    numbers = np.where(territory.parts == NOBODY, len(PARTS), territory.parts).astype(np.uint8)
+    cell = linear.affine * Affine.scale(territory.cell)
+    found = list(shapes(numbers, transform=cell))
+    scene = shapely.geometry.box(0, 0, *territory.shape[::-1])
+    outline = shapely.affinity.affine_transform(scene, linear.affine.to_shapely())
+    polygons = shapely.intersection([shapely.geometry.shape(s) for s, _ in found], outline)
+    return geopandas.GeoDataFrame(
+        {"part": [_LEGEND.names[int(value)] for _, value in found], "scene": name},
+        geometry=polygons,
+        crs=None if linear.crs is None else linear.crs.to_wkt(),
+    )

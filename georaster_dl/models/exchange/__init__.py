@@ -1,0 +1,1 @@
+"""Models for other tools: ONNX, STAC items (MLM), and their checks."""

@@ -1,0 +1,86 @@
+"""Whether a model file is sound: its weights, its output, and what its card says about tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from georaster_dl.core.errors import ModelPackageError
+from georaster_dl.core.wording import counted
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import load_model
+from georaster_dl.models.registry import network_stride
+from georaster_dl.models.runtime.halo import tiling_error
+from georaster_dl.models.runtime.optional_bands import narrowed_model
+from georaster_dl.tiling.tiles import round_up
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["check_model"]
+
+_SIDE = 64  # pixels of the noise that is put through
+_EXACT = 1e-9  # standard deviations of the network's output, in float64
+
+
+def check_model(path: str | Path) -> Iterator[str]:
+    """Check a model file step by step, and say after each step what holds.
+
+    Yields
+    ------
+    One line for each check that passed.
+
+    Raises
+    ------
+    ModelPackageError
+        At the first check that fails.
+    """
+    card, network = load_model(path)
+    yield f"the card is valid and the weights are those it was saved with ({card.weights_sha256[:12]})"
+    stride = network_stride(network)
+    yield f"the stride {card.stride} is a multiple of the network's, {stride}"
+    yield _check_output(card, network)
+    if card.needs:
+        fewest = list(dict.fromkeys(group[0] for group in card.needs))
+        said = _check_output(*narrowed_model(card, network, fewest))
+        yield f"with {', '.join(fewest)} alone {said}"
+    if card.halo.exact is None:
+        yield "no exact halo is claimed"
+        return
+    error = tiling_error(
+        network, in_bands=len(card.bands), stride=card.stride, halo=card.halo.exact
+    )
+    if not error <= _EXACT:
+        raise ModelPackageError(
+            f"The card of {card.name} claims that a halo of {card.halo.exact} is exact, but tiles differ by "
+            f"{error:.2g} standard deviations of the output; set halo.exact by probe_halo."
+        )
+    yield f"tiles with the exact halo of {card.halo.exact} give the untiled result (within {error:.1g})"
+
+
+def _check_output(card: Card, network: nn.Module) -> str:
+    """Run the network on normalised noise and look at what comes out."""
+    import torch
+
+    side = round_up(max(_SIDE, 2 * card.stride), card.stride)
+    random = torch.Generator().manual_seed(0)
+    with torch.inference_mode():
+        output = network(torch.randn(1, len(card.bands), side, side, generator=random))
+    expected = (1, card.outputs, side, side)
+    if tuple(output.shape) != expected:
+        raise ModelPackageError(
+            f"The network of {card.name} turns {side} x {side} pixels into {tuple(output.shape)}, but "
+            f"{expected} was expected; its card does not fit it."
+        )
+    if not bool(output.isfinite().all()):
+        raise ModelPackageError(
+            f"The network of {card.name} gives values that are not finite; train or get the model again."
+        )
+    what = {
+        "segmentation": counted(card.outputs, "class"),
+        "regression": f"{counted(card.outputs, 'plane')} of values: "
+        f"{', '.join(plane[0] for plane in card.value_planes)}",
+        "autoencoder": f"one plane for each of {counted(card.outputs, 'band')}",
+    }
+    return f"the output is finite and has {what[card.task]}"

@@ -1,0 +1,1 @@
+"""Model packages: one .safetensors file whose header carries the model card."""

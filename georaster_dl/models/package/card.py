@@ -1,0 +1,479 @@
+"""The card of a model: what goes in, what comes out, and how far to trust it.
+
+A card travels in the header of the model's file (see :mod:`georaster_dl.models.package.file`) and is
+read before a single weight is. Files come from strangers, so every number has a limit and every
+text a length, and whatever is outside them is refused with one line that names the field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
+
+from georaster_dl.core.bands import Band
+from georaster_dl.core.errors import ModelPackageError, OptionError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.core.text import first_unseen, visible
+from georaster_dl.core.wording import counted
+
+__all__ = [
+    "FORMAT",
+    "Architecture",
+    "Calibration",
+    "Card",
+    "CardBand",
+    "CardClass",
+    "CardInterval",
+    "CardTarget",
+    "CardTreatment",
+    "Cost",
+    "HaloFacts",
+    "Lonlat",
+]
+
+FORMAT = 1  # raised when an older georaster_dl would misread a newer card
+_MAX_CARD_CHARACTERS = 4 * 2**20
+
+
+def _visible(text: str) -> str:
+    """Refuse characters that could forge a terminal's, a log's or a legend's lines."""
+    bad = first_unseen(text)
+    if bad is not None:
+        raise ValueError(
+            f"holds the control character U+{ord(bad):04X}; use visible text in one line"
+        )
+    return text
+
+
+def _bounded(value: object) -> object:
+    """Refuse an architecture option that is no plain value or is large enough to explode a network."""
+    if isinstance(value, list | tuple):
+        fits = len(value) <= 16 and all(type(v) is int and abs(v) <= 4096 for v in value)
+        value = list(value)
+    elif isinstance(value, str):
+        fits = len(_visible(value)) <= 64
+    elif isinstance(value, int | float):
+        fits = abs(value) <= (1e6 if isinstance(value, float) else 4096)  # False for NaN
+    else:
+        fits = value is None
+    if not fits:
+        raise ValueError(
+            "must be true, false, null, a text of up to 64 characters, a whole number within 4096, "
+            "a number within 1e6, or a list of up to 16 whole numbers within 4096"
+        )
+    return value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_visible)]
+Line = Annotated[str, Field(max_length=500), AfterValidator(_visible)]
+Text = Annotated[str, Field(max_length=4000), AfterValidator(_visible)]
+Nanometres = Annotated[float, Field(gt=0, le=1e6)]
+Metres = Annotated[float, Field(gt=0, le=1e6)]
+Pixels = Annotated[int, Field(ge=0, le=4096)]
+Lonlat = tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]]
+Share = Annotated[float, Field(ge=0, le=1)]
+OptionValue = Annotated[bool | int | float | str | list[int] | None, PlainValidator(_bounded)]
+OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+OneOf = Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
+
+
+class _Part(BaseModel):
+    """Frozen, closed and finite: the base of the card and of its parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Architecture(_Part):
+    """Which network to build: a name of the registry, an encoder, and the network's options.
+
+    The encoder is a plain name: no ``:`` or ``/``, by which encoder libraries reach for the
+    network or for local folders.
+    """
+
+    name: Name
+    encoder: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    options: Annotated[dict[OptionName, OptionValue], Field(max_length=32)] = {}
+
+
+class CardBand(_Part):
+    """One input plane; ``mean`` and ``std`` are in the physical unit of the card's quantity."""
+
+    name: Word
+    wavelength_nm: Nanometres | None = None
+    fwhm_nm: Nanometres | None = None
+    mean: Annotated[float, Field(ge=-1e9, le=1e9)]
+    std: Annotated[float, Field(gt=0, le=1e9)]
+
+
+class CardClass(_Part):
+    """One output class: pixel value, name, and colour as ``#rrggbb``."""
+
+    value: Annotated[int, Field(ge=0, le=65534)]
+    name: Word
+    color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+
+    def as_map_class(self) -> MapClass:
+        """Return the class as a legend has it."""
+        red, green, blue = bytes.fromhex(self.color[1:])
+        return MapClass(self.value, self.name, (red, green, blue))
+
+
+class CardInterval(_Part):
+    """How to make a prediction's interval: half its width is factor * sqrt(spread^2 + floor^2).
+
+    Split-conformal: ``factor`` was chosen on data that no weight was learnt from, so that a share of
+    ``level`` of new values of the same kind lies within.
+
+    Attributes
+    ----------
+    level : share of values within the interval, 0..1.
+    factor : without unit.
+    floor : in the target's unit; the spread of an ensemble's members, where there is one, adds to it.
+    """
+
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    factor: Annotated[float, Field(ge=0, le=1e9)]
+    floor: Annotated[float, Field(ge=0, le=1e9)]
+
+
+class CardTarget(_Part):
+    """A quantity that a regression model predicts: value = network's output * std + mean.
+
+    Attributes
+    ----------
+    name : what it is, such as ``canopy height``.
+    unit : unit of the values, such as ``m``; empty where they have none.
+    mean, std : of the values seen in training, in that unit.
+    interval : how sure a value is; None where that was not measured.
+    """
+
+    name: Word
+    unit: Annotated[str, Field(max_length=32), AfterValidator(_visible)] = ""
+    mean: Annotated[float, Field(ge=-1e9, le=1e9)]
+    std: Annotated[float, Field(gt=0, le=1e9)]
+    interval: CardInterval | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+class CardTreatment(_Part):
+    """What is done to every spectrum before it is normalised, as ``Preprocessing`` writes it.
+
+    Attributes
+    ----------
+    steps : names and parameters, such as ``snv,savgol(15,2,1)``.
+    bands : of a spectrum.
+    learnt : arrays that each step learnt in training, by name.
+    """
+
+    steps: Line
+    bands: Annotated[int, Field(ge=1, le=2048)]
+    learnt: Annotated[
+        tuple[dict[OptionName, Annotated[tuple[float, ...], Field(max_length=2048)]], ...],
+        Field(max_length=16),
+    ]
+
+
+class HaloFacts(_Part):
+    """How much context a tile needs.
+
+    Attributes
+    ----------
+    default : halo in pixels that a run takes unless told otherwise; a multiple of the stride.
+    exact : halo in pixels with which tiles give the untiled result; None where an output
+        depends on the whole input, so that no halo does.
+    changed : share of pixels, 0..1, whose class differs from the untiled result at ``default``,
+        or whose value does by more than 1 % of the standard deviation of all values; None where
+        it was not measured.
+    blend : pixels on each side of a seam over which probabilities or values are mixed; 0 trims.
+    """
+
+    default: Pixels
+    exact: Pixels | None = None
+    changed: Share | None = None
+    blend: Pixels = 0
+
+    @model_validator(mode="after")
+    def _blend_within_halo(self) -> Self:
+        if self.blend > self.default:
+            raise ValueError(f"blend is {self.blend} but must not exceed default, {self.default}")
+        return self
+
+
+class Cost(_Part):
+    """What one input pixel costs: multiply-accumulates, and peak bytes of float32 activations."""
+
+    macs_per_pixel: Annotated[float, Field(ge=0, le=1e12)]
+    bytes_per_pixel: Annotated[float, Field(ge=0, le=1e9)]
+
+
+class Calibration(_Part):
+    """Temperature that divides the logits, and the expected calibration error it leaves."""
+
+    temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+    ece: Share | None = None
+
+
+class Card(_Part):
+    """Everything about a model but its weights.
+
+    Inputs are physical values (``quantity``), normalised by the network's user as
+    ``(x - mean) / std`` band by band, in the order of ``bands``. Outputs are logits in the order
+    of ``classes``, one plane for each of a regression model's ``targets`` (behind them, of an
+    ensemble, one for the spread of each), or for an autoencoder the normalised bands again, at the
+    resolution of the input.
+
+    Attributes
+    ----------
+    needs : groups of bands of which a scene must have at least one each; the others may be absent,
+        and the network is told which. Every band is needed where there are no groups.
+    resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
+    stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
+    treatment : of spectra, before they are normalised; means and deviations of the bands are those
+        of treated values.
+    classes, targets : one of them: the classes of a segmentation, the quantities of a regression;
+        neither for an autoencoder.
+    places : longitude and latitude in degrees of the scenes that it was trained and tested on.
+    configuration : the effective configuration of the training run, one entry per setting.
+    caution : where the model should not be trusted, for the person who runs it.
+    weights_sha256 : digest of the weights; filled in when the model is saved.
+
+    Raises
+    ------
+    ModelPackageError
+        When a field is missing, unknown or outside its limits; one line names the first three.
+    """
+
+    format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
+    name: Name
+    version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_visible)]
+    description: Text = ""
+    task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
+    architecture: Architecture
+    bands: Annotated[tuple[CardBand, ...], Field(min_length=1, max_length=2048)]
+    needs: Annotated[tuple[OneOf, ...], Field(max_length=64)] = ()
+    quantity: Word = "reflectance"
+    resolution_m: tuple[Metres, Metres] | None = None
+    classes: Annotated[tuple[CardClass, ...], Field(max_length=1024)] = ()
+    treatment: CardTreatment | None = None
+    targets: Annotated[tuple[CardTarget, ...], Field(max_length=64)] = ()
+    stride: Annotated[int, Field(ge=1, le=512)]
+    halo: HaloFacts
+    cost: Cost
+    licence: Line = ""
+    training: Annotated[dict[Word, Line], Field(max_length=64)] = {}
+    places: Annotated[tuple[Lonlat, ...], Field(max_length=256)] = ()
+    configuration: Annotated[dict[Word, Line], Field(max_length=256)] = {}
+    metrics: Annotated[
+        dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]], Field(max_length=64)
+    ] = {}
+    calibration: Calibration = Calibration()
+    caution: Text = ""
+    weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    if not TYPE_CHECKING:  # type checkers keep the signature that pydantic gives
+
+        def __init__(self, **fields: Any) -> None:
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise ModelPackageError(_one_line(error)) from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for field, halo in (("default", self.halo.default), ("exact", self.halo.exact)):
+            if halo is not None and halo % self.stride:
+                raise ValueError(
+                    f"halo.{field} is {halo} but must be a multiple of stride, {self.stride}"
+                )
+        if self.resolution_m is not None and self.resolution_m[0] > self.resolution_m[1]:
+            raise ValueError(f"resolution_m is {self.resolution_m} but must be finest, coarsest")
+        names = [band.name for band in self.bands]
+        if len(set(names)) < len(names):
+            raise ValueError("bands must have distinct names")
+        return self
+
+    @model_validator(mode="after")
+    def _needs_can_be_met(self) -> Self:
+        unknown = {name for group in self.needs for name in group} - {b.name for b in self.bands}
+        if unknown:
+            raise ValueError(f"needs names {min(unknown)!r}, which is none of the bands")
+        if self.needs and not self.optional_bands:
+            raise ValueError(
+                "needs lets bands be absent, so architecture.options.optional_bands must be true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _output_of_task(self) -> Self:
+        if self.task == "segmentation":
+            if not self.classes or self.targets:
+                raise ValueError("task segmentation needs classes and has no target")
+            _ = self.legend  # refuses values or names that occur twice
+        elif self.classes or bool(self.targets) != (self.task == "regression"):
+            wanted = "needs a target" if self.task == "regression" else "has no target"
+            raise ValueError(f"task {self.task} {wanted} and has no classes")
+        elif self.task == "autoencoder" and self.optional_bands:
+            raise ValueError("an autoencoder gives all of its bands back, so none can be optional")
+        return self
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Card:
+        """Read a card from JSON.
+
+        Raises
+        ------
+        ModelPackageError
+            When the text is not JSON, is of a newer format, or breaks a limit.
+        """
+        if len(text) > _MAX_CARD_CHARACTERS:
+            raise ModelPackageError(
+                f"The model's card has {len(text)} characters, but at most {_MAX_CARD_CHARACTERS} "
+                f"are read; the file is damaged or hostile."
+            )
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelPackageError(
+                f"The model's card is not JSON ({error}); the file is damaged."
+            ) from None
+        return cls.from_fields(fields)
+
+    @classmethod
+    def from_fields(cls, fields: object) -> Card:
+        """Build a card from what JSON holds; same errors as ``from_json``."""
+        if not isinstance(fields, Mapping) or not all(isinstance(key, str) for key in fields):
+            raise ModelPackageError(
+                f"The model's card must be a JSON object, but is {type(fields).__name__}; the file is damaged."
+            )
+        written = fields.get("format", 1)
+        # Before anything else: a newer card may well have fields that look hostile to this version.
+        if isinstance(written, int) and written > FORMAT:
+            raise ModelPackageError(
+                f"The model's card has format {written} and this version reads up to {FORMAT}: it was "
+                f"written by a newer georaster_dl: upgrade (pip install -U georaster_dl)."
+            )
+        return cls(**_of_today(fields))
+
+    def to_json(self) -> str:
+        """Return the card as compact JSON, which ``from_json`` reads back unchanged."""
+        # Versions that know nothing of these go on reading the cards that have none.
+        newer = {
+            "needs": self.needs,
+            "treatment": self.treatment,
+            "targets": self.targets,
+            "places": self.places,
+        }
+        return self.model_dump_json(exclude={name for name, value in newer.items() if not value})
+
+    @property
+    def optional_bands(self) -> bool:
+        """Whether the network can be told which bands are there."""
+        return self.architecture.options.get("optional_bands") is True
+
+    @property
+    def needs_text(self) -> str:
+        """The needed bands in words, ``B03, B08 or B8A``; empty where all are."""
+        return ", ".join(" or ".join(group) for group in self.needs)
+
+    @property
+    def outputs(self) -> int:
+        """Number of the network's output planes."""
+        return {
+            "segmentation": len(self.classes),
+            "regression": len(self.targets) * (2 if self.gives_spread else 1),
+            "autoencoder": len(self.bands),
+        }[self.task]
+
+    @property
+    def value_planes(self) -> tuple[tuple[str, float, float], ...]:
+        """Name of each output plane, and mean and std that turn it into a value; none for classes."""
+        if self.task == "autoencoder":
+            return tuple((band.name, band.mean, band.std) for band in self.bands)
+        spreads = [(f"{t.name}, spread", 0.0, t.std) for t in self.targets if self.gives_spread]
+        return (*((t.name, t.mean, t.std) for t in self.targets), *spreads)
+
+    @property
+    def gives_spread(self) -> bool:
+        """Whether the network also gives a plane of spread for each target, as an ensemble does."""
+        return self.architecture.name == "ensemble"
+
+    @property
+    def predicts(self) -> str:
+        """What the network gives, in a few words."""
+        if self.targets:
+            names = ", ".join(target.label for target in self.targets)
+            return f"{names}, {'a quantity' if len(self.targets) == 1 else 'quantities'}"
+        if self.task == "autoencoder":
+            return "the scene's own bands and features of them"
+        return counted(len(self.classes), "class")
+
+    @property
+    def legend(self) -> Legend:
+        """The output classes as a legend.
+
+        Raises
+        ------
+        OptionError
+            When the model has no classes.
+        """
+        if not self.classes:
+            raise OptionError(
+                f"{self.name} has no classes: it predicts {self.predicts}; use a segmentation model "
+                f"here."
+            )
+        return Legend(tuple(entry.as_map_class() for entry in self.classes))
+
+    @property
+    def input_bands(self) -> tuple[Band, ...]:
+        """The input bands in the order of the network's channels."""
+        return tuple(Band(band.name, band.wavelength_nm, band.fwhm_nm) for band in self.bands)
+
+
+def _of_today(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a card with what older versions called otherwise: they had one target."""
+    today = dict(fields)
+    target = today.pop("target", None)
+    return today | ({} if target is None else {"targets": [target]})
+
+
+def _one_line(error: ValidationError, most: int = 3) -> str:
+    """Say which fields broke which limits, in one line and without the hostile value's bulk."""
+    problems = error.errors(include_url=False, include_context=False)
+    said = "; ".join(_problem(problem) for problem in problems[:most])
+    rest = f"; and {len(problems) - most} more" if len(problems) > most else ""
+    return f"The model's card is refused: {said}{rest}. Correct these fields or get the model anew."
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    # Keys of the card's tables are the stranger's own text, so they are shown like a value.
+    place = ".".join(_shown(part, 40) for part in problem["loc"]) or "card"
+    message = re.sub(r"^(Value error|Assertion failed), |\.$", "", str(problem["msg"]))
+    given = problem.get("input")
+    if problem["type"] in {"missing", "value_error"} or isinstance(
+        given, Mapping | list | tuple | BaseModel
+    ):
+        return f"{place}: {_shown(message, 200)}"
+    return f"{place} = {_shown(given, 40)}: {_shown(message, 200)}"
+
+
+def _shown(value: object, most: int) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = visible(text[: most + 1])
+    return text if len(text) <= most else text[:most] + "..."

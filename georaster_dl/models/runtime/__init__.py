@@ -1,0 +1,1 @@
+"""Networks at work: device and precision, receptive field, cost, features, optional bands."""

@@ -1,0 +1,137 @@
+"""A model of optional bands, narrowed to the bands that are there: from then on a plain model.
+
+A run never fills in a band that a scene lacks. Card and network are cut down to the bands present,
+which for a network of optional bands changes nothing but rounding, and all that follows sees an
+ordinary model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from georaster_dl.core.bands import Band, find_band
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import load_model, network_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from georaster_dl.models.zoo.spectral_unet import SpectralUNet
+
+__all__ = ["band_places", "load_narrowed", "missing_needs", "narrowed_card", "narrowed_model"]
+
+
+def band_places(card: Card, bands: Sequence[Band]) -> dict[str, int]:
+    """Where among a scene's bands each band of a model is.
+
+    Each is looked up by the rule of ``find_band``. A band of the scene serves one of the model's:
+    that of its name, else the nearest in wavelength.
+
+    Returns
+    -------
+    Index into ``bands`` by the name of the model's band, in the model's order; what is absent is
+    left out.
+    """
+    server: dict[int, Band] = {}
+    for wanted in card.input_bands:
+        place = find_band(wanted, bands)
+        if place is None:
+            continue
+        rival = server.get(place)
+        if rival is None or _distance(wanted, bands[place]) < _distance(rival, bands[place]):
+            server[place] = wanted
+    places = {wanted.name: place for place, wanted in server.items()}
+    return {band.name: places[band.name] for band in card.bands if band.name in places}
+
+
+def _distance(wanted: Band, band: Band) -> float:
+    """How far two bands that match are apart, in nanometres; less than nothing for the same name."""
+    if wanted.name.casefold() == band.name.casefold():
+        return -1.0
+    if wanted.wavelength_nm is None or band.wavelength_nm is None:
+        return 0.0
+    return abs(wanted.wavelength_nm - band.wavelength_nm)
+
+
+def missing_needs(card: Card, present: Sequence[str]) -> list[tuple[str, ...]]:
+    """The groups of needed bands of which none is present; for a card without groups none."""
+    return [group for group in card.needs if not set(group) & set(present)]
+
+
+def narrowed_card(card: Card, present: Sequence[str]) -> Card:
+    """The card of the plain model that reads only these bands.
+
+    Whether they are all that the model needs is not asked. Everything but the bands stays, the
+    digest too, which is that of the file.
+
+    Parameters
+    ----------
+    present : names of bands of the card, in any order; the card's order is kept.
+
+    Raises
+    ------
+    OptionError
+        When a name is none of the card's bands, or its bands are not optional and one is left out.
+    """
+    names = [band.name for band in card.bands]
+    unknown = [name for name in present if name not in names]
+    if unknown or not present:
+        raise OptionError(
+            f"{card.name} has no band {unknown[0]!r}; choose from {', '.join(names)}."
+            if unknown
+            else f"{card.name} was given no band at all; choose from {', '.join(names)}."
+        )
+    if not card.optional_bands:
+        absent = [name for name in names if name not in present]
+        if absent:
+            raise OptionError(
+                f"{card.name} needs all of its bands, but {', '.join(absent)} would be left out; only "
+                f"a model of optional bands does without."
+            )
+        return card
+    architecture = card.architecture
+    options = {**architecture.options, "optional_bands": False}
+    return card.model_copy(
+        update={
+            "bands": tuple(band for band in card.bands if band.name in present),
+            "needs": (),
+            "architecture": architecture.model_copy(update={"options": options}),
+        }
+    )
+
+
+def narrowed_model(
+    card: Card, network: nn.Module, present: Sequence[str]
+) -> tuple[Card, nn.Module]:
+    """Card and network of the plain model that reads only these bands, the network in eval mode.
+
+    Parameters
+    ----------
+    card, network : the model that reads all bands, as a file holds it.
+    present : as ``narrowed_card`` takes them; same errors.
+    """
+    narrow = narrowed_card(card, present)
+    if narrow is card:
+        return card, network
+    from georaster_dl.models.zoo.spectral_unet import narrowed_weights
+
+    places = [i for i, band in enumerate(card.bands) if band.name in present]
+    plain = network_of(narrow)
+    plain.load_state_dict(narrowed_weights(cast("SpectralUNet", network), places))
+    return narrow, plain.eval()
+
+
+def load_narrowed(path: str | Path, present: Sequence[str]) -> tuple[Card, nn.Module]:
+    """Load a model and narrow it to these bands; a model that needs all of its bands stays as it is.
+
+    Raises
+    ------
+    ModelPackageError
+        As ``load_model``.
+    OptionError
+        As ``narrowed_card``.
+    """
+    return narrowed_model(*load_model(path), present)

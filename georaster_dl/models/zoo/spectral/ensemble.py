@@ -1,0 +1,120 @@
+"""Several networks of one kind as one: their mean, and for quantities how far they are apart."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from georaster_dl.core.errors import OptionError, UnknownModelError
+from georaster_dl.models.registry import Plan, create_model
+
+__all__ = ["Ensemble", "ensemble_of"]
+
+_MEMBERS = ("cnn1d", "spectratr", "band_attention")
+_MOST_MEMBERS = 64
+
+
+class Ensemble(nn.Module):
+    """Networks of a pixel's spectrum, which are told apart by the random numbers of their training.
+
+    Parameters
+    ----------
+    members : networks with the same planes.
+    spread : whether the planes are quantities: then come their means and behind them their standard
+        deviations over the members (0 for one member); else they are logits of classes, and the
+        logarithms of the mean probabilities come out, which are logits, too.
+
+    Attributes
+    ----------
+    stride : total down-sampling, 1.
+    feature_layer : name of the part whose output are the planes of all members.
+    """
+
+    feature_layer = "decoder"
+
+    def __init__(self, members: list[nn.Module], *, spread: bool) -> None:
+        super().__init__()
+        self.stride = 1
+        self.encoder = _Members(members)
+        self.decoder = nn.Identity()
+        self.segmentation_head = _Mean(len(members), spread=spread)
+
+    @property
+    def members(self) -> list[nn.Module]:
+        """The networks."""
+        return list(self.encoder.members)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Planes (N, planes, rows, cols) of an image (N, bands, rows, cols)."""
+        planes: Tensor = self.segmentation_head(self.decoder(self.encoder(image)))
+        return planes
+
+
+class _Members(nn.Module):
+    """Planes (N, members * planes, rows, cols) of all members, one after the other."""
+
+    def __init__(self, members: list[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.cat([member(image) for member in self.members], 1)
+
+
+class _Mean(nn.Module):
+    def __init__(self, members: int, *, spread: bool) -> None:
+        super().__init__()
+        self._members = members
+        self._spread = spread
+
+    def forward(self, planes: Tensor) -> Tensor:
+        each = torch.stack(planes.chunk(self._members, 1))
+        if self._spread:
+            return torch.cat([each.mean(0), each.std(0, correction=0)], 1)
+        total: Tensor = each.log_softmax(2).logsumexp(0)
+        return total - math.log(self._members)
+
+
+def ensemble_of(plan: Plan) -> Ensemble:
+    """Build what the architecture ``ensemble`` describes; its members' options are checked by theirs.
+
+    Raises
+    ------
+    OptionError
+        When the member is no network of a spectrum, or its options or the planes do not fit.
+    """
+    options = dict(plan.options)
+    member, members, spread = (options.pop(key) for key in ("member", "members", "spread"))
+    if plan.encoder_weights is not None:
+        raise UnknownModelError(
+            f"The architecture 'ensemble' has no pretrained weights {plan.encoder_weights!r}; start from "
+            f"random ones or from a model (geodl train --init random|MODEL)."
+        )
+    if member not in _MEMBERS or type(spread) is not bool or not _counts(members):
+        raise OptionError(
+            f"The architecture 'ensemble' takes {', '.join(_MEMBERS)} as member, 1 to {_MOST_MEMBERS} members, "
+            f"and true or false as spread, but got {member!r}, {members!r} and {spread!r}."
+        )
+    if spread and plan.n_classes % 2:
+        raise OptionError(
+            f"An ensemble with spread gives two planes for each quantity, but {plan.n_classes} are asked for."
+        )
+    given = {key: value for key, value in options.items() if value is not None}
+    planes = plan.n_classes // 2 if spread else plan.n_classes
+    made = [
+        create_model(
+            member,
+            in_bands=plan.in_bands,
+            n_classes=planes,
+            wavelengths_nm=plan.wavelengths_nm,
+            **given,
+        )
+        for _ in range(members)
+    ]
+    return Ensemble(made, spread=spread)
+
+
+def _counts(members: object) -> bool:
+    return type(members) is int and 1 <= members <= _MOST_MEMBERS

@@ -1,0 +1,1 @@
+"""Maps of neighbouring scenes as one: a VRT, a COG, a STAC collection."""

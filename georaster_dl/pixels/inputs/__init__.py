@@ -1,0 +1,1 @@
+"""Pixel values and labels for training, block by block."""

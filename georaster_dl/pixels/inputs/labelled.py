@@ -1,0 +1,161 @@
+"""Labelled pixels to learn from, drawn from ground that is divided as a network's is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import Legend
+from georaster_dl.pixels.inputs.sample import Sample
+from georaster_dl.pixels.inputs.strips import physical
+from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
+from georaster_dl.train.data.cache import StoredGround, StoreFolder, keep_classes
+from georaster_dl.train.data.class_counts import check_counts
+from georaster_dl.train.data.labelled_scenes import Ground, open_grounds, tell_doubts
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.split import Division, divide
+from georaster_dl.train.settings.config import TrainConfig
+
+__all__ = ["LabelledGround", "Pixels", "draw_pixels", "open_labelled"]
+
+# Of the parts that only measure; drawn at random, so shares of classes are those of the labels.
+_MEASURED = {VALIDATION: 20_000, TEST: 50_000}
+_PATCH = 64  # side in pixels of the units of a random split
+
+
+@dataclass(frozen=True)
+class LabelledGround:
+    """A raster with its labels, counted and divided; the labels' pixels are decoded."""
+
+    stored: StoredGround
+    division: Division
+
+    @property
+    def ground(self) -> Ground:
+        """The raster and its labels."""
+        return self.stored.ground
+
+    @property
+    def legend(self) -> Legend:
+        """The classes that have a valid pixel."""
+        legend = self.ground.legend
+        if legend is None:
+            raise OptionError("Only classes can be told apart here, not quantities.")
+        return legend
+
+    def labelled(self, part: int) -> npt.NDArray[np.int64]:
+        """(classes,) labelled, valid pixels of a part."""
+        territory = self.division.territories[0]
+        return self.stored.index.within(territory.cells(part)).totals
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Labelled pixels of one part.
+
+    Attributes
+    ----------
+    values : (pixels, bands) physical values.
+    classes : (pixels,) index into the legend.
+    """
+
+    values: npt.NDArray[np.float32]
+    classes: npt.NDArray[np.int16]
+
+
+def open_labelled(
+    pair: Pair, config: TrainConfig, folder: StoreFolder, warn: Callable[[str], None]
+) -> LabelledGround:
+    """Open a raster with its labels, count and divide them.
+
+    Parameters
+    ----------
+    folder : where the pixels of the labels are put.
+    warn : called with what the user should know but need not stop for.
+
+    Raises
+    ------
+    GeoRasterError
+        When raster or labels cannot be used, or leave too little to learn from.
+    """
+    ground = open_grounds([pair], config)[0]
+    tell_doubts([ground], warn)
+    stored = StoredGround.fill(ground, folder, 0, reach=0)
+    check_counts([stored], warn)
+    stored = keep_classes([stored], stored.index.totals > 0)[0]
+    division = divide([stored], config.split, patch=_PATCH, seed=config.seed)
+    found = LabelledGround(stored, division)
+    _check_parts(found, warn)
+    return found
+
+
+def _check_parts(found: LabelledGround, warn: Callable[[str], None]) -> None:
+    """Training needs two classes and validation a pixel; a class that some part lacks is told."""
+    for part, fewest in ((TRAIN, 2), (VALIDATION, 1), (TEST, 0)):
+        counts = found.labelled(part)
+        if np.count_nonzero(counts) < fewest:
+            needed = "two classes" if fewest > 1 else "a labelled pixel"
+            raise OptionError(
+                f"The split leaves {PARTS[part]} without {needed} ({found.division.note}); use smaller "
+                f"blocks, a smaller buffer, or label more places."
+            )
+        missing = [name for name, n in zip(found.legend.names, counts, strict=True) if not n]
+        if missing and counts.any():
+            warn(
+                f"{PARTS[part]} has no pixel of {', '.join(missing)}: label it in more places, or use "
+                f"smaller blocks"
+            )
+
+
+def draw_pixels(found: LabelledGround, per_class: int, seed: int) -> dict[int, Pixels]:
+    """Random pixels of each part that has any.
+
+    Parameters
+    ----------
+    per_class : most training pixels of a class; of the other parts all classes are drawn together.
+    """
+    n_classes = len(found.legend.classes)
+    samples = {TRAIN: [Sample(per_class, [seed, TRAIN, i]) for i in range(n_classes)]}
+    for part, most in _MEASURED.items():
+        samples[part] = [Sample(most, [seed, part])]
+    for part, values, classes in _labelled_pixels(found):
+        if part != TRAIN:
+            samples[part][0].add(values, classes)
+            continue
+        for index in np.unique(classes):
+            ours = classes == index
+            samples[TRAIN][index].add(values[ours], classes[ours])
+    drawn = {part: _joined(several) for part, several in samples.items()}
+    return {part: pixels for part, pixels in drawn.items() if pixels is not None}
+
+
+def _joined(samples: Sequence[Sample]) -> Pixels | None:
+    filled = [sample.columns() for sample in samples if sample.seen]
+    if not filled:
+        return None
+    values, classes = (np.concatenate(columns) for columns in zip(*filled, strict=True))
+    return Pixels(values, classes)
+
+
+def _labelled_pixels(
+    found: LabelledGround,
+) -> Iterator[tuple[int, npt.NDArray[np.float32], npt.NDArray[Any]]]:
+    """Part, values (pixels, bands) and classes (pixels,), a row of cells after the other."""
+    index, territory = found.stored.index, found.division.territories[0]
+    n_rows, n_cols = index.shape
+    for row in np.unique(index.rows):
+        across = index.cols[index.rows == row]
+        rows = slice(int(row) * index.cell, min((int(row) + 1) * index.cell, n_rows))
+        cols = slice(
+            int(across.min()) * index.cell, min((int(across.max()) + 1) * index.cell, n_cols)
+        )
+        numbers, _, labels = found.stored.store.read(rows, cols)
+        for part in range(len(PARTS)):
+            ours = (labels >= 0) & territory.mask(part, rows, cols)
+            if ours.any():
+                yield part, physical(numbers[:, ours], found.ground.scene), labels[ours]

@@ -1,0 +1,81 @@
+"""The valid pixels of a scene as rows of physical values, strip by strip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.scenes.calibration_check import alpha_warning
+from georaster_dl.io.scenes.empty_bands import without_empty_bands
+from georaster_dl.io.scenes.scene import Scene, SceneReader
+from georaster_dl.predict.options import Report
+
+__all__ = ["Strip", "good_bands", "physical", "read_strips", "strip_rows", "tell_doubts"]
+
+_STRIP_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Full-width rows of a scene.
+
+    Attributes
+    ----------
+    values : (pixels, bands) float32 physical values of the valid pixels, row by row.
+    valid : (rows, cols) True where every band holds a measurement.
+    """
+
+    rows: slice
+    values: npt.NDArray[np.float32]
+    valid: npt.NDArray[np.bool_]
+
+
+def read_strips(scene: Scene) -> Iterator[Strip]:
+    """All strips of a scene from the top, in memory that does not depend on its rows.
+
+    Raises
+    ------
+    SceneError
+        When a file is damaged or truncated.
+    """
+    whole = slice(0, scene.shape[1])
+    with gdal_environment(), SceneReader(scene) as reader:
+        for rows in strip_rows(scene):
+            numbers, valid = reader.read(rows, whole)
+            yield Strip(rows, physical(numbers[:, valid], scene), valid)
+
+
+def strip_rows(scene: Scene) -> list[slice]:
+    """Rows in strips of about 64 MiB, whole blocks of the file high where these are smaller."""
+    n_rows, n_cols = scene.shape
+    # The numbers, those of the valid pixels, and their physical values.
+    of_pixel = len(scene.planes) * (2 * scene.dtype.itemsize + 4)
+    high = max(_STRIP_BYTES // (n_cols * of_pixel), 1)
+    if high > scene.block_rows:
+        high = high // scene.block_rows * scene.block_rows
+    return [slice(top, min(top + high, n_rows)) for top in range(0, n_rows, high)]
+
+
+def good_bands(scene: Scene) -> Scene:
+    """The scene without bands that its own list calls bad or that hold no data, as training takes it."""
+    return without_empty_bands(scene.select([i for i, band in enumerate(scene.bands) if band.good]))
+
+
+def tell_doubts(scene: Scene, report: Report) -> None:
+    """Warn of what may be wrong with a scene's bands: what was left out, and transparency that is data."""
+    for doubt in (*scene.remarks, alpha_warning(scene)):
+        if doubt is not None:
+            report("warning", {"message": doubt})
+
+
+def physical(numbers: npt.NDArray[Any], scene: Scene) -> npt.NDArray[np.float32]:
+    """(pixels, bands) physical values of stored numbers (bands, pixels)."""
+    values = np.ascontiguousarray(numbers.T, np.float32)
+    values *= np.array([plane.scale for plane in scene.planes], np.float32)
+    values += np.array([plane.offset for plane in scene.planes], np.float32)
+    return values

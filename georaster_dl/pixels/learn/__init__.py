@@ -1,0 +1,1 @@
+"""Classifiers and clusterings of pixel values, and their files."""

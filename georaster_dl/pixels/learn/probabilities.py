@@ -1,0 +1,124 @@
+"""How probable each class is: calibrated probabilities of an SVM, or the shares of a forest's trees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.pixels.learn.classifier import GRID, Method, new_pipeline
+from georaster_dl.pixels.learn.folds import Fold, block_folds, stratified_folds
+
+__all__ = ["ShareModel", "fit_shares", "out_of_fold"]
+
+_FOLDS = 5
+_INNER_FOLDS = 3  # that choose an SVM's settings and calibrate it
+_AT_ONCE = 4
+
+_Values = npt.NDArray[np.float32]
+_Classes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ShareModel:
+    """A fitted classifier of items into ``n_classes`` classes.
+
+    Attributes
+    ----------
+    settings : what was chosen for it.
+    """
+
+    estimator: Any
+    n_classes: int
+    settings: Mapping[str, Any]
+
+    def predict(self, values: _Values) -> npt.NDArray[np.float64]:
+        """(items, classes) probabilities; 0 for classes that were not learnt."""
+        shares = np.zeros((len(values), self.n_classes))
+        shares[:, self.estimator.classes_] = self.estimator.predict_proba(values)
+        return shares
+
+
+def fit_shares(
+    method: Method,
+    values: _Values,
+    classes: _Classes,
+    blocks: npt.NDArray[np.intp],
+    *,
+    n_classes: int,
+    seed: int,
+) -> ShareModel | None:
+    """Learn from items (items, features) with classes (items,) that lie in blocks (items,).
+
+    An SVM's settings are those with the best mean IoU over folds of blocks, and its probabilities
+    are calibrated (Platt 1999) on folds too, for which a class needs two items: it is left out
+    where it has one.
+
+    Returns
+    -------
+    None where fewer than two classes are left.
+    """
+    kept = np.bincount(classes)[classes] >= (2 if method == "svm" else 1)
+    values, classes, blocks = values[kept], classes[kept], blocks[kept]
+    if len(np.unique(classes)) < 2:
+        return None
+    if method == "rf":
+        forest = new_pipeline(method, seed).fit(values, classes)
+        return ShareModel(forest, n_classes, {})
+    from sklearn.calibration import CalibratedClassifierCV
+
+    folds = stratified_folds(classes, blocks, _INNER_FOLDS, seed)
+    settings = _best_settings(values, classes, folds, n_classes)
+    machine = new_pipeline(method, seed, settings)
+    calibrated = CalibratedClassifierCV(machine, method="sigmoid", cv=folds, ensemble=False)
+    return ShareModel(calibrated.fit(values, classes), n_classes, settings)
+
+
+def _best_settings(
+    values: _Values, classes: _Classes, folds: list[Fold], n_classes: int
+) -> dict[str, Any]:
+    names = tuple(map(str, range(n_classes)))
+
+    def score(settings: dict[str, Any]) -> float:
+        found = Confusion.empty(names)
+        for learnt, measured in folds:
+            machine = new_pipeline("svm", 0, settings).fit(values[learnt], classes[learnt])
+            found += Confusion.of(machine.predict(values[measured]), classes[measured], names)
+        return found.mean_iou
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        scores = list(pool.map(score, GRID))
+    return GRID[int(np.argmax(scores))]
+
+
+def out_of_fold(
+    method: Method,
+    values: _Values,
+    classes: _Classes,
+    blocks: npt.NDArray[np.intp],
+    *,
+    n_classes: int,
+    seed: int,
+) -> _Classes:
+    """(items,) most probable class of each item, learnt from other blocks than its own.
+
+    -1 where that could not be: all items lie in one block, or other blocks have a single class.
+    """
+    found = np.full(len(classes), -1, np.int64)
+    for learnt, measured in block_folds(blocks, _FOLDS):
+        model = fit_shares(
+            method,
+            values[learnt],
+            classes[learnt],
+            blocks[learnt],
+            n_classes=n_classes,
+            seed=seed,
+        )
+        if model is not None:
+            found[measured] = model.predict(values[measured]).argmax(axis=1)
+    return found

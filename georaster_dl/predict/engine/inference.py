@@ -1,0 +1,367 @@
+"""A network over a scene: readers, model and writer overlap, and only strips are in memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.predict.engine.pipeline import BoundedWriter, Prefetched, in_order
+from georaster_dl.predict.engine.strips import TileInput, read_tiles
+from georaster_dl.predict.engine.tiling_plan import Plan
+from georaster_dl.tiling.stitch import Stitcher
+from georaster_dl.tiling.tiles import Tile
+
+__all__ = ["Job", "Product", "run"]
+
+_READ_AHEAD = 1  # and one more is being cut while that waits
+_WRITE_BEHIND = 4
+_CACHED = 2**20  # bytes of float32 that are normalised at a time
+
+T = TypeVar("T")
+Mask = npt.NDArray[np.bool_]
+Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
+"""Takes (bands, rows, cols) of final pixels at these rows and cols of the scene."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """One raster made from the network's output.
+
+    Attributes
+    ----------
+    render : (planes, rows, cols) activated to (bands, rows, cols) of the output, in memory of its
+        own or that nobody else reads.
+    nodata : value where the scene has no measurement or no prediction was asked for.
+    sink : where finished blocks go.
+    from_logits : whether ``render`` gives the same without the activation, which is then spared.
+    """
+
+    render: Callable[[Tensor], Tensor]
+    nodata: float
+    sink: Sink
+    from_logits: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run needs.
+
+    Attributes
+    ----------
+    scene : planes in the order of the network's channels.
+    network : gives the prepared network, (N, planes, rows, cols) from (N, bands, rows, cols); it
+        is asked for while the first strip is being read.
+    gain, bias : normalised value = number * gain + bias, one of each per band.
+    convert : makes of a tile's stored numbers those that are normalised; None where they are.
+    activate : the network's planes of a tile to float32 that means something and may be mixed
+        between neighbours: probabilities, or values.
+    wanted : for rows and cols of the scene, True where a prediction is asked for; None for all.
+    progress : called with the number of scene pixels that were finished.
+    strips : rows of tiles to do; None for all.
+    strip_done : called with the number of each row of tiles, in order, when all its blocks were handed
+        over and none of the next.
+    """
+
+    scene: Scene
+    network: Callable[[], nn.Module]
+    plan: Plan
+    device: Device
+    gain: Sequence[float]
+    bias: Sequence[float]
+    activate: Callable[[Tensor], Tensor]
+    products: Mapping[str, Product]
+    convert: Callable[[TileInput], TileInput] | None = None
+    wanted: Callable[[slice, slice], Mask] | None = None
+    progress: Callable[[int], None] = field(default=lambda _: None)
+    strips: range | None = None
+    strip_done: Callable[[int], None] = field(default=lambda _: None)
+
+    @property
+    def asked(self) -> range:
+        """Rows of tiles whose blocks are handed over."""
+        return range(self.plan.tiling.grid[0]) if self.strips is None else self.strips
+
+    @property
+    def predicted(self) -> range:
+        """Rows of tiles that the network sees: where seams are blended, the one above belongs to it."""
+        above = 1 if self.plan.margin > 0 and self.asked.start > 0 else 0
+        return range(self.asked.start - above, self.asked.stop)
+
+
+@dataclass
+class _Batch:
+    tiles: list[tuple[Tile, Mask]]  # with the valid mask of the tile's outer window
+    numbers: Tensor | None  # (N, bands, rows, cols), on the device
+    valid: Tensor  # (N, 1, rows, cols), on the device
+
+    def take_numbers(self) -> Tensor:
+        """The numbers, once: a tile's worth of memory less while the network runs."""
+        numbers, self.numbers = self.numbers, None
+        if numbers is None:
+            raise RuntimeError("The numbers of a batch were asked for twice.")
+        return numbers
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Planes of a tile, by product or, where neighbours must be blended, activated.
+
+    ``valid`` is that of the tile's outer window.
+    """
+
+    tile: Tile
+    valid: Mask
+    planes: dict[str, Tensor] | Tensor
+
+
+def run(job: Job) -> None:
+    """Predict the scene and hand every finished block to the products' sinks.
+
+    Pixels for which nothing was predicted (nodata, not wanted) are handed over as nodata or, where
+    a whole tile is so, not at all.
+    """
+    stitcher = Stitcher(job.plan.tiling, job.plan.margin)
+    passed = _Passed(job, stitcher)
+    with (
+        torch.inference_mode(),
+        BoundedWriter(_WRITE_BEHIND) as writer,
+        closing(_results(job, stitcher)) as results,
+    ):
+        for found in results:
+            if isinstance(found, Tile):
+                writer.submit(partial(passed, found))
+                continue
+            for made in found:
+                writer.submit(partial(_finish, job, stitcher, made, passed))
+
+
+def _results(job: Job, stitcher: Stitcher) -> Generator[list[_Made] | Tile, None, None]:
+    """What the network makes of each batch, in order; bare tiles where it need not run."""
+    upload = _Upload(job)
+    if job.plan.at_once > 1:
+        with Prefetched(_batches(job, stitcher, list), _READ_AHEAD) as inputs:
+            yield from _at_once(job, stitcher, upload, inputs)
+        return
+    # Treated and uploaded in the reader's thread, so that this overlaps the network.
+    with Prefetched(_batches(job, stitcher, upload), _READ_AHEAD) as batches:
+        compute = _Computation(job, stitcher, job.network())
+        for item in batches:
+            yield item if isinstance(item, Tile) else compute(item)
+
+
+def _batches(
+    job: Job, stitcher: Stitcher, made: Callable[[list[TileInput]], T]
+) -> Generator[T | Tile, None, None]:
+    """Tiles in batches, and what is made of each; runs in the reader's thread."""
+    whole = slice(0, job.scene.shape[1])
+    wanted = None if job.wanted is None else (lambda rows: job.wanted(rows, whole))  # type: ignore[misc]
+    waiting: list[TileInput] = []
+    for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, wanted, job.predicted):
+        if isinstance(item, Tile):
+            yield item
+            continue
+        waiting.append(item)
+        if len(waiting) == job.plan.batch:
+            yield made(waiting)
+            waiting = []
+    if waiting:
+        yield made(waiting)
+
+
+def _at_once(
+    job: Job, stitcher: Stitcher, upload: _Upload, inputs: Iterable[list[TileInput] | Tile]
+) -> Generator[list[_Made] | Tile, None, None]:
+    """The results of several threads, each of which treats and computes batches of its own."""
+    n = job.plan.at_once
+    network = job.network()
+    # Of each thread its own, but for the weights: some networks hook their layers while they run.
+    weights = {id(weight): weight for weight in network.parameters()}
+    free: SimpleQueue[_Computation] = SimpleQueue()
+    for _ in range(n):
+        free.put(_Computation(job, stitcher, copy.deepcopy(network, dict(weights))))
+
+    def compute(item: list[TileInput] | Tile) -> list[_Made] | Tile:
+        if isinstance(item, Tile):
+            return item
+        computation = free.get()
+        try:
+            with torch.inference_mode():
+                return computation(upload(item))
+        finally:
+            free.put(computation)
+
+    threads = torch.get_num_threads()
+    begin = partial(torch.set_num_threads, max(threads // n, 1))
+    try:
+        with closing(in_order(compute, inputs, threads=n, begin=begin)) as results:
+            yield from results
+    finally:
+        # Each thread has its own number, but torch gives the last one set to new threads.
+        torch.set_num_threads(threads)
+
+
+class _Upload:
+    """Converts batches and copies them to the device; to a GPU from pinned memory on a stream of its own."""
+
+    def __init__(self, job: Job) -> None:
+        self._convert = job.convert
+        self._device = job.device
+        self._batch = job.plan.batch
+        self._stream = (
+            torch.cuda.Stream(job.device.torch_device)  # type: ignore[no-untyped-call]
+            if job.device.is_cuda
+            else None
+        )
+
+    def __call__(self, inputs: list[TileInput]) -> _Batch:
+        if self._convert is not None:
+            inputs = [self._convert(item) for item in inputs]
+        tiles = [(item.tile, item.valid) for item in inputs]
+        numbers = [torch.from_numpy(item.numbers) for item in inputs]
+        valid = [torch.from_numpy(item.valid) for item in inputs]
+        # Every batch has one size, so that the same kernels run for the last tiles too.
+        missing = self._batch - len(inputs)
+        numbers += [torch.zeros_like(numbers[0])] * missing
+        valid += [torch.zeros_like(valid[0])] * missing
+        if self._stream is None:
+            stack = torch.stack if self._batch > 1 else (lambda tensors: tensors[0][None])
+            return _Batch(tiles, stack(numbers), stack(valid)[:, None])
+        with torch.cuda.stream(self._stream):
+            where = self._device.torch_device
+            moved = [
+                torch.stack(t).pin_memory().to(where, non_blocking=True) for t in (numbers, valid)
+            ]
+        self._stream.synchronize()
+        for tensor in moved:
+            # The network reads them on the default stream; until it has, their memory is not free.
+            tensor.record_stream(torch.cuda.default_stream(where))
+        return _Batch(tiles, moved[0], moved[1][:, None])
+
+
+class _Normalised:
+    """The network with its input normalisation, on the device."""
+
+    def __init__(self, job: Job, network: nn.Module) -> None:
+        where = job.device.torch_device
+        self._device = job.device
+        self._network = network
+        self._gain = torch.tensor(job.gain, dtype=torch.float32, device=where)[:, None, None]
+        self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
+
+    def __call__(self, batch: _Batch) -> Tensor:
+        x = self._normal(batch.take_numbers(), batch.valid)
+        with self._device.arithmetic():
+            outputs: Tensor = self._network(x)
+        return outputs
+
+    def _normal(self, numbers: Tensor, valid: Tensor) -> Tensor:
+        """Normalised (N, bands, rows, cols), the bands of a pixel beside each other.
+
+        Without a measurement a pixel is the training mean, whatever number stands in the file.
+        """
+        x = torch.empty(numbers.shape, device=numbers.device, memory_format=torch.channels_last)
+        if self._device.is_cuda or numbers.is_contiguous(memory_format=torch.channels_last):
+            return x.copy_(numbers).mul_(self._gain).add_(self._bias).masked_fill_(~valid, 0.0)
+        # Some rows at a time, which stay in the processor's cache; of hundreds of bands that saves half.
+        n_bands, n_cols = numbers.shape[1], numbers.shape[3]
+        step = max(_CACHED // (4 * n_bands * n_cols), 1)
+        gain, bias = self._gain[:, :, 0], self._bias[:, :, 0]
+        for image, of_image, pixels in zip(numbers, valid, x.permute(0, 2, 3, 1), strict=True):
+            for first in range(0, numbers.shape[2], step):
+                rows = slice(first, first + step)
+                part = image[:, rows].reshape(n_bands, -1).float()
+                part = part.mul_(gain).add_(bias)
+                if not of_image[:, rows].all():
+                    part.masked_fill_(~of_image[:, rows].reshape(1, -1), 0.0)
+                pixels[rows].view(-1, n_bands).copy_(part.T)
+        return x
+
+
+class _Computation:
+    """All that is computed on the device; for one thread at a time."""
+
+    def __init__(self, job: Job, stitcher: Stitcher, network: nn.Module) -> None:
+        self._job = job
+        self._stitcher = stitcher
+        self._network = _Normalised(job, network)
+
+    def __call__(self, batch: _Batch) -> list[_Made]:
+        outputs = self._network(batch)
+        return [
+            _Made(tile, valid, _made_on_device(self._job, self._stitcher, tile, output))
+            for (tile, valid), output in zip(batch.tiles, outputs, strict=False)
+        ]
+
+
+def _made_on_device(
+    job: Job, stitcher: Stitcher, tile: Tile, output: Tensor
+) -> dict[str, Tensor] | Tensor:
+    """The tile's part of every product, or its activated planes where neighbours must be blended."""
+    rows, cols = stitcher.reach(tile)
+    output = output[:, _within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
+    if job.plan.margin > 0:
+        return job.activate(output).contiguous()
+    if not all(product.from_logits for product in job.products.values()):
+        output = job.activate(output)
+    return {name: product.render(output) for name, product in job.products.items()}
+
+
+def _finish(job: Job, stitcher: Stitcher, found: _Made, passed: _Passed) -> None:
+    """Stitch, mask and hand over; runs in the writer's thread, where waiting for a GPU hurts none."""
+    tile, valid, made = found.tile, found.valid, found.planes
+    rows, cols = stitcher.final(tile)
+    if isinstance(made, Tensor):
+        blended = torch.from_numpy(stitcher.add(tile, made.cpu().numpy()))
+        if tile.row not in job.asked:
+            return
+        made = {name: product.render(blended) for name, product in job.products.items()}
+    valid = valid[_within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
+    if job.wanted is not None:
+        valid = valid & job.wanted(rows, cols)
+    for name, product in job.products.items():
+        block = made[name].cpu().numpy()
+        block[:, ~valid] = product.nodata
+        product.sink(rows, cols, block)
+    passed(tile)
+
+
+class _Passed:
+    """Counts tiles that are done, with or without a valid pixel; called in the writer's thread."""
+
+    def __init__(self, job: Job, stitcher: Stitcher) -> None:
+        self._job = job
+        self._stitcher = stitcher
+        self._left = dict.fromkeys(job.asked, job.plan.tiling.grid[1])
+        self._first = job.asked.start  # of the strips that are not done
+
+    def __call__(self, tile: Tile) -> None:
+        if tile.row not in self._left:
+            return
+        self._job.progress(_area(self._stitcher.final(tile)))
+        self._left[tile.row] -= 1
+        # Tiles of a waiting batch are overtaken by those that need no network, even by whole strips.
+        while self._left.get(self._first) == 0:
+            self._job.strip_done(self._first)
+            self._first += 1
+
+
+def _within(span: slice, outer: slice) -> slice:
+    return slice(span.start - outer.start, span.stop - outer.start)
+
+
+def _area(window: tuple[slice, slice]) -> int:
+    rows, cols = window
+    area: int = (rows.stop - rows.start) * (cols.stop - cols.start)
+    return area

@@ -1,0 +1,201 @@
+"""How a scene is cut for a model: tile, halo, blend margin, batch, and what that will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from georaster_dl.core.errors import DeviceError, OptionError
+from georaster_dl.models.package.card import Card
+from georaster_dl.tiling.tiles import Tiling, round_up
+
+__all__ = ["Plan", "make_plan", "smaller"]
+
+_SWEET_SPOT = 1024  # larger cores gain little and fall out of the processor's cache
+_LARGEST = 2048
+_SHARE = 0.5  # of the free memory, the rest is for the strip, the writer and others
+_SCRATCH = 1.4  # kernels' own buffers, over the activations that the card counts
+_LARGEST_BATCH = 16
+# Tile and strip together stay below this even where far more is free: a wide scene gets flatter
+# tiles, which costs a few per cent of time and keeps a run modest on a shared machine.
+_MODEST = 768 * 2**20
+_BLOCK_ROWS = 512  # rows of a strip beyond the tile's, read because files are decoded in blocks
+# Where a pixel needs no other, small tiles cost nothing: the first is soon read, the last soon
+# written, and several threads compute one each.
+_SMALL = 2**22  # numbers of such a tile
+_FLATTEST = 16  # its fewest rows
+_STRIPS = 16  # that even a small scene is cut into, as far as these rows allow
+_MOST_AT_ONCE = 8  # tiles; with more threads, some compute a tile together
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cut of a scene.
+
+    Attributes
+    ----------
+    tiling : the tiles.
+    margin : pixels on each side of a seam over which probabilities are blended; 0 trims.
+    batch : tiles that the network sees at once.
+    at_once : batches that are computed at the same time, in threads of their own.
+    tile_limit : largest side of a tile that this plan allowed.
+    memory : bytes that the network and the strips will take, about.
+    """
+
+    tiling: Tiling
+    margin: int
+    batch: int
+    tile_limit: int
+    memory: int
+    at_once: int = 1
+
+    @property
+    def pixels(self) -> int:
+        """Pixels that the network sees, halos included."""
+        rows, cols = self.tiling.tile_shape
+        return len(self.tiling) * rows * cols
+
+    def cut(self) -> dict[str, Any]:
+        """What makes the tiles what they are, as JSON can hold it."""
+        return {
+            "tile": list(self.tiling.tile_shape),
+            "halo": self.tiling.halo,
+            "margin": self.margin,
+            "batch": self.batch,
+        }
+
+    def as_cut(self, cut: Mapping[str, Any]) -> Plan:
+        """Give the plan the tiles of another one for the same scene and model."""
+        tiling = Tiling(
+            self.tiling.shape,
+            tile=tuple(cut["tile"]),
+            halo=cut["halo"],
+            stride=self.tiling.stride,
+        )
+        return replace(self, tiling=tiling, margin=cut["margin"], batch=cut["batch"])
+
+
+def make_plan(
+    shape: tuple[int, int],
+    card: Card,
+    *,
+    memory: int,
+    halo: int | Literal["auto", "exact"] = "auto",
+    tile_limit: int | None = None,
+    largest_batch: int = 1,
+    threads: int = 1,
+    bytes_per_value: int = 4,
+) -> Plan:
+    """Cut a scene of ``shape`` (rows, cols) for the model of ``card``.
+
+    Parameters
+    ----------
+    memory : free bytes on the device.
+    halo : pixels of context; ``auto`` is the card's default, ``exact`` the halo with which tiles
+        equal the untiled result.
+    tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
+    largest_batch : most tiles at once; a CPU gains nothing from more than one.
+    threads : of a CPU. Where pixels need no neighbours, each computes tiles of its own: threads
+        that share a tile wait for each other, and all for the one that the reader holds up.
+    bytes_per_value : of the network's arithmetic, 4 for fp32 and 2 for bf16 and fp16.
+
+    Raises
+    ------
+    OptionError
+        When the model has no exact halo, or the halo is negative.
+    DeviceError
+        When not even the smallest tile fits into the memory.
+    """
+    context, margin = _halo(card, halo)
+    activations = card.cost.bytes_per_pixel * bytes_per_value / 4
+    per_pixel = _SCRATCH * activations + 16 * len(card.bands)
+    affordable = int((_SHARE * memory / per_pixel) ** 0.5)
+    smallest = 2 * context + 2 * card.stride
+    wished = tile_limit or min(max(_SWEET_SPOT + 2 * context, 8 * context), max(_LARGEST, smallest))
+    limit = max(min(wished, affordable) // card.stride * card.stride, 0)
+    if limit < min(smallest, round_up(max(shape), card.stride)):
+        need = smallest**2 * per_pixel / _SHARE
+        raise DeviceError(
+            f"{card.name} needs about {need / 2**20:.0f} MiB for its smallest tile ({smallest} pixels "
+            f"with a halo of {context}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
+            f"smaller --halo or another --device."
+        )
+    rows = limit
+    alone = card.halo.exact == context == margin == 0
+    if tile_limit is None and alone:
+        rows = min(limit, _flat(shape, limit, len(card.bands)))
+    elif tile_limit is None:
+        modest = _modest(shape, limit, len(card.bands), activations)
+        rows = min(limit, max(modest // card.stride * card.stride, smallest))
+    tiling = Tiling(shape, tile=(rows, limit), halo=context, stride=card.stride)
+    rows, cols = tiling.tile_shape
+    tile_bytes = int(rows * cols * per_pixel)
+    batch = max(
+        1, min(largest_batch, _LARGEST_BATCH, len(tiling), int(_SHARE * memory) // tile_bytes)
+    )
+    most = min(threads, _MOST_AT_ONCE, len(tiling), int(_SHARE * memory) // tile_bytes)
+    at_once = max(1, most) if alone else 1
+    strip = (rows + _BLOCK_ROWS) * shape[1] * (2 * len(card.bands) + 1)
+    return Plan(
+        tiling=tiling,
+        margin=min(margin, tiling.largest_margin()),
+        batch=batch,
+        tile_limit=limit,
+        memory=batch * at_once * tile_bytes + strip,
+        at_once=at_once,
+    )
+
+
+def _modest(shape: tuple[int, int], limit: int, n_bands: int, activations: float) -> int:
+    """Rows of a tile with which tile and strip together take modest memory."""
+    of_row = shape[1] * (2 * n_bands + 1)  # bytes that a row of the strip takes
+    return int((_MODEST - _BLOCK_ROWS * of_row) / (min(limit, shape[1]) * activations + of_row))
+
+
+def _flat(shape: tuple[int, int], limit: int, n_bands: int) -> int:
+    """Rows of a tile of a network of single pixels."""
+    of_row = n_bands * min(limit, shape[1])
+    return max(min(_SMALL // of_row, -(-shape[0] // _STRIPS)), _FLATTEST)
+
+
+def smaller(plan: Plan) -> Plan | None:
+    """The plan with half the batch, then fewer at once, then half the tile; None where none can shrink."""
+    if plan.batch > 1:
+        return replace(plan, batch=plan.batch // 2)
+    if plan.at_once > 1:
+        return replace(plan, at_once=plan.at_once // 2)
+    halo, stride = plan.tiling.halo, plan.tiling.stride
+    limit = max(plan.tiling.tile_shape) // 2 // stride * stride
+    if limit < 2 * halo + 2 * stride:
+        return None
+    # A tile may be flat already; it must not grow taller.
+    tile = min(plan.tiling.tile_shape[0], limit), limit
+    tiling = Tiling(plan.tiling.shape, tile=tile, halo=halo, stride=stride)
+    return replace(
+        plan,
+        tiling=tiling,
+        margin=min(plan.margin, tiling.largest_margin()),
+        tile_limit=limit,
+        memory=plan.memory // 4,
+    )
+
+
+def _halo(card: Card, halo: int | Literal["auto", "exact"]) -> tuple[int, int]:
+    """Halo and blend margin in pixels."""
+    facts = card.halo
+    if halo == "exact":
+        if facts.exact is None:
+            raise OptionError(
+                f"--halo exact is impossible with {card.name}: each of its outputs depends on the whole "
+                f"input; its tiles are blended instead (--halo auto, or a number of pixels)."
+            )
+        return facts.exact, 0
+    if halo == "auto":
+        return facts.default, facts.blend
+    if halo < 0:
+        raise OptionError(
+            f"--halo must be auto, exact or a number of pixels from 0 up, not {halo}."
+        )
+    rounded = round_up(halo, card.stride)
+    return rounded, min(facts.blend, rounded)

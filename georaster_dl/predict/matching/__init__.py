@@ -1,0 +1,1 @@
+"""Scenes matched to models: bands, physical values, the default model."""

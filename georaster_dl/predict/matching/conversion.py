@@ -1,0 +1,101 @@
+"""Tiles as a model of spectra reads them: on its wavelengths, and treated as in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.predict.engine.strips import TileInput
+from georaster_dl.predict.matching.scene_match import Fit
+from georaster_dl.spectra.preprocess.chain import Preprocessing
+
+__all__ = ["Conversion", "conversion_of"]
+
+_BLOCK = 2**17  # numbers that are converted at once, so that they stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """From stored numbers of a scene to treated values of the model's bands.
+
+    Attributes
+    ----------
+    scale, offset : (bands of the scene,) value = number * scale + offset.
+    resampling : (bands of the model, bands of the scene) weights; None where they are the same.
+    treatment : of spectra on the model's wavelengths; None where there is none.
+    """
+
+    scale: npt.NDArray[np.float32]
+    offset: npt.NDArray[np.float32]
+    resampling: npt.NDArray[np.float32] | None
+    treatment: Preprocessing | None
+
+    def __call__(self, tile: TileInput) -> TileInput:
+        """The tile with treated values (model's bands, rows, cols) as its numbers.
+
+        A pixel whose spectrum cannot be treated, such as a flat one by snv, is no longer valid.
+        """
+        stored = tile.numbers.reshape(len(tile.numbers), -1)
+        bands = len(stored) if self.resampling is None else len(self.resampling)
+        # Spectrum by spectrum in memory, as they are made and as networks of pixels read them.
+        values = np.zeros((stored.shape[1], bands), np.float32)
+        usable = np.zeros(stored.shape[1], bool)
+        valid = np.flatnonzero(tile.valid)
+        size = max(1, _BLOCK // len(stored))
+        for first in range(0, len(valid), size):
+            pixels = valid[first : first + size]
+            made = self._converted(np.ascontiguousarray(stored[:, _span(pixels)].T))
+            fit = np.isfinite(made).all(axis=1)
+            if not fit.all():
+                pixels, made = pixels[fit], made[fit]
+            values[_span(pixels)] = made
+            usable[pixels] = True
+        shape = tile.valid.shape
+        image = values.reshape(*shape, bands).transpose(2, 0, 1)
+        return replace(tile, numbers=image, valid=usable.reshape(shape))
+
+    def _converted(self, spectra: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """(pixels, bands) of stored numbers (pixels, bands of the scene), NaN where impossible."""
+        made = spectra * self.scale + self.offset
+        if self.resampling is not None:
+            made = made @ self.resampling.T
+        if self.treatment is not None:
+            made = self.treatment.treated_or_nan(made)
+        return np.asarray(made, np.float32)
+
+
+def _span(pixels: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
+    """The pixels, as a slice where none is left out: that is no gathering one by one."""
+    if not len(pixels):
+        return slice(0)
+    first, stop = int(pixels[0]), int(pixels[-1]) + 1
+    return slice(first, stop) if stop - first == len(pixels) else pixels
+
+
+def conversion_of(fit: Fit) -> Conversion | None:
+    """What a scene needs before the model can read it; None where its numbers will do.
+
+    Raises
+    ------
+    OptionError
+        When the model's treatment of spectra is damaged.
+    """
+    treatment = fit.card.treatment
+    if fit.resampling is None and treatment is None:
+        return None
+    scale, offset = _calibration(fit.scene)
+    return Conversion(
+        scale,
+        offset,
+        fit.resampling,
+        None if treatment is None else Preprocessing.from_json(treatment.model_dump()),
+    )
+
+
+def _calibration(scene: Scene) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    scale = np.array([plane.scale for plane in scene.planes], np.float32)
+    return scale, np.array([plane.offset for plane in scene.planes], np.float32)

@@ -1,0 +1,75 @@
+"""The bundled model for a scene when none is named; no torch is needed to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import builtin_models, read_card
+from georaster_dl.models.runtime.optional_bands import band_places
+from georaster_dl.predict.matching.scene_match import fit_scene
+
+__all__ = ["choose_model"]
+
+_DEFAULT = "s2-landcover"
+
+
+def choose_model(scene: Scene) -> Path:
+    """The bundled model of Sentinel-2 where the scene is one by the names of its bands.
+
+    Wavelengths alone do not do: they would also find the bands in a hyperspectral cube, of which
+    nobody has measured how right the map is.
+
+    Raises
+    ------
+    BandMismatchError
+        When the scene is of Sentinel-2 but does not fit; and when it is another, with the models
+        that would fit if they were named. The first sentence is the reason.
+    """
+    bundled = builtin_models()
+    default = bundled.get(_DEFAULT)
+    if default is None:
+        reason = "is not among the bundled models"
+    else:
+        card = read_card(default)
+        if _named_alike(scene, card):
+            fit_scene(scene, card)
+            return default
+        reason = f"is for bands with Sentinel-2's names (B02, B03, ...), not for {_said(scene)}"
+    fitting = list(_fitting(scene, bundled))
+    advice = (
+        f"By its bands it fits {', '.join(fitting)}: name that with -m if you trust it here; else"
+        if fitting
+        else "No bundled model fits:"
+    )
+    raise BandMismatchError(
+        f"{_DEFAULT}, the model taken where none is named, {reason}. If the file's names are missing "
+        f"or wrong, name its bands in file order with --bands. {advice} train one (geodl train SCENE "
+        f"LABELS -o model.safetensors)."
+    )
+
+
+def _named_alike(scene: Scene, card: Card) -> bool:
+    """Whether the scene has bands of the model, and all of them by the model's names."""
+    places = band_places(card, scene.bands)
+    return bool(places) and all(
+        scene.bands[place].name.casefold() == name.casefold() for name, place in places.items()
+    )
+
+
+def _said(scene: Scene, most: int = 4) -> str:
+    shown = ", ".join(map(str, scene.bands[:most]))
+    return f"{shown}, ..." if len(scene.bands) > most else shown
+
+
+def _fitting(scene: Scene, bundled: dict[str, Path]) -> Iterator[str]:
+    """Names of the bundled models that could be run on the scene."""
+    for name, path in bundled.items():
+        try:
+            fit_scene(scene, read_card(path))
+        except BandMismatchError:
+            continue
+        yield name

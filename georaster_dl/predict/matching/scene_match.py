@@ -1,0 +1,164 @@
+"""Does a scene fit a model? Asked before a pixel is read; no torch is needed to answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.bands import MOST_NAMED, Band, listed_bands, match_bands
+from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.core.wording import listed
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.runtime.optional_bands import band_places, missing_needs, narrowed_card
+
+__all__ = ["Fit", "fit_scene", "resolution_warning"]
+
+_TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
+_NUMBERS = "digital numbers"
+_RESAMPLE = "Make the model's bands from the scene's with --resample."
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A scene as a model reads it.
+
+    Attributes
+    ----------
+    scene : the bands that the model reads, in the model's order.
+    card : the model's, narrowed to these bands where it can do without others.
+    absent : names of the model's bands that the scene does not have.
+    resampling : (model's bands, scene's bands) weights that make the ones of the others; None where
+        the scene has the model's bands.
+    """
+
+    scene: Scene
+    card: Card
+    absent: tuple[str, ...] = ()
+    resampling: npt.NDArray[np.float32] | None = None
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """What the network reads: the scene's bands, or the model's where those were resampled."""
+        return self.scene.bands if self.resampling is None else self.card.input_bands
+
+
+def fit_scene(scene: Scene, card: Card, *, resample: bool = False) -> Fit:
+    """Find the model's bands in the scene; those that may be absent are never read or filled in.
+
+    Parameters
+    ----------
+    resample : make the model's bands from the scene's by their wavelengths, where they are others.
+
+    Raises
+    ------
+    BandMismatchError
+        When a band that the model needs is missing, the numbers have no physical meaning that the
+        model could use, or the resolution is more than 10 % outside the model's range.
+    """
+    if card.needs:
+        fit = _with_optional_bands(scene, card)
+    else:
+        fit = _resampled(scene, card) if resample else _with_all_bands(scene, card)
+    _check_resolution(fit.scene, card)
+    return replace(fit, scene=_with_values(fit.scene, card))
+
+
+def _with_all_bands(scene: Scene, card: Card) -> Fit:
+    if not _may_be_resampled(scene, card):
+        return Fit(scene.select(match_bands(card.input_bands, scene.bands)), card)
+    return Fit(scene.select(match_bands(card.input_bands, scene.bands, cure=_RESAMPLE)), card)
+
+
+def _may_be_resampled(scene: Scene, card: Card) -> bool:
+    """Whether the scene is of an imaging spectrometer that measures all over the model's wavelengths."""
+    own = [band.wavelength_nm for band in scene.bands if band.good]
+    wanted = [band.wavelength_nm for band in card.bands]
+    known = [w for w in own if w is not None]
+    if len(known) <= max(MOST_NAMED, len(own) - 1):
+        return False
+    return all(w is not None and min(known) <= w <= max(known) for w in wanted)
+
+
+def _resampled(scene: Scene, card: Card) -> Fit:
+    """The scene's good bands in the order of their wavelengths, with weights that make the model's."""
+    from georaster_dl.spectra.table.resample import resampling_weights
+
+    wanted = np.array([band.wavelength_nm or np.nan for band in card.bands])
+    widths = np.array([band.fwhm_nm or np.nan for band in card.bands])
+    lengths = {i: b.wavelength_nm for i, b in enumerate(scene.bands) if b.good and b.wavelength_nm}
+    if np.isnan(wanted).any() or len(lengths) < sum(band.good for band in scene.bands):
+        whose = card.name if np.isnan(wanted).any() else scene.name
+        raise BandMismatchError(
+            f"--resample goes by wavelengths, but {whose} has bands without one; name the bands with "
+            f"--bands instead."
+        )
+    order = sorted(lengths, key=lambda index: lengths[index])
+    own = np.array([lengths[index] for index in order])
+    up = np.argsort(wanted)
+    known = None if np.isnan(widths).any() else widths[up]
+    weights = np.empty((len(wanted), len(own)), np.float32)
+    weights[up] = resampling_weights(own, wanted[up], known, name=scene.name)
+    return Fit(scene.select(order), card, resampling=weights)
+
+
+def _with_optional_bands(scene: Scene, card: Card) -> Fit:
+    places = band_places(card, scene.bands)
+    missing = missing_needs(card, list(places))
+    if missing:
+        needed = " and ".join(" or ".join(group) for group in missing)
+        raise BandMismatchError(
+            f"{card.name} needs {needed}, but the scene has {listed_bands(scene.bands)}. If the file's "
+            f"names are missing or wrong, name its bands in file order with --bands."
+        )
+    absent = tuple(band.name for band in card.bands if band.name not in places)
+    narrow = narrowed_card(card, list(places))
+    return Fit(scene.select(list(places.values())), narrow, absent)
+
+
+def _with_values(scene: Scene, card: Card) -> Scene:
+    """The scene giving the quantity that the model was trained on."""
+    if card.quantity == _NUMBERS:
+        # What is stored, whatever the file says that it means; unless the user says otherwise.
+        planes = [p if p.stated else replace(p, scale=1.0, offset=0.0) for p in scene.planes]
+        return replace(scene, planes=tuple(planes))
+    raw = [plane.band.name for plane in scene.planes if not plane.calibrated]
+    if raw:
+        raise BandMismatchError(
+            f"{scene.name} holds {scene.dtype} numbers without scale and offset tags "
+            f"(band {listed(raw)}), but {card.name} needs {card.quantity}; state what they mean "
+            f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1 --nodata 0; before: --offset 0)."
+        )
+    return scene
+
+
+def resolution_warning(scene: Scene, card: Card) -> str | None:
+    """What to tell where nobody knows whether the resolution fits; None where it was checked."""
+    if card.resolution_m is None or scene.resolution_m is not None:
+        return None
+    crs = scene.geobox.crs
+    why = "no CRS" if crs is None else f"a CRS of unknown unit ({crs.proj.name})"
+    return (
+        f"{scene.name} has {why}, so the size of its pixels is unknown; {card.name} was trained on "
+        f"{_range(card)}."
+    )
+
+
+def _range(card: Card) -> str:
+    finest, coarsest = card.resolution_m or (0.0, 0.0)
+    return f"{finest:g} m" if finest == coarsest else f"{finest:g} to {coarsest:g} m"
+
+
+def _check_resolution(scene: Scene, card: Card) -> None:
+    size = scene.resolution_m
+    if card.resolution_m is None or size is None:
+        return
+    finest, coarsest = card.resolution_m
+    if finest * (1 - _TOLERANCE) <= size <= coarsest * (1 + _TOLERANCE):
+        return
+    raise BandMismatchError(
+        f"{scene.name} has pixels of {size:.3g} m but {card.name} was trained on {_range(card)}; resample "
+        f"the scene (gdalwarp -tr {finest:g} {finest:g} -r average) or use another model."
+    )

@@ -1,0 +1,1 @@
+"""Rasters that a network makes of a scene."""

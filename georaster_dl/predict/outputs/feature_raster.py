@@ -1,0 +1,134 @@
+"""What a run makes of planes that are no map: features of every pixel, or the scene given back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from georaster_dl.core.bands import Band
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.output.statistics import BandStatistics
+from georaster_dl.io.output.view_style import style_as_image, style_by_values
+from georaster_dl.io.output.writer import RasterSpec
+from georaster_dl.models.package.card import Card
+from georaster_dl.predict.options import Findings, Values
+from georaster_dl.predict.outputs.tasks import Kind, Layer
+
+__all__ = ["FeatureTask", "SceneTask"]
+
+
+class FeatureTask:
+    """The first planes are features, and one behind them the error of reconstruction.
+
+    Parameters
+    ----------
+    features : how many there are.
+    layer : of the network, in words; written into the file.
+    packed : store them as int16.
+    """
+
+    fastest = False
+
+    def __init__(self, features: int, layer: str, *, packed: bool) -> None:
+        self._features = features
+        self._layer = layer
+        self._packed = packed
+        self._seen, self._errors = BandStatistics(features), BandStatistics(1)
+
+    def activate(self, planes: Tensor) -> Tensor:
+        """The planes as they are, in float32."""
+        return planes.float()
+
+    def layer(self, kind: Kind) -> Layer:
+        """The raster of the features, or of the error."""
+        if kind == "error":
+            spec = RasterSpec(
+                names=["reconstruction error"],
+                dtype="float32",
+                nodata=math.nan,
+                overview="average",
+                statistics=True,
+            )
+            render = partial(_copied, planes=slice(self._features, None))
+            return Layer(spec, math.nan, render, style_by_values, seen=self._errors.add)
+        digits = max(2, len(str(self._features)))
+        spec = RasterSpec(
+            names=[f"feat_{number:0{digits}}" for number in range(1, self._features + 1)],
+            dtype="float32",
+            nodata=math.nan,
+            overview="average",
+            tags={"GEORASTER_DL_LAYER": self._layer},
+            statistics=True,
+            packed=self._packed,
+        )
+        render = partial(_copied, planes=slice(self._features))
+        return Layer(spec, math.nan, render, self._style, seen=self._seen.add)
+
+    def _style(self, path: Path) -> None:
+        """Show the feature that varies most: a dead one, the same everywhere, shows nothing."""
+        style_by_values(path, int(np.argmax(self._seen.std)) + 1)
+
+    def findings(self) -> Findings:
+        """How many pixels have features, and how well they were given back where that was asked."""
+        errors, pixels = self._errors, int(self._seen.count[0])
+        if not errors.count[0]:
+            return Findings(pixels, self._seen.bands)
+        known = (float(each[0]) for each in (errors.mean, errors.minimum, errors.maximum))
+        return Findings(pixels, self._seen.bands, values={"reconstruction error": Values(*known)})
+
+
+class SceneTask:
+    """The planes are the scene's own bands, normalised, as an autoencoder gives them back.
+
+    Parameters
+    ----------
+    card : of the model; its means and deviations turn the planes into physical values.
+    bands : the scene's, in the order of the planes.
+    """
+
+    fastest = False
+
+    def __init__(self, card: Card, bands: Sequence[Band]) -> None:
+        self._card = card
+        self._bands = bands
+        self._seen = BandStatistics(len(bands))
+
+    def activate(self, planes: Tensor) -> Tensor:
+        """Physical values, (bands, rows, cols)."""
+        mean, std = (
+            torch.tensor(numbers, device=planes.device)[:, None, None]
+            for numbers in (
+                [band.mean for band in self._card.bands],
+                [band.std for band in self._card.bands],
+            )
+        )
+        return planes.float() * std + mean
+
+    def layer(self, kind: Kind) -> Layer:
+        """The raster of the scene."""
+        if kind != "scene":
+            raise OptionError(f"A scene that is given back has no {kind}.")
+        spec = RasterSpec(
+            names=[band.name for band in self._bands],
+            dtype="float32",
+            nodata=math.nan,
+            overview="average",
+            bands=self._bands,
+            statistics=True,
+        )
+        return Layer(spec, math.nan, torch.clone, style_as_image, seen=self._seen.add)
+
+    def findings(self) -> Findings:
+        """How many pixels were given back."""
+        return Findings(int(self._seen.count[0]), self._seen.bands)
+
+
+def _copied(activated: Tensor, *, planes: slice) -> Tensor:
+    # A copy: nodata is written into it.
+    return activated[planes].clone()

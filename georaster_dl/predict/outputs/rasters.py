@@ -1,0 +1,356 @@
+"""One run of the engine: the rasters that a network's planes become."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from georaster_dl.core.errors import DeviceError, OptionError, SceneError
+from georaster_dl.io.output.provenance import labels_tags, provenance
+from georaster_dl.io.output.staged_raster import StagedRaster, finish_rasters
+from georaster_dl.io.output.staging import Staging
+from georaster_dl.models.runtime.device import Device, is_out_of_memory
+from georaster_dl.models.runtime.optional_bands import load_narrowed
+from georaster_dl.predict.engine.inference import Job, Product, Sink, run
+from georaster_dl.predict.engine.journal import Journal
+from georaster_dl.predict.engine.network_cache import last_network
+from georaster_dl.predict.engine.optimise import prepare
+from georaster_dl.predict.engine.tiling_plan import Plan, make_plan, smaller
+from georaster_dl.predict.matching.conversion import conversion_of
+from georaster_dl.predict.matching.scene_match import Fit
+from georaster_dl.predict.options import Findings
+from georaster_dl.predict.outputs.tasks import Kind, Layer, Task
+from georaster_dl.predict.prepare import Ready
+from georaster_dl.predict.progress import Progress
+
+__all__ = ["RasterRun", "loader"]
+
+_GPU_BATCH = 16
+
+
+def loader(
+    ready: Ready,
+    change: Callable[[nn.Module], nn.Module] = lambda network: network,
+    changed: Hashable = None,
+) -> Callable[[], nn.Module]:
+    """What gives the model's network, narrowed to the bands that the scene has and on the device.
+
+    Parameters
+    ----------
+    change : makes of the network the one that is wanted.
+    changed : all that ``change`` depends on, beside model and bands.
+    """
+    card, device = ready.fit.card, ready.options.device
+    present = tuple(band.name for band in card.bands)
+
+    def load() -> nn.Module:
+        network = change(load_narrowed(ready.model, present)[1])
+        where = Device.choose(device).torch_device
+        return prepare(network, len(present), card.stride, where)
+
+    file = ready.model.stat()
+    key = (ready.model.resolve(), file.st_size, file.st_mtime_ns, present, device, changed)
+    return lambda: last_network(key, load)
+
+
+class RasterRun:
+    """A scene and a model; ``run`` makes the rasters.
+
+    Parameters
+    ----------
+    load : gives the prepared network; asked for once, while the first strip is read.
+    make_task : a new object that says what the network's planes mean, for each attempt.
+
+    Attributes
+    ----------
+    device : where the network runs.
+    """
+
+    def __init__(
+        self, ready: Ready, load: Callable[[], nn.Module], make_task: Callable[[], Task]
+    ) -> None:
+        self._ready = ready
+        self._scene, self._card = ready.fit.scene, ready.fit.card
+        self._load = load
+        self._make_task = make_task
+        precision = ready.options.precision
+        if precision == "auto" and not make_task().fastest:
+            precision = "fp32"
+        self.device = Device.choose(ready.options.device, precision)
+        self._loaded: nn.Module | None = None
+        self._report = ready.report
+
+    def run(self, stage: Staging, paths: Mapping[Kind, Path], journal: Journal | None) -> Findings:
+        """Make the rasters and tell what they hold.
+
+        When the memory does not suffice, it starts over with smaller batches, then tiles.
+
+        Parameters
+        ----------
+        paths : outputs of ``stage`` that are rasters, by their kind; the main one first.
+        journal : of strips that are finished, and that takes the others; None keeps none.
+
+        Raises
+        ------
+        SceneError
+            When no pixel is valid where a prediction is asked for.
+        DeviceError
+            When not even the smallest tiles fit into the memory.
+        """
+        found = self._fitting(lambda plan: self._run_once(plan, stage, paths, journal), journal)
+        if not found.pixels:
+            aoi = self._ready.aoi
+            raise SceneError(
+                f"{self._scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all "
+                f"are nodata, NaN or masked; check --nodata and --aoi."
+            )
+        return found
+
+    def add_part(self, journal: Journal, kinds: Sequence[Kind], number: int, of: int) -> None:
+        """Add the missing strips of one of several equal parts of the scene to the journal.
+
+        Raises
+        ------
+        DeviceError
+            When the memory does not suffice: all parts are cut alike, so this one cannot change it.
+        """
+        plan = self._agreed(self._plan(), journal)
+        strips = plan.tiling.grid[0]
+        asked = range(strips * number // of, strips * (number + 1) // of)
+        try:
+            self._add(plan, kinds, journal, asked)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DeviceError(
+                f"{self.device.name} ran out of memory with tiles of {plan.tiling.tile_shape}; give the "
+                f"worker more memory or fewer tasks at a time, or use a smaller --halo."
+            ) from error
+
+    def _plan(self) -> Plan:
+        options = self._ready.options
+        return make_plan(
+            self._scene.shape,
+            self._card,
+            memory=self.device.memory(),
+            halo=options.halo,
+            tile_limit=options.tile,
+            largest_batch=_GPU_BATCH if self.device.is_cuda else 1,
+            threads=1 if self.device.is_cuda else torch.get_num_threads(),
+            bytes_per_value=self.device.dtype.itemsize,
+        )
+
+    def _agreed(self, plan: Plan, journal: Journal) -> Plan:
+        """The plan that all strips of the journal follow, in the arithmetic that they have."""
+        own = {"precision": self.device.precision, **plan.cut()}
+        try:
+            return self._following(plan, journal.agreed(own))
+        except OptionError:  # no cut of this scene
+            journal.cut_again()
+            return self._following(plan, journal.agreed(own))
+
+    def _following(self, plan: Plan, cut: dict[str, Any]) -> Plan:
+        self.device = Device.choose(self._ready.options.device, cut.pop("precision"))
+        return plan.as_cut(cut)
+
+    def _fitting(self, attempt: Callable[[Plan], Findings], journal: Journal | None) -> Findings:
+        """Attempt it with smaller and smaller plans until the memory suffices."""
+        plan: Plan | None = self._plan()
+        while plan is not None:
+            try:
+                return attempt(plan if journal is None else self._agreed(plan, journal))
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            plan = self._after_out_of_memory(plan)
+            if journal is not None:
+                journal.cut_again()
+        raise DeviceError(
+            f"{self.device.name} ran out of memory even with the smallest tiles for this halo; free "
+            f"memory, use a smaller --halo or another --device."
+        )
+
+    def _after_out_of_memory(self, plan: Plan) -> Plan | None:
+        if self.device.is_cuda:
+            torch.cuda.empty_cache()
+        after = smaller(plan)
+        if after is not None:
+            message = (
+                f"out of memory with batches of {plan.batch} x {plan.tiling.tile_shape}, "
+                f"{plan.at_once} at once; starting over with {after.batch} x "
+                f"{after.tiling.tile_shape}, {after.at_once} at once"
+            )
+            self._report("warning", {"message": message})
+        return after
+
+    def _run_once(
+        self, plan: Plan, stage: Staging, paths: Mapping[Kind, Path], journal: Journal | None
+    ) -> Findings:
+        kinds = list(paths)
+        if journal is not None:
+            self._add(plan, kinds, journal, range(plan.tiling.grid[0]))
+        task = self._make_task()
+        layers = {kind: task.layer(kind) for kind in kinds}
+        with self._writers(plan, layers, stage, paths) as writers:
+            sinks = {kind: _sink(layers[kind], writers[kind]) for kind in kinds}
+            if journal is None:
+                self._report("start", self._start_facts(plan))
+                run(self._job(plan, task, layers, sinks))
+            else:
+                for strip in range(plan.tiling.grid[0]):
+                    for kind, rows, cols, pixels in journal.blocks(strip, kinds):
+                        sinks[kind](rows, cols, pixels)
+        return task.findings()
+
+    def _add(self, plan: Plan, kinds: Sequence[Kind], journal: Journal, asked: range) -> None:
+        """Make those of the asked strips that the journal lacks."""
+        self._report("start", self._start_facts(plan))
+        done = journal.done(asked)
+        task = self._make_task()
+        layers = {kind: task.layer(kind) for kind in kinds}
+        with journal.writing(kinds) as file:
+            sinks: dict[Kind, Sink] = {kind: partial(file.add, kind) for kind in kinds}
+            before = sum(_pixels(plan, strip) for strip in asked if strip in done)
+            job = self._job(plan, task, layers, sinks, before)
+            for strips in _runs([strip for strip in asked if strip not in done]):
+                run(replace(job, strips=strips, strip_done=file.done))
+
+    def _job(
+        self,
+        plan: Plan,
+        task: Task,
+        layers: Mapping[Kind, Layer],
+        sinks: Mapping[Kind, Sink],
+        before: int = 0,
+    ) -> Job:
+        conversion = conversion_of(self._ready.fit)
+        gain, bias = _normalisation(self._ready.fit, converted=conversion is not None)
+        aoi = self._ready.aoi
+        products: dict[str, Product] = {
+            kind: Product(layer.render, layer.nodata, sinks[kind], layer.from_logits)
+            for kind, layer in layers.items()
+        }
+        return Job(
+            scene=self._scene,
+            network=self._network,
+            plan=plan,
+            device=self.device,
+            gain=gain,
+            bias=bias,
+            convert=conversion,
+            activate=task.activate,
+            products=products,
+            wanted=None if aoi is None else aoi.mask,
+            progress=Progress(math.prod(self._scene.shape), self._report, before),
+        )
+
+    def _network(self) -> nn.Module:
+        """The network on the device; loaded once, also when a run starts over."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    @contextmanager
+    def _writers(
+        self, plan: Plan, layers: Mapping[Kind, Layer], stage: Staging, paths: Mapping[Kind, Path]
+    ) -> Iterator[dict[Kind, StagedRaster]]:
+        """One open writer per raster; finished together when the block ends well."""
+        provenance = self._provenance(plan)
+        with ExitStack() as stack:
+            writers: dict[Kind, StagedRaster] = {}
+            for kind, path in paths.items():
+                layer = layers[kind]
+                tags = {**provenance, **layer.spec.tags, "GEORASTER_DL_CONTENT": kind}
+                spec = replace(layer.spec, tags=tags, rpcs=self._scene.rpcs)
+                begun = list(writers.values())
+                writer = StagedRaster(stage, path, self._scene.geobox, spec, layer.style, begun)
+                writers[kind] = stack.enter_context(writer)
+            yield writers
+            finish_rasters(list(writers.values()))
+
+    def _start_facts(self, plan: Plan) -> dict[str, Any]:
+        return {
+            "scene": self._scene.name,
+            "model": self._card.name,
+            "rows": self._scene.shape[0],
+            "cols": self._scene.shape[1],
+            "tiles": len(plan.tiling),
+            "tile": list(plan.tiling.tile_shape),
+            "halo": plan.tiling.halo,
+            "blend": plan.margin,
+            "batch": plan.batch,
+            "device": self.device.name,
+            "absent": list(self._ready.fit.absent),
+            "taken_for": self._taken_for(),
+            "resampled": self._ready.fit.resampling is not None,
+        }
+
+    def _taken_for(self) -> dict[str, str]:
+        """Bands of the scene that serve one of another name, which only their wavelength tells."""
+        pairs = zip(self._card.bands, self._ready.fit.bands, strict=True)
+        return {
+            wanted.name: str(band)
+            for wanted, band in pairs
+            if wanted.name.casefold() != band.name.casefold()
+        }
+
+    def _provenance(self, plan: Plan) -> dict[str, str]:
+        card, tiling, options = self._card, plan.tiling, self._ready.options
+        rows, cols = tiling.tile_shape
+        tags = provenance(
+            self._scene,
+            options.scene,
+            model=f"{card.name} {card.version}",
+            parameters={
+                "halo": tiling.halo,
+                "blend": plan.margin,
+                "tile": f"{rows}x{cols}",
+                "device": self.device.name,
+                "aoi": options.aoi and options.aoi.name,
+                "resampled": "yes" if self._ready.fit.resampling is not None else None,
+            },
+        )
+        tags |= {"GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
+        return tags | labels_tags(card.training)
+
+
+def _normalisation(fit: Fit, *, converted: bool) -> tuple[list[float], list[float]]:
+    """Gain and bias of each band that normalise what a tile holds: stored numbers, or values."""
+    bands = fit.card.bands
+    if converted:
+        return [1 / band.std for band in bands], [-band.mean / band.std for band in bands]
+    pairs = list(zip(fit.scene.planes, bands, strict=True))
+    gain = [plane.scale / band.std for plane, band in pairs]
+    return gain, [(plane.offset - band.mean) / band.std for plane, band in pairs]
+
+
+def _sink(layer: Layer, writer: StagedRaster) -> Sink:
+    def sink(rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
+        layer.seen(block)
+        writer.write(rows, cols, block)
+
+    return sink
+
+
+def _pixels(plan: Plan, strip: int) -> int:
+    rows = plan.tiling.strip(strip)[0].core_rows
+    pixels: int = (rows.stop - rows.start) * plan.tiling.shape[1]
+    return pixels
+
+
+def _runs(strips: Sequence[int]) -> Iterator[range]:
+    """Ranges of strips that follow each other."""
+    start = 0
+    for i in range(1, len(strips) + 1):
+        if i == len(strips) or strips[i] != strips[i - 1] + 1:
+            yield range(strips[start], strips[i - 1] + 1)
+            start = i

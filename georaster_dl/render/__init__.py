@@ -1,0 +1,1 @@
+"""Rasters as pictures: colours, stretches, QGIS styles, quicklooks, HTML pages."""

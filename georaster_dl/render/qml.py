@@ -1,0 +1,251 @@
+"""How outputs look in QGIS and GDAL: colour table, class names, attribute table, ``.qml``.
+
+QGIS before 3.30 ignores attribute tables and shows all 256 entries of a colour table, other GDAL
+programs ignore ``.qml``: only all of them together show exactly the classes, named and coloured,
+everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.legend import Legend
+from georaster_dl.render.display import VIRIDIS
+
+__all__ = [
+    "class_names_tag",
+    "color_table",
+    "write_class_style",
+    "write_color_style",
+    "write_ramp_style",
+]
+
+# CategoryNames is a list by pixel value, so a class numbered 60000 would need 60000 lines. The
+# attribute table has no such gaps and names those classes.
+_LONGEST_CATEGORY_LIST = 1024
+
+# GDAL's numbers (gdal.h): GFT_Integer, GFT_String; GFU_Name, GFU_MinMax, GFU_Red .. GFU_Alpha.
+_INTEGER, _STRING = 0, 2
+_COLUMNS = (
+    ("Value", _INTEGER, 5),
+    ("Class", _STRING, 2),
+    ("Red", _INTEGER, 6),
+    ("Green", _INTEGER, 7),
+    ("Blue", _INTEGER, 8),
+    ("Alpha", _INTEGER, 9),
+)
+
+
+def color_table(legend: Legend) -> dict[int, tuple[int, int, int, int]]:
+    """Colour table of a class raster: red, green, blue, alpha by pixel value, nodata transparent."""
+    return {c.value: (*c.color, 255) for c in legend.classes} | {legend.nodata: (0, 0, 0, 0)}
+
+
+def class_names_tag(legend: Legend) -> str:
+    """Class names as JSON, pixel value to name, for the TIFF's own ``CLASS_NAMES`` tag."""
+    return json.dumps({str(c.value): c.name for c in legend.classes}, ensure_ascii=False)
+
+
+def write_class_style(path: Path, legend: Legend) -> None:
+    """Write ``<path>.aux.xml`` and ``<stem>.qml`` beside a class raster.
+
+    What GDAL already keeps in the ``.aux.xml`` (a CRS that TIFF cannot hold, statistics) stays.
+
+    Parameters
+    ----------
+    path : the finished class raster with one band; it is not opened.
+    legend : its classes.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written or the existing ``.aux.xml`` is not XML.
+    """
+    sidecar = path.with_name(f"{path.name}.aux.xml")
+    root = _existing_or_new(sidecar)
+    band = root.find("PAMRasterBand[@band='1']")
+    if band is None:
+        band = ET.SubElement(root, "PAMRasterBand", band="1")
+    for old in ("CategoryNames", "GDALRasterAttributeTable"):
+        for element in band.findall(old):
+            band.remove(element)
+    names = _category_names(legend)
+    if names is not None:
+        band.append(names)
+    band.append(_attribute_table(legend))
+    _save(root, sidecar)
+    _save(_paletted(legend), path.with_suffix(".qml"))
+
+
+def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 1) -> None:
+    """Write ``<stem>.qml`` that shows one band of a raster of quantities in colours.
+
+    Without it QGIS shows bands 1, 2, 3 of any multi-band raster as red, green and blue.
+
+    Parameters
+    ----------
+    path : the raster; it is not opened.
+    minimum, maximum : values of the first and the last colour. They are fixed, so that maps of
+        several scenes compare; in units of scaled values, which are what QGIS shows.
+    band : the band to show, counted from 1.
+
+    Raises
+    ------
+    OutputError
+        When ``minimum`` is not below ``maximum`` or the file cannot be written.
+    """
+    if not minimum < maximum:
+        raise OutputError(
+            f"A colour ramp needs minimum < maximum, but got {minimum} and {maximum}."
+        )
+    root, pipe = _qgis()
+    renderer = ET.SubElement(
+        pipe,
+        "rasterrenderer",
+        type="singlebandpseudocolor",
+        band=str(band),
+        opacity="1",
+        alphaBand="-1",
+        nodataColor="",
+        classificationMin=f"{minimum:.9g}",
+        classificationMax=f"{maximum:.9g}",
+    )
+    ET.SubElement(renderer, "rasterTransparency")
+    limits = ET.SubElement(renderer, "minMaxOrigin")
+    ET.SubElement(limits, "limits").text = "None"  # "None" keeps our limits instead of rescanning
+    shader = ET.SubElement(
+        ET.SubElement(renderer, "rastershader"),
+        "colorrampshader",
+        colorRampType="INTERPOLATED",
+        classificationMode="1",
+        clip="0",
+        minimumValue=f"{minimum:.9g}",
+        maximumValue=f"{maximum:.9g}",
+    )
+    last = len(VIRIDIS) - 1
+    for step, color in enumerate(VIRIDIS):
+        value = minimum + (maximum - minimum) * step / last
+        ET.SubElement(
+            shader, "item", value=f"{value:.9g}", label=f"{value:.4g}", color=color, alpha="255"
+        )
+    _save(root, path.with_suffix(".qml"))
+
+
+def write_color_style(
+    path: Path, *, bands: Sequence[int], limits: Sequence[tuple[float, float]]
+) -> None:
+    """Write ``<stem>.qml`` that shows three bands of a raster as red, green and blue.
+
+    Parameters
+    ----------
+    path : the raster; it is not opened.
+    bands : those shown in red, green and blue, counted from 1.
+    limits : of each, the values shown darkest and brightest.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    root, pipe = _qgis()
+    colors = dict(zip(("red", "green", "blue"), bands, strict=True))
+    renderer = ET.SubElement(
+        pipe,
+        "rasterrenderer",
+        {f"{color}Band": str(band) for color, band in colors.items()},
+        type="multibandcolor",
+        opacity="1",
+        alphaBand="-1",
+        nodataColor="",
+    )
+    ET.SubElement(renderer, "rasterTransparency")
+    origin = ET.SubElement(renderer, "minMaxOrigin")
+    ET.SubElement(origin, "limits").text = "None"
+    for color, (darkest, brightest) in zip(colors, limits, strict=True):
+        stretch = ET.SubElement(renderer, f"{color}ContrastEnhancement")
+        ET.SubElement(stretch, "minValue").text = f"{darkest:.9g}"
+        ET.SubElement(stretch, "maxValue").text = f"{brightest:.9g}"
+        ET.SubElement(stretch, "algorithm").text = "StretchToMinimumMaximum"
+    _save(root, path.with_suffix(".qml"))
+
+
+def _existing_or_new(sidecar: Path) -> ET.Element:
+    if not sidecar.exists():
+        return ET.Element("PAMDataset")
+    try:
+        # GDAL or QGIS wrote this file on this disk; nothing of it came from a model or the net.
+        return ET.parse(sidecar).getroot()
+    except (ET.ParseError, OSError) as error:
+        raise OutputError(
+            f"Cannot add class names to {sidecar}: {error}; delete that file and run again."
+        ) from error
+
+
+def _category_names(legend: Legend) -> ET.Element | None:
+    """Names by pixel value from 0 up; None when the list would be too long to be of use."""
+    by_value = {c.value: c.name for c in legend.classes}
+    if max(by_value) >= _LONGEST_CATEGORY_LIST:
+        return None
+    names = ET.Element("CategoryNames")
+    for value in range(max(by_value) + 1):
+        ET.SubElement(names, "Category").text = by_value.get(value, "")
+    return names
+
+
+def _attribute_table(legend: Legend) -> ET.Element:
+    table = ET.Element("GDALRasterAttributeTable", tableType="thematic")
+    for index, (name, kind, usage) in enumerate(_COLUMNS):
+        column = ET.SubElement(table, "FieldDefn", index=str(index))
+        ET.SubElement(column, "Name").text = name
+        ET.SubElement(column, "Type").text = str(kind)
+        ET.SubElement(column, "Usage").text = str(usage)
+    for index, entry in enumerate(legend.classes):
+        row = ET.SubElement(table, "Row", index=str(index))
+        for cell in (entry.value, entry.name, *entry.color, 255):
+            ET.SubElement(row, "F").text = str(cell)
+    return table
+
+
+def _paletted(legend: Legend) -> ET.Element:
+    root, pipe = _qgis()
+    renderer = ET.SubElement(
+        pipe,
+        "rasterrenderer",
+        type="paletted",
+        band="1",
+        opacity="1",
+        alphaBand="-1",
+        nodataColor="",
+    )
+    ET.SubElement(renderer, "rasterTransparency")
+    palette = ET.SubElement(renderer, "colorPalette")
+    for entry in legend.classes:
+        red, green, blue = entry.color
+        ET.SubElement(
+            palette,
+            "paletteEntry",
+            value=str(entry.value),
+            label=entry.name,
+            color=f"#{red:02x}{green:02x}{blue:02x}",
+            alpha="255",
+        )
+    return root
+
+
+def _qgis() -> tuple[ET.Element, ET.Element]:
+    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
+    return root, ET.SubElement(root, "pipe")
+
+
+def _save(root: ET.Element, path: Path) -> None:
+    ET.indent(root)
+    try:
+        ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=path.suffix == ".qml")
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {path.name}: {error.strerror}; free space or write elsewhere."
+        ) from error

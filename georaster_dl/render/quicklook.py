@@ -1,0 +1,209 @@
+"""A picture to judge a map by: the image beside it, with legend or colour bar, and scale bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.render.display import (
+    Colors,
+    class_colors,
+    hatched,
+    ramp_colors,
+    ramp_limits,
+    stretched,
+)
+from georaster_dl.render.quicklook_page import LEGEND_ROW_INCHES, RAMP_INCHES, Layout, write_page
+
+__all__ = ["write_quicklook", "write_value_quicklook"]
+
+_LONGEST_LEGEND = 24
+_RAMP_ROWS = 12  # rows of a legend that it takes, name and "no data" included
+
+
+def write_quicklook(
+    out_png: Path,
+    *,
+    image: npt.NDArray[np.floating[Any]] | None,
+    image_valid: npt.NDArray[np.bool_] | None,
+    classes: npt.NDArray[np.unsignedinteger[Any]],
+    legend: Legend,
+    counts: Mapping[str, int],
+    resolution_m: float | None,
+    title: str,
+) -> None:
+    """Write a PNG of the scene beside its class map.
+
+    Parameters
+    ----------
+    out_png : the picture.
+    image : (3, rows, cols) red, green, blue in any unit, or None for the map alone. It is stretched
+        by its own valid pixels, for display only.
+    image_valid : (rows, cols) True where ``image`` holds data; None where all of it does.
+    classes : (rows, cols) pixel values of ``legend``. Everything else is drawn as "no data".
+    legend : classes of the map; only those present are listed.
+    counts : pixels of each class by name, for the shares in percent; of the whole map, which a
+        thinned-out ``classes`` would only estimate.
+    resolution_m : size of a pixel of ``classes`` in metres; None leaves out the scale bar.
+    title : line above the pictures.
+
+    Raises
+    ------
+    OutputError
+        When image and map have different shapes or the file cannot be written.
+    """
+    entries, hidden = _shares(counts, legend)
+    colors, known = class_colors(classes, legend.classes)
+    write_page(
+        out_png,
+        _beside(image, image_valid, ("Classes", _over_hatching(colors, known))),
+        key=partial(_legend, entries=entries, hidden=hidden, gaps=not known.all()),
+        n_rows=len(entries) + bool(hidden) + 1,
+        resolution_m=resolution_m,
+        title=title,
+    )
+
+
+def write_value_quicklook(
+    out_png: Path,
+    *,
+    image: npt.NDArray[np.floating[Any]] | None,
+    image_valid: npt.NDArray[np.bool_] | None,
+    values: npt.NDArray[np.floating[Any]],
+    name: str,
+    resolution_m: float | None,
+    title: str,
+) -> None:
+    """Write a PNG of the scene beside its map of a quantity, with a colour bar.
+
+    Parameters
+    ----------
+    values : (rows, cols) of the map; what is not finite is drawn as "no data". The colours span
+        the 2nd to the 98th percentile.
+    name : of the quantity, with its unit.
+    out_png, image, image_valid, resolution_m, title : as ``write_quicklook`` has them.
+
+    Raises
+    ------
+    OutputError
+        When image and map have different shapes or the file cannot be written.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    limits, known = ramp_limits(values), np.isfinite(values)
+    ramp = ScalarMappable(Normalize(*limits), "viridis")
+    colors = _over_hatching(ramp_colors(values, limits), known)
+    write_page(
+        out_png,
+        _beside(image, image_valid, ("Values", colors)),
+        key=partial(_color_bar, ramp=ramp, values=values[known], name=name, gaps=not known.all()),
+        n_rows=_RAMP_ROWS,
+        resolution_m=resolution_m,
+        title=title,
+    )
+
+
+def _beside(
+    image: npt.NDArray[np.floating[Any]] | None,
+    valid: npt.NDArray[np.bool_] | None,
+    mapped: tuple[str, Colors],
+) -> list[tuple[str, Colors]]:
+    """The pictures: the image, where there is one, and the coloured map."""
+    if image is None:
+        return [mapped]
+    shape = mapped[1].shape[:2]
+    if image.shape != (3, *shape):
+        raise OutputError(
+            f"A quicklook needs an image of shape {(3, *shape)} for this map, but got {image.shape}; "
+            f"read both at the same size."
+        )
+    return [("Image", stretched(image, valid)), mapped]
+
+
+def _over_hatching(colors: Colors, known: npt.NDArray[np.bool_]) -> Colors:
+    return np.where(known[..., None], colors, hatched(known.shape))
+
+
+def _shares(counts: Mapping[str, int], legend: Legend) -> tuple[list[tuple[MapClass, float]], int]:
+    """List the classes present with their percent, largest first, and how many did not fit."""
+    total = sum(counts.values())
+    present = [(c, 100 * counts[c.name] / total) for c in legend.classes if counts.get(c.name)]
+    present.sort(key=lambda entry: -entry[1])
+    return present[:_LONGEST_LEGEND], len(present[_LONGEST_LEGEND:])
+
+
+def _legend(
+    figure: Any, layout: Layout, entries: list[tuple[MapClass, float]], *, hidden: int, gaps: bool
+) -> None:
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(
+            facecolor=f"#{c.color[0]:02x}{c.color[1]:02x}{c.color[2]:02x}",
+            edgecolor="0.4",
+            label=f"{_short(c.name)}  {_percent(share)}",
+        )
+        for c, share in entries
+    ]
+    if hidden:
+        handles.append(Patch(facecolor="none", edgecolor="none", label=f"and {hidden} more"))
+    if gaps:
+        handles.append(_no_data())
+    _show_handles(figure, handles, layout.legend())
+
+
+def _color_bar(
+    figure: Any,
+    layout: Layout,
+    *,
+    ramp: Any,
+    values: npt.NDArray[np.floating[Any]],
+    name: str,
+    gaps: bool,
+) -> None:
+    """Name, ramp, and pointed ends where the map has values beyond it."""
+    left, top = layout.legend()
+    figure.text(left, top, _short(name, 36), ha="left", va="top", fontsize=9)
+    beyond = bool((values < ramp.norm.vmin).any()), bool((values > ramp.norm.vmax).any())
+    extend = {(True, True): "both", (True, False): "min", (False, True): "max"}
+    axes = figure.add_axes(layout.ramp())
+    bar = figure.colorbar(ramp, cax=axes, extend=extend.get(beyond, "neither"))
+    bar.ax.tick_params(labelsize=9)
+    if gaps:
+        below = RAMP_INCHES[1] + 2 * LEGEND_ROW_INCHES
+        _show_handles(figure, [_no_data()], layout.legend(below))
+
+
+def _no_data() -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor="white", edgecolor="0.6", hatch="////", label="no data")
+
+
+def _show_handles(figure: Any, handles: list[Any], place: tuple[float, float]) -> None:
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=place,
+        frameon=False,
+        fontsize=9,
+        borderaxespad=0,
+    )
+
+
+def _short(name: str, longest: int = 28) -> str:
+    # A dollar sign would start a formula.
+    text = name if len(name) <= longest else f"{name[: longest - 1]}…"
+    return text.replace("$", r"\$")
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if share < 0.05 else f"{share:.1f} %"

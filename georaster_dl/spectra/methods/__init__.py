@@ -1,0 +1,1 @@
+"""Calibration methods without a network: PLS, locally weighted PLS, SVM, forest."""

@@ -1,0 +1,251 @@
+"""A fitted network of a table as a model package, and back: what is learnt in the laboratory maps scenes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
+from georaster_dl.models.package.card import (
+    Architecture,
+    Card,
+    CardBand,
+    CardClass,
+    CardInterval,
+    CardTarget,
+    CardTreatment,
+    HaloFacts,
+)
+from georaster_dl.models.registry import describe_model
+from georaster_dl.render.palette import choose_colors
+from georaster_dl.spectra.network.networks import NETWORKS, SpectraNetwork
+from georaster_dl.spectra.preprocess.chain import Preprocessing
+from georaster_dl.spectra.scoring.conformal import Interval
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Facts", "Quantity", "intervals_of", "load_network", "save_network"]
+
+_ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A target as the card tells it; the unit is empty where there is none."""
+
+    name: str
+    unit: str = ""
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a fitted estimator does not know of itself.
+
+    Attributes
+    ----------
+    targets : in the order of the estimator's; empty for classes.
+    quantity : that the spectra are: ``reflectance``, ``absorbance``, ...
+    """
+
+    targets: tuple[Quantity, ...] = ()
+    quantity: str = "reflectance"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    training: Mapping[str, str] = field(default_factory=dict)
+    caution: str = ""
+    licence: str = ""
+
+
+def save_network(path: Path, estimator: Any, facts: Facts) -> Card:
+    """Write a fitted network, with its treatment of spectra, as a model package.
+
+    Parameters
+    ----------
+    path : ends in ``.safetensors``.
+    estimator : one of ``networks``, fitted with ``wavelengths_nm``.
+
+    Returns
+    -------
+    The card as it was written.
+
+    Raises
+    ------
+    OptionError
+        When it is another estimator, its wavelengths are not known, or the targets are not its own.
+    OutputError
+        When the file cannot be written.
+    """
+    from georaster_dl.models.package.file import save_model
+    from georaster_dl.models.runtime.cost import measure_cost
+
+    if not isinstance(estimator, SpectraNetwork):
+        raise OptionError(
+            f"Only networks are kept as model packages ({', '.join(NETWORKS)}), but got a "
+            f"{type(estimator).__name__}; train a network, or fit the other methods anew."
+        )
+    if estimator.wavelengths_nm is None:
+        raise OptionError(
+            "A model package names its bands by wavelength; fit the network with wavelengths_nm."
+        )
+    targets = _targets(estimator, facts)
+    architecture = _architecture(estimator, spread=bool(targets))
+    network = _one_network(estimator, spread=bool(targets))
+    bands = len(estimator.mean_)
+    steps = estimator.preprocessing_.to_json()
+    card = Card(
+        name=_slug(path.stem),
+        version="1",
+        description=_description(estimator, facts),
+        task="regression" if targets else "segmentation",
+        architecture=architecture,
+        bands=_bands(estimator),
+        treatment=CardTreatment(**steps) if steps["learnt"] else None,
+        quantity=facts.quantity,
+        classes=() if targets else _classes(estimator),
+        targets=targets,
+        stride=1,
+        halo=HaloFacts(default=0, exact=0, changed=0),
+        cost=measure_cost(network, in_bands=bands, stride=1),
+        licence=facts.licence,
+        training={key: value[:500] for key, value in facts.training.items()},
+        configuration=_configuration(estimator),
+        metrics=dict(facts.metrics),
+        caution=facts.caution,
+    )
+    return save_model(path, card, network)
+
+
+def load_network(path: Path) -> tuple[Card, Any]:
+    """Read what ``save_network`` wrote: the card, and the estimator ready to predict.
+
+    Raises
+    ------
+    ModelPackageError
+        When the file is damaged or no model package.
+    OptionError
+        When it holds another model than one of spectra.
+    """
+    from georaster_dl.models.package.file import load_model, read_card
+
+    card = read_card(path)
+    options = card.architecture.options
+    name = options.get("member") if card.architecture.name == _ENSEMBLE else card.architecture.name
+    known = all(band.wavelength_nm is not None for band in card.bands)
+    if name not in NETWORKS or not known or not (card.targets or card.classes):
+        raise OptionError(
+            f"{path} holds a model of the architecture {card.architecture.name}, which is none of tables "
+            f"of spectra; give a model that `geodl spectra train` made."
+        )
+    card, network = load_model(path)
+    estimator = _estimator(card, str(name))
+    members = network.members if card.architecture.name == _ENSEMBLE else [network]
+    estimator.networks_ = list(members)  # type: ignore[arg-type]
+    return card, estimator.set_params(members=len(estimator.networks_))
+
+
+def _estimator(card: Card, name: str) -> Any:
+    """The estimator as it was fitted, but for its networks."""
+    treatment = card.treatment
+    steps = "none" if treatment is None else treatment.steps
+    made: Any = NETWORKS[name]["regression" if card.targets else "classification"](
+        preprocessing=steps,
+        wavelengths_nm=tuple(band.wavelength_nm or 0.0 for band in card.bands),
+    )
+    blank = {"steps": "none", "bands": len(card.bands), "learnt": []}
+    made.preprocessing_ = Preprocessing.from_json(treatment.model_dump() if treatment else blank)
+    made.n_features_in_ = len(card.bands)
+    made.mean_ = np.array([band.mean for band in card.bands])
+    made.std_ = np.array([band.std for band in card.bands])
+    if card.targets:
+        made.single_ = len(card.targets) == 1
+        made.target_mean_ = np.array([target.mean for target in card.targets])
+        made.target_std_ = np.array([target.std for target in card.targets])
+    else:
+        made.classes_ = np.array([entry.name for entry in card.classes], object)
+    return made
+
+
+def intervals_of(card: Card) -> tuple[Interval | None, ...]:
+    """The interval of each target, None where it was not measured."""
+    return tuple(
+        None if target.interval is None else Interval(**target.interval.model_dump())
+        for target in card.targets
+    )
+
+
+def _architecture(estimator: SpectraNetwork, *, spread: bool) -> Architecture:
+    options = describe_model(estimator.architecture)[1]
+    if len(estimator.networks_) == 1:
+        return Architecture(name=estimator.architecture, options=options)
+    several: dict[str, Any] = {
+        "member": estimator.architecture,
+        "members": len(estimator.networks_),
+    }
+    return Architecture(name=_ENSEMBLE, options={**several, "spread": spread, **options})
+
+
+def _one_network(estimator: SpectraNetwork, *, spread: bool) -> nn.Module:
+    from georaster_dl.models.zoo.spectral.ensemble import Ensemble
+
+    members = estimator.networks_
+    return members[0] if len(members) == 1 else Ensemble(members, spread=spread)
+
+
+def _bands(estimator: SpectraNetwork) -> tuple[CardBand, ...]:
+    rows = zip(estimator.wavelengths_nm or (), estimator.mean_, estimator.std_, strict=True)
+    return tuple(
+        CardBand(name=f"{nm:.8g} nm", wavelength_nm=nm, mean=mean, std=std)
+        for nm, mean, std in rows
+    )
+
+
+def _targets(estimator: Any, facts: Facts) -> tuple[CardTarget, ...]:
+    means = getattr(estimator, "target_mean_", ())
+    if len(means) != len(facts.targets):
+        raise OptionError(
+            f"The network gives {counted(len(means), 'quantity')}, but {len(facts.targets)} got a name; name each."
+        )
+    return tuple(
+        CardTarget(
+            name=target.name,
+            unit=target.unit,
+            mean=mean,
+            std=std,
+            interval=None if target.interval is None else CardInterval(**asdict(target.interval)),
+        )
+        for target, mean, std in zip(
+            facts.targets, means, getattr(estimator, "target_std_", ()), strict=True
+        )
+    )
+
+
+def _classes(estimator: Any) -> tuple[CardClass, ...]:
+    names = [str(name) for name in estimator.classes_]
+    return tuple(
+        CardClass(value=i, name=name, color=f"#{bytes(color).hex()}")
+        for i, (name, color) in enumerate(zip(names, choose_colors(names), strict=True), 1)
+    )
+
+
+def _configuration(estimator: SpectraNetwork) -> dict[str, str]:
+    given = estimator.get_params()
+    return {key: str(given[key])[:500] for key in sorted(given) if key != "wavelengths_nm"}
+
+
+def _description(estimator: SpectraNetwork, facts: Facts) -> str:
+    names = ", ".join(target.name for target in facts.targets)
+    what = names or f"{counted(len(getattr(estimator, 'classes_', ())), 'class')}"
+    low, high = min(estimator.wavelengths_nm or (0,)), max(estimator.wavelengths_nm or (0,))
+    return f"{what} from {counted(len(estimator.mean_), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"
+
+
+def _slug(text: str) -> str:
+    """Name that a card can carry."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.casefold()).strip("._-")[:64] or "model"

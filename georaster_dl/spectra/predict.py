@@ -1,0 +1,176 @@
+"""Predictions as columns of a table, and how good they are where the truth stands beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.card import Card
+from georaster_dl.spectra.package.file import intervals_of
+from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
+from georaster_dl.spectra.table.axis import first_of
+from georaster_dl.spectra.table.files import read_raw
+from georaster_dl.spectra.table.resample import aligned, resampled
+from georaster_dl.spectra.table.samples import SpectraTable
+from georaster_dl.spectra.table.unit_check import other_size
+
+__all__ = [
+    "CLASS_PREDICTED",
+    "PredictedValues",
+    "predicted_classes",
+    "predicted_table",
+    "predicted_values",
+    "read_predictions",
+]
+
+CLASS_PREDICTED = "class_predicted"
+_LOWER = re.compile(r"(.+)_lower(_\d+(?:\.\d+)?)?")  # former versions wrote no level
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedValues:
+    """Predicted beside measured values.
+
+    Attributes
+    ----------
+    measured, predicted : (n,).
+    lower, upper : (n,) ends of the intervals, None where there are none.
+    level : share of values that the intervals are meant to hold, 0..1; None where that is not known.
+    scores : of these.
+    within : share of the measured values within their intervals, None where there are none.
+    """
+
+    name: str
+    measured: _Floats = field(repr=False)
+    predicted: _Floats = field(repr=False)
+    lower: _Floats | None = field(repr=False)
+    upper: _Floats | None = field(repr=False)
+    level: float | None
+    scores: ValueScores
+    within: float | None
+
+
+def predicted_table(
+    card: Card, estimator: Any, table: SpectraTable, *, resample: bool = False
+) -> SpectraTable:
+    """A table with columns of what a model predicts.
+
+    Of a value they are ``NAME_predicted`` and, where the card has its interval, the interval's ends
+    with its level in percent, ``NAME_lower_90`` and ``NAME_upper_90``; of classes ``class_predicted``, its ``probability``, and ``p_CLASS`` of each.
+
+    Parameters
+    ----------
+    card, estimator : as ``package.load_network`` gives them.
+    resample : bring the spectra to the model's wavelengths where they have others.
+
+    Returns
+    -------
+    The table; its ``repairs`` also say that spectra have another size than the model's, percent for example.
+
+    Raises
+    ------
+    OptionError
+        When the wavelengths are not the model's, or the table has such columns already.
+    """
+    wavelengths = np.array(estimator.wavelengths_nm)
+    fitting = resampled(table, wavelengths) if resample else aligned(table, wavelengths)
+    treated = estimator.preprocessing_.treated_or_nan(fitting.spectra)
+    size = other_size(treated, estimator.mean_, estimator.std_)
+    if size is not None:
+        fitting = replace(fitting, repairs=(*fitting.repairs, f"{table.name}: {size}."))
+    made = _values(card, estimator, fitting) if card.targets else _classes(estimator, fitting)
+    taken = [name for name in made if name in table.columns]
+    if taken:
+        raise OptionError(
+            f"{table.name} has columns already that predictions would get ({first_of(taken)}); rename them."
+        )
+    return replace(fitting, columns=fitting.columns.assign(**made))
+
+
+def _values(card: Card, estimator: Any, table: SpectraTable) -> dict[str, _Floats]:
+    shape = (len(table), len(card.targets))
+    values, spread = (
+        part.reshape(shape) for part in estimator.predict(table.spectra, return_std=True)
+    )
+    made: dict[str, _Floats] = {}
+    for i, (target, interval) in enumerate(zip(card.targets, intervals_of(card), strict=True)):
+        made[f"{target.name}_predicted"] = values[:, i]
+        if interval is not None:
+            half = interval.half_width(spread[:, i])
+            made[f"{target.name}_lower_{100 * interval.level:g}"] = values[:, i] - half
+            made[f"{target.name}_upper_{100 * interval.level:g}"] = values[:, i] + half
+    return made
+
+
+def _classes(estimator: Any, table: SpectraTable) -> dict[str, npt.NDArray[Any]]:
+    shares = estimator.predict_proba(table.spectra)
+    return {
+        CLASS_PREDICTED: estimator.classes_[shares.argmax(axis=1)],
+        "probability": shares.max(axis=1),
+        **{f"p_{name}": shares[:, i] for i, name in enumerate(estimator.classes_)},
+    }
+
+
+def read_predictions(path: Path) -> SpectraTable:
+    """Read a table of which only the columns matter; it needs no spectra.
+
+    Raises
+    ------
+    OptionError
+        When it cannot be read.
+    """
+    raw = read_raw(path)
+    columns = raw.frame.set_axis(list(raw.headers), axis=1).reset_index(drop=True)
+    return SpectraTable(path.stem, np.empty(0), np.empty((len(columns), 0)), columns)
+
+
+def predicted_values(table: SpectraTable, names: Sequence[str]) -> list[PredictedValues]:
+    """Score predicted values beside measured ones of the same table.
+
+    Parameters
+    ----------
+    names : columns of measured values.
+
+    Raises
+    ------
+    OptionError
+        When a column or its prediction is missing, or no row has both.
+    """
+    return [_scored(table, name) for name in names]
+
+
+def _scored(table: SpectraTable, name: str) -> PredictedValues:
+    measured, predicted = table.target(name), table.target(f"{name}_predicted")
+    scores = ValueScores.of(predicted, measured)
+    if not scores.n:
+        raise OptionError(
+            f"No row of {table.name} has both {name!r} and {name + '_predicted'!r}; nothing can be compared."
+        )
+    found = [m for column in table.columns if (m := _LOWER.fullmatch(column)) and m[1] == name]
+    if not found:
+        return PredictedValues(name, measured, predicted, None, None, None, scores, None)
+    end = found[0][2] or ""
+    level = float(end.removeprefix("_")) / 100 if end else None
+    lower, upper = table.target(f"{name}_lower{end}"), table.target(f"{name}_upper{end}")
+    known = np.isfinite(measured) & np.isfinite(predicted)
+    within = ((measured >= lower) & (measured <= upper))[known].mean()
+    return PredictedValues(name, measured, predicted, lower, upper, level, scores, float(within))
+
+
+def predicted_classes(table: SpectraTable, name: str) -> ClassScores:
+    """Score predicted classes beside those of a column; raises as ``predicted_values``."""
+    scores = ClassScores.of(table.classes(CLASS_PREDICTED), table.classes(name))
+    if not scores.n:
+        raise OptionError(
+            f"No row of {table.name} has both {name!r} and {CLASS_PREDICTED!r}; nothing can be compared."
+        )
+    return scores

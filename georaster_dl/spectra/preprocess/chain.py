@@ -1,0 +1,222 @@
+"""Treatments of spectra by name, chained, and kept as plain numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.registry import nearest_names
+from georaster_dl.spectra.preprocess.steps import STEPS, Step, check_spectra, make_step
+
+__all__ = ["Preprocessing", "uneven_steps"]
+
+_Floats = npt.NDArray[np.float64]
+
+_STEP = re.compile(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*")
+_BLOCK = 2**22  # numbers that are treated at once
+_FILTERS = ("savgol", "smooth")
+_UNEVEN = 1.5  # largest over smallest step; one band left out makes it 2
+
+
+class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A chain of treatments: what is learnt comes from the spectra it is fitted on alone.
+
+    ====================================  =========================================================
+    ``absorbance``                        log10(1 / reflectance)
+    ``snv``                               standard normal variate (Barnes et al. 1989)
+    ``msc``                               multiplicative scatter correction to the mean spectrum
+    ``savgol(window,order,derivative)``   Savitzky-Golay, per band; needs equal steps of wavelength
+    ``smooth(window,order)``              the same without a derivative; (11,2) when not given
+    ``detrend(order)``                    less a polynomial of each spectrum; 2 when not given
+    ``center``, ``standardise``           less the mean of each band; by its standard deviation too
+    ====================================  =========================================================
+
+    Parameters
+    ----------
+    steps : for example ``snv,savgol(15,2,1)``; ``none`` leaves spectra as they are.
+    """
+
+    def __init__(self, steps: str = "none") -> None:
+        self.steps = steps
+
+    def fit(self, X: npt.ArrayLike, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
+        """Learn from spectra (n, bands).
+
+        Raises
+        ------
+        OptionError
+            When ``steps`` cannot be read or a treatment cannot be applied to these spectra.
+        """
+        spectra = validate_data(self, X, dtype=np.float64)
+        self.chain_: list[tuple[Step, Any]] = []
+        for step in _parsed(self.steps):
+            check_spectra(step, spectra, 0)
+            if step[0] == "msc":
+                _check_reference(spectra)
+            transformer = make_step(step)
+            spectra = np.asarray(transformer.fit_transform(spectra))
+            self.chain_.append((step, transformer))
+        return self
+
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[Any]:  # noqa: N803
+        """Treat spectra (n, bands); float32 stays float32.
+
+        Raises
+        ------
+        OptionError
+            When a treatment cannot be applied to a spectrum.
+        """
+        check_is_fitted(self)
+        spectra = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        treated: npt.NDArray[Any] = np.empty_like(spectra)
+        size = max(1, _BLOCK // spectra.shape[1])
+        for first in range(0, len(spectra), size):
+            block = spectra[first : first + size].astype(np.float64)
+            for step, transformer in self.chain_:
+                check_spectra(step, block, first)
+                block = np.asarray(transformer.transform(block))
+            treated[first : first + size] = block
+        return treated
+
+    def treated_or_nan(self, spectra: npt.NDArray[Any]) -> _Floats:
+        """Treat spectra (n, bands); those that cannot be treated, and none else, become NaN."""
+        check_is_fitted(self)
+        left = np.arange(len(spectra))
+        block = np.array(spectra, np.float64)
+        for (name, _), transformer in self.chain_:
+            unfit = STEPS[name].unfit
+            if unfit is not None and (bad := unfit[0](block)).any():
+                left, block = left[~bad], block[~bad]
+            if len(block):
+                block = np.asarray(transformer.transform(block))
+        if len(block) == len(spectra):
+            return block
+        treated = np.full(spectra.shape, np.nan)
+        treated[left] = block
+        return treated
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values from which ``from_json`` makes the same chain."""
+        check_is_fitted(self)
+        learnt = [
+            {name: getattr(transformer, name).tolist() for name in STEPS[kind].learnt}
+            for (kind, _), transformer in self.chain_
+        ]
+        return {"steps": _text(self.chain_), "bands": int(self.n_features_in_), "learnt": learnt}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Preprocessing:
+        """Make the chain that ``to_json`` described.
+
+        Raises
+        ------
+        OptionError
+            When the values are not what ``to_json`` writes.
+        """
+        try:
+            made = cls(str(saved["steps"]))
+            steps, bands, learnt = _parsed(made.steps), int(saved["bands"]), saved["learnt"]
+            made.n_features_in_ = bands
+            made.chain_ = [
+                (step, _restored(step, values, bands))
+                for step, values in zip(steps, learnt, strict=True)
+            ]
+        except OptionError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, np.linalg.LinAlgError) as error:
+            raise OptionError(
+                f"The saved treatment of spectra is damaged ({error}); make the model again."
+            ) from error
+        return made
+
+
+def uneven_steps(steps: str, wavelengths_nm: _Floats) -> str | None:
+    """What to warn of where filters run over unequal steps; None where steps are equal, or no filter runs.
+
+    Spectrometers that count wavenumbers have equal steps of these, which is as good.
+
+    Raises
+    ------
+    OptionError
+        When ``steps`` cannot be read.
+    """
+    used = list(dict.fromkeys(name for name, _ in _parsed(steps) if name in _FILTERS))
+    widths = np.diff(wavelengths_nm)
+    in_wavenumbers = -np.diff(1 / np.maximum(wavelengths_nm, 1e-9))
+    uneven = [step.max() / step.min() for step in (widths, in_wavenumbers)]
+    if not used or min(uneven) <= _UNEVEN:
+        return None
+    return (
+        f"{' and '.join(used)} {'take' if len(used) > 1 else 'takes'} bands as equally spaced, but their "
+        f"steps run from {widths.min():.3g} to {widths.max():.3g} nm, so slopes are distorted and gaps filtered over; "
+        f"leave the step out, or bring the spectra to equal steps first."
+    )
+
+
+def _parsed(text: str) -> list[Step]:
+    """Names and parameters of the steps."""
+    if text.strip() in ("", "none"):
+        return []
+    steps: list[Step] = []
+    for part in re.split(r",(?![^(]*\))", text):
+        match = _STEP.fullmatch(part)
+        name = match[1] if match else part.strip()
+        if match is None or name not in STEPS:
+            raise OptionError(
+                f"{name!r} is no treatment of spectra{nearest_names(name, STEPS)}; known are "
+                f"{', '.join(STEPS)} and none, as in 'snv,savgol(15,2,1)'."
+            )
+        steps.append((name, _parameters(name, match[2])))
+        make_step(steps[-1])  # what cannot work is said before any spectrum is read
+    return steps
+
+
+def _parameters(name: str, text: str | None) -> tuple[int, ...]:
+    kind = STEPS[name]
+    given = [item.strip() for item in text.split(",")] if text else []
+    if not given and (kind.defaults or not kind.names):
+        return kind.defaults
+    if len(given) != len(kind.names) or not all(item.isdecimal() for item in given):
+        expected = f"{name}({','.join(kind.names)})" if kind.names else name
+        raise OptionError(
+            f"Got {name}({text or ''}), but {expected} is expected, with whole numbers in the brackets."
+        )
+    return tuple(map(int, given))
+
+
+def _text(chain: list[tuple[Step, Any]]) -> str:
+    shown = [
+        f"{name}({','.join(map(str, values))})" if values else name for (name, values), _ in chain
+    ]
+    return ",".join(shown) or "none"
+
+
+def _restored(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
+    """A transformer as it was after its fit."""
+    arrays = {name: np.array(values[name], np.float64) for name in STEPS[step[0]].learnt}
+    if any(array.shape != (bands,) or not np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError(f"{step[0]} has other numbers than one for each of {bands} bands")
+    if (arrays.get("scale_", np.ones(1)) <= 0).any():
+        raise ValueError(f"{step[0]} has a scale of 0 or less")
+    # A fit on a spectrum sets what scikit-learn asks of a fitted transformer; the reference of a
+    # scatter correction is the mean of the spectra, so its own fit restores all that follows from it.
+    line = arrays.get("reference_", np.arange(1.0, bands + 1))
+    transformer = make_step(step).fit(line[None])
+    for name, array in arrays.items():
+        setattr(transformer, name, array)
+    return transformer
+
+
+def _check_reference(spectra: _Floats) -> None:
+    if np.ptp(spectra.mean(axis=0)) <= 1e-9 * np.abs(spectra).max():
+        raise OptionError(
+            "msc corrects spectra to their mean, which is flat here; put msc before center and "
+            "standardise."
+        )

@@ -1,0 +1,159 @@
+"""What single treatments of spectra do, what they need, and which spectra they cannot treat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
+from georaster_dl.spectra.table.axis import first_of
+
+__all__ = ["STEPS", "Step", "Treatment", "check_spectra", "make_step"]
+
+_Floats = npt.NDArray[np.float64]
+
+Step = tuple[str, tuple[int, ...]]
+"""Name and parameters of a treatment."""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """A treatment.
+
+    Attributes
+    ----------
+    make : gives a transformer of scikit-learn's form for the parameters.
+    names : of the parameters, whole numbers; all or none are given.
+    defaults : of these; empty where they must be given.
+    learnt : attributes of the fitted transformer that spectra (bands,) gave it.
+    unfit : which of spectra (n, bands) it cannot treat, and why.
+    """
+
+    make: Callable[..., Any]
+    names: tuple[str, ...] = ()
+    defaults: tuple[int, ...] = ()
+    learnt: tuple[str, ...] = ()
+    unfit: tuple[Callable[[_Floats], npt.NDArray[np.bool_]], str] | None = None
+
+
+def _absorbance() -> Any:
+    from sklearn.preprocessing import FunctionTransformer
+
+    return FunctionTransformer(_log_inverse)
+
+
+def _log_inverse(reflectance: _Floats) -> _Floats:
+    return np.asarray(-np.log10(reflectance))
+
+
+def _snv() -> Any:
+    from chemotools.scatter import StandardNormalVariate
+
+    return StandardNormalVariate()
+
+
+def _msc() -> Any:
+    from chemotools.scatter import MultiplicativeScatterCorrection
+
+    return MultiplicativeScatterCorrection()
+
+
+def _savgol(window: int, order: int, derivative: int) -> Any:
+    from georaster_dl.spectra.preprocess.savgol import SavitzkyGolay
+
+    if window < 3 or window % 2 == 0 or not 0 <= derivative <= order < window:
+        raise OptionError(
+            f"A Savitzky-Golay filter has an odd window of 3 bands or more, an order below it and a "
+            f"derivative up to the order, but got {window}, {order}, {derivative}."
+        )
+    return SavitzkyGolay(window, order, derivative)
+
+
+def _smooth(window: int, order: int) -> Any:
+    return _savgol(window, order, 0)
+
+
+def _detrend(order: int) -> Any:
+    from chemotools.baseline import PolynomialCorrection
+
+    if not 0 <= order <= 5:
+        raise OptionError(f"detrend takes a polynomial of order 0 to 5, but got {order}.")
+    return PolynomialCorrection(order)
+
+
+def _center() -> Any:
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler(with_std=False)
+
+
+def _standardise() -> Any:
+    from sklearn.preprocessing import StandardScaler
+
+    return StandardScaler()
+
+
+def _dark(spectra: _Floats) -> npt.NDArray[np.bool_]:
+    return np.asarray((spectra <= 0).any(axis=1))
+
+
+def _flat(spectra: _Floats) -> npt.NDArray[np.bool_]:
+    largest = np.abs(spectra).max(axis=1)
+    return np.asarray(np.ptp(spectra, axis=1) <= 1e-12 * largest)
+
+
+STEPS: Mapping[str, Treatment] = {
+    "absorbance": Treatment(_absorbance, unfit=(_dark, "reflectances of 0 or less")),
+    "snv": Treatment(_snv, unfit=(_flat, "the same value in all bands")),
+    "msc": Treatment(_msc, learnt=("reference_",), unfit=(_flat, "the same value in all bands")),
+    "savgol": Treatment(_savgol, ("window", "order", "derivative")),
+    "smooth": Treatment(_smooth, ("window", "order"), (11, 2)),
+    "detrend": Treatment(_detrend, ("order",), (2,)),
+    "center": Treatment(_center, learnt=("mean_",)),
+    "standardise": Treatment(_standardise, learnt=("mean_", "scale_")),
+}
+"""All treatments by name."""
+
+
+def make_step(step: Step) -> Any:
+    """Make its transformer, not yet fitted.
+
+    Raises
+    ------
+    OptionError
+        When a parameter cannot work.
+    """
+    name, parameters = step
+    return STEPS[name].make(*parameters)
+
+
+def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
+    """Stop where a treatment cannot be applied.
+
+    Parameters
+    ----------
+    spectra : (n, bands), of which the first is counted as number ``first`` + 1.
+
+    Raises
+    ------
+    OptionError
+        When there are too few bands, or a spectrum of which it cannot be computed.
+    """
+    name, parameters = step
+    if parameters and parameters[0] > spectra.shape[1]:
+        raise OptionError(
+            f"{name} needs at least {counted(parameters[0], 'band')}, but the spectra have {spectra.shape[1]}."
+        )
+    unfit = STEPS[name].unfit
+    bad = np.flatnonzero(unfit[0](spectra)) if unfit else np.array([], int)
+    if unfit and bad.size:
+        numbers = f"number{'s' * (bad.size > 1)} {first_of([str(first + i + 1) for i in bad])}"
+        raise OptionError(
+            f"{name} cannot be applied to {counted(bad.size, 'spectrum')} ({numbers}) with {unfit[1]}; leave them "
+            f"out, or choose another treatment."
+        )

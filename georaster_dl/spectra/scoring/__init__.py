@@ -1,0 +1,1 @@
+"""Scores, splits, folds, intervals and plots of calibrations."""

@@ -1,0 +1,77 @@
+"""How far the truth may be from a prediction, by how far it was on spectra that were set aside."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
+
+__all__ = ["Interval", "fewest_for", "fit_interval"]
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Half the width of an interval is factor * sqrt(spread^2 + floor^2).
+
+    Attributes
+    ----------
+    level : share of new values of the same kind that lie within.
+    factor : without unit.
+    floor : in the target's unit.
+    """
+
+    level: float
+    factor: float
+    floor: float
+
+    def half_width(self, spread: _Floats) -> _Floats:
+        """Half the width (n,) for the spread (n,) of an ensemble's members."""
+        return np.asarray(self.factor * np.hypot(spread, self.floor))
+
+
+def fewest_for(level: float) -> int:
+    """How many spectra an interval of this level needs to be fitted on."""
+    return math.ceil(level / (1 - level) - 1e-9)
+
+
+def fit_interval(
+    predicted: _Floats, spread: _Floats, reference: _Floats, level: float = 0.9
+) -> Interval:
+    """Fit an interval by split-conformal prediction, normalised by spread (Lei et al. 2018).
+
+    Errors in units of sqrt(spread^2 + floor^2) are ranked; the one of rank (n + 1) * level is the
+    factor, so a new value lies within with a probability of ``level`` or more, whatever the network.
+    The floor is the root mean square of the spreads; where there is none, of the errors.
+
+    Parameters
+    ----------
+    predicted, spread, reference : (n,) of spectra that no network learnt from; NaN in the reference
+        where it is not known.
+    level : above 0 and below 1.
+
+    Raises
+    ------
+    OptionError
+        When the level is no such share, or there are too few spectra for it.
+    """
+    if not 0 < level < 1:
+        raise OptionError(f"The level of an interval lies between 0 and 1, but is {level}.")
+    known = ~np.isnan(reference)
+    errors, spread = np.abs(predicted - reference)[known], spread[known]
+    n = len(errors)
+    if n < fewest_for(level):
+        raise OptionError(
+            f"An interval of level {level:g} needs {counted(fewest_for(level), 'spectrum')} with a known value that were set "
+            f"aside, but got {n}; set more aside, or lower the level."
+        )
+    floor = math.sqrt(np.mean(spread**2)) or math.sqrt(np.mean(errors**2)) or 1.0
+    rank = math.ceil((n + 1) * level - 1e-9)
+    factor = np.sort(errors / np.hypot(spread, floor))[rank - 1]
+    return Interval(level, float(factor), floor)

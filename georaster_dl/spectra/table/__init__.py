@@ -1,0 +1,1 @@
+"""Tables of spectra: files, wavelengths, joins, resampling."""

@@ -1,0 +1,201 @@
+"""The wavelengths of a table's columns, from what stands in its header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
+
+__all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "first_of", "is_band", "runs_down"]
+
+Unit = Literal["nm", "um", "cm-1"]
+UNITS: tuple[Unit, ...] = ("nm", "um", "cm-1")
+
+FEWEST_BANDS = 8
+_MOST_NAMED = 5
+
+_PREFIXES = (
+    "wavelength|wavenumber|wave|wav|wvl|wl|wn|reflectance|refl|absorbance|abs|spec|spc|nm|x|v|r"
+)
+_NAMES_AXIS = re.compile(
+    r"^(wave|wvl?\b|wav\b|wl\b|wn\b|lambda|λ|nm\b|[µμ]m\b|cm-1)", re.IGNORECASE
+)
+_IN_WORDS: dict[Unit, str] = {
+    "um": "micrometres (um), as all are below 100",
+    "nm": "nanometres (nm), as all lie between 350 and 2600",
+    "cm-1": "wavenumbers (cm-1), as all lie between 3500 and 12500",
+}
+_SPELLINGS: dict[str, Unit] = {
+    "nm": "nm",
+    "um": "um",
+    "µm": "um",  # the micro sign
+    "μm": "um",  # the Greek letter
+    "cm-1": "cm-1",
+    "cm^-1": "cm-1",
+    "cm⁻¹": "cm-1",
+    "1/cm": "cm-1",
+}
+_HEADER = re.compile(
+    rf"(?:{_PREFIXES})?[ ._-]*(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)"
+    rf"\s*({'|'.join(re.escape(unit) for unit in _SPELLINGS)})?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Which columns are the spectrum.
+
+    Attributes
+    ----------
+    columns : (bands,) positions of the columns, by increasing wavelength.
+    wavelengths_nm : (bands,) of these.
+    repairs : what was guessed or turned round, a sentence each.
+    """
+
+    columns: npt.NDArray[np.intp]
+    wavelengths_nm: npt.NDArray[np.float64] = field(repr=False)
+    repairs: tuple[str, ...]
+
+
+def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
+    """Find the columns whose header is a number, with or without a unit.
+
+    Parameters
+    ----------
+    headers : of all columns.
+    unit : of the numbers, where the user states it; else the headers' own, else by the values.
+    title : what a message calls the table.
+
+    Raises
+    ------
+    OptionError
+        When there are fewer than 8, they go up and down or repeat, or their unit cannot be told.
+    """
+    found = [(i, *read) for i, text in enumerate(headers) if (read := _read(text)) is not None]
+    if len(found) < FEWEST_BANDS:
+        named = first_of([headers[i] for i, _, _ in found])
+        raise OptionError(
+            f"{title} has {counted(len(found), 'column')} of a spectrum{named and f' ({named})'} among "
+            f"{len(headers)}, but at least {FEWEST_BANDS} are needed; their headers must be "
+            f"wavelengths or wavenumbers, such as 1100 or '1100.5 nm'."
+        )
+    columns = np.array([i for i, _, _ in found])
+    values = np.array([value for _, value, _ in found])
+    names = [headers[i] for i in columns]
+    # First, because numbers in several units seem to go up and down.
+    stated = unit or _stated({own for _, _, own in found}, names, title)
+    _check_order(values, names, title)
+    known = stated or _guessed(values, title)
+    repairs = []
+    if not stated:
+        repairs.append(
+            f"{title}: the axis names no unit; its numbers {values.min():g} to {values.max():g} are taken for "
+            f"{_IN_WORDS[known]}."
+        )
+    wavelengths = _nanometres(values, known)
+    if wavelengths[0] > wavelengths[-1]:
+        wavelengths, columns = wavelengths[::-1], columns[::-1]
+        repairs.append(f"{title}: the axis ran down in wavelength and was turned round.")
+    return Axis(columns, wavelengths, tuple(repairs))
+
+
+def is_band(header: str) -> bool:
+    """Whether a header is a wavelength or wavenumber, so that its column is of the spectrum."""
+    return _read(header) is not None
+
+
+def runs_down(header: str, values: npt.NDArray[np.float64], *, named: bool) -> bool:
+    """Whether a column holds an axis, so that the table has its wavelengths in rows: lies on its side.
+
+    Parameters
+    ----------
+    header : of the column.
+    values : (rows,) numbers of it, NaN for what is none.
+    named : whether the header must say so; otherwise the numbers alone may.
+    """
+    known = values[np.isfinite(values)]
+    steps = np.sign(np.diff(known))
+    if len(known) < max(FEWEST_BANDS, len(values) / 2) or abs(steps.sum()) < len(steps):
+        return False
+    if _NAMES_AXIS.search(header):
+        return True
+    try:
+        return not named and bool(_guessed(known, header))
+    except OptionError:
+        return False
+
+
+def _read(header: str) -> tuple[float, Unit | None] | None:
+    """Number and unit of a header, None where it is the name of something else."""
+    match = _HEADER.fullmatch(header.strip())
+    if match is None:
+        return None
+    unit = match[2] and _SPELLINGS[match[2].casefold().replace("μ", "µ")]
+    return float(match[1].replace(",", ".")), unit or None
+
+
+def _check_order(values: npt.NDArray[np.float64], names: list[str], title: str) -> None:
+    steps = np.diff(values)
+    up = np.median(np.sign(steps)) >= 0
+    wrong = np.flatnonzero(steps <= 0 if up else steps >= 0)
+    if not wrong.size:
+        return
+    once, counts = np.unique(values, return_counts=True)
+    if counts.max() > 1:
+        twice = [
+            name for name, value in zip(names, values, strict=True) if value in once[counts > 1]
+        ]
+        what = f"repeats columns ({first_of(twice)})"
+    else:
+        pairs = [f"{names[i]} then {names[i + 1]}" for i in wrong]
+        what = f"goes up and down ({first_of(pairs)})"
+    raise OptionError(
+        f"The axis of {title} {what}, but wavelengths must rise or fall all along; delete or rename "
+        f"columns that are not of the spectrum, and check that the first line is the header."
+    )
+
+
+def _stated(units: set[Unit | None], names: list[str], title: str) -> Unit | None:
+    known = sorted(unit for unit in units if unit is not None)
+    if len(known) > 1:
+        of_each = [next(n for n in names if (_read(n) or (0, None))[1] == unit) for unit in known]
+        raise OptionError(
+            f"The axis of {title} mixes the units {' and '.join(known)} (columns "
+            f"{', '.join(of_each)}); give all columns one unit."
+        )
+    return known[0] if known else None
+
+
+def _guessed(values: npt.NDArray[np.float64], title: str) -> Unit:
+    low, high = values.min(), values.max()
+    counted = np.array_equal(np.sort(values), np.arange(len(values)) + low) and low <= 1
+    if high < 100 and not counted:
+        return "um"
+    if low >= 350 and high <= 2600:
+        return "nm"
+    if low >= 3500 and high <= 12_500:
+        return "cm-1"
+    what = "are counted, not measured" if counted else "fit no usual range"
+    raise OptionError(
+        f"The unit of the axis of {title} cannot be told: its numbers {low:g} to {high:g} {what}; "
+        f"state the unit ({', '.join(UNITS)}), and put wavelengths or wavenumbers into the header."
+    )
+
+
+def _nanometres(values: npt.NDArray[np.float64], unit: Unit) -> npt.NDArray[np.float64]:
+    if unit == "cm-1":
+        return 1e7 / np.maximum(values, np.finfo(float).tiny)
+    return values * 1000 if unit == "um" else values
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first few of many names, for a message."""
+    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")

@@ -1,0 +1,231 @@
+"""Tables of spectra: one spectrum and its measured values in every row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
+from georaster_dl.models.registry import nearest_names
+from georaster_dl.spectra.table.axis import Axis, Unit, find_axis, first_of, runs_down
+from georaster_dl.spectra.table.files import RawTable, read_raw
+from georaster_dl.spectra.table.join import as_name, join_rows
+
+__all__ = ["SpectraOptions", "SpectraTable", "read_spectra"]
+
+_WORDS = {"na", "n/a", "nan", "#n/a", "null", "none"}
+
+
+@dataclass(frozen=True)
+class SpectraOptions:
+    """What the user knows of tables that they do not say.
+
+    Attributes
+    ----------
+    unit : of the numbers in the header; None goes by the header, then by the numbers.
+    id_column : whose equal values join the rows of several files; None joins them in their order.
+    drop_missing : leave rows out whose spectrum has gaps, instead of stopping.
+    """
+
+    unit: Unit | None = None
+    id_column: str | None = None
+    drop_missing: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SpectraTable:
+    """Spectra on one axis, and all that is known of each.
+
+    Attributes
+    ----------
+    name : of the first file.
+    wavelengths_nm : (bands,) increasing.
+    spectra : (n, bands), finite.
+    columns : pandas DataFrame of n rows: names, measured values, classes.
+    repairs : what was guessed, turned round or left out, a sentence each.
+    """
+
+    name: str
+    wavelengths_nm: npt.NDArray[np.float64] = field(repr=False)
+    spectra: npt.NDArray[np.float64] = field(repr=False)
+    columns: Any = field(repr=False)
+    repairs: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.spectra)
+
+    def column(self, name: str) -> Any:
+        """Values of a column as a pandas Series.
+
+        Raises
+        ------
+        OptionError
+            When there is none of that name; the nearest are named.
+        """
+        if name not in self.columns:
+            known = [str(known) for known in self.columns]
+            near = nearest_names(name, known) or f" (it has {first_of(known) or 'none'})"
+            raise OptionError(
+                f"{self.name} has no column {name!r}{near}; give one of its columns that are not of the "
+                f"spectrum."
+            )
+        return self.columns[name]
+
+    def target(self, name: str) -> npt.NDArray[np.float64]:
+        """(n,) numbers of a column, NaN where one is missing.
+
+        Raises
+        ------
+        OptionError
+            When there is no such column, or it holds text or nothing.
+        """
+        column = self.column(name)
+        numbers = _numbers(column)
+        wrong = np.flatnonzero(_is_text(column))
+        if wrong.size:
+            raise OptionError(
+                f"Column {name!r} of {self.name} holds the text {str(column.iloc[wrong[0]])!r} where a "
+                f"number is expected ({wrong.size} of {counted(len(self), 'row')}); correct it, or leave the cell "
+                f"empty where the value is not known."
+            )
+        if np.isnan(numbers).all():
+            raise OptionError(
+                f"Column {name!r} of {self.name} is empty; give one with measured values."
+            )
+        return numbers
+
+    def classes(self, name: str) -> npt.NDArray[np.object_]:
+        """(n,) class names of a column, None where the cell is empty; 2.0 is class '2', NA is class 'NA'.
+
+        Raises
+        ------
+        OptionError
+            When there is no such column.
+        """
+        return np.array([as_name(value) for value in self.column(name)], object)
+
+    def words(self, name: str) -> dict[str, int]:
+        """How many cells of a column hold words that mostly stand for a missing value, such as NA."""
+        found = Counter(str(value).strip() for value in self.column(name) if _is_word(value))
+        return dict(found)
+
+    def rows(self, chosen: npt.NDArray[Any]) -> SpectraTable:
+        """Rows by positions, or by a mask (n,)."""
+        columns = self.columns.iloc[chosen].reset_index(drop=True)
+        return replace(self, spectra=self.spectra[chosen], columns=columns)
+
+
+def read_spectra(
+    paths: Path | Sequence[Path], options: SpectraOptions = SpectraOptions()
+) -> SpectraTable:
+    """Read a table of spectra, from one file or from several that share their rows.
+
+    Columns whose header is a number (``1100``, ``X1100``, ``1100.5 nm``, ``9090.9 cm-1``) are the
+    spectrum, all others are columns.
+
+    Raises
+    ------
+    OptionError
+        When a file cannot be read, rows do not fit together, the axis is unsound, or a spectrum holds
+        text or gaps.
+    """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    raw = [read_raw(path) for path in files]
+    first = raw[0].path
+    headers, frame, notes = join_rows(raw, options.id_column)
+    axis = _axis(raw[0], headers, options.unit)
+    named = [i for i in range(len(headers)) if i not in set(axis.columns.tolist())]
+    names = [headers[i] for i in named]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(
+            f"Columns are repeated in {' and '.join(table.path.name for table in raw)} "
+            f"({first_of(twice)}); rename them, or join the files by the one that tells rows apart."
+        )
+    spectra = _spectra(frame, axis.columns, headers, first.name)
+    whole = np.isfinite(spectra).all(axis=1)
+    if not whole.all():
+        notes.append(_gaps(first.name, frame.index[~whole], len(frame), options.drop_missing))
+    columns = frame.loc[whole, named].set_axis(names, axis=1).reset_index(drop=True)
+    return SpectraTable(
+        first.stem, axis.wavelengths_nm, spectra[whole], columns, (*axis.repairs, *notes)
+    )
+
+
+def _axis(first: RawTable, headers: Sequence[str], unit: Unit | None) -> Axis:
+    """The axis in the header, unless it runs down the first column."""
+    header, down = str(first.first.name), _numbers(first.first)
+    sideways = OptionError(
+        f"{first.path.name} lies on its side: its first column{header and f', {header},'} holds the "
+        f"wavelengths, one in each row, but a row must be a spectrum and a column a wavelength; transpose it "
+        f"(in a spreadsheet: Paste Special, Transpose)."
+    )
+    try:
+        axis = find_axis(headers, unit, title=first.path.name)
+    except OptionError:
+        if runs_down(header, down, named=False):
+            raise sideways from None
+        raise
+    if runs_down(header, down, named=True):
+        raise sideways
+    return axis
+
+
+def _spectra(
+    frame: Any, columns: npt.NDArray[np.intp], headers: Sequence[str], title: str
+) -> npt.NDArray[np.float64]:
+    """(n, bands) numbers; NaN where a cell is empty."""
+    spectra = np.empty((len(frame), len(columns)))
+    for band, position in enumerate(columns):
+        column = frame[position]
+        spectra[:, band] = _numbers(column)
+        if not np.isnan(spectra[:, band]).any():
+            continue
+        wrong = np.flatnonzero(_is_text(column))
+        if wrong.size:
+            raise OptionError(
+                f"{title} holds the text {str(column.iloc[wrong[0]])!r} in row "
+                f"{column.index[wrong[0]]}, column {headers[position]}, where a number is expected; "
+                f"correct it, or leave the cell empty."
+            )
+    return spectra
+
+
+def _gaps(title: str, rows: Any, n: int, drop: bool) -> str:
+    """Say which rows are left out, or stop."""
+    named = first_of([str(row) for row in rows])
+    if not drop:
+        raise OptionError(
+            f"{title} has gaps in {len(rows)} of {counted(n, 'spectrum')} (rows {named}); fill or delete them, or ask "
+            f"for spectra with gaps to be left out."
+        )
+    if len(rows) == n:
+        raise OptionError(f"Every spectrum of {title} has gaps; check its columns.")
+    return (
+        f"{title}: {len(rows)} of {counted(n, 'spectrum')} left out because of gaps (rows {named})."
+    )
+
+
+def _numbers(column: Any) -> npt.NDArray[np.float64]:
+    """Numbers of a column; NaN for what is none."""
+    return np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
+
+
+def _is_text(column: Any) -> npt.NDArray[np.bool_]:
+    """Where there is text that is no number, nor a word that stands for a missing one."""
+    given = np.flatnonzero(np.isnan(_numbers(column)) & column.notna().to_numpy())
+    text = np.zeros(len(column), bool)
+    text[given] = [not _is_word(value) for value in column.iloc[given]]
+    return text
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().casefold() in _WORDS

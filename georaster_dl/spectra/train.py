@@ -1,0 +1,274 @@
+"""From a table to a tested model package, beside PLS on the same rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
+from georaster_dl.models.package.card import Card
+from georaster_dl.spectra.package.card_text import (
+    Scores,
+    card_caution,
+    card_metrics,
+    training_facts,
+)
+from georaster_dl.spectra.package.file import Facts, Quantity, save_network
+from georaster_dl.spectra.preprocess.chain import uneven_steps
+from georaster_dl.spectra.registry import Rows, Settings, fit_method, fit_network
+from georaster_dl.spectra.scoring.conformal import Interval, fewest_for, fit_interval
+from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
+from georaster_dl.spectra.scoring.split import Division, divide
+from georaster_dl.spectra.table.axis import first_of
+from georaster_dl.spectra.table.samples import SpectraTable
+
+__all__ = [
+    "BASELINE",
+    "Report",
+    "TableOptions",
+    "TrainedTable",
+    "learnable",
+    "teller",
+    "train_table",
+    "warn_of_missing",
+    "warn_of_steps",
+]
+
+Report = Callable[[str, Mapping[str, Any]], None]
+BASELINE = "pls"
+_LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What is learnt from a table, and how its rows are divided.
+
+    Attributes
+    ----------
+    targets : columns of values; empty where there is a class column.
+    class_column : of class names.
+    split_column, group : as in ``division.divide``.
+    quantity : that the spectra are, as the card tells it.
+    """
+
+    targets: tuple[str, ...] = ()
+    class_column: str | None = None
+    split_column: str | None = None
+    group: str | None = None
+    quantity: str = "reflectance"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedTable:
+    """What was made.
+
+    Attributes
+    ----------
+    scores : of the test rows, by target (or class column) and method: the network and the baseline.
+    """
+
+    card: Card
+    scores: Mapping[str, Mapping[str, Scores]]
+    division: Division
+    seconds: float
+
+
+def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
+    """(n, targets) values, NaN where not known, or (n,) class names, None where not known.
+
+    Raises
+    ------
+    OptionError
+        When a column is missing, holds text or one value only, or both kinds or none are asked for.
+    """
+    if bool(options.targets) == (options.class_column is not None):
+        raise OptionError("Give either --target (values) or --class-column (names), one of them.")
+    if len(set(options.targets)) < len(options.targets):
+        raise OptionError(f"A target is named twice ({first_of(options.targets)}); name each once.")
+    if options.class_column is not None:
+        names = table.classes(options.class_column)
+        _check_varied(table, options.class_column, names[~pd.isna(names)])
+        return names
+    values = [table.target(name) for name in options.targets]
+    for name, column in zip(options.targets, values, strict=True):
+        _check_varied(table, name, column[~np.isnan(column)])
+    return np.stack(values, axis=1)
+
+
+def _check_varied(table: SpectraTable, name: str, known: npt.NDArray[Any]) -> None:
+    if len(set(known.tolist())) < 2:
+        raise OptionError(
+            f"Column {name!r} of {table.name} is the same in all {counted(len(known), 'row')} where it is known, so there "
+            f"is nothing to learn; name another column."
+        )
+
+
+def train_table(
+    table: SpectraTable,
+    path: Path,
+    method: str,
+    options: TableOptions,
+    settings: Settings,
+    report: Report,
+) -> TrainedTable:
+    """Train a network on a table, test it, and keep it as a model package.
+
+    Parameters
+    ----------
+    path : of the package, written when everything else is done.
+    method : a network of ``methods.METHODS``.
+
+    Raises
+    ------
+    OptionError
+        When columns, rows or settings do not suffice.
+    """
+    begun = time.monotonic()
+    target = learnable(table, options)
+    warn_of_steps(table, settings, report)
+    known = ~pd.isna(target).reshape(len(table), -1).all(axis=1)
+    warn_of_missing(table, options, report)
+    division = divide(
+        table,
+        known,
+        split_column=options.split_column,
+        group=options.group,
+        classes=target if options.class_column else None,
+        seed=settings.seed,
+    )
+    network = fit_network(method, _rows(table, target, division, options), settings, teller(report))
+    scores = {
+        name: {
+            method: _scored(network.predict(table.spectra[division.test]), target, division, i),
+            BASELINE: _scored_baseline(table, target, division, options, settings, i),
+        }
+        for i, name in enumerate(options.targets or (str(options.class_column),))
+    }
+    intervals = _intervals(network, table, target, division) if options.targets else ()
+    facts = Facts(
+        targets=tuple(
+            Quantity(name, interval=interval)
+            for name, interval in zip(options.targets, intervals, strict=True)
+        ),
+        quantity=options.quantity,
+        metrics=card_metrics(scores, method),
+        training=training_facts(table, division, scores, BASELINE, intervals),
+        caution=card_caution(
+            division,
+            by_chance=options.split_column is None and options.group is None,
+            intervals=intervals,
+        ),
+    )
+    card = save_network(path, network, facts)
+    return TrainedTable(card, scores, division, time.monotonic() - begun)
+
+
+def warn_of_missing(table: SpectraTable, options: TableOptions, report: Report) -> None:
+    """Say how many rows have no value or class, by what stands there, and which words are classes."""
+    rows = counted(len(table), "row")
+    for name in options.targets:
+        empty = int(table.column(name).isna().sum())
+        held = table.words(name) | ({"empty": empty} if empty else {})
+        if held:
+            listed = ", ".join(f"{n:,} {word}" for word, n in held.items())
+            said = f"{sum(held.values()):,} of {rows} left out, as {name!r} has no value there ({listed})"
+            report("warning", {"message": f"{table.name}: {said}"})
+    column = options.class_column
+    if column is None:
+        return
+    if empty := int(table.column(column).isna().sum()):
+        said = f"{empty:,} of {rows} left out, as {column!r} has no class there ({empty:,} empty)"
+        report("warning", {"message": f"{table.name}: {said}"})
+    for word, n in table.words(column).items():
+        said = f"{word} is taken for a class of {column!r} ({counted(n, 'row')})"
+        cure = "where it means that none is known, leave the cell empty"
+        report("warning", {"message": f"{table.name}: {said}; {cure}"})
+
+
+def warn_of_steps(table: SpectraTable, settings: Settings, report: Report) -> None:
+    """Warn where a filter runs over bands at unequal steps; raises as ``uneven_steps``."""
+    said = uneven_steps(settings.preprocessing, table.wavelengths_nm)
+    if said is not None:
+        report("warning", {"message": f"{table.name}: {said}"})
+
+
+def teller(report: Report) -> Callable[[int, int, float], None]:
+    """What tells a network's epochs as progress."""
+    begun = time.monotonic()
+
+    def tell(done: int, most: int, loss: float) -> None:
+        left = (time.monotonic() - begun) / done * (most - done)
+        report("progress", {"done": done, "total": most, "seconds_left": left, "loss": loss})
+
+    return tell
+
+
+def _rows(
+    table: SpectraTable, target: npt.NDArray[Any], division: Division, options: TableOptions
+) -> Rows:
+    learnt = division.learnt
+    groups = None if options.group is None else table.classes(options.group)[learnt]
+    wanted = target[learnt]
+    return Rows(
+        table.spectra[learnt],
+        wanted[:, 0] if wanted.ndim == 2 and wanted.shape[1] == 1 else wanted,
+        table.wavelengths_nm,
+        groups,
+        division.held_out[:, learnt],
+    )
+
+
+def _scored(
+    predicted: npt.NDArray[Any], target: npt.NDArray[Any], division: Division, column: int
+) -> Scores:
+    reference = target[division.test]
+    if reference.ndim == 1:
+        return ClassScores.of(predicted.astype(object), reference)
+    return ValueScores.of(predicted.reshape(len(reference), -1)[:, column], reference[:, column])
+
+
+def _scored_baseline(
+    table: SpectraTable,
+    target: npt.NDArray[Any],
+    division: Division,
+    options: TableOptions,
+    settings: Settings,
+    column: int,
+) -> Scores:
+    """The baseline on the same test rows; it learns from all others, calibration included."""
+    learnt = division.learnt | division.calibrated
+    rows = Rows(
+        table.spectra[learnt],
+        target[learnt] if target.ndim == 1 else target[learnt, column],
+        table.wavelengths_nm,
+        None if options.group is None else table.classes(options.group)[learnt],
+        division.held_out[:, learnt],
+    )
+    predicted = fit_method(BASELINE, rows, settings).predict(table.spectra[division.test])
+    one = target if target.ndim == 1 else target[:, column : column + 1]
+    return _scored(np.asarray(predicted), one, division, 0)
+
+
+def _intervals(
+    network: Any, table: SpectraTable, target: npt.NDArray[Any], division: Division
+) -> tuple[Interval | None, ...]:
+    rows = division.calibrated
+    predicted, spread = (
+        part.reshape(int(rows.sum()), -1)
+        for part in network.predict(table.spectra[rows], return_std=True)
+    )
+    known = (~np.isnan(target[rows])).sum(axis=0)
+    return tuple(
+        fit_interval(predicted[:, i], spread[:, i], target[rows, i], _LEVEL)
+        if n >= fewest_for(_LEVEL)
+        else None
+        for i, n in enumerate(known)
+    )

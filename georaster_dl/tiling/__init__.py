@@ -1,0 +1,1 @@
+"""Tiles of rasters, stitching them, sampling and splitting them into training, validation and test."""

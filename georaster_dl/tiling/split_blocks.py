@@ -1,0 +1,194 @@
+"""Who learns from which ground: territories of training, validation and test that never touch.
+
+A split gives every cell of a scene to one part, or to none. A pixel of another part is nodata to
+a part: it is neither learnt from, nor seen as context, nor measured on. So nothing that a network
+was trained on, its halo included, can help it in validation or test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.sampling import LabelIndex
+
+__all__ = ["NOBODY", "PARTS", "TEST", "TRAIN", "VALIDATION", "Territory", "assign", "block_side"]
+
+PARTS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
+NOBODY = -1
+
+Parts = npt.NDArray[np.int8]
+
+_TRIES = 1000
+_ENOUGH_BLOCKS = 24
+_SIDES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)  # of a block, in cells
+
+
+@dataclass(frozen=True)
+class Territory:
+    """Which part of a split each cell of a scene belongs to.
+
+    Attributes
+    ----------
+    shape : rows, cols of the scene in pixels.
+    cell : side of a cell in pixels.
+    parts : (cell rows, cell cols), index into ``PARTS``, or ``NOBODY``.
+    """
+
+    shape: tuple[int, int]
+    cell: int
+    parts: Parts
+
+    @classmethod
+    def whole(cls, index: LabelIndex, part: int) -> Territory:
+        """A scene that one part has to itself."""
+        return cls(index.shape, index.cell, np.full(index.grid, part, np.int8))
+
+    @classmethod
+    def blocks(cls, index: LabelIndex, block: int, parts: Parts, gap: int) -> Territory:
+        """Blocks of ``block`` cells given to ``parts`` (block rows, block cols).
+
+        ``gap`` is the distance in pixels that two parts keep at least; see ``kept_apart``.
+        """
+        rows, cols = index.grid
+        cells = parts.repeat(block, axis=0).repeat(block, axis=1)[:rows, :cols]
+        return cls(index.shape, index.cell, kept_apart(cells, gap, index.cell))
+
+    def mask(self, part: int, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
+        """(rows, cols) True where a window of the scene belongs to ``part``."""
+        down = np.arange(rows.start, rows.stop) // self.cell
+        across = np.arange(cols.start, cols.stop) // self.cell
+        inside: npt.NDArray[np.bool_] = self.parts[down[:, None], across[None]] == part
+        return inside
+
+    def cells(self, part: int) -> npt.NDArray[np.bool_]:
+        """(cell rows, cell cols) True where a cell belongs to ``part``."""
+        ours: npt.NDArray[np.bool_] = self.parts == part
+        return ours
+
+
+def kept_apart(cells: Parts, gap: int, cell: int) -> Parts:
+    """Cells with those near another part given to nobody, so that ``gap`` pixels lie between parts.
+
+    Both sides give up the same width, rounded up to whole cells.
+    """
+    width = -(-gap // (2 * cell))
+    if width == 0:
+        return cells
+    rows, cols = cells.shape
+    padded = np.pad(cells, width, mode="edge")
+    lonely = np.zeros(cells.shape, bool)
+    for down in range(2 * width + 1):
+        for across in range(2 * width + 1):
+            neighbour = padded[down : down + rows, across : across + cols]
+            lonely |= (neighbour != cells) & (neighbour != NOBODY)
+    return np.where(lonely, np.int8(NOBODY), cells)
+
+
+def nearest_part(cells: Parts) -> Parts:
+    """Cells of nobody given to the nearest part, ring by ring."""
+    cells = cells.copy()
+    rows, cols = cells.shape
+    while (empty := cells == NOBODY).any() and not empty.all():
+        padded = np.pad(cells, 1, constant_values=NOBODY)
+        for down, across in ((0, 1), (2, 1), (1, 0), (1, 2)):
+            neighbour = padded[down : down + rows, across : across + cols]
+            cells = np.where(empty & (cells == NOBODY), neighbour, cells)
+    return cells
+
+
+def block_side(indexes: Sequence[LabelIndex]) -> int:
+    """Side of a block in cells: the largest that still leaves enough labelled blocks to divide."""
+    for side in _SIDES:
+        if sum(len(_labelled_blocks(index, side)) for index in indexes) >= _ENOUGH_BLOCKS:
+            return side
+    return _SIDES[-1]
+
+
+def block_counts(index: LabelIndex, side: int) -> npt.NDArray[np.int64]:
+    """(block rows, block cols, classes) labelled pixels in blocks of ``side`` cells."""
+    rows, cols = index.grid
+    counts = np.zeros((-(-rows // side), -(-cols // side), index.counts.shape[1]), np.int64)
+    np.add.at(counts, (index.rows // side, index.cols // side), index.counts)
+    return counts
+
+
+def _labelled_blocks(index: LabelIndex, side: int) -> npt.NDArray[np.int64]:
+    return np.unique(np.stack([index.rows // side, index.cols // side], axis=1), axis=0)
+
+
+def assign(
+    counts: npt.NDArray[np.int64],
+    shares: tuple[float, float, float],
+    seed: int,
+    *,
+    unit: str = "blocks",
+) -> Parts:
+    """Give units (blocks, scenes) to the parts so that each holds its share of every class.
+
+    Of many random divisions the one is taken whose shares per class are nearest to those asked
+    for; a part without a class that it could have counts as far off, most of all training.
+
+    Parameters
+    ----------
+    counts : (units, classes) labelled pixels; every unit has some.
+    shares : of training, validation and test; they add up to 1.
+    unit : what the units are, for the error.
+
+    Returns
+    -------
+    (units,) index into ``PARTS``.
+
+    Raises
+    ------
+    OptionError
+        When there are fewer units than parts.
+    """
+    wanted = [part for part, share in enumerate(shares) if share > 0]
+    if len(counts) < len(wanted):
+        raise OptionError(
+            f"The split has {len(wanted)} parts ({', '.join(PARTS[p] for p in wanted)}) but its "
+            f"labelled {unit} number {len(counts)}; label more places, use smaller blocks, or set a "
+            f"share to 0."
+        )
+    rng = np.random.default_rng(seed)
+    present = counts[:, counts.any(axis=0)]
+    of_class = present / present.sum(axis=0)
+    size = present.sum(axis=1) / present.sum()
+    penalty = np.where(np.array(shares) > 0, 1.0, 0.0)
+    penalty[TRAIN] = 10.0
+    best, lowest = None, np.inf
+    for _ in range(_TRIES):
+        parts = _divided(rng, size, shares, wanted)
+        held = np.stack([of_class[parts == part].sum(axis=0) for part in range(len(PARTS))])
+        off = (
+            np.abs(held - np.array(shares)[:, None]).sum() + (penalty[:, None] * (held == 0)).sum()
+        )
+        if off < lowest:
+            best, lowest = parts, off
+    if best is None:
+        raise OptionError("The labels could not be divided; this should not happen.")
+    return best
+
+
+def _divided(
+    rng: np.random.Generator,
+    size: npt.NDArray[np.float64],
+    shares: tuple[float, float, float],
+    wanted: list[int],
+) -> Parts:
+    """One random division: units in random order fill the parts one after the other."""
+    order = rng.permutation(len(size))
+    middle = np.cumsum(size[order]) - size[order] / 2
+    parts = np.empty(len(size), np.int8)
+    parts[order] = np.searchsorted(np.cumsum(shares)[:-1], middle, side="right")
+    # With few units a share may fall between two of them: every wanted part gets one all the same.
+    for part, unit in zip(wanted, rng.permutation(len(size))[: len(wanted)], strict=True):
+        if part not in parts:
+            parts[unit] = part
+    return parts

@@ -1,0 +1,1 @@
+"""Labelled scenes, split, cached and sampled as patches."""

@@ -1,0 +1,317 @@
+"""The training ground decoded once: numbers and labels in a plain file that patches are cut from.
+
+Patches are drawn all over a scene, epoch after epoch. Cutting them from compressed files would
+decode a block of many patches for each, burning labels or reprojecting them anew would cost as
+much as the network. So every labelled place, and what a patch may see around it, is decoded once
+into files without compression. They are sparse: ground without labels takes no room on most disks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.errors import OutputError
+from georaster_dl.core.legend import Legend
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder
+from georaster_dl.io.output.staging import explain_os_error, require_space
+from georaster_dl.io.scenes.scene import SceneReader
+from georaster_dl.tiling.sampling import LabelIndex, cell_side
+from georaster_dl.train.data.labelled_scenes import Ground, is_labelled, open_labels
+
+__all__ = ["GroundStore", "StoreFolder", "StoredGround", "count_labels", "keep_classes"]
+
+_STRIP_BYTES = 64 * 2**20
+_VALID, _LABELLED = 1, 2
+_SHARED = "GEODL_TRAINING_GROUND"
+
+
+class StoreFolder:
+    """The hidden folder beside the model that holds the ground while training runs.
+
+    Parameters
+    ----------
+    model : the model to be made.
+    leader : whether this process fills and removes it; others that train with it only read.
+    """
+
+    def __init__(self, model: Path, *, leader: bool = True) -> None:
+        self._parent = model.absolute().parent
+        self.leader = leader
+
+    def __enter__(self) -> StoreFolder:
+        if not self.leader:
+            self.path = Path(os.environ[_SHARED])
+            return self
+        try:
+            remove_abandoned(self._parent)
+            self.path = temporary_folder(self._parent)
+        except OSError as error:
+            raise explain_os_error(error, self._parent) from error
+        os.environ[_SHARED] = str(
+            self.path
+        )  # the processes that will train with this one inherit it
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.leader:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+class GroundStore:
+    """Numbers, validity and labels of one scene, pixel by pixel in a file, cut into windows.
+
+    All that a pixel has lies together, so a line of a window is one read. The file is not
+    memory-mapped: mapped pages count as the process's own, and would grow with the scene.
+    """
+
+    def __init__(self, prefix: Path, ground: Ground) -> None:
+        self._path = prefix.with_suffix(".pixels")
+        self._shape = ground.scene.shape
+        # The label of an unlabelled scene is always 0: it is kept small, but not left out, so that
+        # all that cuts and counts labels is one.
+        label = np.int8 if ground.labels is None else np.float32 if ground.numeric else np.int16
+        self._pixel = np.dtype(
+            [
+                ("numbers", ground.scene.dtype, (len(ground.scene.planes),)),
+                ("label", label),
+                ("marks", np.uint8),
+            ]
+        )
+        self.lookup: npt.NDArray[np.int16] | None = None  # of classes that were left out
+
+    @property
+    def bytes_per_pixel(self) -> int:
+        """What a decoded pixel takes on the disk."""
+        return self._pixel.itemsize
+
+    def create(self) -> None:
+        """Make the file, full of zeros."""
+        with self._path.open("wb") as file:
+            file.truncate(self._shape[0] * self._shape[1] * self._pixel.itemsize)
+
+    def read(
+        self, rows: slice, cols: slice
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[Any]]:
+        """Stored numbers (bands, rows, cols), where valid, and labels (rows, cols).
+
+        Labels are class indexes with -1 where there is none, or numbers with NaN.
+        """
+        pixels = self._pixels(rows, cols)
+        marks, labels = pixels["marks"], pixels["label"]
+        missing = np.nan if labels.dtype == np.float32 else -1
+        labels = np.where(marks & _LABELLED, labels, labels.dtype.type(missing))
+        if self.lookup is not None:
+            labels = np.where(labels >= 0, self.lookup[labels], labels)
+        return pixels["numbers"].transpose(2, 0, 1), (marks & _VALID) != 0, labels
+
+    def valid(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
+        """Where a window was measured, (rows, cols)."""
+        valid: npt.NDArray[np.bool_] = (self._pixels(rows, cols)["marks"] & _VALID) != 0
+        return valid
+
+    def write_labels(self, rows: slice, cols: slice, labels: npt.NDArray[Any]) -> None:
+        """Write the labels (rows, cols) of a window that holds nothing yet."""
+        pixels = np.zeros(labels.shape, self._pixel)
+        pixels["label"] = labels
+        pixels["marks"] = is_labelled(labels) * np.uint8(_LABELLED)
+        self._write(rows, cols, pixels)
+
+    def write_numbers(
+        self, rows: slice, cols: slice, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_]
+    ) -> None:
+        """Add stored numbers (bands, rows, cols) and where they are valid; the rest is unlabelled."""
+        pixels = self._pixels(rows, cols)
+        pixels["numbers"] = numbers.transpose(1, 2, 0)
+        pixels["marks"] = np.where(valid, pixels["marks"] | _VALID, 0)
+        self._write(rows, cols, pixels)
+
+    def _pixels(self, rows: slice, cols: slice) -> npt.NDArray[Any]:
+        length = (cols.stop - cols.start) * self._pixel.itemsize
+        lines = bytearray()
+        # Not kept open: forked processes would move the place in it under each other.
+        with self._path.open("rb", buffering=0) as file:
+            for place in self._places(rows, cols):
+                file.seek(place)
+                lines += file.read(length)
+        pixels = np.frombuffer(lines, self._pixel)
+        return pixels.reshape(rows.stop - rows.start, cols.stop - cols.start)
+
+    def _write(self, rows: slice, cols: slice, pixels: npt.NDArray[Any]) -> None:
+        with self._path.open("r+b", buffering=0) as file:
+            for line, place in zip(pixels, self._places(rows, cols), strict=True):
+                file.seek(place)
+                _write_all(file, line.tobytes())
+
+    def _places(self, rows: slice, cols: slice) -> Iterator[int]:
+        """Where in the file each line of a window begins."""
+        for row in range(rows.start, rows.stop):
+            yield (row * self._shape[1] + cols.start) * self._pixel.itemsize
+
+
+def _write_all(file: BinaryIO, content: bytes) -> None:
+    # An unbuffered file may take only a part, on a disk that is nearly full for example.
+    written = 0
+    while written < len(content):
+        written += file.write(content[written:])
+
+
+@dataclass(frozen=True)
+class StoredGround:
+    """A scene whose labelled places are decoded.
+
+    Attributes
+    ----------
+    index : its labelled, valid pixels, counted.
+    missed : labelled features at the scene that cover no pixel's centre, and of how many.
+    """
+
+    ground: Ground
+    store: GroundStore
+    index: LabelIndex
+    missed: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def fill(cls, ground: Ground, folder: StoreFolder, number: int, reach: int) -> StoredGround:
+        """Decode the labelled places of a scene and ``reach`` pixels around them.
+
+        Raises
+        ------
+        GeoRasterError
+            When scene or labels cannot be read, or the disk is too small.
+        """
+        prefix = folder.path / f"{number:06}"
+        store = GroundStore(prefix, ground)
+        counted = prefix.with_suffix(".npz")
+        cell = cell_side(ground.scene.shape)
+        if not folder.leader:
+            with np.load(counted) as counts:
+                return cls(ground, store, LabelIndex(ground.scene.shape, cell, **counts))
+        try:
+            store.create()
+            index, missed = _filled(ground, store, cell, reach, prefix)
+            np.savez(counted, rows=index.rows, cols=index.cols, counts=index.counts)
+        except OSError as error:
+            if isinstance(error, OutputError) or error.errno is None:
+                raise
+            raise explain_os_error(error, prefix.parent) from error
+        return cls(ground, store, index, missed)
+
+
+def keep_classes(stored: Sequence[StoredGround], kept: npt.NDArray[np.bool_]) -> list[StoredGround]:
+    """The same ground with these classes only; the others have no pixel anywhere."""
+    lookup = (np.cumsum(kept) - 1).astype(np.int16)
+    made = []
+    for each in stored:
+        legend = each.ground.legend
+        if legend is None or kept.all():
+            return list(stored)
+        classes = tuple(c for c, keep in zip(legend.classes, kept, strict=True) if keep)
+        each.store.lookup = lookup
+        made.append(
+            replace(
+                each,
+                ground=replace(each.ground, legend=Legend(classes)),
+                index=replace(each.index, counts=each.index.counts[:, kept]),
+            )
+        )
+    return made
+
+
+def _filled(
+    ground: Ground, store: GroundStore, cell: int, reach: int, prefix: Path
+) -> tuple[LabelIndex, tuple[int, int]]:
+    """Labels first, which say where numbers are needed; then the numbers, and what is valid."""
+    n_rows, n_cols = ground.scene.shape
+    labelled = np.zeros((-(-n_rows // cell), -(-n_cols // cell)), bool)
+    with gdal_environment(), open_labels(ground) as labels:
+        missed = labels.missed()
+        for rows in _strips(ground, cell):
+            strip = labels.read(rows, slice(0, n_cols))
+            known = is_labelled(strip)
+            for cols in _runs(np.any(known, axis=0)):
+                store.write_labels(rows, cols, strip[:, cols])
+            down, across = np.nonzero(known)
+            labelled[(down + rows.start) // cell, across // cell] = True
+    needed = _widened(labelled, -(-reach // cell))
+    require_space(prefix, int(needed.sum()) * cell**2 * store.bytes_per_pixel)
+    counts = np.zeros((*labelled.shape, ground.columns), np.int64)
+    with gdal_environment(), SceneReader(ground.scene) as reader:
+        for rows in _strips(ground, cell):
+            cells = needed[rows.start // cell : -(-rows.stop // cell)].any(axis=0)
+            for span in _runs(cells):
+                cols = slice(span.start * cell, min(span.stop * cell, n_cols))
+                store.write_numbers(rows, cols, *reader.read(rows, cols))
+                _count(store.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
+    return LabelIndex.of(ground.scene.shape, cell, counts), missed
+
+
+def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:
+    """Count the valid pixels labelled by the features of one value of a column."""
+    ground, index = stored.ground, stored.index
+    counts = np.zeros((*index.grid, ground.columns), np.int64)
+    whole = slice(0, ground.scene.shape[1])
+    with gdal_environment(), open_labels(ground, where) as labels:
+        for rows in _strips(ground, index.cell):
+            found = labels.read(rows, whole)
+            missing = np.nan if ground.numeric else -1
+            valid = stored.store.valid(rows, whole)
+            found = np.where(valid, found, found.dtype.type(missing))
+            _count(found, counts, (rows.start, 0), index.cell)
+    return LabelIndex.of(index.shape, index.cell, counts)
+
+
+def _strips(ground: Ground, cell: int) -> Iterator[slice]:
+    """Rows in strips of about 64 MiB, whole cells high."""
+    n_rows, n_cols = ground.scene.shape
+    # Reading labels takes up to 20 bytes a pixel, numbers their own size twice.
+    of_row = n_cols * (2 * ground.scene.dtype.itemsize * len(ground.scene.planes) + 20)
+    high = max(_STRIP_BYTES // of_row // cell, 1) * cell
+    for top in range(0, n_rows, high):
+        yield slice(top, min(top + high, n_rows))
+
+
+def _runs(flags: npt.ArrayLike) -> list[slice]:
+    """Where ``flags`` is True without a break."""
+    edges = np.flatnonzero(np.diff(np.pad(np.asarray(flags, np.int8), 1)))
+    return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def _widened(cells: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
+    """``cells`` and all within ``reach`` cells of them, along rows, cols and diagonals."""
+    for axis in (0, 1):
+        total = np.cumsum(np.moveaxis(cells, axis, 0).astype(np.int64), axis=0)
+        total = np.concatenate([np.zeros((1, *total.shape[1:]), np.int64), total])
+        n = len(total) - 1
+        low = np.maximum(np.arange(n) - reach, 0)
+        high = np.minimum(np.arange(n) + reach + 1, n)
+        cells = np.moveaxis(total[high] > total[low], 0, axis)
+    return cells
+
+
+def _count(
+    labels: npt.NDArray[Any],
+    counts: npt.NDArray[np.int64],
+    origin: tuple[int, int],
+    cell: int,
+) -> None:
+    """Add the labelled pixels of a window at ``origin`` (row, col) to ``counts``."""
+    rows, cols = np.nonzero(is_labelled(labels))
+    classes = labels[rows, cols].astype(np.int64) if counts.shape[2] > 1 else 0
+    cells = ((rows + origin[0]) // cell) * counts.shape[1] + (cols + origin[1]) // cell
+    flat = np.bincount(cells * counts.shape[2] + classes, minlength=counts.size)
+    counts += flat.reshape(counts.shape)

@@ -1,0 +1,222 @@
+"""Scenes with their labels, made ready for training: same bands, one legend, counted, divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.bands import Band, match_bands
+from georaster_dl.core.errors import BandMismatchError, OptionError
+from georaster_dl.core.legend import Legend
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.labels.read import (
+    ClassLabels,
+    LabelOptions,
+    NumberLabels,
+    open_class_labels,
+    open_number_labels,
+    read_legend,
+)
+from georaster_dl.io.scenes.calibration_check import alpha_warning, calibration_warning, level_of
+from georaster_dl.io.scenes.empty_bands import without_empty_bands
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.settings.config import TrainConfig
+
+__all__ = ["Ground", "Unlabelled", "is_labelled", "open_grounds", "open_labels", "tell_doubts"]
+
+Warn = Callable[[str], None]
+
+_UNLIKE = 30.0  # times that one scene's values are another's: no light differs so much
+
+
+class Unlabelled:
+    """Stands for the labels of a scene that has none: every pixel counts as labelled 0."""
+
+    def __enter__(self) -> Unlabelled:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close nothing."""
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.int8]:
+        """(rows, cols) zeros."""
+        return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.int8)
+
+    def missed(self) -> tuple[int, int]:
+        """There are no features that could cover no pixel."""
+        return 0, 0
+
+
+Labels = ClassLabels | NumberLabels | Unlabelled
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A scene and its labels.
+
+    Attributes
+    ----------
+    scene : planes in the order of the network's channels.
+    labels : file of the labels; None for an autoencoder, to which every valid pixel is as good as
+        labelled.
+    legend : classes, in the order of the network's outputs; None for other tasks.
+    options : how the labels are read.
+    part : part of the split that a list of scenes gives, None where it gives none.
+    """
+
+    scene: Scene
+    labels: Path | None
+    legend: Legend | None
+    options: LabelOptions
+    part: str | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of the scene's label counts: one per class, one for other tasks."""
+        return 1 if self.legend is None else len(self.legend.classes)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the labels are numbers, NaN where there is none; class indexes have -1."""
+        return self.legend is None and self.labels is not None
+
+    @property
+    def counted(self) -> str:
+        """What pixels must be to be learnt from, for messages."""
+        return "valid" if self.labels is None else "labelled, valid"
+
+
+def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
+    """Open every scene with its labels; no pixel is read but the label rasters' classes.
+
+    The bands are those of the first scene that its own list does not call bad, and that hold data in
+    every scene.
+
+    Raises
+    ------
+    GeoRasterError
+        When a scene cannot be opened, the scenes differ in bands or in what their numbers mean, or
+        the labels cannot be used.
+    """
+    options = LabelOptions(**dict(config.labels))
+    known = SceneOptions(**dict(config.scene))
+    pairs = [_labelled(pair, config.task) for pair in pairs]
+    legend = _legend(pairs, options) if config.task == "segmentation" else None
+    scenes = _with_data([open_scene(pair.scene, known) for pair in pairs])
+    bands = [band for band in scenes[0].bands if band.good]
+    return _same_quantity(
+        [
+            Ground(_with_bands(scene, bands), pair.labels, legend, options, pair.part)
+            for scene, pair in zip(scenes, pairs, strict=True)
+        ]
+    )
+
+
+def tell_doubts(grounds: Sequence[Ground], warn: Warn) -> None:
+    """Say what may be wrong with the scenes' bands and values, each by itself and beside the others."""
+    for ground in grounds:
+        scene = ground.scene
+        doubts = [*scene.remarks, alpha_warning(scene), calibration_warning(scene)]
+        for doubt in dict.fromkeys(filter(None, doubts)):
+            warn(doubt)
+    levels = {g.scene.name: level_of(g.scene) for g in grounds} if len(grounds) > 1 else {}
+    known = {name: level for name, level in levels.items() if level}
+    low, high = (pick(known, key=known.__getitem__, default="") for pick in (min, max))
+    if known and known[high] > _UNLIKE * known[low]:
+        warn(
+            f"the scenes' values differ in size: around {known[low]:.3g} in {low}, around {known[high]:.3g} in "
+            f"{high}; check that their numbers mean the same (--scale, --offset)"
+        )
+
+
+def _with_data(scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes without bands that hold no data in one of them, or no pixel of it would be left."""
+    found = [without_empty_bands(scene) for scene in scenes]
+    lost = [
+        {band.name for band in before.bands} - {band.name for band in after.bands}
+        for before, after in zip(scenes, found, strict=True)
+    ]
+    everywhere = set().union(*lost)
+    return [
+        scene.select([i for i, band in enumerate(scene.bands) if band.name not in everywhere])
+        for scene in found
+    ]
+
+
+def _labelled(pair: Pair, task: str) -> Pair:
+    """The pair as the task takes it: an autoencoder has no use for labels, others need them."""
+    if task == "autoencoder":
+        return replace(pair, labels=None)
+    if pair.labels is None:
+        raise OptionError(
+            f"{pair.scene} has no labels, but the task {task} learns from labels; give some, or use "
+            f"--task autoencoder."
+        )
+    return pair
+
+
+def _legend(pairs: Sequence[Pair], options: LabelOptions) -> Legend:
+    files = dict.fromkeys(pair.labels for pair in pairs if pair.labels is not None)
+    legend = read_legend(list(files), options)
+    if len(legend.classes) < 2:
+        raise OptionError(
+            f"The labels have only one class, {legend.names[0]!r}, but a map needs at least two; label "
+            f"another, or give everything unlabelled a class with --background NAME."
+        )
+    return legend
+
+
+def _with_bands(scene: Scene, bands: Sequence[Band]) -> Scene:
+    try:
+        return scene.select(match_bands(bands, scene.bands))
+    except BandMismatchError as error:
+        raise BandMismatchError(
+            f"{scene.name} does not go with the training's bands: {error}"
+        ) from error
+
+
+def _same_quantity(grounds: list[Ground]) -> list[Ground]:
+    """Physical values where every file is calibrated, stored numbers where none is."""
+    calibrated = [all(p.calibrated for p in ground.scene.planes) for ground in grounds]
+    if all(calibrated):
+        return grounds
+    if any(calibrated):
+        raw = grounds[calibrated.index(False)].scene.name
+        cooked = grounds[calibrated.index(True)].scene.name
+        raise BandMismatchError(
+            f"{cooked} says what its numbers mean (scale and offset) but {raw} does not; state it "
+            f"for all with --scale and --offset, or give scenes of one kind."
+        )
+    return [replace(g, scene=_stored(g.scene)) for g in grounds]
+
+
+def _stored(scene: Scene) -> Scene:
+    """The scene giving its stored numbers, whatever single planes say that they mean."""
+    return replace(scene, planes=tuple(replace(p, scale=1.0, offset=0.0) for p in scene.planes))
+
+
+def open_labels(ground: Ground, where: tuple[str, str] | None = None) -> Labels:
+    """The labels on the scene's grid; ``where`` keeps the vector features of one value of a column."""
+    geobox = ground.scene.geobox
+    if ground.labels is None:
+        return Unlabelled()
+    if ground.legend is None:
+        return open_number_labels(ground.labels, geobox, ground.options, where=where)
+    return open_class_labels(ground.labels, geobox, ground.legend, ground.options, where=where)
+
+
+def is_labelled(
+    labels: npt.NDArray[np.integer] | npt.NDArray[np.floating],
+) -> npt.NDArray[np.bool_]:
+    """(rows, cols) True where there is a class index or a number."""
+    if np.issubdtype(labels.dtype, np.floating):
+        finite: npt.NDArray[np.bool_] = np.isfinite(labels)
+        return finite
+    known: npt.NDArray[np.bool_] = labels >= 0
+    return known

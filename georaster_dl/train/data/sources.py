@@ -1,0 +1,137 @@
+"""Which scene goes with which labels, or with none: paths, patterns, folders, or a CSV."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.files.layer_path import file_of
+from georaster_dl.io.files.text_file import read_text
+from georaster_dl.io.vectors.layers import is_vector
+
+__all__ = ["Pair", "find_pairs", "find_scenes", "read_pairs"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A scene, its labels, and the part of the split that a list of scenes gives it.
+
+    An autoencoder learns from scenes without labels.
+    """
+
+    scene: str
+    labels: Path | None
+    part: str | None = None
+
+
+def find_pairs(scenes: Sequence[str], labels: Path) -> list[Pair]:
+    """Pair scenes with labels.
+
+    Parameters
+    ----------
+    scenes : paths, addresses, or patterns such as ``"scenes/*.tif"``.
+    labels : a file that serves every scene, or a folder with a file of each scene's name in it.
+
+    Raises
+    ------
+    OptionError
+        When a pattern finds nothing, or a scene has no labels in the folder, or several.
+    """
+    found = [path for scene in scenes for path in _expanded(scene)]
+    if not file_of(labels).exists():
+        raise OptionError(f"The labels {labels} do not exist; check the path.")
+    if not labels.is_dir() or is_vector(labels):
+        return [Pair(scene, labels) for scene in found]
+    return [Pair(scene, _namesake(scene, labels)) for scene in found]
+
+
+def find_scenes(scenes: Sequence[str]) -> list[Pair]:
+    """Scenes without labels, by paths, addresses, or patterns.
+
+    Raises
+    ------
+    OptionError
+        When a pattern finds nothing.
+    """
+    return [Pair(path, None) for scene in scenes for path in _expanded(scene)]
+
+
+def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[Pair]:
+    """Pairs from a CSV with the columns ``scene`` and ``label``; paths are relative to the CSV.
+
+    Parameters
+    ----------
+    column : name of the column with each scene's part; it need not be there.
+    labelled : whether labels are wanted; without them, the column ``label`` need not be there.
+
+    Raises
+    ------
+    OptionError
+        When a column is missing, a line lacks a value, or a file is not there.
+    """
+    try:
+        text = read_text(path)
+        header = text.partition("\n")[0]
+        delimiter = next((mark for mark in ";\t" if mark in header), ",")
+        lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise OptionError(f"The list {path} cannot be read ({error}); give a CSV file.") from error
+    wanted = ["scene", "label"] if labelled else ["scene"]
+    if not lines or not set(wanted) <= set(lines[0]):
+        columns = ", ".join(lines[0]) if lines else "no line"
+        raise OptionError(
+            f"The list {path} needs the column{'s' * labelled} {' and '.join(wanted)}, but has {columns}; "
+            f"its first line must be the columns' names."
+        )
+    return [_pair(path, number, line, column, wanted) for number, line in enumerate(lines, start=2)]
+
+
+def _pair(
+    path: Path, number: int, line: dict[str, str | None], column: str, wanted: Sequence[str]
+) -> Pair:
+    if not all(line[key] for key in wanted):
+        lacking = " or ".join(f"a {key}" for key in wanted)
+        raise OptionError(f"Line {number} of {path} lacks {lacking}; fill it in.")
+    scene, labels = line["scene"] or "", line["label"] if "label" in wanted else None
+    if "://" not in scene and not scene.startswith("/vsi"):
+        scene = str(path.parent / scene)
+    found = path.parent / labels if labels else None
+    if found is not None and not file_of(found).exists():
+        raise OptionError(
+            f"Line {number} of {path} names the labels {labels}, which are not at {found}; paths "
+            f"are relative to the list."
+        )
+    return Pair(scene, found, (line.get(column) or "").strip() or None)
+
+
+def _expanded(scene: str) -> list[str]:
+    if not any(c in scene for c in "*?[") or Path(scene).exists():
+        return [scene]
+    found = sorted(glob.glob(scene, recursive=True))  # noqa: PTH207  the pattern may be absolute
+    if not found:
+        raise OptionError(f"No file matches {scene!r} (now in {Path.cwd()}); check the pattern.")
+    return found
+
+
+def _namesake(scene: str, folder: Path) -> Path:
+    """The label file in ``folder`` that is called like the scene, whatever its ending."""
+    stem = Path(scene).stem
+    found = [p for p in sorted(folder.iterdir()) if p.stem == stem and _is_labels(p)]
+    if len(found) != 1:
+        what = ", ".join(p.name for p in found) or "none"
+        raise OptionError(
+            f"The folder {folder} must hold one label file called {stem}.* for {scene}, but has "
+            f"{what}; name them alike, or list the pairs in a CSV."
+        )
+    return found[0]
+
+
+def _is_labels(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() not in {
+        ".xml", ".qml", ".prj", ".dbf", ".shx", ".cpg", ".qmd", ".csv", ".ovr", ".hdr", ".json",
+    }  # fmt: skip

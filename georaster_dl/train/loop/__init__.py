@@ -1,0 +1,1 @@
+"""The training loop: network, loss, optimiser, checkpoints, log."""

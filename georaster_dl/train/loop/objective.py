@@ -1,0 +1,136 @@
+"""What a network is trained for: the loss of a batch, and the score that says which epoch is best.
+
+One class per task; the training loop knows none of them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+from torchmetrics import Metric, R2Score
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.tiling.split_blocks import TRAIN
+from georaster_dl.train.data.plan import TrainingPlan
+from georaster_dl.train.data.scaling import Scaling
+from georaster_dl.train.loop.losses import build_loss, build_regression_loss, class_weights_of
+from georaster_dl.train.loop.reconstruction_loss import build_reconstruction_loss, valid_spectra
+
+__all__ = ["Classes", "Objective", "Quantity", "Reconstruction", "make_objective"]
+
+
+class Objective(nn.Module):
+    """Loss and score of a task.
+
+    Parameters
+    ----------
+    loss : of outputs (N, planes, rows, cols) and targets, a scalar.
+    agreement : counts outputs and targets of an epoch.
+
+    Attributes
+    ----------
+    score_name : what the score is, for people; the higher the better.
+    """
+
+    score_name: ClassVar[str]
+
+    def __init__(self, loss: nn.Module, agreement: Metric) -> None:
+        super().__init__()
+        self._loss = loss
+        self._agreement = agreement
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of a batch."""
+        loss: Tensor = self._loss(output, target)
+        return loss
+
+    @abstractmethod
+    def count(self, output: Tensor, target: Tensor) -> None:
+        """Count a batch of validation towards the score."""
+
+    def score(self) -> float:
+        """Score of all that was counted; counting begins anew."""
+        value: Tensor = self._agreement.compute()
+        self._agreement.reset()
+        return self._scored(value)
+
+    def _scored(self, value: Tensor) -> float:
+        return float(value)
+
+
+class Classes(Objective):
+    """Logits of classes against class indexes (N, rows, cols), -1 where unlabelled."""
+
+    score_name = "mean IoU"
+
+    def __init__(self, loss: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__(loss, MulticlassConfusionMatrix(len(names), ignore_index=-1))
+        self._names = names
+
+    def count(self, output: Tensor, target: Tensor) -> None:
+        """Count a batch of validation towards the score."""
+        self._agreement.update(output.argmax(dim=1), target)
+
+    def _scored(self, value: Tensor) -> float:
+        # torchmetrics has the reference in the rows, a confusion matrix of ours the map.
+        return Confusion(self._names, value.T.cpu().numpy().astype(np.int64)).mean_iou
+
+
+class Quantity(Objective):
+    """One plane of normalised numbers against such numbers (N, rows, cols), NaN where unlabelled."""
+
+    score_name = "R²"
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__(loss, R2Score())
+
+    def count(self, output: Tensor, target: Tensor) -> None:
+        """Count a batch of validation towards the score."""
+        known = target.isfinite()
+        self._agreement.update(output[:, 0][known], target[known])
+
+
+class Reconstruction(Objective):
+    """The normalised bands against themselves (N, bands, rows, cols), NaN where not valid.
+
+    R² is one figure for all bands, 1 - SSE / SST, each band about its own mean.
+    """
+
+    score_name = "R²"
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__(loss, R2Score(multioutput="variance_weighted"))
+
+    def count(self, output: Tensor, target: Tensor) -> None:
+        """Count a batch of validation towards the score."""
+        self._agreement.update(*valid_spectra(output, target))
+
+
+def make_objective(plan: TrainingPlan, scaling: Scaling) -> Objective:
+    """The objective of the plan's task, with the loss of its settings.
+
+    Raises
+    ------
+    OptionError
+        When the settings of the loss cannot work.
+    """
+    task, loss = plan.config.task, plan.config.loss
+    if task == "autoencoder":
+        return Reconstruction(
+            build_reconstruction_loss(loss.reconstruction, scaling.mean, scaling.std)
+        )
+    if task == "regression":
+        return Quantity(build_regression_loss(loss.regression))
+    counts = plan.labelled(TRAIN)
+    of_classes = build_loss(
+        loss.names,
+        loss.weights or [1.0] * len(loss.names),
+        class_weights=class_weights_of(counts, cap=loss.cap) if loss.class_weights else None,
+        focal_gamma=loss.focal_gamma,
+        label_smoothing=loss.label_smoothing,
+    )
+    return Classes(of_classes, plan.names)

@@ -1,0 +1,229 @@
+"""What a training run leaves beside the model: configuration, split, checkpoints, logs, curves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from georaster_dl.core.errors import OptionError, OutputError
+from georaster_dl.core.raster import Georeference
+from georaster_dl.core.shell import command_line
+from georaster_dl.io.files.temporary import refuse_link
+from georaster_dl.io.output.staging import Extras, explain_os_error, write_atomically
+from georaster_dl.io.vectors.split_map import write_territories
+from georaster_dl.tiling.split_blocks import Territory
+from georaster_dl.train.loop.curves import write_curves
+from georaster_dl.train.settings.config import TrainConfig, read_config
+
+__all__ = [
+    "AtomicCheckpoints",
+    "RunFolder",
+    "finished_epoch",
+    "read_checkpoint",
+    "unusable_checkpoint",
+]
+
+# What Lightning and the learner need of a checkpoint.
+_FIELDS: dict[str, type] = {
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "history": list,
+}
+
+
+class RunFolder:
+    """The folder ``MODEL_run`` beside the model ``MODEL.safetensors``.
+
+    Attributes
+    ----------
+    path : the folder.
+    config, split, log, curves : files in it.
+    best, last : checkpoints, of the best validation score and of the last finished epoch.
+    extras : what of it could not be written; settings and checkpoints must be.
+
+    Parameters
+    ----------
+    model : package that the run makes.
+    warn : called with one line for every other file that cannot be written.
+    """
+
+    def __init__(self, model: Path, warn: Callable[[str], None] = lambda _message: None) -> None:
+        self.extras = Extras(warn)
+        self.path = model.with_name(f"{model.stem}_run")
+        self.config = self.path / "config.toml"
+        self.split = self.path / "split.gpkg"
+        self.log = self.path / "log.csv"
+        self.curves = self.path / "curves.png"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+        self.tensorboard = self.path / "tensorboard"
+
+    @property
+    def kept(self) -> str:
+        """What an error adds where it leaves something to go on from."""
+        kept = " The finished epochs are kept: go on with --resume."
+        return kept if self.last.exists() else ""
+
+    def check_free(self, *, overwrite: bool) -> None:
+        """Check that a new run may begin here.
+
+        Raises
+        ------
+        OutputError
+            When an earlier run is there and must not be replaced, or a link.
+        """
+        self._check_no_link()
+        if self.path.exists() and not (overwrite and self.config.exists()):
+            raise OutputError(
+                f"{self.path} exists from an earlier run; continue it with --resume, replace it with "
+                f"--overwrite, or give the model another name."
+            )
+
+    def _check_no_link(self) -> None:
+        """Refuse a folder that leads elsewhere: what is written and removed in it is the run's own."""
+        try:
+            for folder in (self.path, self.checkpoints, self.tensorboard):
+                refuse_link(folder)
+        except OSError as error:
+            raise explain_os_error(error, folder) from error
+
+    def begin(
+        self,
+        config: TrainConfig,
+        territories: Mapping[str, tuple[Georeference, Territory]],
+        *,
+        overwrite: bool,
+    ) -> None:
+        """Make the folder for a new run, with its settings and the map of its split.
+
+        Raises
+        ------
+        OutputError
+            When an earlier run is there and must not be replaced, or the folder cannot be made; it
+            is not left half made.
+        """
+        self.check_free(overwrite=overwrite)
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        try:
+            self.checkpoints.mkdir(parents=True)
+            write_atomically(self.config, config.to_toml().encode())
+            with self.extras.making(self.split):
+                write_territories(self.split, territories)
+        except OutputError:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+        except OSError as error:
+            raise OutputError(
+                f"The folder {self.path} cannot be made ({error.strerror}); check where -o points to."
+            ) from error
+
+    def resume(self, config: TrainConfig) -> None:
+        """Check that the run that is there can be continued with these settings.
+
+        Raises
+        ------
+        OptionError
+            When there is no such run, no epoch of it was finished, its settings were others, or its
+            checkpoint is damaged or of another program.
+        """
+        self._check_no_link()
+        if not self.last.exists():
+            raise OptionError(
+                f"--resume finds no checkpoint at {self.last}; no epoch was finished: start anew "
+                f"(--overwrite)."
+            )
+        before, now = read_config(self.config).flat(), config.flat()
+        changed = sorted(key for key in before | now if before.get(key) != now.get(key))
+        if changed:
+            key = changed[0]
+            raise OptionError(
+                f"--resume continues a run with the settings it began with, but {key} was "
+                f"{before.get(key, 'unset')!r} and is {now.get(key, 'unset')!r} now; use "
+                f"{command_line('--config', self.config)}, or start anew with --overwrite."
+            )
+
+        finished_epoch(self.last)
+
+    def write_history(self, history: Sequence[Mapping[str, float]], score: str) -> None:
+        """Write the figures of all epochs so far as CSV, and draw them.
+
+        Parameters
+        ----------
+        history, score : as ``write_curves`` takes them.
+        """
+        with self.extras.making(self.log):
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+            write_atomically(self.log, text.getvalue().encode())
+        with self.extras.making(self.curves):
+            write_curves(self.curves, history, score=score)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that replace the one before only when they are complete, and that run no code."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint."""
+        import torch
+
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_atomically(Path(path), content.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint; whatever is asked for, only numbers and texts of it."""
+        return read_checkpoint(Path(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of a run, which anybody may have put there; no code in it is run.
+
+    Raises
+    ------
+    OptionError
+        When it is damaged, holds anything but numbers and texts, or is of another program.
+    """
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of a damaged file, torch raises many kinds
+        raise unusable_checkpoint(
+            path, "is damaged, or holds more than numbers and texts"
+        ) from error
+    if not isinstance(content, dict) or not content.keys() >= _FIELDS.keys():
+        raise unusable_checkpoint(path, "is of another program")
+    wrong = next((key for key, kind in _FIELDS.items() if not isinstance(content[key], kind)), None)
+    if wrong is not None:
+        raise unusable_checkpoint(path, f"holds no {wrong} of a run")
+    return content
+
+
+def finished_epoch(checkpoint: Path) -> int:
+    """Number of the last epoch before a checkpoint, from 0; raises as ``read_checkpoint``."""
+    return int(read_checkpoint(checkpoint)["epoch"])
+
+
+def unusable_checkpoint(path: Path, reason: str) -> OptionError:
+    """Error of a checkpoint that no run can go on from."""
+    return OptionError(f"The checkpoint {path} {reason}; start anew with --overwrite.")

@@ -1,0 +1,205 @@
+"""Lightning's trainer, set up for us: what it keeps, what it tells, how its errors read."""
+
+from __future__ import annotations
+
+import io
+import logging
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from typing import Any, Literal
+
+import lightning as L  # noqa: N812  the library's own convention
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.tuner.tuning import Tuner
+from torch.utils.data import DataLoader
+
+from georaster_dl.core.errors import DeviceError, OutputError
+from georaster_dl.io.output.staging import explain_os_error
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.train.data.plan import TrainingPlan
+from georaster_dl.train.loop.learner import SCORE, Learner
+from georaster_dl.train.loop.run_folder import AtomicCheckpoints, RunFolder
+
+__all__ = ["Report", "explained", "find_learning_rate", "make_trainer"]
+
+Report = Callable[[str, Mapping[str, Any]], None]
+"""Takes an event (``start``, ``progress``, ``epoch``, ``warning``) and its facts."""
+
+_PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    torch.float32: "32-true",
+    torch.bfloat16: "bf16-mixed",
+    torch.float16: "16-mixed",
+}
+_TRIED_STEPS, _FASTEST, _FALLBACK_RATE = 80, 0.1, 1e-3
+
+
+def make_trainer(
+    plan: TrainingPlan, device: Device, folder: RunFolder, report: Report
+) -> L.Trainer:
+    """The trainer of a run: best and last checkpoint, early stop, logs, progress."""
+    training = plan.config.training
+    devices = training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
+    where: dict[str, Any] = {
+        "dirpath": folder.checkpoints,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
+    best = ModelCheckpoint(filename=folder.best.stem, monitor=SCORE, mode="max", **where)
+    # Lightning's own save_last comes only with a better score.
+    last = ModelCheckpoint(filename=folder.last.stem, **where)
+    stop = EarlyStopping(
+        SCORE, mode="max", patience=training.patience, check_on_train_epoch_end=True
+    )
+    with _quiet():
+        return L.Trainer(
+            accelerator="gpu" if device.is_cuda else "cpu",
+            devices=devices,
+            strategy="ddp" if devices > 1 else "auto",
+            precision=_PRECISIONS[device.dtype],
+            max_epochs=training.epochs,
+            gradient_clip_val=training.clip,
+            logger=TensorBoardLogger(folder.path, name="", version="tensorboard"),
+            callbacks=[stop, best, last, _Told(folder, report, plan)],
+            plugins=[AtomicCheckpoints()],
+            default_root_dir=folder.path,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # ours shares out by itself
+            log_every_n_steps=10,
+        )
+
+
+def find_learning_rate(learner: Learner, training: DataLoader[Any], trainer: L.Trainer) -> float:
+    """Raise the rate from step to step; set and return the one where the loss falls fastest."""
+    tried = L.Trainer(
+        accelerator="gpu" if trainer.strategy.root_device.type == "cuda" else "cpu",
+        devices=1,
+        precision=trainer.precision,
+        default_root_dir=trainer.default_root_dir,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    with redirect_stderr(io.StringIO()):  # its progress bar cannot be turned off
+        found = Tuner(tried).lr_find(learner, training, max_lr=_FASTEST, num_training=_TRIED_STEPS)
+    rate = found.suggestion() if found is not None else None
+    learner.learning_rate = rate or _FALLBACK_RATE
+    return learner.learning_rate
+
+
+class _Told(L.Callback):
+    """Tells how the run goes, and keeps log and curves up to date."""
+
+    def __init__(self, folder: RunFolder, report: Report, plan: TrainingPlan) -> None:
+        self._folder = folder
+        self._report = report
+        self._plan = plan
+        self._begun = time.monotonic()
+        self._first = 0
+        self._terminate: Any = signal.SIG_DFL
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note who handles SIGTERM."""
+        self._terminate = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Say what is trained on what."""
+        # Lightning's own handler waits for the other processes, which wait for this one.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminate)
+        self._begun, self._first = time.monotonic(), trainer.global_step
+        weights = sum(p.numel() for p in pl_module.parameters())
+        facts = {
+            "device": f"{trainer.strategy.root_device}, {trainer.precision}",
+            "weights": weights,
+            "patch": self._plan.patch,
+            "per_epoch": self._plan.per_epoch,
+            "epochs": trainer.max_epochs,
+            "split": self._plan.division.note,
+            "valid" if self._plan.unlabelled else "labelled": self._plan.facts(),
+        }
+        self._report("start", facts)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Say how far the run is, in batches."""
+        if not trainer.is_global_zero:
+            return
+        total = int(trainer.estimated_stepping_batches)
+        done = trainer.global_step
+        rate = (done - self._first) / max(time.monotonic() - self._begun, 1e-6)
+        facts: dict[str, Any] = {
+            "done": done,
+            "total": total,
+            "seconds_left": round((total - done) / max(rate, 1e-6), 1),
+            "loss": round(float(trainer.callback_metrics["batch_loss"]), 4),
+        }
+        if SCORE in trainer.callback_metrics:
+            facts["score"] = round(float(trainer.callback_metrics[SCORE]), 4)
+        self._report("progress", facts)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write log and curves, and say the epoch's figures."""
+        if not trainer.is_global_zero or not isinstance(pl_module, Learner):
+            return
+        history = pl_module.history
+        score = pl_module.objective.score_name
+        self._folder.write_history(history, score)
+        self._report("epoch", {**history[-1], "epochs": trainer.max_epochs, "score": score})
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's advice to developers is not for our users."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def explained(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
+    """Errors from inside the trainer as ours; Ctrl-C as Ctrl-C, which Lightning turns into an exit."""
+    try:
+        with _quiet():
+            yield
+    except BaseException as error:
+        _end_others(trainer)
+        # The terminal interrupts all processes; one says so.
+        if isinstance(error, SystemExit) and trainer.is_global_zero:
+            raise KeyboardInterrupt from error
+        if isinstance(error, torch.OutOfMemoryError):
+            raise DeviceError(
+                f"The device ran out of memory; lower training.batch or patches.size, or use another "
+                f"device.{folder.kept}"
+            ) from error
+        if isinstance(error, OSError) and (isinstance(error, OutputError) or error.errno):
+            known = (
+                error if isinstance(error, OutputError) else explain_os_error(error, folder.path)
+            )
+            raise OutputError(f"{known}{folder.kept}") from error
+        raise
+
+
+def _end_others(trainer: L.Trainer) -> None:
+    """End the processes that train with this one: they would wait for it for ever."""
+    for process in getattr(trainer.strategy.launcher, "procs", ()):
+        process.kill()
+        process.wait()

@@ -1,0 +1,390 @@
+"""Transfer learning: start from another network's weights, and let go of them step by step.
+
+A network learnt on other bands or classes is taken over tensor by tensor. What reads the image is
+fitted to the new bands, what names the classes to the new classes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from georaster_dl.core.bands import Band, find_band
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import read_card
+from georaster_dl.models.registry import create_model, network_stride
+from georaster_dl.models.runtime.optional_bands import band_places, load_narrowed
+
+__all__ = [
+    "IMAGENET_BANDS",
+    "Frozen",
+    "adapt_first_conv",
+    "freeze",
+    "initialise_from_imagenet",
+    "initialise_from_package",
+    "set_training_mode",
+    "stages",
+    "unfreeze_for_epoch",
+]
+
+Frozen = Literal["none", "encoder", "all-but-head"]
+
+# Photographs have no exact wavelengths; Sentinel-2's stand for their three colours.
+IMAGENET_BANDS = (Band("red", 665.0), Band("green", 560.0), Band("blue", 490.0))
+
+_NEAREST_WITHIN = 1.5  # visible to near infrared, but not to short-wave infrared
+_LEAST_SHARE = 0.5
+
+
+def adapt_first_conv(weight: Tensor, source: Sequence[Band], target: Sequence[Band]) -> Tensor:
+    """Fit the kernels that read an image to other bands.
+
+    A target band takes the kernel of the source band that is the same by name or wavelength (the
+    rule of ``match_bands``); else of the source band nearest in wavelength, if the two differ by
+    less than a factor of 1.5; else the mean of all source kernels. All are then scaled by the
+    number of source bands over that of target bands, so the response keeps its magnitude.
+
+    Parameters
+    ----------
+    weight : (filters, source bands, rows, cols).
+    source, target : bands in the order of the channels.
+
+    Returns
+    -------
+    Kernels (filters, target bands, rows, cols); for the same bands exactly those that came in.
+    """
+    mean = weight.mean(dim=1)
+    kernels = [mean if i is None else weight[:, i] for i in _counterparts(source, target)]
+    return torch.stack(kernels, dim=1) * (len(source) / len(target))
+
+
+def _counterparts(source: Sequence[Band], target: Sequence[Band]) -> list[int | None]:
+    """Index of the source band that serves each target band, None where none does."""
+    return [_counterpart(band, source) for band in target]
+
+
+def _counterpart(band: Band, source: Sequence[Band]) -> int | None:
+    same = find_band(band, source)
+    if same is not None or band.wavelength_nm is None:
+        return same
+    apart = {
+        i: max(band.wavelength_nm / other.wavelength_nm, other.wavelength_nm / band.wavelength_nm)
+        for i, other in enumerate(source)
+        if other.wavelength_nm is not None
+    }
+    nearest = min(apart, key=lambda i: apart[i], default=None)
+    return None if nearest is None or apart[nearest] >= _NEAREST_WITHIN else nearest
+
+
+def initialise_from_package(
+    network: nn.Module, bands: Sequence[Band], names: Sequence[str], package: Path
+) -> list[str]:
+    """Take over the weights of a model package, in place.
+
+    A package of optional bands is first narrowed to those that the network reads too. Every tensor
+    of the same name and shape is copied, the first convolution is fitted to the bands, and of the
+    last layer the rows of classes, or of an autoencoder's bands, that have the same name (in either
+    case). The rest stays as it is.
+
+    Parameters
+    ----------
+    network : network of the package's architecture and encoder; options may differ.
+    bands, names : what the network reads and tells apart, in the order of its channels; an
+        autoencoder gives its bands again, a regression has no names.
+    package : model file.
+
+    Returns
+    -------
+    Lines for people: what was taken.
+
+    Raises
+    ------
+    ModelPackageError
+        When the package cannot be loaded.
+    OptionError
+        When architecture or encoder are others, or less than half of the encoder's tensors fit.
+    """
+    card, source = load_narrowed(package, _read_by_both(read_card(package), bands))
+    if (type(source), _name(source)) != (type(network), _name(network)):
+        raise OptionError(
+            f"{package} holds the architecture {card.architecture.name!r} with the encoder "
+            f"{card.architecture.encoder!r} ({_name(source)}), but the network to train is "
+            f"{_name(network)}; choose the same architecture and encoder, or other weights to start from."
+        )
+    if card.treatment is not None:
+        raise OptionError(
+            f"{package} was trained on spectra treated by {card.treatment.steps}, but geodl train has no "
+            f"treatment; start from random weights, or train on tables (geodl spectra train)."
+        )
+    head = _last_layer(network)
+    weights = {k: v for k, v in source.state_dict().items() if not k.startswith(f"{head}.")}
+    lines = _take(network, bands, source, weights, card.input_bands)
+    theirs = [entry.name for entry in card.classes]
+    if card.task == "autoencoder":
+        theirs = [band.name for band in card.bands]
+    return [
+        f"from {card.name} {card.version}: {lines[0]}",
+        *lines[1:],
+        *_take_outputs(network.get_submodule(head), names, source.get_submodule(head), theirs),
+    ]
+
+
+def _read_by_both(card: Card, bands: Sequence[Band]) -> list[str]:
+    """The bands that the network reads too; all, where there is none or none may be left out."""
+    shared = list(band_places(card, bands)) if card.optional_bands else []
+    return shared or [band.name for band in card.bands]
+
+
+def initialise_from_imagenet(
+    name: str, encoder: str, n_classes: int, bands: Sequence[Band], options: Mapping[str, Any]
+) -> nn.Module:
+    """Build a network for any bands whose encoder has learnt on ImageNet.
+
+    Parameters
+    ----------
+    name, encoder, n_classes, options : as ``create_model`` takes them.
+    bands : bands in the order of the channels.
+
+    Raises
+    ------
+    UnknownModelError
+        When there is no such architecture or encoder, or its weights cannot be fetched.
+    OptionError
+        When the network cannot be built with these options.
+    """
+    # The random part of the network is then the same as without pretrained weights.
+    with torch.random.fork_rng(devices=[]):
+        source = create_model(
+            name,
+            in_bands=3,
+            n_classes=n_classes,
+            encoder=encoder,
+            encoder_weights="imagenet",
+            **options,
+        )
+    network = create_model(
+        name, in_bands=len(bands), n_classes=n_classes, encoder=encoder, **options
+    )
+    weights = {k: v for k, v in source.state_dict().items() if k.startswith("encoder.")}
+    _take(network, bands, source, weights, IMAGENET_BANDS)
+    return network
+
+
+def _take(
+    network: nn.Module,
+    bands: Sequence[Band],
+    source: nn.Module,
+    weights: dict[str, Tensor],
+    source_bands: Sequence[Band],
+) -> list[str]:
+    """Copy the weights that fit, those that read the image after fitting them; tell about it."""
+    reading = [f"encoder.{name}.weight" for name in _trace(source)[0]]
+    for key in reading:
+        weights[key] = adapt_first_conv(weights[key], source_bands, bands)
+    own = network.state_dict()
+    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    encoder = [key for key in own if key.startswith("encoder.")]
+    fit = sum(key in fitting for key in encoder)
+    if fit < _LEAST_SHARE * len(encoder):
+        raise OptionError(
+            f"Only {fit} of the {len(encoder)} tensors of the encoder fit those to start from; choose "
+            f"the options that those were made with, or start from random weights."
+        )
+    network.load_state_dict(fitting, strict=False)
+    lines = [
+        f"{len(fitting)} of {counted(len(own), 'tensor')}, of the encoder {fit} of {len(encoder)}"
+    ]
+    return [*lines, f"first convolution: {_told(source_bands, bands)}"] if reading else lines
+
+
+def _told(source: Sequence[Band], target: Sequence[Band], most: int = 16) -> str:
+    """How many bands the source has too, and what serves the others."""
+    new = [band for band in target if find_band(band, source) is None]
+    served = zip(new, _counterparts(source, new), strict=True)
+    told = [f"{b} from {'the mean of all' if i is None else source[i]}" for b, i in served]
+    return ", ".join(
+        [f"{len(target) - len(new)} of {counted(len(target), 'band')} found again"]
+        + told[:most]
+        + ["..."] * (len(told) > most)
+    )
+
+
+@torch.no_grad()
+def _take_outputs(
+    head: nn.Module, names: Sequence[str], source: nn.Module, source_names: Sequence[str]
+) -> list[str]:
+    """Copy the last layer's rows of the classes, or bands, that both know; tell which."""
+    places = {name.casefold(): i for i, name in enumerate(source_names)}
+    own, theirs = head.state_dict(), source.state_dict()
+    known = [name for name in names if name.casefold() in places]
+    if any(own[key].shape[1:] != theirs[key].shape[1:] for key in own):
+        known = []
+    for name in known:
+        for key, tensor in own.items():
+            tensor[names.index(name)] = theirs[key][places[name.casefold()]]
+    new = [name for name in names if name not in known]
+    told = (("classes taken", known), ("classes from random weights", new))
+    return [f"{what}: {', '.join(which)}" for what, which in told if which]
+
+
+def _name(network: nn.Module) -> str:
+    """Architecture and encoder as the library below calls them, ``u-resnet18``."""
+    return str(getattr(network, "name", type(network).__name__))
+
+
+def _last_layer(network: nn.Module) -> str:
+    """Name of the convolution whose output are the classes."""
+    head: list[str] = [
+        name
+        for name, module in network.named_modules()
+        if name.startswith("segmentation_head.") and isinstance(module, nn.Conv2d)
+    ]
+    if not head:
+        raise OptionError(
+            f"{_name(network)} has no segmentation head, so it is not known which weights belong to "
+            f"classes; choose an architecture of `geodl models list --architectures`."
+        )
+    return head[-1]
+
+
+def _trace(network: nn.Module) -> tuple[list[str], list[str]]:
+    """Run the encoder once: what reads the image, and what ran, in that order."""
+    encoder = copy.deepcopy(network.get_submodule("encoder")).eval()
+    first = next((m for m in encoder.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:  # what sees pixels one by one has no kernels to fit to other bands
+        return [], [name for name, _ in encoder.named_modules()]
+    side = 4 * network_stride(network)
+    probe = first.weight.new_zeros((1, first.in_channels, side, side))
+    reading: list[str] = []
+    ran: list[str] = []
+
+    def watch(name: str, module: nn.Module) -> None:
+        def hook(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            ran.append(name)
+            if isinstance(module, nn.Conv2d) and inputs[0] is probe:
+                reading.append(name)
+
+        module.register_forward_pre_hook(hook)
+
+    for name, module in encoder.named_modules():
+        watch(name, module)
+    with torch.no_grad():
+        encoder(probe)
+    return reading, ran
+
+
+def freeze(network: nn.Module, what: Frozen) -> None:
+    """Let the optimiser change all weights but these.
+
+    Parameters
+    ----------
+    network : network with parts ``encoder``, ``decoder`` and ``segmentation_head``.
+    what : ``none``, ``encoder``, or ``all-but-head``.
+    """
+    network.requires_grad_(what != "all-but-head")
+    if what == "encoder":
+        network.get_submodule("encoder").requires_grad_(False)
+    if what == "all-but-head":
+        network.get_submodule("segmentation_head").requires_grad_(True)
+
+
+def set_training_mode(network: nn.Module) -> None:
+    """Set training mode, but leave what is frozen in eval mode.
+
+    A frozen BatchNorm in training mode would still move its running statistics, and a frozen
+    dropout still add noise. A part counts as frozen when it has weights and none can change.
+    """
+    network.train()
+    _rest(network)
+
+
+def _rest(module: nn.Module) -> None:
+    weights = list(module.parameters())
+    if weights and not any(weight.requires_grad for weight in weights):
+        module.eval()
+        return
+    for child in module.children():
+        _rest(child)
+
+
+def stages(network: nn.Module) -> list[nn.Module]:
+    """Stages of the encoder, from deep to shallow.
+
+    These are the encoder's own parts, such as ``layer4`` .. ``layer1`` and the stem of a ResNet;
+    where they are fewer than its depth, the largest list of parts is taken apart. A normalisation
+    belongs to what it follows. Parts that the encoder does not use are left out.
+    """
+    ran = _trace(network)[1]
+    encoder = network.get_submodule("encoder")
+    prefix = "model." if isinstance(getattr(encoder, "model", None), nn.Module) else ""
+    parts = _parts(encoder.get_submodule(prefix.rstrip(".")), prefix)
+    if isinstance(parts.get("stages"), nn.ModuleList):  # a list of stages is no stage
+        parts |= _parts(parts.pop("stages"), "stages.")
+    depth = network_stride(network).bit_length() - 1
+    while len(groups := _grouped(parts, ran)) < depth:
+        lists = [n for n, m in parts.items() if isinstance(m, nn.Sequential | nn.ModuleList)]
+        if not lists:
+            break
+        largest = max(lists, key=lambda name: _size(parts[name]))
+        parts |= _parts(parts.pop(largest), f"{largest}.")
+    return [nn.ModuleList(group) for group in reversed(groups)]
+
+
+def _parts(module: nn.Module, prefix: str) -> dict[str, nn.Module]:
+    return {prefix + name: child for name, child in module.named_children() if _size(child)}
+
+
+def _size(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def _grouped(parts: Mapping[str, nn.Module], ran: Sequence[str]) -> list[list[nn.Module]]:
+    """Parts in the order in which they ran, normalisations together with what they follow."""
+    first = {name: _first(name, ran) for name in parts}
+    groups: list[list[nn.Module]] = []
+    for name in sorted((n for n in parts if first[n] < len(ran)), key=lambda n: first[n]):
+        part = parts[name]
+        if groups and all(weight.ndim == 1 for weight in part.parameters()):
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return groups
+
+
+def _first(name: str, ran: Sequence[str]) -> int:
+    """When the module or anything in it ran first; after all others where it did not."""
+    inside = (i for i, other in enumerate(ran) if other == name or other.startswith(f"{name}."))
+    return next(inside, len(ran))
+
+
+def unfreeze_for_epoch(network: nn.Module, what: Frozen, epoch: int, every: int) -> None:
+    """Freeze as at the start of an epoch of gradual unfreezing (Howard & Ruder 2018).
+
+    After each ``every`` epochs one more stage may change, the deepest first; what was frozen
+    ``all-but-head`` starts with the decoder. The result follows from the epoch alone, so training
+    can be resumed.
+
+    Parameters
+    ----------
+    network, what : as for ``freeze``.
+    epoch : number of the epoch, from 0.
+    every : epochs between two steps; 0 keeps frozen what is frozen.
+    """
+    freeze(network, what)
+    if what == "none" or every <= 0:
+        return
+    steps = stages(network)
+    if what == "all-but-head":
+        steps = [network.get_submodule("decoder"), *steps]
+    done = epoch // every
+    for part in steps[:done]:
+        part.requires_grad_(True)
+    if done >= len(steps):  # weights outside every stage too, such as a transformer's positions
+        network.requires_grad_(True)

@@ -1,0 +1,1 @@
+"""Results of training: test figures and the model package."""

@@ -1,0 +1,119 @@
+"""A trained network measured on the labels of one part of the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluate.metrics.regression import RegressionScores
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.train.data.datasets import EvaluationPatches
+from georaster_dl.train.data.plan import TrainingPlan
+from georaster_dl.train.data.scaling import Scaling
+from georaster_dl.train.data.windows import WindowReader
+
+__all__ = ["Measured", "iou_names", "label_metrics", "measure", "output_of"]
+
+_MOST_CLASSES = 60  # whose scores a card has room for
+
+_LOGITS = 200_000  # pixels that the temperature is fitted on
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores on the ground of one part.
+
+    Attributes
+    ----------
+    classes : agreement of map and labels; None for a regression.
+    numbers : errors of a regression; None for classes.
+    logits, target : (n, classes) and (n,) of a sample of the pixels, for calibration.
+    """
+
+    classes: Confusion | None
+    numbers: RegressionScores | None
+    logits: npt.NDArray[np.float32]
+    target: npt.NDArray[np.int64]
+
+
+@torch.inference_mode()
+def measure(
+    plan: TrainingPlan, part: int, network: nn.Module, scaling: Scaling, device: Device
+) -> Measured:
+    """Run the network over all windows of a part and compare with the labels."""
+    network = network.eval().to(device.torch_device)
+    reader = WindowReader(plan.stored, plan.territories, part)
+    windows = plan.evaluation_windows(part)
+    patches = EvaluationPatches(reader, windows, scaling)
+    rng = np.random.default_rng(plan.config.seed)
+    most = -(-_LOGITS // max(len(windows), 1))
+    confusion = Confusion.empty(plan.names) if plan.names else None
+    numbers: RegressionScores | None = None
+    kept: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
+    for output, target in _outputs(patches, network, device):
+        if confusion is None:
+            known = np.isfinite(target)
+            mean, std = scaling.target or (0.0, 1.0)
+            found = RegressionScores.of(output[0][known] * std + mean, target[known] * std + mean)
+            numbers = found if numbers is None else numbers + found
+            continue
+        confusion = confusion + Confusion.of(output.argmax(axis=0), target, plan.names)
+        rows, cols = (target >= 0).nonzero()
+        chosen = rng.permutation(len(rows))[:most]
+        rows, cols = rows[chosen], cols[chosen]
+        kept.append((output[:, rows, cols].T, target[rows, cols].astype(np.int64)))
+    empty = np.zeros((0, max(len(plan.names), 1)), np.float32), np.zeros(0, np.int64)
+    logits, labels = (np.concatenate(a) for a in zip(empty, *kept, strict=True)) if kept else empty
+    return Measured(confusion, numbers, logits, labels)
+
+
+def _outputs(
+    patches: EvaluationPatches, network: nn.Module, device: Device
+) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[Any]]]:
+    """Network output (planes, rows, cols) and labels (rows, cols) of each window."""
+    for number in range(len(patches)):
+        image, target = patches[number]
+        yield output_of(network, image, device), target
+
+
+def output_of(
+    network: nn.Module, image: npt.NDArray[np.float32], device: Device
+) -> npt.NDArray[np.float32]:
+    """Network output (planes, rows, cols) of a normalised image (bands, rows, cols)."""
+    batch = torch.from_numpy(image)[None].to(device.torch_device)
+    with device.arithmetic():
+        output: Tensor = network(batch.contiguous(memory_format=torch.channels_last))
+    found: npt.NDArray[np.float32] = output[0].float().cpu().numpy()
+    return found
+
+
+def iou_names(classes: Sequence[str], part: str) -> list[str]:
+    """What the card calls the IoU of each class."""
+    return [f"IoU {name[:48]}, {part}" for name in classes[:_MOST_CLASSES]]
+
+
+def label_metrics(tested: Measured, part: str) -> dict[str, float]:
+    """What the card says of the agreement with the labels of a part."""
+    if tested.numbers is not None:
+        scores = tested.numbers
+        return {
+            f"RMSE, {part}": scores.rmse,
+            f"R2, {part}": scores.r2,
+            f"bias, {part}": scores.bias,
+            f"RMSE of the mean, {part}": scores.sd,
+        }
+    confusion = tested.classes
+    if confusion is None:
+        raise OptionError("Nothing was measured; this should not happen.")
+    metrics = {f"mIoU, {part}": confusion.mean_iou, f"OA, {part}": confusion.overall_accuracy}
+    metrics |= dict(zip(iou_names(confusion.names, part), confusion.iou.tolist(), strict=False))
+    # A class that the part does not have has no score.
+    return {key: round(value, 4) for key, value in metrics.items() if np.isfinite(value)}

@@ -1,0 +1,146 @@
+"""An autoencoder measured on one part of the ground, beside principal components.
+
+All figures are of normalised bands, so errors are in standard deviations of the band. A linear
+autoencoder cannot have a smaller error than as many principal components as its code has features
+(Baldi & Hornik 1989), which therefore stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from georaster_dl.core.wording import counted
+from georaster_dl.io.output.statistics import BandStatistics
+from georaster_dl.models.registry import describe_model
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.tiling.split_blocks import PARTS, TRAIN
+from georaster_dl.train.data.datasets import EvaluationPatches
+from georaster_dl.train.data.plan import TrainingPlan
+from georaster_dl.train.data.scaling import Scaling, measured_windows
+from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.result.measure import output_of
+
+__all__ = ["reconstruction_caution", "reconstruction_metrics"]
+
+_DRAWS = 32  # of disturbed windows, over which the figures are taken
+
+Image = npt.NDArray[np.float32]
+Method = Callable[[Image], Image]
+
+
+@torch.inference_mode()
+def reconstruction_metrics(
+    plan: TrainingPlan, part: int, network: nn.Module, scaling: Scaling, device: Device
+) -> dict[str, float]:
+    """What the card says of the reconstruction of a part, from corrupted and from clean bands.
+
+    Returns
+    -------
+    R2 is 1 - SSE / SST over all bands, each about its own mean. The components are those of the
+    training ground; they are left out where the architecture does not say how wide its code is.
+    """
+    network = network.eval().to(device.torch_device)
+    methods: dict[str, Method] = {"reconstruction": lambda image: output_of(network, image, device)}
+    features = _code_width(plan)
+    if features is not None:
+        mean, axes = principal_axes(plan, scaling, features)
+        methods[f"PCA-{axes.shape[1]}"] = lambda image: _projected(image, mean, axes)
+    squares = dict.fromkeys([(name, clean) for clean in (False, True) for name in methods], 0.0)
+    truth = BandStatistics(len(plan.bands))
+    reader = WindowReader(plan.stored, plan.territories, part)
+    patches = EvaluationPatches(
+        reader,
+        plan.evaluation_windows(part),
+        scaling,
+        seed=plan.config.seed,
+        corruption=plan.corruption,
+        fewest=_DRAWS,
+    )
+    for number in range(len(patches)):
+        given, target = patches[number]
+        valid = np.isfinite(target[0])
+        truth.add(target)
+        clean = np.where(valid, target, np.float32(0))
+        for name, is_clean in squares:
+            output = methods[name](clean if is_clean else given)
+            errors = (output - target)[:, valid].astype(np.float64)
+            squares[name, is_clean] += float((errors**2).sum())
+    return _told(squares, truth, PARTS[part])
+
+
+def reconstruction_caution(plan: TrainingPlan, metrics: Mapping[str, float]) -> str:
+    """What to keep in mind of an autoencoder that was so measured; empty where it is sound."""
+    said = []
+    width = plan.config.model.options.get("code")
+    if isinstance(width, int) and width >= len(plan.bands):
+        said.append(
+            f"Its code has {counted(width, 'feature')} for {counted(len(plan.bands), 'band')}, so it can copy them: a smaller "
+            f"code compresses (model.options)."
+        )
+    errors = [value for name, value in metrics.items() if name.startswith("RMSE of reconstruction")]
+    linear = [(name, value) for name, value in metrics.items() if name.startswith("RMSE of PCA-")]
+    if errors and linear and errors[0] > linear[0][1]:
+        said.append(
+            f"It gives the bands back worse ({errors[0]:.3g}) than {linear[0][0].split(',')[0][8:]} does "
+            f"({linear[0][1]:.3g}): train longer, or use principal components."
+        )
+    return " ".join(said)
+
+
+def _told(
+    squares: dict[tuple[str, bool], float], truth: BandStatistics, part: str
+) -> dict[str, float]:
+    """The figures by their names, from sums of squared errors."""
+    metrics = {}
+    total = float(truth.squares.sum())
+    if total > 0:
+        metrics[f"R2 of reconstruction, {part}"] = 1 - squares["reconstruction", False] / total
+    for (name, is_clean), errors in squares.items():
+        rmse = float(np.sqrt(errors / max(int(truth.count.sum()), 1)))
+        what = f"RMSE of {name}"
+        if is_clean:
+            what = "RMSE, clean input" if name == "reconstruction" else f"{what}, clean input"
+        metrics[f"{what}, {part}"] = rmse
+    return {key: round(value, 4) for key, value in metrics.items()}
+
+
+def _code_width(plan: TrainingPlan) -> int | None:
+    """Features of the network's code; None where its architecture states none."""
+    model = plan.config.model
+    options = {**describe_model(model.architecture)[1], **model.options}
+    width = options.get("features", options.get("code"))
+    return width if isinstance(width, int) else None
+
+
+def principal_axes(
+    plan: TrainingPlan, scaling: Scaling, features: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean (bands,) and first axes (bands, features) of the normalised training ground.
+
+    Measured where the normalisation is; no more axes than bands.
+    """
+    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
+    n, bands = 0, len(plan.bands)
+    total, products = np.zeros(bands), np.zeros((bands, bands))
+    for window in measured_windows(windows, plan.config.seed):
+        image, valid, _ = reader.read(window)
+        spectra = scaling.apply(image, valid)[:, valid].astype(np.float64)
+        n += spectra.shape[1]
+        total += spectra.sum(axis=1)
+        products += spectra @ spectra.T
+    mean = total / n
+    axes: npt.NDArray[np.float64] = np.linalg.eigh(products / n - np.outer(mean, mean))[1]
+    return mean, axes[:, ::-1][:, :features]  # eigh gives the smallest first
+
+
+def _projected(image: Image, mean: npt.NDArray[np.float64], axes: npt.NDArray[np.float64]) -> Image:
+    """The image (bands, rows, cols) as the axes give it back."""
+    spectra = image.reshape(len(image), -1) - mean[:, None]
+    found = axes @ (axes.T @ spectra) + mean[:, None]
+    return found.reshape(image.shape).astype(np.float32)

@@ -1,0 +1,100 @@
+"""Settings that follow from others: of the task, and of the model to start from."""
+
+from __future__ import annotations
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.card import Architecture, Card
+from georaster_dl.models.package.file import find_model, read_card
+from georaster_dl.models.registry import describe_model
+from georaster_dl.models.runtime.optional_bands import narrowed_card
+from georaster_dl.train.settings.config import FRESH_RATE, LabelsSection, TrainConfig
+
+__all__ = ["NO_PACKAGE", "settled", "with_code"]
+
+NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
+_AUTOENCODER = "conv_autoencoder"
+
+
+def settled(config: TrainConfig) -> TrainConfig:
+    """The settings with everything that was left open and follows from what was not.
+
+    Raises
+    ------
+    GeoRasterError
+        When settings contradict each other, or the model to start from cannot be read.
+    """
+    return _with_options(_with_task(_with_start(config)))
+
+
+def _with_start(config: TrainConfig) -> TrainConfig:
+    """The settings with the architecture of the package to start from, where none was chosen."""
+    weights = config.start.weights
+    if weights == "random" and config.start.freeze != "none":
+        raise OptionError(
+            f"--freeze {config.start.freeze} would keep random weights as they are; say with --init "
+            f"which weights to start from: imagenet, or a model."
+        )
+    if weights in NO_PACKAGE:
+        return config
+    card = read_card(find_model(weights))
+    if card.task == "autoencoder" != config.task and config.training.learning_rate is None:
+        # Not the rate of going on: of what gave bands back, most has to change to tell classes.
+        config = config.updated({"training.learning_rate": FRESH_RATE})
+    return _with_network_of(_plain(card).architecture, config)
+
+
+def _with_network_of(stated: Architecture, config: TrainConfig) -> TrainConfig:
+    """The settings with the package's architecture, or of another one those options that it has."""
+    model = config.model
+    if not model.model_fields_set & {"architecture", "encoder"}:
+        chosen = {"model.architecture": stated.name, "model.options": stated.options}
+        return config.updated(
+            chosen | ({"model.encoder": stated.encoder} if stated.encoder else {})
+        )
+    if "options" in model.model_fields_set or model.architecture == stated.name:
+        return config
+    # Of another network that can start from it, such as a classifier of an autoencoder's code.
+    known = describe_model(model.architecture)[1]
+    shared = {key: value for key, value in stated.options.items() if key in known}
+    return config.updated({"model.options": shared}) if shared else config
+
+
+def _plain(card: Card) -> Card:
+    """The card of a model that is told nothing of absent bands: in training none is absent."""
+    return narrowed_card(card, [band.name for band in card.bands])
+
+
+def _with_task(config: TrainConfig) -> TrainConfig:
+    """The settings of an autoencoder: no labels, its own network, and values that nothing varies."""
+    if config.task != "autoencoder":
+        return config
+    stated, default = config.labels.model_dump(), LabelsSection().model_dump()
+    given = [key for key, value in stated.items() if value != default[key]]
+    if given:
+        raise OptionError(
+            f"The task autoencoder learns from scenes without labels, but labels.{given[0]} is set; "
+            f"leave it out, or choose another task."
+        )
+    still = set(type(config.augment).model_fields) - {"dihedral", "scale"}
+    changes: dict[str, object] = {f"augment.{key}": 0.0 for key in sorted(still)}
+    if not config.model.model_fields_set & {"architecture", "encoder"}:
+        changes["model.architecture"] = _AUTOENCODER
+    return config.updated(changes)
+
+
+def _with_options(config: TrainConfig) -> TrainConfig:
+    """The settings without the default options, a U-Net's, where the architecture has no such."""
+    model = config.model
+    if "options" in model.model_fields_set:
+        return config
+    _, known = describe_model(model.architecture)
+    return config if model.options.keys() <= known.keys() else config.updated({"model.options": {}})
+
+
+def with_code(config: TrainConfig, bands: int) -> TrainConfig:
+    """The settings with a code of half as many features as bands, where the usual one could copy them."""
+    model = config.model
+    usual = describe_model(model.architecture)[1].get("code")
+    if config.task != "autoencoder" or usual is None or "code" in model.options or usual < bands:
+        return config
+    return config.updated({"model.options": {**model.options, "code": max(bands // 2, 1)}})

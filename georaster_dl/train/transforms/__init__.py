@@ -1,0 +1,1 @@
+"""Augmentation of patches and noise on their input."""
