@@ -23,7 +23,7 @@ from georaster_dl.train.settings.config import TrainConfig, read_config
 from georaster_dl.train.settings.resolve import settled, with_code
 from georaster_dl.train.train import train
 from tests.train.conftest import checkered
-from tests.train.test_fit import StopError, stop_after
+from tests.train.test_train import StopError, stop_after
 
 TINY = {
     "architecture": "conv_autoencoder",
