@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.text import visible
 
-__all__ = ["Legend", "MapClass"]
+__all__ = ["Color", "Legend", "MapClass", "color_hex", "parse_color"]
+
+Color = tuple[int, int, int]
+"""Red, green and blue, 0-255 each."""
+
+_HEX = re.compile(r"#?([0-9A-Fa-f]{6})")
+
+
+def color_hex(color: Color) -> str:
+    """Write a colour as ``#rrggbb``."""
+    return f"#{bytes(color).hex()}"
+
+
+def parse_color(text: str) -> Color:
+    """Read a colour that is written as ``#rrggbb`` or ``rrggbb``.
+
+    Raises
+    ------
+    OptionError
+        When the text is anything else.
+    """
+    digits = _HEX.fullmatch(text)
+    if digits is None:
+        raise OptionError(f"The color is {text!r}, but #rrggbb is expected, for example #1f77b4.")
+    red, green, blue = bytes.fromhex(digits[1])
+    return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -17,7 +43,7 @@ class MapClass:
 
     value: int
     name: str
-    color: tuple[int, int, int]
+    color: Color
 
     def __post_init__(self) -> None:
         """Make the name, which any file may state, one line of visible text."""

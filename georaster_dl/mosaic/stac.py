@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Footprint, footprint
-from georaster_dl.core.legend import MapClass
+from georaster_dl.core.legend import MapClass, color_hex
 from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.mosaic.maps import MosaicMap, damaged
 from georaster_dl.mosaic.order import acquired, confidence_beside
@@ -269,7 +269,7 @@ def _state_classes(band: dict[str, Any], classes: Sequence[MapClass]) -> None:
             "name": re.sub(r"[^0-9A-Za-z_-]+", "_", entry.name).strip("_")
             or f"class_{entry.value}",
             "description": entry.name,
-            "color_hint": "{:02X}{:02X}{:02X}".format(*entry.color),
+            "color_hint": color_hex(entry.color)[1:].upper(),
         }
         for entry in classes
     ]

@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Color", "apart_from", "choose_colors", "is_background", "meaning", "palette"]
+from georaster_dl.core.legend import Color, parse_color
 
-Color = tuple[int, int, int]
-"""Red, green, blue in 0..255."""
+__all__ = ["apart_from", "choose_colors", "is_background", "meaning", "palette"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -130,7 +129,7 @@ def _cube() -> tuple[_Floats, _Floats]:
 
 @cache
 def _neutral() -> tuple[Color, ...]:
-    return tuple(_rgb(text) for text in _FIRST)
+    return tuple(parse_color(text) for text in _FIRST)
 
 
 @cache
@@ -158,11 +157,6 @@ def _oklab(color: _Floats) -> _Floats:
     return lab
 
 
-def _rgb(text: str) -> Color:
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue
-
-
 class _Meaning(NamedTuple):
     """What classes may mean: its colour, and how early it is taken."""
 
@@ -180,7 +174,7 @@ def _table() -> dict[str, dict[str, object]]:
 @cache
 def _meanings() -> dict[str, _Meaning]:
     return {
-        name: _Meaning(_rgb(str(entry["color"])), rank)
+        name: _Meaning(parse_color(str(entry["color"])), rank)
         for rank, (name, entry) in enumerate(_table().items())
     }
 

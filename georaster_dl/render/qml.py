@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from georaster_dl.core.errors import OutputError
-from georaster_dl.core.legend import Legend
+from georaster_dl.core.legend import Legend, color_hex
 from georaster_dl.render.display import VIRIDIS
 
 __all__ = [
@@ -224,13 +224,12 @@ def _paletted(legend: Legend) -> ET.Element:
     ET.SubElement(renderer, "rasterTransparency")
     palette = ET.SubElement(renderer, "colorPalette")
     for entry in legend.classes:
-        red, green, blue = entry.color
         ET.SubElement(
             palette,
             "paletteEntry",
             value=str(entry.value),
             label=entry.name,
-            color=f"#{red:02x}{green:02x}{blue:02x}",
+            color=color_hex(entry.color),
             alpha="255",
         )
     return root

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OutputError
-from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.core.legend import Legend, MapClass, color_hex
 from georaster_dl.render.display import (
     Colors,
     class_colors,
@@ -147,7 +147,7 @@ def _legend(
 
     handles = [
         Patch(
-            facecolor=f"#{c.color[0]:02x}{c.color[1]:02x}{c.color[2]:02x}",
+            facecolor=color_hex(c.color),
             edgecolor="0.4",
             label=f"{_short(c.name)}  {_percent(share)}",
         )

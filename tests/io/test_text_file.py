@@ -56,8 +56,9 @@ def test_lists_of_scenes(written, tmp_path):
 def test_lists_of_classes(written):
     for mark in ",;\t":
         text = f"value{mark}name{mark}color\n1{mark}forêt{mark}#00ff00\n2{mark}NA{mark}\n"
-        classes = read_class_list(written(text, "classes.csv")).classes
-        assert [(c.value, c.name) for c in classes] == [(1, "forêt"), (2, "NA")]
+        classes = read_class_list(written(text, "classes.csv"))
+        assert classes.names == {1: "forêt", 2: "NA"}
+        assert classes.colors == {1: (0, 255, 0)}
 
 
 def test_settings(written):

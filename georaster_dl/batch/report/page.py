@@ -23,6 +23,7 @@ from georaster_dl.batch.report.text import (
     value_lines,
 )
 from georaster_dl.core.errors import SceneError
+from georaster_dl.core.legend import color_hex
 from georaster_dl.evaluate.report.text import number, percent
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.render.display import VIRIDIS
@@ -137,7 +138,7 @@ def _colors(finished: Sequence[SceneRow], names: Sequence[str]) -> list[str]:
                 continue
             break
     colors = choose_colors(names, [known.get(name) for name in names])
-    return ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
+    return [color_hex(color) for color in colors]
 
 
 def _scene(folder: Path, row: SceneRow, pictures: Pictures) -> dict[str, Any]:

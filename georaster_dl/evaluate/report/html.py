@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from georaster_dl import __version__
+from georaster_dl.core.legend import color_hex
 from georaster_dl.evaluate.report.pictures import (
     Picture,
     class_pictures,
@@ -70,7 +71,7 @@ def render_report(
 def _class_page(evaluation: Evaluation) -> dict[str, Any]:
     c, estimate = evaluation.confusion, evaluation.estimate
     shown = np.flatnonzero(c.occurs | (estimate.mapped > 0)).tolist()
-    colors = {i: _css(entry.color) for i, entry in enumerate(evaluation.matching.classes)}
+    colors = {i: color_hex(entry.color) for i, entry in enumerate(evaluation.matching.classes)}
     return {
         "cards": _cards(evaluation),
         "notes": evaluation.notes,
@@ -165,7 +166,3 @@ def _number_page(evaluation: NumberEvaluation) -> dict[str, Any]:
         "gaps": any(np.isnan(plane).any() for plane in evaluation.view.planes),
         "classes": None,
     }
-
-
-def _css(color: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)

@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import Color
 from georaster_dl.core.raster import Georeference
 from georaster_dl.evaluate.report.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluate.report.thumbnail import View
@@ -27,7 +28,7 @@ from georaster_dl.render.display import (
     red_green_blue,
     stretched,
 )
-from georaster_dl.render.palette import Color, apart_from, is_background
+from georaster_dl.render.palette import apart_from, is_background
 
 __all__ = ["Picture", "class_pictures", "embedded", "number_pictures", "scene_picture"]
 

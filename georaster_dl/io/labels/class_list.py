@@ -9,36 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import Color, parse_color
 from georaster_dl.core.text import visible
 from georaster_dl.io.files.text_file import read_text
 
-__all__ = ["CLASS_COLUMNS", "LARGEST_CLASS", "ClassList", "ListedClass", "read_class_list"]
+__all__ = ["CLASS_COLUMNS", "LARGEST_CLASS", "ClassList", "read_class_list"]
 
 CLASS_COLUMNS = "value,name,color"
 LARGEST_CLASS = 65534
 
 
 @dataclass(frozen=True)
-class ListedClass:
-    """A class that may have no colour yet."""
-
-    value: int
-    name: str
-    color: tuple[int, int, int] | None = None
-
-
-@dataclass(frozen=True)
 class ClassList:
-    """What the CSV says.
+    """Classes of a CSV file.
 
     Attributes
     ----------
-    classes : in the order of the lines; values and names are unique.
+    names : name of each class by its value, in the order of the lines; names are unique.
+    colors : colour of each class that has one, by its value.
     counted : whether the CSV gives no values, so that they are counted from 1.
     """
 
     path: Path
-    classes: tuple[ListedClass, ...]
+    names: Mapping[int, str]
+    colors: Mapping[int, Color]
     counted: bool
 
 
@@ -52,24 +46,24 @@ def read_class_list(path: Path) -> ClassList:
     """
     lines = _lines(path)
     counted = not any(cells.get("value") for _, cells in lines)
-    classes: list[ListedClass] = []
+    names: dict[int, str] = {}
+    colors: dict[int, Color] = {}
     for position, (number, cells) in enumerate(lines, 1):
         where = f"--classes {path}, line {number}:"
-        entry = ListedClass(
-            position if counted else _value(cells.get("value", ""), where),
-            visible(cells.get("name", "")),
-            _color(cells.get("color", ""), where),
-        )
-        if not entry.name:
+        value = position if counted else _value(cells.get("value", ""), where)
+        name = visible(cells.get("name", ""))
+        if not name:
             raise OptionError(f"{where} the class has no name; fill in the column name.")
-        for earlier in classes:
-            if earlier.value == entry.value or earlier.name == entry.name:
+        for earlier in names.items():
+            if earlier[0] == value or earlier[1] == name:
                 raise OptionError(
-                    f"{where} the class {entry.value}, {entry.name!r} repeats the value or name of "
-                    f"{earlier.value}, {earlier.name!r}; both must be unique."
+                    f"{where} the class {value}, {name!r} repeats the value or name of "
+                    f"{earlier[0]}, {earlier[1]!r}; both must be unique."
                 )
-        classes.append(entry)
-    return ClassList(path, tuple(classes), counted)
+        names[value] = name
+        if text := cells.get("color"):
+            colors[value] = _color(text, where)
+    return ClassList(path, names, colors, counted)
 
 
 def _lines(path: Path) -> Sequence[tuple[int, Mapping[str, str]]]:
@@ -108,13 +102,10 @@ def _value(text: str, where: str) -> int:
     return int(text)
 
 
-def _color(text: str, where: str) -> tuple[int, int, int] | None:
-    if not text:
-        return None
+def _color(text: str, where: str) -> Color:
     try:
-        red, green, blue = bytes.fromhex(text.removeprefix("#"))
-    except ValueError as error:
+        return parse_color(text)
+    except OptionError:
         raise OptionError(
             f"{where} the color is {text!r}, but #rrggbb is expected, for example #1f77b4."
-        ) from error
-    return red, green, blue
+        ) from None

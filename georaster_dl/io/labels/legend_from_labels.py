@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.core.legend import Color, Legend, MapClass
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.labels.class_list import (
     CLASS_COLUMNS,
     LARGEST_CLASS,
     ClassList,
-    ListedClass,
     read_class_list,
 )
-from georaster_dl.render.palette import Color, choose_colors
+from georaster_dl.render.palette import choose_colors
 
 __all__ = ["FoundClasses", "legend_of"]
 
@@ -55,28 +55,29 @@ def legend_of(found: Sequence[FoundClasses], options: LabelOptions) -> Legend:
     """
     listed = None if options.classes is None else read_class_list(options.classes)
     classes = _stated(found) if listed is None else _listed(found, listed)
-    if options.background is not None and options.background not in {c.name for c in classes}:
-        classes.append(_background(options.background, classes, listed))
+    if options.background is not None and options.background not in classes.values():
+        classes |= _background(options.background, classes, listed)
     _check(classes, found)
-    styled = [c.color or _styled(c, found) for c in classes]
-    colors = choose_colors([c.name for c in classes], styled)
+    stated = {} if listed is None else listed.colors
+    styled = [stated.get(value) or _styled(value, name, found) for value, name in classes.items()]
+    colors = choose_colors(list(classes.values()), styled)
     return Legend(
-        tuple(MapClass(c.value, c.name, color) for c, color in zip(classes, colors, strict=True))
+        tuple(MapClass(*entry) for entry in zip(classes, classes.values(), colors, strict=True))
     )
 
 
-def _styled(entry: ListedClass, found: Sequence[FoundClasses]) -> Color | None:
+def _styled(value: int, name: str, found: Sequence[FoundClasses]) -> Color | None:
     """The colour that the first file has for a class."""
     for file in found:
-        color = file.text_colors.get(entry.name)
-        if color is None and entry.value in file.values:
-            color = file.colors.get(entry.value)
+        color = file.text_colors.get(name)
+        if color is None and value in file.values:
+            color = file.colors.get(value)
         if color is not None:
             return color
     return None
 
 
-def _stated(found: Sequence[FoundClasses]) -> list[ListedClass]:
+def _stated(found: Sequence[FoundClasses]) -> dict[int, str]:
     """Numbers with the names that their files give; texts by name, counted from 1."""
     texts = sorted({text for file in found for text in file.texts})
     values = sorted({value for file in found for value in file.values})
@@ -88,11 +89,11 @@ def _stated(found: Sequence[FoundClasses]) -> list[ListedClass]:
             f"which is which with --classes, a CSV with the columns {CLASS_COLUMNS}."
         )
     if texts:
-        return [ListedClass(value, text) for value, text in enumerate(texts, 1)]
-    return [_stated_number(value, found) for value in values]
+        return dict(enumerate(texts, 1))
+    return {value: _name_of(value, found) for value in values}
 
 
-def _stated_number(value: int, found: Sequence[FoundClasses]) -> ListedClass:
+def _name_of(value: int, found: Sequence[FoundClasses]) -> str:
     holders = [file for file in found if value in file.values]
     names = {file.names[value]: file.path for file in holders if value in file.names}
     if len(names) > 1:
@@ -101,14 +102,13 @@ def _stated_number(value: int, found: Sequence[FoundClasses]) -> ListedClass:
             f"The class {value} is {one!r} in {first} but {other!r} in {second}; say what it is "
             f"with --classes, a CSV with the columns {CLASS_COLUMNS}."
         )
-    return ListedClass(value, next(iter(names), str(value)))
+    return next(iter(names), str(value))
 
 
-def _listed(found: Sequence[FoundClasses], listed: ClassList) -> list[ListedClass]:
+def _listed(found: Sequence[FoundClasses], listed: ClassList) -> dict[int, str]:
     """The classes of the CSV that occur; each that occurs has to be there."""
-    by_value = {entry.value: entry for entry in listed.classes}
-    by_name = {entry.name: entry for entry in listed.classes}
-    kept: set[ListedClass] = set()
+    values = {name: value for value, name in listed.names.items()}
+    occurring: set[int] = set()
     missing: dict[str, None] = {}
     for file in found:
         if file.values and listed.counted:
@@ -116,10 +116,9 @@ def _listed(found: Sequence[FoundClasses], listed: ClassList) -> list[ListedClas
                 f"--classes {listed.path} has no values, but the labels {file.path} are numbers (such as "
                 f"{min(file.values)}); add a column value."
             )
-        entries = {str(value): by_value.get(value) for value in sorted(file.values)}
-        entries |= {repr(text): by_name.get(text) for text in sorted(file.texts)}
-        missing |= dict.fromkeys(label for label, entry in entries.items() if entry is None)
-        kept |= {entry for entry in entries.values() if entry is not None}
+        missing |= {str(value): None for value in sorted(file.values) if value not in listed.names}
+        missing |= {repr(text): None for text in sorted(file.texts) if text not in values}
+        occurring |= file.values | {values[text] for text in file.texts if text in values}
     if missing:
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         raise OptionError(
@@ -127,32 +126,31 @@ def _listed(found: Sequence[FoundClasses], listed: ClassList) -> list[ListedClas
             f"{found[0].path if len(found) == 1 else 'the labels'} hold; add a line for each, or mark "
             f"numbers that mean unlabelled with --ignore."
         )
-    return sorted(kept, key=lambda entry: entry.value)
+    return {value: listed.names[value] for value in sorted(occurring)}
 
 
-def _background(name: str, classes: Sequence[ListedClass], listed: ClassList | None) -> ListedClass:
-    known = () if listed is None else listed.classes
-    for entry in known:
-        if entry.name == name:
-            return entry
-    taken = {entry.value for entry in (*classes, *known)}
-    return ListedClass(next(value for value in range(LARGEST_CLASS) if value not in taken), name)
+def _background(name: str, classes: Mapping[int, str], listed: ClassList | None) -> dict[int, str]:
+    """The class of unlabelled pixels, as the CSV has it or under the first free number."""
+    taken = {**classes, **({} if listed is None else listed.names)}
+    values = (value for value in taken if taken[value] == name)
+    free = (value for value in range(LARGEST_CLASS) if value not in taken)
+    return {next(chain(values, free)): name}
 
 
-def _check(classes: Sequence[ListedClass], found: Sequence[FoundClasses]) -> None:
+def _check(classes: Mapping[int, str], found: Sequence[FoundClasses]) -> None:
     seen: dict[str, int] = {}
-    for entry in classes:
-        if not 0 <= entry.value <= LARGEST_CLASS:
+    for value, name in classes.items():
+        if not 0 <= value <= LARGEST_CLASS:
             raise OptionError(
-                f"{_files(found)} the class {entry.value}, but classes are 0..{LARGEST_CLASS}; if it "
-                f"means unlabelled give --ignore {entry.value}, else renumber it."
+                f"{_files(found)} the class {value}, but classes are 0..{LARGEST_CLASS}; if it "
+                f"means unlabelled give --ignore {value}, else renumber it."
             )
-        if entry.name in seen:
+        if name in seen:
             raise OptionError(
-                f"{_files(found)} two classes of the name {entry.name!r}, {seen[entry.name]} and "
-                f"{entry.value}; tell them apart with --classes, a CSV with the columns {CLASS_COLUMNS}."
+                f"{_files(found)} two classes of the name {name!r}, {seen[name]} and "
+                f"{value}; tell them apart with --classes, a CSV with the columns {CLASS_COLUMNS}."
             )
-        seen[entry.name] = entry.value
+        seen[name] = value
 
 
 def _files(found: Sequence[FoundClasses]) -> str:

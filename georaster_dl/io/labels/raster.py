@@ -21,7 +21,7 @@ from rasterio.windows import Window
 
 from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.geography import can_transform, outline
-from georaster_dl.core.legend import MapClass
+from georaster_dl.core.legend import Color, MapClass
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
@@ -32,7 +32,7 @@ from georaster_dl.io.labels.regrid import Regrid
 from georaster_dl.io.labels.styles import raster_style
 from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.io.vectors.files import corners
-from georaster_dl.render.palette import Color, choose_colors
+from georaster_dl.render.palette import choose_colors
 
 __all__ = ["RasterLabels", "found_in_raster", "stated_classes", "strips_of_labels"]
 

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from georaster_dl.render.palette import Color
+from georaster_dl.core.legend import Color, parse_color
 
 __all__ = ["raster_style", "vector_style"]
 
@@ -130,7 +130,7 @@ def _paletted(root: ET.Element | None) -> Iterator[tuple[int, Color]]:
         with suppress(ValueError):
             yield (
                 int(float(entry.get("value", ""))),
-                _checked(*bytes.fromhex(entry.get("color", "").removeprefix("#"))[:3]),
+                parse_color(entry.get("color", "").removeprefix("#")[:6]),
             )
 
 
