@@ -206,7 +206,7 @@ from pathlib import Path
 from georaster_dl.batch.job import SceneJob
 from georaster_dl.batch.preflight import check_all, room, tight
 from georaster_dl.batch.scenes.find import list_scenes
-from georaster_dl.batch.report.write import write as report
+import georaster_dl.batch.report.write  # noqa: F401
 from georaster_dl.predict.options import Outputs, SegmentOptions
 folder = Path({str(tmp_path)!r})
 [scene] = list_scenes([{str(given[0])!r}], folder / "items")
