@@ -28,7 +28,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.pixels.learn.classifier import Method, Pixels, fit_pipeline
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.train import train
 
@@ -133,12 +133,16 @@ TASKS = {
 
 def network(task: Task, config: dict, seed: int) -> Scores:
     """Scores of one training run on the test tiles."""
-    pairs = [Pair(str(image), labels, part) for part in PARTS for image, labels in task.tiles[part]]
+    pairs = [
+        SceneWithLabels(str(image), labels, part)
+        for part in PARTS
+        for image, labels in task.tiles[part]
+    ]
     given = {"seed": seed, "split": {"kind": "column"}, "labels": {"ignore": task.ignore}}
     return trained(pairs, config | given)
 
 
-def trained(pairs: Sequence[Pair], config: dict) -> Scores:
+def trained(pairs: Sequence[SceneWithLabels], config: dict) -> Scores:
     """Test scores of a training run."""
     with tempfile.TemporaryDirectory() as folder:
         made = train(pairs, Path(folder) / "model.safetensors", TrainConfig.of(config))
@@ -153,7 +157,7 @@ def on_blocks(folder: Path, name: str, config: dict | None, seed: int) -> Scores
         labels = cubes.write(Path(made) / "labels.tif", classes[None], 0)
         if config is None:
             return scores(cubes.classified(scene, labels, name, seed))
-        return trained([Pair(str(scene), labels)], config | cubes.of_blocks(seed))
+        return trained([SceneWithLabels(str(scene), labels)], config | cubes.of_blocks(seed))
 
 
 def pixels(task: Task, part: str) -> tuple[np.ndarray, np.ndarray]:

@@ -38,7 +38,7 @@ from georaster_dl.pixels.cluster import ClusterOptions, ClusterOutputs, cluster
 from georaster_dl.pixels.learn.classifier import Method
 from georaster_dl.predict.features import features
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.train import train
 
@@ -132,7 +132,7 @@ def one_seed(
                 }
             )
             model = folder / f"{architecture}.safetensors"
-            trained = train([Pair(str(scene), None)], model, config, overwrite=True)
+            trained = train([SceneWithLabels(str(scene), None)], model, config, overwrite=True)
             for key, value in trained.card.metrics.items():
                 found[f"{network}: {key}"] = value
             rasters[network] = folder / f"{network.replace(', ', '_')}.tif"

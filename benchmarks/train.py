@@ -65,9 +65,9 @@ def make_data(folder: Path, side: int) -> tuple[Path, Path]:
 def speed(network: str, side: int, steps: int, rounds: int, device: str) -> None:
     """Print patches per second from disk and from memory, and their ratio."""
     from georaster_dl.models.runtime.device import Device
-    from georaster_dl.train.data.cache import StoreFolder
+    from georaster_dl.train.data.cache import CacheFolder
     from georaster_dl.train.data.plan import make_training_plan
-    from georaster_dl.train.data.sources import Pair
+    from georaster_dl.train.data.sources import SceneWithLabels
     from georaster_dl.train.loop.setup import Setup
     from georaster_dl.train.settings.config import TrainConfig
 
@@ -76,8 +76,8 @@ def speed(network: str, side: int, steps: int, rounds: int, device: str) -> None
         config = TrainConfig().updated({**NETWORKS[network], "training.device": device})
         config = config.updated({"patches.per_epoch": config.training.batch * steps})
         chosen = Device.choose(device)
-        store = StoreFolder(Path(folder) / "model.safetensors").__enter__()
-        plan = make_training_plan([Pair(str(scene), labels)], config, store, print)
+        store = CacheFolder(Path(folder) / "model.safetensors").__enter__()
+        plan = make_training_plan([SceneWithLabels(str(scene), labels)], config, store, print)
         setup = Setup(plan, chosen)
         learner = setup.learner()
         learner.network.to(chosen.torch_device).train()

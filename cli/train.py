@@ -19,7 +19,7 @@ from .progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
-    from georaster_dl.train.data.sources import Pair
+    from georaster_dl.train.data.sources import SceneWithLabels
     from georaster_dl.train.settings.config import TrainConfig
     from georaster_dl.train.train import Trained
 
@@ -131,7 +131,7 @@ def _config(given: Mapping[str, Any]) -> TrainConfig:
     return changed(config, given, _SETTINGS)
 
 
-def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[Pair]:
+def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels]:
     from georaster_dl.train.data.sources import find_pairs, find_scenes, read_pairs
 
     labelled = config.task != "autoencoder"

@@ -23,7 +23,7 @@ from georaster_dl.io.scenes.calibration_check import training_warning
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.models.package.limitations import far_warning, iou_figures, poor_classes_warning
-from georaster_dl.pixels.inputs.labelled import LabelledGround, Pixels, draw_pixels, open_labelled
+from georaster_dl.pixels.inputs.labelled import LabelledRaster, Pixels, draw_pixels, open_labelled
 from georaster_dl.pixels.inputs.strips import tell_doubts
 from georaster_dl.pixels.learn.classifier import Classifier, Method, fit_pipeline, pixels_per_class
 from georaster_dl.pixels.learn.saved import load_classifier, save_classifier
@@ -36,8 +36,8 @@ from georaster_dl.pixels.mapping import (
 from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
-from georaster_dl.train.data.cache import StoreFolder
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.cache import CacheFolder
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
 __all__ = ["Accuracy", "Classified", "ClassifyOptions", "classify", "classify_again"]
@@ -136,8 +136,10 @@ def classify(
         out, extras=extras, overwrite=options.overwrite, protect=protect, warn=_warner(report)
     )
     with gdal_environment(), staging as stage:
-        with StoreFolder(stage.path(out)) as folder:
-            found = open_labelled(Pair(features, labels), config, folder, _warner(report))
+        with CacheFolder(stage.path(out)) as folder:
+            found = open_labelled(
+                SceneWithLabels(features, labels), config, folder, _warner(report)
+            )
             per_class = pixels_per_class(options.method, len(found.legend.classes))
             drawn = draw_pixels(found, per_class, config.seed)
         report("start", _start_facts(found.ground.scene))
@@ -262,19 +264,19 @@ def _features_of(source: str) -> str:
 
 
 def _measured(
-    classifier: Classifier, drawn: Mapping[int, Pixels], found: LabelledGround
+    classifier: Classifier, drawn: Mapping[int, Pixels], found: LabelledRaster
 ) -> Accuracy:
     part = TEST if TEST in drawn else VALIDATION
     names = tuple(found.legend.names)
     pixels = drawn[part]
     predicted = in_threads(lambda values: [classifier.indexes(values)], pixels.values)[0]
-    caution = [found.division.caution]
+    caution = [found.split.caution]
     if part == VALIDATION:
         caution.append(
             "No ground was kept for testing: the accuracy is that of the validation ground."
         )
     confusion = Confusion.of(predicted, pixels.classes, names)
-    note = f"{found.division.note}; {counted(len(pixels.classes), 'pixel')}"
+    note = f"{found.split.note}; {counted(len(pixels.classes), 'pixel')}"
     return Accuracy(confusion, PARTS[part], note, " ".join(filter(None, caution)))
 
 

@@ -1,4 +1,4 @@
-"""Who learns from which ground: territories of training, validation and test that never touch.
+"""Who learns from which ground: masks of training, validation and test that never touch.
 
 A split gives every cell of a scene to one part, or to none. A pixel of another part is nodata to
 a part: it is neither learnt from, nor seen as context, nor measured on. So nothing that a network
@@ -16,11 +16,11 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.tiling.sampling import LabelIndex
 
-__all__ = ["NOBODY", "PARTS", "TEST", "TRAIN", "VALIDATION", "Territory", "assign", "block_side"]
+__all__ = ["NO_PART", "PARTS", "TEST", "TRAIN", "VALIDATION", "SplitMask", "assign", "block_side"]
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
-NOBODY = -1
+NO_PART = -1
 
 Parts = npt.NDArray[np.int8]
 
@@ -30,14 +30,14 @@ _SIDES = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)  # of a block, in cells
 
 
 @dataclass(frozen=True)
-class Territory:
+class SplitMask:
     """Which part of a split each cell of a scene belongs to.
 
     Attributes
     ----------
     shape : rows, cols of the scene in pixels.
     cell : side of a cell in pixels.
-    parts : (cell rows, cell cols), index into ``PARTS``, or ``NOBODY``.
+    parts : (cell rows, cell cols), index into ``PARTS``, or ``NO_PART``.
     """
 
     shape: tuple[int, int]
@@ -45,21 +45,21 @@ class Territory:
     parts: Parts
 
     @classmethod
-    def whole(cls, index: LabelIndex, part: int) -> Territory:
+    def whole(cls, index: LabelIndex, part: int) -> SplitMask:
         """A scene that one part has to itself."""
         return cls(index.shape, index.cell, np.full(index.grid, part, np.int8))
 
     @classmethod
-    def blocks(cls, index: LabelIndex, block: int, parts: Parts, gap: int) -> Territory:
+    def blocks(cls, index: LabelIndex, block: int, parts: Parts, gap: int) -> SplitMask:
         """Blocks of ``block`` cells given to ``parts`` (block rows, block cols).
 
-        ``gap`` is the distance in pixels that two parts keep at least; see ``kept_apart``.
+        ``gap`` is the distance in pixels that two parts keep at least; see ``separated``.
         """
         rows, cols = index.grid
         cells = parts.repeat(block, axis=0).repeat(block, axis=1)[:rows, :cols]
-        return cls(index.shape, index.cell, kept_apart(cells, gap, index.cell))
+        return cls(index.shape, index.cell, separated(cells, gap, index.cell))
 
-    def mask(self, part: int, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
+    def window(self, part: int, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
         """(rows, cols) True where a window of the scene belongs to ``part``."""
         down = np.arange(rows.start, rows.stop) // self.cell
         across = np.arange(cols.start, cols.stop) // self.cell
@@ -72,7 +72,7 @@ class Territory:
         return ours
 
 
-def kept_apart(cells: Parts, gap: int, cell: int) -> Parts:
+def separated(cells: Parts, gap: int, cell: int) -> Parts:
     """Cells with those near another part given to nobody, so that ``gap`` pixels lie between parts.
 
     Both sides give up the same width, rounded up to whole cells.
@@ -86,24 +86,24 @@ def kept_apart(cells: Parts, gap: int, cell: int) -> Parts:
     for down in range(2 * width + 1):
         for across in range(2 * width + 1):
             neighbour = padded[down : down + rows, across : across + cols]
-            lonely |= (neighbour != cells) & (neighbour != NOBODY)
-    return np.where(lonely, np.int8(NOBODY), cells)
+            lonely |= (neighbour != cells) & (neighbour != NO_PART)
+    return np.where(lonely, np.int8(NO_PART), cells)
 
 
-def nearest_part(cells: Parts) -> Parts:
+def with_nearest_part(cells: Parts) -> Parts:
     """Cells of nobody given to the nearest part, ring by ring."""
     cells = cells.copy()
     rows, cols = cells.shape
-    while (empty := cells == NOBODY).any() and not empty.all():
-        padded = np.pad(cells, 1, constant_values=NOBODY)
+    while (empty := cells == NO_PART).any() and not empty.all():
+        padded = np.pad(cells, 1, constant_values=NO_PART)
         for down, across in ((0, 1), (2, 1), (1, 0), (1, 2)):
             neighbour = padded[down : down + rows, across : across + cols]
-            cells = np.where(empty & (cells == NOBODY), neighbour, cells)
+            cells = np.where(empty & (cells == NO_PART), neighbour, cells)
     return cells
 
 
 def block_side(indexes: Sequence[LabelIndex]) -> int:
-    """Side of a block in cells: the largest that still leaves enough labelled blocks to divide."""
+    """Side of a block in cells: the largest that still leaves enough labelled blocks to split_scenes."""
     for side in _SIDES:
         if sum(len(_labelled_blocks(index, side)) for index in indexes) >= _ENOUGH_BLOCKS:
             return side
@@ -182,7 +182,7 @@ def _divided(
     shares: tuple[float, float, float],
     wanted: list[int],
 ) -> Parts:
-    """One random division: units in random order fill the parts one after the other."""
+    """One random split: units in random order fill the parts one after the other."""
     order = rng.permutation(len(size))
     middle = np.cumsum(size[order]) - size[order] / 2
     parts = np.empty(len(size), np.int8)

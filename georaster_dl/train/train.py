@@ -18,9 +18,9 @@ from georaster_dl.core.errors import GeoRasterError, OptionError
 from georaster_dl.io.output.staging import FailedOutput, check_local
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
-from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.plan import TrainingPlan, make_training_plan
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.loop.learner import SCORE, Learner
 from georaster_dl.train.loop.run_folder import (
     RunFolder,
@@ -29,10 +29,10 @@ from georaster_dl.train.loop.run_folder import (
     unusable_checkpoint,
 )
 from georaster_dl.train.loop.setup import Setup, check_network
-from georaster_dl.train.loop.trainer import Report, explained, find_learning_rate, make_trainer
-from georaster_dl.train.result.package import finish
+from georaster_dl.train.loop.trainer import Report, explain_errors, find_learning_rate, make_trainer
+from georaster_dl.train.result.package import package_model
 from georaster_dl.train.settings.config import TrainConfig
-from georaster_dl.train.settings.resolve import settled
+from georaster_dl.train.settings.resolve import resolve_defaults
 
 __all__ = ["Trained", "train"]
 
@@ -59,7 +59,7 @@ class Trained:
 
 
 def train(
-    pairs: Sequence[Pair],
+    pairs: Sequence[SceneWithLabels],
     model: Path,
     config: TrainConfig | None = None,
     *,
@@ -82,7 +82,7 @@ def train(
         Whatever is wrong with scenes, labels, settings, outputs or the device. The checkpoints of
         finished epochs stay.
     """
-    config = settled(config or TrainConfig())
+    config = resolve_defaults(config or TrainConfig())
     begun = time.monotonic()
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
     if not leader:
@@ -102,21 +102,21 @@ def train(
 
     device = Device.choose(config.training.device, config.training.precision)
     centred = check_network(config)
-    with StoreFolder(model, leader=leader) as store:
+    with CacheFolder(model, leader=leader) as store:
         plan = make_training_plan(pairs, config, store, warn, centred=centred)
         setup = Setup(plan, device)
         learner = setup.learner()
         if leader and not resume:
-            named = zip(plan.grounds, plan.territories, strict=True)
-            territories = {g.scene.name: (g.scene.geobox, t) for g, t in named}
-            folder.begin(config, territories, overwrite=overwrite)
+            named = zip(plan.grounds, plan.masks, strict=True)
+            masks = {g.scene.name: (g.scene.geobox, t) for g, t in named}
+            folder.begin(config, masks, overwrite=overwrite)
         trainer = make_trainer(plan, device, folder, report)
         _fit(learner, setup, trainer, folder, resume, warn)
         if not leader:
             sys.exit(0)
         facts = _facts(learner, setup, device, time.monotonic() - begun)
         facts["patches"] = _chosen(plan, learner)
-        card = finish(plan, setup.scaling, learner.network, device, model, facts)
+        card = package_model(plan, setup.scaling, learner.network, device, model, facts)
     seconds = time.monotonic() - begun
     return Trained(card, model, folder.path, learner.history, seconds, folder.extras.failed)
 
@@ -134,7 +134,7 @@ def _fit(
     warn: Callable[[str], None],
 ) -> None:
     """Train; the learner comes back with the weights of the best epoch."""
-    with explained(folder, trainer):
+    with explain_errors(folder, trainer):
         if learner.finds_rate and not resume:
             # All processes on the same patches: they have to find the same rate.
             found = find_learning_rate(learner, setup.training_loader(setup.sampler()), trainer)

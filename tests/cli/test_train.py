@@ -19,7 +19,7 @@ from rasterio.features import shapes
 from rasterio.transform import from_origin
 
 from georaster_dl.models.package.file import load_model, read_card
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import read_config
 from georaster_dl.train.train import train
 from tests.cli.conftest import leftovers, start, write_scene
@@ -314,7 +314,7 @@ def unbroken(tmp_path_factory):
     config = read_config(tiny)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    train([Pair(str(folder / "scene.tif"), folder / "labels.gpkg")], model, config)
+    train([SceneWithLabels(str(folder / "scene.tif"), folder / "labels.gpkg")], model, config)
     torch.set_num_threads(threads)
     return weights_of(model)
 

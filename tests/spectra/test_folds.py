@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from georaster_dl.core.errors import OptionError
 from georaster_dl.spectra.scoring.folds import cross_validation, parts_by_column
 from georaster_dl.spectra.table.samples import SpectraTable
-from georaster_dl.tiling.split_blocks import NOBODY, TEST, TRAIN, VALIDATION
+from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION
 
 
 def parts(name, values, test=()):
@@ -21,10 +21,10 @@ def parts(name, values, test=()):
 @pytest.mark.parametrize(
     ("name", "values", "expected"),
     [
-        ("typ", ["train", "Validation", "TEST", None], [TRAIN, VALIDATION, TEST, NOBODY]),
+        ("typ", ["train", "Validation", "TEST", None], [TRAIN, VALIDATION, TEST, NO_PART]),
         ("set", ["cal", "cal", "prediction"], [TRAIN, TRAIN, TEST]),
         ("test", [0, 1, 0], [TRAIN, TEST, TRAIN]),
-        ("train", [0.0, 1.0, np.nan], [TEST, TRAIN, NOBODY]),
+        ("train", [0.0, 1.0, np.nan], [TEST, TRAIN, NO_PART]),
         ("test_set", [True, False], [TEST, TRAIN]),
         ("year", [2011, 2013, 2012, 2013], [TRAIN, TEST, TRAIN, TEST]),
     ],
@@ -34,7 +34,7 @@ def test_columns_that_say_it(name, values, expected):
 
 
 def test_named_values_test():
-    assert parts("site", ["a", "b", "c", None], ["b", "c"]) == [TRAIN, TEST, TEST, NOBODY]
+    assert parts("site", ["a", "b", "c", None], ["b", "c"]) == [TRAIN, TEST, TEST, NO_PART]
     with pytest.raises(OptionError, match="no value d; it has a, b"):
         parts("site", ["a", "b"], ["d"])
 

@@ -1,4 +1,4 @@
-"""Laws of the division of ground: no pixel in two parts, and a distance between them."""
+"""Laws of the split of ground: no pixel in two parts, and a distance between them."""
 
 import numpy as np
 import pytest
@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from georaster_dl.core.errors import OptionError
 from georaster_dl.tiling.sampling import LabelIndex
 from georaster_dl.tiling.split_blocks import (
-    NOBODY,
+    NO_PART,
     TEST,
     TRAIN,
     VALIDATION,
-    Territory,
+    SplitMask,
     assign,
     block_counts,
     block_side,
-    kept_apart,
-    nearest_part,
+    separated,
+    with_nearest_part,
 )
 
 SHARES = (0.7, 0.15, 0.15)
@@ -30,7 +30,7 @@ def random_parts(draw):
 
 
 @st.composite
-def territories(draw):
+def masks(draw):
     blocks = random_parts(draw)
     cell, side, gap = (
         draw(st.sampled_from([1, 2, 4])),
@@ -39,15 +39,15 @@ def territories(draw):
     )
     rows, cols = (n * side * cell - draw(st.integers(0, side * cell - 1)) for n in blocks.shape)
     index = LabelIndex.of((rows, cols), cell, np.ones((-(-rows // cell), -(-cols // cell), 1)))
-    return Territory.blocks(index, side, blocks, gap), gap
+    return SplitMask.blocks(index, side, blocks, gap), gap
 
 
-@given(territories())
+@given(masks())
 def test_parts_never_share_a_pixel_and_keep_their_distance(made):
-    territory, gap = made
-    rows, cols = territory.shape
+    mask, gap = made
+    rows, cols = mask.shape
     whole = slice(0, rows), slice(0, cols)
-    masks = [territory.mask(part, *whole) for part in (TRAIN, VALIDATION, TEST)]
+    masks = [mask.window(part, *whole) for part in (TRAIN, VALIDATION, TEST)]
     assert (np.sum(masks, axis=0) <= 1).all()
     for part in (TRAIN, VALIDATION, TEST):
         others = np.any([m for i, m in enumerate(masks) if i != part], axis=0)
@@ -56,33 +56,33 @@ def test_parts_never_share_a_pixel_and_keep_their_distance(made):
             assert not near.any()
 
 
-@given(territories(), st.integers(0, 20), st.integers(0, 20))
+@given(masks(), st.integers(0, 20), st.integers(0, 20))
 def test_a_window_of_the_mask_is_a_crop_of_the_whole(made, row, col):
-    territory, _ = made
-    rows, cols = territory.shape
+    mask, _ = made
+    rows, cols = mask.shape
     row, col = min(row, rows - 1), min(col, cols - 1)
-    whole = territory.mask(TRAIN, slice(0, rows), slice(0, cols))
-    window = territory.mask(TRAIN, slice(row, rows), slice(col, cols))
+    whole = mask.window(TRAIN, slice(0, rows), slice(0, cols))
+    window = mask.window(TRAIN, slice(row, rows), slice(col, cols))
     np.testing.assert_array_equal(window, whole[row:, col:])
 
 
 def test_kept_apart_leaves_one_part_alone():
     cells = np.zeros((5, 5), np.int8)
-    np.testing.assert_array_equal(kept_apart(cells, 100, 8), cells)
+    np.testing.assert_array_equal(separated(cells, 100, 8), cells)
     cells[:, 3:] = VALIDATION
-    kept = kept_apart(cells, 16, 8)
-    assert (kept[:, 2:4] == NOBODY).all()
+    kept = separated(cells, 16, 8)
+    assert (kept[:, 2:4] == NO_PART).all()
     assert (kept[:, :2] == TRAIN).all()
     assert (kept[:, 4] == VALIDATION).all()
 
 
 def test_ground_of_nobody_goes_to_the_nearest_part():
-    cells = np.full((1, 7), NOBODY, np.int8)
+    cells = np.full((1, 7), NO_PART, np.int8)
     cells[0, 0], cells[0, 6] = TRAIN, TEST
-    assert nearest_part(cells)[0, :3].tolist() == [TRAIN] * 3
-    assert nearest_part(cells)[0, 4:].tolist() == [TEST] * 3
-    empty = np.full((2, 2), NOBODY, np.int8)
-    np.testing.assert_array_equal(nearest_part(empty), empty)
+    assert with_nearest_part(cells)[0, :3].tolist() == [TRAIN] * 3
+    assert with_nearest_part(cells)[0, 4:].tolist() == [TEST] * 3
+    empty = np.full((2, 2), NO_PART, np.int8)
+    np.testing.assert_array_equal(with_nearest_part(empty), empty)
 
 
 @given(st.integers(8, 60), st.integers(1, 5), st.integers(0, 999))

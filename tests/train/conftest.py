@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
 CLASSES = (1, 10, 14)
@@ -40,7 +40,7 @@ def pair(make_tif):
     )  # fmt: skip
     labels = np.array(CLASSES, np.uint8)[classes]
     labels[-16:] = 255
-    return Pair(str(scene), make_tif(labels, "labels.tif", nodata=255))
+    return SceneWithLabels(str(scene), make_tif(labels, "labels.tif", nodata=255))
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.tiling.split_blocks import TRAIN, VALIDATION
-from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.plan import make_training_plan
 from georaster_dl.train.data.scaling import Scaling
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.data.windows import WindowReader
 from georaster_dl.train.loop.setup import Setup
 from georaster_dl.train.result.reconstruction import principal_axes, reconstruction_metrics
 from georaster_dl.train.settings.config import TrainConfig, read_config
-from georaster_dl.train.settings.resolve import settled, with_code
+from georaster_dl.train.settings.resolve import resolve_defaults, with_code
 from georaster_dl.train.train import train
 from tests.train.conftest import checkered
 from tests.train.test_train import StopError, stop_after
@@ -37,7 +37,7 @@ CPU = Device.choose("cpu", "fp32")
 @pytest.fixture
 def scene(pair):
     """A scene without labels; its first 20 rows and 30 columns are nodata."""
-    return Pair(pair.scene, None)
+    return SceneWithLabels(pair.scene, None)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def config(settings):
 
 
 def planned(scene, config, folder):
-    store = StoreFolder(folder / "m.safetensors").__enter__()
+    store = CacheFolder(folder / "m.safetensors").__enter__()
     return make_training_plan([scene], config, store, lambda _: None)
 
 
@@ -108,7 +108,7 @@ def test_a_resumed_run_equals_an_unbroken_one(scene, config, tmp_path):
 
 
 def test_patches_are_the_clean_bands_and_what_corruption_makes_of_them(scene, config, tmp_path):
-    config = settled(config.updated({"augment.scale": 0.25, "corruption.masked": 0.0}))
+    config = resolve_defaults(config.updated({"augment.scale": 0.25, "corruption.masked": 0.0}))
     setup = Setup(planned(scene, config, tmp_path), CPU)
     for given, target in (
         next(iter(setup.training_loader(setup.sampler()))),
@@ -139,7 +139,7 @@ def test_values_are_not_varied_and_the_settings_say_so(scene, config, tmp_path):
     ],
 )
 def test_the_network_where_none_is_named(fields, architecture):
-    model = settled(TrainConfig.of({"task": "autoencoder", **fields})).model
+    model = resolve_defaults(TrainConfig.of({"task": "autoencoder", **fields})).model
     assert model.architecture == architecture
     assert (model.options == {}) == (architecture != "unet")
 
@@ -147,10 +147,13 @@ def test_the_network_where_none_is_named(fields, architecture):
 @pytest.mark.parametrize(("bands", "code"), [(200, None), (20, 10), (13, 6), (1, 1)])
 def test_a_dense_code_is_narrower_than_the_bands(bands, code):
     config = TrainConfig.of({"task": "autoencoder", "model": {"architecture": "dense_autoencoder"}})
-    assert with_code(settled(config), bands).model.options.get("code") == code
+    assert with_code(resolve_defaults(config), bands).model.options.get("code") == code
     stated = config.updated({"model.options": {"code": 30}})
-    assert with_code(settled(stated), bands).model.options == {"code": 30}
-    assert with_code(settled(TrainConfig.of({"task": "autoencoder"})), bands).model.options == {}
+    assert with_code(resolve_defaults(stated), bands).model.options == {"code": 30}
+    assert (
+        with_code(resolve_defaults(TrainConfig.of({"task": "autoencoder"})), bands).model.options
+        == {}
+    )
 
 
 def test_an_autoencoder_that_is_not_worth_its_time_says_so(scene, config, tmp_path):
@@ -185,7 +188,7 @@ def test_other_networks_give_the_bands_too(pair, settings, tmp_path, loss):
 def test_axes_are_those_of_the_training_grounds_covariance(scene, config, tmp_path):
     plan = planned(scene, config, tmp_path)
     scaling = Scaling(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2, 0.1]))
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
     read = [reader.read(window)[:2] for window in windows]
     spectra = np.concatenate([scaling.apply(image, valid)[:, valid] for image, valid in read], 1)
@@ -221,7 +224,7 @@ def test_figures_of_a_linear_autoencoder_are_those_of_the_components(scene, conf
         assert found[f"{ours}, validation"] == pytest.approx(
             found[f"{theirs}, validation"], abs=1e-4
         )
-    reader = WindowReader(plan.stored, plan.territories, VALIDATION)
+    reader = WindowReader(plan.stored, plan.masks, VALIDATION)
     read = [reader.read(window)[:2] for window in plan.evaluation_windows(VALIDATION)]
     spectra = np.concatenate([scaling.apply(image, valid)[:, valid] for image, valid in read], 1)
     given_back = network(torch.from_numpy(spectra)[None, :, :, None])[0, :, :, 0].numpy()
@@ -294,7 +297,7 @@ def test_a_dense_classifier_takes_the_encoder_of_a_dense_autoencoder(scene, pair
 def test_learning_labels_from_an_autoencoder_is_no_fine_tuning(trained, task, stated, rate):
     training = {} if stated is None else {"learning_rate": stated}
     fields = {"task": task, "start": {"weights": str(trained)}, "training": training}
-    assert settled(TrainConfig.of(fields)).training.learning_rate == rate
+    assert resolve_defaults(TrainConfig.of(fields)).training.learning_rate == rate
 
 
 # ---- what is refused
@@ -325,4 +328,4 @@ def test_splits_of_scenes_without_labels(scene, config, tmp_path, split, words):
 def test_a_scene_without_a_valid_pixel(make_tif, config, tmp_path):
     nothing = make_tif(np.zeros_like(checkered()[1]), nodata=0)
     with pytest.raises(OptionError, match=r"No pixel is valid: .* is nodata or masked everywhere"):
-        train([Pair(str(nothing), None)], tmp_path / "m.safetensors", config)
+        train([SceneWithLabels(str(nothing), None)], tmp_path / "m.safetensors", config)

@@ -6,15 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from georaster_dl.core.errors import OutputError
-from georaster_dl.train.data.cache import GroundStore, StoredGround, StoreFolder, _runs, _widened
-from georaster_dl.train.data.labelled_scenes import open_grounds
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.cache import CachedScene, CacheFolder, PatchCache, _runs, _widened
+from georaster_dl.train.data.labelled_scenes import open_labelled_scenes
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
 
 def ground_of(make_tif, image, labels, **profile):
-    pair = Pair(str(make_tif(image, nodata=0)), make_tif(labels, "labels.tif", **profile))
-    return open_grounds([pair], TrainConfig())[0]
+    pair = SceneWithLabels(
+        str(make_tif(image, nodata=0)), make_tif(labels, "labels.tif", **profile)
+    )
+    return open_labelled_scenes([pair], TrainConfig())[0]
 
 
 @pytest.fixture
@@ -31,8 +33,8 @@ def ground(make_tif):
 
 
 def test_what_is_read_is_what_the_files_hold(ground, tmp_path):
-    with StoreFolder(tmp_path / "model.safetensors") as folder:
-        stored = StoredGround.fill(ground, folder, 0, reach=32)
+    with CacheFolder(tmp_path / "model.safetensors") as folder:
+        stored = CachedScene.fill(ground, folder, 0, reach=32)
         numbers, valid, labels = stored.store.read(slice(0, 50), slice(0, 50))
         raster = ground.scene.read(slice(0, 50), slice(0, 50))
         np.testing.assert_array_equal(valid, raster.valid)
@@ -44,14 +46,14 @@ def test_what_is_read_is_what_the_files_hold(ground, tmp_path):
 
 
 def test_counts_are_of_labelled_and_valid_pixels(ground, tmp_path):
-    with StoreFolder(tmp_path / "model.safetensors") as folder:
-        stored = StoredGround.fill(ground, folder, 0, reach=0)
+    with CacheFolder(tmp_path / "model.safetensors") as folder:
+        stored = CachedScene.fill(ground, folder, 0, reach=0)
         assert stored.index.totals.tolist() == [200 - 25, 200 + 150]
 
 
 def test_ground_beyond_reach_is_not_kept(ground, tmp_path):
-    with StoreFolder(tmp_path / "model.safetensors") as folder:
-        stored = StoredGround.fill(ground, folder, 0, reach=16)
+    with CacheFolder(tmp_path / "model.safetensors") as folder:
+        stored = CachedScene.fill(ground, folder, 0, reach=16)
         _, valid, labels = stored.store.read(slice(90, 110), slice(90, 110))
         assert not valid.any()
         assert (labels == -1).all()
@@ -59,10 +61,10 @@ def test_ground_beyond_reach_is_not_kept(ground, tmp_path):
 
 def test_other_processes_read_what_the_first_stored(ground, tmp_path):
     model = tmp_path / "model.safetensors"
-    with StoreFolder(model) as folder:
-        first = StoredGround.fill(ground, folder, 0, reach=16)
-        with StoreFolder(model, leader=False) as shared:
-            second = StoredGround.fill(ground, shared, 0, reach=16)
+    with CacheFolder(model) as folder:
+        first = CachedScene.fill(ground, folder, 0, reach=16)
+        with CacheFolder(model, leader=False) as shared:
+            second = CachedScene.fill(ground, shared, 0, reach=16)
         np.testing.assert_array_equal(first.index.counts, second.index.counts)
         for a, b in zip(
             first.store.read(slice(0, 20), slice(0, 20)),
@@ -75,7 +77,7 @@ def test_other_processes_read_what_the_first_stored(ground, tmp_path):
 
 def test_two_runs_beside_each_other_have_ground_of_their_own(tmp_path):
     model = tmp_path / "model.safetensors"
-    with StoreFolder(model) as one, StoreFolder(model) as other:
+    with CacheFolder(model) as one, CacheFolder(model) as other:
         assert one.path != other.path
         assert one.path.is_dir()
     assert list(tmp_path.iterdir()) == []
@@ -84,7 +86,7 @@ def test_two_runs_beside_each_other_have_ground_of_their_own(tmp_path):
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     with (
         pytest.raises(OutputError, match="Cannot write"),
-        StoreFolder(tmp_path / "nowhere/model.safetensors"),
+        CacheFolder(tmp_path / "nowhere/model.safetensors"),
     ):
         pass
 
@@ -124,7 +126,7 @@ def shared_store(tmp_path_factory):
 
     scene = SimpleNamespace(shape=(60, 70), planes=(1, 2, 3), dtype=np.dtype("float32"))
     ground = SimpleNamespace(scene=scene, labels="labels.tif", numeric=True)
-    store = GroundStore(tmp_path_factory.mktemp("store") / "000000", ground)
+    store = PatchCache(tmp_path_factory.mktemp("store") / "000000", ground)
     whole = np.random.default_rng(0).normal(size=(3, 60, 70)).astype(np.float32)
     store.create()
     for rows, cols in (

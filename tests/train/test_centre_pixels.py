@@ -9,11 +9,11 @@ import torch
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.file import load_model
 from georaster_dl.tiling.split_blocks import TRAIN
-from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.centre_pixels import CentrePatches, _of_one_class
 from georaster_dl.train.data.plan import make_training_plan
 from georaster_dl.train.data.scaling import Scaling
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.data.windows import WindowReader
 from georaster_dl.train.loop.setup import check_network
 from georaster_dl.train.settings.config import TrainConfig
@@ -33,18 +33,20 @@ def sparse(make_tif):
     where = np.random.default_rng(1).permutation(SHAPE[0] * SHAPE[1])[:30]
     labels.ravel()[where] = 1
     labels.ravel()[where[:3]] = 2
-    pair = Pair(str(make_tif(places, "scene.tif")), make_tif(labels, "labels.tif", nodata=255))
+    pair = SceneWithLabels(
+        str(make_tif(places, "scene.tif")), make_tif(labels, "labels.tif", nodata=255)
+    )
     return pair, labels
 
 
 def planned(pair, folder, **settings):
     fields = {"split": {"block": 8, "buffer": 0, "test": 0.0}, **settings}
-    store = StoreFolder(folder / "m.safetensors").__enter__()
+    store = CacheFolder(folder / "m.safetensors").__enter__()
     return make_training_plan([pair], TrainConfig.of(fields), store, lambda _: None, centred=PATCH)
 
 
 def patches(plan, augmentation=STILL):
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     scaling = Scaling(np.zeros(1), np.ones(1))
     cells = [index.cell for index in plan.indexes]
     sampler = plan.sampler(TRAIN, plan.patch)
@@ -106,7 +108,7 @@ def test_a_network_of_patches_learns(make_tif, tmp_path):
     means = np.array([[100, 200, 300], [300, 100, 200], [200, 300, 100]])
     image = means[classes].transpose(2, 0, 1) + rng.normal(0, 20, (3, *classes.shape))
     scene = make_tif(image.clip(1).astype(np.uint16), "scene.tif")
-    pair = Pair(str(scene), make_tif((classes + 1).astype(np.uint8), "labels.tif"))
+    pair = SceneWithLabels(str(scene), make_tif((classes + 1).astype(np.uint8), "labels.tif"))
     config = TrainConfig.of(
         {
             "model": {
@@ -132,7 +134,7 @@ def test_a_network_of_patches_is_no_autoencoder(make_tif, settings, tmp_path):
         {"task": "autoencoder", "model.architecture": "patch_cnn", "model.options": {}}
     )
     with pytest.raises(OptionError, match="patch_cnn learns of a patch's middle pixel only"):
-        train([Pair(str(scene), None)], tmp_path / "m.safetensors", config)
+        train([SceneWithLabels(str(scene), None)], tmp_path / "m.safetensors", config)
 
 
 def test_a_network_of_single_pixels_learns_from_labelled_ones_only(make_tif, tmp_path):
@@ -141,7 +143,7 @@ def test_a_network_of_single_pixels_learns_from_labelled_ones_only(make_tif, tmp
     means = np.array([[100, 200, 300], [300, 100, 200], [200, 300, 100]])
     image = means[classes].transpose(2, 0, 1) + rng.normal(0, 20, (3, *classes.shape))
     scene = make_tif(image.clip(1).astype(np.uint16), "scene.tif")
-    pair = Pair(str(scene), make_tif((classes + 1).astype(np.uint8), "labels.tif"))
+    pair = SceneWithLabels(str(scene), make_tif((classes + 1).astype(np.uint8), "labels.tif"))
     trained = train([pair], tmp_path / "m.safetensors", of_pixels("dense-classifier"))
     assert trained.card.metrics["mIoU, test"] > 0.9
     assert trained.card.training["patches"].startswith("256 of 1 x 1 pixels")
@@ -182,7 +184,7 @@ def test_in_a_cell_each_pixel_or_each_class_has_the_same_chance(make_tif, tmp_pa
     labels = np.ones((32, 32), np.uint8)
     labels[::4, ::4] = 2  # one pixel of every cell
     scene = make_tif(np.ones((1, 32, 32), np.uint8), "scene.tif")
-    pair = Pair(str(scene), make_tif(labels, "labels.tif"))
+    pair = SceneWithLabels(str(scene), make_tif(labels, "labels.tif"))
     plan = planned(pair, tmp_path, patches={"sampling": sampling})
     made = patches(plan)
     found = np.mean([int(made[0, number][1][0, 0]) == 1 for number in range(400)])

@@ -6,10 +6,10 @@ import pytest
 from shapely.geometry import box
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.train.data.cache import StoredGround, StoreFolder
-from georaster_dl.train.data.class_counts import check_counts
-from georaster_dl.train.data.labelled_scenes import open_grounds
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.cache import CachedScene, CacheFolder
+from georaster_dl.train.data.class_counts import check_class_counts
+from georaster_dl.train.data.labelled_scenes import open_labelled_scenes
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
 X, Y = 500_000, 5_000_000  # the scene's upper left corner; its pixels are 10 m wide
@@ -27,10 +27,12 @@ def told(make_tif, tmp_path):
         frame = geopandas.GeoDataFrame({"class": classes}, geometry=shapes, crs=32631)
         frame.to_file(tmp_path / "labels.gpkg")
         config = TrainConfig.of({"labels": labels})
-        ground = open_grounds([Pair(str(scene), tmp_path / "labels.gpkg")], config)[0]
+        ground = open_labelled_scenes(
+            [SceneWithLabels(str(scene), tmp_path / "labels.gpkg")], config
+        )[0]
         warnings = []
-        with StoreFolder(tmp_path / "model.safetensors") as folder:
-            check_counts([StoredGround.fill(ground, folder, 0, reach=0)], warnings.append)
+        with CacheFolder(tmp_path / "model.safetensors") as folder:
+            check_class_counts([CachedScene.fill(ground, folder, 0, reach=0)], warnings.append)
         return warnings
 
     return tell

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 from georaster_dl.core.errors import OptionError
 from georaster_dl.tiling.sampling import Window
 from georaster_dl.tiling.split_blocks import TEST, TRAIN, VALIDATION
-from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.datasets import EpochSampler, EvaluationPatches, TrainingPatches
 from georaster_dl.train.data.plan import make_training_plan
 from georaster_dl.train.data.scaling import Scaling
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.data.windows import WindowReader
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.transforms.augment import Augmentation
@@ -39,12 +39,12 @@ def pair(make_tif):
     scene = make_tif(
         np.stack([place_of_pixel(SHAPE), rng.normal(0.2, 0.1, SHAPE)]), nodata=0, name="scene.tif"
     )
-    return Pair(str(scene), make_tif(labels, name="labels.tif", nodata=255))
+    return SceneWithLabels(str(scene), make_tif(labels, name="labels.tif", nodata=255))
 
 
 def planned(pair, config, warn):
     """The plan, its ground stored beside the scene."""
-    folder = StoreFolder(Path(pair.scene).with_name("model.safetensors"))
+    folder = CacheFolder(Path(pair.scene).with_name("model.safetensors"))
     return make_training_plan([pair], config, folder.__enter__(), warn)
 
 
@@ -59,7 +59,7 @@ def plan_of(pair, **settings):
 
 def seen_by(plan, part, windows):
     """(rows, cols) True where any of the windows shows a part a pixel."""
-    reader = WindowReader(plan.stored, plan.territories, part)
+    reader = WindowReader(plan.stored, plan.masks, part)
     seen = np.zeros(SHAPE, bool)
     for window in windows:
         image, valid, target = reader.read(window)
@@ -99,20 +99,20 @@ def _leaking(pair, seed):
     config = TrainConfig.of({"patches": {"size": 32}, "split": {"kind": "random"}, "seed": seed})
     plan = planned(pair, config, told.append)
     assert any("leaks" in message for message in told)
-    assert "leaks" in plan.division.caution
+    assert "leaks" in plan.split.caution
     return plan
 
 
 @given(st.integers(-40, 290), st.integers(-40, 250), st.integers(1, 80))
 @settings(max_examples=25)
 def test_a_window_shows_what_is_there(shared_plan, row, col, side):
-    reader = WindowReader(shared_plan.stored, shared_plan.territories, TRAIN)
+    reader = WindowReader(shared_plan.stored, shared_plan.masks, TRAIN)
     image, valid, _ = reader.read(Window(0, row, col, side))
     rows, cols = valid.nonzero()
     expected = place_of_pixel(SHAPE)[rows + row, cols + col]
     np.testing.assert_array_equal(image[0][valid], expected)
     inside = (slice(max(row, 0), max(row + side, 0)), slice(max(col, 0), max(col + side, 0)))
-    ours = shared_plan.territories[0].mask(TRAIN, slice(0, SHAPE[0]), slice(0, SHAPE[1]))[inside]
+    ours = shared_plan.masks[0].window(TRAIN, slice(0, SHAPE[0]), slice(0, SHAPE[1]))[inside]
     assert valid.sum() == ours.sum()
 
 
@@ -131,13 +131,13 @@ def shared_plan(tmp_path_factory):
     with rasterio.open(folder / "labels.tif", "w", dtype="uint8", **profile) as dataset:
         rng = np.random.default_rng(1)
         dataset.write(np.kron(rng.choice([1, 2], (15, 13)), np.ones((20, 20))).astype("uint8"), 1)
-    return plan_of(Pair(str(folder / "scene.tif"), folder / "labels.tif"))
+    return plan_of(SceneWithLabels(str(folder / "scene.tif"), folder / "labels.tif"))
 
 
 def test_classes_with_gaps_come_as_indexes(pair):
     plan = plan_of(pair)
     assert plan.grounds[0].legend.values == [1, 10, 14]
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     windows = plan.sampler(TRAIN, 64, grid=True).windows
     classes = np.unique(np.concatenate([reader.read(w)[2].ravel() for w in windows]))
     assert classes.tolist() == [-1, 0, 1, 2]
@@ -145,7 +145,7 @@ def test_classes_with_gaps_come_as_indexes(pair):
 
 def test_statistics_are_those_of_the_training_ground(pair):
     plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     windows = plan.sampler(TRAIN, 32, grid=True).windows
     scaling = Scaling.measure(reader, windows, 0)
     pixels = np.concatenate([image[:, valid] for image, valid, _ in map(reader.read, windows)], 1)
@@ -157,14 +157,14 @@ def test_statistics_are_those_of_the_training_ground(pair):
 def test_a_band_that_never_varies_is_zero(make_tif):
     scene = make_tif(np.full((1, 120, 120), 7, np.uint8))
     labels = np.kron(np.indices((6, 6)).sum(axis=0) % 2 + 1, np.ones((20, 20))).astype(np.uint8)
-    plan = plan_of(Pair(str(scene), make_tif(labels, name="labels.tif")))
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    plan = plan_of(SceneWithLabels(str(scene), make_tif(labels, name="labels.tif")))
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
     assert (scaling.mean[0], scaling.std[0]) == (7, 1)
 
 
 def patches_of(plan, seed=5):
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
     sampler = plan.sampler(TRAIN, plan.patch)
     patches = TrainingPatches(
@@ -188,7 +188,7 @@ def test_patches_do_not_depend_on_who_reads_them(pair, workers):
 def test_readers_do_not_disturb_each_other(pair):
     """Processes forked after files were read, all in the same files."""
     plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     places = np.random.default_rng(0).integers(0, 32, (400, 2))
     windows = [Window(0, int(row), int(col), 96) for row, col in places]
     patches = EvaluationPatches(reader, windows, Scaling(np.zeros(2), np.ones(2)))
@@ -210,7 +210,7 @@ def test_every_patch_has_labels_and_its_shape(pair):
 
 def test_readers_travel_to_other_processes(pair):
     plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     window = plan.sampler(TRAIN, 32, grid=True).windows[0]
     before = reader.read(window)
     after = pickle.loads(pickle.dumps(reader)).read(window)
@@ -227,7 +227,7 @@ def test_processes_share_an_epoch_without_overlap(pair):
 
 def test_evaluation_shows_every_label_of_the_part_once(pair):
     plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.territories, VALIDATION)
+    reader = WindowReader(plan.stored, plan.masks, VALIDATION)
     scaling = Scaling(np.zeros(2), np.ones(2))
     patches = EvaluationPatches(reader, plan.evaluation_windows(VALIDATION), scaling)
     labelled = sum(
@@ -242,7 +242,7 @@ def test_labels_that_are_all_nodata_are_an_error(make_tif):
         np.ones((1, 64, 64), np.uint8) + np.eye(64, dtype=np.uint8), name="labels.tif"
     )
     with pytest.raises(OptionError, match="No labelled pixel is valid.*check --nodata"):
-        plan_of(Pair(str(scene), labels))
+        plan_of(SceneWithLabels(str(scene), labels))
 
 
 def test_one_valid_class_only_is_an_error(make_tif):
@@ -252,7 +252,7 @@ def test_one_valid_class_only_is_an_error(make_tif):
     labels[:, :, 32:] = 2
     scene = make_tif(image, nodata=0)
     with pytest.raises(OptionError, match="Only the class '1' has labelled, valid pixels"):
-        plan_of(Pair(str(scene), make_tif(labels, name="labels.tif")))
+        plan_of(SceneWithLabels(str(scene), make_tif(labels, name="labels.tif")))
 
 
 def test_windows_hold_each_band_by_its_own_calibration(make_tif):
@@ -260,8 +260,10 @@ def test_windows_hold_each_band_by_its_own_calibration(make_tif):
     scales, offsets = (1e-4, 0.5, 1.0), (-0.1, 0.0, 3.0)
     scene = make_tif(numbers, "scene.tif", scales=scales, offsets=offsets)
     labels = make_tif(np.kron(np.eye(4), np.ones((16, 16))).astype(np.uint8), "labels.tif")
-    plan = plan_of(Pair(str(scene), labels), split={"kind": "blocks", "buffer": 0, "test": 0.0})
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    plan = plan_of(
+        SceneWithLabels(str(scene), labels), split={"kind": "blocks", "buffer": 0, "test": 0.0}
+    )
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     image, valid, _ = reader.read(Window(0, 0, 0, 64))
     physical = numbers * np.reshape(scales, (3, 1, 1)) + np.reshape(offsets, (3, 1, 1))
     assert valid.any()

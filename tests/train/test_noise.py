@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from georaster_dl.train.transforms.noise import Corruption
+from georaster_dl.train.transforms.noise import InputNoise
 
 NOTHING = {"gaussian": 0, "masked": 0, "stripes": 0}
 
@@ -15,7 +15,7 @@ def image(bands=4, side=16, seed=0):
 def sample(seed=0, given=None, valid=None, **strengths):
     given = image() if given is None else given
     valid = np.ones(given.shape[1:], bool) if valid is None else valid
-    return Corruption(**NOTHING | strengths).sample(np.random.default_rng(seed), given, valid)
+    return InputNoise(**NOTHING | strengths).sample(np.random.default_rng(seed), given, valid)
 
 
 def test_nothing_is_a_plain_autoencoder():

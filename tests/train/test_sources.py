@@ -3,7 +3,7 @@
 import pytest
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.train.data.sources import Pair, find_pairs, find_scenes, read_pairs
+from georaster_dl.train.data.sources import SceneWithLabels, find_pairs, find_scenes, read_pairs
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def files(tmp_path):
 def test_a_file_of_labels_serves_every_scene(files):
     labels = files / "masks/a.tif"
     pairs = find_pairs([str(files / "scenes/*.tif")], labels)
-    assert pairs == [Pair(str(files / f"scenes/{n}.tif"), labels) for n in "ab"]
+    assert pairs == [SceneWithLabels(str(files / f"scenes/{n}.tif"), labels) for n in "ab"]
 
 
 def test_a_folder_has_a_file_of_each_scenes_name(files):
@@ -56,9 +56,9 @@ def test_a_list_of_pairs_is_relative_to_itself(files):
         "https://example.org/c.tif,masks/a.tif,test\n"
     )
     assert read_pairs(path, "split") == [
-        Pair(str(files / "scenes/a.tif"), files / "masks/a.tif", "train"),
-        Pair(str(files / "scenes/b.tif"), files / "masks/b.png", None),
-        Pair("https://example.org/c.tif", files / "masks/a.tif", "test"),
+        SceneWithLabels(str(files / "scenes/a.tif"), files / "masks/a.tif", "train"),
+        SceneWithLabels(str(files / "scenes/b.tif"), files / "masks/b.png", None),
+        SceneWithLabels("https://example.org/c.tif", files / "masks/a.tif", "test"),
     ]
     assert {pair.part for pair in read_pairs(path, "fold")} == {None}
 
@@ -82,7 +82,7 @@ def test_a_list_that_cannot_be_used_is_explained(files, text, message):
 def test_scenes_without_labels(files):
     scenes = find_scenes([str(files / "scenes/*.tif"), "s3://bucket/c.tif"])
     paths = [str(files / "scenes/a.tif"), str(files / "scenes/b.tif"), "s3://bucket/c.tif"]
-    assert scenes == [Pair(path, None) for path in paths]
+    assert scenes == [SceneWithLabels(path, None) for path in paths]
     with pytest.raises(OptionError, match="No file matches"):
         find_scenes([str(files / "*.jp2")])
 
@@ -91,8 +91,8 @@ def test_a_list_of_scenes_needs_no_labels(files):
     path = files / "list.csv"
     path.write_text("scene,split,label\nscenes/a.tif,test,\nscenes/b.tif,,gone.gpkg\n")
     expected = [
-        Pair(str(files / "scenes/a.tif"), None, "test"),
-        Pair(str(files / "scenes/b.tif"), None),
+        SceneWithLabels(str(files / "scenes/a.tif"), None, "test"),
+        SceneWithLabels(str(files / "scenes/b.tif"), None),
     ]
     assert read_pairs(path, "split", labelled=False) == expected
     path.write_text("image\na.tif\n")

@@ -11,11 +11,11 @@ from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.io.vectors.split_map import write_territories
-from georaster_dl.tiling.split_blocks import NOBODY, TEST, TRAIN, VALIDATION, Territory
-from georaster_dl.train.data.cache import StoreFolder
+from georaster_dl.io.vectors.split_map import write_split_map
+from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION, SplitMask
+from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.plan import make_training_plan
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.data.split import _cell_centres, _overlapping
 from georaster_dl.train.settings.config import TrainConfig
 
@@ -28,7 +28,7 @@ def planned(tmp_path):
 
     def plan(pairs, warn=lambda _: None, **settings):
         config = TrainConfig.of({"patches": {"size": 32}, **settings})
-        folder = StoreFolder(tmp_path / "model.safetensors").__enter__()
+        folder = CacheFolder(tmp_path / "model.safetensors").__enter__()
         return make_training_plan(pairs, config, folder, warn)
 
     return plan
@@ -45,17 +45,17 @@ def pair_at(make_tif):
         labels = (np.indices((shape[0] // 8, shape[1] // 8)).sum(axis=0) % 2 + 1).astype(np.uint8)
         labels = labels.repeat(8, 0).repeat(8, 1)
         place = {"transform": transform, "crs": crs}
-        return Pair(
+        return SceneWithLabels(
             str(make_tif(image, f"{name}.tif", **place)), make_tif(labels, f"{name}_l.tif", **place)
         )
 
     return make
 
 
-def world(territory, part, geobox):
+def world(mask, part, geobox):
     """Union of a part's cells in the CRS of the scene."""
-    cells = np.argwhere(territory.parts == part)
-    boxes = [shapely.box(*_corner(geobox, row, col, territory.cell)) for row, col in cells]
+    cells = np.argwhere(mask.parts == part)
+    boxes = [shapely.box(*_corner(geobox, row, col, mask.cell)) for row, col in cells]
     return shapely.union_all(boxes)
 
 
@@ -69,7 +69,7 @@ def _corner(geobox, row, col, cell):
 def test_no_ground_of_overlapping_scenes_is_in_two_parts(planned, pair_at, shift):
     """Another date of the same place, or a neighbour on another grid, is no independent test."""
     plan = planned([pair_at("a"), pair_at("bb", *shift)], split={"block": 32})
-    pairs = list(zip(plan.grounds, plan.territories, strict=True))
+    pairs = list(zip(plan.grounds, plan.masks, strict=True))
     areas = {
         part: [world(t, part, g.scene.geobox) for g, t in pairs]
         for part in (TRAIN, VALIDATION, TEST)
@@ -84,22 +84,24 @@ def test_no_ground_of_overlapping_scenes_is_in_two_parts(planned, pair_at, shift
 def test_other_dates_of_a_place_stay_together(planned, pair_at):
     pairs = [pair_at("a"), pair_at("aa"), *(pair_at("b" * n, 5000 * n) for n in (3, 4, 5))]
     plan = planned(pairs, split={"kind": "scenes"})
-    parts = [int(territory.parts[0, 0]) for territory in plan.territories]
+    parts = [int(mask.parts[0, 0]) for mask in plan.masks]
     assert parts[0] == parts[1]
     assert {TRAIN, VALIDATION, TEST} == set(parts)
 
 
 def test_a_list_may_name_the_parts(planned, pair_at):
     pairs = [
-        Pair(p.scene, p.labels, part)
+        SceneWithLabels(p.scene, p.labels, part)
         for p, part in (
             (pair_at("a"), "train"), (pair_at("bb", 5000), "val"), (pair_at("ccc", 9000), "Testing"),
         )
     ]  # fmt: skip
     plan = planned(pairs, split={"kind": "column"})
-    assert [int(t.parts[0, 0]) for t in plan.territories] == [TRAIN, VALIDATION, TEST]
+    assert [int(t.parts[0, 0]) for t in plan.masks] == [TRAIN, VALIDATION, TEST]
     with pytest.raises(OptionError, match="is marked 'holdout'.*train, validation or test"):
-        planned([Pair(pairs[0].scene, pairs[0].labels, "holdout")], split={"kind": "column"})
+        planned(
+            [SceneWithLabels(pairs[0].scene, pairs[0].labels, "holdout")], split={"kind": "column"}
+        )
     with pytest.raises(OptionError, match="no labelled, valid pixel to validation"):
         planned(pairs[:1], split={"kind": "column"})
 
@@ -123,19 +125,19 @@ def features(folder, parts):
 def test_features_may_name_the_parts(planned, pair_at, tmp_path):
     parts = ["train"] * 12 + ["validation"] * 6 + ["test"] * 6
     scene = pair_at("a").scene
-    pair = Pair(scene, features(tmp_path, parts))
+    pair = SceneWithLabels(scene, features(tmp_path, parts))
     plan = planned([pair], split={"kind": "column", "column": "part"})
     labelled = {part: int(plan.labelled(part).sum()) for part in (TRAIN, VALIDATION, TEST)}
     assert labelled == {TRAIN: 12 * 256, VALIDATION: 6 * 256, TEST: 6 * 256}
-    # Ground without labels is context of the nearest part.
-    assert (plan.territories[0].parts != NOBODY).all()
+    # LabelledScene without labels is context of the nearest part.
+    assert (plan.masks[0].parts != NO_PART).all()
 
 
 def test_columns_that_are_not_there_are_explained(planned, pair_at, tmp_path):
     pair = pair_at("a")
     with pytest.raises(OptionError, match="needs a column 'split' in a CSV.*is a raster"):
         planned([pair], split={"kind": "column"})
-    vector = Pair(pair.scene, features(tmp_path, ["train"] * 4))
+    vector = SceneWithLabels(pair.scene, features(tmp_path, ["train"] * 4))
     with pytest.raises(OptionError, match="has no column 'split'.*it has class, part"):
         planned([vector], split={"kind": "column"})
 
@@ -150,20 +152,17 @@ def test_scenes_without_a_place_are_divided_too(planned, make_tif):
     bare = {"crs": None, "transform": from_origin(0, 0, 1, 1)}
     labels = np.kron(rng.integers(1, 3, (20, 20)), np.ones((8, 8))).astype(np.uint8)
     scene = make_tif(rng.integers(1, 9, (1, 160, 160)).astype(np.uint8), "a.tif", **bare)
-    plan = planned([Pair(str(scene), make_tif(labels, "l.tif", **bare))])
-    assert {TRAIN, VALIDATION, TEST} <= set(np.unique(plan.territories[0].parts))
+    plan = planned([SceneWithLabels(str(scene), make_tif(labels, "l.tif", **bare))])
+    assert {TRAIN, VALIDATION, TEST} <= set(np.unique(plan.masks[0].parts))
 
 
 def test_the_map_of_a_split_covers_every_scene(planned, pair_at, tmp_path):
     pairs = [pair_at("a"), pair_at("bb", 5000), pair_at("ccc", 0, crs="EPSG:32632")]
     plan = planned(pairs, split={"block": 32})
     out = tmp_path / "split.gpkg"
-    write_territories(
+    write_split_map(
         out,
-        {
-            g.scene.name: (g.scene.geobox, t)
-            for g, t in zip(plan.grounds, plan.territories, strict=True)
-        },
+        {g.scene.name: (g.scene.geobox, t) for g, t in zip(plan.grounds, plan.masks, strict=True)},
     )
     frame = geopandas.read_file(out, layer="split")
     assert frame.crs.to_epsg() == 4326  # the scenes have two CRS
@@ -208,12 +207,12 @@ def test_the_map_of_a_split_across_the_180th_meridian_and_in_local_coordinates(t
     geoboxes = grids(
         ("EPSG:32660", 641_000, 7_212_000), ("EPSG:32601", 358_300, 7_212_000), (LOCAL, 0, 0)
     )
-    territory = Territory((100, 100), 20, np.zeros((5, 5), np.int8))
+    mask = SplitMask((100, 100), 20, np.zeros((5, 5), np.int8))
     out = tmp_path / "split.gpkg"
-    write_territories(out, {str(i): (geobox, territory) for i, geobox in enumerate(geoboxes)})
+    write_split_map(out, {str(i): (geobox, mask) for i, geobox in enumerate(geoboxes)})
     frame = geopandas.read_file(out, layer="split")
     assert set(frame["scene"]) == {"0", "1"}
     left, _, right, _ = frame.total_bounds
     assert right - left < 0.1
-    write_territories(out, {"2": (geoboxes[2], territory)})
+    write_split_map(out, {"2": (geoboxes[2], mask)})
     assert geopandas.read_file(out, layer="split").area.sum() == pytest.approx(1000**2)

@@ -14,7 +14,7 @@ from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.predict.options import Outputs
 from georaster_dl.predict.segment import segment
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig, read_config
 from georaster_dl.train.train import train
 from tests.networks import S2_OPTIONS, save_optional
@@ -271,7 +271,7 @@ def test_a_quantity_is_learnt(make_tif, settings, tmp_path):
     scene = make_tif(
         image, descriptions=("B02", "B03", "B04"), scales=(1e-4,) * 3, offsets=(0.0,) * 3
     )
-    pair = Pair(str(scene), make_tif(height, "height.tif", nodata=-9999))
+    pair = SceneWithLabels(str(scene), make_tif(height, "height.tif", nodata=-9999))
     settings = settings.updated(
         {"task": "regression", "training.epochs": 15, "patches.per_epoch": 32}
     )
@@ -293,7 +293,7 @@ def test_labels_that_never_vary_are_no_regression(make_tif, settings, tmp_path):
     labels = make_tif(np.full(image.shape[1:], 3.5, np.float32), "labels.tif")
     with pytest.raises(OptionError, match="All labels have the same number, 3.5"):
         train(
-            [Pair(str(make_tif(image)), labels)],
+            [SceneWithLabels(str(make_tif(image)), labels)],
             tmp_path / "model.safetensors",
             settings.updated({"task": "regression"}),
         )
@@ -315,7 +315,7 @@ def test_whole_scenes_are_divided(make_tif, settings, tmp_path):
         labels = make_tif(
             np.array(CLASSES, np.uint8)[classes], f"labels{number}.tif", transform=transform
         )
-        pairs.append(Pair(str(scene), labels))
+        pairs.append(SceneWithLabels(str(scene), labels))
     settings = settings.updated({"split.kind": "scenes", "training.epochs": 1})
     trained = train(pairs, tmp_path / "model.safetensors", settings)
     assert trained.card.training["split"].startswith("6 places")
@@ -331,7 +331,7 @@ def test_pretrained_weights_need_the_internet_once(pair, settings, tmp_path, mon
 
 def test_mixed_calibration_is_refused(pair, make_tif, settings, tmp_path):
     classes, image = checkered(1)
-    other = Pair(
+    other = SceneWithLabels(
         str(make_tif(image, "raw.tif", descriptions=("B02", "B03", "B04"))),
         make_tif(np.array(CLASSES, np.uint8)[classes], "raw_labels.tif"),
     )

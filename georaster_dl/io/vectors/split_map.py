@@ -23,9 +23,9 @@ from georaster_dl.core.raster import Georeference
 from georaster_dl.io.vectors.layers import writable
 from georaster_dl.io.vectors.placing import in_degrees
 from georaster_dl.io.vectors.polygons import store_style
-from georaster_dl.tiling.split_blocks import NOBODY, PARTS, Territory
+from georaster_dl.tiling.split_blocks import NO_PART, PARTS, SplitMask
 
-__all__ = ["write_territories"]
+__all__ = ["write_split_map"]
 
 _COLORS = ((27, 120, 55), (33, 102, 172), (178, 24, 43))
 _LEGEND = Legend(
@@ -36,7 +36,7 @@ _LEGEND = Legend(
 )
 
 
-def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, Territory]]) -> None:
+def write_split_map(out: Path, masks: Mapping[str, tuple[Georeference, SplitMask]]) -> None:
     """Write the ground of every part as polygons, with their colours.
 
     The layer has the fields ``part`` and ``scene``. It is in the scenes' CRS, or in longitude and
@@ -47,14 +47,14 @@ def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, T
     Parameters
     ----------
     out : the GeoPackage, replaced if it exists.
-    territories : grid and territory of each scene by its name.
+    masks : grid and mask of each scene by its name.
 
     Raises
     ------
     OutputError
         When the file cannot be written.
     """
-    frames = [_frame(name, *entry) for name, entry in territories.items()]
+    frames = [_frame(name, *entry) for name, entry in masks.items()]
     placed = [frame for frame in frames if frame.crs is not None]
     kept = placed or frames
     if len({frame.crs for frame in kept}) > 1:
@@ -79,12 +79,12 @@ def write_territories(out: Path, territories: Mapping[str, tuple[Georeference, T
         ) from error
 
 
-def _frame(name: str, geobox: Georeference, territory: Territory) -> geopandas.GeoDataFrame:
+def _frame(name: str, geobox: Georeference, mask: SplitMask) -> geopandas.GeoDataFrame:
     linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
-    numbers = np.where(territory.parts == NOBODY, len(PARTS), territory.parts).astype(np.uint8)
-    cell = linear.affine * Affine.scale(territory.cell)
+    numbers = np.where(mask.parts == NO_PART, len(PARTS), mask.parts).astype(np.uint8)
+    cell = linear.affine * Affine.scale(mask.cell)
     found = list(shapes(numbers, transform=cell))
-    scene = shapely.geometry.box(0, 0, *territory.shape[::-1])
+    scene = shapely.geometry.box(0, 0, *mask.shape[::-1])
     outline = shapely.affinity.affine_transform(scene, linear.affine.to_shapely())
     polygons = shapely.intersection([shapely.geometry.shape(s) for s, _ in found], outline)
     return geopandas.GeoDataFrame(

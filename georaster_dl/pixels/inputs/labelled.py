@@ -14,14 +14,18 @@ from georaster_dl.core.legend import Legend
 from georaster_dl.pixels.inputs.sample import Sample
 from georaster_dl.pixels.inputs.strips import physical
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
-from georaster_dl.train.data.cache import StoredGround, StoreFolder, keep_classes
-from georaster_dl.train.data.class_counts import check_counts
-from georaster_dl.train.data.labelled_scenes import Ground, open_grounds, tell_doubts
-from georaster_dl.train.data.sources import Pair
-from georaster_dl.train.data.split import Division, divide
+from georaster_dl.train.data.cache import CachedScene, CacheFolder, select_classes
+from georaster_dl.train.data.class_counts import check_class_counts
+from georaster_dl.train.data.labelled_scenes import (
+    LabelledScene,
+    open_labelled_scenes,
+    warn_implausible,
+)
+from georaster_dl.train.data.sources import SceneWithLabels
+from georaster_dl.train.data.split import Split, split_scenes
 from georaster_dl.train.settings.config import TrainConfig
 
-__all__ = ["LabelledGround", "Pixels", "draw_pixels", "open_labelled"]
+__all__ = ["LabelledRaster", "Pixels", "draw_pixels", "open_labelled"]
 
 # Of the parts that only measure; drawn at random, so shares of classes are those of the labels.
 _MEASURED = {VALIDATION: 20_000, TEST: 50_000}
@@ -29,14 +33,14 @@ _PATCH = 64  # side in pixels of the units of a random split
 
 
 @dataclass(frozen=True)
-class LabelledGround:
+class LabelledRaster:
     """A raster with its labels, counted and divided; the labels' pixels are decoded."""
 
-    stored: StoredGround
-    division: Division
+    stored: CachedScene
+    split: Split
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> LabelledScene:
         """The raster and its labels."""
         return self.stored.ground
 
@@ -50,8 +54,8 @@ class LabelledGround:
 
     def labelled(self, part: int) -> npt.NDArray[np.int64]:
         """(classes,) labelled, valid pixels of a part."""
-        territory = self.division.territories[0]
-        return self.stored.index.within(territory.cells(part)).totals
+        mask = self.split.masks[0]
+        return self.stored.index.within(mask.cells(part)).totals
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,9 @@ class Pixels:
 
 
 def open_labelled(
-    pair: Pair, config: TrainConfig, folder: StoreFolder, warn: Callable[[str], None]
-) -> LabelledGround:
-    """Open a raster with its labels, count and divide them.
+    pair: SceneWithLabels, config: TrainConfig, folder: CacheFolder, warn: Callable[[str], None]
+) -> LabelledRaster:
+    """Open a raster with its labels, count and split_scenes them.
 
     Parameters
     ----------
@@ -83,25 +87,25 @@ def open_labelled(
     GeoRasterError
         When raster or labels cannot be used, or leave too little to learn from.
     """
-    ground = open_grounds([pair], config)[0]
-    tell_doubts([ground], warn)
-    stored = StoredGround.fill(ground, folder, 0, reach=0)
-    check_counts([stored], warn)
-    stored = keep_classes([stored], stored.index.totals > 0)[0]
-    division = divide([stored], config.split, patch=_PATCH, seed=config.seed)
-    found = LabelledGround(stored, division)
+    ground = open_labelled_scenes([pair], config)[0]
+    warn_implausible([ground], warn)
+    stored = CachedScene.fill(ground, folder, 0, reach=0)
+    check_class_counts([stored], warn)
+    stored = select_classes([stored], stored.index.totals > 0)[0]
+    split = split_scenes([stored], config.split, patch=_PATCH, seed=config.seed)
+    found = LabelledRaster(stored, split)
     _check_parts(found, warn)
     return found
 
 
-def _check_parts(found: LabelledGround, warn: Callable[[str], None]) -> None:
+def _check_parts(found: LabelledRaster, warn: Callable[[str], None]) -> None:
     """Training needs two classes and validation a pixel; a class that some part lacks is told."""
     for part, fewest in ((TRAIN, 2), (VALIDATION, 1), (TEST, 0)):
         counts = found.labelled(part)
         if np.count_nonzero(counts) < fewest:
             needed = "two classes" if fewest > 1 else "a labelled pixel"
             raise OptionError(
-                f"The split leaves {PARTS[part]} without {needed} ({found.division.note}); use smaller "
+                f"The split leaves {PARTS[part]} without {needed} ({found.split.note}); use smaller "
                 f"blocks, a smaller buffer, or label more places."
             )
         missing = [name for name, n in zip(found.legend.names, counts, strict=True) if not n]
@@ -112,7 +116,7 @@ def _check_parts(found: LabelledGround, warn: Callable[[str], None]) -> None:
             )
 
 
-def draw_pixels(found: LabelledGround, per_class: int, seed: int) -> dict[int, Pixels]:
+def draw_pixels(found: LabelledRaster, per_class: int, seed: int) -> dict[int, Pixels]:
     """Random pixels of each part that has any.
 
     Parameters
@@ -143,10 +147,10 @@ def _joined(samples: Sequence[Sample]) -> Pixels | None:
 
 
 def _labelled_pixels(
-    found: LabelledGround,
+    found: LabelledRaster,
 ) -> Iterator[tuple[int, npt.NDArray[np.float32], npt.NDArray[Any]]]:
     """Part, values (pixels, bands) and classes (pixels,), a row of cells after the other."""
-    index, territory = found.stored.index, found.division.territories[0]
+    index, mask = found.stored.index, found.split.masks[0]
     n_rows, n_cols = index.shape
     for row in np.unique(index.rows):
         across = index.cols[index.rows == row]
@@ -156,6 +160,6 @@ def _labelled_pixels(
         )
         numbers, _, labels = found.stored.store.read(rows, cols)
         for part in range(len(PARTS)):
-            ours = (labels >= 0) & territory.mask(part, rows, cols)
+            ours = (labels >= 0) & mask.window(part, rows, cols)
             if ours.any():
                 yield part, physical(numbers[:, ours], found.ground.scene), labels[ours]

@@ -11,7 +11,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.table.axis import first_of
 from georaster_dl.spectra.table.samples import SpectraTable
-from georaster_dl.tiling.split_blocks import NOBODY, TEST, TRAIN, VALIDATION
+from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION
 
 __all__ = ["Fold", "cross_validation", "parts_by_column"]
 
@@ -42,7 +42,7 @@ def parts_by_column(
 
     Returns
     -------
-    (n,) index into ``splits.PARTS``; ``NOBODY`` where the column is empty.
+    (n,) index into ``splits.PARTS``; ``NO_PART`` where the column is empty.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def parts_by_column(
     values = table.classes(name)
     known = sorted({value for value in values if value is not None})
     part_of = _named_test(known, name, test) if test else _understood(known, name)
-    parts = np.array([part_of.get(value, NOBODY) for value in values], np.int8)
+    parts = np.array([part_of.get(value, NO_PART) for value in values], np.int8)
     if not {TRAIN, TEST} <= set(parts.tolist()):
         raise OptionError(
             f"Column {name!r} with the values {first_of(known)} leaves nothing to train on or nothing to "

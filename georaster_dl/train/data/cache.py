@@ -26,16 +26,16 @@ from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder
 from georaster_dl.io.output.staging import explain_os_error, require_space
 from georaster_dl.io.scenes.scene import SceneReader
 from georaster_dl.tiling.sampling import LabelIndex, cell_side
-from georaster_dl.train.data.labelled_scenes import Ground, is_labelled, open_labels
+from georaster_dl.train.data.labelled_scenes import LabelledScene, is_labelled, open_labels
 
-__all__ = ["GroundStore", "StoreFolder", "StoredGround", "count_labels", "keep_classes"]
+__all__ = ["CacheFolder", "CachedScene", "PatchCache", "count_labels", "select_classes"]
 
 _STRIP_BYTES = 64 * 2**20
 _VALID, _LABELLED = 1, 2
-_SHARED = "GEODL_TRAINING_GROUND"
+_SHARED = "GEODL_TRAINING_CACHE"
 
 
-class StoreFolder:
+class CacheFolder:
     """The hidden folder beside the model that holds the ground while training runs.
 
     Parameters
@@ -48,7 +48,7 @@ class StoreFolder:
         self._parent = model.absolute().parent
         self.leader = leader
 
-    def __enter__(self) -> StoreFolder:
+    def __enter__(self) -> CacheFolder:
         if not self.leader:
             self.path = Path(os.environ[_SHARED])
             return self
@@ -72,14 +72,14 @@ class StoreFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-class GroundStore:
+class PatchCache:
     """Numbers, validity and labels of one scene, pixel by pixel in a file, cut into windows.
 
     All that a pixel has lies together, so a line of a window is one read. The file is not
     memory-mapped: mapped pages count as the process's own, and would grow with the scene.
     """
 
-    def __init__(self, prefix: Path, ground: Ground) -> None:
+    def __init__(self, prefix: Path, ground: LabelledScene) -> None:
         self._path = prefix.with_suffix(".pixels")
         self._shape = ground.scene.shape
         # The label of an unlabelled scene is always 0: it is kept small, but not left out, so that
@@ -171,7 +171,7 @@ def _write_all(file: BinaryIO, content: bytes) -> None:
 
 
 @dataclass(frozen=True)
-class StoredGround:
+class CachedScene:
     """A scene whose labelled places are decoded.
 
     Attributes
@@ -180,13 +180,15 @@ class StoredGround:
     missed : labelled features at the scene that cover no pixel's centre, and of how many.
     """
 
-    ground: Ground
-    store: GroundStore
+    ground: LabelledScene
+    store: PatchCache
     index: LabelIndex
     missed: tuple[int, int] = (0, 0)
 
     @classmethod
-    def fill(cls, ground: Ground, folder: StoreFolder, number: int, reach: int) -> StoredGround:
+    def fill(
+        cls, ground: LabelledScene, folder: CacheFolder, number: int, reach: int
+    ) -> CachedScene:
         """Decode the labelled places of a scene and ``reach`` pixels around them.
 
         Raises
@@ -195,7 +197,7 @@ class StoredGround:
             When scene or labels cannot be read, or the disk is too small.
         """
         prefix = folder.path / f"{number:06}"
-        store = GroundStore(prefix, ground)
+        store = PatchCache(prefix, ground)
         counted = prefix.with_suffix(".npz")
         cell = cell_side(ground.scene.shape)
         if not folder.leader:
@@ -212,7 +214,7 @@ class StoredGround:
         return cls(ground, store, index, missed)
 
 
-def keep_classes(stored: Sequence[StoredGround], kept: npt.NDArray[np.bool_]) -> list[StoredGround]:
+def select_classes(stored: Sequence[CachedScene], kept: npt.NDArray[np.bool_]) -> list[CachedScene]:
     """The same ground with these classes only; the others have no pixel anywhere."""
     lookup = (np.cumsum(kept) - 1).astype(np.int16)
     made = []
@@ -233,7 +235,7 @@ def keep_classes(stored: Sequence[StoredGround], kept: npt.NDArray[np.bool_]) ->
 
 
 def _filled(
-    ground: Ground, store: GroundStore, cell: int, reach: int, prefix: Path
+    ground: LabelledScene, store: PatchCache, cell: int, reach: int, prefix: Path
 ) -> tuple[LabelIndex, tuple[int, int]]:
     """Labels first, which say where numbers are needed; then the numbers, and what is valid."""
     n_rows, n_cols = ground.scene.shape
@@ -260,7 +262,7 @@ def _filled(
     return LabelIndex.of(ground.scene.shape, cell, counts), missed
 
 
-def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:
+def count_labels(stored: CachedScene, where: tuple[str, str]) -> LabelIndex:
     """Count the valid pixels labelled by the features of one value of a column."""
     ground, index = stored.ground, stored.index
     counts = np.zeros((*index.grid, ground.columns), np.int64)
@@ -275,7 +277,7 @@ def count_labels(stored: StoredGround, where: tuple[str, str]) -> LabelIndex:
     return LabelIndex.of(index.shape, index.cell, counts)
 
 
-def _strips(ground: Ground, cell: int) -> Iterator[slice]:
+def _strips(ground: LabelledScene, cell: int) -> Iterator[slice]:
     """Rows in strips of about 64 MiB, whole cells high."""
     n_rows, n_cols = ground.scene.shape
     # Reading labels takes up to 20 bytes a pixel, numbers their own size twice.

@@ -10,14 +10,14 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.labels.class_list import LARGEST_CLASS
-from georaster_dl.train.data.cache import StoredGround
+from georaster_dl.train.data.cache import CachedScene
 
-__all__ = ["check_counts"]
+__all__ = ["check_class_counts"]
 
 _CURE = "--all-touched labels every pixel that a feature touches"
 
 
-def check_counts(stored: Sequence[StoredGround], warn: Callable[[str], None]) -> None:
+def check_class_counts(stored: Sequence[CachedScene], warn: Callable[[str], None]) -> None:
     """Stop where there is nothing to learn from, and say what is left out.
 
     Parameters
@@ -46,7 +46,7 @@ def check_counts(stored: Sequence[StoredGround], warn: Callable[[str], None]) ->
 
 
 def _check_classes(
-    stored: Sequence[StoredGround], legend: Legend, warn: Callable[[str], None]
+    stored: Sequence[CachedScene], legend: Legend, warn: Callable[[str], None]
 ) -> None:
     totals = np.sum([each.index.totals for each in stored], axis=0)
     present = [c.name for c, n in zip(legend.classes, totals, strict=True) if n]
@@ -67,7 +67,7 @@ def _check_classes(
         )
 
 
-def _nothing_in(stored: Sequence[StoredGround]) -> str:
+def _nothing_in(stored: Sequence[CachedScene]) -> str:
     first = stored[0].ground
     scenes = f"{first.scene.name}{' (and every other scene)' if len(stored) > 1 else ''}"
     if first.labels is None:

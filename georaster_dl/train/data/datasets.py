@@ -19,7 +19,7 @@ from georaster_dl.train.data.labelled_scenes import is_labelled
 from georaster_dl.train.data.scaling import Scaling
 from georaster_dl.train.data.windows import WindowReader
 from georaster_dl.train.transforms.augment import Augmentation, Optics
-from georaster_dl.train.transforms.noise import Corruption
+from georaster_dl.train.transforms.noise import InputNoise
 
 __all__ = ["EpochSampler", "EvaluationPatches", "Sample", "TrainingPatches"]
 
@@ -50,7 +50,7 @@ class TrainingPatches(Dataset[Sample]):
         *,
         patch: int,
         seed: int,
-        corruption: Corruption | None = None,
+        corruption: InputNoise | None = None,
     ) -> None:
         self._reader = reader
         self._sampler = sampler
@@ -105,7 +105,7 @@ class EvaluationPatches(Dataset[Sample]):
         scaling: Scaling,
         *,
         seed: int = 0,
-        corruption: Corruption | None = None,
+        corruption: InputNoise | None = None,
         fewest: int = 1,
     ) -> None:
         self._reader = reader

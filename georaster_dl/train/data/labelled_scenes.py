@@ -25,20 +25,27 @@ from georaster_dl.io.scenes.calibration_check import alpha_warning, calibration_
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene
-from georaster_dl.train.data.sources import Pair
+from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
-__all__ = ["Ground", "Unlabelled", "is_labelled", "open_grounds", "open_labels", "tell_doubts"]
+__all__ = [
+    "LabelledScene",
+    "NoLabels",
+    "is_labelled",
+    "open_labelled_scenes",
+    "open_labels",
+    "warn_implausible",
+]
 
 Warn = Callable[[str], None]
 
 _UNLIKE = 30.0  # times that one scene's values are another's: no light differs so much
 
 
-class Unlabelled:
+class NoLabels:
     """Stands for the labels of a scene that has none: every pixel counts as labelled 0."""
 
-    def __enter__(self) -> Unlabelled:
+    def __enter__(self) -> NoLabels:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,11 +60,11 @@ class Unlabelled:
         return 0, 0
 
 
-Labels = ClassLabels | NumberLabels | Unlabelled
+Labels = ClassLabels | NumberLabels | NoLabels
 
 
 @dataclass(frozen=True)
-class Ground:
+class LabelledScene:
     """A scene and its labels.
 
     Attributes
@@ -92,7 +99,9 @@ class Ground:
         return "valid" if self.labels is None else "labelled, valid"
 
 
-def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
+def open_labelled_scenes(
+    pairs: Sequence[SceneWithLabels], config: TrainConfig
+) -> list[LabelledScene]:
     """Open every scene with its labels; no pixel is read but the label rasters' classes.
 
     The bands are those of the first scene that its own list does not call bad, and that hold data in
@@ -112,13 +121,13 @@ def open_grounds(pairs: Sequence[Pair], config: TrainConfig) -> list[Ground]:
     bands = [band for band in scenes[0].bands if band.good]
     return _same_quantity(
         [
-            Ground(_with_bands(scene, bands), pair.labels, legend, options, pair.part)
+            LabelledScene(_with_bands(scene, bands), pair.labels, legend, options, pair.part)
             for scene, pair in zip(scenes, pairs, strict=True)
         ]
     )
 
 
-def tell_doubts(grounds: Sequence[Ground], warn: Warn) -> None:
+def warn_implausible(grounds: Sequence[LabelledScene], warn: Warn) -> None:
     """Say what may be wrong with the scenes' bands and values, each by itself and beside the others."""
     for ground in grounds:
         scene = ground.scene
@@ -149,7 +158,7 @@ def _with_data(scenes: Sequence[Scene]) -> list[Scene]:
     ]
 
 
-def _labelled(pair: Pair, task: str) -> Pair:
+def _labelled(pair: SceneWithLabels, task: str) -> SceneWithLabels:
     """The pair as the task takes it: an autoencoder has no use for labels, others need them."""
     if task == "autoencoder":
         return replace(pair, labels=None)
@@ -161,7 +170,7 @@ def _labelled(pair: Pair, task: str) -> Pair:
     return pair
 
 
-def _legend(pairs: Sequence[Pair], options: LabelOptions) -> Legend:
+def _legend(pairs: Sequence[SceneWithLabels], options: LabelOptions) -> Legend:
     files = dict.fromkeys(pair.labels for pair in pairs if pair.labels is not None)
     legend = read_legend(list(files), options)
     if len(legend.classes) < 2:
@@ -181,7 +190,7 @@ def _with_bands(scene: Scene, bands: Sequence[Band]) -> Scene:
         ) from error
 
 
-def _same_quantity(grounds: list[Ground]) -> list[Ground]:
+def _same_quantity(grounds: list[LabelledScene]) -> list[LabelledScene]:
     """Physical values where every file is calibrated, stored numbers where none is."""
     calibrated = [all(p.calibrated for p in ground.scene.planes) for ground in grounds]
     if all(calibrated):
@@ -201,11 +210,11 @@ def _stored(scene: Scene) -> Scene:
     return replace(scene, planes=tuple(replace(p, scale=1.0, offset=0.0) for p in scene.planes))
 
 
-def open_labels(ground: Ground, where: tuple[str, str] | None = None) -> Labels:
+def open_labels(ground: LabelledScene, where: tuple[str, str] | None = None) -> Labels:
     """The labels on the scene's grid; ``where`` keeps the vector features of one value of a column."""
     geobox = ground.scene.geobox
     if ground.labels is None:
-        return Unlabelled()
+        return NoLabels()
     if ground.legend is None:
         return open_number_labels(ground.labels, geobox, ground.options, where=where)
     return open_class_labels(ground.labels, geobox, ground.legend, ground.options, where=where)

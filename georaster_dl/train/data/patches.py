@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.train.data.labelled_scenes import Ground
+from georaster_dl.train.data.labelled_scenes import LabelledScene
 from georaster_dl.train.settings.config import TrainConfig
 
 __all__ = ["SMALLEST_PATCH", "centred_side", "patch_side", "patches_per_epoch"]
@@ -44,7 +44,7 @@ def centred_side(side: int, config: TrainConfig) -> int:
     return side
 
 
-def patch_side(grounds: Sequence[Ground], config: TrainConfig) -> int:
+def patch_side(grounds: Sequence[LabelledScene], config: TrainConfig) -> int:
     """The configured side, else one that suits the resolution; a multiple of 32."""
     wished = config.patches.size
     if wished is None:

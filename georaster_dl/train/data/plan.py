@@ -15,22 +15,26 @@ import numpy.typing as npt
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
 from georaster_dl.tiling.sampling import LabelIndex, PatchSampler, Window
-from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION, Territory
+from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION, SplitMask
 from georaster_dl.tiling.tiles import round_up
-from georaster_dl.train.data.cache import StoredGround, StoreFolder, keep_classes
-from georaster_dl.train.data.class_counts import check_counts
-from georaster_dl.train.data.labelled_scenes import Ground, open_grounds, tell_doubts
+from georaster_dl.train.data.cache import CachedScene, CacheFolder, select_classes
+from georaster_dl.train.data.class_counts import check_class_counts
+from georaster_dl.train.data.labelled_scenes import (
+    LabelledScene,
+    open_labelled_scenes,
+    warn_implausible,
+)
 from georaster_dl.train.data.patches import (
     SMALLEST_PATCH,
     centred_side,
     patch_side,
     patches_per_epoch,
 )
-from georaster_dl.train.data.sources import Pair
-from georaster_dl.train.data.split import Division, divide
+from georaster_dl.train.data.sources import SceneWithLabels
+from georaster_dl.train.data.split import Split, split_scenes
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.settings.resolve import with_code
-from georaster_dl.train.transforms.noise import Corruption
+from georaster_dl.train.transforms.noise import InputNoise
 
 __all__ = ["TrainingPlan", "make_training_plan"]
 
@@ -45,21 +49,21 @@ class TrainingPlan:
     Attributes
     ----------
     stored : scenes with labels, one bands' order, one legend; decoded and counted.
-    division : who learns from which ground.
+    split : who learns from which ground.
     patch : side of a training patch in pixels, a multiple of 32 unless ``centred``.
     per_epoch : patches of an epoch.
     centred : whether only the middle pixel of a training patch is learnt from.
     """
 
-    stored: tuple[StoredGround, ...]
-    division: Division
+    stored: tuple[CachedScene, ...]
+    split: Split
     patch: int
     per_epoch: int
     config: TrainConfig
     centred: bool = False
 
     @property
-    def grounds(self) -> tuple[Ground, ...]:
+    def grounds(self) -> tuple[LabelledScene, ...]:
         """The scenes with their labels."""
         return tuple(stored.ground for stored in self.stored)
 
@@ -94,9 +98,9 @@ class TrainingPlan:
         return self.grounds[0].labels is None
 
     @property
-    def corruption(self) -> Corruption | None:
+    def corruption(self) -> InputNoise | None:
         """What an autoencoder's input suffers; None for other tasks."""
-        return Corruption(**dict(self.config.corruption)) if self.unlabelled else None
+        return InputNoise(**dict(self.config.corruption)) if self.unlabelled else None
 
     @property
     def outputs(self) -> int:
@@ -104,15 +108,15 @@ class TrainingPlan:
         return len(self.bands) if self.unlabelled else len(self.names) or 1
 
     @property
-    def territories(self) -> tuple[Territory, ...]:
-        """Ground of the parts in each scene."""
-        return self.division.territories
+    def masks(self) -> tuple[SplitMask, ...]:
+        """LabelledScene of the parts in each scene."""
+        return self.split.masks
 
     def sampler(self, part: int, side: int, *, grid: bool = False) -> PatchSampler:
         """Windows of ``side`` pixels on the ground of a part."""
         indexes = [
-            index.within(territory.cells(part))
-            for index, territory in zip(self.indexes, self.territories, strict=True)
+            index.within(mask.cells(part))
+            for index, mask in zip(self.indexes, self.masks, strict=True)
         ]
         return PatchSampler(indexes, "grid" if grid else self.config.patches.sampling, side)
 
@@ -124,7 +128,7 @@ class TrainingPlan:
 
     def labelled(self, part: int) -> npt.NDArray[np.int64]:
         """(classes,) labelled pixels of a part."""
-        return _labelled(self.indexes, self.territories, part)
+        return _labelled(self.indexes, self.masks, part)
 
     def facts(self) -> dict[str, Any]:
         """Labelled pixels by class and part, for people and logs; all valid ones without labels."""
@@ -136,14 +140,14 @@ class TrainingPlan:
 
 
 def make_training_plan(
-    pairs: Sequence[Pair],
+    pairs: Sequence[SceneWithLabels],
     config: TrainConfig,
-    folder: StoreFolder,
+    folder: CacheFolder,
     warn: Callable[[str], None],
     *,
     centred: int | None = None,
 ) -> TrainingPlan:
-    """Open, decode, count and divide.
+    """Open, decode, count and split_scenes.
 
     Parameters
     ----------
@@ -156,50 +160,46 @@ def make_training_plan(
     GeoRasterError
         When scenes or labels cannot be used, or leave nothing to train or validate on.
     """
-    grounds = open_grounds(pairs, config)
-    tell_doubts(grounds, warn)
+    grounds = open_labelled_scenes(pairs, config)
+    warn_implausible(grounds, warn)
     config = with_code(config, len(grounds[0].scene.planes))
     patch = patch_side(grounds, config) if centred is None else centred_side(centred, config)
     # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.
     reach = max(_EVALUATION_SIDE, 2 * patch)
     stored = [
-        StoredGround.fill(ground, folder, number, reach) for number, ground in enumerate(grounds)
+        CachedScene.fill(ground, folder, number, reach) for number, ground in enumerate(grounds)
     ]
-    check_counts(stored, warn)
+    check_class_counts(stored, warn)
     totals = np.sum([each.index.totals for each in stored], axis=0)
-    stored = keep_classes(stored, totals > 0)
+    stored = select_classes(stored, totals > 0)
     grounds, indexes = [each.ground for each in stored], [each.index for each in stored]
-    division = divide(stored, config.split, patch=patch, seed=config.seed)
-    if division.caution:
-        warn(division.caution)
-    _check_division(division, indexes, grounds, warn)
-    labelled = int(_labelled(indexes, division.territories, TRAIN).sum())
+    split = split_scenes(stored, config.split, patch=patch, seed=config.seed)
+    if split.caution:
+        warn(split.caution)
+    _check_split(split, indexes, grounds, warn)
+    labelled = int(_labelled(indexes, split.masks, TRAIN).sum())
     learnt = patch**2 if centred is None else 1  # pixels of a patch
     per_epoch = patches_per_epoch(labelled / learnt, config)
-    return TrainingPlan(tuple(stored), division, patch, per_epoch, config, centred is not None)
+    return TrainingPlan(tuple(stored), split, patch, per_epoch, config, centred is not None)
 
 
 def _labelled(
-    indexes: Sequence[LabelIndex], territories: Sequence[Territory], part: int
+    indexes: Sequence[LabelIndex], masks: Sequence[SplitMask], part: int
 ) -> npt.NDArray[np.int64]:
     counts: npt.NDArray[np.int64] = np.sum(
-        [
-            index.within(territory.cells(part)).totals
-            for index, territory in zip(indexes, territories, strict=True)
-        ],
+        [index.within(mask.cells(part)).totals for index, mask in zip(indexes, masks, strict=True)],
         axis=0,
     )
     return counts
 
 
-def _tell_lost(
-    division: Division, indexes: Sequence[LabelIndex], what: str, warn: Callable[[str], None]
+def _warn_of_lost(
+    split: Split, indexes: Sequence[LabelIndex], what: str, warn: Callable[[str], None]
 ) -> None:
     """Say when the gap between the parts takes much of what there is: labels, or pixels."""
     total = sum(int(index.totals.sum()) for index in indexes)
     kept = sum(
-        int(_labelled(indexes, division.territories, part).sum())
-        for part in (TRAIN, VALIDATION, TEST)
+        int(_labelled(indexes, split.masks, part).sum()) for part in (TRAIN, VALIDATION, TEST)
     )
     if kept < _KEPT * total:
         warn(
@@ -208,25 +208,25 @@ def _tell_lost(
         )
 
 
-def _check_division(
-    division: Division,
+def _check_split(
+    split: Split,
     indexes: Sequence[LabelIndex],
-    grounds: Sequence[Ground],
+    grounds: Sequence[LabelledScene],
     warn: Callable[[str], None],
 ) -> None:
     """A part without labels stops the run; one without some class is told."""
     labelled = grounds[0].labels is not None
-    _tell_lost(division, indexes, "labels" if labelled else "pixels", warn)
+    _warn_of_lost(split, indexes, "labels" if labelled else "pixels", warn)
     legend = grounds[0].legend
     present = np.sum([index.totals for index in indexes], axis=0) > 0
     for part in (TRAIN, VALIDATION, TEST):
-        counts = _labelled(indexes, division.territories, part)
+        counts = _labelled(indexes, split.masks, part)
         if not counts.any():
             if part == TEST:
                 continue
             more = "label more places" if labelled else "give more scenes"
             raise OptionError(
-                f"The split leaves no {grounds[0].counted} pixel for {PARTS[part]} ({division.note}); use "
+                f"The split leaves no {grounds[0].counted} pixel for {PARTS[part]} ({split.note}); use "
                 f"smaller blocks, a smaller buffer, or {more}."
             )
         if legend is None:

@@ -14,11 +14,11 @@ from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.vectors.layers import is_vector
 
-__all__ = ["Pair", "find_pairs", "find_scenes", "read_pairs"]
+__all__ = ["SceneWithLabels", "find_pairs", "find_scenes", "read_pairs"]
 
 
 @dataclass(frozen=True)
-class Pair:
+class SceneWithLabels:
     """A scene, its labels, and the part of the split that a list of scenes gives it.
 
     An autoencoder learns from scenes without labels.
@@ -29,8 +29,8 @@ class Pair:
     part: str | None = None
 
 
-def find_pairs(scenes: Sequence[str], labels: Path) -> list[Pair]:
-    """Pair scenes with labels.
+def find_pairs(scenes: Sequence[str], labels: Path) -> list[SceneWithLabels]:
+    """SceneWithLabels scenes with labels.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def find_pairs(scenes: Sequence[str], labels: Path) -> list[Pair]:
     if not file_of(labels).exists():
         raise OptionError(f"The labels {labels} do not exist; check the path.")
     if not labels.is_dir() or is_vector(labels):
-        return [Pair(scene, labels) for scene in found]
-    return [Pair(scene, _namesake(scene, labels)) for scene in found]
+        return [SceneWithLabels(scene, labels) for scene in found]
+    return [SceneWithLabels(scene, _namesake(scene, labels)) for scene in found]
 
 
-def find_scenes(scenes: Sequence[str]) -> list[Pair]:
+def find_scenes(scenes: Sequence[str]) -> list[SceneWithLabels]:
     """Scenes without labels, by paths, addresses, or patterns.
 
     Raises
@@ -58,10 +58,10 @@ def find_scenes(scenes: Sequence[str]) -> list[Pair]:
     OptionError
         When a pattern finds nothing.
     """
-    return [Pair(path, None) for scene in scenes for path in _expanded(scene)]
+    return [SceneWithLabels(path, None) for scene in scenes for path in _expanded(scene)]
 
 
-def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[Pair]:
+def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[SceneWithLabels]:
     """Pairs from a CSV with the columns ``scene`` and ``label``; paths are relative to the CSV.
 
     Parameters
@@ -93,7 +93,7 @@ def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[Pair]:
 
 def _pair(
     path: Path, number: int, line: dict[str, str | None], column: str, wanted: Sequence[str]
-) -> Pair:
+) -> SceneWithLabels:
     if not all(line[key] for key in wanted):
         lacking = " or ".join(f"a {key}" for key in wanted)
         raise OptionError(f"Line {number} of {path} lacks {lacking}; fill it in.")
@@ -106,7 +106,7 @@ def _pair(
             f"Line {number} of {path} names the labels {labels}, which are not at {found}; paths "
             f"are relative to the list."
         )
-    return Pair(scene, found, (line.get(column) or "").strip() or None)
+    return SceneWithLabels(scene, found, (line.get(column) or "").strip() or None)
 
 
 def _expanded(scene: str) -> list[str]:

@@ -19,21 +19,21 @@ from georaster_dl.core.wording import counted
 from georaster_dl.io.labels.read import is_vector, read_features
 from georaster_dl.tiling.sampling import LabelIndex
 from georaster_dl.tiling.split_blocks import (
-    NOBODY,
+    NO_PART,
     PARTS,
     TRAIN,
     Parts,
-    Territory,
+    SplitMask,
     assign,
     block_side,
-    kept_apart,
-    nearest_part,
+    separated,
+    with_nearest_part,
 )
-from georaster_dl.train.data.cache import StoredGround, count_labels
-from georaster_dl.train.data.labelled_scenes import Ground
+from georaster_dl.train.data.cache import CachedScene, count_labels
+from georaster_dl.train.data.labelled_scenes import LabelledScene
 from georaster_dl.train.settings.config import SplitSection
 
-__all__ = ["Division", "divide"]
+__all__ = ["Split", "split_scenes"]
 
 _SPELLINGS = {
     "train": ("train", "training"),
@@ -43,28 +43,28 @@ _SPELLINGS = {
 
 
 @dataclass(frozen=True)
-class Division:
+class Split:
     """A finished split.
 
     Attributes
     ----------
-    territories : one per scene.
+    masks : one per scene.
     note : how the ground was divided, in one line.
     caution : what to keep in mind when the accuracies are read; empty where they are honest.
     """
 
-    territories: tuple[Territory, ...]
+    masks: tuple[SplitMask, ...]
     note: str
     caution: str = ""
 
 
-def divide(
-    stored: Sequence[StoredGround],
+def split_scenes(
+    stored: Sequence[CachedScene],
     split: SplitSection,
     *,
     patch: int,
     seed: int,
-) -> Division:
+) -> Split:
     """Divide the ground as ``split`` says.
 
     Parameters
@@ -95,19 +95,19 @@ def divide(
     blocks = _Blocks(grounds, indexes, groups, side * cell)
     if not labelled:
         _check_units(blocks.labelled, "block", split.shares)
-    territories = blocks.territories(split.shares, seed, gap)
+    masks = blocks.masks(split.shares, seed, gap)
     what = (
         f"{counted(blocks.labelled, 'labelled block' if labelled else 'block')} of "
         f"{counted(side * cell, 'pixel')}"
     )
     if split.kind == "random":
-        return Division(
-            territories,
+        return Split(
+            masks,
             f"random patches: {what}",
             "Validation and test patches lie beside training patches (random split): their accuracy "
             "leaks and is too high for new places.",
         )
-    return Division(territories, f"{what}, at least {counted(gap, 'pixel')} apart")
+    return Split(masks, f"{what}, at least {counted(gap, 'pixel')} apart")
 
 
 def _check_units(units: int, what: str, shares: tuple[float, float, float]) -> None:
@@ -125,7 +125,7 @@ def _by_scenes(
     groups: npt.NDArray[np.int64],
     split: SplitSection,
     seed: int,
-) -> Division:
+) -> Split:
     """Scenes of one place stay together."""
     counts = np.zeros((groups.max() + 1, indexes[0].counts.shape[1]), np.int64)
     for group, index in zip(groups, indexes, strict=True):
@@ -133,34 +133,30 @@ def _by_scenes(
     labelled = np.flatnonzero(counts.any(axis=1))
     parts = np.full(len(counts), TRAIN, np.int8)
     parts[labelled] = assign(counts[labelled], split.shares, seed, unit="scenes")
-    territories = tuple(
-        Territory.whole(index, int(parts[group]))
+    masks = tuple(
+        SplitMask.whole(index, int(parts[group]))
         for group, index in zip(groups, indexes, strict=True)
     )
-    return Division(
-        territories, f"{counted(len(labelled), 'place')}, each a scene or several that overlap"
-    )
+    return Split(masks, f"{counted(len(labelled), 'place')}, each a scene or several that overlap")
 
 
-def _by_column(stored: Sequence[StoredGround], split: SplitSection) -> Division:
+def _by_column(stored: Sequence[CachedScene], split: SplitSection) -> Split:
     """The list of scenes, or an attribute of vector labels, says which part is which."""
     if any(each.ground.part for each in stored):
-        territories = tuple(
-            Territory.whole(each.index, _part_named(each.ground.part or "", each.ground.scene.name))
+        masks = tuple(
+            SplitMask.whole(each.index, _part_named(each.ground.part or "", each.ground.scene.name))
             for each in stored
         )
         note = f"column {split.column!r} of the list of scenes"
     else:
-        territories = tuple(_by_features(each, split) for each in stored)
+        masks = tuple(_by_features(each, split) for each in stored)
         note = f"column {split.column!r} of the labels"
-    _check_parts(territories, stored, split.column)
-    return Division(territories, note)
+    _check_parts(masks, stored, split.column)
+    return Split(masks, note)
 
 
-def _check_parts(
-    territories: Sequence[Territory], stored: Sequence[StoredGround], column: str
-) -> None:
-    pairs = list(zip(territories, stored, strict=True))
+def _check_parts(masks: Sequence[SplitMask], stored: Sequence[CachedScene], column: str) -> None:
+    pairs = list(zip(masks, stored, strict=True))
     for part in (0, 1):
         if not any(len(each.index.within(t.cells(part)).rows) for t, each in pairs):
             raise OptionError(
@@ -169,7 +165,7 @@ def _check_parts(
             )
 
 
-def _by_features(stored: StoredGround, split: SplitSection) -> Territory:
+def _by_features(stored: CachedScene, split: SplitSection) -> SplitMask:
     """Cells go to the part whose features alone are in them, those without any to the nearest."""
     ground, index = stored.ground, stored.index
     if ground.labels is None or not is_vector(ground.labels):
@@ -186,18 +182,18 @@ def _by_features(stored: StoredGround, split: SplitSection) -> Territory:
             f"{ground.labels} has no column {split.column!r} that says train, validation or test; it "
             f"has {listed}; choose one with --split-column."
         )
-    cells = np.full(index.grid, NOBODY, np.int8)
+    cells = np.full(index.grid, NO_PART, np.int8)
     shared = np.zeros(index.grid, bool)
     for value in sorted(features[split.column].dropna().astype(str).unique()):
         part = _part_named(value, str(ground.labels))
         found = count_labels(stored, (split.column, value))
         held = cells[found.rows, found.cols]
-        shared[found.rows, found.cols] |= (held != NOBODY) & (held != part)
+        shared[found.rows, found.cols] |= (held != NO_PART) & (held != part)
         cells[found.rows, found.cols] = part
-    spread = nearest_part(np.where(shared, NOBODY, cells).astype(np.int8))
+    spread = with_nearest_part(np.where(shared, NO_PART, cells).astype(np.int8))
     gap = 0 if split.buffer is None else split.buffer
-    parts = kept_apart(np.where(shared, NOBODY, spread).astype(np.int8), gap, index.cell)
-    return Territory(index.shape, index.cell, parts)
+    parts = separated(np.where(shared, NO_PART, spread).astype(np.int8), gap, index.cell)
+    return SplitMask(index.shape, index.cell, parts)
 
 
 def _part_named(text: str, source: str) -> int:
@@ -219,7 +215,7 @@ class _Blocks:
 
     def __init__(
         self,
-        grounds: Sequence[Ground],
+        grounds: Sequence[LabelledScene],
         indexes: Sequence[LabelIndex],
         groups: npt.NDArray[np.int64],
         side: int,
@@ -251,9 +247,9 @@ class _Blocks:
             np.add.at(counts, (rows, cols), index.counts)
         return counts
 
-    def territories(
+    def masks(
         self, shares: tuple[float, float, float], seed: int, gap: int
-    ) -> tuple[Territory, ...]:
+    ) -> tuple[SplitMask, ...]:
         """Give the blocks to the parts, and every scene its share of them."""
         labelled = [counts.any(axis=2) for counts in self._counts]
         parts = assign(
@@ -264,14 +260,14 @@ class _Blocks:
         ends = np.cumsum([where.sum() for where in labelled])
         of_group: list[Parts] = []
         for where, some in zip(labelled, np.split(parts, ends[:-1]), strict=True):
-            grid = np.full(where.shape, NOBODY, np.int8)
+            grid = np.full(where.shape, NO_PART, np.int8)
             grid[where] = some
             # Blocks without labels are context; it belongs to whoever is nearest.
-            of_group.append(nearest_part(grid))
+            of_group.append(with_nearest_part(grid))
         made = []
         for group, places, index in zip(self._groups, self._places, self._indexes, strict=True):
             cells = of_group[group][places[0], places[1]]
-            made.append(Territory(index.shape, index.cell, kept_apart(cells, gap, index.cell)))
+            made.append(SplitMask(index.shape, index.cell, separated(cells, gap, index.cell)))
         return tuple(made)
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import Band
 from georaster_dl.tiling.sampling import Window
-from georaster_dl.tiling.split_blocks import Territory
-from georaster_dl.train.data.cache import StoredGround
+from georaster_dl.tiling.split_blocks import SplitMask
+from georaster_dl.train.data.cache import CachedScene
 
 __all__ = ["WindowReader"]
 
@@ -25,15 +25,15 @@ class WindowReader:
 
     Parameters
     ----------
-    stored, territories : one each per scene.
+    stored, masks : one each per scene.
     part : whose ground is read; everything else is nodata.
     """
 
     def __init__(
-        self, stored: Sequence[StoredGround], territories: Sequence[Territory], part: int
+        self, stored: Sequence[CachedScene], masks: Sequence[SplitMask], part: int
     ) -> None:
         self._stored = tuple(stored)
-        self._territories = tuple(territories)
+        self._masks = tuple(masks)
         self._part = part
         # All bands at once: a loop over hundreds of them takes longer than reading a small window.
         self._scales, self._offsets = (
@@ -70,7 +70,7 @@ class WindowReader:
             slice(cols.start - window.col, cols.stop - window.col),
         )
         numbers, measured, labels = self._stored[window.scene].store.read(rows, cols)
-        valid[place] = measured & self._territories[window.scene].mask(self._part, rows, cols)
+        valid[place] = measured & self._masks[window.scene].window(self._part, rows, cols)
         image[:, *place] = numbers * self._scales[window.scene] + self._offsets[window.scene]
         target[place] = np.where(valid[place], labels, target[place])
         return image, valid, target

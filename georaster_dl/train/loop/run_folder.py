@@ -16,8 +16,8 @@ from georaster_dl.core.raster import Georeference
 from georaster_dl.core.shell import command_line
 from georaster_dl.io.files.temporary import refuse_link
 from georaster_dl.io.output.staging import Extras, explain_os_error, write_atomically
-from georaster_dl.io.vectors.split_map import write_territories
-from georaster_dl.tiling.split_blocks import Territory
+from georaster_dl.io.vectors.split_map import write_split_map
+from georaster_dl.tiling.split_blocks import SplitMask
 from georaster_dl.train.loop.curves import write_curves
 from georaster_dl.train.settings.config import TrainConfig, read_config
 
@@ -103,7 +103,7 @@ class RunFolder:
     def begin(
         self,
         config: TrainConfig,
-        territories: Mapping[str, tuple[Georeference, Territory]],
+        masks: Mapping[str, tuple[Georeference, SplitMask]],
         *,
         overwrite: bool,
     ) -> None:
@@ -122,7 +122,7 @@ class RunFolder:
             self.checkpoints.mkdir(parents=True)
             write_atomically(self.config, config.to_toml().encode())
             with self.extras.making(self.split):
-                write_territories(self.split, territories)
+                write_split_map(self.split, masks)
         except OutputError:
             shutil.rmtree(self.path, ignore_errors=True)
             raise

@@ -116,7 +116,7 @@ class Setup:
         self._plan = plan
         self._config = plan.config
         self._device = device
-        self._reader = WindowReader(plan.stored, plan.territories, TRAIN)
+        self._reader = WindowReader(plan.stored, plan.masks, TRAIN)
         windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
         self.scaling = Scaling.measure(self._reader, windows, self._config.seed)
         self.taken: list[str] = []
@@ -188,7 +188,7 @@ class Setup:
     def validation_loader(self) -> DataLoader[Any]:
         """Windows that cover the labels of the validation ground, or many of them."""
         plan = self._plan
-        reader = WindowReader(plan.stored, plan.territories, VALIDATION)
+        reader = WindowReader(plan.stored, plan.masks, VALIDATION)
         windows = plan.evaluation_windows(VALIDATION)
         if len(windows) > _VALIDATION_WINDOWS:
             chosen = np.random.default_rng(self._config.seed).permutation(len(windows))

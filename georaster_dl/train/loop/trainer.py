@@ -26,7 +26,7 @@ from georaster_dl.train.data.plan import TrainingPlan
 from georaster_dl.train.loop.learner import SCORE, Learner
 from georaster_dl.train.loop.run_folder import AtomicCheckpoints, RunFolder
 
-__all__ = ["Report", "explained", "find_learning_rate", "make_trainer"]
+__all__ = ["Report", "explain_errors", "find_learning_rate", "make_trainer"]
 
 Report = Callable[[str, Mapping[str, Any]], None]
 """Takes an event (``start``, ``progress``, ``epoch``, ``warning``) and its facts."""
@@ -65,7 +65,7 @@ def make_trainer(
             max_epochs=training.epochs,
             gradient_clip_val=training.clip,
             logger=TensorBoardLogger(folder.path, name="", version="tensorboard"),
-            callbacks=[stop, best, last, _Told(folder, report, plan)],
+            callbacks=[stop, best, last, ProgressCallback(folder, report, plan)],
             plugins=[AtomicCheckpoints()],
             default_root_dir=folder.path,
             enable_progress_bar=False,
@@ -96,7 +96,7 @@ def find_learning_rate(learner: Learner, training: DataLoader[Any], trainer: L.T
     return learner.learning_rate
 
 
-class _Told(L.Callback):
+class ProgressCallback(L.Callback):
     """Tells how the run goes, and keeps log and curves up to date."""
 
     def __init__(self, folder: RunFolder, report: Report, plan: TrainingPlan) -> None:
@@ -124,7 +124,7 @@ class _Told(L.Callback):
             "patch": self._plan.patch,
             "per_epoch": self._plan.per_epoch,
             "epochs": trainer.max_epochs,
-            "split": self._plan.division.note,
+            "split": self._plan.split.note,
             "valid" if self._plan.unlabelled else "labelled": self._plan.facts(),
         }
         self._report("start", facts)
@@ -175,7 +175,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def explained(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
+def explain_errors(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
     """Errors from inside the trainer as ours; Ctrl-C as Ctrl-C, which Lightning turns into an exit."""
     try:
         with _quiet():

@@ -50,7 +50,7 @@ def measure(
 ) -> Measured:
     """Run the network over all windows of a part and compare with the labels."""
     network = network.eval().to(device.torch_device)
-    reader = WindowReader(plan.stored, plan.territories, part)
+    reader = WindowReader(plan.stored, plan.masks, part)
     windows = plan.evaluation_windows(part)
     patches = EvaluationPatches(reader, windows, scaling)
     rng = np.random.default_rng(plan.config.seed)

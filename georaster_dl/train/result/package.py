@@ -37,7 +37,7 @@ from georaster_dl.train.data.scaling import Scaling
 from georaster_dl.train.result.measure import Measured, label_metrics, measure
 from georaster_dl.train.result.reconstruction import reconstruction_caution, reconstruction_metrics
 
-__all__ = ["finish"]
+__all__ = ["package_model"]
 
 _HALO_SCENES, _HALO_SIDE, _HALO_TILE = 2, 512, 256
 _MOST_PLACES = 256  # of a card
@@ -45,7 +45,7 @@ _DIGESTED = 27  # label files: as many digests as a fact of a card has character
 _UNMEASURED_HALO = 64  # where scenes are too small to see what tiling changes
 
 
-def finish(
+def package_model(
     plan: TrainingPlan,
     scaling: Scaling,
     network: nn.Module,
@@ -210,7 +210,7 @@ def _training(plan: TrainingPlan) -> dict[str, str]:
     return {
         "scenes": ", ".join(scenes),
         **(_labels(list(labels), plan) if labels else {}),
-        "split": plan.division.note,
+        "split": plan.split.note,
         f"{'labelled' if labels else 'valid'} pixels": pixels,
     }
 
@@ -226,7 +226,7 @@ def _labels(files: Sequence[Path], plan: TrainingPlan) -> dict[str, str]:
 
 
 def _caution(plan: TrainingPlan, part: int, metrics: Mapping[str, float]) -> str:
-    said = [plan.division.caution]
+    said = [plan.split.caution]
     if plan.unlabelled:
         said.append(reconstruction_caution(plan, metrics))
     if part == VALIDATION:

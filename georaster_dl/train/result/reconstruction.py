@@ -52,7 +52,7 @@ def reconstruction_metrics(
         methods[f"PCA-{axes.shape[1]}"] = lambda image: _projected(image, mean, axes)
     squares = dict.fromkeys([(name, clean) for clean in (False, True) for name in methods], 0.0)
     truth = BandStatistics(len(plan.bands))
-    reader = WindowReader(plan.stored, plan.territories, part)
+    reader = WindowReader(plan.stored, plan.masks, part)
     patches = EvaluationPatches(
         reader,
         plan.evaluation_windows(part),
@@ -124,7 +124,7 @@ def principal_axes(
 
     Measured where the normalisation is; no more axes than bands.
     """
-    reader = WindowReader(plan.stored, plan.territories, TRAIN)
+    reader = WindowReader(plan.stored, plan.masks, TRAIN)
     windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
     n, bands = 0, len(plan.bands)
     total, products = np.zeros(bands), np.zeros((bands, bands))

@@ -184,7 +184,7 @@ class AugmentSection(_Section):
 
 
 class CorruptionSection(_Section):
-    """What an autoencoder's input suffers; see ``georaster_dl.train.transforms.noise.Corruption``."""
+    """What an autoencoder's input suffers; see ``georaster_dl.train.transforms.noise.InputNoise``."""
 
     gaussian: Annotated[float, Field(ge=0, le=10)] = 0.1
     masked: Share = 0.3

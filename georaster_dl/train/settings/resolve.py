@@ -9,13 +9,13 @@ from georaster_dl.models.registry import describe_model
 from georaster_dl.models.runtime.optional_bands import narrowed_card
 from georaster_dl.train.settings.config import FRESH_RATE, LabelsSection, TrainConfig
 
-__all__ = ["NO_PACKAGE", "settled", "with_code"]
+__all__ = ["NO_PACKAGE", "resolve_defaults", "with_code"]
 
 NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
 _AUTOENCODER = "conv_autoencoder"
 
 
-def settled(config: TrainConfig) -> TrainConfig:
+def resolve_defaults(config: TrainConfig) -> TrainConfig:
     """The settings with everything that was left open and follows from what was not.
 
     Raises

@@ -1,4 +1,4 @@
-"""Corruption: what an autoencoder is given of a patch, to give back the patch as it was.
+"""InputNoise: what an autoencoder is given of a patch, to give back the patch as it was.
 
 Everything is drawn from the generator that comes in, so a patch is the same for the same seed.
 """
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Corruption"]
+__all__ = ["InputNoise"]
 
 Image = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Corruption:
+class InputNoise:
     """How strongly the input is disturbed; 0 leaves a kind out, all 0 make a plain autoencoder.
 
     Attributes
