@@ -7,6 +7,7 @@ import json
 import click
 
 from .foreign import dropped_variables
+from .hints import with_options
 from .options import debug_option
 
 __all__ = ["doctor"]
@@ -27,6 +28,6 @@ def doctor(as_json: bool, debug: bool) -> int:
     from georaster_dl.doctor.text import as_text
 
     report = diagnose(dropped_variables())
-    told = report.as_json()
+    told = with_options(report.as_json())
     click.echo(json.dumps(told) if as_json else as_text(told))
     return int(report.status == "problem")

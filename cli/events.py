@@ -12,6 +12,8 @@ from typing import Any
 from georaster_dl.core.errors import OptionError
 from georaster_dl.io.output.staging import explain_os_error
 
+from .hints import with_options
+
 __all__ = ["EventLines", "EventLog", "event_line"]
 
 _EVERY_SECONDS = 0.2
@@ -24,7 +26,9 @@ def event_line(event: str, facts: Mapping[str, Any]) -> str:
     ``error``) and the event's own.
     """
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    return json.dumps({"event": event, "time": now, "level": _level(event, facts), **facts})
+    return json.dumps(
+        {"event": event, "time": now, "level": _level(event, facts), **with_options(facts)}
+    )
 
 
 def _level(event: str, facts: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from .evaluate import evaluate
 from .events import EventLog, event_line
 from .features import features
 from .foreign import forget_foreign_gdal
+from .hints import with_options
 from .info import info
 from .models import models
 from .mosaic import mosaic
@@ -142,7 +143,7 @@ def _raise_if_debugging(arguments: list[str]) -> None:
 
 def _say(message: str, arguments: list[str]) -> None:
     """One line on standard error; one event on standard output and in the log, where these are asked for."""
-    line = visible(" ".join(message.split()))
+    line = visible(with_options(" ".join(message.split())))
     event = event_line("error", {"message": line})
     if _value(arguments, "--progress") == "json":
         print(event, flush=True)  # noqa: T201

@@ -19,6 +19,7 @@ from georaster_dl.core.wording import counted
 
 from .console import rich_console
 from .events import EventLines, EventLog
+from .hints import with_options
 
 __all__ = ["Reporter", "end_with_parent", "reporting"]
 
@@ -53,7 +54,7 @@ class _Warnings(Reporter):
 
     def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
         if event == "warning":
-            click.echo(f"geodl: warning: {facts['message']}", err=True)
+            click.echo(f"geodl: warning: {with_options(facts['message'])}", err=True)
 
 
 class _Logged(Reporter):
@@ -115,7 +116,8 @@ class _Bar(Reporter):
             self._say(f"geodl: warning: {facts['message']}")
 
     def _say(self, line: str) -> None:
-        self._progress.console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+        line = visible(with_options(line))
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _learnt_from(facts: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ MOST_NAMED = 16
 """Bands that a message names one by one; sensors with more of them are imaging spectrometers."""
 _MOST_WRONG = 5
 _NAMES_OF_BANDS = (
-    "If the file's names are missing or wrong, name its bands in file order with --bands."
+    "If the file's names are missing or wrong, name its bands in file order with `bands=`."
 )
 
 

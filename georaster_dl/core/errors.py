@@ -14,6 +14,23 @@ both ``except GeoRasterError`` and, for example, ``except OSError`` work::
     └── PluginError          (ValueError)   the QGIS plugin is absent, or breaks a rule
 
 A message says what came, what was expected and what to do, in one line.
+
+Settings are named in messages, and in warnings of a run, as keyword arguments in backquotes: Python
+code, which every front end shows in the user's terms. The command line prints options
+(``geodl_cli.hints``), the QGIS plugin the titles of its fields::
+
+    in the message                              on the command line
+    `bands=`                                    --bands
+    `class_field=`                              --class-field
+    `overwrite=True`                            --overwrite
+    `scale=0.0001, offset=0`                    --scale 0.0001 --offset 0
+    f"`mask='{mask}'`"                          --mask SCL
+    `start.weights='random'`                    --init random
+    `train(task='autoencoder')`                 geodl train --task autoencoder
+
+The name is that of the argument, field or (with its section) training setting, and the option is
+spelt the same; the exceptions are listed in ``geodl_cli.hints``. No message names an option of the
+command line itself. Where the name of a setting helps nobody, plain words are better.
 """
 
 from __future__ import annotations

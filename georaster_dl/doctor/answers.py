@@ -59,7 +59,7 @@ def _judge_gpus(part: Part, facts: Mapping[str, Any]) -> None:
                 "problem",
                 f"{device['name']} (compute capability {device['capability']}) does not compute: "
                 f"{device['error']}",
-                "Install a build of torch for it (https://pytorch.org/get-started), or use --device cpu.",
+                "Install a build of torch for it (https://pytorch.org/get-started), or use `device='cpu'`.",
             )
     working = [device for device in facts["devices"] if device["error"] is None]
     if working:

@@ -22,7 +22,7 @@ __all__ = ["hidden_packages", "install_command", "look_at_packages"]
 _PACKAGE = "georaster_dl"
 _UNSET = "Unset PYTHONPATH and run this again."
 _EXTRAS = {
-    "dask": "clusters (--scheduler)",
+    "dask": "Dask clusters",
     "export": "ONNX",
     "tables": "Parquet tables",
 }

@@ -23,7 +23,7 @@ def find_geodl(given: Path | None = None) -> Path:
     if given is not None:
         if not given.is_file() or not os.access(given, os.X_OK):
             raise OptionError(
-                f"{given} cannot be run; --geodl takes the path of the command geodl."
+                f"{given} cannot be run; `geodl=` takes the path of the command geodl."
             )
         return given.absolute()
     name = "geodl.exe" if os.name == "nt" else "geodl"
@@ -37,4 +37,4 @@ def find_geodl(given: Path | None = None) -> Path:
         if place.is_file():
             return place.absolute()
     listed = ", ".join(str(place) for place in places)
-    raise OptionError(f"The command geodl was not found ({listed}); name it with --geodl PATH.")
+    raise OptionError(f"The command geodl was not found ({listed}); give its path (`geodl=`).")

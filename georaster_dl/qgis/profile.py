@@ -105,12 +105,12 @@ def choose_profiles(name: str = DEFAULT, profiles_path: Path | None = None) -> l
     if not used:
         raise OptionError(
             f"There is no QGIS profile {name!r}: {where} holds none, so QGIS was never started; start it "
-            f"once, or leave --profile out."
+            f"once, or leave `profile=` out."
         )
     listed = ", ".join(sorted({known for names in used.values() for known in names}))
     raise OptionError(
         f"There is no QGIS profile {name!r} in {where}; there are: {listed}. Name one of them with "
-        f"--profile."
+        f"`profile=`."
     )
 
 

@@ -76,7 +76,7 @@ def _spans(n: int, tile: int, halo: int, stride: int) -> tuple[_Span, ...]:
     if size <= 2 * halo:
         raise OptionError(
             f"A tile of {size} pixels leaves no core inside a halo of {halo} on each side; "
-            f"use a tile of more than {2 * halo} pixels or a smaller --halo."
+            f"use a tile of more than {2 * halo} pixels or a smaller `halo=`."
         )
     count = -(-(padded - 2 * halo) // (size - 2 * halo))
     # The same number of tiles with the least overlap: less work, and still one size for all.

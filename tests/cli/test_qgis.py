@@ -231,7 +231,7 @@ def test_the_geodl_that_is_started(monkeypatch, tmp_path, command):
         find_geodl(tmp_path / "nothing")
     monkeypatch.setattr(sys, "argv", ["pytest"])
     monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path / "nowhere"))
-    with pytest.raises(OptionError, match="name it with --geodl"):
+    with pytest.raises(OptionError, match="give its path"):
         find_geodl()
 
 

@@ -61,7 +61,7 @@ def test_gpu_that_does_not_compute():
     part = judge_torch(Answer(TORCH | {"devices": [broken]}))
     assert found(part) == [("torch", "ok"), ("gpu", "problem")]
     assert "no kernel image" in part.findings[1].text
-    assert "--device cpu" in part.findings[1].remedy
+    assert "`device='cpu'`" in part.findings[1].remedy
 
 
 @pytest.mark.parametrize(

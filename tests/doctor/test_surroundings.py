@@ -105,7 +105,7 @@ def test_packages_missing_and_old(monkeypatch):
     assert found[0][:2] == ("problem", "missing: rasterio")
     assert found[0][2].endswith("-m pip install 'rasterio>=1.4'")
     assert found[1][1] == "of the wrong version: numpy 1.24.2 (>=1.26 is needed)"
-    assert ("ok", "clusters (--scheduler): dask not installed") in [f[:2] for f in found]
+    assert ("ok", "Dask clusters: dask not installed") in [f[:2] for f in found]
 
 
 def test_hidden_packages(monkeypatch, tmp_path):
