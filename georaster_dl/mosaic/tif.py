@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from georaster_dl.io.blocks import windows
 from georaster_dl.io.output.writer import RasterSpec, RasterWriter
 from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.mosaic.grid import Layout, Placed
@@ -60,26 +61,19 @@ def write_tif(
         When the mosaic cannot be written.
     """
     rows, cols = layout.geobox.shape
+    bytes_per_pixel = len(spec.names) * np.dtype(spec.dtype).itemsize + 8
     with ExitStack() as stack:
         sources = [_Source(placed, layout, by_confidence) for placed in layout.placed]
         for source in sources:
             stack.callback(source.close)
         writer = stack.enter_context(RasterWriter(path, layout.geobox, spec=spec))
-        for window in _windows(rows, cols, len(spec.names) * np.dtype(spec.dtype).itemsize + 8):
+        for window in windows((rows, cols), _WINDOW_BYTES // bytes_per_pixel, (_BLOCK, _BLOCK)):
             for source in sources:
                 source.close_if_above(window[0].start)
             block = _merged(sources, window, spec, without)
             if block is not None:
                 writer.write(*window, block)
             progress((window[0].stop - window[0].start) * (window[1].stop - window[1].start))
-
-
-def _windows(rows: int, cols: int, of_pixel: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and cols of windows a block high, as wide as the memory allows."""
-    wide = max(1, _WINDOW_BYTES // (_BLOCK * _BLOCK * of_pixel)) * _BLOCK
-    for top in range(0, rows, _BLOCK):
-        for left in range(0, cols, wide):
-            yield slice(top, min(top + _BLOCK, rows)), slice(left, min(left + wide, cols))
 
 
 def _merged(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.raster import Georeference
+from georaster_dl.io.blocks import chunks
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import (
     ClassLabels,
@@ -60,11 +61,9 @@ class MapFile:
     def strips(self, block: int) -> Iterator[slice]:
         """Rows of full width from top to bottom, none across a border between blocks of that size."""
         n_rows, n_cols = self.shape
-        high = max(1, _STRIP_PIXELS // n_cols)
-        for start in range(0, n_rows, block):
-            end = min(start + block, n_rows)
-            for top in range(start, end, high):
-                yield slice(top, min(top + high, end))
+        height = max(1, _STRIP_PIXELS // n_cols)
+        for rows in chunks(n_rows, block):
+            yield from chunks(rows.stop, height, start=rows.start)
 
 
 def open_map(path: Path, classes: Path | None = None) -> MapFile:

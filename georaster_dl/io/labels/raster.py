@@ -25,6 +25,7 @@ from georaster_dl.core.legend import Color, MapClass
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
+from georaster_dl.io.blocks import strips, windows
 from georaster_dl.io.formats.metadata import calibration_of
 from georaster_dl.io.labels.class_list import LARGEST_CLASS
 from georaster_dl.io.labels.legend_from_labels import FoundClasses
@@ -55,7 +56,8 @@ def found_in_raster(path: Path, ignore: tuple[float, ...]) -> FoundClasses:
     """
     seen = np.zeros(LARGEST_CLASS + 1, bool)
     with _opened(path) as dataset:
-        for window in _windows(dataset):
+        for rows, cols in windows(dataset.shape, _WINDOW_PIXELS, dataset.block_shapes[0]):
+            window = Window.from_slices(rows, cols)
             numbers, known = _stored(dataset, window, ignore)
             seen[_class_values(numbers[known], path)] = True
         names, colors = _stated_names(dataset), _stated_colors(dataset, path)
@@ -163,24 +165,11 @@ def _opened(path: Path) -> Any:
     return dataset
 
 
-def _windows(dataset: Any) -> Iterator[Window]:
-    """Windows of whole blocks, of about 4 million pixels at most."""
-    height, width = dataset.block_shapes[0]
-    wide = max(1, _WINDOW_PIXELS // (height * width)) * width
-    high = max(1, _WINDOW_PIXELS // (height * min(wide, dataset.width))) * height
-    for top in range(0, dataset.height, high):
-        for left in range(0, dataset.width, wide):
-            yield Window(
-                left, top, min(wide, dataset.width - left), min(high, dataset.height - top)
-            )
-
-
 def strips_of_labels(path: Path) -> Iterator[npt.NDArray[np.float32]]:
     """All numbers of a raster as stored, in strips of whole rows that do not depend on its blocks."""
     with _opened(path) as dataset:
-        high = max(1, _WINDOW_PIXELS // dataset.width)
-        for top in range(0, dataset.height, high):
-            window = Window(0, top, dataset.width, min(high, dataset.height - top))
+        for rows in strips(dataset.shape, _WINDOW_PIXELS):
+            window = Window.from_slices(rows, slice(0, dataset.width))
             yield _stored(dataset, window, ())[0].astype(np.float32)
 
 

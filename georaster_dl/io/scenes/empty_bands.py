@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from georaster_dl.core.wording import listed
+from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.samples import read_windows
 from georaster_dl.io.scenes.scene import Scene, SceneReader
@@ -57,10 +58,9 @@ def _sampled(scene: Scene) -> bool:
 
 def _scanned(scene: Scene) -> bool:
     """Whether any pixel at all is valid."""
-    rows, cols = scene.shape
-    step = max(1, _STRIP_PIXELS // cols)
+    cols = slice(0, scene.shape[1])
     with gdal_environment(), SceneReader(scene) as reader:
         return any(
-            np.any(reader.read(slice(top, min(top + step, rows)), slice(0, cols))[1])
-            for top in range(0, rows, step)
+            np.any(reader.read(rows, cols)[1])
+            for rows in strips(scene.shape, _STRIP_PIXELS, scene.block_rows)
         )

@@ -27,6 +27,7 @@ from georaster_dl.core.geography import can_transform, resolution_m
 from georaster_dl.core.memory import available_memory
 from georaster_dl.core.raster import Georeference, Raster
 from georaster_dl.core.text import is_utf8
+from georaster_dl.io.blocks import chunks
 from georaster_dl.io.environment import gdal_environment, placeless_allowed
 from georaster_dl.io.scenes.quality import MaskRule, QualityBand
 
@@ -333,13 +334,12 @@ class SceneReader:
             level = min(fitting, default=1)
             shape = (len(self._scene.planes), -(-rows // level), -(-cols // level))
             return self.read(*everything, out=np.empty(shape, self._scene.dtype))
-        step = _THINNED_ROWS // factor * factor or factor
         strips = [
             tuple(
                 a[..., ::factor, ::factor].copy()  # a view would keep the strip in memory
-                for a in self.read(slice(top, min(top + step, rows)), everything[1])
+                for a in self.read(strip, everything[1])
             )
-            for top in range(0, rows, step)
+            for strip in chunks(rows, _THINNED_ROWS // factor * factor or factor)
         ]
         numbers, valid = zip(*strips, strict=True)
         return np.concatenate(numbers, axis=1), np.concatenate(valid, axis=0)

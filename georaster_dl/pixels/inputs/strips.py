@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.calibration_check import alpha_warning
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
@@ -52,13 +53,9 @@ def read_strips(scene: Scene) -> Iterator[Strip]:
 
 def strip_rows(scene: Scene) -> list[slice]:
     """Rows in strips of about 64 MiB, whole blocks of the file high where these are smaller."""
-    n_rows, n_cols = scene.shape
     # The numbers, those of the valid pixels, and their physical values.
-    of_pixel = len(scene.planes) * (2 * scene.dtype.itemsize + 4)
-    high = max(_STRIP_BYTES // (n_cols * of_pixel), 1)
-    if high > scene.block_rows:
-        high = high // scene.block_rows * scene.block_rows
-    return [slice(top, min(top + high, n_rows)) for top in range(0, n_rows, high)]
+    bytes_per_pixel = len(scene.planes) * (2 * scene.dtype.itemsize + 4)
+    return list(strips(scene.shape, _STRIP_BYTES // bytes_per_pixel, scene.block_rows))
 
 
 def good_bands(scene: Scene) -> Scene:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.legend import Legend
+from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder
 from georaster_dl.io.output.staging import explain_os_error, require_space
@@ -279,12 +280,9 @@ def count_labels(stored: CachedScene, where: tuple[str, str]) -> LabelIndex:
 
 def _strips(ground: LabelledScene, cell: int) -> Iterator[slice]:
     """Rows in strips of about 64 MiB, whole cells high."""
-    n_rows, n_cols = ground.scene.shape
-    # Reading labels takes up to 20 bytes a pixel, numbers their own size twice.
-    of_row = n_cols * (2 * ground.scene.dtype.itemsize * len(ground.scene.planes) + 20)
-    high = max(_STRIP_BYTES // of_row // cell, 1) * cell
-    for top in range(0, n_rows, high):
-        yield slice(top, min(top + high, n_rows))
+    # Reading labels takes up to 20 bytes a pixel, stored values their own size twice.
+    bytes_per_pixel = 2 * ground.scene.dtype.itemsize * len(ground.scene.planes) + 20
+    return strips(ground.scene.shape, _STRIP_BYTES // bytes_per_pixel, cell)
 
 
 def _runs(flags: npt.ArrayLike) -> list[slice]:
