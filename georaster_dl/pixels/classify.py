@@ -253,10 +253,7 @@ def _fitting(scene: Scene, classifier: Classifier, saved: Path) -> Scene:
             f"{scene.name} holds numbers without scale and offset (band {raw[0]}), but {saved} was "
             f"trained on physical values; state what they mean with --scale and --offset."
         )
-    if classifier.physical:
-        return scene
-    planes = (p if p.stated else replace(p, scale=1.0, offset=0.0) for p in scene.planes)
-    return replace(scene, planes=tuple(planes))
+    return scene if classifier.physical else scene.as_stored()
 
 
 def _features_of(source: str) -> str:

@@ -564,3 +564,22 @@ def test_files_of_different_places_are_no_scene(make_tif):
     there = make_tif(numbers(1), "there.tif", transform=from_origin(900_000, 5_000_000, 10, 10))
     with pytest.raises(SceneError, match=r"there.tif does not overlap .*here.tif"):
         open_scene([here, there])
+
+
+def test_physical_values_and_stored_ones(make_tif):
+    stored = np.array([[[2, 4]], [[6, 8]]], np.uint16)
+    path = make_tif(stored, scales=(0.5, 0.25), offsets=(1.0, -1.0))
+    scene = open_scene(path)
+    by_band = scene.to_physical(stored)
+    assert by_band.dtype == np.float32
+    np.testing.assert_array_equal(by_band, [[[2, 3]], [[0.5, 1]]])
+    by_pixel = scene.to_physical(stored.reshape(2, -1).T, axis=1)
+    np.testing.assert_array_equal(by_pixel, [[2, 0.5], [3, 1]])
+    assert by_pixel.flags.c_contiguous
+    np.testing.assert_array_equal(scene.as_stored().read().array, stored)
+
+
+def test_what_the_user_states_holds_for_stored_values_too(make_tif):
+    stored = np.array([[[2, 4]]], np.uint16)
+    scene = open_scene(make_tif(stored), SceneOptions(scale=0.5))
+    np.testing.assert_array_equal(scene.as_stored().read().array, stored / 2)

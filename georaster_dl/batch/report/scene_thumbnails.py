@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-
 from georaster_dl.batch.report.pictures import (
     Drawing,
     Meaning,
@@ -79,11 +77,8 @@ def _of_scene(scene: Scene) -> Drawing | None:
     scene = scene.select(red_green_blue(scene.bands))
     if any(map(_FAR.search, source_files(scene))) or not _is_quick(scene):
         return None
-    numbers, valid = small_view(scene)
-    image = np.stack(
-        [band * p.scale + p.offset for band, p in zip(numbers, scene.planes, strict=True)]
-    )
-    shown = stretched(image, valid)
+    stored, valid = small_view(scene)
+    shown = stretched(scene.to_physical(stored), valid)
     names = tuple(band.name for band in scene.bands)
     return Drawing(with_alpha(shown, valid), Meaning(bands=names))
 

@@ -115,9 +115,9 @@ def _drawn(raster: Path, scale: Limits | None) -> Drawing:
         numbers, valid = small_view(scene)
         names = tuple(band.name for band in scene.bands)
         return Drawing(with_alpha(stretched(numbers, valid), valid), Meaning(bands=names))
-    numbers, valid = small_view(scene.select([0]))
-    plane = scene.planes[0]
-    values = numbers[0] * plane.scale + plane.offset
+    scene = scene.select([0])
+    stored, valid = small_view(scene)
+    values = scene.to_physical(stored)[0]
     own = ramp_limits(values[valid])
     colors = ramp_colors(values, scale or own)
     return Drawing(with_alpha(colors, valid), Meaning(_quantity(raster), scale or own, own))

@@ -110,7 +110,7 @@ def alpha_warning(scene: Scene) -> str | None:
 def level_of(scene: Scene) -> float | None:
     """Give the median size of a scene's values over a few windows and bands; None without any."""
     some = scene.select(_picked(range(len(scene.planes))))
-    values = np.abs(_physical(some, sample_pixels(some)))
+    values = np.abs(some.to_physical(sample_pixels(some)))
     values = values[values > 0]
     return float(np.median(values)) if values.size else None
 
@@ -134,7 +134,7 @@ def training_warning(
     """
     picked = _picked(range(len(scene.planes)))
     some = scene.select(picked)
-    values = _physical(some, sample_pixels(some))
+    values = some.to_physical(sample_pixels(some))
     if values.shape[1] < _FEWEST:
         return None
     mean, deviation = (np.array(known)[picked] for known in (means, deviations))
@@ -154,7 +154,7 @@ def _factor_warning(scene: Scene, numbers: npt.NDArray[Any], optical: list[int])
     """What looks like reflectances times a factor, in these bands of the sample."""
     if not optical:
         return None
-    values = _physical(scene, numbers)[optical]
+    values = scene.to_physical(numbers)[optical]
     values = values[:, (numbers[optical] != 0).all(axis=0)]  # a border of undeclared 0
     if values.shape[1] < _FEWEST:
         return None
@@ -192,13 +192,6 @@ def _picked(indices: Sequence[int]) -> list[int]:
     """At most eight of them, spread evenly."""
     places = np.linspace(0, len(indices) - 1, min(_MOST_SAMPLED, len(indices))).round().astype(int)
     return [indices[i] for i in places]
-
-
-def _physical(scene: Scene, numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """(bands, pixels) physical values of stored numbers."""
-    scale = np.array([plane.scale for plane in scene.planes])[:, None]
-    offset = np.array([plane.offset for plane in scene.planes])[:, None]
-    return np.asarray(numbers.astype(np.float64) * scale + offset)
 
 
 def _offset_warning(
@@ -240,7 +233,7 @@ def _first(wanted: list[Band], present: list[Band]) -> int | None:
 
 def _filled(scene: Scene, numbers: npt.NDArray[Any], names: list[str]) -> _Samples:
     """Reflectances of the pixels that are no fill, by band; empty where there are too few."""
-    values = _physical(scene, numbers)
+    values = scene.to_physical(numbers)
     # A border of undeclared 0, and what becomes of it once the offset is taken off.
     fill = (numbers == 0) | np.isclose(values, _OFFSET, rtol=0, atol=1e-6)
     values = values[:, ~fill.any(axis=0)]

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,34 +124,53 @@ class Scene:
 
     @property
     def resolution_m(self) -> float | None:
-        """Ground size of a pixel in metres, None where the CRS does not say."""
+        """Side of a pixel in metres, None where the CRS does not say."""
         return resolution_m(self.geobox)
+
+    @cached_property
+    def _calibration(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Scales and offsets, (bands,) each."""
+        scales = np.array([plane.scale for plane in self.planes], np.float32)
+        return scales, np.array([plane.offset for plane in self.planes], np.float32)
 
     def select(self, indices: Sequence[int]) -> Scene:
         """The scene with these planes, in this order."""
         return replace(self, planes=tuple(self.planes[i] for i in indices))
+
+    def as_stored(self) -> Scene:
+        """Return the scene with stored values for physical ones, unless the user stated what these are."""
+        planes = (p if p.stated else replace(p, scale=1.0, offset=0.0) for p in self.planes)
+        return replace(self, planes=tuple(planes))
+
+    def to_physical(self, stored: npt.NDArray[Any], *, axis: int = 0) -> npt.NDArray[np.float32]:
+        """Convert stored values to physical ones, in a new C-contiguous array.
+
+        Parameters
+        ----------
+        axis : of ``stored`` along which the bands are.
+        """
+        shape = [1] * stored.ndim
+        shape[axis] = -1
+        scales, offsets = (each.reshape(shape) for each in self._calibration)
+        values = np.array(stored, np.float32, order="C")
+        values *= scales
+        values += offsets
+        return values
 
     def read(self, rows: slice | None = None, cols: slice | None = None) -> Raster:
         """Physical values of these rows and cols (all by default) as a float32 raster."""
         n_rows, n_cols = self.shape
         rows, cols = rows or slice(0, n_rows), cols or slice(0, n_cols)
         with gdal_environment(), SceneReader(self) as reader:
-            numbers, valid = reader.read(rows, cols)
-        return self._physical(numbers, valid, self.geobox[rows, cols])
+            stored, valid = reader.read(rows, cols)
+        return Raster(self.to_physical(stored), valid, self.geobox[rows, cols], self.bands)
 
     def thumbnail(self, longest: int) -> Raster:
         """Physical values of the whole scene, thinned out to at most ``longest`` pixels a side."""
         with gdal_environment(), SceneReader(self) as reader:
-            numbers, valid = reader.read_thinned(-(-max(self.shape) // longest))
-        return self._physical(numbers, valid, self.geobox.zoom_to(valid.shape))
-
-    def _physical(
-        self, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_], geobox: Georeference
-    ) -> Raster:
-        array = numbers.astype(np.float32)
-        array *= np.array([p.scale for p in self.planes], np.float32)[:, None, None]
-        array += np.array([p.offset for p in self.planes], np.float32)[:, None, None]
-        return Raster(array, valid, geobox, self.bands)
+            stored, valid = reader.read_thinned(-(-max(self.shape) // longest))
+        geobox = self.geobox.zoom_to(valid.shape)
+        return Raster(self.to_physical(stored), valid, geobox, self.bands)
 
 
 def open_dataset(path: str) -> rasterio.DatasetReader:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.pixels.inputs.sample import Sample
-from georaster_dl.pixels.inputs.strips import physical
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.data.cache import CachedScene, CacheFolder, select_classes
 from georaster_dl.train.data.class_counts import check_class_counts
@@ -162,4 +161,5 @@ def _labelled_pixels(
         for part in range(len(PARTS)):
             ours = (labels >= 0) & mask.window(part, rows, cols)
             if ours.any():
-                yield part, physical(numbers[:, ours], found.ground.scene), labels[ours]
+                values = found.ground.scene.to_physical(numbers[:, ours].T, axis=1)
+                yield part, values, labels[ours]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.scene import Scene, SceneReader
 from georaster_dl.predict.options import Report
 
-__all__ = ["Strip", "good_bands", "physical", "read_strips", "strip_rows", "tell_doubts"]
+__all__ = ["Strip", "good_bands", "read_strips", "strip_rows", "tell_doubts"]
 
 _STRIP_BYTES = 64 * 2**20
 
@@ -48,7 +47,7 @@ def read_strips(scene: Scene) -> Iterator[Strip]:
     with gdal_environment(), SceneReader(scene) as reader:
         for rows in strip_rows(scene):
             numbers, valid = reader.read(rows, whole)
-            yield Strip(rows, physical(numbers[:, valid], scene), valid)
+            yield Strip(rows, scene.to_physical(numbers[:, valid].T, axis=1), valid)
 
 
 def strip_rows(scene: Scene) -> list[slice]:
@@ -68,11 +67,3 @@ def tell_doubts(scene: Scene, report: Report) -> None:
     for doubt in (*scene.remarks, alpha_warning(scene)):
         if doubt is not None:
             report("warning", {"message": doubt})
-
-
-def physical(numbers: npt.NDArray[Any], scene: Scene) -> npt.NDArray[np.float32]:
-    """(pixels, bands) physical values of stored numbers (bands, pixels)."""
-    values = np.ascontiguousarray(numbers.T, np.float32)
-    values *= np.array([plane.scale for plane in scene.planes], np.float32)
-    values += np.array([plane.offset for plane in scene.planes], np.float32)
-    return values

@@ -24,13 +24,12 @@ class Conversion:
 
     Attributes
     ----------
-    scale, offset : (bands of the scene,) value = number * scale + offset.
+    scene : whose bands are read.
     resampling : (bands of the model, bands of the scene) weights; None where they are the same.
     treatment : of spectra on the model's wavelengths; None where there is none.
     """
 
-    scale: npt.NDArray[np.float32]
-    offset: npt.NDArray[np.float32]
+    scene: Scene
     resampling: npt.NDArray[np.float32] | None
     treatment: Preprocessing | None
 
@@ -60,12 +59,12 @@ class Conversion:
 
     def _converted(self, spectra: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """(pixels, bands) of stored numbers (pixels, bands of the scene), NaN where impossible."""
-        made = spectra * self.scale + self.offset
+        values: npt.NDArray[np.floating[Any]] = self.scene.to_physical(spectra, axis=1)
         if self.resampling is not None:
-            made = made @ self.resampling.T
+            values = values @ self.resampling.T
         if self.treatment is not None:
-            made = self.treatment.treated_or_nan(made)
-        return np.asarray(made, np.float32)
+            values = self.treatment.treated_or_nan(values)
+        return np.asarray(values, np.float32)
 
 
 def _span(pixels: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
@@ -87,15 +86,8 @@ def conversion_of(fit: Fit) -> Conversion | None:
     treatment = fit.card.treatment
     if fit.resampling is None and treatment is None:
         return None
-    scale, offset = _calibration(fit.scene)
     return Conversion(
-        scale,
-        offset,
+        fit.scene,
         fit.resampling,
         None if treatment is None else Preprocessing.from_json(treatment.model_dump()),
     )
-
-
-def _calibration(scene: Scene) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    scale = np.array([plane.scale for plane in scene.planes], np.float32)
-    return scale, np.array([plane.offset for plane in scene.planes], np.float32)

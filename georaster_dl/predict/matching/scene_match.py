@@ -122,8 +122,7 @@ def _with_values(scene: Scene, card: Card) -> Scene:
     """The scene giving the quantity that the model was trained on."""
     if card.quantity == _NUMBERS:
         # What is stored, whatever the file says that it means; unless the user says otherwise.
-        planes = [p if p.stated else replace(p, scale=1.0, offset=0.0) for p in scene.planes]
-        return replace(scene, planes=tuple(planes))
+        return scene.as_stored()
     raw = [plane.band.name for plane in scene.planes if not plane.calibrated]
     if raw:
         raise BandMismatchError(

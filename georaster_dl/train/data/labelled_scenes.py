@@ -202,12 +202,7 @@ def _same_quantity(grounds: list[LabelledScene]) -> list[LabelledScene]:
             f"{cooked} says what its numbers mean (scale and offset) but {raw} does not; state it "
             f"for all with --scale and --offset, or give scenes of one kind."
         )
-    return [replace(g, scene=_stored(g.scene)) for g in grounds]
-
-
-def _stored(scene: Scene) -> Scene:
-    """The scene giving its stored numbers, whatever single planes say that they mean."""
-    return replace(scene, planes=tuple(replace(p, scale=1.0, offset=0.0) for p in scene.planes))
+    return [replace(g, scene=g.scene.as_stored()) for g in grounds]
 
 
 def open_labels(ground: LabelledScene, where: tuple[str, str] | None = None) -> Labels:

@@ -35,11 +35,6 @@ class WindowReader:
         self._stored = tuple(stored)
         self._masks = tuple(masks)
         self._part = part
-        # All bands at once: a loop over hundreds of them takes longer than reading a small window.
-        self._scales, self._offsets = (
-            [_of_planes([getattr(p, what) for p in s.ground.scene.planes]) for s in stored]
-            for what in ("scale", "offset")
-        )
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -71,10 +66,6 @@ class WindowReader:
         )
         numbers, measured, labels = self._stored[window.scene].store.read(rows, cols)
         valid[place] = measured & self._masks[window.scene].window(self._part, rows, cols)
-        image[:, *place] = numbers * self._scales[window.scene] + self._offsets[window.scene]
+        image[:, *place] = ground.scene.to_physical(numbers)
         target[place] = np.where(valid[place], labels, target[place])
         return image, valid, target
-
-
-def _of_planes(numbers: Sequence[float]) -> Float:
-    return np.array(numbers, np.float32)[:, None, None]
