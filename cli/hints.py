@@ -13,12 +13,12 @@ _CALL = re.compile(r"(?P<function>[a-z_]+)\((?P<arguments>.*)\)")
 _KEYWORD = re.compile(r"(?P<name>[a-z_.]+)=(?P<value>.*)")
 _ON = ("", "True", "...")
 _NAMES = {
-    "clusters": "-k",
     "folder": "--directory",
     "split.column": "--split-column",
     "split.kind": "--split",
     "start.freeze": "--freeze",
     "start.weights": "--init",
+    "targets": "--target",
 }
 """Options that are not spelt like the keyword."""
 _CALLS = {"list_models()": "geodl models list --architectures"}
@@ -52,7 +52,7 @@ def _as_command(code: str) -> str | None:
 
 
 def _option(name: str, value: str) -> str:
-    option = _NAMES.get(name, f"--{name.replace('_', '-')}")
+    option = _NAMES.get(name, f"-{'-' * (len(name) > 1)}{name.replace('_', '-')}")
     if value in _ON:
         return option
     text = value.strip("\"'")

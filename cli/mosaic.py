@@ -11,7 +11,7 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 
-from .options import OUTPUT_FILE, run_options
+from .options import OUTPUT_FILE, RenamedOption, run_options
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
 from .running import check_suffix
@@ -33,8 +33,9 @@ _FILE = click.Path(path_type=Path)
     help="Mosaic to make: a .vrt refers to the maps, a .tif has pixels of its own.",
 )
 @click.option(
-    "--by",
-    "rule",
+    "--order-by",
+    cls=RenamedOption,
+    formerly="--by",
     type=click.Choice(["order", "date", "confidence"]),
     default="order",
     show_default=True,
@@ -42,7 +43,9 @@ _FILE = click.Path(path_type=Path)
     "confident (*_confidence.tif beside each map; .tif only).",
 )
 @click.option(
-    "--without",
+    "--fill-class",
+    cls=RenamedOption,
+    formerly="--without",
     multiple=True,
     metavar="CLASS[,CLASS...]",
     help='Classes to fill from the next map where it holds another, as cloud,"cloud shadow"; .tif only.',
@@ -73,7 +76,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
 
     \b
     geodl mosaic west.tif east.tif -o mosaic.vrt
-    geodl mosaic maps/*_landcover.tif -o mosaic.tif --by date --without cloud,"cloud shadow"
+    geodl mosaic maps/*_landcover.tif -o mosaic.tif --order-by date --fill-class cloud,"cloud shadow"
     geodl mosaic west.tif east.tif --stac catalogue
     """
     if given["parent_pipe"]:
@@ -97,7 +100,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
         made = run(
             maps,
             given["output"],
-            MosaicOptions(given["rule"], given["crs"], given["overwrite"], given["without"]),
+            MosaicOptions(given["order_by"], given["crs"], given["overwrite"], given["fill_class"]),
             stac=given["stac"],
             find_model=models.item,
             warn=lambda message: report("warning", {"message": message}),

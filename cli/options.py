@@ -16,6 +16,7 @@ from georaster_dl.io.output.staging import check_local
 __all__ = [
     "OUTPUT_FILE",
     "OUTPUT_FOLDER",
+    "RenamedOption",
     "check_resources",
     "debug_option",
     "layer_option",
@@ -40,6 +41,26 @@ class _OutputPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         check_local(value)
         return super().convert(value, param, ctx)
+
+
+class RenamedOption(click.Option):
+    """Option that scripts may still spell as before, which the help does not show.
+
+    Parameters
+    ----------
+    formerly : the old spelling.
+    """
+
+    def __init__(self, *args: Any, formerly: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._formerly = formerly
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Accept both spellings."""
+        shown = self.opts
+        self.opts = [*shown, self._formerly]
+        super().add_to_parser(parser, ctx)
+        self.opts = shown
 
 
 OUTPUT_FILE = _OutputPath(path_type=Path)

@@ -71,7 +71,7 @@ def sample_points(map_path: Path, output: Path, **given: Any) -> None:
     general, by_class = _accuracies(given["users_accuracy"])
     options = SampleOptions(
         n=given["n"],
-        minimum=given["minimum_per_class"],
+        minimum_per_class=given["minimum_per_class"],
         standard_error=given["standard_error"],
         users_accuracy=general,
         by_class=by_class,

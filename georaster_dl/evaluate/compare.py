@@ -169,7 +169,7 @@ def _evaluate_numbers(opened: MapFile, path: Path, options: EvaluateOptions) -> 
     points = _points(path, _features(path, options.labels, numbers=True), options.labels)
     if options.labels.background is not None:
         raise OptionError(
-            f"--background names a class, but {opened.path} is a map of numbers; leave it out."
+            f"`background=` names a class, but {opened.path} is a map of numbers; leave it out."
         )
     reference: Reference
     if points is None:
@@ -265,8 +265,8 @@ def _points(
 def _check_background(options: LabelOptions, points: LabelledPoints | None) -> None:
     if options.background is not None and points is not None:
         raise OptionError(
-            f"--background {options.background!r} is the class of all ground without a label, but single "
-            f"points label none of the ground between them; leave it out, or give them a --width-m."
+            f"`background={options.background!r}` is the class of all ground without a label, but single "
+            f"points label none of the ground between them; leave it out, or give them a width (`width_m=`)."
         )
 
 
@@ -293,7 +293,7 @@ def _coverage(
         if features and missed == features:
             raise OptionError(
                 f"Nothing can be compared: all {counted(features, 'feature')} of the reference {path} cover no "
-                f"pixel's centre; with --all-touched they take every pixel that they touch."
+                f"pixel's centre; with `all_touched=True` they take every pixel that they touch."
             )
         rows, cols = opened.shape
         raise OptionError(

@@ -37,17 +37,17 @@ class MosaicOptions:
 
     Attributes
     ----------
-    rule : which map is taken where several hold data: the first named, the newest, or pixel by pixel
+    order_by : which map is taken where several hold data: the first named, the newest, or pixel by pixel
         the most confident.
     crs : of the mosaic; None takes that of the first map.
-    without : names of classes that are taken only where no map holds another, as clouds; a text may
+    fill_class : names of classes that are taken only where no map holds another, as clouds; a text may
         list several, with commas between them.
     """
 
-    rule: Rule = "order"
+    order_by: Rule = "order"
     crs: str | None = None
     overwrite: bool = False
-    without: tuple[str, ...] = ()
+    fill_class: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def mosaic(
     with gdal_environment():
         maps = [open_map(Path(path)) for path in paths]
         check_together(maps)
-        unwanted = _unwanted(maps[0], options.without)
-        ordered = in_order(maps, options.rule)
+        unwanted = _unwanted(maps[0], options.fill_class)
+        ordered = in_order(maps, options.order_by)
         layout = None if output is None else lay_out(maps, ordered, options.crs)
         if layout is not None and output is not None:
             _check_layout(layout, maps[0], output)
@@ -124,7 +124,7 @@ def mosaic(
             )
             if output is not None and layout is not None:
                 spec = spec_of(maps[0], _tags(ordered, options))
-                by_confidence = options.rule == "confidence"
+                by_confidence = options.order_by == "confidence"
                 _write(stage, output, layout, spec, by_confidence, unwanted, progress)
             if described is not None:
                 *items, collection = catalogue
@@ -141,11 +141,14 @@ def _check_asked(
 ) -> None:
     if output is None and stac is None:
         raise OptionError(
-            "Nothing is asked for: give -o mosaic.tif or -o mosaic.vrt, --stac FOLDER, or both."
+            "Nothing is asked for: give a mosaic to make (`output=mosaic.tif` or `output=mosaic.vrt`), "
+            "`stac=FOLDER`, or both."
         )
-    if output is None and (options.rule != "order" or options.crs is not None or options.without):
+    if output is None and (
+        options.order_by != "order" or options.crs is not None or options.fill_class
+    ):
         raise OptionError(
-            "--by, --without and --crs are for a mosaic, but only --stac is asked for; add -o."
+            "`order_by=`, `fill_class=` and `crs=` are for a mosaic, but only `stac=` is asked for; add `output=`."
         )
     if _is_vrt(output):
         _check_for_vrt(options)
@@ -158,10 +161,14 @@ def _check_asked(
 
 def _check_for_vrt(options: MosaicOptions) -> None:
     if options.crs is not None:
-        raise OptionError("A .vrt joins maps as they are, so --crs is not for it; end -o in .tif.")
-    if options.rule == "confidence" or options.without:
-        asked = "--by confidence" if options.rule == "confidence" else "--without"
-        raise OptionError(f"{asked} decides pixel by pixel, which a .vrt cannot; end -o in .tif.")
+        raise OptionError(
+            "A .vrt joins maps as they are, so `crs=` is not for it; end the name in .tif."
+        )
+    if options.order_by == "confidence" or options.fill_class:
+        asked = "`order_by='confidence'`" if options.order_by == "confidence" else "`fill_class=`"
+        raise OptionError(
+            f"{asked} decides pixel by pixel, which a .vrt cannot; end the name in .tif."
+        )
 
 
 def _check_layout(layout: Layout, base: MosaicMap, output: Path) -> None:
@@ -171,25 +178,25 @@ def _check_layout(layout: Layout, base: MosaicMap, output: Path) -> None:
         check_size(layout, len(base.names) * np.dtype(base.dtype).itemsize, output)
 
 
-def _unwanted(base: MosaicMap, without: Sequence[str]) -> list[int]:
-    """Values of the classes that ``without`` names."""
-    if not without:
+def _unwanted(base: MosaicMap, fill_class: Sequence[str]) -> list[int]:
+    """Values of the classes to fill."""
+    if not fill_class:
         return []
     if base.legend is None:
         raise OptionError(
-            f"--without names classes, but {base.path} is a map of a quantity; leave it out."
+            f"`fill_class=` names classes, but {base.path} is a map of a quantity; leave it out."
         )
     values = dict(zip(base.legend.names, base.legend.values, strict=True))
     # Some classes have a comma in their name.
     names = [
         name
-        for text in without
+        for text in fill_class
         for name in ([text] if text in values else map(str.strip, text.split(",")))
     ]
     unknown = [name for name in names if name not in values]
     if unknown:
         raise OptionError(
-            f"--without names {', '.join(map(repr, unknown))}, but the maps' classes are "
+            f"`fill_class=` names {', '.join(map(repr, unknown))}, but the maps' classes are "
             f"{', '.join(map(repr, values))}; name some of these."
         )
     return [values[name] for name in names]
@@ -212,7 +219,7 @@ def _warn_of_models(maps: Sequence[MosaicMap], warn: Callable[[str], None]) -> N
 
 
 def _inputs(maps: Sequence[MosaicMap], options: MosaicOptions) -> list[Path]:
-    beside = [confidence_of(one) for one in maps] if options.rule == "confidence" else []
+    beside = [confidence_of(one) for one in maps] if options.order_by == "confidence" else []
     return [*(one.path for one in maps), *beside]
 
 
@@ -240,8 +247,8 @@ def _tags(ordered: Sequence[MosaicMap], options: MosaicOptions) -> dict[str, str
         "GEORASTER_DL_VERSION": __version__,
         "GEORASTER_DL_CONTENT": "map",
         "GEORASTER_DL_MAPS": " ".join(one.path.name for one in ordered),
-        "GEORASTER_DL_RULE": options.rule,
-        "GEORASTER_DL_WITHOUT": ",".join(options.without),
+        "GEORASTER_DL_RULE": options.order_by,
+        "GEORASTER_DL_WITHOUT": ",".join(options.fill_class),
         "GEORASTER_DL_MODEL": "; ".join(dict.fromkeys(filter(None, names))),
         "GEORASTER_DL_MODEL_SHA256": " ".join(dict.fromkeys(filter(None, digests))),
         **joined_labels_tags([one.tags for one in ordered]),

@@ -146,10 +146,10 @@ def _grid_in(name: str, maps: Sequence[MosaicMap]) -> GeoBox:
     try:
         crs = pyproj.CRS.from_user_input(name)
     except CRSError as error:
-        raise OptionError(f"--crs must name a CRS such as EPSG:32631, not {name!r}.") from error
+        raise OptionError(f"`crs=` must name a CRS such as EPSG:32631, not {name!r}.") from error
     if not (crs.is_projected or crs.is_geographic) or len(crs.axis_info) != 2:
         raise OptionError(
-            f"--crs must be projected or geographic and without heights, but {name} is a {crs.type_name}."
+            f"`crs=` must be projected or geographic and without heights, but {name} is a {crs.type_name}."
         )
     known = next((one.geobox for one in maps if one.geobox.crs == crs), None)
     if known is not None:
@@ -184,7 +184,7 @@ def _unit(crs: pyproj.CRS) -> str:
 
 def _no_place(one: MosaicMap, crs: str) -> OptionError:
     return OptionError(
-        f"{one.path} has no place in the CRS of the mosaic ({crs}); choose another with --crs."
+        f"{one.path} has no place in the CRS of the mosaic ({crs}); choose another with `crs=`."
     )
 
 
@@ -234,7 +234,7 @@ def check_one_grid(layout: Layout, base: MosaicMap) -> None:
         if not placed.same_grid:
             raise OptionError(
                 f"{placed.map.path} is not on the grid of {base.path}: {_differing(placed.map, base)}. A .vrt "
-                f"joins maps as they are; end -o in .tif, which reprojects."
+                f"joins maps as they are; end the name in .tif, which reprojects."
             )
 
 
@@ -289,10 +289,10 @@ def _covered(placed: Sequence[Placed]) -> int:
 def _smaller(layout: Layout) -> str:
     """What to do about a mosaic that is too large."""
     if all(one.same_grid for one in layout.placed):
-        return "end -o in .vrt, which refers to the maps, or join fewer maps"
+        return "end the name in .vrt, which refers to the maps, or join fewer maps"
     return (
         "join fewer maps, which lie near each other, name one with larger pixels first (the mosaic has "
-        "those of the first), or choose another --crs"
+        "those of the first), or choose another `crs=`"
     )
 
 

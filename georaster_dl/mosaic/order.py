@@ -58,9 +58,9 @@ def _date(one: MosaicMap) -> datetime:
     if found is None:
         source = one.tags.get("GEORASTER_DL_INPUT")
         raise OptionError(
-            f"No date is known for {one.path}{f' (made of {source})' if source else ''}: --by date takes it from "
+            f"No date is known for {one.path}{f' (made of {source})' if source else ''}: `order_by='date'` takes it from "
             f"YYYYMMDDTHHMMSS, YYYYMMDD or YYYY-MM-DD in the name of the scene or of the map; rename the map "
-            f"so, or name the maps in their order and leave --by date out."
+            f"so, or name the maps in their order and leave `order_by=` out."
         )
     return found
 
@@ -98,19 +98,19 @@ def confidence_of(one: MosaicMap) -> Path:
     """
     if one.legend is None:
         raise OptionError(
-            f"{one.path} is a map of a quantity, which has no confidence; use --by order or --by date."
+            f"{one.path} is a map of a quantity, which has no confidence; use `order_by='order'` or `order_by='date'`."
         )
     path = _confidence_path(one)
     if not path.is_file():
         raise OptionError(
-            f"--by confidence needs {path.name} beside {one.path}, but there is none; map that scene again "
-            f"with geodl segment --confidence."
+            f"`order_by='confidence'` needs {path.name} beside {one.path}, but there is none; map that scene again "
+            f"with its confidence (`segment(confidence=...)`)."
         )
     wrong = _mismatch(one, path)
     if wrong:
         raise OptionError(
-            f"{path} {wrong}, so it belongs to another map; map that scene again with geodl segment "
-            f"--confidence."
+            f"{path} {wrong}, so it belongs to another map; map that scene again with its "
+            f"confidence (`segment(confidence=...)`)."
         )
     return path
 

@@ -166,7 +166,7 @@ def _footprint(one: MosaicMap) -> Footprint:
         crs: Any = one.geobox.crs
         raise OptionError(
             f"{one.path} has the CRS {crs.proj.name!r}, which does not say where on Earth the map "
-            f"lies, but a STAC item must; leave --stac out, or georeference the map (gdalwarp)."
+            f"lies, but a STAC item must; leave `stac=` out, or georeference the map (gdalwarp)."
         )
     return found
 

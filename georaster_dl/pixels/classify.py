@@ -251,7 +251,7 @@ def _fitting(scene: Scene, classifier: Classifier, saved: Path) -> Scene:
     if classifier.physical and raw:
         raise BandMismatchError(
             f"{scene.name} holds numbers without scale and offset (band {raw[0]}), but {saved} was "
-            f"trained on physical values; state what they mean with --scale and --offset."
+            f"trained on physical values; state what they mean with `scale=` and `offset=`."
         )
     return scene if classifier.physical else scene.as_stored()
 

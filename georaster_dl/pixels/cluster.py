@@ -172,7 +172,7 @@ def cluster(
 def _check_k(k: int | Literal["auto"]) -> None:
     if k != "auto" and not 2 <= k <= _MOST_CLUSTERS:
         raise OptionError(
-            f"-k is {k}, but a map of clusters has 2 to {_MOST_CLUSTERS} of them; give such a number, "
+            f"`k=` is {k}, but a map of clusters has 2 to {_MOST_CLUSTERS} of them; give such a number, "
             f"or auto."
         )
 

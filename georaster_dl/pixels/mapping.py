@@ -129,6 +129,6 @@ def class_counts(legend: Legend, counts: npt.NDArray[np.int64]) -> dict[str, int
 def no_valid_pixel(scene: Scene) -> SceneError:
     """The error for a scene without anything to map."""
     return SceneError(
-        f"{scene.name} has no valid pixel: all are nodata, NaN or masked in some band; check --nodata, "
-        f"--bands and --mask."
+        f"{scene.name} has no valid pixel: all are nodata, NaN or masked in some band; check `nodata=`, "
+        f"`bands=` and `mask=`."
     )

@@ -62,8 +62,8 @@ def classify_polygons(
     begun = time.monotonic()
     if polygons.exists() and not is_vector(polygons):
         raise OptionError(
-            f"{polygons} is a raster, but --per-polygon needs polygons; leave --per-polygon out to learn "
-            f"from single pixels."
+            f"{polygons} is a raster, but learning polygon by polygon needs polygons; learn from single "
+            f"pixels instead."
         )
     config = options.config
     scene = good_bands(open_scene(features, SceneOptions(**dict(config.scene))))
@@ -115,7 +115,7 @@ def _described(
     if np.isnan(values).any(axis=1).all():
         raise OptionError(
             f"No polygon of {title} has a valid pixel: {scene.name} is nodata or masked there; check "
-            f"--nodata and the polygons' place."
+            f"`nodata=` and the polygons' place."
         )
     return values
 
@@ -151,7 +151,7 @@ def _labels(path: Path, options: LabelOptions, legend: Legend) -> npt.NDArray[np
     made = {_CLASS, _PROBABILITY}
     if options.class_field is not None and options.class_field.casefold() in made:
         raise OptionError(
-            f"--class-field {options.class_field} is a column that --per-polygon writes; choose the one "
+            f"`class_field={options.class_field}` is a column that this run writes; choose the one "
             f"with the classes to learn."
         )
     index: dict[Any, int] = {c.name: i for i, c in enumerate(legend.classes)}
@@ -182,7 +182,7 @@ def _too_few_classes(legend: Legend, classes: npt.NDArray[np.int64]) -> OptionEr
     listed = ", ".join(f"{c.name} {n}" for c, n in zip(legend.classes, counts, strict=True))
     return OptionError(
         f"Two classes with two polygons each are needed, but those on valid pixels are: {listed}; "
-        f"label more polygons, or check --class-field."
+        f"label more polygons, or check `class_field=`."
     )
 
 

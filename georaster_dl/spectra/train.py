@@ -90,7 +90,9 @@ def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
         When a column is missing, holds text or one value only, or both kinds or none are asked for.
     """
     if bool(options.targets) == (options.class_column is not None):
-        raise OptionError("Give either --target (values) or --class-column (names), one of them.")
+        raise OptionError(
+            "Give either `targets=` (values) or `class_column=` (names), one of them."
+        )
     if len(set(options.targets)) < len(options.targets):
         raise OptionError(f"A target is named twice ({first_of(options.targets)}); name each once.")
     if options.class_column is not None:

@@ -11,17 +11,7 @@ from geodl_cli.hints import _NAMES, with_options
 from geodl_cli.main import geodl
 
 LIBRARY = Path(__file__).parents[2] / "georaster_dl"
-TO_CONVERT = {
-    "batch",
-    "evaluate",
-    "io",
-    "mosaic",
-    "models",
-    "pixels",
-    "predict",
-    "spectra",
-    "train",
-}
+TO_CONVERT = {"batch", "io", "models", "predict", "train"}
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z](?=[ ;,.:]|$))")
 OF_OTHER_PROGRAMS = {"--force-reinstall", "--no-deps", "--profile"}  # pip, pip, qgis
 
@@ -36,7 +26,7 @@ OF_OTHER_PROGRAMS = {"--force-reinstall", "--no-deps", "--profile"}  # pip, pip,
         ('`mask="SCL"` masks', "--mask SCL masks"),
         ('`mask="my file.tif"` masks', '--mask "my file.tif" masks'),
         ('`split.kind="column"`', "--split column"),
-        ("fewer `clusters=`", "fewer -k"),
+        ("fewer `k=`", "fewer -k"),
         ('`train(task="autoencoder")`', "geodl train --task autoencoder"),
         ("`segment(confidence=...)`", "geodl segment --confidence"),
         ("`geodl models list` lists all", "`geodl models list` lists all"),

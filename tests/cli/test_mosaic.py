@@ -48,7 +48,7 @@ def test_a_mosaic_of_real_maps(geodl, maps, tmp_path):
     assert (read("m.vrt")[:, :100][~hidden] == one[~hidden]).all()
     assert geodl("mosaic", *maps, "-o", "m.tif").code == 0
     assert (read("m.tif") == read("m.vrt")).all()
-    assert geodl("mosaic", *maps, "-o", "late.vrt", "--by", "date").code == 0
+    assert geodl("mosaic", *maps, "-o", "late.vrt", "--order-by", "date").code == 0
     assert (read("late.vrt")[:, 60:][two != 255] == two[two != 255]).all()
 
 
@@ -77,7 +77,7 @@ def test_classes_to_do_without(geodl, maps):
     with rasterio.open(maps[0]) as dataset:
         names = json.loads(dataset.tags()["CLASS_NAMES"])
     value, name = next((int(v), n) for v, n in names.items() if (one[:, 60:] == int(v)).any())
-    assert geodl("mosaic", *maps, "-o", "m.tif", "--without", name).code == 0
+    assert geodl("mosaic", *maps, "-o", "m.tif", "--fill-class", name).code == 0
     filled = (one[:, 60:] == value) & (two[:, :40] != 255)
     assert filled.any()
     assert (read("m.tif")[:, 60:100] == two[:, :40])[filled].all()
@@ -148,12 +148,12 @@ def test_refusals(refused, tmp_path):
     for arguments, told in (
         ([a], "Nothing is asked for"),
         ([a, "-o", "m.png"], "-o makes a VRT or a GeoTIFF"),
-        ([a, far, "-o", "m.vrt"], "end -o in .tif, which reprojects"),
-        ([a, far, "-o", "m.vrt", "--by", "confidence"], "end -o in .tif"),
+        ([a, far, "-o", "m.vrt"], "end the name in .tif, which reprojects"),
+        ([a, far, "-o", "m.vrt", "--order-by", "confidence"], "end the name in .tif"),
         ([a, far, "-o", "m.tif", "--by", "confidence"], "needs a_confidence.tif"),
-        ([a, far, "-o", "m.tif", "--by", "date"], "No date is known for"),
-        ([a, "-o", "m.tif", "--without", "clod"], "--without names 'clod', but"),
-        ([a, "-o", "m.vrt", "--without", "water"], "--without decides pixel by pixel"),
+        ([a, far, "-o", "m.tif", "--order-by", "date"], "No date is known for"),
+        ([a, "-o", "m.tif", "--fill-class", "clod"], "--fill-class names 'clod', but"),
+        ([a, "-o", "m.vrt", "--without", "water"], "--fill-class decides pixel by pixel"),
         ([a, "-o", "a.tif", "--overwrite"], "also an input"),
         ([a, "-o", "b.tif"], "exists already"),
         ([a, "-o", "m.tif", "-m", "s2-landcover"], "give --stac FOLDER, too"),

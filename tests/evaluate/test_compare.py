@@ -414,7 +414,7 @@ def test_polygons_of_one_class(make_map, make_vector, classes):
     truth = make_vector([square((40, 60), (40, 60))], {"class": classes})
     alone = evaluate(path, truth)
     assert "one class only (building)" in alone.warnings[0]
-    assert "--background" in alone.warnings[0]
+    assert "`background=`" in alone.warnings[0]
     assert alone.to_dict()["notes"][0] == alone.warnings[0]
     full = evaluate(path, truth, with_background())
     assert full.warnings == ()
@@ -437,7 +437,7 @@ def test_backgrounds_that_cannot_be(make_map, make_vector, make_tif):
     with pytest.raises(OptionError, match="'meadow' is none of the map's classes .other, building"):
         evaluate(path, truth, with_background("meadow"))
     points = make_vector([centre(50, 50)], {"class": ["building"]}, "points.gpkg")
-    with pytest.raises(OptionError, match="single points.*--width-m"):
+    with pytest.raises(OptionError, match="single points.*`width_m=`"):
         evaluate(path, points, with_background())
     assert "Label points" in evaluate(path, points).warnings[0]
     numbers = make_tif(np.ones((10, 10), np.float32), "numbers.tif")
@@ -451,7 +451,7 @@ def test_features_below_a_pixel_do_not_count(make_map, make_vector):
     both = {"class": ["building", "other"]}
     found = evaluate(path, make_vector([square((40, 60), (40, 60)), tiny], both))
     assert any("1 of 2 features" in warning for warning in found.warnings)
-    with pytest.raises(OptionError, match="all 1 feature .*--all-touched"):
+    with pytest.raises(OptionError, match="all 1 feature .*`all_touched=True`"):
         evaluate(path, make_vector([tiny], {"class": ["building"]}, "tiny.gpkg"))
 
 

@@ -288,7 +288,7 @@ def test_a_large_map_has_a_small_picture(make_map, make_tif):
 def test_what_cannot_be_shown_is_refused(by_raster, tmp_path):
     text = tmp_path / "curves.png"
     text.write_text("no picture")
-    with pytest.raises(OptionError, match="is no PNG"):
+    with pytest.raises(OptionError, match="are no PNG"):
         render_report(by_raster, curves=text)
     with pytest.raises(OptionError, match="cannot be read"):
         render_report(by_raster, curves=tmp_path / "no.png")

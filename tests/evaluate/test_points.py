@@ -55,7 +55,7 @@ def test_too_few_points_for_the_minimum():
 def test_points_lie_on_centres_of_their_classes(make_map, tmp_path):
     mapped, _ = noisy_pair((100, 80))
     out = tmp_path / "points.gpkg"
-    strata = sample_points(make_map(mapped), out, SampleOptions(n=300, minimum=20))
+    strata = sample_points(make_map(mapped), out, SampleOptions(n=300, minimum_per_class=20))
     frame = geopandas.read_file(out)
     assert frame.crs == "EPSG:32631"
     assert list(frame.columns) == [
@@ -89,7 +89,7 @@ def test_the_seed_decides_and_strips_do_not(make_map, tmp_path, monkeypatch):
 
     def drawn(seed):
         out = tmp_path / "p.gpkg"
-        sample_points(path, out, SampleOptions(n=200, minimum=10, seed=seed))
+        sample_points(path, out, SampleOptions(n=200, minimum_per_class=10, seed=seed))
         frame = geopandas.read_file(out)
         return list(zip(frame.geometry.x, frame.geometry.y, frame["map_class"], strict=True))
 
@@ -106,7 +106,9 @@ def test_every_pixel_of_a_class_is_as_likely(make_map, tmp_path):
     path = make_map(mapped)
     hits = np.zeros(mapped.shape)
     for seed in range(40):
-        sample_points(path, tmp_path / "p.gpkg", SampleOptions(n=40, minimum=20, seed=seed))
+        sample_points(
+            path, tmp_path / "p.gpkg", SampleOptions(n=40, minimum_per_class=20, seed=seed)
+        )
         rows, cols = at(geopandas.read_file(tmp_path / "p.gpkg"))
         hits[rows.astype(int), cols.astype(int)] += 1
     # 40 draws of 20 from 40: 20 hits expected, deviation 3.2.
@@ -129,7 +131,7 @@ def test_without_a_number_the_formula_gives_it(make_map, tmp_path):
 def test_the_filled_file_is_a_reference(make_map, tmp_path):
     mapped, truth = noisy_pair((100, 80))
     path, out = make_map(mapped), tmp_path / "p.gpkg"
-    sample_points(path, out, SampleOptions(n=400, minimum=50))
+    sample_points(path, out, SampleOptions(n=400, minimum_per_class=50))
     frame = geopandas.read_file(out)
     rows, cols = (places.astype(int) for places in at(frame))
     labels = [NAMES[v] for v in truth[rows, cols]]

@@ -242,7 +242,7 @@ def test_classes_to_do_without_come_from_the_next(tmp_path, without):
     maps = stacked(
         tmp_path, [1, 1, 1, 3, 4, no, no], [4, 3, no, no, 3, 1, no], [4, no, 4, 1, 1, 4, 3]
     )
-    mosaic(maps, tmp_path / "m.tif", MosaicOptions(without=without))
+    mosaic(maps, tmp_path / "m.tif", MosaicOptions(fill_class=without))
     # Where all have such a class, the first's stays.
     assert read(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 1, 4, 3, 4, 4, 3]
     with rasterio.open(tmp_path / "m.tif") as dataset:
@@ -254,7 +254,7 @@ def test_the_surest_class_to_do_without(tmp_path):
     for path, sure in ((a, [200] * 4), (b, [20, 30, 250, 40]), (c, [10, 40, 9, 250])):
         confidence = np.repeat(np.array(sure)[:, None], 4, axis=1)
         write_confidence(path, confidence, grid((4, 4)))
-    mosaic([a, b, c], tmp_path / "m.tif", MosaicOptions("confidence", without=("water",)))
+    mosaic([a, b, c], tmp_path / "m.tif", MosaicOptions("confidence", fill_class=("water",)))
     assert read(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 4, 1, 4]
 
 
@@ -263,7 +263,7 @@ def test_a_class_with_a_comma_in_its_name(tmp_path):
     a, b = (
         write_classes(tmp_path / f"{n}.tif", full(n), grid((8, 8)), legend=legend) for n in (1, 2)
     )
-    mosaic([a, b], tmp_path / "m.tif", MosaicOptions(without=("built, low",)))
+    mosaic([a, b], tmp_path / "m.tif", MosaicOptions(fill_class=("built, low",)))
     assert (read(tmp_path / "m.tif") == 2).all()
 
 
@@ -271,15 +271,15 @@ def test_what_cannot_be_done_without(tmp_path, files):
     a, _ = overlapping(tmp_path)
     values = write_values(tmp_path / "v.tif", np.ones((1, 8, 8)), grid((8, 8)))
     before = files()
-    for path, out, without, told in (
-        (a, "m.vrt", "water", r"--without decides pixel by pixel, .* end -o in \.tif"),
+    for path, out, names, told in (
+        (a, "m.vrt", "water", r"`fill_class=` decides pixel by pixel, .* end the name in \.tif"),
         (a, "m.tif", "water,cloud", "names 'cloud', but .* 'water', 'grass & low', 'built-up'"),
         (values, "m.tif", "water", r"v\.tif is a map of a quantity"),
     ):
         with pytest.raises(OptionError, match=told):
-            mosaic([path], tmp_path / out, MosaicOptions(without=(without,)))
-    with pytest.raises(OptionError, match="--without and --crs are for a mosaic"):
-        mosaic([a], None, MosaicOptions(without=("water",)), stac=tmp_path / "stac")
+            mosaic([path], tmp_path / out, MosaicOptions(fill_class=(names,)))
+    with pytest.raises(OptionError, match="`fill_class=` and `crs=` are for a mosaic"):
+        mosaic([a], None, MosaicOptions(fill_class=("water",)), stac=tmp_path / "stac")
     assert files() == before
 
 
@@ -291,9 +291,9 @@ def test_a_mosaic_of_distant_maps_is_refused(tmp_path, files):
     size = (
         r"m\.tif would have 40,008 x 50,008 pixels and take 2\.7 GB, but maps cover only 6\.4e-06 %"
     )
-    with pytest.raises(OptionError, match=rf"{size} of it; end -o in \.vrt"):
+    with pytest.raises(OptionError, match=rf"{size} of it; end the name in \.vrt"):
         mosaic([near, far], tmp_path / "m.tif", stac=tmp_path / "stac")
-    with pytest.raises(OptionError, match="join fewer maps, .* or choose another --crs"):
+    with pytest.raises(OptionError, match="join fewer maps, .* or choose another `crs=`"):
         mosaic([near, zone], tmp_path / "m.tif")
     assert files() == before
     mosaic([near, far], tmp_path / "m.vrt")
@@ -402,11 +402,11 @@ def test_a_vrt_needs_one_grid(tmp_path, files):
         mosaic([a, half], tmp_path / "m.vrt")
     with pytest.raises(OptionError, match=r"z\.tif .*its CRS is EPSG:32632, not EPSG:32631"):
         mosaic([a, zone], tmp_path / "m.vrt")
-    with pytest.raises(OptionError, match=r"--crs is not for it; end -o in \.tif"):
+    with pytest.raises(OptionError, match=r"`crs=` is not for it; end the name in \.tif"):
         mosaic([a], tmp_path / "m.vrt", MosaicOptions(crs="EPSG:32632"))
-    with pytest.raises(OptionError, match=r"a \.vrt cannot; end -o in \.tif"):
+    with pytest.raises(OptionError, match=r"a \.vrt cannot; end the name in \.tif"):
         mosaic([a], tmp_path / "m.vrt", MosaicOptions("confidence"))
-    with pytest.raises(OptionError, match=r"--crs must name a CRS .* not 'EPSG:1'"):
+    with pytest.raises(OptionError, match=r"`crs=` must name a CRS .* not 'EPSG:1'"):
         mosaic([a], tmp_path / "m.tif", MosaicOptions(crs="EPSG:1"))
     with pytest.raises(OptionError, match=r"EPSG:5773 is a Vertical CRS"):
         mosaic([a], tmp_path / "m.tif", MosaicOptions(crs="EPSG:5773"))

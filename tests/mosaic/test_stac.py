@@ -186,7 +186,9 @@ def test_nothing_is_left_of_what_fails(tmp_path):
     mosaic(maps, None, MosaicOptions(overwrite=True), stac=tmp_path / "stac")
     with pytest.raises(OutputError, match="Cannot write .*no/stac"):
         mosaic(maps, None, stac=tmp_path / "no" / "stac")
-    with pytest.raises(OptionError, match=r"--by, --without and --crs are for a mosaic"):
+    with pytest.raises(
+        OptionError, match=r"`order_by=`, `fill_class=` and `crs=` are for a mosaic"
+    ):
         mosaic(maps, None, MosaicOptions("date"), stac=tmp_path / "other")
     with pytest.raises(OptionError, match="Nothing is asked for"):
         mosaic(maps, None)

@@ -87,8 +87,8 @@ def match_classes(
         what = "name" if by_name else "value"
         raise OptionError(
             f"Map and reference have no class {what} in common: the map has {_listed(mapped, what)}, "
-            f"the reference {_listed(reference, what)}; choose another --class-field, or name the "
-            f"classes of both with --classes CSV (columns value, name)."
+            f"the reference {_listed(reference, what)}; choose another `class_field=`, or name the "
+            f"classes of both in a CSV with the columns value and name (`classes=`)."
         )
     classes = list(mapped.classes)
     for entry in reference.classes:
@@ -116,8 +116,8 @@ def _background_of(classes: Sequence[MapClass], name: str | None) -> MapClass | 
         if entry.name.casefold() == name.casefold():
             return entry
     raise OptionError(
-        f"--background {name!r} is none of the map's classes ({listed([c.name for c in classes], _MOST_LISTED)}); "
-        f"choose one of them, or name them with --classes CSV (columns value, name)."
+        f"`background={name!r}` is none of the map's classes ({listed([c.name for c in classes], _MOST_LISTED)}); "
+        f"choose one of them, or name them in a CSV with the columns value and name (`classes=`)."
     )
 
 

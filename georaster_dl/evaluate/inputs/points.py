@@ -33,7 +33,7 @@ class SampleOptions:
     Attributes
     ----------
     n : points; None finds the number that ``standard_error`` needs.
-    minimum : points that even the rarest class gets.
+    minimum_per_class : points that even the rarest class gets.
     standard_error : wanted for the overall accuracy.
     users_accuracy : expected user's accuracy of every class that ``by_class`` does not name, 0-1.
     by_class : the same by class name.
@@ -42,7 +42,7 @@ class SampleOptions:
     """
 
     n: int | None = None
-    minimum: int = 50
+    minimum_per_class: int = 50
     standard_error: float = 0.01
     users_accuracy: float = 0.8
     by_class: Mapping[str, float] = field(default_factory=dict)
@@ -98,7 +98,10 @@ def sample_points(map_path: Path, out: Path, options: SampleOptions | None = Non
         pixels, areas = _counted(opened, opened.legend)
         weights = areas / areas.sum()
         points = allocate(
-            pixels, weights, _wanted(opened.legend, pixels, weights, options), options.minimum
+            pixels,
+            weights,
+            _wanted(opened.legend, pixels, weights, options),
+            options.minimum_per_class,
         )
         generator = np.random.default_rng(options.seed)
         ranks = [
@@ -135,7 +138,7 @@ def allocate(pixels: Sequence[int] | _Ints, weights: npt.ArrayLike, n: int, mini
     pixels : (classes,) pixels of each class; one without any gets no point.
     weights : (classes,) share of each class in the map's area.
     n : points in all.
-    minimum : points of the rarest class.
+    minimum_per_class : points of the rarest class.
 
     Returns
     -------
@@ -151,7 +154,7 @@ def allocate(pixels: Sequence[int] | _Ints, weights: npt.ArrayLike, n: int, mini
     if n < max(1, lowest.sum()) or minimum < 0:
         raise OptionError(
             f"{counted(n, 'point')} cannot do for {counted(int(np.count_nonzero(have)), 'class')} with at least {minimum} "
-            f"each; ask for {max(1, lowest.sum())} or more, or lower --minimum-per-class."
+            f"each; ask for {max(1, lowest.sum())} or more, or lower `minimum_per_class=`."
         )
     n = min(n, int(have.sum()))
     low, high = 0.0, float(n)
@@ -175,14 +178,14 @@ def _wanted(legend: Legend, pixels: _Ints, weights: _Floats, options: SampleOpti
     unknown = set(options.by_class) - set(legend.names)
     if unknown:
         raise OptionError(
-            f"--users-accuracy names {', '.join(sorted(unknown))}, but the map's classes are "
+            f"`users_accuracy=` names {', '.join(sorted(unknown))}, but the map's classes are "
             f"{', '.join(legend.names)}."
         )
     if options.n is not None:
         return options.n
     expected = [options.by_class.get(name, options.users_accuracy) for name in legend.names]
     needed = sample_size(weights.tolist(), expected, options.standard_error)
-    return max(needed, 1, int(np.minimum(pixels, options.minimum).sum()))
+    return max(needed, 1, int(np.minimum(pixels, options.minimum_per_class).sum()))
 
 
 def _counted(opened: MapFile, legend: Legend) -> tuple[_Ints, _Floats]:

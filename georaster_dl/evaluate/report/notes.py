@@ -32,7 +32,7 @@ _NOT_SAMPLED = (
 )
 _BY_VALUE = (
     "Classes were matched by value, because map or reference does not name its classes: make sure "
-    "that a value means the same in both, or name them with --classes."
+    "that a value means the same in both, or name them with `classes=`."
 )
 _OTHER_STRATA = (
     "The points were drawn from another map: their strata are not this map's classes, so the "
@@ -45,7 +45,7 @@ _ONE_CLASS = (
     "accuracy and IoU are too high and mean nothing. {}"
 )
 _ONE_CLASS_OF_AREAS = (
-    "If all that is not labelled is known to be another class, name it with --background."
+    "If all that is not labelled is known to be another class, name it with `background=`."
 )
 _ONE_CLASS_OF_POINTS = "Label points of the other classes, too."
 
@@ -69,7 +69,7 @@ def warn_of_missed(missed: int, features: int) -> tuple[str, ...]:
         return ()
     return (
         f"{missed:,} of {counted(features, 'feature')} of the reference cover no pixel's centre and do not "
-        f"count; with --all-touched features take every pixel that they touch.",
+        f"count; with `all_touched=True` features take every pixel that they touch.",
     )
 
 
@@ -127,7 +127,7 @@ def notes_of_classes(
     if not intervals.replicates:
         notes.append(
             f"The reference lies in {counted(intervals.blocks, 'block')}, too few for intervals; choose "
-            f"smaller ones with --block."
+            f"smaller ones with `block=`."
         )
     return tuple(notes)
 

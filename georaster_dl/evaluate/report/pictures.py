@@ -172,9 +172,13 @@ def embedded(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise OptionError(f"--curves {path} cannot be read: {error.strerror}.") from error
+        raise OptionError(
+            f"The curves {path} cannot be read: {error.strerror}; check the path."
+        ) from error
     if not content.startswith(b"\x89PNG"):
-        raise OptionError(f"--curves {path} is no PNG; give the picture of the training's curves.")
+        raise OptionError(
+            f"The curves {path} are no PNG; give the picture of the training's curves."
+        )
     return _address(content)
 
 

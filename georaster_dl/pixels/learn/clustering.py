@@ -70,7 +70,7 @@ def live_bands(sample: _Values) -> npt.NDArray[np.intp]:
     if not len(live):
         raise OptionError(
             "Every valid pixel has the same values, so there is nothing to tell clusters apart by; give "
-            "another raster, or check --bands and --nodata."
+            "another raster, or check `bands=` and `nodata=`."
         )
     return live
 
@@ -116,7 +116,7 @@ def choose_k(sample: _Values, method: Method, seed: int) -> dict[int, float]:
     if not scores:
         raise OptionError(
             f"The raster has only {different} different valid pixels, too few to choose the number of "
-            f"clusters; give it with -k."
+            f"clusters; give it with `k=`."
         )
     return scores
 
@@ -131,7 +131,7 @@ def _check_enough(sample: _Values, k: int) -> None:
     if different < k:
         raise OptionError(
             f"{k} clusters were asked for, but the raster has only {different} different valid pixels; "
-            f"ask for at most that many with -k."
+            f"ask for at most that many with `k=`."
         )
 
 
@@ -154,7 +154,7 @@ def _fitted(standardised: _Values, k: int, method: Method, seed: int) -> Any:
         except ValueError as error:
             raise OptionError(
                 f"A mixture of {k} Gaussians cannot be fitted to these bands ({error}); ask for fewer "
-                f"clusters with -k, or use --method kmeans."
+                f"clusters with `k=`, or use `method='kmeans'`."
             ) from error
 
 

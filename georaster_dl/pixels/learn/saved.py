@@ -193,7 +193,7 @@ def _read_card(path: Path) -> _SavedCard:
 
 def _foreign(path: Path) -> ModelPackageError:
     return ModelPackageError(
-        f"{path} is no classifier that `geodl classify --save` wrote, or it is damaged; give such a file."
+        f"{path} is no classifier that `classify(save=...)` wrote, or it is damaged; give such a file."
     )
 
 

@@ -35,7 +35,7 @@ def aligned(table: SpectraTable, wavelengths_nm: _Floats) -> SpectraTable:
         raise OptionError(
             f"{table.name} has {_axis(own)}, but {_axis(wavelengths_nm)} are needed, of which "
             f"{int(apart.sum())} are not in it ({wavelengths_nm[apart][0]:g} nm first); if both instruments "
-            f"measure the same quantity, bring its spectra to them with --resample."
+            f"measure the same quantity, bring its spectra to them with `resample=True`."
         )
     return replace(
         table, wavelengths_nm=np.asarray(wavelengths_nm, float), spectra=table.spectra[:, nearest]
