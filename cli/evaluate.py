@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
+from .hints import with_options
 from .options import OUTPUT_FILE, debug_option, layer_option, log_option, parent_pipe_option
 from .outputs import output_facts, print_outputs, status_of
 from .progress import end_with_parent, reporting
@@ -107,7 +108,7 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> in
             warn=lambda message: report("warning", {"message": message}),
         )
         with staging as stage:
-            found = run(map_path, reference, EvaluateOptions(labels, given["block"]))
+            found = _with_options(run(map_path, reference, EvaluateOptions(labels, given["block"])))
             for output in outputs:
                 with stage.making(output) as path:
                     content = _content(output, found, given)
@@ -121,6 +122,16 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> in
         _print(found)
         print_outputs(made)
     return status_of(stage.failed)
+
+
+def _with_options(found: Evaluation | NumberEvaluation) -> Evaluation | NumberEvaluation:
+    """The evaluation with notes that name options, also in the files made of it."""
+    from georaster_dl.evaluate.report.result import Evaluation
+
+    found = replace(found, warnings=tuple(with_options(found.warnings)))
+    if not isinstance(found, Evaluation):
+        return found
+    return replace(found, notes=tuple(with_options(found.notes)))
 
 
 def _outputs(given: dict[str, Any]) -> list[Path]:

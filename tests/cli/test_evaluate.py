@@ -151,6 +151,8 @@ def test_polygons_of_one_class_warn_loudly(geodl, pair, tmp_path):
     assert "one class only (road)" in (tmp_path / "report.html").read_text(encoding="utf-8")
     facts = json.loads(geodl("evaluate", pair[0], path, "--json").out)
     assert "one class only (road)" in facts["notes"][0]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all("name it with --background" in text for text in (ended.out, page, facts["notes"][0]))
     water = {entry["name"]: entry for entry in facts["classes"]}["water"]
     assert (water["iou"], water["f1"], water["users_accuracy"]) == (None, None, 0)
     full = geodl("evaluate", pair[0], path, "--background", "forest", "--csv", "t.csv")

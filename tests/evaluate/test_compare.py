@@ -434,7 +434,9 @@ def test_a_background_that_the_map_names_but_does_not_have(make_map, make_vector
 def test_backgrounds_that_cannot_be(make_map, make_vector, make_tif):
     path = buildings(make_map)
     truth = make_vector([square((40, 60), (40, 60))], {"class": ["building"]})
-    with pytest.raises(OptionError, match="'meadow' is none of the map's classes .other, building"):
+    with pytest.raises(
+        OptionError, match="'meadow'` is none of the map's classes .other, building"
+    ):
         evaluate(path, truth, with_background("meadow"))
     points = make_vector([centre(50, 50)], {"class": ["building"]}, "points.gpkg")
     with pytest.raises(OptionError, match="single points.*`width_m=`"):
