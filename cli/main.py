@@ -13,26 +13,26 @@ from georaster_dl.core.errors import GeoRasterError
 from georaster_dl.core.signals import interrupt_when_ended
 from georaster_dl.core.text import visible
 
-from .batch import batch
-from .classify import classify
-from .cluster import cluster
-from .console import lost_output, prepare_console
-from .denoise import denoise
-from .doctor import doctor
-from .evaluate import evaluate
-from .events import EventLog, event_line
-from .features import features
-from .foreign import forget_foreign_gdal
-from .hints import with_options
-from .info import info
-from .models import models
-from .mosaic import mosaic
-from .outputs import EXTRA_FAILED
-from .qgis import qgis
-from .sample_points import sample_points
-from .segment import segment
-from .spectra import spectra
-from .train import train
+from .commands.batch import batch
+from .commands.classify import classify
+from .commands.cluster import cluster
+from .commands.denoise import denoise
+from .commands.doctor import doctor
+from .commands.evaluate import evaluate
+from .commands.features import features
+from .commands.info import info
+from .commands.models import models
+from .commands.mosaic import mosaic
+from .commands.qgis import qgis
+from .commands.sample_points import sample_points
+from .commands.segment import segment
+from .commands.train import train
+from .spectra.commands import spectra
+from .terminal.console import lost_output, prepare_console
+from .terminal.events import EventLog, event_line
+from .terminal.foreign import forget_foreign_gdal
+from .terminal.hints import with_options
+from .terminal.results import EXTRA_FAILED
 
 __all__ = ["geodl", "main"]
 

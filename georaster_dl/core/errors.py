@@ -17,7 +17,7 @@ A message says what came, what was expected and what to do, in one line.
 
 Settings are named in messages, and in warnings of a run, as keyword arguments in backquotes: Python
 code, which every front end shows in the user's terms. The command line prints options
-(``geodl_cli.hints``), the QGIS plugin the titles of its fields::
+(``geodl_cli.terminal.hints``), the QGIS plugin the titles of its fields::
 
     in the message                              on the command line
     `bands=`                                    --bands
@@ -29,7 +29,7 @@ code, which every front end shows in the user's terms. The command line prints o
     `train(task='autoencoder')`                 geodl train --task autoencoder
 
 The name is that of the argument, field or (with its section) training setting, and the option is
-spelt the same; the exceptions are listed in ``geodl_cli.hints``. No message names an option of the
+spelt the same; the exceptions are listed in ``geodl_cli.terminal.hints``. No message names an option of the
 command line itself. Where the name of a setting helps nobody, plain words are better.
 """
 

@@ -3,7 +3,7 @@
 import click
 import pytest
 from geodl_cli.main import geodl as commands
-from geodl_cli.options import OUTPUT_FILE
+from geodl_cli.options.shared import OUTPUT_FILE
 
 S3 = "s3://bucket/made"
 

@@ -12,7 +12,7 @@ import geopandas
 import numpy as np
 import pytest
 import shapely
-from geodl_cli import console
+from geodl_cli.terminal import console
 
 from georaster_dl.core.shell import command_line
 
@@ -106,7 +106,7 @@ def test_commands_can_be_pasted(geodl, model, make_tif, tmp_path):
 @pytest.mark.parametrize(("option", "shown"), [("--quiet", False), ("--debug", True)])
 def test_warnings_of_libraries_are_for_debugging(option, shown):
     code = (
-        "import sys, warnings, logging; from geodl_cli.console import prepare_console;"
+        "import sys, warnings, logging; from geodl_cli.terminal.console import prepare_console;"
         "prepare_console(sys.argv[1:]); warnings.warn('of a library');"
         "logging.getLogger('rasterio').warning('of GDAL')"
     )

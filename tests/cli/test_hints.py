@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 import pytest
-from geodl_cli.hints import _NAMES, with_options
 from geodl_cli.main import geodl
+from geodl_cli.terminal.hints import _NAMES, with_options
 
 LIBRARY = Path(__file__).parents[2] / "georaster_dl"
 TO_CONVERT = {"batch", "io", "models", "predict", "train"}

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from geodl_cli.models import models
+from geodl_cli.commands.models import models
 
 from georaster_dl.core.errors import ModelPackageError, OutputError, UnknownModelError
 from georaster_dl.models.package import file as package
@@ -99,7 +99,7 @@ def test_show(geodl):
 
 def test_listing_and_showing_need_no_torch(bundle):
     code = (
-        "import sys; from click.testing import CliRunner; from geodl_cli.models import models;"
+        "import sys; from click.testing import CliRunner; from geodl_cli.commands.models import models;"
         f"r = CliRunner().invoke(models, ['show', r'{bundle / 'toy.safetensors'}']);"
         "l = CliRunner().invoke(models, ['list', '--architectures']);"
         "sys.exit(r.exit_code or l.exit_code or 'torch' in sys.modules)"

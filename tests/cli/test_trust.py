@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from geodl_cli.batch import _doubts
+from geodl_cli.commands.batch import _doubts
 
 from georaster_dl.batch.report.row import SceneRow
 from georaster_dl.batch.run import BatchResult

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import rasterio
-from geodl_cli import console
+from geodl_cli.terminal import console
 
 from georaster_dl.batch.report.write import SceneRow, write_report
 from georaster_dl.core.bands import Band

@@ -11,9 +11,9 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.shell import command_line
 from georaster_dl.core.wording import counted
 
-from .options import OUTPUT_FILE, debug_option, log_option
-from .outputs import output_facts
-from .progress import reporting
+from ..options.shared import OUTPUT_FILE, debug_option, log_option
+from ..terminal.progress import reporting
+from ..terminal.results import output_facts
 
 __all__ = ["sample_points"]
 

@@ -11,10 +11,10 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 
-from .options import OUTPUT_FILE, RenamedOption, run_options
-from .outputs import output_facts, print_outputs, status_of
-from .progress import end_with_parent, reporting
-from .running import check_suffix
+from ..options.model_run import check_suffix
+from ..options.shared import OUTPUT_FILE, RenamedOption, run_options
+from ..terminal.progress import end_with_parent, reporting
+from ..terminal.results import output_facts, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.mosaic.build import Mosaicked

@@ -8,9 +8,15 @@ import click
 
 from georaster_dl.core.wording import counted
 
-from .options import OUTPUT_FILE, needed_model_option, run_options, scene_argument
-from .progress import end_with_parent
-from .running import check_suffix, default_output, model_run_options, run_settings, run_told
+from ..options.model_run import (
+    check_suffix,
+    default_output,
+    model_run_options,
+    run_settings,
+    run_told,
+)
+from ..options.shared import OUTPUT_FILE, needed_model_option, run_options, scene_argument
+from ..terminal.progress import end_with_parent
 
 __all__ = ["denoise"]
 

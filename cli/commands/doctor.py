@@ -6,9 +6,9 @@ import json
 
 import click
 
-from .foreign import dropped_variables
-from .hints import with_options
-from .options import debug_option
+from ..options.shared import debug_option
+from ..terminal.foreign import dropped_variables
+from ..terminal.hints import with_options
 
 __all__ = ["doctor"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .options import layer_option, scene_options
+from .shared import layer_option, scene_options
 
 if TYPE_CHECKING:
     from georaster_dl.train.settings.config import TrainConfig

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import (
+from ..options.model_run import (
+    check_suffix,
+    default_output,
+    model_run_options,
+    run_settings,
+    run_told,
+)
+from ..options.shared import (
     OUTPUT_FILE,
     check_resources,
     model_option,
@@ -17,8 +24,7 @@ from .options import (
     scene_argument,
     scheduler_options,
 )
-from .progress import end_with_parent
-from .running import check_suffix, default_output, model_run_options, run_settings, run_told
+from ..terminal.progress import end_with_parent
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card

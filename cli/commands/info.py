@@ -13,7 +13,13 @@ from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted, listed
 
-from .options import debug_option, model_option, scene_argument, scene_options, scene_settings
+from ..options.shared import (
+    debug_option,
+    model_option,
+    scene_argument,
+    scene_options,
+    scene_settings,
+)
 
 if TYPE_CHECKING:
     from georaster_dl.io.scenes.scene import Scene

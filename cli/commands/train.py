@@ -12,10 +12,10 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 
-from .learning import SETTINGS, changed, learning_options
-from .options import OUTPUT_FILE, run_options
-from .outputs import output_facts, print_outputs, status_of
-from .progress import end_with_parent, reporting
+from ..options.shared import OUTPUT_FILE, run_options
+from ..options.training import SETTINGS, changed, learning_options
+from ..terminal.progress import end_with_parent, reporting
+from ..terminal.results import output_facts, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card

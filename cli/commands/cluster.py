@@ -9,10 +9,10 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 
-from .options import OUTPUT_FILE, run_options, scene_options, scene_settings
-from .outputs import output_facts, print_outputs, status_of
-from .progress import end_with_parent, reporting
-from .running import check_suffix, default_output
+from ..options.model_run import check_suffix, default_output
+from ..options.shared import OUTPUT_FILE, run_options, scene_options, scene_settings
+from ..terminal.progress import end_with_parent, reporting
+from ..terminal.results import output_facts, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.pixels.cluster import Clustered, ClusterOptions, ClusterOutputs

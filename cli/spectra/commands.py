@@ -11,12 +11,12 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 
-from .options import OUTPUT_FILE, run_options
-from .outputs import output_facts, print_outputs, status_of
-from .progress import Reporter
-from .running import check_suffix
-from .spectra_compare import compare
-from .spectra_options import (
+from ..options.model_run import check_suffix
+from ..options.shared import OUTPUT_FILE, run_options
+from ..terminal.progress import Reporter
+from ..terminal.results import output_facts, print_outputs, status_of
+from .compare import compare
+from .options import (
     check_plot,
     class_column_option,
     columns_of,
@@ -34,7 +34,7 @@ from .spectra_options import (
     target_option,
     told,
 )
-from .spectra_scores import facts_of, words_of
+from .scores import facts_of, words_of
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card

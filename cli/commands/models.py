@@ -13,8 +13,8 @@ from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.shell import command_line
 from georaster_dl.core.wording import counted, listed
 
-from .console import rich_console
-from .options import OUTPUT_FILE, debug_option
+from ..options.shared import OUTPUT_FILE, debug_option
+from ..terminal.console import rich_console
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card, CardTarget

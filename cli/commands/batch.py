@@ -13,7 +13,8 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
-from .options import (
+from ..options.model_run import model_run_options, run_settings
+from ..options.shared import (
     OUTPUT_FOLDER,
     check_resources,
     needed_model_option,
@@ -21,9 +22,8 @@ from .options import (
     scene_argument,
     scheduler_options,
 )
-from .outputs import SOME_SCENES_FAILED, output_facts, status_of
-from .progress import Reporter, end_with_parent, reporting
-from .running import model_run_options, run_settings
+from ..terminal.progress import Reporter, end_with_parent, reporting
+from ..terminal.results import SOME_SCENES_FAILED, output_facts, status_of
 from .segment import subject
 
 if TYPE_CHECKING:

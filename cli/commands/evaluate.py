@@ -14,10 +14,16 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
-from .hints import with_options
-from .options import OUTPUT_FILE, debug_option, layer_option, log_option, parent_pipe_option
-from .outputs import output_facts, print_outputs, status_of
-from .progress import end_with_parent, reporting
+from ..options.shared import (
+    OUTPUT_FILE,
+    debug_option,
+    layer_option,
+    log_option,
+    parent_pipe_option,
+)
+from ..terminal.hints import with_options
+from ..terminal.progress import end_with_parent, reporting
+from ..terminal.results import output_facts, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.evaluate.report.result import Evaluation, NumberEvaluation

@@ -11,9 +11,9 @@ import click
 
 from georaster_dl.core.errors import OptionError
 
-from .options import OUTPUT_FILE
-from .progress import Reporter, end_with_parent, reporting
-from .running import check_suffix
+from ..options.model_run import check_suffix
+from ..options.shared import OUTPUT_FILE
+from ..terminal.progress import Reporter, end_with_parent, reporting
 
 if TYPE_CHECKING:
     from georaster_dl.io.output.staging import Staging

@@ -11,11 +11,11 @@ import click
 
 from georaster_dl.core.errors import OptionError
 
-from .learning import SETTINGS, changed, learning_options
-from .options import OUTPUT_FILE, run_options, scene_settings
-from .outputs import output_facts, print_outputs, status_of
-from .progress import end_with_parent, reporting
-from .running import check_suffix
+from ..options.model_run import check_suffix
+from ..options.shared import OUTPUT_FILE, run_options, scene_settings
+from ..options.training import SETTINGS, changed, learning_options
+from ..terminal.progress import end_with_parent, reporting
+from ..terminal.results import output_facts, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.pixels.classify import Classified, ClassifyOptions

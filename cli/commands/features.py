@@ -8,7 +8,14 @@ import click
 
 from georaster_dl.core.wording import counted
 
-from .options import (
+from ..options.model_run import (
+    check_suffix,
+    default_output,
+    model_run_options,
+    run_settings,
+    run_told,
+)
+from ..options.shared import (
     OUTPUT_FILE,
     check_resources,
     needed_model_option,
@@ -16,8 +23,7 @@ from .options import (
     scene_argument,
     scheduler_options,
 )
-from .progress import end_with_parent
-from .running import check_suffix, default_output, model_run_options, run_settings, run_told
+from ..terminal.progress import end_with_parent
 
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Report, Summary

@@ -13,9 +13,9 @@ from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
 
-from .options import scene_options, scene_settings
-from .outputs import output_facts, print_outputs, status_of
-from .progress import reporting
+from ..terminal.progress import reporting
+from ..terminal.results import output_facts, print_outputs, status_of
+from .shared import scene_options, scene_settings
 
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Report, Summary

@@ -10,7 +10,7 @@ import click
 from georaster_dl import __version__
 from georaster_dl.core.wording import counted
 
-from .options import OUTPUT_FILE, debug_option
+from ..options.shared import OUTPUT_FILE, debug_option
 
 if TYPE_CHECKING:
     from georaster_dl.qgis.install import Installed

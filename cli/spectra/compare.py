@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import OUTPUT_FILE, run_options
-from .outputs import output_facts, print_outputs, status_of
-from .progress import Reporter
-from .running import check_suffix
-from .spectra_options import (
+from ..options.model_run import check_suffix
+from ..options.shared import OUTPUT_FILE, run_options
+from ..terminal.progress import Reporter
+from ..terminal.results import output_facts, print_outputs, status_of
+from .options import (
     check_plot,
     class_column_option,
     columns_of,
@@ -27,7 +27,7 @@ from .spectra_options import (
     target_option,
     told,
 )
-from .spectra_scores import line_of
+from .scores import line_of
 
 if TYPE_CHECKING:
     from georaster_dl.io.output.staging import Staging

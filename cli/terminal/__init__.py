@@ -1,0 +1,1 @@
+"""Printing: console, progress, events, and results with their exit status."""
