@@ -201,12 +201,13 @@ def part_large(scene: str, folder: str, model: str) -> dict[str, Any]:
 
 def part_plain(scene: str, folder: str, model: str) -> dict[str, float]:
     """The same scene in one process; ``final`` is what comes after the last tile."""
+    from georaster_dl.core.events import Event, Progressed
     from georaster_dl.predict.segment import segment
 
     told = [time.perf_counter()]
 
-    def report(event: str, _facts: object) -> None:
-        if event == "progress":
+    def report(event: Event) -> None:
+        if isinstance(event, Progressed):
             told.append(time.perf_counter())
 
     one = job(Path(scene), Path(folder), model)

@@ -10,6 +10,7 @@ import click
 
 from georaster_dl import __version__
 from georaster_dl.core.errors import GeoRasterError
+from georaster_dl.core.events import Failed
 from georaster_dl.core.signals import interrupt_when_ended
 from georaster_dl.core.text import visible
 
@@ -144,7 +145,7 @@ def _raise_if_debugging(arguments: list[str]) -> None:
 def _say(message: str, arguments: list[str]) -> None:
     """One line on standard error; one event on standard output and in the log, where these are asked for."""
     line = visible(with_options(" ".join(message.split())))
-    event = event_line("error", {"message": line})
+    event = event_line(Failed(line))
     if _value(arguments, "--progress") == "json":
         print(event, flush=True)  # noqa: T201
     log = _value(arguments, "--log")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from georaster_dl.core.events import ModelChosen
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.predict.options import Outputs, SegmentOptions
@@ -87,11 +88,11 @@ def test_the_sentinel2_model_is_taken_unasked(tmp_path):
         SAMPLES / "s2_east.tif",
         None,
         Outputs(tmp_path / "map.tif"),
-        report=lambda event, facts: told.append((event, facts)),
+        report=told.append,
     )
     assert summary.model == SENTINEL2
-    assert told[0][0] == "model"
-    assert all("accuracy" in name for name in told[0][1]["metrics"])
+    assert isinstance(told[0], ModelChosen)
+    assert all("accuracy" in name for name in told[0].metrics)
     assert [band.name for band in summary.card.bands] == [
         band.name for band in read_card(SENTINEL2).bands if band.name not in ("B01", "B09")
     ]

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import (
+    BatchChecked,
+    Event,
+    Finished,
+    Progressed,
+    Report,
+    Started,
+    Warned,
+)
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
@@ -22,8 +31,8 @@ from ..options.shared import (
     scene_argument,
     scheduler_options,
 )
-from ..terminal.progress import Reporter, end_with_parent, reporting
-from ..terminal.results import SOME_SCENES_FAILED, output_facts, status_of
+from ..terminal.progress import end_with_parent, reporting
+from ..terminal.results import SOME_SCENES_FAILED, finished, status_of
 from .segment import subject
 
 if TYPE_CHECKING:
@@ -92,8 +101,8 @@ def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> i
                 click.echo("stopped; run the same command again to go on", err=True)
             raise
         for message in _doubts(given["model"], result):
-            report("warning", {"message": message})
-        report("done", _facts(result))
+            report(Warned(message))
+        report(_finished(result))
     if talking:
         _print(result, tally.failing)
     elif quiet:
@@ -175,9 +184,7 @@ def _check_layer(model: Path, card: Card, layer: str) -> None:
     FeatureNetwork(network, len(card.bands), layer, error=False)
 
 
-def _hiring(
-    given: Mapping[str, Any], tell: Callable[[str, str, Any], None]
-) -> Callable[[], Workers]:
+def _hiring(given: Mapping[str, Any], tell: Callable[[str, Event], None]) -> Callable[[], Workers]:
     if given["scheduler"] is None:
         from georaster_dl.batch.pools.local import LocalWorkers
 
@@ -195,50 +202,44 @@ class _Tally:
     failing : names of the scenes that were known to fail, and told of, before anything was done.
     """
 
-    def __init__(self, report: Reporter) -> None:
+    def __init__(self, report: Report) -> None:
         self._report = report
         self._pixels: dict[str, int] = {}
         self._progress: Callable[[int], None] = lambda _pixels: None
-        self._scenes = self._ended = 0
         self.failing: set[str] = set()
 
-    def event(self, name: str, event: str, facts: Mapping[str, Any]) -> None:
-        """Take what the run of one scene reports."""
-        if event == "progress":
+    def event(self, name: str, event: Event) -> None:
+        """Take an event of the run of one scene."""
+        if isinstance(event, Progressed):
             # An attempt after a failed one counts from there on where it comes further.
-            more = facts["done"] - self._pixels.get(name, 0)
+            more = event.done - self._pixels.get(name, 0)
             if more > 0:
-                self._pixels[name] = facts["done"]
+                self._pixels[name] = event.done
                 self._progress(more)
-        elif event == "warning":
-            self._report("warning", {"message": f"{name}: {facts['message']}"})
+        elif isinstance(event, Warned):
+            self._report(Warned(f"{name}: {event.message}"))
 
-    def told(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Take what the batch reports."""
-        if event == "checked":
-            self._report(event, facts)
-            self._begin(facts)
-        elif event == "scene":
-            self._ended += not facts["again"]
-            self._report(event, {**facts, "ended": self._ended, "scenes": self._scenes})
-        else:
-            self._report(event, facts)
+    def told(self, event: Event) -> None:
+        """Take an event of the batch."""
+        self._report(event)
+        if isinstance(event, BatchChecked):
+            self._begin(event)
 
-    def _begin(self, facts: Mapping[str, Any]) -> None:
+    def _begin(self, checked: BatchChecked) -> None:
         from georaster_dl.predict.progress import Progress
 
-        self._scenes, self.failing = facts["ready"], set(facts["failing"])
-        for name, error in islice(facts["failing"].items(), _MOST_TOLD):
-            self._report("warning", {"message": f"{name} cannot be done: {error}"})
+        self.failing = set(checked.failing)
+        for name, error in islice(checked.failing.items(), _MOST_TOLD):
+            self._report(Warned(f"{name} cannot be done: {error}"))
         more = len(self.failing) - _MOST_TOLD
         if more > 0:
             message = (
                 f"{counted(more, 'more scene')} cannot be done; batch.html and batch.csv say why"
             )
-            self._report("warning", {"message": message})
-        if facts["pixels"]:
-            self._report("start", {"device": counted(self._scenes, "scene")})
-            self._progress = Progress(facts["pixels"], self._report)
+            self._report(Warned(message))
+        if checked.pixels:
+            self._report(Started(counted(checked.ready, "scene")))
+            self._progress = Progress(checked.pixels, self._report)
 
 
 def _doubts(model: str, result: BatchResult) -> Iterator[str]:
@@ -262,13 +263,9 @@ def _doubts(model: str, result: BatchResult) -> Iterator[str]:
         )
 
 
-def _facts(result: BatchResult) -> dict[str, Any]:
+def _finished(result: BatchResult) -> Finished:
     counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
-    return {
-        "scenes": counts,
-        **output_facts(result.files, result.failed),
-        "seconds": round(result.seconds, 3),
-    }
+    return finished(result.files, result.failed, round(result.seconds, 3), scenes=counts)
 
 
 def _print_failed(result: BatchResult, failing: Collection[str], *, errors: bool) -> None:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Finished, Report, Warned
 
 from ..options.model_run import check_suffix
 from ..options.shared import OUTPUT_FILE, run_options, scene_settings
 from ..options.training import SETTINGS, changed, learning_options
 from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.pixels.classify import Classified, ClassifyOptions
-    from georaster_dl.predict.options import Report
 
 __all__ = ["classify"]
 
@@ -86,8 +86,8 @@ def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) 
         classified = _run(inputs, given, report)
         accuracy = classified.accuracy
         if accuracy is not None and accuracy.caution:
-            report("warning", {"message": accuracy.caution})
-        report("done", _facts(classified))
+            report(Warned(accuracy.caution))
+        report(_finished(classified))
     if progress == "bar" and not quiet:
         _print(classified, given)
     return status_of(classified.failed)
@@ -146,7 +146,7 @@ def _options(given: Mapping[str, Any]) -> ClassifyOptions:
     )
 
 
-def _facts(classified: Classified) -> dict[str, Any]:
+def _finished(classified: Classified) -> Finished:
     accuracy = classified.accuracy
     measured = None
     if accuracy is not None:
@@ -161,14 +161,15 @@ def _facts(classified: Classified) -> dict[str, Any]:
                 for name, iou in zip(confusion.names, confusion.iou, strict=True)
             },
         }
-    return {
-        **output_facts(classified.files, classified.failed),
-        "pixels": classified.pixels,
-        "seconds": round(classified.seconds, 3),
-        "settings": dict(classified.settings),
-        "classes": classified.counts,
-        "accuracy": measured,
-    }
+    return finished(
+        classified.files,
+        classified.failed,
+        round(classified.seconds, 3),
+        pixels=classified.pixels,
+        settings=dict(classified.settings),
+        classes=classified.counts,
+        accuracy=measured,
+    )
 
 
 def _print(classified: Classified, given: Mapping[str, Any]) -> None:

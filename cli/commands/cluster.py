@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Finished
 from georaster_dl.core.wording import counted
 
 from ..options.model_run import check_suffix, default_output
 from ..options.shared import OUTPUT_FILE, run_options, scene_options, scene_settings
 from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.pixels.cluster import Clustered, ClusterOptions, ClusterOutputs
@@ -74,7 +75,7 @@ def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
         from georaster_dl.pixels.cluster import cluster as run
 
         clustered = run(raster, outputs, options, report)
-        report("done", _facts(clustered))
+        report(_finished(clustered))
     if progress == "bar" and not quiet:
         _print(clustered)
     return status_of(clustered.failed)
@@ -105,15 +106,16 @@ def _options(given: dict[str, Any]) -> ClusterOptions:
     )
 
 
-def _facts(clustered: Clustered) -> dict[str, Any]:
-    return {
-        **output_facts(clustered.files, clustered.failed),
-        "pixels": clustered.pixels,
-        "sampled": clustered.sampled,
-        "seconds": round(clustered.seconds, 3),
-        "classes": clustered.counts,
-        "silhouette": {str(k): round(score, 4) for k, score in clustered.scores.items()},
-    }
+def _finished(clustered: Clustered) -> Finished:
+    return finished(
+        clustered.files,
+        clustered.failed,
+        round(clustered.seconds, 3),
+        pixels=clustered.pixels,
+        sampled=clustered.sampled,
+        classes=clustered.counts,
+        silhouette={str(k): round(score, 4) for k, score in clustered.scores.items()},
+    )
 
 
 def _print(clustered: Clustered) -> None:

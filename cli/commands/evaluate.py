@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import warner
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
@@ -23,7 +24,7 @@ from ..options.shared import (
 )
 from ..terminal.hints import with_options
 from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.evaluate.report.result import Evaluation, NumberEvaluation
@@ -111,7 +112,7 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> in
             extras=outputs,
             overwrite=given["overwrite"],
             protect=[path for path in inputs if path is not None],
-            warn=lambda message: report("warning", {"message": message}),
+            warn=warner(report),
         )
         with staging as stage:
             found = _with_options(run(map_path, reference, EvaluateOptions(labels, given["block"])))
@@ -120,10 +121,11 @@ def evaluate(map_path: Path, reference: Path, as_json: bool, **given: Any) -> in
                     content = _content(output, found, given)
                     path.write_text(content, encoding="utf-8", errors="backslashreplace")
         made = stage.made(outputs)
-        facts = found.to_dict() | output_facts(made, stage.failed)
-        report("done", facts)
+        event = finished(made, stage.failed, **found.to_dict())
+        report(event)
     if as_json:
-        click.echo(json.dumps(facts))
+        files = {"outputs": event.outputs, "sidecars": event.sidecars, "failed": event.failed}
+        click.echo(json.dumps(found.to_dict() | files))
     else:
         _print(found)
         print_outputs(made)

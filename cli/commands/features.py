@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.core.events import Report
 from georaster_dl.core.wording import counted
 
 from ..options.model_run import (
@@ -26,7 +27,7 @@ from ..options.shared import (
 from ..terminal.progress import end_with_parent
 
 if TYPE_CHECKING:
-    from georaster_dl.predict.options import Report, Summary
+    from georaster_dl.predict.options import Summary
 
 __all__ = ["features"]
 

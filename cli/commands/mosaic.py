@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Finished, MosaicStarted, Warned, warner
 from georaster_dl.core.wording import counted
 
 from ..options.model_run import check_suffix
 from ..options.shared import OUTPUT_FILE, RenamedOption, run_options
 from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.mosaic.build import Mosaicked
@@ -93,7 +94,7 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
     with reporting(progress, quiet, given["log"]) as report:
 
         def begin(total: int) -> Callable[[int], None]:
-            report("start", {"maps": len(maps), "pixels": total, "device": "cpu"})
+            report(MosaicStarted("cpu", len(maps), total))
             return Progress(total, report)
 
         models = _Models(given["models"])
@@ -103,12 +104,12 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
             MosaicOptions(given["order_by"], given["crs"], given["overwrite"], given["fill_class"]),
             stac=given["stac"],
             find_model=models.item,
-            warn=lambda message: report("warning", {"message": message}),
+            warn=warner(report),
             begin=begin,
         )
         for name in models.unused():
-            report("warning", {"message": f"{name} made none of these maps; nothing links to it"})
-        report("done", _facts(made))
+            report(Warned(f"{name} made none of these maps; nothing links to it"))
+        report(_finished(made))
     if progress == "bar" and not quiet:
         _print(made)
     return status_of(made.failed)
@@ -140,13 +141,9 @@ class _Models:
         return [name for name, package in self._named.items() if package not in self._used]
 
 
-def _facts(made: Mosaicked) -> dict[str, Any]:
-    return {
-        **output_facts(made.files, made.failed),
-        "maps": [str(path) for path in made.maps],
-        "shape": made.shape,
-        "seconds": round(made.seconds, 3),
-    }
+def _finished(made: Mosaicked) -> Finished:
+    maps = [str(path) for path in made.maps]
+    return finished(made.files, made.failed, round(made.seconds, 3), maps=maps, shape=made.shape)
 
 
 def _print(made: Mosaicked) -> None:

@@ -13,7 +13,7 @@ from georaster_dl.core.wording import counted
 
 from ..options.shared import OUTPUT_FILE, debug_option, log_option
 from ..terminal.progress import reporting
-from ..terminal.results import output_facts
+from ..terminal.results import finished
 
 __all__ = ["sample_points"]
 
@@ -83,7 +83,7 @@ def sample_points(map_path: Path, output: Path, **given: Any) -> None:
         with Staging(output, overwrite=given["overwrite"], protect=protect) as stage:
             strata = run(map_path, stage.path(output), options)
         points = {stratum.name: stratum.points for stratum in strata}
-        report("done", {**output_facts([output]), "points": points})
+        report(finished([output], points=points))
     for stratum in strata:
         share = f"{100 * stratum.weight:.1f} %"
         click.echo(f"{counted(stratum.points, 'point'):>13}  {stratum.name} ({share} of the map)")

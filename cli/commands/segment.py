@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.core.events import Report
+
 from ..options.model_run import (
     check_suffix,
     default_output,
@@ -28,7 +30,7 @@ from ..terminal.progress import end_with_parent
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
-    from georaster_dl.predict.options import Outputs, Report, Summary
+    from georaster_dl.predict.options import Outputs, Summary
 
 __all__ = ["segment", "subject"]
 

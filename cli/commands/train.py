@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Finished, Warned
 from georaster_dl.core.wording import counted
 
 from ..options.shared import OUTPUT_FILE, run_options
 from ..options.training import SETTINGS, changed, learning_options
 from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
@@ -117,8 +118,8 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
             report=report,
         )
         if config.task == "autoencoder" and trained.card.caution:
-            report("warning", {"message": trained.card.caution})
-        report("done", _facts(trained))
+            report(Warned(trained.card.caution))
+        report(_finished(trained))
     if progress == "bar" and not quiet:
         _print(trained)
     return status_of(trained.failed)
@@ -147,13 +148,14 @@ def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels
     return find_pairs(inputs[:-1], Path(inputs[-1]))
 
 
-def _facts(trained: Trained) -> dict[str, Any]:
-    return {
-        **output_facts([trained.model, trained.folder], trained.failed),
-        "seconds": round(trained.seconds, 1),
-        "epochs": len(trained.history),
-        "metrics": _metrics(trained.card),
-    }
+def _finished(trained: Trained) -> Finished:
+    return finished(
+        [trained.model, trained.folder],
+        trained.failed,
+        round(trained.seconds, 1),
+        epochs=len(trained.history),
+        metrics=_metrics(trained.card),
+    )
 
 
 def _metrics(card: Card) -> dict[str, float | None]:

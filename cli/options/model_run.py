@@ -11,14 +11,15 @@ import click
 from georaster_dl.batch.scenes.names import file_name, scene_stem
 from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Event, InferenceStarted, ModelChosen, Report, Warned
 from georaster_dl.core.wording import listed
 
 from ..terminal.progress import reporting
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 from .shared import scene_options, scene_settings
 
 if TYPE_CHECKING:
-    from georaster_dl.predict.options import Report, Summary
+    from georaster_dl.predict.options import Summary
 
 __all__ = ["check_suffix", "default_output", "model_run_options", "run_settings", "run_told"]
 
@@ -106,17 +107,9 @@ def run_told(
     with reporting(progress, quiet, log) as report:
         summary = run(_spoken(report) if talking else report)
         for message in _doubts(summary):
-            report("warning", {"message": message})
-        report(
-            "done",
-            {
-                **output_facts(summary.files, summary.failed),
-                "pixels": summary.pixels,
-                "seconds": round(summary.seconds, 3),
-                "device": summary.device,
-                **facts(summary),
-            },
-        )
+            report(Warned(message))
+        results = {"pixels": summary.pixels, "device": summary.device, **facts(summary)}
+        report(finished(summary.files, summary.failed, round(summary.seconds, 3), **results))
     if talking:
         _print(summary, found(summary))
     return status_of(summary.failed)
@@ -138,9 +131,9 @@ def _spoken(report: Report) -> Report:
     """The report that also says, once, which model was chosen and how it reads the scene's bands."""
     said = set()
 
-    def tell(event: str, facts: Mapping[str, Any]) -> None:
-        report(event, facts)
-        for line in _lines(event, facts):
+    def tell(event: Event) -> None:
+        report(event)
+        for line in _lines(event):
             if line not in said:  # a run that starts over tells its start again
                 said.add(line)
                 click.echo(line, err=True)
@@ -148,19 +141,21 @@ def _spoken(report: Report) -> Report:
     return tell
 
 
-def _lines(event: str, facts: Mapping[str, Any]) -> Iterator[str]:
-    if event == "model":
-        scores = ", ".join(f"{name} {value:.2f}" for name, value in facts["metrics"].items())
+def _lines(event: Event) -> Iterator[str]:
+    if isinstance(event, ModelChosen):
+        scores = ", ".join(f"{name} {value:.2f}" for name, value in event.metrics.items())
         yield (
-            f"no model named: using {facts['model']} {facts['version']} "
-            f"({scores}{'; ' if scores else ''}geodl models show {facts['model']})"
+            f"no model named: using {event.model} {event.version} "
+            f"({scores}{'; ' if scores else ''}geodl models show {event.model})"
         )
-    if event == "start" and facts["absent"]:
-        yield f"{facts['model']} runs without {', '.join(facts['absent'])} (absent in the scene)"
-    if event == "start" and facts["resampled"]:
-        yield f"the scene's bands are resampled to the wavelengths of {facts['model']}"
-    if event == "start" and facts["taken_for"]:
-        taken = [f"{band} for {name}" for name, band in facts["taken_for"].items()]
+    if not isinstance(event, InferenceStarted):
+        return
+    if event.absent:
+        yield f"{event.model} runs without {', '.join(event.absent)} (absent in the scene)"
+    if event.resampled:
+        yield f"the scene's bands are resampled to the wavelengths of {event.model}"
+    if event.taken_for:
+        taken = [f"{band} for {name}" for name, band in event.taken_for.items()]
         yield f"by wavelength it takes {listed(taken, MOST_NAMED)}"
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Started, Warned
 from georaster_dl.core.wording import counted
 
 from ..options.model_run import check_suffix
 from ..options.shared import OUTPUT_FILE, run_options
-from ..terminal.progress import Reporter
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 from .compare import compare
 from .options import (
     check_plot,
@@ -98,7 +98,7 @@ def train(**given: Any) -> None:
             from georaster_dl.models.runtime.device import Device
             from georaster_dl.spectra.train import train_table
 
-            report("start", {"device": Device.choose(given["device"], "fp32").name})
+            report(Started(Device.choose(given["device"], "fp32").name))
             trained = train_table(
                 table,
                 stage.path(given["output"]),
@@ -108,14 +108,8 @@ def train(**given: Any) -> None:
                 report,
             )
         _warn_of(trained.card, given["output"], report)
-        report(
-            "done",
-            {
-                **output_facts([given["output"]]),
-                "seconds": round(trained.seconds, 1),
-                "metrics": trained.card.metrics,
-            },
-        )
+        metrics = trained.card.metrics
+        report(finished([given["output"]], (), round(trained.seconds, 1), metrics=metrics))
     if talking(given):
         click.echo(trained.card.training["spectra"] + f" ({trained.division.said})")
         for name, of_methods in trained.scores.items():
@@ -145,7 +139,7 @@ def predict(**given: Any) -> None:
             card, predicted = _predicted(given, report)
             write_csv(predicted.columns, stage.path(given["output"]))
         _warn_of(card, _model_of(given), report)
-        report("done", {**output_facts([given["output"]]), "spectra": len(predicted)})
+        report(finished([given["output"]], spectra=len(predicted)))
     if talking(given):
         click.echo(f"{counted(len(predicted), 'spectrum')}: {card.predicts}{_levels(card)}")
         click.echo(str(given["output"]))
@@ -176,13 +170,8 @@ def evaluate(**given: Any) -> int:
             for plot in plots:
                 with stage.making(plot) as path:
                     _draw(path, found, given["model"])
-        report(
-            "done",
-            {
-                **output_facts(stage.made(plots), stage.failed),
-                "scores": {key: facts_of(one) for key, one in found.items()},
-            },
-        )
+        scores = {key: facts_of(one) for key, one in found.items()}
+        report(finished(stage.made(plots), stage.failed, scores=scores))
     if talking(given):
         for name, one in found.items():
             click.echo(f"{name:16} {words_of(one)}")
@@ -202,7 +191,7 @@ def _model_of(given: Mapping[str, Any]) -> Path:
     return model
 
 
-def _predicted(given: Mapping[str, Any], report: Reporter) -> tuple[Card, SpectraTable]:
+def _predicted(given: Mapping[str, Any], report: Report) -> tuple[Card, SpectraTable]:
     from georaster_dl.spectra.package.file import load_network
     from georaster_dl.spectra.predict import predicted_table
 
@@ -210,13 +199,13 @@ def _predicted(given: Mapping[str, Any], report: Reporter) -> tuple[Card, Spectr
     table = read_table(given, report)
     predicted = predicted_table(card, network, table, resample=given["resample"])
     for repair in predicted.repairs[len(table.repairs) :]:
-        report("warning", {"message": repair})
+        report(Warned(repair))
     return card, predicted
 
 
-def _warn_of(card: Card, model: Path, report: Reporter) -> None:
+def _warn_of(card: Card, model: Path, report: Report) -> None:
     if card.caution:
-        report("warning", {"message": f"{model.stem}: {card.caution}"})
+        report(Warned(f"{model.stem}: {card.caution}"))
 
 
 def _check_used(given: Mapping[str, Any]) -> None:
@@ -231,7 +220,7 @@ def _check_used(given: Mapping[str, Any]) -> None:
 
 
 def _evaluated(
-    given: Mapping[str, Any], report: Reporter
+    given: Mapping[str, Any], report: Report
 ) -> Mapping[str, PredictedValues | ClassScores]:
     from georaster_dl.spectra.predict import (
         predicted_classes,

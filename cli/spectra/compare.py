@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.core.events import Event, MethodStarted, Report
+
 from ..options.model_run import check_suffix
 from ..options.shared import OUTPUT_FILE, run_options
-from ..terminal.progress import Reporter
-from ..terminal.results import output_facts, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, status_of
 from .options import (
     check_plot,
     class_column_option,
@@ -63,7 +64,7 @@ def compare(**given: Any) -> int:
         with staged(given, report, extras=outputs) as stage:
             rows = _compared(given, report, stage)
         made = stage.made(outputs)
-        report("done", {**output_facts(made, stage.failed), "methods": rows})
+        report(finished(made, stage.failed, methods=rows))
     if talking(given):
         for row in rows:
             click.echo(line_of(row))
@@ -73,7 +74,7 @@ def compare(**given: Any) -> int:
     return status_of(stage.failed)
 
 
-def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> list[dict[str, Any]]:
+def _compared(given: Mapping[str, Any], report: Report, stage: Staging) -> list[dict[str, Any]]:
     import pandas as pd
 
     from georaster_dl.spectra.compare import compare as run
@@ -81,10 +82,10 @@ def _compared(given: Mapping[str, Any], report: Reporter, stage: Staging) -> lis
     from georaster_dl.spectra.scoring.plots import Panel, plot_values
     from georaster_dl.spectra.table.files import write_csv
 
-    def tell(event: str, facts: Mapping[str, Any]) -> None:
-        report(event, facts)
-        if event == "run" and talking(given):
-            click.echo(f"{facts['method']}, seed {facts['seed']}", err=True)
+    def tell(event: Event) -> None:
+        report(event)
+        if isinstance(event, MethodStarted) and talking(given):
+            click.echo(f"{event.method}, seed {event.seed}", err=True)
 
     table = read_table(given, report)
     found = run(

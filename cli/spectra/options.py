@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Warned, warner
 
 from ..options.model_run import check_suffix
 from ..options.shared import OUTPUT_FILE
-from ..terminal.progress import Reporter, end_with_parent, reporting
+from ..terminal.progress import end_with_parent, reporting
 
 if TYPE_CHECKING:
     from georaster_dl.io.output.staging import Staging
@@ -103,7 +104,7 @@ learning_options = _applied(
 
 
 @contextmanager
-def told(given: Mapping[str, Any]) -> Iterator[Reporter]:
+def told(given: Mapping[str, Any]) -> Iterator[Report]:
     """The reporter that ``run_options`` ask for, for the length of the block."""
     if given["parent_pipe"]:
         end_with_parent()
@@ -113,7 +114,7 @@ def told(given: Mapping[str, Any]) -> Iterator[Reporter]:
 
 @contextmanager
 def staged(
-    given: Mapping[str, Any], report: Reporter, *outputs: Path, extras: Sequence[Path] = ()
+    given: Mapping[str, Any], report: Report, *outputs: Path, extras: Sequence[Path] = ()
 ) -> Iterator[Staging]:
     """The outputs of a command, which appear together; ``extras`` may fail alone."""
     from georaster_dl.io.output.staging import Staging
@@ -124,7 +125,7 @@ def staged(
         extras=extras,
         overwrite=given["overwrite"],
         protect=inputs,
-        warn=lambda message: report("warning", {"message": message}),
+        warn=warner(report),
     ) as stage:
         yield stage
 
@@ -143,14 +144,14 @@ def talking(given: Mapping[str, Any]) -> bool:
     return given["progress"] == "bar" and not given["quiet"]
 
 
-def read_table(given: Mapping[str, Any], report: Reporter) -> SpectraTable:
+def read_table(given: Mapping[str, Any], report: Report) -> SpectraTable:
     """Read the table, and say what was repaired."""
     from georaster_dl.spectra.table.samples import SpectraOptions, read_spectra
 
     options = SpectraOptions(given["unit"], given["id_column"], given["drop_missing"])
     table = read_spectra(given["data"], options)
     for repair in table.repairs:
-        report("warning", {"message": repair})
+        report(Warned(repair))
     return table
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Event, Progressed
 from georaster_dl.io.output.staging import explain_os_error
 
 from .hints import with_options
@@ -19,24 +19,13 @@ __all__ = ["EventLines", "EventLog", "event_line"]
 _EVERY_SECONDS = 0.2
 
 
-def event_line(event: str, facts: Mapping[str, Any]) -> str:
-    """One event as JSON in ASCII, which every console and every reader takes.
+def event_line(event: Event) -> str:
+    """Format an event as JSON in ASCII, which every console and every reader takes.
 
-    Its keys are ``event``, ``time`` (ISO 8601 with the zone), ``level`` (``info``, ``warning`` or
-    ``error``) and the event's own.
+    Its keys are those of ``to_json``, and ``time`` (ISO 8601 with the zone).
     """
     now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    return json.dumps(
-        {"event": event, "time": now, "level": _level(event, facts), **with_options(facts)}
-    )
-
-
-def _level(event: str, facts: Mapping[str, Any]) -> str:
-    if event in ("warning", "error"):
-        return event
-    if event == "scene" and facts["error"]:
-        return "warning" if facts["again"] else "error"
-    return "info"
+    return json.dumps({"event": event.kind, "time": now} | with_options(event.to_json()))
 
 
 class EventLines:
@@ -46,14 +35,14 @@ class EventLines:
         self._write = write
         self._told = 0.0
 
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         """Take an event."""
-        if event == "progress":
+        if isinstance(event, Progressed):
             now = time.monotonic()
-            if now - self._told < _EVERY_SECONDS and facts["done"] < facts["total"]:
+            if now - self._told < _EVERY_SECONDS and event.done < event.total:
                 return
             self._told = now
-        self._write(event_line(event, facts))
+        self._write(event_line(event))
 
 
 class EventLog:

@@ -7,13 +7,26 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
+from georaster_dl.core.events import (
+    EpochEnded,
+    Event,
+    PixelsProgressed,
+    Progressed,
+    Report,
+    SceneEnded,
+    Started,
+    TrainingProgressed,
+    TrainingStarted,
+    Warned,
+    no_report,
+    warner,
+)
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
@@ -21,27 +34,10 @@ from .console import rich_console
 from .events import EventLines, EventLog
 from .hints import with_options
 
-__all__ = ["Reporter", "end_with_parent", "reporting"]
+__all__ = ["end_with_parent", "reporting"]
 
 _CANCELLED = 130
 _GRACE_SECONDS = 15.0
-
-
-class Reporter:
-    """Takes a run's events; the base says nothing."""
-
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Tell one event: ``start``, ``progress``, ``epoch``, ``scene``, ``warning`` or ``done``."""
-
-
-class _JsonLines(Reporter):
-    """One JSON object a line on standard output."""
-
-    def __init__(self) -> None:
-        self._tell = EventLines(_print_line)
-
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        self._tell(event, facts)
 
 
 def _print_line(line: str) -> None:
@@ -49,28 +45,24 @@ def _print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-class _Warnings(Reporter):
-    """Warnings on standard error, for commands without a bar."""
-
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        if event == "warning":
-            click.echo(f"geodl: warning: {with_options(facts['message'])}", err=True)
+def _print_warning(event: Event) -> None:
+    """Print warnings on standard error, for commands without a bar."""
+    if isinstance(event, Warned):
+        click.echo(f"geodl: warning: {with_options(event.message)}", err=True)
 
 
-class _Logged(Reporter):
-    """Tells as another reporter does, and appends every event to a log."""
+def _logged(shown: Report, path: Path) -> Report:
+    """Append every event to a log, too."""
+    log = EventLines(EventLog(path, warner(shown)).append)
 
-    def __init__(self, shown: Reporter, path: Path) -> None:
-        self._shown = shown
-        log = EventLog(path, lambda message: shown("warning", {"message": message}))
-        self._log = EventLines(log.append)
+    def report(event: Event) -> None:
+        shown(event)
+        log(event)
 
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        self._shown(event, facts)
-        self._log(event, facts)
+    return report
 
 
-class _Bar(Reporter):
+class _Bar:
     """A bar on standard error with Mpx/s and the time left."""
 
     def __init__(self) -> None:
@@ -94,48 +86,50 @@ class _Bar(Reporter):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
-        if event == "start":
-            self._progress.update(self._task, description=facts["device"], total=1.0, completed=0)
-            for line in _learnt_from(facts):
-                self._say(line)
-        elif event == "progress":
-            rate = f"{_pace(facts)}  {_clock(facts['seconds_left'])} left"
-            share = facts["done"] / facts["total"]
-            self._progress.update(self._task, completed=share, rate=rate)
-        elif event == "epoch":
-            self._say(
-                f"epoch {facts['epoch'] + 1:.0f}/{facts['epochs']}  loss {facts['loss']:.3f}  "
-                f"validation {facts['val_loss']:.3f}  {facts['score']} {facts['val_score']:.3f}"
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._progress.update(self._task, description=event.device, total=1.0, completed=0)
+        elif isinstance(event, Progressed):
+            rate = f"{_pace(event)}  {_clock(event.seconds_left)} left"
+            self._progress.update(self._task, completed=event.done / event.total, rate=rate)
+        for line in _lines(event):
+            text = visible(with_options(line))
+            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _lines(event: Event) -> Iterator[str]:
+    """Format what stays on the screen above the bar."""
+    match event:
+        case TrainingStarted():
+            yield from _training_lines(event)
+        case EpochEnded():
+            yield (
+                f"epoch {event.epoch + 1:.0f}/{event.epochs}  loss {event.loss:.3f}  "
+                f"validation {event.val_loss:.3f}  {event.score} {event.val_score:.3f}"
             )
-        elif event == "scene":
-            again = "; trying again" if facts["again"] else ""
-            end = f": {facts['error']}{again}" if facts["error"] else ""
-            self._say(f"{facts['ended']}/{facts['scenes']} {facts['name']}{end}")
-        elif event == "warning":
-            self._say(f"geodl: warning: {facts['message']}")
-
-    def _say(self, line: str) -> None:
-        line = visible(with_options(line))
-        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        case SceneEnded():
+            again = "; trying again" if event.again else ""
+            end = f": {event.error}{again}" if event.error else ""
+            yield f"{event.ended}/{event.scenes} {event.name}{end}"
+        case Warned():
+            yield f"geodl: warning: {event.message}"
 
 
-def _learnt_from(facts: Mapping[str, Any]) -> list[str]:
-    """How the labels of a training are divided, or its valid pixels; nothing for other runs."""
-    kind = next((key for key in ("labelled", "valid") if key in facts), None)
-    if kind is None:
-        return []
-    parts = [f"{part} {sum(counts.values()):,}" for part, counts in facts[kind].items()]
-    return [
-        f"{kind} pixels: {', '.join(parts)} ({facts['split']})",
-        f"{counted(facts['per_epoch'], 'patch')} of {counted(facts['patch'], 'pixel')} an epoch, {counted(facts['weights'], 'weight')}",
-    ]
-
-
-def _pace(facts: Mapping[str, Any]) -> str:
-    return (
-        f"{facts['mpx_per_s']:.2f} Mpx/s" if "mpx_per_s" in facts else f"loss {facts['loss']:.3f}"
+def _training_lines(event: TrainingStarted) -> Iterator[str]:
+    """Format how labelled or valid pixels are divided, and the size of the training."""
+    kind, counts = ("valid", event.valid) if event.valid else ("labelled", event.labelled or {})
+    parts = [f"{part} {sum(of_part.values()):,}" for part, of_part in counts.items()]
+    yield f"{kind} pixels: {', '.join(parts)} ({event.split})"
+    yield (
+        f"{counted(event.per_epoch, 'patch')} of {counted(event.patch, 'pixel')} an epoch, "
+        f"{counted(event.weights, 'weight')}"
     )
+
+
+def _pace(event: Progressed) -> str:
+    if isinstance(event, PixelsProgressed):
+        return f"{event.mpx_per_s:.2f} Mpx/s"
+    return f"loss {event.loss:.3f}" if isinstance(event, TrainingProgressed) else ""
 
 
 def _clock(seconds: float) -> str:
@@ -144,8 +138,8 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def reporting(progress: str, quiet: bool, log: Path | None) -> Iterator[Reporter]:
-    """Reporter for the length of the block.
+def reporting(progress: str, quiet: bool, log: Path | None) -> Iterator[Report]:
+    """Report for the length of the block.
 
     Parameters
     ----------
@@ -153,14 +147,14 @@ def reporting(progress: str, quiet: bool, log: Path | None) -> Iterator[Reporter
         a command that shows nothing else.
     """
     with ExitStack() as stack:
-        shown = Reporter()
+        shown: Report = no_report
         if progress == "json":
-            shown = _JsonLines()
+            shown = EventLines(_print_line)
         elif progress == "warnings":
-            shown = _Warnings()
+            shown = _print_warning
         elif not quiet:
             shown = stack.enter_context(_Bar())
-        yield shown if log is None else _Logged(shown, log)
+        yield shown if log is None else _logged(shown, log)
 
 
 def end_with_parent() -> None:

@@ -8,29 +8,41 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.core.events import Finished
+
 if TYPE_CHECKING:
     from georaster_dl.io.output.staging import FailedOutput
 
-__all__ = ["EXTRA_FAILED", "SOME_SCENES_FAILED", "output_facts", "print_outputs", "status_of"]
+__all__ = ["EXTRA_FAILED", "SOME_SCENES_FAILED", "finished", "print_outputs", "status_of"]
 
 SOME_SCENES_FAILED = 3
 EXTRA_FAILED = 4
 """Exit status where the main output stands and something beside it could not be made."""
 
 
-def output_facts(files: Sequence[Path], failed: Sequence[FailedOutput] = ()) -> dict[str, Any]:
-    """Of the ``done`` event: outputs made, their sidecars, and those that failed with the reason."""
+def finished(
+    files: Sequence[Path],
+    failed: Sequence[FailedOutput] = (),
+    seconds: float | None = None,
+    **results: Any,
+) -> Finished:
+    """Make the last event of a run.
+
+    Parameters
+    ----------
+    files, failed : outputs made, and extra ones that could not be made.
+    results : keys of the command.
+    """
     from georaster_dl.io.output.staging import sidecars_of
 
-    return {
-        "outputs": [str(path) for path in files],
-        "sidecars": {
-            str(path): [str(sidecar) for sidecar in sidecars]
-            for path in files
-            if (sidecars := sidecars_of(path))
-        },
-        "failed": [{"output": str(one.path), "reason": one.reason} for one in failed],
-    }
+    sidecars = {str(path): [str(sidecar) for sidecar in sidecars_of(path)] for path in files}
+    return Finished(
+        outputs=[str(path) for path in files],
+        sidecars={path: of_path for path, of_path in sidecars.items() if of_path},
+        failed=[{"output": str(output.path), "reason": output.reason} for output in failed],
+        seconds=seconds,
+        results=results,
+    )
 
 
 def print_outputs(files: Sequence[Path]) -> None:

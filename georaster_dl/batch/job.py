@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl.core.errors import GeoRasterError
+from georaster_dl.core.events import Event, InferenceStarted, Report, Warned, no_report
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
     Outputs,
-    Report,
     SegmentOptions,
     Summary,
 )
@@ -57,7 +57,7 @@ class SceneJob:
             raise ValueError(f"The job {self.name} keeps no record.")
         return record
 
-    def run(self, report: Report = lambda _event, _facts: None) -> SceneRun:
+    def run(self, report: Report = no_report) -> SceneRun:
         """Check the scene against the model; what comes back can begin.
 
         Raises
@@ -95,14 +95,12 @@ class Outcome:
     summary: Summary | None = field(default=None, repr=False)
 
 
-def attempt(job: SceneJob, report: Report = lambda _event, _facts: None) -> Outcome:
+def attempt(job: SceneJob, report: Report = no_report) -> Outcome:
     """Do a job; whatever goes wrong is told in the outcome."""
     return _attempted(job, SceneRun.whole, report)
 
 
-def attempt_part(
-    job: SceneJob, number: int, of: int, report: Report = lambda _event, _facts: None
-) -> Outcome:
+def attempt_part(job: SceneJob, number: int, of: int, report: Report = no_report) -> Outcome:
     """Add one of several equal parts of a job to its journal; as ``attempt``, without a record."""
     return _attempted(job, lambda run: run.part(number, of), report)
 
@@ -110,13 +108,13 @@ def attempt_part(
 def _attempted(job: SceneJob, do: Callable[[SceneRun], Summary | None], report: Report) -> Outcome:
     warnings: list[str] = []
 
-    def told(event: str, facts: Any) -> None:
-        if event == "warning":
-            warnings.append(facts["message"])
-        elif event == "start" and facts["taken_for"]:
-            taken = ", ".join(f"{band} for {name}" for name, band in facts["taken_for"].items())
+    def told(event: Event) -> None:
+        if isinstance(event, Warned):
+            warnings.append(event.message)
+        elif isinstance(event, InferenceStarted) and event.taken_for:
+            taken = ", ".join(f"{band} for {name}" for name, band in event.taken_for.items())
             warnings.append(f"bands taken by their wavelengths: {taken}")
-        report(event, facts)
+        report(event)
 
     try:
         summary = do(job.run(told))

@@ -17,6 +17,7 @@ from georaster_dl.batch.pools.local import Workers
 from georaster_dl.batch.preflight import Checked, check_all, room, tight
 from georaster_dl.batch.report.write import SceneRow, write_report
 from georaster_dl.core.errors import OutputError
+from georaster_dl.core.events import BatchChecked, Report, SceneEnded, Warned, warner
 from georaster_dl.io.files.temporary import make_folder, refuse_link, remove_abandoned
 from georaster_dl.io.output.staging import FailedOutput, check_local
 from georaster_dl.predict.options import RunOptions
@@ -26,8 +27,6 @@ __all__ = ["WORK_FOLDER", "BatchOptions", "BatchResult", "run_batch"]
 
 WORK_FOLDER = ".geodl-batch"
 """Folder within the output folder for the lock and for finished strips of unfinished scenes."""
-
-Report = Callable[[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -110,9 +109,7 @@ def run_batch(
         finally:
             facts = _facts(jobs, started, time.monotonic() - begun)
             told = [*rows.values(), *_of_other_batches(jobs, folder)]
-            files, failed = write_report(
-                folder, told, facts, lambda message: report("warning", {"message": message})
-            )
+            files, failed = write_report(folder, told, facts, warner(report))
     failed = (*(one for row in rows.values() for one in row.failed), *failed)
     return BatchResult(tuple(rows.values()), tuple(files), time.monotonic() - begun, failed)
 
@@ -166,7 +163,7 @@ def _remove_left_out(
                 path.unlink(missing_ok=True)
             except OSError as error:
                 message = f"{path}, of an earlier run, cannot be removed: {error.strerror}"
-                report("warning", {"message": message})
+                report(Warned(message))
 
 
 def _of_other_batches(jobs: Sequence[SceneJob], folder: Path) -> Iterator[SceneRow]:
@@ -185,7 +182,7 @@ def _of_other_batches(jobs: Sequence[SceneJob], folder: Path) -> Iterator[SceneR
 def _check_room(todo: Sequence[Checked], folder: Path, workers: int, report: Report) -> None:
     doubt = tight(todo, folder)
     if doubt:
-        report("warning", {"message": doubt})
+        report(Warned(doubt))
     lacking = room(todo, folder, workers)
     if lacking:
         raise OutputError(" ".join(lacking))
@@ -206,10 +203,10 @@ def _row_before(one: Checked) -> SceneRow:
 
 
 def _tell_checked(checked: Sequence[Checked], report: Report) -> None:
-    counts = {state: sum(one.state == state for one in checked) for state in ("done", "ready")}
+    done, ready = (sum(one.state == state for one in checked) for state in ("done", "ready"))
     failing = {one.job.name: one.message for one in checked if one.state == "failing"}
     pixels = sum(one.pixels for one in checked if one.state == "ready")
-    report("checked", {**counts, "failing": failing, "pixels": pixels})
+    report(BatchChecked(done, ready, failing, pixels))
 
 
 def _done(
@@ -224,12 +221,13 @@ def _done(
     while waiting:
         outcome = workers.next()
         again = bool(outcome.error) and left[outcome.name] > 0
-        report("scene", {"name": outcome.name, "error": outcome.error, "again": again})
+        waiting -= not again
+        ended = len(jobs) - waiting
+        report(SceneEnded(outcome.name, outcome.error, again, ended, len(jobs)))
         if again:
             left[outcome.name] -= 1
             workers.submit(by_name[outcome.name])
             continue
-        waiting -= 1
         yield _row_after(by_name[outcome.name], outcome)
         if outcome.error and options.on_error == "stop":
             return

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from georaster_dl.core.bands import match_bands
 from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.core.events import Report, SceneStarted, Warned, no_report, warner
 from georaster_dl.core.geography import centre_of
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted
@@ -33,7 +34,6 @@ from georaster_dl.pixels.mapping import (
     in_threads,
     write_layers,
 )
-from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.data.cache import CacheFolder
@@ -105,7 +105,7 @@ def classify(
     labels: Path,
     out: Path,
     options: ClassifyOptions | None = None,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Classified:
     """Learn classes from the labelled pixels of a raster and map all of it.
 
@@ -133,16 +133,15 @@ def classify(
     if any(path.exists() for path in (*extras, out)):
         protect += source_files(open_scene(features, given))
     staging = Staging(
-        out, extras=extras, overwrite=options.overwrite, protect=protect, warn=_warner(report)
+        out, extras=extras, overwrite=options.overwrite, protect=protect, warn=warner(report)
     )
     with gdal_environment(), staging as stage:
         with CacheFolder(stage.path(out)) as folder:
-            found = open_labelled(
-                SceneWithLabels(features, labels), config, folder, _warner(report)
-            )
+            pair = SceneWithLabels(features, labels)
+            found = open_labelled(pair, config, folder, warner(report))
             per_class = pixels_per_class(options.method, len(found.legend.classes))
             drawn = draw_pixels(found, per_class, config.seed)
-        report("start", _start_facts(found.ground.scene))
+        report(_started(found.ground.scene))
         names = tuple(found.legend.names)
         pipeline, settings = fit_pipeline(
             options.method, drawn[TRAIN], drawn[VALIDATION], names, config.seed
@@ -175,7 +174,7 @@ def classify_again(
     given: SceneOptions,
     *,
     overwrite: bool = False,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Classified:
     """Map a raster with a classifier that ``classify`` saved.
 
@@ -191,18 +190,18 @@ def classify_again(
         Whatever is wrong with raster, classifier or output; nothing is left behind.
     """
     begun = time.monotonic()
-    classifier = load_classifier(saved, _warner(report))
+    classifier = load_classifier(saved, warner(report))
     opened = open_scene(features, given)
     scene = _fitting(opened, classifier, saved)
     tell_doubts(scene, report)
     scaler = classifier.pipeline[0]
     warning = training_warning(scene, scaler.mean_, scaler.scale_)
     if warning is not None:
-        report("warning", {"message": warning})
+        report(Warned(warning))
     protect: list[Path | str] = [saved, *(source_files(opened) if out.exists() else [])]
-    staging = Staging(out, overwrite=overwrite, protect=protect, warn=_warner(report))
+    staging = Staging(out, overwrite=overwrite, protect=protect, warn=warner(report))
     with gdal_environment(), staging as stage:
-        report("start", _start_facts(scene))
+        report(_started(scene))
         parameters = {"classifier": saved.name}
         counts = _mapped(scene, given, classifier, out, stage, report, parameters)
     present = [name for name, pixels in counts.items() if pixels]
@@ -211,7 +210,7 @@ def classify_again(
         far_warning(saved.stem, classifier.places, centre_of(scene.geobox)),
     ):
         if doubt is not None:
-            _warner(report)(doubt)
+            warner(report)(doubt)
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
     return Classified((out,), counts, {}, None, rows * cols, seconds, stage.failed)
@@ -222,17 +221,13 @@ def _labels_told(labels: Path, options: LabelOptions) -> dict[str, str]:
     return {"labels": file_of(labels).name, "labels_sha256": digest}
 
 
-def _warner(report: Report) -> Callable[[str], None]:
-    return lambda message: report("warning", {"message": message})
-
-
 def _classes_file(config: TrainConfig) -> list[Path]:
     return [] if config.labels.classes is None else [config.labels.classes]
 
 
-def _start_facts(scene: Scene) -> dict[str, Any]:
+def _started(scene: Scene) -> SceneStarted:
     rows, cols = scene.shape
-    return {"scene": scene.name, "rows": rows, "cols": cols, "device": "cpu"}
+    return SceneStarted("cpu", scene.name, rows, cols)
 
 
 def _fitting(scene: Scene, classifier: Classifier, saved: Path) -> Scene:

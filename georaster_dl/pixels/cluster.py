@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, SceneStarted, Warned, no_report, warner
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
@@ -29,7 +30,6 @@ from georaster_dl.pixels.mapping import (
     value_layer,
     write_layers,
 )
-from georaster_dl.predict.options import Report
 from georaster_dl.predict.outputs.overview import write_class_overview
 from georaster_dl.predict.progress import Progress
 from georaster_dl.render.palette import palette
@@ -105,7 +105,7 @@ def cluster(
     sources: str | Path | Sequence[str | Path],
     outputs: ClusterOutputs,
     options: ClusterOptions | None = None,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Clustered:
     """Group the valid pixels of a raster by their values and map the groups.
 
@@ -136,11 +136,11 @@ def cluster(
         extras=extras,
         overwrite=options.overwrite,
         protect=source_files(scene) if any(path.exists() for path in outputs.all()) else [],
-        warn=lambda message: report("warning", {"message": message}),
+        warn=warner(report),
     )
     with gdal_environment(), staging as stage:
         rows, cols = scene.shape
-        report("start", {"scene": scene.name, "rows": rows, "cols": cols, "device": "cpu"})
+        report(SceneStarted("cpu", scene.name, rows, cols))
         progress = Progress(2 * rows * cols, report)  # read twice
         sample = _sampled(scene, options, progress)
         scores = choose_k(sample, options.method, options.seed) if options.k == "auto" else {}
@@ -195,7 +195,7 @@ def _tell_dead(scene: Scene, found: Clustering, report: Report) -> None:
     dead = [band.name for i, band in enumerate(scene.bands) if i not in found.bands]
     if dead:
         message = f"left out, because all pixels have one value there: {', '.join(dead)}"
-        report("warning", {"message": message})
+        report(Warned(message))
 
 
 def _legend(k: int) -> Legend:

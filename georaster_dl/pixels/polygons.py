@@ -13,6 +13,7 @@ import numpy.typing as npt
 import shapely
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, SceneStarted, Warned, no_report
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.core.wording import counted
@@ -28,7 +29,6 @@ from georaster_dl.pixels.inputs.parcels import polygon_features
 from georaster_dl.pixels.inputs.strips import good_bands, tell_doubts
 from georaster_dl.pixels.learn.folds import spatial_blocks
 from georaster_dl.pixels.learn.probabilities import ShareModel, fit_shares, out_of_fold
-from georaster_dl.predict.options import Report
 from georaster_dl.predict.progress import Progress
 
 __all__ = ["classify_polygons"]
@@ -41,7 +41,7 @@ def classify_polygons(
     polygons: Path,
     out: Path,
     options: ClassifyOptions | None = None,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Classified:
     """Learn from the polygons that have a class, and give one to all.
 
@@ -109,7 +109,7 @@ def _described(
 ) -> npt.NDArray[np.float32]:
     """(polygons, 2 x bands) of every polygon, NaN where it has no valid pixel."""
     rows, cols = scene.shape
-    report("start", {"scene": scene.name, "rows": rows, "cols": cols, "device": "cpu"})
+    report(SceneStarted("cpu", scene.name, rows, cols))
     burnt = BurntPolygons(frame, scene.geobox, title)
     values = polygon_features(scene, burnt, len(frame), Progress(rows * cols, report))
     if np.isnan(values).any(axis=1).all():
@@ -174,7 +174,7 @@ def _check_classes(
             f"not learnt, because fewer than {counted(fewest, 'polygon')} with a valid pixel have it: "
             f"{', '.join(rare)}"
         )
-        report("warning", {"message": message})
+        report(Warned(message))
 
 
 def _too_few_classes(legend: Legend, classes: npt.NDArray[np.int64]) -> OptionError:
@@ -195,7 +195,7 @@ def _tell_unknown(known: npt.NDArray[np.bool_], report: Report) -> None:
     missing = int((~known).sum())
     if missing:
         message = f"{missing:,} of {counted(len(known), 'polygon')} without a valid pixel of the raster, so without a class"
-        report("warning", {"message": message})
+        report(Warned(message))
 
 
 def _columns(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, no_report
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.file import read_card
-from georaster_dl.predict.options import Report, RunOptions, Summary
+from georaster_dl.predict.options import RunOptions, Summary
 from georaster_dl.predict.prepare import make_ready
 from georaster_dl.predict.run import SceneRun
 
@@ -26,7 +27,7 @@ def denoise(
     model: Path,
     output: Path,
     options: RunOptions | None = None,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Summary:
     """Write the scene that an autoencoder makes of a scene, in physical values.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Warned, no_report
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.card import Card
@@ -17,7 +18,6 @@ from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
     Findings,
-    Report,
     Summary,
 )
 from georaster_dl.predict.prepare import make_ready
@@ -37,7 +37,7 @@ def features(
     model: Path,
     outputs: FeatureOutputs,
     options: FeatureOptions | None = None,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Summary:
     """Write the features that a model has of every pixel of a scene: one band each.
 
@@ -125,4 +125,4 @@ def _check_error(card: Card, found: Findings, report: Report) -> None:
             f"(mean), on its own test ground with {usual[0]:.2g}: the scene is unlike what it learnt, and "
             f"its features mean little here"
         )
-        report("warning", {"message": message})
+        report(Warned(message))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from georaster_dl.core.geography import Place
 from georaster_dl.core.scene_options import SceneOptions
@@ -17,15 +16,11 @@ __all__ = [
     "FeatureOutputs",
     "Findings",
     "Outputs",
-    "Report",
     "RunOptions",
     "SegmentOptions",
     "Summary",
     "Values",
 ]
-
-Report = Callable[[str, Mapping[str, Any]], None]
-"""Takes an event (``start``, ``progress``, ``warning``) and its facts."""
 
 
 @dataclass(frozen=True)

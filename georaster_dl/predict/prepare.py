@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.core.events import Report, Warned, warner
 from georaster_dl.core.geography import centre_of
 from georaster_dl.core.memory import tune_allocators
 from georaster_dl.io.environment import gdal_environment
@@ -26,7 +27,7 @@ from georaster_dl.io.vectors.aoi import AreaOfInterest
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.matching.scene_match import Fit, fit_scene, resolution_warning
-from georaster_dl.predict.options import Findings, Report, RunOptions, Summary
+from georaster_dl.predict.options import Findings, RunOptions, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
 __all__ = ["Ready", "make_ready"]
@@ -77,7 +78,7 @@ class Ready:
             extras=extras,
             overwrite=self.options.overwrite,
             protect=inputs,
-            warn=lambda message: self.report("warning", {"message": message}),
+            warn=warner(self.report),
         )
         with staging as stage, self.computing():
             yield stage
@@ -156,13 +157,13 @@ def make_ready(
         raise BandMismatchError(" ".join([str(error), *opened.remarks])) from error
     for doubt in (*opened.remarks, alpha_warning(opened)):
         if doubt is not None:
-            report("warning", {"message": doubt})
+            report(Warned(doubt))
     _check_calibration(opened, card, named, report)
     _check_values(fit, report)
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
     unknown = resolution_warning(fit.scene, card)
     if unknown is not None:
-        report("warning", {"message": unknown})
+        report(Warned(unknown))
     return Ready(fit, model, aoi, options, report, begun)
 
 
@@ -174,7 +175,7 @@ def _check_values(fit: Fit, report: Report) -> None:
     means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
     warning = training_warning(fit.scene, means, deviations)
     if warning is not None:
-        report("warning", {"message": warning})
+        report(Warned(warning))
 
 
 def _check_calibration(scene: Scene, card: Card, named: bool, report: Report) -> None:
@@ -186,4 +187,4 @@ def _check_calibration(scene: Scene, card: Card, named: bool, report: Report) ->
             f"{warning} If they are right as they are, name the model: -m {card.name}."
         )
     if warning is not None:
-        report("warning", {"message": warning})
+        report(Warned(warning))

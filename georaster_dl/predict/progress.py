@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from georaster_dl.predict.options import Report
+from georaster_dl.core.events import PixelsProgressed, Report
 
 __all__ = ["Progress"]
 
@@ -28,10 +28,10 @@ class Progress:
         """Count pixels as done."""
         self._done += pixels
         rate = (self._done - self._before) / max(time.monotonic() - self._begun, 1e-6)
-        facts = {
-            "done": self._done,
-            "total": self._total,
-            "mpx_per_s": round(rate / 1e6, 3),
-            "seconds_left": round((self._total - self._done) / rate, 1),
-        }
-        self._report("progress", facts)
+        progress = PixelsProgressed(
+            done=self._done,
+            total=self._total,
+            seconds_left=round((self._total - self._done) / rate, 1),
+            mpx_per_s=round(rate / 1e6, 3),
+        )
+        self._report(progress)

@@ -12,6 +12,7 @@ from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import ModelChosen, Report, no_report
 from georaster_dl.core.raster import Georeference
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import open_scene
@@ -19,7 +20,7 @@ from georaster_dl.io.vectors.polygons import check_polygons_possible, write_poly
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.matching.default_model import choose_model
-from georaster_dl.predict.options import Findings, Outputs, Report, SegmentOptions, Summary
+from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
 from georaster_dl.predict.outputs.overview import write_class_overview, write_value_overview
 from georaster_dl.predict.prepare import make_ready
 from georaster_dl.predict.run import SceneRun
@@ -38,7 +39,7 @@ def segment(
     model: Path | None,
     outputs: Outputs,
     options: SegmentOptions | None = None,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Summary:
     """Map what a model predicts of a scene: classes, or a quantity.
 
@@ -125,7 +126,7 @@ def _check_place(geobox: Georeference) -> None:
 def _tell(card: Card, report: Report) -> None:
     """Say which model was chosen, and how good it is."""
     metrics = dict(islice(card.metrics.items(), _FIRST_METRICS))
-    report("model", {"model": card.name, "version": card.version, "metrics": metrics})
+    report(ModelChosen(card.name, card.version, metrics))
 
 
 def _check_outputs(outputs: Outputs, card: Card) -> None:

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import MethodStarted, Report
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.registry import Rows, Settings, fit_method, known_method
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.split import check_enough, divide, folds_of
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.train import (
-    Report,
     TableOptions,
     learnable,
     warn_of_missing,
@@ -89,7 +89,7 @@ def compare(
         begun = time.monotonic()
         runs = []
         for seed in seeds:
-            report("run", {"method": method, "seed": seed})
+            report(MethodStarted(method, seed))
             seeded = replace(settings, seed=seed)
             runs.append(_run(method, table, target, options, seeded, n_folds))
         scores = tuple(_score(measured, predicted) for measured, predicted in runs)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, TrainingProgressed, Warned
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Card
 from georaster_dl.spectra.package.card_text import (
@@ -32,7 +33,6 @@ from georaster_dl.spectra.table.samples import SpectraTable
 
 __all__ = [
     "BASELINE",
-    "Report",
     "TableOptions",
     "TrainedTable",
     "learnable",
@@ -42,7 +42,6 @@ __all__ = [
     "warn_of_steps",
 ]
 
-Report = Callable[[str, Mapping[str, Any]], None]
 BASELINE = "pls"
 _LEVEL = 0.9
 
@@ -182,24 +181,24 @@ def warn_of_missing(table: SpectraTable, options: TableOptions, report: Report) 
         if held:
             listed = ", ".join(f"{n:,} {word}" for word, n in held.items())
             said = f"{sum(held.values()):,} of {rows} left out, as {name!r} has no value there ({listed})"
-            report("warning", {"message": f"{table.name}: {said}"})
+            report(Warned(f"{table.name}: {said}"))
     column = options.class_column
     if column is None:
         return
     if empty := int(table.column(column).isna().sum()):
         said = f"{empty:,} of {rows} left out, as {column!r} has no class there ({empty:,} empty)"
-        report("warning", {"message": f"{table.name}: {said}"})
+        report(Warned(f"{table.name}: {said}"))
     for word, n in table.words(column).items():
         said = f"{word} is taken for a class of {column!r} ({counted(n, 'row')})"
         cure = "where it means that none is known, leave the cell empty"
-        report("warning", {"message": f"{table.name}: {said}; {cure}"})
+        report(Warned(f"{table.name}: {said}; {cure}"))
 
 
 def warn_of_steps(table: SpectraTable, settings: Settings, report: Report) -> None:
     """Warn where a filter runs over bands at unequal steps; raises as ``uneven_steps``."""
     said = uneven_steps(settings.preprocessing, table.wavelengths_nm)
     if said is not None:
-        report("warning", {"message": f"{table.name}: {said}"})
+        report(Warned(f"{table.name}: {said}"))
 
 
 def teller(report: Report) -> Callable[[int, int, float], None]:
@@ -208,7 +207,7 @@ def teller(report: Report) -> Callable[[int, int, float], None]:
 
     def tell(done: int, most: int, loss: float) -> None:
         left = (time.monotonic() - begun) / done * (most - done)
-        report("progress", {"done": done, "total": most, "seconds_left": left, "loss": loss})
+        report(TrainingProgressed(done, most, left, loss))
 
     return tell
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as L  # noqa: N812  the library's own convention
 import torch
 
 from georaster_dl.core.errors import GeoRasterError, OptionError
+from georaster_dl.core.events import Report, no_report, warner
 from georaster_dl.io.output.staging import FailedOutput, check_local
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
@@ -29,7 +29,7 @@ from georaster_dl.train.loop.run_folder import (
     unusable_checkpoint,
 )
 from georaster_dl.train.loop.setup import Setup, check_network
-from georaster_dl.train.loop.trainer import Report, explain_errors, find_learning_rate, make_trainer
+from georaster_dl.train.loop.trainer import explain_errors, find_learning_rate, make_trainer
 from georaster_dl.train.result.package import package_model
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.settings.resolve import resolve_defaults
@@ -65,7 +65,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    report: Report = lambda _event, _facts: None,
+    report: Report = no_report,
 ) -> Trained:
     """Train a model on the user's own scenes and package it with what was measured.
 
@@ -86,11 +86,8 @@ def train(
     begun = time.monotonic()
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
     if not leader:
-        report = _silent
-
-    def warn(message: str) -> None:
-        report("warning", {"message": message})
-
+        report = no_report
+    warn = warner(report)
     folder = RunFolder(model, warn)
     if resume and model.exists() and not overwrite:
         raise OptionError(f"--resume has nothing to do: {model} is finished.")
@@ -119,10 +116,6 @@ def train(
         card = package_model(plan, setup.scaling, learner.network, device, model, facts)
     seconds = time.monotonic() - begun
     return Trained(card, model, folder.path, learner.history, seconds, folder.extras.failed)
-
-
-def _silent(_event: str, _facts: Mapping[str, Any]) -> None:
-    """Of several processes one tells."""
 
 
 def _fit(

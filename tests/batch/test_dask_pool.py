@@ -15,6 +15,7 @@ from georaster_dl.batch.pools import dask_client as connect
 from georaster_dl.batch.pools import dask_pool as module
 from georaster_dl.batch.pools.dask_pool import DaskWorkers
 from georaster_dl.core.errors import DeviceError, OptionError
+from georaster_dl.core.events import Progressed, Started, Warned
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from tests.cli.conftest import make_model, noise, run_here, write_scene
 from tests.predict.test_run import _same
@@ -91,11 +92,10 @@ def test_results_are_those_of_one_process(given, plain, cluster, tmp_path):
         assert ended[name].error == ""
         assert ended[name].record["classes"] == ended[name].summary.findings.counts
         assert _same(plain, tmp_path / name / "map.tif")
-        events = [(event, facts) for job, event, facts in told if job == name]
-        assert [event for event, _ in events].count("start") == 1
-        assert [facts["done"] for event, facts in events if event == "progress"][-1] == (
-            SHAPE[0] * SHAPE[1]
-        )
+        events = [event for job, event in told if job == name]
+        assert sum(isinstance(event, Started) for event in events) == 1
+        done = [event.done for event in events if isinstance(event, Progressed)]
+        assert done[-1] == SHAPE[0] * SHAPE[1]
     assert not (tmp_path / "split.parts").exists()
 
 
@@ -114,8 +114,8 @@ def test_features_of_one_scene(given, cluster, tmp_path, capfd, monkeypatch):
 def test_a_killed_worker_costs_its_task_alone(given, plain, cluster, tmp_path):
     killed = []
 
-    def kill(_name, event, _facts):
-        if event == "start":
+    def kill(_name, event):
+        if isinstance(event, Started):
             busy = next(one for one in cluster.scheduler.workers.values() if one.processing)
             killed.append(cluster.workers[busy.name].pid)
             os.kill(killed[-1], signal.SIGKILL)
@@ -131,8 +131,8 @@ def test_a_killed_worker_costs_its_task_alone(given, plain, cluster, tmp_path):
 
 
 def test_an_interrupt_leaves_nothing(given, cluster, tmp_path):
-    def interrupt(_name, event, _facts):
-        if event == "start":
+    def interrupt(_name, event):
+        if isinstance(event, Started):
             assert _hidden(tmp_path)
             raise KeyboardInterrupt
 
@@ -181,8 +181,8 @@ def test_a_killed_scheduler_is_told_at_once(given, plain, cluster, killable, tmp
     job = _job(given, made, journal=tmp_path / "journal")
     begun = []
 
-    def kill(_name, event, _facts):
-        if event == "start":
+    def kill(_name, event):
+        if isinstance(event, Started):
             begun.append(time.monotonic())
             scheduler.kill()
 
@@ -205,9 +205,9 @@ def test_a_resource_that_nobody_has_is_told(given, cluster, tmp_path, monkeypatc
     class Told(Exception):  # noqa: N818
         pass
 
-    def tell(name, event, facts):
-        assert (name, event) == ("scene", "warning")
-        assert "GPU=1" in facts["message"]
+    def tell(name, event):
+        assert (name, type(event)) == ("scene", Warned)
+        assert "GPU=1" in event.message
         raise Told
 
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.1)

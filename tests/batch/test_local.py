@@ -8,6 +8,7 @@ import pytest
 
 from georaster_dl.batch.job import SceneJob
 from georaster_dl.batch.pools.local import LocalWorkers
+from georaster_dl.core.events import Progressed
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.predict.test_run import _same as same
@@ -50,7 +51,7 @@ def test_jobs_are_done_and_failures_are_told(given, tmp_path):
     assert "absent.tif" in ended["two"].error
     assert ended["one"].record["files"][0]["name"] == "one.tif"
     assert same(tmp_path / "one.tif", tmp_path / "three.tif")
-    assert {name for name, event, _ in told if event == "progress"} == {"one", "three"}
+    assert {name for name, event in told if isinstance(event, Progressed)} == {"one", "three"}
     assert sorted(path.name for path in tmp_path.glob("*.tif")) == ["one.tif", "three.tif"]
 
 
@@ -70,8 +71,8 @@ def test_features_are_made_too(given, tmp_path):
 def test_a_killed_worker_costs_its_scene_alone(given, tmp_path):
     killed = []
 
-    def kill(name, event, _facts):
-        if name == "one" and event == "progress" and not killed:
+    def kill(name, event):
+        if name == "one" and isinstance(event, Progressed) and not killed:
             killed.extend(worker_pids())
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ import pytest
 import shapely
 
 from georaster_dl.batch.job import SceneJob, attempt
+from georaster_dl.core.events import Warned
 from georaster_dl.models.package.card import CardInterval, CardTarget
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.run_record import is_recorded, read_record
@@ -122,7 +123,7 @@ def test_a_style_that_fails(model, small, tmp_path, monkeypatch):
         small,
         model,
         outputs,
-        report=lambda event, facts: said.append(facts["message"]) if event == "warning" else None,
+        report=lambda event: said.append(event.message) if isinstance(event, Warned) else None,
     )
     assert summary.files == (tmp_path / "c.tif", tmp_path / "map.tif")
     assert [one.path.name for one in summary.failed] == ["c.qml", "map.qml"]

@@ -7,6 +7,7 @@ import os
 import pytest
 import rasterio
 
+from georaster_dl.core.events import Progressed, no_report
 from georaster_dl.predict.engine import inference as engine
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
@@ -26,13 +27,13 @@ def given(tmp_path_factory):
     return scene, make_model(folder / "model.safetensors")
 
 
-def _segment(given, folder, report=lambda *_: None, **options):
+def _segment(given, folder, report=no_report, **options):
     scene, model = given
     outputs = Outputs(folder / "map.tif", confidence=folder / "confidence.tif")
     return SegmentRun(scene, model, outputs, SegmentOptions(**QUIET | options), report)
 
 
-def _features(given, folder, report=lambda *_: None, **options):
+def _features(given, folder, report=no_report, **options):
     outputs = FeatureOutputs(folder / "features.tif")
     # halo exact is larger than this tile allows
     options = FeatureOptions(**QUIET | {"halo": 16} | options, packed=True)
@@ -64,8 +65,8 @@ def test_parts_make_the_whole(given, tmp_path, make, monkeypatch):
 
 
 def test_a_stopped_run_goes_on_where_it_was(given, tmp_path):
-    def stop(event, facts):
-        if event == "progress" and facts["done"] > 0.4 * facts["total"]:
+    def stop(event):
+        if isinstance(event, Progressed) and event.done > 0.4 * event.total:
             raise KeyboardInterrupt
 
     kept = {"journal": tmp_path / "journal"}
@@ -73,8 +74,8 @@ def test_a_stopped_run_goes_on_where_it_was(given, tmp_path):
         _segment(given, tmp_path, stop, **kept).whole()
     assert [path.name for path in tmp_path.iterdir()] == ["journal"]
     told = []
-    _segment(given, tmp_path, lambda event, facts: told.append((event, facts)), **kept).whole()
-    done = [facts["done"] for event, facts in told if event == "progress"]
+    _segment(given, tmp_path, told.append, **kept).whole()
+    done = [event.done for event in told if isinstance(event, Progressed)]
     total = SHAPE[0] * SHAPE[1]
     assert done[-1] == total
     assert done[0] > 0.2 * total  # what was finished counts from the start

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import TrainingProgressed, Warned, no_report
 from georaster_dl.spectra import compare as comparison
 from georaster_dl.spectra import train as training
 from georaster_dl.spectra.compare import compare, summary
@@ -20,10 +21,6 @@ from georaster_dl.spectra.train import TableOptions, train_table
 from tests.spectra.made import chemistry
 
 QUICK = Settings(members=2, epochs=15)
-
-
-def _silent(_event, _facts):
-    pass
 
 
 def _table(n=160, *, seed=0, **columns):
@@ -43,13 +40,13 @@ def test_values(tmp_path):
     table.columns.loc[2:9, "water"] = np.nan
     path = tmp_path / "meat.safetensors"
     options = TableOptions(("fat", "water"), quantity="absorbance")
-    trained = train_table(table, path, "cnn1d", options, QUICK, lambda *event: told.append(event))
+    trained = train_table(table, path, "cnn1d", options, QUICK, told.append)
     card, network = load_network(path)
     assert card == trained.card
     assert card.quantity == "absorbance"
     said = "meat: 5 of 160 rows left out, as 'fat' has no value there (5 empty)"
-    assert ("warning", {"message": said}) in told
-    assert [facts["done"] for event, facts in told if event == "progress"][-1] == 30
+    assert Warned(said) in told
+    assert [event.done for event in told if isinstance(event, TrainingProgressed)][-1] == 30
     test = trained.division.test
     for i, name in enumerate(options.targets):
         predicted = network.predict(table.spectra[test])[:, i]
@@ -66,7 +63,7 @@ def test_values(tmp_path):
 def test_intervals_hold_on_fresh_spectra(tmp_path):
     """With spectra spared for them; 0.9 are promised, of 400 fresh ones some sampling is left."""
     path = tmp_path / "m.safetensors"
-    trained = train_table(_table(700), path, "cnn1d", TableOptions(("fat",)), QUICK, _silent)
+    trained = train_table(_table(700), path, "cnn1d", TableOptions(("fat",)), QUICK, no_report)
     assert "56 spectra that nothing else was learnt from" in trained.card.caution
     fresh = predicted_table(*load_network(path), _table(400, seed=9))
     (found,) = predicted_values(fresh, ["fat"])
@@ -76,7 +73,7 @@ def test_intervals_hold_on_fresh_spectra(tmp_path):
 def test_classes(tmp_path):
     path, table = tmp_path / "m.safetensors", _table()
     options = TableOptions(class_column="kind")
-    trained = train_table(table, path, "band-attention", options, QUICK, _silent)
+    trained = train_table(table, path, "band-attention", options, QUICK, no_report)
     scores = trained.scores["kind"]["band-attention"]
     assert trained.card.metrics["OA, test"] == pytest.approx(scores.accuracy, abs=1e-6)
     assert "ntervals" not in trained.card.caution + trained.card.training["spectra"]
@@ -89,7 +86,9 @@ def test_classes(tmp_path):
 
 def test_few_spectra_have_no_interval(tmp_path):
     options = TableOptions(("fat",))
-    trained = train_table(_table(30), tmp_path / "m.safetensors", "cnn1d", options, QUICK, _silent)
+    trained = train_table(
+        _table(30), tmp_path / "m.safetensors", "cnn1d", options, QUICK, no_report
+    )
     assert trained.card.targets[0].interval is None
     assert "Too few spectra were left to say how wide intervals are." in trained.card.caution
 
@@ -107,7 +106,9 @@ def test_few_spectra_have_no_interval(tmp_path):
 )
 def test_what_cannot_be_learnt(tmp_path, options, message):
     with pytest.raises(OptionError, match=message):
-        train_table(_table(same=3.0), tmp_path / "m.safetensors", "cnn1d", options, QUICK, _silent)
+        train_table(
+            _table(same=3.0), tmp_path / "m.safetensors", "cnn1d", options, QUICK, no_report
+        )
 
 
 def test_every_method_has_one_door():
@@ -137,7 +138,7 @@ def test_out_of_fold(monkeypatch):
     table.columns.loc[0, "fat"] = np.nan
     found = compare(
         table, TableOptions(("fat",), group="sample"), ["pls", "cnn1d"],
-        Settings(epochs=1), n_folds=4, n_seeds=2, report=_silent,
+        Settings(epochs=1), n_folds=4, n_seeds=2, report=no_report,
     )  # fmt: skip
     assert [one.method for one in found] == ["pls", "cnn1d"]
     assert len(seen) == 2 * 2 * 4
@@ -157,7 +158,7 @@ def test_on_a_split_column():
     table = _table(60, typ=["train"] * 40 + ["test"] * 20)
     (found,) = compare(
         table, TableOptions(class_column="kind", split_column="typ"), ["cnn1d"],
-        Settings(epochs=1), n_folds=5, n_seeds=1, report=_silent,
+        Settings(epochs=1), n_folds=5, n_seeds=1, report=no_report,
     )  # fmt: skip
     assert list(found.measured) == list(table.classes("kind")[40:])
     row = summary([found])[0]
@@ -169,13 +170,13 @@ def test_one_target_at_a_time():
     with pytest.raises(OptionError, match="by one target.*got 2 targets"):
         compare(
             _table(), TableOptions(("fat", "water")), ["pls"], QUICK,
-            n_folds=5, n_seeds=1, report=_silent,
+            n_folds=5, n_seeds=1, report=no_report,
         )  # fmt: skip
 
 
 def test_predictions_are_not_written_over(tmp_path):
     path, table = tmp_path / "m.safetensors", _table(30, fat_predicted=1.0)
-    train_table(table, path, "cnn1d", TableOptions(("fat",)), QUICK, _silent)
+    train_table(table, path, "cnn1d", TableOptions(("fat",)), QUICK, no_report)
     with pytest.raises(OptionError, match=r"has columns already .* \(fat_predicted\)"):
         predicted_table(*load_network(path), table)
 
@@ -235,7 +236,7 @@ def test_baseline_learns_from_the_calibration_rows_too(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "fit_method", recorded)
     quick = Settings(epochs=1)
     train_table(
-        _table(500), tmp_path / "m.safetensors", "cnn1d", TableOptions(("fat",)), quick, _silent
+        _table(500), tmp_path / "m.safetensors", "cnn1d", TableOptions(("fat",)), quick, no_report
     )
     assert lengths == [400]
 
@@ -246,9 +247,9 @@ def test_filters_over_gaps_are_told(tmp_path):
     filtered = replace(QUICK, preprocessing="savgol(5,2,1)", epochs=1)
     train_table(
         replace(table, wavelengths_nm=axis), tmp_path / "m.safetensors", "cnn1d",
-        TableOptions(("fat",)), filtered, lambda event, facts: told.append((event, facts)),
+        TableOptions(("fat",)), filtered, told.append,
     )  # fmt: skip
-    said = [facts["message"] for event, facts in told if event == "warning"]
+    said = [event.message for event in told if isinstance(event, Warned)]
     assert [text.partition(" so ")[0] for text in said] == [
         "meat: savgol takes bands as equally spaced, but their steps run from 10 to 110 nm,"
     ]

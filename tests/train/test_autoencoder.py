@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import EpochEnded, TrainingStarted, Warned
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.tiling.split_blocks import TRAIN, VALIDATION
@@ -65,9 +66,7 @@ def test_a_scene_is_all_that_is_needed(scene, config, tmp_path):
             "corruption.masked": 0.0,
         }
     )
-    trained = train(
-        [scene], tmp_path / "m.safetensors", config, report=lambda *told: heard.append(told)
-    )
+    trained = train([scene], tmp_path / "m.safetensors", config, report=heard.append)
     card, network = load_model(tmp_path / "m.safetensors")
     assert card == trained.card
     assert (card.task, card.classes, card.targets, card.outputs) == ("autoencoder", (), (), 3)
@@ -84,11 +83,11 @@ def test_a_scene_is_all_that_is_needed(scene, config, tmp_path):
     counted = re.findall(r"\d+", card.training["valid pixels"])
     assert sum(map(int, counted)) == 128 * 160 - 20 * 30
     assert "label" not in said(card)
-    assert not [facts for event, facts in heard if event == "warning" and "label" in str(facts)]
-    started = next(facts for event, facts in heard if event == "start")
+    assert not [event for event in heard if isinstance(event, Warned) and "label" in event.message]
+    started = next(event.to_json() for event in heard if isinstance(event, TrainingStarted))
     assert started["valid"]["train"].keys() == {"valid"}
     assert "labelled" not in started
-    assert {facts["score"] for event, facts in heard if event == "epoch"} == {"R²"}
+    assert {event.score for event in heard if isinstance(event, EpochEnded)} == {"R²"}
     assert {"train", "validation", "test"} <= set(
         geopandas.read_file(tmp_path / "m_run/split.gpkg", layer="split")["part"]
     )

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from georaster_dl.core.errors import OptionError, OutputError, UnknownModelError
+from georaster_dl.core.events import Progressed, Warned
 from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.predict.options import Outputs
@@ -28,8 +29,8 @@ class StopError(Exception):
 def stop_after(epoch):
     """A report that ends the run when an epoch is done and the next has begun."""
 
-    def report(event, facts):
-        if event == "progress" and facts["done"] > 4 * epoch:
+    def report(event):
+        if isinstance(event, Progressed) and event.done > 4 * epoch:
             raise StopError
 
     return report
@@ -302,8 +303,10 @@ def test_labels_that_never_vary_are_no_regression(make_tif, settings, tmp_path):
 def test_the_learning_rate_is_found(pair, settings, tmp_path):
     said = []
     settings = settings.updated({"training.learning_rate": "find", "training.epochs": 1})
-    train([pair], tmp_path / "model.safetensors", settings, report=lambda e, f: said.append((e, f)))
-    assert any("learning rate found" in f.get("message", "") for e, f in said if e == "warning")
+    train([pair], tmp_path / "model.safetensors", settings, report=said.append)
+    assert any(
+        "learning rate found" in event.message for event in said if isinstance(event, Warned)
+    )
 
 
 def test_whole_scenes_are_divided(make_tif, settings, tmp_path):

@@ -11,6 +11,7 @@ are at least two for every thread of the workers.
 from __future__ import annotations
 
 import math
+import pickle
 import queue
 import time
 import uuid
@@ -24,6 +25,7 @@ from georaster_dl.batch.pools.dask_client import CONNECT_SECONDS, one_line, way_
 from georaster_dl.batch.pools.local import Tell
 from georaster_dl.batch.pools.merge_progress import Told
 from georaster_dl.core.errors import DeviceError
+from georaster_dl.core.events import Warned
 from georaster_dl.core.shell import command_line
 from georaster_dl.predict.run import SceneRun
 
@@ -163,11 +165,11 @@ class DaskWorkers:
         return min(wanted, max(rows // _PART_ROWS, 1))
 
     def _heard(self, event: tuple[float, Any]) -> None:
-        name, part, what, facts = event[1]
+        name, part, pickled = event[1]
 
         def told() -> None:
             if name in self._told:
-                self._told[name](part, what, facts)
+                self._told[name](part, pickle.loads(pickled))  # noqa: S301 - of a worker of ours
 
         self._news.put(told)
 
@@ -205,7 +207,7 @@ class DaskWorkers:
             f"({command_line('dask', 'worker', *(['--resources', asked] if asked else []))}), or stop this "
             f"with Ctrl-C"
         )
-        self._tell(waiting, "warning", {"message": message})
+        self._tell(waiting, Warned(message))
 
     def _suited(self) -> list[dict[str, Any]]:
         """The workers that have the resources which a task takes."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 from dask.system import CPU_COUNT
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
@@ -16,9 +16,9 @@ from distributed.system import MEMORY_LIMIT
 
 from georaster_dl import __version__
 from georaster_dl.batch.job import Outcome, SceneJob, attempt, attempt_part
+from georaster_dl.core.events import Event, Progressed, Report
 from georaster_dl.core.memory import share_memory, tune_allocators
 from georaster_dl.predict.engine.network_cache import keep_networks
-from georaster_dl.predict.options import Report
 from georaster_dl.predict.run_record import is_recorded, read_record
 
 __all__ = ["IgnoreInterrupts", "busy", "do_part", "do_whole"]
@@ -122,26 +122,27 @@ class _Teller:
         self._part = part
         self._topic = topic
         self._told = 0.0
-        self._held: dict[str, Any] | None = None
+        self._held: Progressed | None = None
 
-    def __call__(self, event: str, facts: Mapping[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         self._check_wanted()
-        if event == "progress":
+        if isinstance(event, Progressed):
             now = time.monotonic()
             if now - self._told < _TELL_SECONDS:
-                self._held = dict(facts)
+                self._held = event
                 return
             self._told = now
             self._held = None
-        self._send(event, facts)
+        self._send(event)
 
     def flush(self) -> None:
         """Tell how far the run came."""
         if self._held is not None:
-            self._send("progress", self._held)
+            self._send(self._held)
 
-    def _send(self, event: str, facts: Mapping[str, Any]) -> None:
-        self._worker.log_event(self._topic, [self._name, self._part, event, dict(facts)])
+    def _send(self, event: Event) -> None:
+        # Pickled, as Dask lets only plain values into its log of events.
+        self._worker.log_event(self._topic, [self._name, self._part, pickle.dumps(event)])
 
     def _check_wanted(self) -> None:
         state = self._worker.state.tasks.get(self._task)

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from georaster_dl.batch.job import Outcome, SceneJob, attempt
+from georaster_dl.core.events import Event
 from georaster_dl.core.memory import share_memory
 from georaster_dl.core.signals import interrupt_when_ended
 from georaster_dl.predict.engine.network_cache import keep_networks
 
 __all__ = ["LocalWorkers", "Tell", "Workers"]
 
-Tell = Callable[[str, str, Any], None]
-"""Takes a job's name, an event of its run, and the event's facts."""
+Tell = Callable[[str, Event], None]
+"""Function that takes a job's name and an event of its run."""
 
 
 class Workers(Protocol):
@@ -106,17 +107,16 @@ class LocalWorkers:
         if job is None:
             raise RuntimeError("A worker without a job has sent something.")
         try:
-            what, *rest = worker.pipe.recv()
+            received: Event | Outcome = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
             self._workers.remove(worker)
             return Outcome(job.name, _how_it_died(worker.process.exitcode))
-        if what == "event":
-            self._tell(job.name, *rest)
+        if isinstance(received, Event):
+            self._tell(job.name, received)
             return None
         worker.job = None
-        outcome: Outcome = rest[0]
-        return outcome
+        return received
 
     def _hand_out(self) -> None:
         while self._waiting:
@@ -160,12 +160,9 @@ def _serve(pipe: Connection, count: int) -> None:
     _end_with_the_batch()
     keep_networks()
 
-    def tell(event: str, facts: Any) -> None:
-        pipe.send(("event", event, facts))
-
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
-            pipe.send(("outcome", attempt(pipe.recv(), tell)))
+            pipe.send(attempt(pipe.recv(), pipe.send))
 
 
 def _end_with_the_batch() -> None:

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from georaster_dl.batch.job import SceneJob
 from georaster_dl.batch.pools.dask_pool import DaskWorkers
 from georaster_dl.core.errors import GeoRasterError
+from georaster_dl.core.events import Event, Report, Warned
 from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
     Outputs,
-    Report,
     SegmentOptions,
     Summary,
 )
@@ -55,12 +55,12 @@ def run_on_cluster(
     begun = time.monotonic()
     said: set[str] = set()
 
-    def tell(event: str, facts: Mapping[str, Any]) -> None:
-        if event == "warning":
-            if facts["message"] in said:  # each worker finds it again
+    def tell(event: Event) -> None:
+        if isinstance(event, Warned):
+            if event.message in said:  # each worker finds it again
                 return
-            said.add(facts["message"])
-        report(event, facts)
+            said.add(event.message)
+        report(event)
 
     model = make(tell).ready.model
     main = outputs.all()[-1].absolute()
@@ -73,9 +73,7 @@ def run_on_cluster(
         replace(_absolute(options), journal=journal),
     )
     try:
-        with DaskWorkers(
-            scheduler, lambda _, event, facts: tell(event, facts), resources, large=0
-        ) as workers:
+        with DaskWorkers(scheduler, lambda _, event: tell(event), resources, large=0) as workers:
             workers.submit(job)
             outcome = workers.next()
     finally:

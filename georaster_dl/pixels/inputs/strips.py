@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.core.events import Report, Warned
 from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.calibration_check import alpha_warning
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.scene import Scene, SceneReader
-from georaster_dl.predict.options import Report
 
 __all__ = ["Strip", "good_bands", "read_strips", "strip_rows", "tell_doubts"]
 
@@ -66,4 +66,4 @@ def tell_doubts(scene: Scene, report: Report) -> None:
     """Warn of what may be wrong with a scene's bands: what was left out, and transparency that is data."""
     for doubt in (*scene.remarks, alpha_warning(scene)):
         if doubt is not None:
-            report("warning", {"message": doubt})
+            report(Warned(doubt))

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from georaster_dl.core.errors import DeviceError, OptionError, SceneError
+from georaster_dl.core.events import InferenceStarted, Warned
 from georaster_dl.io.output.provenance import labels_tags, provenance
 from georaster_dl.io.output.staged_raster import StagedRaster, finish_rasters
 from georaster_dl.io.output.staging import Staging
@@ -189,7 +190,7 @@ class RasterRun:
                 f"{plan.at_once} at once; starting over with {after.batch} x "
                 f"{after.tiling.tile_shape}, {after.at_once} at once"
             )
-            self._report("warning", {"message": message})
+            self._report(Warned(message))
         return after
 
     def _run_once(
@@ -203,7 +204,7 @@ class RasterRun:
         with self._writers(plan, layers, stage, paths) as writers:
             sinks = {kind: _sink(layers[kind], writers[kind]) for kind in kinds}
             if journal is None:
-                self._report("start", self._start_facts(plan))
+                self._report(self._started(plan))
                 run(self._job(plan, task, layers, sinks))
             else:
                 for strip in range(plan.tiling.grid[0]):
@@ -213,7 +214,7 @@ class RasterRun:
 
     def _add(self, plan: Plan, kinds: Sequence[Kind], journal: Journal, asked: range) -> None:
         """Make those of the asked strips that the journal lacks."""
-        self._report("start", self._start_facts(plan))
+        self._report(self._started(plan))
         done = journal.done(asked)
         task = self._make_task()
         layers = {kind: task.layer(kind) for kind in kinds}
@@ -277,22 +278,23 @@ class RasterRun:
             yield writers
             finish_rasters(list(writers.values()))
 
-    def _start_facts(self, plan: Plan) -> dict[str, Any]:
-        return {
-            "scene": self._scene.name,
-            "model": self._card.name,
-            "rows": self._scene.shape[0],
-            "cols": self._scene.shape[1],
-            "tiles": len(plan.tiling),
-            "tile": list(plan.tiling.tile_shape),
-            "halo": plan.tiling.halo,
-            "blend": plan.margin,
-            "batch": plan.batch,
-            "device": self.device.name,
-            "absent": list(self._ready.fit.absent),
-            "taken_for": self._taken_for(),
-            "resampled": self._ready.fit.resampling is not None,
-        }
+    def _started(self, plan: Plan) -> InferenceStarted:
+        rows, cols = self._scene.shape
+        return InferenceStarted(
+            device=self.device.name,
+            scene=self._scene.name,
+            rows=rows,
+            cols=cols,
+            model=self._card.name,
+            tiles=len(plan.tiling),
+            tile=plan.tiling.tile_shape,
+            halo=plan.tiling.halo,
+            blend=plan.margin,
+            batch=plan.batch,
+            absent=self._ready.fit.absent,
+            taken_for=self._taken_for(),
+            resampled=self._ready.fit.resampling is not None,
+        )
 
     def _taken_for(self) -> dict[str, str]:
         """Bands of the scene that serve one of another name, which only their wavelength tells."""

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any, Literal
 
@@ -20,16 +20,14 @@ from lightning.pytorch.tuner.tuning import Tuner
 from torch.utils.data import DataLoader
 
 from georaster_dl.core.errors import DeviceError, OutputError
+from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, TrainingStarted
 from georaster_dl.io.output.staging import explain_os_error
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.train.data.plan import TrainingPlan
 from georaster_dl.train.loop.learner import SCORE, Learner
 from georaster_dl.train.loop.run_folder import AtomicCheckpoints, RunFolder
 
-__all__ = ["Report", "explain_errors", "find_learning_rate", "make_trainer"]
-
-Report = Callable[[str, Mapping[str, Any]], None]
-"""Takes an event (``start``, ``progress``, ``epoch``, ``warning``) and its facts."""
+__all__ = ["explain_errors", "find_learning_rate", "make_trainer"]
 
 _PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.float32: "32-true",
@@ -117,17 +115,18 @@ class ProgressCallback(L.Callback):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
         self._begun, self._first = time.monotonic(), trainer.global_step
-        weights = sum(p.numel() for p in pl_module.parameters())
-        facts = {
-            "device": f"{trainer.strategy.root_device}, {trainer.precision}",
-            "weights": weights,
-            "patch": self._plan.patch,
-            "per_epoch": self._plan.per_epoch,
-            "epochs": trainer.max_epochs,
-            "split": self._plan.split.note,
-            "valid" if self._plan.unlabelled else "labelled": self._plan.facts(),
-        }
-        self._report("start", facts)
+        counts, unlabelled = self._plan.facts(), self._plan.unlabelled
+        started = TrainingStarted(
+            device=f"{trainer.strategy.root_device}, {trainer.precision}",
+            weights=sum(p.numel() for p in pl_module.parameters()),
+            patch=self._plan.patch,
+            per_epoch=self._plan.per_epoch,
+            epochs=self._plan.config.training.epochs,
+            split=self._plan.split.note,
+            labelled=None if unlabelled else counts,
+            valid=counts if unlabelled else None,
+        )
+        self._report(started)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
@@ -138,15 +137,15 @@ class ProgressCallback(L.Callback):
         total = int(trainer.estimated_stepping_batches)
         done = trainer.global_step
         rate = (done - self._first) / max(time.monotonic() - self._begun, 1e-6)
-        facts: dict[str, Any] = {
-            "done": done,
-            "total": total,
-            "seconds_left": round((total - done) / max(rate, 1e-6), 1),
-            "loss": round(float(trainer.callback_metrics["batch_loss"]), 4),
-        }
-        if SCORE in trainer.callback_metrics:
-            facts["score"] = round(float(trainer.callback_metrics[SCORE]), 4)
-        self._report("progress", facts)
+        score = trainer.callback_metrics.get(SCORE)
+        progress = TrainingProgressed(
+            done=done,
+            total=total,
+            seconds_left=round((total - done) / max(rate, 1e-6), 1),
+            loss=round(float(trainer.callback_metrics["batch_loss"]), 4),
+            score=None if score is None else round(float(score), 4),
+        )
+        self._report(progress)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write log and curves, and say the epoch's figures."""
@@ -155,7 +154,9 @@ class ProgressCallback(L.Callback):
         history = pl_module.history
         score = pl_module.objective.score_name
         self._folder.write_history(history, score)
-        self._report("epoch", {**history[-1], "epochs": trainer.max_epochs, "score": score})
+        self._report(
+            EpochEnded(**history[-1], epochs=self._plan.config.training.epochs, score=score)
+        )
 
 
 @contextmanager
