@@ -5,9 +5,9 @@ from __future__ import annotations
 from qgis.core import Qgis, QgsApplication
 from qgis.PyQt.QtWidgets import QAction, QPushButton
 
-from .base import icon
-from .provider import Provider
-from .settings import GROUP, has_geodl
+from georaster_dl_qgis.algorithms.geodl_algorithm import icon
+from georaster_dl_qgis.program.settings import GROUP, has_geodl
+from georaster_dl_qgis.provider import Provider
 
 __all__ = ["Plugin"]
 

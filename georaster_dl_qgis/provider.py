@@ -5,17 +5,17 @@ from __future__ import annotations
 from qgis.core import QgsApplication, QgsProcessingProvider, QgsTask
 from qgis.PyQt.QtGui import QIcon
 
-from .base import icon
-from .batch import Batch
-from .check_install import Setup
-from .evaluate import Evaluate
-from .features import Features
-from .installation import Geodl
-from .models import are_current, learn_models, remember_models
-from .runner import GeodlError
-from .segment import Segment, Uncertainty
-from .settings import GROUP, add_settings, current_geodl, remove_settings
-from .train import Train
+from georaster_dl_qgis.algorithms.batch import Batch
+from georaster_dl_qgis.algorithms.check_install import Setup
+from georaster_dl_qgis.algorithms.evaluate import Evaluate
+from georaster_dl_qgis.algorithms.features import Features
+from georaster_dl_qgis.algorithms.geodl_algorithm import icon
+from georaster_dl_qgis.algorithms.segment import Segment, Uncertainty
+from georaster_dl_qgis.algorithms.train import Train
+from georaster_dl_qgis.program.installation import Geodl
+from georaster_dl_qgis.program.models import are_current, learn_models, remember_models
+from georaster_dl_qgis.program.runner import GeodlError
+from georaster_dl_qgis.program.settings import GROUP, add_settings, current_geodl, remove_settings
 
 __all__ = ["Provider"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from georaster_dl_qgis import installation
-from georaster_dl_qgis.installation import find_geodl, find_python, install, version_of
-from georaster_dl_qgis.runner import CancelledError, GeodlError
+from georaster_dl_qgis.program import installation
+from georaster_dl_qgis.program.installation import find_geodl, find_python, install, version_of
+from georaster_dl_qgis.program.runner import CancelledError, GeodlError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="scripts are no programs on Windows")
 

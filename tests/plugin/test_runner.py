@@ -11,7 +11,7 @@ import psutil
 import pytest
 import rasterio
 
-from georaster_dl_qgis.runner import CancelledError, GeodlError, clean_environment, run
+from georaster_dl_qgis.program.runner import CancelledError, GeodlError, clean_environment, run
 from tests.cli.conftest import make_model, noise, write_scene
 
 # What breaks another Python where QGIS's own environment leaks into it.
@@ -219,7 +219,7 @@ def test_what_was_done_when_it_was_cancelled_is_done():
 PARENT = """
 import json, os, sys
 sys.path.insert(0, {root!r})
-from georaster_dl_qgis.runner import clean_environment, run
+from georaster_dl_qgis.program.runner import clean_environment, run
 run({command!r}, environment=clean_environment(os.environ),
     event=lambda name, facts: print(name, flush=True))
 """

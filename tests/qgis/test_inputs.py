@@ -32,7 +32,7 @@ def context(qgis):
 
 
 def test_a_file_is_its_absolute_path(qgis, monkeypatch):
-    from georaster_dl_qgis.inputs import raster_source
+    from georaster_dl_qgis.parameters.inputs import raster_source
 
     monkeypatch.chdir(SAMPLES)
     assert raster_source(QgsRasterLayer("s2_east.tif")) == str(SAMPLES / "s2_east.tif")
@@ -68,7 +68,7 @@ class Layer:
     ],
 )
 def test_what_is_no_plain_file(qgis, source, expected):
-    from georaster_dl_qgis.inputs import raster_source
+    from georaster_dl_qgis.parameters.inputs import raster_source
 
     assert raster_source(Layer(source)) == expected
 
@@ -83,15 +83,15 @@ def test_what_is_no_plain_file(qgis, source, expected):
     ],
 )
 def test_what_no_other_program_can_read(qgis, layer, said):
-    from georaster_dl_qgis.inputs import raster_source
-    from georaster_dl_qgis.runner import GeodlError
+    from georaster_dl_qgis.parameters.inputs import raster_source
+    from georaster_dl_qgis.program.runner import GeodlError
 
     with pytest.raises(GeodlError, match=said):
         raster_source(layer)
 
 
 def test_features_are_handed_over_as_they_are_in_qgis(context):
-    from georaster_dl_qgis.inputs import export_features
+    from georaster_dl_qgis.parameters.inputs import export_features
 
     layer = QgsVectorLayer(
         "Point?crs=EPSG:3857&field=class:string&field=fid:integer", "é / x", "memory"
@@ -110,8 +110,8 @@ def test_features_are_handed_over_as_they_are_in_qgis(context):
 
 
 def test_nothing_to_hand_over(context):
-    from georaster_dl_qgis.inputs import export_features
-    from georaster_dl_qgis.runner import GeodlError
+    from georaster_dl_qgis.parameters.inputs import export_features
+    from georaster_dl_qgis.program.runner import GeodlError
 
     with pytest.raises(GeodlError, match="'empty' has no features"):
         export_features(
@@ -121,7 +121,7 @@ def test_nothing_to_hand_over(context):
 
 @pytest.mark.parametrize("name", ["a b", "100 %", "x#1", "a|b", "scène [1] 'é'"])
 def test_a_file_may_have_any_name(qgis, tmp_path, name):
-    from georaster_dl_qgis.inputs import raster_source
+    from georaster_dl_qgis.parameters.inputs import raster_source
 
     path = tmp_path / f"{name}.tif"
     path.symlink_to(SAMPLES / "s2_east.tif")
@@ -131,8 +131,8 @@ def test_a_file_may_have_any_name(qgis, tmp_path, name):
 
 
 def test_a_crs_that_only_qgis_knows_is_refused(qgis):
-    from georaster_dl_qgis.inputs import raster_source
-    from georaster_dl_qgis.runner import GeodlError
+    from georaster_dl_qgis.parameters.inputs import raster_source
+    from georaster_dl_qgis.program.runner import GeodlError
 
     layer = QgsRasterLayer(str(SAMPLES / "s2_east.tif"), "moved")
     layer.setCrs(QgsCoordinateReferenceSystem("EPSG:32601"))
@@ -141,7 +141,7 @@ def test_a_crs_that_only_qgis_knows_is_refused(qgis):
 
 
 def test_layers_of_one_product_are_one_scene(qgis):
-    from georaster_dl_qgis.inputs import raster_sources
+    from georaster_dl_qgis.parameters.inputs import raster_sources
 
     parts = [Layer(f"SENTINEL2_L2A:/d/X.SAFE/MTD.xml:{part}:EPSG_32629") for part in ("10m", "20m")]
     assert raster_sources([*parts, Layer("/d/a.tif")]) == ["/d/X.SAFE", "/d/a.tif"]
@@ -169,7 +169,7 @@ def classes(path):
 
 
 def test_a_layer_among_several_is_that_layer_as_it_is_filtered(several, context, feedback):
-    from georaster_dl_qgis.inputs import check_one_layer, layer_source
+    from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source
 
     layer = QgsVectorLayer(f"{several}|layername=wälder 2|subset=class LIKE '%2'", "w")
     check_one_layer(layer)
@@ -196,7 +196,7 @@ def test_a_file_of_several_layers_is_not_taken_for_its_first(several, run, tmp_p
 
 
 def test_a_selection_that_does_not_count_is_told(several, context, feedback):
-    from georaster_dl_qgis.inputs import layer_source
+    from georaster_dl_qgis.parameters.inputs import layer_source
 
     layer = QgsVectorLayer(f"{several}|layername=meadows", "m")
     layer.selectByIds([1])
@@ -205,7 +205,7 @@ def test_a_selection_that_does_not_count_is_told(several, context, feedback):
 
 
 def test_the_colours_of_labels_go_with_them(several, context, feedback):
-    from georaster_dl_qgis.inputs import layer_source
+    from georaster_dl_qgis.parameters.inputs import layer_source
 
     layer = QgsVectorLayer(f"{several}|layername=meadows", "m")
     layer.renderer().symbol().setColor(QColor("#12ab34"))
@@ -214,7 +214,7 @@ def test_the_colours_of_labels_go_with_them(several, context, feedback):
 
 
 def test_names_that_a_geopackage_needs_for_itself(context):
-    from georaster_dl_qgis.inputs import export_features
+    from georaster_dl_qgis.parameters.inputs import export_features
 
     layer = QgsVectorLayer(
         "Point?field=geom:string&field=fid:string&field=FID_:string", "m", "memory"
@@ -227,8 +227,8 @@ def test_names_that_a_geopackage_needs_for_itself(context):
 
 
 def test_fields_that_only_differ_in_case_are_refused(context):
-    from georaster_dl_qgis.inputs import export_features
-    from georaster_dl_qgis.runner import GeodlError
+    from georaster_dl_qgis.parameters.inputs import export_features
+    from georaster_dl_qgis.program.runner import GeodlError
 
     layer = QgsVectorLayer("Point?field=class:string&field=Class:string", "m", "memory")
     layer.dataProvider().addFeature(QgsFeature(layer.fields()))
@@ -237,7 +237,7 @@ def test_fields_that_only_differ_in_case_are_refused(context):
 
 
 def test_curves_become_lines(context):
-    from georaster_dl_qgis.inputs import export_features
+    from georaster_dl_qgis.parameters.inputs import export_features
 
     layer = QgsVectorLayer("CurvePolygon", "m", "memory")
     feature = QgsFeature()

@@ -202,13 +202,13 @@ def test_the_report_of_a_batch_is_read_as_it_is(run, tmp_path, feedback):
     ],
 )  # fmt: skip
 def test_messages_name_fields_not_options(qgis, message, shown):
-    from georaster_dl_qgis.reporting import in_words
+    from georaster_dl_qgis.results.feedback import in_words
 
     assert in_words(message) == shown
 
 
 def test_own_models_are_those_that_exist(qgis, tmp_path):
-    from georaster_dl_qgis.models import own_models, remember_own
+    from georaster_dl_qgis.program.models import own_models, remember_own
 
     first, second = tmp_path / "é 1.safetensors", tmp_path / "2.safetensors"
     for path in (first, second, first):
@@ -220,7 +220,7 @@ def test_own_models_are_those_that_exist(qgis, tmp_path):
 
 
 def test_no_trained_model_is_replaced_in_the_folder_of_models(qgis, tmp_path):
-    from georaster_dl_qgis.lasting import lasting_model
+    from georaster_dl_qgis.parameters.output_paths import lasting_model
 
     path = tmp_path / "geodl_models" / "model.safetensors"
     assert lasting_model(path) == path
@@ -253,7 +253,7 @@ def test_a_map_against_itself_says_nothing(run):
 
 
 def test_the_command_can_be_pasted_into_a_terminal(qgis):
-    from georaster_dl_qgis.base import _pasteable
+    from georaster_dl_qgis.algorithms.geodl_algorithm import _pasteable
 
     command = ["geodl", "segment", 'NETCDF:"/d/a b.nc":v', "/d/it's $5 & 100 %.tif", ""]
     assert shlex.split(_pasteable(command)) == command

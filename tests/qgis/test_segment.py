@@ -171,7 +171,7 @@ def test_progress_log_and_command(run, feedback, tmp_path, setting):
 
 
 def test_threads_reach_geodl(qgis, setting, monkeypatch):
-    from georaster_dl_qgis.settings import child_environment
+    from georaster_dl_qgis.program.settings import child_environment
 
     monkeypatch.setenv("PYTHONHOME", "/usr")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -331,7 +331,7 @@ def test_a_cancelled_run_leaves_no_file(qgis, project, feedback, tmp_path):
 
 
 def test_what_could_not_be_made_is_not_loaded(project, tmp_path):
-    from georaster_dl_qgis.results import LayerGroup
+    from georaster_dl_qgis.results.layer_group import LayerGroup
 
     context = QgsProcessingContext()
     context.setProject(project)

@@ -26,8 +26,8 @@ def dialog(qgis):
     made = []
 
     def open_dialog(name, *chosen):
-        from georaster_dl_qgis.chosen import Chosen
-        from georaster_dl_qgis.window import Window
+        from georaster_dl_qgis.dialog.algorithm_dialog import Window
+        from georaster_dl_qgis.dialog.selected_layers import Chosen
 
         algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"georaster_dl:{name}")
         made.append(
@@ -72,7 +72,7 @@ def test_bands_that_say_their_names_are_chosen_already(dialog):
 
 
 def test_a_table_needs_a_scene(dialog):
-    from georaster_dl_qgis.runner import GeodlError
+    from georaster_dl_qgis.program.runner import GeodlError
 
     with pytest.raises(GeodlError, match="Choose a scene first"):
         dialog("segment").mainWidget().wrappers["BANDS"].table()

@@ -14,13 +14,18 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from .base import GeodlAlgorithm
-from .chosen import Chosen
-from .given import Given
-from .inputs import check_one_layer, export_area, export_features, raster_source
-from .reading import add_reading, add_resampling, reading
-from .runner import GeodlError
-from .settings import device
+from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.algorithms.scene_reading import add_reading, add_resampling, reading
+from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.parameters.inputs import (
+    check_one_layer,
+    export_area,
+    export_features,
+    raster_source,
+)
+from georaster_dl_qgis.parameters.values import Given
+from georaster_dl_qgis.program.runner import GeodlError
+from georaster_dl_qgis.program.settings import device
 
 __all__ = ["SceneAlgorithm"]
 

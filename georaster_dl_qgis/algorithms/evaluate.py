@@ -14,11 +14,11 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from .base import GeodlAlgorithm
-from .chosen import Chosen
-from .inputs import check_one_layer, layer_source, raster_source
-from .reporting import in_words
-from .runner import GeodlError
+from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_source
+from georaster_dl_qgis.program.runner import GeodlError
+from georaster_dl_qgis.results.feedback import in_words
 
 __all__ = ["Evaluate"]
 

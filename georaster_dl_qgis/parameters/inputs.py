@@ -24,7 +24,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from .runner import GeodlError
+from georaster_dl_qgis.program.runner import GeodlError
 
 __all__ = [
     "check_one_layer",

@@ -17,14 +17,14 @@ from qgis.core import (
     QgsProcessingParameterNumber,
 )
 
-from .base import GeodlAlgorithm
-from .chosen import Chosen
-from .inputs import raster_sources
-from .lasting import lasting_maps, new_maps
-from .reading import add_reading, add_resampling, reading
-from .results import LayerGroup
-from .runner import EXTRA_FAILED, GeodlError
-from .settings import device
+from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.algorithms.scene_reading import add_reading, add_resampling, reading
+from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.parameters.inputs import raster_sources
+from georaster_dl_qgis.parameters.output_paths import lasting_maps, new_maps
+from georaster_dl_qgis.program.runner import EXTRA_FAILED, GeodlError
+from georaster_dl_qgis.program.settings import device
+from georaster_dl_qgis.results.layer_group import LayerGroup
 
 __all__ = ["Batch"]
 

@@ -20,13 +20,13 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
-from .chosen import Chosen
-from .given import Given
-from .installation import version_of
-from .models import known_models, own_models, remember_own
-from .reporting import Teller, in_words
-from .runner import CancelledError, Ended, GeodlError, run
-from .settings import child_environment, current_geodl
+from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.parameters.values import Given
+from georaster_dl_qgis.program.installation import version_of
+from georaster_dl_qgis.program.models import known_models, own_models, remember_own
+from georaster_dl_qgis.program.runner import CancelledError, Ended, GeodlError, run
+from georaster_dl_qgis.program.settings import child_environment, current_geodl
+from georaster_dl_qgis.results.feedback import Teller, in_words
 
 __all__ = ["AUTOMATIC", "GeodlAlgorithm", "icon"]
 
@@ -36,7 +36,7 @@ AUTOMATIC = "automatic"
 
 def icon() -> QIcon:
     """The plugin's icon."""
-    return QIcon(str(Path(__file__).with_name("icon.svg")))
+    return QIcon(str(Path(__file__).parents[1] / "icon.svg"))
 
 
 class GeodlAlgorithm(QgsProcessingAlgorithm):
@@ -81,7 +81,9 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
 
     def createCustomParametersWidget(self, parent=None):
         """The window in which QGIS asks for the parameters."""
-        from .window import Window  # needs a display, which qgis_process has not
+        from georaster_dl_qgis.dialog.algorithm_dialog import (
+            Window,  # needs a display, which qgis_process has not
+        )
 
         return Window(self, Chosen.in_window(utils.iface), parent)
 

@@ -21,9 +21,9 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from .base import AUTOMATIC
-from .runner import GeodlError, run
-from .settings import child_environment, current_geodl
+from georaster_dl_qgis.algorithms.geodl_algorithm import AUTOMATIC
+from georaster_dl_qgis.program.runner import GeodlError, run
+from georaster_dl_qgis.program.settings import child_environment, current_geodl
 
 __all__ = ["BandNames", "BandTable", "bands_of_model"]
 

@@ -8,9 +8,9 @@ from typing import Any, Callable
 
 from qgis.core import QgsSettings
 
-from .installation import Geodl, version_of
-from .runner import GeodlError, run
-from .settings import child_environment
+from georaster_dl_qgis.program.installation import Geodl, version_of
+from georaster_dl_qgis.program.runner import GeodlError, run
+from georaster_dl_qgis.program.settings import child_environment
 
 __all__ = [
     "are_current",

@@ -8,13 +8,13 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from .base import GeodlAlgorithm
-from .given import Given
+from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.parameters.values import Given
 
 __all__ = ["add_reading", "add_resampling", "reading"]
 
 # A window edits the names in a table; the class is only imported there.
-_BAND_NAMES_WIDGET = {"widget_wrapper": {"class": "georaster_dl_qgis.band_names.BandNames"}}
+_BAND_NAMES_WIDGET = {"widget_wrapper": {"class": "georaster_dl_qgis.dialog.band_names.BandNames"}}
 
 
 def add_reading(algorithm: GeodlAlgorithm) -> None:

@@ -10,8 +10,8 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from .results import LayerGroup
-from .scene import SceneAlgorithm
+from georaster_dl_qgis.algorithms.scene_algorithm import SceneAlgorithm
+from georaster_dl_qgis.results.layer_group import LayerGroup
 
 __all__ = ["Features"]
 

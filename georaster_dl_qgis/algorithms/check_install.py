@@ -12,11 +12,11 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from .base import GeodlAlgorithm
-from .installation import NEEDED, find_python, install, version_of
-from .models import learn_models, remember_models
-from .runner import CancelledError, GeodlError, run
-from .settings import child_environment, current_geodl
+from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.program.installation import NEEDED, find_python, install, version_of
+from georaster_dl_qgis.program.models import learn_models, remember_models
+from georaster_dl_qgis.program.runner import CancelledError, GeodlError, run
+from georaster_dl_qgis.program.settings import child_environment, current_geodl
 
 __all__ = ["Setup"]
 

@@ -12,8 +12,8 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from .results import LayerGroup
-from .scene import SceneAlgorithm
+from georaster_dl_qgis.algorithms.scene_algorithm import SceneAlgorithm
+from georaster_dl_qgis.results.layer_group import LayerGroup
 
 __all__ = ["Segment", "Uncertainty"]
 

@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from .runner import CancelledError, FailedError, GeodlError, clean_environment, run
+from georaster_dl_qgis.program.runner import (
+    CancelledError,
+    FailedError,
+    GeodlError,
+    clean_environment,
+    run,
+)
 
 __all__ = [
     "NEEDED",

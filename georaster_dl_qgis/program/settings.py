@@ -7,8 +7,8 @@ import os
 from processing.core.ProcessingConfig import ProcessingConfig, Setting
 from qgis.PyQt.QtGui import QIcon
 
-from .installation import Geodl, find_geodl
-from .runner import GeodlError, clean_environment
+from georaster_dl_qgis.program.installation import Geodl, find_geodl
+from georaster_dl_qgis.program.runner import GeodlError, clean_environment
 
 __all__ = [
     "GROUP",

@@ -17,14 +17,14 @@ from qgis.core import (
     QgsProcessingParameterString,
 )
 
-from .base import GeodlAlgorithm
-from .chosen import Chosen
-from .inputs import check_one_layer, layer_source, raster_sources
-from .lasting import lasting_model, new_model
-from .models import remember_own
-from .reading import add_reading, reading
-from .runner import GeodlError
-from .settings import device
+from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
+from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_sources
+from georaster_dl_qgis.parameters.output_paths import lasting_model, new_model
+from georaster_dl_qgis.program.models import remember_own
+from georaster_dl_qgis.program.runner import GeodlError
+from georaster_dl_qgis.program.settings import device
 
 __all__ = ["Train"]
 

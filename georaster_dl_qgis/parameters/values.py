@@ -12,7 +12,7 @@ from qgis.core import (
     QgsProcessingFeatureSourceDefinition,
 )
 
-from .runner import GeodlError
+from georaster_dl_qgis.program.runner import GeodlError
 
 __all__ = ["Given"]
 

@@ -6,7 +6,7 @@ from processing.gui.AlgorithmDialog import AlgorithmDialog
 from qgis.core import QgsProcessingContext
 from qgis.PyQt.QtWidgets import QComboBox
 
-from .chosen import Chosen
+from georaster_dl_qgis.dialog.selected_layers import Chosen
 
 __all__ = ["Window"]
 

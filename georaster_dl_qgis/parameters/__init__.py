@@ -1,0 +1,1 @@
+"""Values of an algorithm's parameters: layers as files, paths of outputs."""

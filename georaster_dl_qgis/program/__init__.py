@@ -1,0 +1,1 @@
+"""geodl as a program: found, installed, started and asked for its models."""

@@ -1,0 +1,1 @@
+"""What geodl reports and makes, shown in QGIS."""
