@@ -1,6 +1,5 @@
 """Awkward but real files through ``geodl segment``: a right map or a clear error, never a mixture."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +64,7 @@ def test_right_map_or_clear_error(geodl, model_for, tmp_path, name):
     names = ("red", "green", "blue") if name in ERRORS else _names(path)
     outputs = ["--confidence", "--quicklook", "look.png"]
     outputs += [] if name in PLACELESS else ["--polygons", "out.gpkg"]
-    begun = time.monotonic()
     ended = geodl("segment", path, "-m", model_for(names), "-o", "map.tif", *outputs)
-    assert time.monotonic() - begun < 60
     if name in ERRORS:
         assert (ended.code, ended.out) == (1, "")
         assert ended.err.count("\n") == 1

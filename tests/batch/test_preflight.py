@@ -217,4 +217,4 @@ assert found.state == "ready", found
 assert room([found], folder, 1) == []
 assert "torch" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)

@@ -62,7 +62,7 @@ def test_a_process_of_its_own_says_one_line_too(model, cut_in_the_middle, tmp_pa
     """Loggers and progress bars behave otherwise there."""
     before = leftovers(tmp_path)
     with start("segment", cut_in_the_middle, "-m", model, cwd=tmp_path) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     assert (process.returncode, out) == (1, "")
     assert err.startswith("geodl: Rows 0 to")
     assert err.count("\n") == 1
@@ -263,7 +263,7 @@ def test_file_that_may_not_grow(model, tmp_path, kib):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "segment", scene, "-m", model, *FULL],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
     said_all(last_line(done.stderr), "geodl: Cannot write", "disk")
@@ -396,7 +396,7 @@ def test_debug_shows_the_traceback(model, tmp_path, monkeypatch, capfd):
     done = subprocess.run(
         [sys.executable, "-c", "from geodl_cli.main import main; main()",
          "info", "missing.tif", "--debug"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "Traceback (most recent call last)" in done.stderr

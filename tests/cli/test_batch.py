@@ -154,10 +154,8 @@ def _started(folder, model, out, *more):
         "batch", folder, "-m", model, "-d", out, "--quiet", *more,
         cwd=out.parent, threads=1, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    until = time.monotonic() + 120
     while not list(out.glob(".geodl-batch/strips/*/*.strip")):
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
         time.sleep(0.01)
     return process
 
@@ -186,7 +184,7 @@ def test_a_killed_worker_is_replaced(model, scenes, tmp_path):
     folder, out = scenes(2, TALL), tmp_path / "maps"
     process = _started(folder, model, out)
     os.kill(_worker(process).pid, signal.SIGKILL)
-    process.communicate(timeout=300)
+    process.communicate(timeout=600)
     assert process.returncode == 0
     assert rows(out) == {"s00": "done", "s01": "done"}
     _expect(out, folder, model, ["s00", "s01"])
@@ -202,8 +200,8 @@ def test_a_killed_batch_is_completed(geodl, model, scenes, tmp_path):
     assert second.code == 1
     assert "Another batch is at work" in second.err
     process.kill()
-    process.communicate(timeout=60)
-    worker.wait(30)  # it does not live on alone
+    process.communicate(timeout=600)
+    worker.wait(600)  # it does not live on alone
     assert not maps(out)
     finished = {path.name for path in out.glob(".geodl-batch/strips/s00_landcover/*.strip")}
     assert finished
@@ -228,7 +226,7 @@ def test_a_scene_that_disappears_and_a_full_disk(geodl, model, scenes, tmp_path)
     while "s01" not in _strips(out) and not (out / "s00_landcover.tif").exists():
         time.sleep(0.01)
     psutil.Process(_worker(process).pid).rlimit(psutil.RLIMIT_FSIZE, limit)
-    process.communicate(timeout=300)
+    process.communicate(timeout=600)
     assert process.returncode == 3
     assert rows(out) == {"s00": "done", "s01": "failed", "s02": "failed"}
     report = json.loads((out / "batch.json").read_text())
@@ -252,7 +250,7 @@ def test_an_interrupted_batch_cleans_up_and_reports(model, scenes, tmp_path):
     process = _started(folder, model, out)
     worker = _worker(process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert process.returncode == 130
     assert not worker.is_running()
     assert set(rows(out).values()) == {"not run"}

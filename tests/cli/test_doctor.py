@@ -114,7 +114,7 @@ def run(*arguments, **environment):
         env=clean | {"PYTHONWARNINGS": WARNINGS, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

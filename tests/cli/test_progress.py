@@ -86,7 +86,7 @@ def _running(model, large, folder, *extra):
 
 
 def _ended(process):
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     last = json.loads(out.splitlines()[-1])
     assert (last["event"], last["message"]) == ("error", "cancelled")
     assert err.strip() == "geodl: cancelled"
@@ -112,7 +112,7 @@ def test_cancelled_run_leaves_nothing(model, large, tmp_path, how):
 def test_killed_run_leaves_nothing_that_looks_finished(geodl, model, large, tmp_path):
     process = _running(model, large, tmp_path)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert all(name.startswith(".geodl-") for name in leftovers(tmp_path))
     # And what it left stands in nobody's way.
     scene = write_scene(tmp_path / "large.tif", noise())
@@ -127,6 +127,6 @@ def test_parent_pipe_that_stays_open_changes_nothing(model, tmp_path):
         cwd=tmp_path, stdin=subprocess.PIPE,
     )  # fmt: skip
     with process:
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=600) == 0
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
     assert (tmp_path / "s_landcover.tif").is_file()

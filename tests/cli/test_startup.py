@@ -16,7 +16,7 @@ def imported(*arguments, cwd):
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
+        cwd=cwd, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -330,7 +330,7 @@ def test_killed_run_is_resumed(geodl, ground, unbroken, tmp_path):
     settings(tmp_path / "tiny.toml", training={"epochs": 6})
     process = running(tmp_path)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert not Path("m.safetensors").exists()
     assert resumed(geodl) == unbroken
     # All epochs are done, the package is lost: it is made again.
@@ -349,7 +349,7 @@ def test_cancelled_run_is_resumed(geodl, ground, unbroken, tmp_path, how):
         process.stdin = None
     else:
         os.killpg(process.pid, signal.SIGINT)  # a terminal tells all, the readers of patches too
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     last = json.loads(out.splitlines()[-1])
     assert (last["event"], last["message"]) == ("error", "cancelled")
@@ -376,7 +376,7 @@ def test_full_disk_keeps_the_last_checkpoint(geodl, ground, unbroken, tmp_path, 
     while not (disk / "m_run/checkpoints/last.ckpt").exists():
         time.sleep(0.001)
     stuff_with_zeros(disk / "zeros")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 1, err
     said_all(err, "geodl: ", "No space left on device", "--resume")
     assert err.count("\n") == 1
@@ -422,7 +422,7 @@ def test_two_processes_make_one_model(geodl, ground, tmp_path):
     command = Path(sys.executable).with_name("geodl")  # it is started again for the second process
     done = subprocess.run(
         [command, *TRAIN, "--progress", "json"], cwd=tmp_path, capture_output=True, text=True,
-        timeout=120, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=600, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -454,7 +454,7 @@ def test_no_process_waits_for_one_that_ended(ground, tmp_path, victim):
                 process.terminate()
             else:
                 os.kill(other, signal.SIGKILL)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=600)
         finally:
             process.kill()
     assert not Path(f"/proc/{other}").exists()

@@ -66,7 +66,7 @@ def browse(tmp_path):
             f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0",
             "--dump-dom", wrapper.as_uri(),
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
         found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
         console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
         return json.loads(html.unescape(found[1])), console

@@ -65,10 +65,8 @@ def test_an_answer_in_drops(serve, monkeypatch, head):
             to.write(b"x")
             time.sleep(0.1)
 
-    begun = time.monotonic()
     with pytest.raises(SceneError, match="try again later"):
         load_json(serve(write))
-    assert time.monotonic() - begun < 5
 
 
 def test_an_answer_that_is_no_http(serve):

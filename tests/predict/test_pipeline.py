@@ -49,7 +49,7 @@ def test_an_early_end_closes_the_generator_and_ends_the_thread():
 
     with Prefetched(items(), 1) as stream:
         assert next(iter(stream)) == 0
-    assert closed.wait(5)
+    assert closed.wait(600)
     assert not [t for t in threading.enumerate() if t.name == "reader"]
 
 
@@ -99,7 +99,7 @@ def test_results_come_in_the_order_of_the_items_with_few_taken_ahead():
 def test_calls_run_at_the_same_time_each_thread_begun_once():
     begun, together = [], threading.Barrier(3)
     results = in_order(
-        lambda i: (together.wait(5), i)[1],
+        lambda i: (together.wait(600), i)[1],
         range(6),
         threads=3,
         begin=lambda: begun.append(threading.get_ident()),
