@@ -22,11 +22,18 @@ from georaster_dl.core.events import (
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
+from ..options.map_outputs import (
+    MapCommand,
+    asked_outputs,
+    asks_for_float32,
+    map_outputs,
+    output_options,
+)
 from ..options.model_run import model_run_options, run_settings
 from ..options.shared import (
     OUTPUT_FOLDER,
     check_resources,
-    needed_model_option,
+    model_option,
     run_options,
     scene_argument,
     scheduler_options,
@@ -47,9 +54,9 @@ __all__ = ["batch"]
 _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
 
 
-@click.command()
+@click.command(cls=MapCommand)
 @scene_argument
-@needed_model_option
+@model_option
 @click.option(
     "-d",
     "--directory",
@@ -59,7 +66,7 @@ _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
 )
 @click.option("--features", is_flag=True, help="Write features, as geodl features does, not maps.")
 @click.option("--layer", metavar="NAME", help="With --features: the layer, as of geodl features.")
-@click.option("--confidence", is_flag=True, help="Also write *_confidence.tif of every map.")
+@output_options(name_files=False)
 @click.option(
     "--workers", type=click.IntRange(1), default=1, help="Scenes at a time on this machine; 1."
 )
@@ -116,8 +123,11 @@ def _check(given: Mapping[str, Any]) -> None:
     check_resources(given)
     if given["layer"] and not given["features"]:
         raise OptionError("--layer is for --features; add that, or leave --layer out.")
-    if given["confidence"] and given["features"]:
-        raise OptionError("--confidence is of maps; leave it or --features out.")
+    asked = asked_outputs(given)
+    if asked and given["features"]:
+        raise OptionError(f"--{asked[0]} is of maps; leave it or --features out.")
+    if given["features"] and given["model"] is None:
+        raise OptionError("--features needs a model; name one with -m, such as s2-landcover.")
     if given["scheduler"] and given["workers"] > 1:
         raise OptionError(
             "--workers is for this machine alone; with --scheduler its workers do the scenes."
@@ -143,17 +153,12 @@ def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> 
     from georaster_dl.batch.job import SceneJob
     from georaster_dl.batch.run import WORK_FOLDER
     from georaster_dl.models.package.file import find_model, read_card
-    from georaster_dl.predict.options import (
-        FeatureOptions,
-        FeatureOutputs,
-        Outputs,
-        SegmentOptions,
-    )
+    from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, SegmentOptions
 
-    model = find_model(given["model"]).absolute()
+    model = None if given["model"] is None else find_model(given["model"]).absolute()
     settings = run_settings(given)
-    card = read_card(model)
-    if given["layer"]:
+    card = None if model is None else read_card(model)
+    if model and card and given["layer"]:
         _check_layer(model, card, given["layer"])
     kind = "features" if given["features"] else subject(card)
     jobs = []
@@ -168,9 +173,8 @@ def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> 
             outputs = FeatureOutputs(raster)
             jobs.append(SceneJob(scene.name, scene.sources, model, outputs, features))
             continue
-        confidence = raster.with_name(f"{raster.stem}_confidence.tif")
-        maps = Outputs(raster, confidence=confidence if given["confidence"] else None)
-        options = SegmentOptions(**settings, **kept)
+        maps = map_outputs(raster, given)
+        options = SegmentOptions(**settings, **kept, float32=asks_for_float32(given))
         jobs.append(SceneJob(scene.name, scene.sources, model, maps, options))
     return jobs
 
@@ -242,12 +246,15 @@ class _Tally:
             self._progress = Progress(checked.pixels, self._report)
 
 
-def _doubts(model: str, result: BatchResult) -> Iterator[str]:
+def _doubts(model: str | None, result: BatchResult) -> Iterator[str]:
     """What the card says against trusting these maps, once for all of them."""
     from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.models.package.limitations import FAR_KM, distance_km, poor_classes_warning
+    from georaster_dl.predict.matching.default_model import default_model
 
-    path = find_model(model)
+    path = default_model() if model is None else find_model(model)
+    if path is None:
+        return
     card, name = read_card(path), path.stem
     done = [row for row in result.rows if row.status == "done"]
     present = {c: None for row in done for c, n in row.record.get("classes", {}).items() if n}

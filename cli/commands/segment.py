@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from georaster_dl.core.events import Report
 
+from ..options.map_outputs import MapCommand, asks_for_float32, map_outputs, output_options
 from ..options.model_run import (
     check_suffix,
     default_output,
@@ -30,24 +30,12 @@ from ..terminal.progress import end_with_parent
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
-    from georaster_dl.predict.options import Outputs, Summary
+    from georaster_dl.predict.options import Summary
 
 __all__ = ["segment", "subject"]
 
-_STORED = ("uint8", "float32")
 
-
-class _Command(click.Command):
-    """``--probabilities`` may stand alone, also right before the scene."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for i, arg in enumerate(args):
-            if arg == "--probabilities" and (i + 1 == len(args) or args[i + 1] not in _STORED):
-                args[i] = "--probabilities=uint8"
-        return super().parse_args(ctx, args)
-
-
-@click.command(cls=_Command)
+@click.command(cls=MapCommand)
 @scene_argument
 @model_option
 @click.option(
@@ -56,24 +44,7 @@ class _Command(click.Command):
     type=OUTPUT_FILE,
     help="Map to make; SCENE_landcover.tif (or SCENE_ and the quantity) in the working folder by default.",
 )
-@click.option(
-    "--probabilities",
-    type=click.Choice(_STORED),
-    help="Also write *_probabilities.tif, one band per class, as scaled uint8 (default) or float32.",
-)
-@click.option(
-    "--confidence",
-    is_flag=True,
-    help="Also write *_confidence.tif, the probability of the mapped class.",
-)
-@click.option(
-    "--uncertainty",
-    is_flag=True,
-    help="Also write *_uncertainty.tif, the entropy of the classes' probabilities: 0 where one class "
-    "is certain, 1 where all are equally probable.",
-)
-@click.option("--polygons", type=OUTPUT_FILE, help="Also write a GeoPackage.")
-@click.option("--quicklook", type=OUTPUT_FILE, help="Also write a PNG to look at.")
+@output_options(name_files=True)
 @model_run_options
 @scheduler_options
 @run_options
@@ -82,8 +53,8 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
     scene. The map is a cloud-optimised GeoTIFF with class names and colours, or with values as
-    float32; --probabilities, --confidence, --uncertainty and --polygons are for classes. Without -m
-    a Sentinel-2 scene is mapped by the bundled model s2-landcover.
+    float32; rasters of probabilities, and polygons, are for models of classes. Without -m a
+    Sentinel-2 scene is mapped by the bundled model s2-landcover.
 
     \b
     geodl segment scene.tif
@@ -99,8 +70,10 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
 
     model = None if given["model"] is None else find_model(given["model"])
     card = None if model is None else read_card(model)
-    outputs = _outputs(scene, card, given)
-    options = SegmentOptions(**run_settings(given), float32=given["probabilities"] == "float32")
+    mapped = given["output"] or default_output(scene[0], subject(card))
+    check_suffix("-o", mapped, "a GeoTIFF", (".tif", ".tiff"))
+    outputs = map_outputs(mapped, given)
+    options = SegmentOptions(**run_settings(given), float32=asks_for_float32(given))
     check_resources(given)
 
     def checked(report: Report) -> SegmentRun:
@@ -122,27 +95,6 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
         given["log"],
         facts=_facts,
         found=_found,
-    )
-
-
-def _outputs(scene: tuple[str, ...], card: Card | None, given: dict[str, Any]) -> Outputs:
-    from georaster_dl.predict.options import Outputs
-
-    mapped = given["output"] or default_output(scene[0], subject(card))
-    check_suffix("-o", mapped, "a GeoTIFF", (".tif", ".tiff"))
-    check_suffix("--polygons", given["polygons"], "a GeoPackage", (".gpkg",))
-    check_suffix("--quicklook", given["quicklook"], "a PNG", (".png",))
-
-    def beside(kind: str) -> Path | None:
-        return mapped.with_name(f"{mapped.stem}_{kind}.tif") if given[kind] else None
-
-    return Outputs(
-        map=mapped,
-        probabilities=beside("probabilities"),
-        confidence=beside("confidence"),
-        uncertainty=beside("uncertainty"),
-        polygons=given["polygons"],
-        quicklook=given["quicklook"],
     )
 
 

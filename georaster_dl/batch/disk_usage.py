@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from georaster_dl.batch.job import SceneJob
+from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import tensor_shapes
 from georaster_dl.predict.options import FeatureOptions, Outputs, SegmentOptions
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, map_spec
 
 __all__ = ["DiskDemand", "disk_demand"]
 
@@ -61,22 +63,19 @@ def disk_demand(job: SceneJob, card: Card, shape: tuple[int, int]) -> DiskDemand
 def _rasters(job: SceneJob, card: Card) -> list[_Raster]:
     outputs, options = job.outputs, job.options
     if isinstance(outputs, Outputs):
-        small = not (isinstance(options, SegmentOptions) and options.float32)
-        share = 1 if small else 4
-        made = [_plain(_map_bytes(card))]
-        made += [_plain(share * len(card.classes))] if outputs.probabilities else []
-        return made + ([_plain(share)] if outputs.confidence else [])
+        float32 = isinstance(options, SegmentOptions) and options.float32
+        kinds = [EXTRA_OUTPUTS[name] for name in outputs.extras]
+        extras = [k.spec(card, float32=float32) for k in kinds if isinstance(k, FractionRaster)]
+        return [_plain(_pixel_bytes(spec)) for spec in (map_spec(card), *extras)]
     layer = options.layer if isinstance(options, FeatureOptions) else None
     packed = isinstance(options, FeatureOptions) and options.packed
-    features = _features(job.model, layer)
-    made = [_packed(features) if packed else _plain(4 * features)]
-    return made + ([_plain(4)] if outputs.error else [])
+    features = 0 if job.model is None else _features(job.model, layer)
+    rasters = [_packed(features) if packed else _plain(4 * features)]
+    return rasters + ([_plain(4)] if outputs.error else [])
 
 
-def _map_bytes(card: Card) -> int:
-    if card.classes:
-        return np.dtype(card.legend.dtype).itemsize
-    return 4 * (len(card.targets) + sum(target.interval is not None for target in card.targets))
+def _pixel_bytes(spec: RasterSpec) -> int:
+    return len(spec.names) * np.dtype(spec.dtype).itemsize
 
 
 def _plain(size: int) -> _Raster:

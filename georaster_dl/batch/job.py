@@ -32,22 +32,22 @@ class SceneJob:
     ----------
     name : of the scene within the batch.
     sources : path or address of the scene, or several single files of it.
-    model : package; absolute, as workers may have another working folder. So are the outputs.
+    model : package; None takes the bundled one of Sentinel-2 where it fits. Absolute, as workers may
+        have another working folder. So are the outputs.
     outputs : of ``segment``, or of ``features``.
     options : for the same, with ``record`` and ``journal``.
     """
 
     name: str
     sources: tuple[str, ...]
-    model: Path
+    model: Path | None
     outputs: Outputs | FeatureOutputs
     options: SegmentOptions | FeatureOptions
 
     @property
     def raster(self) -> Path:
         """The map, or the features."""
-        outputs = self.outputs
-        return outputs.features if isinstance(outputs, FeatureOutputs) else outputs.map
+        return self.outputs.all()[-1]
 
     @property
     def record(self) -> Path:
@@ -67,8 +67,10 @@ class SceneJob:
         """
         if isinstance(self.outputs, FeatureOutputs):
             options = self.options
-            if not isinstance(options, FeatureOptions):
-                raise TypeError(f"{self.name} makes features, but has options of a map.")
+            if not isinstance(options, FeatureOptions) or self.model is None:
+                raise TypeError(
+                    f"{self.name} makes features, but has options of a map, or no model."
+                )
             return FeatureRun(self.sources, self.model, self.outputs, options, report)
         if not isinstance(self.options, SegmentOptions):
             raise TypeError(f"{self.name} makes a map, but has options of features.")

@@ -20,6 +20,7 @@ from georaster_dl.core.errors import OutputError
 from georaster_dl.core.events import BatchChecked, Report, SceneEnded, Warned, warner
 from georaster_dl.io.files.temporary import make_folder, refuse_link, remove_abandoned
 from georaster_dl.io.output.staging import FailedOutput, check_local
+from georaster_dl.predict.matching.default_model import default_model
 from georaster_dl.predict.options import RunOptions
 from georaster_dl.predict.run_record import NOT_OF_THE_RESULT, read_record
 
@@ -247,11 +248,16 @@ def _row_after(job: SceneJob, outcome: Outcome) -> SceneRow:
 
 def _facts(jobs: Sequence[SceneJob], started: datetime, seconds: float) -> dict[str, Any]:
     return {
-        "model": jobs[0].model.stem if jobs else "",
+        "model": _model_name(jobs[0].model) if jobs else "",
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
         "parameters": _set_options(jobs[0].options) if jobs else {},
     }
+
+
+def _model_name(model: Path | None) -> str:
+    model = model or default_model()
+    return "" if model is None else model.stem
 
 
 def _set_options(options: RunOptions) -> dict[str, str]:

@@ -17,7 +17,6 @@ from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
     from georaster_dl.predict.outputs.rasters import RasterRun
-    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["denoise"]
 
@@ -68,7 +67,7 @@ class DenoiseRun(SceneRun):
         opened = open_scene(sources, options.scene)
         super().__init__(make_ready(opened, model, card, options, report, begun=begun), [output])
 
-    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
+    def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.feature_raster import SceneTask
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
 

@@ -25,7 +25,6 @@ from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
     from georaster_dl.predict.outputs.rasters import RasterRun
-    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["FeatureRun", "features"]
 
@@ -86,7 +85,7 @@ class FeatureRun(SceneRun):
         self._outputs = outputs
         self._options = options
 
-    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
+    def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.models.runtime.features import FeatureNetwork
         from georaster_dl.predict.outputs.feature_raster import FeatureTask
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
@@ -106,7 +105,7 @@ class FeatureRun(SceneRun):
         def task() -> FeatureTask:
             return FeatureTask(network.features, network.layer, packed=self._options.packed)
 
-        paths: dict[Kind, Path] = {"features": self._outputs.features}
+        paths: dict[str, Path] = {"features": self._outputs.features}
         if self._outputs.error is not None:
             paths["error"] = self._outputs.error
         return RasterRun(self.ready, lambda: network, task), paths

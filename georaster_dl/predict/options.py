@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Place
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 
 __all__ = [
     "FeatureOptions",
@@ -23,32 +26,43 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Outputs:
-    """Files to make; only the map always is.
+    """Files to make: a map, and what ``EXTRA_OUTPUTS`` lists beside it.
 
-    Attributes
+    Parameters
     ----------
     map : raster (COG) of classes, or of the quantity of a regression model.
-    probabilities : one band per class.
-    confidence : probability of the mapped class.
-    uncertainty : entropy of the classes' probabilities, 0 (sure) to 1 (all equally probable).
-    polygons : GeoPackage of the map.
-    quicklook : PNG of the scene beside the map.
+    **extras : file of each further output, by its name; None leaves it out.
+
+    Raises
+    ------
+    OptionError
+        When a run has no output of such a name.
     """
 
     map: Path
-    probabilities: Path | None = None
-    confidence: Path | None = None
-    uncertainty: Path | None = None
-    polygons: Path | None = None
-    quicklook: Path | None = None
+    extras: Mapping[str, Path]
+
+    def __init__(self, map: str | Path, **extras: str | Path | None) -> None:
+        unknown = extras.keys() - EXTRA_OUTPUTS
+        if unknown:
+            raise OptionError(
+                f"A run has no output {min(unknown)!r}; beside the map it can write "
+                f"{', '.join(EXTRA_OUTPUTS)}."
+            )
+        files = {name: path for name in EXTRA_OUTPUTS if (path := extras.get(name)) is not None}
+        object.__setattr__(self, "map", Path(map))
+        object.__setattr__(self, "extras", {name: Path(path) for name, path in files.items()})
 
     def all(self) -> list[Path]:
-        """The files, the map last."""
-        rasters = [self.probabilities, self.confidence, self.uncertainty]
-        extra = [*rasters, self.polygons, self.quicklook]
-        return [path for path in extra if path is not None] + [self.map]
+        """List the files, the map last."""
+        return [*self.extras.values(), self.map]
+
+    def absolute(self) -> Outputs:
+        """Give the same files by absolute paths."""
+        extras = {name: path.absolute() for name, path in self.extras.items()}
+        return Outputs(self.map.absolute(), **extras)
 
 
 @dataclass(frozen=True)
@@ -65,8 +79,13 @@ class FeatureOutputs:
     error: Path | None = None
 
     def all(self) -> list[Path]:
-        """The files, the features last."""
+        """List the files, the features last."""
         return [self.features] if self.error is None else [self.error, self.features]
+
+    def absolute(self) -> FeatureOutputs:
+        """Give the same files by absolute paths."""
+        error = None if self.error is None else self.error.absolute()
+        return FeatureOutputs(self.features.absolute(), error)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from georaster_dl.predict.prepare import Ready
 
 if TYPE_CHECKING:
     from georaster_dl.predict.outputs.rasters import RasterRun
-    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["SceneRun"]
 
@@ -64,7 +63,7 @@ class SceneRun(ABC):
             rasters.add_part(journal, list(paths), number, of)
 
     @abstractmethod
-    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
+    def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         """What makes the rasters, and the files that they become."""
 
     def _complete(self, stage: Staging, found: Findings) -> None:  # noqa: B027 - nothing, for some

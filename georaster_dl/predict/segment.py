@@ -8,26 +8,25 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odc.geo.gcp import GCPGeoBox
-from odc.geo.geobox import GeoBox
-
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import ModelChosen, Report, no_report
-from georaster_dl.core.raster import Georeference
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.vectors.polygons import check_polygons_possible, write_polygons
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.matching.default_model import choose_model
 from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
-from georaster_dl.predict.outputs.overview import write_class_overview, write_value_overview
+from georaster_dl.predict.outputs.kinds import (
+    EXTRA_OUTPUTS,
+    DerivedFile,
+    FinishedMap,
+    FractionRaster,
+)
 from georaster_dl.predict.prepare import make_ready
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
     from georaster_dl.predict.outputs.rasters import RasterRun
-    from georaster_dl.predict.outputs.tasks import Kind
 
 __all__ = ["SegmentRun", "segment"]
 
@@ -81,46 +80,34 @@ class SegmentRun(SceneRun):
         ready = make_ready(opened, model, stated, options, report, begun=begun, named=named)
         super().__init__(ready, outputs.all())
         self._outputs = outputs
+        self._derived = [
+            kind for name in outputs.extras if isinstance(kind := EXTRA_OUTPUTS[name], DerivedFile)
+        ]
         self._float32 = options.float32
         if not named:
             _tell(stated, report)
-        if outputs.polygons:
-            _check_place(ready.fit.scene.geobox)
+        for kind in self._derived:
+            kind.check(ready.fit.scene)
 
-    def _rasters(self) -> tuple[RasterRun, dict[Kind, Path]]:
+    def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
         from georaster_dl.predict.outputs.tasks import task_of
 
         ready, float32 = self.ready, self._float32
         rasters = RasterRun(ready, loader(ready), lambda: task_of(ready.fit.card, float32=float32))
-        paths: dict[Kind, Path | None] = {
-            "map": self._outputs.map,
-            "probabilities": self._outputs.probabilities,
-            "confidence": self._outputs.confidence,
-            "uncertainty": self._outputs.uncertainty,
+        rasters_beside = {
+            name: path
+            for name, path in self._outputs.extras.items()
+            if isinstance(EXTRA_OUTPUTS[name], FractionRaster)
         }
-        return rasters, {kind: path for kind, path in paths.items() if path is not None}
+        return rasters, {"map": self._outputs.map, **rasters_beside}
 
     def _complete(self, stage: Staging, found: Findings) -> None:
-        scene, card, outputs = self.ready.fit.scene, self.ready.fit.card, self._outputs
-        staged_map = stage.path(outputs.map)
-        if outputs.polygons:
-            with stage.making(outputs.polygons) as polygons:
-                write_polygons(staged_map, polygons, legend=card.legend)
-        if outputs.quicklook:
-            with stage.making(outputs.quicklook) as picture:
-                if card.targets:
-                    write_value_overview(scene, staged_map, picture, card.targets[0].label)
-                else:
-                    write_class_overview(scene, staged_map, picture, card.legend, found.counts)
-
-
-def _check_place(geobox: Georeference) -> None:
-    check_polygons_possible(
-        has_gcps=isinstance(geobox, GCPGeoBox),
-        has_transform=isinstance(geobox, GeoBox)
-        and (geobox.crs is not None or not geobox.affine.is_identity),
-    )
+        fit, staged_map = self.ready.fit, stage.path(self._outputs.map)
+        finished = FinishedMap(staged_map, fit.scene, fit.card, found.counts)
+        for kind in self._derived:
+            with stage.making(self._outputs.extras[kind.name]) as path:
+                kind.write(finished, path)
 
 
 def _tell(card: Card, report: Report) -> None:
@@ -136,15 +123,9 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
             f"{card.name} predicts {card.predicts}, and no map; use it with geodl features or geodl "
             f"denoise, or name another model with -m."
         )
-    of_classes = {
-        "--probabilities": outputs.probabilities,
-        "--confidence": outputs.confidence,
-        "--uncertainty": outputs.uncertainty,
-        "--polygons": outputs.polygons,
-    }
-    asked = [option for option, path in of_classes.items() if path is not None]
+    asked = [name for name in outputs.extras if EXTRA_OUTPUTS[name].needs_classes]
     if card.targets and asked:
         raise OptionError(
             f"{card.name} predicts {card.predicts}, and no classes, so it has nothing for "
-            f"{', '.join(asked)}; leave that out."
+            f"{', '.join(f'--{name}' for name in asked)}; leave that out."
         )

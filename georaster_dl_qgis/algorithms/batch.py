@@ -18,6 +18,12 @@ from qgis.core import (
 )
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.algorithms.map_outputs import (
+    DEFAULT_MODEL,
+    OUTPUT_KINDS,
+    add_flag,
+    chosen_kinds,
+)
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, add_resampling, reading
 from georaster_dl_qgis.dialog.selected_layers import Chosen
 from georaster_dl_qgis.parameters.inputs import raster_sources
@@ -38,7 +44,7 @@ class Batch(GeodlAlgorithm):
     NAME = "batch"
     TITLE = "Segment many scenes"
     TAGS = (*GeodlAlgorithm.TAGS, "batch", "land cover", "many", "folder")
-    NOT_OPTIONAL = ("SCENES", "MODEL")
+    NOT_OPTIONAL = ("SCENES",)
     CANCELLED = (
         "Cancelled: maps that are finished are kept; run it again with the same folder to go on."
     )
@@ -61,11 +67,9 @@ class Batch(GeodlAlgorithm):
             optional=True,
         )
         self.add(folder, "Every raster and .SAFE product in it is a scene.")
-        self.add_model()
-        confidence = QgsProcessingParameterBoolean(
-            "CONFIDENCE", "Also make maps of confidence", defaultValue=False
-        )
-        self.add(confidence, "Probability of the mapped class, beside each map.")
+        self.add_model(automatic=DEFAULT_MODEL)
+        for kind in OUTPUT_KINDS:
+            add_flag(self, kind, of="each map")
         load = QgsProcessingParameterBoolean("LOAD", "Load the maps", defaultValue=True)
         self.add(load, f"Add the maps to the project (at most {_MOST_LOADED}).")
         workers = QgsProcessingParameterNumber(
@@ -93,13 +97,12 @@ class Batch(GeodlAlgorithm):
         folder = given.text("FOLDER")
         if folder and not Path(folder).is_dir():
             raise GeodlError(f"There is no folder {folder}; check the path of the scenes.")
-        self.check_model(given)
 
     def execute(self, given, context, feedback) -> dict[str, Any]:
         sources = raster_sources(given.rasters("SCENES")) or [given.text("FOLDER")]
         output = lasting_maps(given.lasting("OUTPUT"))
         arguments = ["batch", *sources, *self.model(given), "-d", str(output)]
-        arguments += ["--confidence"] if given.flag("CONFIDENCE") else []
+        arguments += [f"--{kind.name}" for kind in chosen_kinds(given, OUTPUT_KINDS)]
         arguments += [
             "--workers",
             given.text("WORKERS"),

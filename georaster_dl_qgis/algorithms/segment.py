@@ -2,65 +2,64 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from qgis.core import (
+    QgsProcessingDestinationParameter,
     QgsProcessingOutputRasterLayer,
-    QgsProcessingParameterBoolean,
+    QgsProcessingParameterFileDestination,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
 )
 
+from georaster_dl_qgis.algorithms.map_outputs import (
+    DEFAULT_MODEL,
+    OUTPUT_KINDS,
+    OutputKind,
+    add_flag,
+    chosen_kinds,
+)
 from georaster_dl_qgis.algorithms.scene_algorithm import SceneAlgorithm
 from georaster_dl_qgis.results.layer_group import LayerGroup
 
 __all__ = ["Segment", "Uncertainty"]
 
-_AUTOMATIC = (
-    "automatic: the bundled land-cover model, where the bands carry the names of Sentinel-2."
-)
-
-# Rasters that geodl writes beside the map: option, output of the algorithm, name of the layer.
-_BESIDE = (
-    ("confidence", "CONFIDENCE_RASTER", "Confidence"),
-    ("uncertainty", "UNCERTAINTY_RASTER", "Uncertainty"),
-    ("probabilities", "PROBABILITIES_RASTER", "Probabilities"),
-)
+_RASTERS = [kind for kind in OUTPUT_KINDS if kind.is_raster]
+_NAMED_FILES = [kind for kind in OUTPUT_KINDS if not kind.is_raster]
 
 
 class _Mapping(SceneAlgorithm):
     """Runs ``geodl segment``."""
 
-    def _add_all(self, output: str) -> None:
+    def add_map(self, output: str) -> None:
+        """Add the scene, the model and the map."""
         self.add_scene()
-        self.add_model(automatic=_AUTOMATIC)
+        self.add_model(automatic=DEFAULT_MODEL)
         self.add_options()
         self.add_common()
         definition = QgsProcessingParameterRasterDestination("OUTPUT", output)
         self.add(definition, "GeoTIFF with class names and colours, or with values.")
-        for option, name, title in _BESIDE:
-            if option in self.beside():
-                self.addOutput(QgsProcessingOutputRasterLayer(name, title))
+        for kind in self.rasters():
+            self.addOutput(QgsProcessingOutputRasterLayer(_key(kind), kind.title))
 
     def add_options(self) -> None:
         """Add what is asked for beside the map."""
 
-    def beside(self) -> tuple[str, ...]:
-        """Options of geodl whose rasters may be asked for."""
-        return ()
+    def rasters(self) -> list[OutputKind]:
+        """Rasters beside the map that may be asked for."""
+        return []
 
-    def wanted(self, given: Any) -> list[str]:
+    def wanted(self, given: Any) -> list[OutputKind]:
         """Those of them that are."""
-        return list(self.beside())
+        return self.rasters()
 
     def execute(self, given, context, feedback) -> dict[str, Any]:
         (scene, name), output = self.scene(given), given.output("OUTPUT")
-        options = self.wanted(given)
-        polygons = given.output("POLYGONS") if self.parameterDefinition("POLYGONS") else ""
+        wanted, files = self.wanted(given), _files(self, given)
         arguments = ["segment", scene, *self.model(given), "-o", output]
-        arguments += [f"--{option}" for option in options]
-        arguments += ["--polygons", polygons] if polygons else []
+        arguments += [f"--{kind.name}" for kind in wanted]
+        for kind, path in files.items():
+            arguments += [f"--{kind.name}", path]
         self.geodl([*arguments, *self.common(given, context)], feedback)
         self.keep_model(given)
 
@@ -69,16 +68,14 @@ class _Mapping(SceneAlgorithm):
         made = {"OUTPUT": output}
         if loads:
             group.add(output, f"Map: {name}", context)
-        if polygons:
-            made["POLYGONS"] = polygons
-            if context.willLoadLayerOnCompletion(polygons):
-                group.add(polygons, f"Polygons: {name}", context)
-        for option, key, title in _BESIDE:
-            if option in options:
-                path = Path(output)
-                made[key] = str(path.with_name(f"{path.stem}_{option}.tif"))
-                if loads:
-                    group.add(made[key], f"{title}: {name}", context)
+        for kind, path in files.items():
+            made[kind.parameter] = path
+            if context.willLoadLayerOnCompletion(path):
+                group.add(path, f"{kind.title}: {name}", context)
+        for kind in wanted:
+            made[_key(kind)] = kind.beside(output)
+            if loads:
+                group.add(made[_key(kind)], f"{kind.title}: {name}", context)
         return made
 
 
@@ -98,27 +95,19 @@ class Segment(_Mapping):
     )
 
     def initAlgorithm(self, configuration=None) -> None:
-        self._add_all("Map")
-        polygons = QgsProcessingParameterVectorDestination(
-            "POLYGONS", "Map as polygons", optional=True, createByDefault=False
-        )
-        self.add(polygons, "GeoPackage with the classes as polygons, their names and areas.")
+        self.add_map("Map")
+        for kind in _NAMED_FILES:
+            self.add(_destination(kind), f"{kind.help[0].upper()}{kind.help[1:]}.")
 
     def add_options(self) -> None:
-        confidence = QgsProcessingParameterBoolean(
-            "CONFIDENCE", "Also make a map of confidence", defaultValue=False
-        )
-        self.add(confidence, "Probability of the mapped class, beside the map.")
-        probabilities = QgsProcessingParameterBoolean(
-            "PROBABILITIES", "Also make all probabilities", defaultValue=False
-        )
-        self.add(probabilities, "One band for each class, beside the map.", advanced=True)
+        for kind in self.rasters():
+            add_flag(self, kind, of="the map")
 
-    def beside(self) -> tuple[str, ...]:
-        return ("confidence", "probabilities")
+    def rasters(self) -> list[OutputKind]:
+        return _RASTERS
 
-    def wanted(self, given: Any) -> list[str]:
-        return [option for option in self.beside() if given.flag(option.upper())]
+    def wanted(self, given: Any) -> list[OutputKind]:
+        return chosen_kinds(given, self.rasters())
 
 
 class Uncertainty(_Mapping):
@@ -139,7 +128,40 @@ class Uncertainty(_Mapping):
     )
 
     def initAlgorithm(self, configuration=None) -> None:
-        self._add_all("Map")
+        self.add_map("Map")
 
-    def beside(self) -> tuple[str, ...]:
-        return ("confidence", "uncertainty")
+    def rasters(self) -> list[OutputKind]:
+        return [kind for kind in _RASTERS if kind.name in ("confidence", "uncertainty")]
+
+
+def _key(kind: OutputKind) -> str:
+    """Name of an algorithm's output."""
+    return f"{kind.parameter}_RASTER"
+
+
+def _destination(kind: OutputKind) -> QgsProcessingDestinationParameter:
+    """Parameter for a file that the user names."""
+    title = f"Also make: {kind.title.lower()}"
+    if kind.suffix == ".gpkg":
+        return QgsProcessingParameterVectorDestination(
+            kind.parameter, title, optional=True, createByDefault=False
+        )
+    return QgsProcessingParameterFileDestination(
+        kind.parameter,
+        title,
+        fileFilter=f"{kind.title} (*{kind.suffix})",
+        optional=True,
+        createByDefault=False,
+    )
+
+
+def _files(algorithm: SceneAlgorithm, given: Any) -> dict[OutputKind, str]:
+    """Files that the user named."""
+    named = {
+        kind: given.output(kind.parameter)
+        if kind.suffix == ".gpkg"
+        else given.file_output(kind.parameter)
+        for kind in _NAMED_FILES
+        if algorithm.parameterDefinition(kind.parameter)
+    }
+    return {kind: path for kind, path in named.items() if path}

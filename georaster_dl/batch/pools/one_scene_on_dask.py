@@ -24,7 +24,7 @@ from georaster_dl.predict.run import SceneRun
 
 __all__ = ["run_on_cluster"]
 
-T = TypeVar("T", bound=Outputs | FeatureOutputs | SegmentOptions | FeatureOptions)
+T = TypeVar("T", bound=SegmentOptions | FeatureOptions)
 
 
 def run_on_cluster(
@@ -69,7 +69,7 @@ def run_on_cluster(
         main.stem,
         tuple(_absolute_source(source) for source in sources),
         model.absolute(),
-        _absolute(outputs),
+        outputs.absolute(),
         replace(_absolute(options), journal=journal),
     )
     try:
@@ -97,7 +97,7 @@ def _absolute_source(source: str) -> str:
 
 
 def _absolute(given: T) -> T:
-    """The same outputs or options with absolute paths."""
+    """Give the same options with absolute paths."""
     paths = {field.name: getattr(given, field.name) for field in fields(given)}
     absolute: dict[str, Any] = {k: v.absolute() for k, v in paths.items() if isinstance(v, Path)}
     return replace(given, **absolute)

@@ -49,7 +49,7 @@ class Product:
     """
 
     render: Callable[[Tensor], Tensor]
-    nodata: float
+    nodata: float | None
     sink: Sink
     from_logits: bool = False
 

@@ -12,9 +12,14 @@ from georaster_dl.models.package.file import builtin_models, read_card
 from georaster_dl.models.runtime.optional_bands import band_places
 from georaster_dl.predict.matching.scene_match import fit_scene
 
-__all__ = ["choose_model"]
+__all__ = ["choose_model", "default_model"]
 
 _DEFAULT = "s2-landcover"
+
+
+def default_model() -> Path | None:
+    """Find the bundled model that is taken where none is named; None where it is not installed."""
+    return builtin_models().get(_DEFAULT)
 
 
 def choose_model(scene: Scene) -> Path:
@@ -29,8 +34,7 @@ def choose_model(scene: Scene) -> Path:
         When the scene is of Sentinel-2 but does not fit; and when it is another, with the models
         that would fit if they were named. The first sentence is the reason.
     """
-    bundled = builtin_models()
-    default = bundled.get(_DEFAULT)
+    default = default_model()
     if default is None:
         reason = "is not among the bundled models"
     else:
@@ -39,7 +43,7 @@ def choose_model(scene: Scene) -> Path:
             fit_scene(scene, card)
             return default
         reason = f"is for bands with Sentinel-2's names (B02, B03, ...), not for {_said(scene)}"
-    fitting = list(_fitting(scene, bundled))
+    fitting = list(_fitting(scene, builtin_models()))
     advice = (
         f"By its bands it fits {', '.join(fitting)}: name that with -m if you trust it here; else"
         if fitting

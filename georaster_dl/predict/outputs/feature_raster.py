@@ -18,7 +18,7 @@ from georaster_dl.io.output.view_style import style_as_image, style_by_values
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.options import Findings, Values
-from georaster_dl.predict.outputs.tasks import Kind, Layer
+from georaster_dl.predict.outputs.tasks import Layer
 
 __all__ = ["FeatureTask", "SceneTask"]
 
@@ -45,7 +45,7 @@ class FeatureTask:
         """The planes as they are, in float32."""
         return planes.float()
 
-    def layer(self, kind: Kind) -> Layer:
+    def layer(self, kind: str) -> Layer:
         """The raster of the features, or of the error."""
         if kind == "error":
             spec = RasterSpec(
@@ -110,7 +110,7 @@ class SceneTask:
         )
         return planes.float() * std + mean
 
-    def layer(self, kind: Kind) -> Layer:
+    def layer(self, kind: str) -> Layer:
         """The raster of the scene."""
         if kind != "scene":
             raise OptionError(f"A scene that is given back has no {kind}.")

@@ -29,7 +29,7 @@ from georaster_dl.predict.engine.tiling_plan import Plan, make_plan, smaller
 from georaster_dl.predict.matching.conversion import conversion_of
 from georaster_dl.predict.matching.scene_match import Fit
 from georaster_dl.predict.options import Findings
-from georaster_dl.predict.outputs.tasks import Kind, Layer, Task
+from georaster_dl.predict.outputs.tasks import Layer, Task
 from georaster_dl.predict.prepare import Ready
 from georaster_dl.predict.progress import Progress
 
@@ -90,7 +90,7 @@ class RasterRun:
         self._loaded: nn.Module | None = None
         self._report = ready.report
 
-    def run(self, stage: Staging, paths: Mapping[Kind, Path], journal: Journal | None) -> Findings:
+    def run(self, stage: Staging, paths: Mapping[str, Path], journal: Journal | None) -> Findings:
         """Make the rasters and tell what they hold.
 
         When the memory does not suffice, it starts over with smaller batches, then tiles.
@@ -116,7 +116,7 @@ class RasterRun:
             )
         return found
 
-    def add_part(self, journal: Journal, kinds: Sequence[Kind], number: int, of: int) -> None:
+    def add_part(self, journal: Journal, kinds: Sequence[str], number: int, of: int) -> None:
         """Add the missing strips of one of several equal parts of the scene to the journal.
 
         Raises
@@ -194,7 +194,7 @@ class RasterRun:
         return after
 
     def _run_once(
-        self, plan: Plan, stage: Staging, paths: Mapping[Kind, Path], journal: Journal | None
+        self, plan: Plan, stage: Staging, paths: Mapping[str, Path], journal: Journal | None
     ) -> Findings:
         kinds = list(paths)
         if journal is not None:
@@ -212,14 +212,14 @@ class RasterRun:
                         sinks[kind](rows, cols, pixels)
         return task.findings()
 
-    def _add(self, plan: Plan, kinds: Sequence[Kind], journal: Journal, asked: range) -> None:
+    def _add(self, plan: Plan, kinds: Sequence[str], journal: Journal, asked: range) -> None:
         """Make those of the asked strips that the journal lacks."""
         self._report(self._started(plan))
         done = journal.done(asked)
         task = self._make_task()
         layers = {kind: task.layer(kind) for kind in kinds}
         with journal.writing(kinds) as file:
-            sinks: dict[Kind, Sink] = {kind: partial(file.add, kind) for kind in kinds}
+            sinks: dict[str, Sink] = {kind: partial(file.add, kind) for kind in kinds}
             before = sum(_pixels(plan, strip) for strip in asked if strip in done)
             job = self._job(plan, task, layers, sinks, before)
             for strips in _runs([strip for strip in asked if strip not in done]):
@@ -229,8 +229,8 @@ class RasterRun:
         self,
         plan: Plan,
         task: Task,
-        layers: Mapping[Kind, Layer],
-        sinks: Mapping[Kind, Sink],
+        layers: Mapping[str, Layer],
+        sinks: Mapping[str, Sink],
         before: int = 0,
     ) -> Job:
         conversion = conversion_of(self._ready.fit)
@@ -262,12 +262,12 @@ class RasterRun:
 
     @contextmanager
     def _writers(
-        self, plan: Plan, layers: Mapping[Kind, Layer], stage: Staging, paths: Mapping[Kind, Path]
-    ) -> Iterator[dict[Kind, StagedRaster]]:
+        self, plan: Plan, layers: Mapping[str, Layer], stage: Staging, paths: Mapping[str, Path]
+    ) -> Iterator[dict[str, StagedRaster]]:
         """One open writer per raster; finished together when the block ends well."""
         provenance = self._provenance(plan)
         with ExitStack() as stack:
-            writers: dict[Kind, StagedRaster] = {}
+            writers: dict[str, StagedRaster] = {}
             for kind, path in paths.items():
                 layer = layers[kind]
                 tags = {**provenance, **layer.spec.tags, "GEORASTER_DL_CONTENT": kind}

@@ -1,0 +1,240 @@
+"""Table of the files that a run can write beside its map.
+
+Python's options, the command line, the estimate of disk space, batches, the QGIS plugin and the docs
+read it; a further output is one more entry. No heavy import: the command line reads it for ``--help``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from georaster_dl.io.output.writer import RasterSpec
+    from georaster_dl.io.scenes.scene import Scene
+    from georaster_dl.models.package.card import Card
+
+__all__ = [
+    "EXTRA_OUTPUTS",
+    "DerivedFile",
+    "FinishedMap",
+    "FractionRaster",
+    "OutputKind",
+    "map_spec",
+]
+
+# Fractions as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
+_STEPS = 250
+_UINT8_NODATA = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputKind:
+    """One kind of file that a run can write beside its map.
+
+    Attributes
+    ----------
+    name : keyword of ``Outputs`` and option of the command line; the file's name ends in it.
+    title : heading for user interfaces.
+    help : what the file holds, as a noun phrase.
+    suffix : ending of the file's name, which says its format.
+    needs_classes : whether only models of classes have it.
+    choices : values that the option takes, the first by default; empty where it takes none.
+    """
+
+    name: str
+    title: str
+    help: str
+    suffix: str
+    needs_classes: bool
+    choices: tuple[str, ...] = ()
+
+    def beside(self, mapped: Path) -> Path:
+        """Name the file after the map that it belongs to."""
+        return mapped.with_name(f"{mapped.stem}_{self.name}{self.suffix}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FractionRaster(OutputKind):
+    """A raster of values between 0 and 1, computed from the classes' probabilities.
+
+    Attributes
+    ----------
+    bands : description of each band for a model's card; their number is the number of bands.
+    compute : probabilities (classes, rows, cols) to values (bands, rows, cols).
+    """
+
+    bands: Callable[[Card], Sequence[str]]
+    compute: Callable[[Tensor], Tensor]
+    suffix: str = ".tif"
+    needs_classes: bool = True
+
+    def spec(self, card: Card, *, float32: bool) -> RasterSpec:
+        """Describe the raster: float32, or uint8 with a scale."""
+        from georaster_dl.io.output.writer import RasterSpec
+
+        return RasterSpec(
+            names=self.bands(card),
+            dtype="float32" if float32 else "uint8",
+            nodata=math.nan if float32 else _UINT8_NODATA,
+            overview="average",
+            scale=None if float32 else 1 / _STEPS,
+        )
+
+    def render(self, probabilities: Tensor, *, float32: bool) -> Tensor:
+        """Compute pixels (bands, rows, cols) as ``spec`` stores them, in memory of their own."""
+        import torch
+
+        values = self.compute(probabilities)
+        return values.clone() if float32 else values.mul(_STEPS).round_().to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class FinishedMap:
+    """A map whose pixels are complete.
+
+    Attributes
+    ----------
+    path : where it can be read for now.
+    scene, card : that it was made of.
+    counts : pixels of each class, by name; empty where there are no classes.
+    """
+
+    path: Path
+    scene: Scene
+    card: Card
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DerivedFile(OutputKind):
+    """A file made of the finished map.
+
+    Attributes
+    ----------
+    write : makes the file at a path.
+    check : raises GeoRasterError where it cannot be made of maps of this scene.
+    """
+
+    write: Callable[[FinishedMap, Path], None]
+    check: Callable[[Scene], None] = lambda _scene: None
+
+
+def map_spec(card: Card) -> RasterSpec:
+    """Describe the map of a model: its classes, or a band for each quantity and each interval."""
+    from georaster_dl.io.output.writer import RasterSpec
+
+    if card.targets:
+        units = {target.unit for target in card.targets}
+        unit = units.pop() if len(units) == 1 else ""
+        return RasterSpec(_quantity_names(card), "float32", math.nan, "average", unit=unit)
+    legend = card.legend
+    return RasterSpec(["land cover"], legend.dtype, legend.nodata, "mode", legend=legend)
+
+
+def _quantity_names(card: Card) -> list[str]:
+    """Names of the quantities, with their units where these differ, then those of the intervals."""
+    one_unit = len({target.unit for target in card.targets}) == 1
+    return [
+        *(target.name if one_unit else target.label for target in card.targets),
+        *(
+            f"{target.name}, half width of the {target.interval.level:.0%} interval"
+            for target in card.targets
+            if target.interval is not None
+        ),
+    ]
+
+
+def _entropy(probabilities: Tensor) -> Tensor:
+    """Entropy of the probabilities over the logarithm of their number, (1, rows, cols).
+
+    0 where one class is certain, 1 where all are equally probable: predictive entropy (Gal 2016,
+    3.3) on a scale that does not depend on how many classes a model has.
+    """
+    import torch
+
+    entropy: Tensor = torch.special.entr(probabilities).sum(dim=0, keepdim=True)
+    # Rounding may take a uniform distribution beyond 1; a single class has an entropy of 0.
+    return entropy.div_(math.log(max(len(probabilities), 2))).clamp_(max=1.0)
+
+
+def _write_polygons(finished: FinishedMap, path: Path) -> None:
+    from georaster_dl.io.vectors.polygons import write_polygons
+
+    write_polygons(finished.path, path, legend=finished.card.legend)
+
+
+def _check_place(scene: Scene) -> None:
+    from odc.geo.gcp import GCPGeoBox
+    from odc.geo.geobox import GeoBox
+
+    from georaster_dl.io.vectors.polygons import check_polygons_possible
+
+    geobox = scene.geobox
+    check_polygons_possible(
+        has_gcps=isinstance(geobox, GCPGeoBox),
+        has_transform=isinstance(geobox, GeoBox)
+        and (geobox.crs is not None or not geobox.affine.is_identity),
+    )
+
+
+def _write_quicklook(finished: FinishedMap, path: Path) -> None:
+    from georaster_dl.predict.outputs.overview import write_class_overview, write_value_overview
+
+    scene, card = finished.scene, finished.card
+    if card.targets:
+        write_value_overview(scene, finished.path, path, card.targets[0].label)
+    else:
+        write_class_overview(scene, finished.path, path, card.legend, finished.counts)
+
+
+_KINDS: tuple[FractionRaster | DerivedFile, ...] = (
+    FractionRaster(
+        name="probabilities",
+        title="Probabilities",
+        help="probability of each class, one band per class",
+        choices=("uint8", "float32"),
+        bands=lambda card: card.legend.names,
+        compute=lambda probabilities: probabilities,
+    ),
+    FractionRaster(
+        name="confidence",
+        title="Confidence",
+        help="probability of the mapped class",
+        bands=lambda _card: ["confidence"],
+        compute=lambda probabilities: probabilities.amax(dim=0, keepdim=True),
+    ),
+    FractionRaster(
+        name="uncertainty",
+        title="Uncertainty",
+        help="entropy of the classes' probabilities: 0 where one class is certain, 1 where all are "
+        "equally probable",
+        bands=lambda _card: ["uncertainty"],
+        compute=_entropy,
+    ),
+    DerivedFile(
+        name="polygons",
+        title="Polygons",
+        help="GeoPackage of the map as polygons without seams, with class names and areas",
+        suffix=".gpkg",
+        needs_classes=True,
+        write=_write_polygons,
+        check=_check_place,
+    ),
+    DerivedFile(
+        name="quicklook",
+        title="Quicklook",
+        help="PNG of the scene beside its map",
+        suffix=".png",
+        needs_classes=False,
+        write=_write_quicklook,
+    ),
+)
+
+EXTRA_OUTPUTS = {kind.name: kind for kind in _KINDS}
+"""Kinds of files beside the map, by name."""
