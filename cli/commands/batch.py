@@ -14,6 +14,7 @@ from georaster_dl.core.events import (
     BatchChecked,
     Event,
     Finished,
+    ModelChosen,
     Progressed,
     Report,
     Started,
@@ -29,7 +30,7 @@ from ..options.map_outputs import (
     map_outputs,
     output_options,
 )
-from ..options.model_run import model_run_options, run_settings
+from ..options.model_run import model_run_options, run_settings, spoken
 from ..options.shared import (
     OUTPUT_FOLDER,
     check_resources,
@@ -86,7 +87,8 @@ def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> i
     """Run a model over many scenes; run it again to do what is missing.
 
     SCENE is a scene as geodl segment reads it, a pattern, a folder of scenes, a list (.txt, .csv) or
-    a STAC item collection. Scenes whose outputs stand, made by the same model with the same options
+    a STAC item collection. Without -m, scenes of Sentinel-2 are mapped by the bundled model s2-landcover
+    and others fail. Scenes whose outputs stand, made by the same model with the same options
     of the same input, are skipped. The folder gets a report: batch.html, batch.csv, batch.json.
     Exit status: 0 all done, 3 some are not, 4 all maps are made but something beside them is not,
     1 the command itself is wrong.
@@ -100,7 +102,7 @@ def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> i
     _check(given)
     talking = progress == "bar" and not quiet
     with reporting(progress, quiet, given["log"]) as report:
-        tally = _Tally(report)
+        tally = _Tally(spoken(report) if talking else report)
         try:
             result = _run(scene, given, tally)
         except KeyboardInterrupt:
@@ -210,6 +212,7 @@ class _Tally:
         self._report = report
         self._pixels: dict[str, int] = {}
         self._progress: Callable[[int], None] = lambda _pixels: None
+        self._model_reported = False
         self.failing: set[str] = set()
 
     def event(self, name: str, event: Event) -> None:
@@ -222,6 +225,9 @@ class _Tally:
                 self._progress(more)
         elif isinstance(event, Warned):
             self._report(Warned(f"{name}: {event.message}"))
+        elif isinstance(event, ModelChosen) and not self._model_reported:
+            self._model_reported = True
+            self._report(event)
 
     def told(self, event: Event) -> None:
         """Take an event of the batch."""

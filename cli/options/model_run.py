@@ -21,7 +21,14 @@ from .shared import scene_options, scene_settings
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Summary
 
-__all__ = ["check_suffix", "default_output", "model_run_options", "run_settings", "run_told"]
+__all__ = [
+    "check_suffix",
+    "default_output",
+    "model_run_options",
+    "run_settings",
+    "run_told",
+    "spoken",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -105,7 +112,7 @@ def run_told(
     """
     talking = progress == "bar" and not quiet
     with reporting(progress, quiet, log) as report:
-        summary = run(_spoken(report) if talking else report)
+        summary = run(spoken(report) if talking else report)
         for message in _doubts(summary):
             report(Warned(message))
         results = {"pixels": summary.pixels, "device": summary.device, **facts(summary)}
@@ -127,7 +134,7 @@ def _doubts(summary: Summary) -> Iterator[str]:
     yield from filter(None, [far_warning(name, card.places, summary.place)])
 
 
-def _spoken(report: Report) -> Report:
+def spoken(report: Report) -> Report:
     """The report that also says, once, which model was chosen and how it reads the scene's bands."""
     said = set()
 

@@ -1,0 +1,52 @@
+"""Files beside a map, as ``geodl segment`` and ``geodl batch`` make them of the bundled model."""
+
+import json
+
+import numpy as np
+import rasterio
+
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
+from tests.cli.conftest import noise, write_scene
+
+BANDS = ("B02", "B03", "B04", "B08")
+
+
+def test_a_batch_makes_what_a_single_map_has(geodl, tmp_path):
+    scene = write_scene(tmp_path / "s2.tif", noise((60, 70), 4), bands=BANDS)
+    other = write_scene(tmp_path / "other.tif", noise((60, 70), 4), bands=None)
+    single, files = [], [kind for kind in EXTRA_OUTPUTS.values() if kind.suffix != ".tif"]
+    for kind in EXTRA_OUTPUTS.values():
+        single += [f"--{kind.name}"] + ([f"m{kind.suffix}"] if kind in files else [])
+    ended = geodl("segment", *single, scene, "-o", "map.tif")
+    assert ended.code == 0, ended.err
+    assert "no model named: using s2-landcover" in ended.err
+
+    ended = geodl("batch", scene, other, *(f"--{name}" for name in EXTRA_OUTPUTS), "-d", "maps")
+    assert ended.code == 3, ended.err
+    assert ended.err.count("no model named: using s2-landcover") == 1
+    report = json.loads((tmp_path / "maps" / "batch.json").read_text())
+    assert {row["name"]: row["status"] for row in report["scenes"]} == {
+        "s2": "done",
+        "other": "failed",
+    }
+    assert "s2-landcover" in next(row["error"] for row in report["scenes"] if row["error"])
+    for kind in EXTRA_OUTPUTS.values():
+        made = kind.beside(tmp_path / "maps" / "s2_landcover.tif")
+        assert made.is_file()
+        if kind in files:
+            assert (tmp_path / f"m{kind.suffix}").is_file()
+            continue
+        with rasterio.open(made) as dataset, rasterio.open(f"map_{kind.name}.tif") as alone:
+            assert np.array_equal(dataset.read(), alone.read())
+            assert dataset.tags()["GEORASTER_DL_CONTENT"] == kind.name
+    # What the next run does not make is removed, and the map keeps its style.
+    assert geodl("batch", scene, "-d", "maps").code == 0
+    beside = {path.name for path in (tmp_path / "maps").glob("s2_landcover*")}
+    assert beside == {f"s2_landcover.{end}" for end in ("tif", "tif.aux.xml", "qml", "json")}
+
+
+def test_what_a_batch_does_not_go_with(refused):
+    assert "--uncertainty is of maps" in refused(
+        "batch", "s.tif", "-d", "maps", "-m", "s2-landcover", "--features", "--uncertainty"
+    )
+    assert "--features needs a model" in refused("batch", "s.tif", "-d", "maps", "--features")
