@@ -23,7 +23,7 @@ def card(
         version="1",
         architecture=Architecture(
             name="unet",
-            encoder="resnet18",
+            encoder="tu-test_resnet",
             options={"encoder_depth": 3, "decoder_channels": [16, 8, 8]},
         ),
         bands=[

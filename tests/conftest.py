@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,10 @@ from rasterio.transform import from_origin
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch is imported: as many processes as cores, each with as many threads, stand still.
     os.environ["OMP_NUM_THREADS"] = "1"
+
+# Modules are compiled once, not by each of the many processes that tests start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 settings.register_profile("ci", max_examples=200, deadline=None)
 settings.register_profile("quick", max_examples=50, deadline=None)

@@ -13,6 +13,8 @@ from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.predict.test_run import _same as same
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (400, 130)
 
 

@@ -51,6 +51,7 @@ def rewritten(path):
         dataset.write(dataset.read()[:, ::-1])
 
 
+@pytest.mark.slow
 def test_what_is_done_is_skipped_and_what_changed_is_made_anew(geodl, model, scenes, tmp_path):
     folder = scenes(3)
     command = ("batch", folder, "-m", model, "-d", "maps", "--confidence")
@@ -86,6 +87,7 @@ def test_nothing_to_do_loads_nothing(geodl, model, scenes, monkeypatch):
     assert "2 skipped" in ended.out
 
 
+@pytest.mark.slow
 def test_a_corrupt_scene_costs_itself(geodl, model, scenes, tmp_path):
     folder = scenes(20)
     broken = folder / "s07.tif"
@@ -113,6 +115,7 @@ def test_on_error_stop_begins_nothing_that_is_known_to_fail(geodl, model, scenes
     assert not maps("maps")
 
 
+@pytest.mark.slow
 def test_features_and_quantities(geodl, model, scenes, tmp_path):
     folder = scenes(1)
     command = ("batch", folder, "-m", model, "-d", "out", "--features", "--halo", "16")
@@ -126,6 +129,7 @@ def test_features_and_quantities(geodl, model, scenes, tmp_path):
     assert rows(tmp_path / "out") == {"s00": "skipped"}
 
 
+@pytest.mark.slow
 def test_a_file_of_somebody_else_is_not_replaced(geodl, model, scenes, tmp_path):
     folder = scenes(1)
     (tmp_path / "maps").mkdir()

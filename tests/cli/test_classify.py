@@ -45,7 +45,7 @@ def read(path):
 
 
 @pytest.mark.usefixtures("fewer_trees")
-@pytest.mark.parametrize("method", ["svm", "rf"])
+@pytest.mark.parametrize("method", [pytest.param("svm", marks=pytest.mark.slow), "rf"])
 def test_a_map_its_accuracy_and_a_second_map(geodl, features, parcels, tmp_path, method):
     ended = geodl(
         "classify", features, parcels, "--class-field", "kind", "--method", method,
@@ -222,6 +222,7 @@ def test_every_parcel_gets_a_class(geodl, features, parcels, method):
     assert all(name in style for name in ("class_predicted", *KINDS))
 
 
+@pytest.mark.slow
 def test_parcels_once_done_can_be_done_again(geodl, features, parcels):
     learn = ("classify", features, "--per-polygon", "--class-field", "kind", "-o")
     assert geodl(*learn, "one.gpkg", parcels).code == 0

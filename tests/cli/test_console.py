@@ -44,6 +44,7 @@ def named(make_tif, tmp_path):
 COMMAND = "geodl evaluate map.tif l.gpkg --classes classes.csv"
 
 
+@pytest.mark.slow
 @unix
 def test_names_that_the_console_lacks(named, tmp_path):
     ended = shell(f"{COMMAND} --html r.html", tmp_path, PYTHONIOENCODING="cp1252")

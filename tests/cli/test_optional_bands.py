@@ -203,6 +203,7 @@ def test_the_card_is_shown_and_checked(geodl):
     assert len(geodl("models", "check", "rgb").out.splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_export_of_some_bands(geodl, refused, bundle, tmp_path):
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")

@@ -174,6 +174,7 @@ def test_labels_elsewhere_on_earth_and_values_with_gaps(geodl, ground, tmp_path)
 # --- without labels
 
 
+@pytest.mark.slow
 def test_autoencoder(geodl, ground, tmp_path):
     fields = {key: value for key, value in TINY.items() if key != "model"}
     (tmp_path / "ae.toml").write_text(tomli_w.dumps(fields))
@@ -205,6 +206,7 @@ def test_autoencoder(geodl, ground, tmp_path):
     assert events[-1]["metrics"] == read_card("b.safetensors").metrics
 
 
+@pytest.mark.slow
 def test_autoencoder_of_a_list_of_scenes(geodl, several, tmp_path):
     parts = ["train", "train", "train", "train", "val", "test"]
     lines = [f"s{i}.tif,{part}" for i, part in enumerate(parts)]
@@ -220,6 +222,7 @@ def test_autoencoder_of_a_list_of_scenes(geodl, several, tmp_path):
     assert "labels" not in training
 
 
+@pytest.mark.slow
 def test_other_networks_by_names_with_hyphens(geodl, ground, tmp_path):
     """Without an encoder that could be chosen."""
     fields = TINY | {"model": {"options": {"width": 8, "deconv_width": 8}}}

@@ -28,6 +28,7 @@ def test_true_and_false_claims_about_the_halo(tmp_path, make_card):
         list(check_model(_saved(tmp_path, false)))
 
 
+@pytest.mark.slow
 def test_wrong_stride(tmp_path, make_card):
     card = make_card(architecture=SHALLOW, stride=2, halo={"default": 16})
     with pytest.raises(ModelPackageError, match="says stride 2, but the network down-samples by 4"):

@@ -83,6 +83,7 @@ def test_what_is_no_layer_is_refused(layer, said):
         FeatureNetwork(network_of("unet", encoder=CONVOLUTIONAL), 4, layer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inner", [False, True])
 def test_preparing_changes_no_feature(inner):
     """A layer whose BatchNorm would be folded into it must give what it gave before."""

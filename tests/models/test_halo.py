@@ -10,7 +10,14 @@ from georaster_dl.models.runtime.halo import choose_halo, probe_halo, tiling_err
 from .conftest import CONVOLUTIONAL, opened
 
 
-@pytest.mark.parametrize(("depth", "reach", "exact"), [(2, 22, 24), (3, 46, 48), (4, 94, 96)])
+@pytest.mark.parametrize(
+    ("depth", "reach", "exact"),
+    [
+        (2, 22, 24),
+        pytest.param(3, 46, 48, marks=pytest.mark.slow),
+        pytest.param(4, 94, 96, marks=pytest.mark.slow),
+    ],
+)
 def test_textbook_unet(plain_unet, depth, reach, exact):
     network = plain_unet(depth)
     found = probe_halo(network, in_bands=2, stride=2**depth)
@@ -48,6 +55,7 @@ def test_statistics_over_the_input_are_global(plain_unet, norm):
     assert probe_halo(plain_unet(2, norm=norm), in_bands=2, stride=4, longest=512).exact is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"), [("fpn", {}), ("deeplabv3plus", {"decoder_channels": 16})]
 )
@@ -154,6 +162,7 @@ def test_chosen_halo_of_many_values():
     assert choose_halo(Both(), scenes, **given)[1] == alone > 0.1
 
 
+@pytest.mark.slow
 def test_halo_that_is_never_enough_is_the_best_one(plain_unet):
     network = plain_unet(3, norm=nn.InstanceNorm2d)
     halo, changed = choose_halo(network, _scenes((90, 90)), stride=8, exact=None, tile=40)

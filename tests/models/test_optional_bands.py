@@ -166,6 +166,7 @@ def test_pretrained_weights_do_not_exist():
         create_model("spectral_unet", in_bands=3, n_classes=2, encoder_weights="imagenet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optional", [False, True])
 def test_its_halo_is_found(optional):
     options = {"mixed": 8, "widths": (4, 6), "optional_bands": optional}

@@ -34,6 +34,7 @@ def heard():
     return {"event": lambda name, facts: events.append((name, facts)), "line": lines.append}, events, lines  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_scene_is_mapped_with_the_environment_of_qgis(geodl, tmp_path, heard):
     folder = tmp_path / "données de télédétection"
     folder.mkdir()

@@ -23,6 +23,7 @@ EACH = [
 ]
 
 
+@pytest.mark.slow
 @parametrize_with_checks(EACH)
 def test_they_are_estimators_of_scikit_learn(estimator, check):
     check(estimator)

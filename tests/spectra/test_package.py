@@ -31,6 +31,7 @@ def _fitted(name="cnn1d", task="regression", targets=2, **changes):
     return made.fit(spectra, wanted), spectra
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_values_come_back_as_they_were(tmp_path, name, members):

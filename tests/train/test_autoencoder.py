@@ -56,6 +56,7 @@ def said(card):
     return " ".join([card.description, card.caution, *card.training, *card.training.values()])
 
 
+@pytest.mark.slow
 def test_a_scene_is_all_that_is_needed(scene, config, tmp_path):
     heard = []
     config = config.updated(
@@ -93,6 +94,7 @@ def test_a_scene_is_all_that_is_needed(scene, config, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_unbroken_one(scene, config, tmp_path):
     config = config.updated({"training.epochs": 3, "corruption.stripes": 0.1})
     whole = train([scene], tmp_path / "whole.safetensors", config)
@@ -170,6 +172,7 @@ def test_an_autoencoder_that_is_not_worth_its_time_says_so(scene, config, tmp_pa
     assert "PCA-3" in caution
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "sam"])
 def test_other_networks_give_the_bands_too(pair, settings, tmp_path, loss):
     """A U-Net of segmentation_models_pytorch, whose code has no width that is stated."""
@@ -265,6 +268,7 @@ def test_a_segmentation_takes_all_but_the_head(trained, pair, config, tmp_path):
             torch.testing.assert_close(tensor, before[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_autoencoder_goes_on_from_its_head_too(trained, scene, config, tmp_path):
     chosen = fields_of(config, task="autoencoder", start={"weights": str(trained)})
     _, weights = started([scene], tmp_path / "m.safetensors", chosen)
@@ -289,6 +293,7 @@ def test_a_dense_classifier_takes_the_encoder_of_a_dense_autoencoder(scene, pair
             torch.testing.assert_close(tensor, before[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "stated", "rate"),
     [("segmentation", None, 3e-3), ("segmentation", 1e-4, 1e-4), ("autoencoder", None, None)],

@@ -36,6 +36,7 @@ def stop_after(epoch):
     return report
 
 
+@pytest.mark.slow
 def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     settings = settings.updated({"training.epochs": 12, "patches.per_epoch": 32})
     trained = train([pair], tmp_path / "model.safetensors", settings)
@@ -84,6 +85,7 @@ def test_the_split_is_written_as_a_map(pair, settings, tmp_path):
     assert frame.area.sum() == pytest.approx(area)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_resumed_run_equals_an_unbroken_one(pair, settings, tmp_path, workers):
     """Bit for bit: weights, figures and card, dropout and gradual unfreezing included."""
@@ -113,6 +115,7 @@ def test_a_resumed_run_equals_an_unbroken_one(pair, settings, tmp_path, workers)
         assert torch.equal(tensor, last[1]["state_dict"][name]), name
 
 
+@pytest.mark.slow
 def test_the_seed_decides(pair, settings, tmp_path):
     settings = settings.updated({"training.epochs": 1})
     runs = {
@@ -145,6 +148,7 @@ def test_foreign_folders_are_never_removed(pair, settings, tmp_path):
     assert (tmp_path / "model_run/thesis.txt").exists()
 
 
+@pytest.mark.slow
 def test_training_stops_when_nothing_is_gained(pair, settings, tmp_path):
     settings = settings.updated(
         {"training.learning_rate": 1e-12, "training.patience": 2, "training.epochs": 30}
@@ -153,6 +157,7 @@ def test_training_stops_when_nothing_is_gained(pair, settings, tmp_path):
     assert len(trained.history) < 30
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_packaged(pair, settings, tmp_path):
     trained = train([pair], tmp_path / "model.safetensors", settings)
     best = max(trained.history, key=lambda entry: entry["val_score"])
@@ -188,6 +193,7 @@ def test_the_architecture_of_the_package_is_taken_over(pair, settings, tmp_path)
     assert second.card.architecture == read_card(first).architecture
 
 
+@pytest.mark.slow
 def test_a_package_of_optional_bands_is_narrowed_to_the_scenes(pair, settings, tmp_path):
     """These three bands lack the near infrared that a map by the package would need."""
     start = save_optional(tmp_path / "start.safetensors")
@@ -203,6 +209,7 @@ def test_a_package_of_optional_bands_is_narrowed_to_the_scenes(pair, settings, t
     assert load_model(tmp_path / "m.safetensors")[0] == card
 
 
+@pytest.mark.slow
 def test_the_network_of_our_own_needs_no_options(pair, settings, tmp_path):
     path = tmp_path / "train.toml"
     path.write_text('[model]\narchitecture = "spectral_unet"\n')
@@ -220,6 +227,7 @@ def test_the_network_of_our_own_needs_no_options(pair, settings, tmp_path):
     assert trained.card.stride == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -247,6 +255,7 @@ def test_a_network_of_too_many_levels_is_refused(pair, settings, tmp_path):
         train([pair], tmp_path / "m.safetensors", deep)
 
 
+@pytest.mark.slow
 def test_frozen_parts_stay_as_they_were(pair, settings, tmp_path):
     first = tmp_path / "first.safetensors"
     train([pair], first, settings.updated({"training.epochs": 1}))
@@ -309,6 +318,7 @@ def test_the_learning_rate_is_found(pair, settings, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_whole_scenes_are_divided(make_tif, settings, tmp_path):
     pairs = []
     for number in range(6):
