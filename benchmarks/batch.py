@@ -1,7 +1,7 @@
 """Many scenes, and one large one, on several processes, as ratios to one process.
 
     python benchmarks/batch.py scenes          40 scenes of 1024 x 1024 x 4, bundled s2-landcover
-    python benchmarks/batch.py large           20000 x 20000 x 4 on Dask's local:2: memory, assembly
+    python benchmarks/batch.py large           20000 x 20000 x 4 on local:2: memory, assembly
     python benchmarks/batch.py large --rows 8000 --cols 8000 --plain
 
 As in segment.py every measurement runs in a process of its own. Times of ``scenes`` are of the work,
@@ -98,15 +98,17 @@ def part_one_process(scenes: list[str], folder: str, model: str, keep: bool) -> 
 def part_workers(scenes: list[str], folder: str, model: str, scheduler: str) -> dict[str, float]:
     """A batch's workers: one that is started here, or Dask's."""
     begun = time.perf_counter()
-    from georaster_dl.batch.pools.dask_pool import DaskWorkers
     from georaster_dl.batch.pools.local import LocalWorkers
+    from georaster_dl.batch.pools.scheduler import scheduled_workers
 
     jobs = [job(Path(scene), Path(folder), model) for scene in scenes]
 
     def nothing(*_: object) -> None:
         pass
 
-    with DaskWorkers(scheduler, nothing, {}) if scheduler else LocalWorkers(1, nothing) as workers:
+    with (
+        scheduled_workers(scheduler, {}, nothing) if scheduler else LocalWorkers(1, nothing)
+    ) as workers:
         hired = time.perf_counter()
 
         def run(some) -> None:
@@ -179,13 +181,13 @@ class _Strips:
 
 def part_large(scene: str, folder: str, model: str) -> dict[str, Any]:
     """One scene in parts on two workers."""
-    from georaster_dl.batch.pools.dask_pool import DaskWorkers
+    from georaster_dl.batch.pools.scheduler import scheduled_workers
 
     journal = Path(folder) / "journal"
     one = job(Path(scene), Path(folder), model, journal)
     with ExitStack() as stack:
         memory = stack.enter_context(_Memory())
-        workers = stack.enter_context(DaskWorkers("local:2", lambda *_: None, {}, large=0))
+        workers = stack.enter_context(scheduled_workers("local:2", {}, lambda *_: None, large=0))
         strips = stack.enter_context(_Strips(journal))
         begun = time.perf_counter()
         workers.submit(one)
@@ -228,7 +230,7 @@ WAYS: dict[str, tuple[str, dict[str, object]]] = {
     "segment": ("one_process", {"keep": False}),
     "kept": ("one_process", {"keep": True}),
     "LocalWorkers(1)": ("workers", {"scheduler": ""}),
-    "Dask local:2": ("workers", {"scheduler": "local:2"}),
+    "local:2": ("workers", {"scheduler": "local:2"}),
 }
 
 

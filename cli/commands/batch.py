@@ -45,7 +45,7 @@ from .segment import subject
 
 if TYPE_CHECKING:
     from georaster_dl.batch.job import SceneJob
-    from georaster_dl.batch.pools.local import Workers
+    from georaster_dl.batch.pools.workers import SceneReport, Workers
     from georaster_dl.batch.run import BatchResult
     from georaster_dl.batch.scenes.find import ListedScene
     from georaster_dl.models.package.card import Card
@@ -146,9 +146,17 @@ def _run(scenes: tuple[str, ...], given: Mapping[str, Any], tally: _Tally) -> Ba
         _jobs(listed, folder, given),
         folder,
         _hiring(given, tally.event),
-        BatchOptions(given["retries"], given["on_error"], given["workers"]),
+        BatchOptions(given["retries"], given["on_error"], _workers_here(given)),
         tally.told,
     )
+
+
+def _workers_here(given: Mapping[str, Any]) -> int:
+    """Count the scenes that are processed at a time on this machine."""
+    from georaster_dl.batch.pools.scheduler import local_count
+
+    count = None if given["scheduler"] is None else local_count(given["scheduler"])
+    return given["workers"] if count is None else count
 
 
 def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> list[SceneJob]:
@@ -190,14 +198,14 @@ def _check_layer(model: Path, card: Card, layer: str) -> None:
     FeatureNetwork(network, len(card.bands), layer, error=False)
 
 
-def _hiring(given: Mapping[str, Any], tell: Callable[[str, Event], None]) -> Callable[[], Workers]:
+def _hiring(given: Mapping[str, Any], report: SceneReport) -> Callable[[], Workers]:
     if given["scheduler"] is None:
         from georaster_dl.batch.pools.local import LocalWorkers
 
-        return lambda: LocalWorkers(given["workers"], tell)
-    from georaster_dl.batch.pools.dask_pool import DaskWorkers
+        return lambda: LocalWorkers(given["workers"], report)
+    from georaster_dl.batch.pools.scheduler import scheduled_workers
 
-    return lambda: DaskWorkers(given["scheduler"], tell, given["resources"])
+    return lambda: scheduled_workers(given["scheduler"], given["resources"], report)
 
 
 class _Tally:

@@ -77,8 +77,8 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     """
     if given["parent_pipe"]:
         end_with_parent()
+    from georaster_dl.batch.job import SceneJob
     from georaster_dl.models.package.file import find_model
-    from georaster_dl.predict.features import FeatureRun
     from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
 
     model = find_model(given["model"])
@@ -91,17 +91,14 @@ def features(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -
     outputs = FeatureOutputs(output, given["error"])
     check_resources(given)
 
-    def checked(report: Report) -> FeatureRun:
-        return FeatureRun(scene, model, outputs, options, report)
+    job = SceneJob("", scene, model, outputs, options)
 
     def run(report: Report) -> Summary:
         if given["scheduler"] is None:
-            return checked(report).whole()
-        from georaster_dl.batch.pools.one_scene_on_dask import run_on_cluster
+            return job.run(report).whole()
+        from georaster_dl.batch.pools.one_scene import run_in_parts
 
-        return run_on_cluster(
-            checked, scene, outputs, options, given["scheduler"], given["resources"], report
-        )
+        return run_in_parts(job, given["scheduler"], given["resources"], report)
 
     return run_told(
         run,

@@ -64,9 +64,9 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     if given["parent_pipe"]:
         end_with_parent()
     # Heavy imports come after the options were found right, and never for --help.
+    from georaster_dl.batch.job import SceneJob
     from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.predict.options import SegmentOptions
-    from georaster_dl.predict.segment import SegmentRun
 
     model = None if given["model"] is None else find_model(given["model"])
     card = None if model is None else read_card(model)
@@ -76,17 +76,14 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     options = SegmentOptions(**run_settings(given), float32=asks_for_float32(given))
     check_resources(given)
 
-    def checked(report: Report) -> SegmentRun:
-        return SegmentRun(scene, model, outputs, options, report)
+    job = SceneJob("", scene, model, outputs, options)
 
     def run(report: Report) -> Summary:
         if given["scheduler"] is None:
-            return checked(report).whole()
-        from georaster_dl.batch.pools.one_scene_on_dask import run_on_cluster
+            return job.run(report).whole()
+        from georaster_dl.batch.pools.one_scene import run_in_parts
 
-        return run_on_cluster(
-            checked, scene, outputs, options, given["scheduler"], given["resources"], report
-        )
+        return run_in_parts(job, given["scheduler"], given["resources"], report)
 
     return run_told(
         run,

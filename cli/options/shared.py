@@ -148,8 +148,8 @@ def scheduler_options(command: F) -> F:
         click.option(
             "--scheduler",
             metavar="ADDRESS",
-            help="Dask cluster: tcp://host:port, a scheduler file, or local:N for N processes here. "
-            "Its workers must see all files under the same paths.",
+            help="Dask cluster (tcp://host:port or a scheduler file; its workers must see all files under the "
+            "same paths), or local:N for N processes here.",
         ),
     ):
         command = option(command)

@@ -21,7 +21,7 @@ from georaster_dl.predict.run import SceneRun
 from georaster_dl.predict.run_record import read_record
 from georaster_dl.predict.segment import SegmentRun
 
-__all__ = ["Outcome", "SceneJob", "attempt", "attempt_part"]
+__all__ = ["Outcome", "SceneJob", "attempt", "attempt_part", "reason_of"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,13 @@ class Outcome:
     summary: Summary | None = field(default=None, repr=False)
 
 
+def reason_of(error: BaseException) -> str:
+    """Format an error as the reason of a scene's failure, one line."""
+    if isinstance(error, GeoRasterError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def attempt(job: SceneJob, report: Report = no_report) -> Outcome:
     """Do a job; whatever goes wrong is told in the outcome."""
     return _attempted(job, SceneRun.whole, report)
@@ -110,7 +117,7 @@ def attempt_part(job: SceneJob, number: int, of: int, report: Report = no_report
 def _attempted(job: SceneJob, do: Callable[[SceneRun], Summary | None], report: Report) -> Outcome:
     warnings: list[str] = []
 
-    def told(event: Event) -> None:
+    def note_warnings(event: Event) -> None:
         if isinstance(event, Warned):
             warnings.append(event.message)
         elif isinstance(event, InferenceStarted) and event.taken_for:
@@ -119,11 +126,9 @@ def _attempted(job: SceneJob, do: Callable[[SceneRun], Summary | None], report: 
         report(event)
 
     try:
-        summary = do(job.run(told))
-    except GeoRasterError as error:
-        return Outcome(job.name, str(error), tuple(warnings))
+        summary = do(job.run(note_warnings))
     except Exception as error:  # noqa: BLE001 - one scene must not end the batch
-        return Outcome(job.name, f"{type(error).__name__}: {error}", tuple(warnings))
+        return Outcome(job.name, reason_of(error), tuple(warnings))
     kept = job.options.record
     record = None if summary is None or kept is None else read_record(kept)
     return Outcome(job.name, "", tuple(warnings), record or {}, summary)

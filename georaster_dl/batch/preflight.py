@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from georaster_dl.batch.disk_usage import disk_demand
-from georaster_dl.batch.job import SceneJob
-from georaster_dl.core.errors import DeviceError, GeoRasterError, OutputError
+from georaster_dl.batch.job import SceneJob, reason_of
+from georaster_dl.core.errors import DeviceError, OutputError
 from georaster_dl.core.memory import available_memory
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Card
@@ -79,10 +79,8 @@ def check(job: SceneJob) -> Checked:
     """Look at the headers of a job's scene and model, and at what stands in place of its outputs."""
     try:
         return _checked(job)
-    except GeoRasterError as error:
-        return Checked(job, "failing", str(error))
     except Exception as error:  # noqa: BLE001 - one scene must not end the batch
-        return Checked(job, "failing", f"{type(error).__name__}: {error}")
+        return Checked(job, "failing", reason_of(error))
 
 
 def check_all(jobs: Sequence[SceneJob], threads: int = 8) -> list[Checked]:

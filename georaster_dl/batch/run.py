@@ -13,7 +13,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from georaster_dl.batch.job import Outcome, SceneJob
-from georaster_dl.batch.pools.local import Workers
+from georaster_dl.batch.pools.workers import Workers
 from georaster_dl.batch.preflight import Checked, check_all, room, tight
 from georaster_dl.batch.report.write import SceneRow, write_report
 from georaster_dl.core.errors import OutputError

@@ -215,35 +215,6 @@ def test_a_resource_that_nobody_has_is_told(given, cluster, tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
-def test_processes_of_our_own_end_with_the_run(given, tmp_path, capfd, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    before = _workers_here()
-    common = ["segment", given[0], "-m", given[1], "--device", "cpu"]
-    ended = run_here(capfd, *common, "-o", "plain.tif")
-    on_dask = run_here(capfd, *common, "-o", "map.tif", "--scheduler", "local:1")
-    assert on_dask.code == 0, on_dask
-    assert on_dask.err == ended.err
-    assert on_dask.out.splitlines()[0] == ended.out.splitlines()[0]
-    assert _same("plain.tif", "map.tif")
-    assert _workers_here() == before
-    again = run_here(capfd, *common, "-o", "map.tif", "--scheduler", "local:1")
-    assert "exists already" in again.err
-    assert not any(path.name.startswith(".") for path in tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("scheduler", "resources", "said"),
-    [
-        ("local:none", {}, "number of processes"),
-        ("local:2", {"GPU": 1.0}, "local:N have none"),
-        ("nothing.json", {}, "existing scheduler file"),
-    ],
-)
-def test_what_is_no_scheduler_is_refused(scheduler, resources, said):
-    with pytest.raises(OptionError, match=said):
-        DaskWorkers(scheduler, lambda *_: None, resources)
-
-
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
     monkeypatch.setattr(connect, "CONNECT_SECONDS", 0.2)
     with pytest.raises(DeviceError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
@@ -253,10 +224,4 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
 def test_dask_that_is_not_installed_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(OptionError, match=r"georaster_dl\[dask\]"):
-        DaskWorkers("local:1", lambda *_: None, {})
-
-
-def test_resources_of_no_cluster_are_refused(given, tmp_path, capfd):
-    common = ["segment", given[0], "-m", given[1], "-o", tmp_path / "map.tif"]
-    assert "name its --scheduler" in run_here(capfd, *common, "--resources", "GPU=1").err
-    assert "NAME=NUMBER" in run_here(capfd, *common, "--resources", "GPU").err
+        DaskWorkers("tcp://127.0.0.1:9", lambda *_: None, {})

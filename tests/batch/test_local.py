@@ -6,11 +6,13 @@ import signal
 import psutil
 import pytest
 
-from georaster_dl.batch.job import SceneJob
+from georaster_dl.batch.job import SceneJob, attempt
 from georaster_dl.batch.pools.local import LocalWorkers
-from georaster_dl.core.events import Progressed
+from georaster_dl.batch.pools.scheduler import scheduled_workers
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Progressed, Started
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
-from tests.cli.conftest import make_model, noise, write_scene
+from tests.cli.conftest import make_model, noise, run_here, write_scene
 from tests.predict.test_run import _same as same
 
 pytestmark = pytest.mark.slow
@@ -91,3 +93,83 @@ def test_a_killed_worker_costs_its_scene_alone(given, tmp_path):
         assert not workers.next().error
     assert same(tmp_path / "one.tif", tmp_path / "two.tif")
     assert not worker_pids()
+
+
+@pytest.mark.slow
+def test_a_split_scene_is_that_of_one_process(given, tmp_path):
+    folders = {}
+    for name in ("plain", "split"):
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+    assert not attempt(job(given, folders["plain"], "one")).error
+    events = []
+    with LocalWorkers(2, lambda _, event: events.append(event), large=0) as workers:
+        workers.submit(job(given, folders["split"], "one"))
+        outcome = workers.next()
+    assert not outcome.error
+    assert same(folders["plain"] / "one.tif", folders["split"] / "one.tif")
+    assert sum(isinstance(event, Started) for event in events) == 1
+    done = [event.done for event in events if isinstance(event, Progressed)]
+    assert done == sorted(done)
+    assert done[-1] == SHAPE[0] * SHAPE[1]
+    assert not (folders["split"] / "strips" / "one").exists()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_fails_its_scene_and_finished_parts_stay(given, tmp_path):
+    killed = []
+
+    def kill(_name, event):
+        if isinstance(event, Progressed) and not killed:
+            killed.append(worker_pids()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    with LocalWorkers(1, kill, large=0) as workers:
+        workers.submit(job(given, tmp_path, "one"))
+        assert "killed (signal 9)" in workers.next().error
+        assert not list(tmp_path.glob("*.tif"))
+        workers.submit(job(given, tmp_path, "one"))
+        assert not workers.next().error
+    assert (tmp_path / "one.tif").exists()
+
+
+def test_what_cannot_be_split_fails_alone(given, tmp_path):
+    with LocalWorkers(2, lambda *_: None, large=0) as workers:
+        workers.submit(job((tmp_path / "absent.tif", given[1]), tmp_path, "two"))
+        assert "absent.tif" in workers.next().error
+
+
+@pytest.mark.slow
+def test_processes_of_one_scene_end_with_the_run(given, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = worker_pids()
+    common = ["segment", given[0], "-m", given[1], "--device", "cpu"]
+    ended = run_here(capfd, *common, "-o", "plain.tif")
+    in_parts = run_here(capfd, *common, "-o", "map.tif", "--scheduler", "local:2")
+    assert in_parts.code == 0, in_parts
+    assert in_parts.err == ended.err
+    assert in_parts.out.splitlines()[0] == ended.out.splitlines()[0]
+    assert same("plain.tif", "map.tif")
+    assert worker_pids() == before
+    again = run_here(capfd, *common, "-o", "map.tif", "--scheduler", "local:2")
+    assert "exists already" in again.err
+    assert not any(path.name.startswith(".") for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "resources", "said"),
+    [
+        ("local:none", {}, "number of processes"),
+        ("local:2", {"GPU": 1.0}, "local:N have none"),
+        ("nothing.json", {}, "existing scheduler file"),
+    ],
+)
+def test_what_is_no_scheduler_is_refused(scheduler, resources, said):
+    with pytest.raises(OptionError, match=said):
+        scheduled_workers(scheduler, resources, lambda *_: None)
+
+
+def test_resources_of_no_cluster_are_refused(given, tmp_path, capfd):
+    common = ["segment", given[0], "-m", given[1], "-o", tmp_path / "map.tif"]
+    assert "name its --scheduler" in run_here(capfd, *common, "--resources", "GPU=1").err
+    assert "NAME=NUMBER" in run_here(capfd, *common, "--resources", "GPU").err

@@ -1,16 +1,16 @@
-"""The parts of a job, told as one run."""
+"""Events of the parts of a job, merged into those of one run."""
 
-from georaster_dl.batch.pools.merge_progress import Told
+from georaster_dl.batch.pools.merge_progress import MergedProgress
 from georaster_dl.core.events import Progressed, SceneStarted, Warned
 
 START = SceneStarted("cpu", "scene", 10, 10)
 
 
-def _told(*events):
+def _merged(*events):
     made = []
-    told = Told("a", lambda *event: made.append(event))
+    merged = MergedProgress(made.append)
     for event in events:
-        told(*event)
+        merged(*event)
     return made
 
 
@@ -19,7 +19,7 @@ def _progress(done):
 
 
 def test_pixels_of_all_parts_are_counted_once():
-    made = _told(
+    made = _merged(
         (0, START),
         (0, _progress(30)),
         (1, START),
@@ -30,11 +30,11 @@ def test_pixels_of_all_parts_are_counted_once():
         (None, START),
         (None, _progress(100)),
     )
-    assert [event for _, event in made].count(START) == 1
-    done = [event.done for _, event in made if isinstance(event, Progressed)]
+    assert made.count(START) == 1
+    done = [event.done for event in made if isinstance(event, Progressed)]
     assert done == [30, 50, 70, 100]
 
 
 def test_what_every_worker_finds_is_warned_of_once():
     warnings = [(part, Warned(text)) for part, text in enumerate("aab")]
-    assert [event.message for _, event in _told(*warnings)] == ["a", "b"]
+    assert [event.message for event in _merged(*warnings)] == ["a", "b"]

@@ -1,86 +1,79 @@
-"""Workers of a Dask cluster: that of a group, or processes on this machine.
+"""Workers of a Dask cluster.
 
 Scheduler and workers need the same installation of this package as the batch, and all of them must see
 scenes, models, outputs and journals under the same paths: a shared file system.
-
-A scene is one task. A scene of 100 Mpx or more that keeps a journal is several: parts of its strips,
-which go to the journal, and one that makes the outputs of them. A part has 50 Mpx at most, and there
-are at least two for every thread of the workers.
 """
 
 from __future__ import annotations
 
-import math
 import pickle
 import queue
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from georaster_dl import __version__
 from georaster_dl.batch.job import Outcome, SceneJob
 from georaster_dl.batch.pools.dask_client import CONNECT_SECONDS, one_line, way_to
-from georaster_dl.batch.pools.local import Tell
-from georaster_dl.batch.pools.merge_progress import Told
+from georaster_dl.batch.pools.merge_progress import MergedProgress
+from georaster_dl.batch.pools.parts import LARGE, count_parts
+from georaster_dl.batch.pools.workers import SceneReport
 from georaster_dl.core.errors import DeviceError
 from georaster_dl.core.events import Warned
 from georaster_dl.core.shell import command_line
-from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
     from distributed import Future
 
-__all__ = ["LARGE", "DaskWorkers"]
-
-LARGE = 100_000_000
-"""Pixels from which a scene is split."""
-_PART_PIXELS = 50_000_000
-_PART_ROWS = 64  # a tile is hardly ever lower, and a part without a tile does nothing
+__all__ = ["DaskWorkers"]
 
 _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0
-_STOP_SECONDS = 15.0
 
 
 class DaskWorkers:
-    """Processes that a Dask scheduler gives work to.
+    """Workers of a Dask scheduler.
 
     Parameters
     ----------
-    scheduler : ``tcp://HOST:PORT``, the path of a scheduler file, or ``local:N`` for N processes here
-        that share cores and memory.
-    tell : called with what the jobs' runs report, progress about once a second.
+    scheduler : ``tcp://HOST:PORT``, or the path of a scheduler file.
+    report : called with the events of the jobs' runs, progress about once a second.
     resources : what each task takes of those that the workers declare.
     large : pixels from which a scene is split.
 
     Raises
     ------
     OptionError
-        When ``scheduler`` is none of those, Dask is not installed, or processes here are asked for
-        resources.
+        When ``scheduler`` is none of those, or Dask is not installed.
     DeviceError
         On entering, when no scheduler answers.
     """
 
     def __init__(
-        self, scheduler: str, tell: Tell, resources: Mapping[str, float], *, large: int = LARGE
+        self,
+        scheduler: str,
+        report: SceneReport,
+        resources: Mapping[str, float],
+        *,
+        large: int = LARGE,
     ) -> None:
-        self._open = way_to(scheduler, resources)
+        self._open = way_to(scheduler)
         self._scheduler = scheduler
-        self._tell = tell
+        self._report = report
         self._resources = dict(resources)
         self._large = large
         self._topic = f"georaster_dl-{uuid.uuid4().hex}"
-        self._told: dict[str, Told] = {}
+        self._progress: dict[str, MergedProgress] = {}
         self._futures: dict[str, list[Future[Outcome]]] = {}
-        # Outcomes, events and losses come from threads of Dask, and are told from the caller's.
+        # Outcomes, events and losses come from threads of Dask, and are reported from the caller's.
         self._news: queue.SimpleQueue[Callable[[], Outcome | None]] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._client, self._cluster = self._open(stack)
+            self._client = self._open(stack)
             self._client.subscribe_topic(self._topic, self._heard)
             self._suited_at = time.monotonic()
             self._closing = stack.pop_all()
@@ -93,13 +86,12 @@ class DaskWorkers:
             if futures and self._client.status == "running":
                 with suppress(OSError):  # a timeout, too
                     self._client.cancel(futures, force=True)
-                    self._wait_for_local_runs()
 
     def submit(self, job: SceneJob) -> None:
-        """Have a job done by the next worker that is free."""
-        self._told[job.name] = Told(job.name, self._tell)
+        """Queue a job for the next free worker, or its parts for all of them."""
+        self._progress[job.name] = MergedProgress(partial(self._report, job.name))
         try:
-            parts = self._parts(job)
+            parts = count_parts(job, self._large, self._count_threads)
         except Exception as error:  # noqa: BLE001 - one scene must not end the batch
             outcome = Outcome(job.name, one_line(error))
             self._news.put(lambda: outcome)
@@ -115,7 +107,7 @@ class DaskWorkers:
         last.add_done_callback(lambda future: self._ended(job.name, future))
 
     def next(self) -> Outcome:
-        """Wait for one of the submitted jobs to end, well or not.
+        """Wait for the end of any submitted job.
 
         Raises
         ------
@@ -128,7 +120,7 @@ class DaskWorkers:
                 outcome = self._news.get(timeout=_LOOK_SECONDS)()
                 if outcome is not None:
                     self._futures.pop(outcome.name, None)
-                    self._told.pop(outcome.name, None)
+                    self._progress.pop(outcome.name, None)
                     return outcome
             if time.monotonic() - looked >= _LOOK_SECONDS:
                 self._look()
@@ -149,29 +141,17 @@ class DaskWorkers:
         except (OSError, RuntimeError) as error:
             raise self._lost() from error
 
-    def _parts(self, job: SceneJob) -> int:
-        """In how many parts to split a job; where it is split, its journal is there afterwards."""
-        if job.options.journal is None:
-            return 0
-        run = job.run()
-        rows, cols = run.ready.fit.scene.shape
-        if rows * cols < self._large:
-            return 0
-        threads: int = sum(worker["nthreads"] for worker in self._suited())
-        wanted = max(math.ceil(rows * cols / _PART_PIXELS), 2 * threads, 2)
-        _check_outputs(run)
-        # Made by one before all, or each of several workers would empty it of what others did.
-        run.ready.journal(run.files)
-        return min(wanted, max(rows // _PART_ROWS, 1))
+    def _count_threads(self) -> int:
+        return sum(worker["nthreads"] for worker in self._suited())
 
     def _heard(self, event: tuple[float, Any]) -> None:
         name, part, pickled = event[1]
 
-        def told() -> None:
-            if name in self._told:
-                self._told[name](part, pickle.loads(pickled))  # noqa: S301 - of a worker of ours
+        def report() -> None:
+            if name in self._progress:
+                self._progress[name](part, pickle.loads(pickled))  # noqa: S301 - of a worker of ours
 
-        self._news.put(told)
+        self._news.put(report)
 
     def _ended(self, name: str, future: Future[Outcome]) -> None:
         """Fetch the outcome while the worker that holds it is there."""
@@ -200,14 +180,14 @@ class DaskWorkers:
 
     def _warn(self) -> None:
         asked = ",".join(f"{name}={number:g}" for name, number in self._resources.items())
-        waiting = next(iter(self._told), "")
+        waiting = next(iter(self._progress), "")
         missing = f"worker that declares {asked}" if asked else "worker"
         message = (
             f"{self._scheduler} has no {missing}, so nothing is being done; start one "
             f"({command_line('dask', 'worker', *(['--resources', asked] if asked else []))}), or stop this "
             f"with Ctrl-C"
         )
-        self._tell(waiting, Warned(message))
+        self._report(waiting, Warned(message))
 
     def _suited(self) -> list[dict[str, Any]]:
         """The workers that have the resources which a task takes."""
@@ -229,23 +209,3 @@ class DaskWorkers:
             f"The Dask scheduler {self._scheduler} was lost (it ended, or the network failed); what was "
             f"finished stands: run the same command again to go on."
         )
-
-    def _wait_for_local_runs(self) -> None:
-        """Let the processes that are ours leave nothing behind."""
-        from georaster_dl.batch.pools.dask_worker import busy
-
-        until = time.monotonic() + _STOP_SECONDS
-        while self._cluster is not None and time.monotonic() < until:
-            if not any(self._client.run(busy).values()):
-                return
-            time.sleep(0.1)
-
-
-class _Checked(Exception):  # noqa: N818 - no error
-    pass
-
-
-def _check_outputs(run: SceneRun) -> None:
-    """Refuse outputs before the parts are made, not after."""
-    with suppress(_Checked), run.ready.staged(run.files):
-        raise _Checked

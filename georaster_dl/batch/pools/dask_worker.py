@@ -1,16 +1,15 @@
-"""What a Dask worker does: a scene, or a part of one."""
+"""Tasks of a Dask worker: a scene, or a part of one."""
 
 from __future__ import annotations
 
 import os
 import pickle
-import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
 
 from dask.system import CPU_COUNT
-from distributed import Reschedule, Worker, WorkerPlugin, get_worker
+from distributed import Reschedule, Worker, get_worker
 from distributed.core import Status
 from distributed.system import MEMORY_LIMIT
 
@@ -21,14 +20,14 @@ from georaster_dl.core.memory import share_memory, tune_allocators
 from georaster_dl.predict.engine.network_cache import keep_networks
 from georaster_dl.predict.run_record import is_recorded, read_record
 
-__all__ = ["IgnoreInterrupts", "busy", "do_part", "do_whole"]
+__all__ = ["do_part", "do_whole"]
 
-_TELL_SECONDS = 1.0
+_EVERY_SECONDS = 1.0
 _ENDING = (Status.closing, Status.closed, Status.failed)
 
 
-class _Unwanted(BaseException):
-    """Nobody waits for this task any more; no exception of a run, which would be taken for its end."""
+class _Cancelled(BaseException):
+    """End of a cancelled task; no ``Exception``, which would be taken for a failure of the run."""
 
 
 def do_whole(job: SceneJob, parts: Sequence[Outcome], topic: str, version: str) -> Outcome:
@@ -37,7 +36,7 @@ def do_whole(job: SceneJob, parts: Sequence[Outcome], topic: str, version: str) 
     Parameters
     ----------
     parts : how they ended; where one failed, so does the job.
-    topic : under which events are told.
+    topic : of Dask's, under which events are sent.
     version : of this package where the job comes from.
     """
     failed = next((part for part in parts if part.error), None)
@@ -51,19 +50,6 @@ def do_part(job: SceneJob, number: int, of: int, topic: str, version: str) -> Ou
     return _done(job, number, topic, version, lambda report: attempt_part(job, number, of, report))
 
 
-def busy(dask_worker: Worker) -> int:
-    """How many tasks a worker is in the middle of, those included that nobody wants any more."""
-    return len(dask_worker.active_threads)
-
-
-class IgnoreInterrupts(WorkerPlugin):
-    """For workers that Ctrl-C reaches too: whoever started them ends them, when they have cleaned up."""
-
-    def setup(self, worker: Worker) -> None:
-        """Called by Dask in a worker's main thread."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _done(
     job: SceneJob, part: int | None, topic: str, version: str, do: Callable[[Report], Outcome]
 ) -> Outcome:
@@ -73,22 +59,22 @@ def _done(
             f"the worker runs georaster_dl {__version__}, but the batch {version}; install the same "
             f"version everywhere.",
         )
-    _settle()
+    _share_machine()
     keep_networks()  # each thread its own
     worker = get_worker()
-    teller = _Teller(worker, job.name, part, topic)
+    sender = _EventSender(worker, job.name, part, topic)
     try:
-        outcome = do(teller)
-    except _Unwanted as end:
+        outcome = do(sender)
+    except _Cancelled as end:
         if worker.status in _ENDING:
             raise Reschedule from end
         raise
-    teller.flush()
+    sender.flush()
     return outcome
 
 
 def _whole(job: SceneJob, report: Report) -> Outcome:
-    # A worker may be lost when all is done but told; the task then comes again, to another one.
+    # A worker may be lost after its work and before its outcome is sent: then another one repeats the task.
     kept = job.options.record
     if kept is not None and kept.is_file() and not job.options.overwrite:
         run = job.run()
@@ -98,7 +84,7 @@ def _whole(job: SceneJob, report: Report) -> Outcome:
 
 
 @cache
-def _settle() -> None:
+def _share_machine() -> None:
     """Take this process's share of the machine, before torch is loaded."""
     worker = get_worker()
     at_once = worker.state.nthreads
@@ -111,8 +97,8 @@ def _settle() -> None:
         torch.set_num_threads(max(CPU_COUNT // at_once, 1))
 
 
-class _Teller:
-    """Sends a run's events to the client, progress at most once a second; ends what is not wanted."""
+class _EventSender:
+    """Sends a run's events to the client, progress at most once a second; ends cancelled tasks."""
 
     def __init__(self, worker: Worker, name: str, part: int | None, topic: str) -> None:
         # Asked for here, because the run's own threads are none of the worker's.
@@ -121,22 +107,22 @@ class _Teller:
         self._name = name
         self._part = part
         self._topic = topic
-        self._told = 0.0
+        self._sent_at = 0.0
         self._held: Progressed | None = None
 
     def __call__(self, event: Event) -> None:
-        self._check_wanted()
+        self._check_cancelled()
         if isinstance(event, Progressed):
             now = time.monotonic()
-            if now - self._told < _TELL_SECONDS:
+            if now - self._sent_at < _EVERY_SECONDS:
                 self._held = event
                 return
-            self._told = now
+            self._sent_at = now
             self._held = None
         self._send(event)
 
     def flush(self) -> None:
-        """Tell how far the run came."""
+        """Send the last progress that was held back."""
         if self._held is not None:
             self._send(self._held)
 
@@ -144,7 +130,7 @@ class _Teller:
         # Pickled, as Dask lets only plain values into its log of events.
         self._worker.log_event(self._topic, [self._name, self._part, pickle.dumps(event)])
 
-    def _check_wanted(self) -> None:
+    def _check_cancelled(self) -> None:
         state = self._worker.state.tasks.get(self._task)
         if state is None or state.state == "cancelled" or self._worker.status in _ENDING:
-            raise _Unwanted
+            raise _Cancelled

@@ -1,28 +1,25 @@
-"""What the parts of a job tell, told as what one run would."""
+"""Events of a job's parts, merged into those of one run."""
 
 from __future__ import annotations
 
-from georaster_dl.batch.pools.local import Tell
-from georaster_dl.core.events import Event, Progressed, SceneStarted, Warned
+from georaster_dl.core.events import Event, Progressed, Report, SceneStarted, Warned
 from georaster_dl.predict.progress import Progress
 
-__all__ = ["Told"]
+__all__ = ["MergedProgress"]
 
 
-class Told:
-    """Takes the events of a job's parts; parts that come again tell nothing twice.
+class MergedProgress:
+    """Merges the events of a job's parts; a repeated part is not counted twice.
 
     Parameters
     ----------
-    name : of the job.
-    tell : takes what a single run would tell.
+    report : called with the events that a single run would report.
     """
 
-    def __init__(self, name: str, tell: Tell) -> None:
-        self._name = name
-        self._tell = tell
-        self._said: set[str] = set()
-        self._done: dict[int | None, int] = {}  # pixels that each part has told of
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._warnings: set[str] = set()
+        self._done: dict[int | None, int] = {}  # pixels, by part
         self._progress: Progress | None = None
 
     def __call__(self, part: int | None, event: Event) -> None:
@@ -30,8 +27,8 @@ class Told:
         if isinstance(event, Progressed):
             self._add(part, event.done)
         elif isinstance(event, Warned):
-            if event.message not in self._said:
-                self._said.add(event.message)
+            if event.message not in self._warnings:
+                self._warnings.add(event.message)
                 self._report(event)
         elif not isinstance(event, SceneStarted):
             self._report(event)
@@ -41,12 +38,9 @@ class Told:
 
     def _add(self, part: int | None, done: int) -> None:
         if part is None and self._done.keys() - {None}:
-            return  # what was left to do of the parts' strips
+            return  # the remaining work on strips of the parts
         more = done - self._done.get(part, 0)
         if more <= 0 or self._progress is None:
             return  # another worker begins the part again
         self._done[part] = done
         self._progress(more)
-
-    def _report(self, event: Event) -> None:
-        self._tell(self._name, event)
