@@ -28,12 +28,9 @@ from georaster_dl.pixels.inputs.labelled import LabelledRaster, Pixels, draw_pix
 from georaster_dl.pixels.inputs.strips import tell_doubts
 from georaster_dl.pixels.learn.classifier import Classifier, Method, fit_pipeline, pixels_per_class
 from georaster_dl.pixels.learn.saved import load_classifier, save_classifier
-from georaster_dl.pixels.mapping import (
-    class_counts,
-    class_layer,
-    in_threads,
-    write_layers,
-)
+from georaster_dl.pixels.mapping import ChannelRaster, channel, in_threads, map_pixels
+from georaster_dl.predict.outputs.kinds import class_spec
+from georaster_dl.predict.outputs.output_raster import ClassCounts, class_raster
 from georaster_dl.predict.progress import Progress
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.data.cache import CacheFolder
@@ -294,12 +291,10 @@ def _mapped(
     tags = provenance(scene, given, model=classifier.method, parameters=parameters)
     tags |= labels_tags(classifier.labels)
     rows, cols = scene.shape
-    counts = write_layers(
-        scene,
-        [class_layer(out, legend, "classes")],
-        lambda values: [classifier.predict(values)],
-        stage,
-        tags,
-        Progress(rows * cols, report),
+    counts = ClassCounts(legend)
+    raster: ChannelRaster = class_raster(class_spec("classes", legend), channel(0), counts)
+    progress = Progress(rows * cols, report)
+    map_pixels(
+        scene, lambda values: [classifier.predict(values)], {out: raster}, stage, tags, progress
     )
-    return class_counts(legend, counts)
+    return counts.by_name()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,18 +19,15 @@ from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.provenance import provenance
 from georaster_dl.io.output.staging import FailedOutput, Staging
+from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.pixels.inputs.sample import Sample
 from georaster_dl.pixels.inputs.strips import good_bands, read_strips, tell_doubts
 from georaster_dl.pixels.learn.clustering import Clustering, Method, choose_k, fit_clusters
-from georaster_dl.pixels.mapping import (
-    class_counts,
-    class_layer,
-    no_valid_pixel,
-    value_layer,
-    write_layers,
-)
+from georaster_dl.pixels.mapping import ChannelRaster, channel, map_pixels, no_valid_pixel
+from georaster_dl.predict.outputs.kinds import class_spec
+from georaster_dl.predict.outputs.output_raster import ClassCounts, class_raster, value_raster
 from georaster_dl.predict.outputs.overview import write_class_overview
 from georaster_dl.predict.progress import Progress
 from georaster_dl.render.palette import palette
@@ -39,6 +37,7 @@ __all__ = ["ClusterOptions", "ClusterOutputs", "Clustered", "cluster"]
 _MOST_CLUSTERS = 254  # a byte less the nodata value; 0 stays free
 _MOST_PIXELS = {"kmeans": 200_000, "gmm": 50_000}  # a mixture takes far longer for each
 _SAMPLE_BYTES = 128 * 2**20
+_DISTANCE = RasterSpec(["distance from the cluster's centre"], "float32", math.nan, "average")
 
 
 @dataclass(frozen=True)
@@ -148,9 +147,12 @@ def cluster(
         found = fit_clusters(sample, k, options.method, options.seed)
         _tell_dead(scene, found, report)
         legend = _legend(k)
-        layers = [class_layer(outputs.map, legend, "clusters")]
+        counts = ClassCounts(legend)
+        rasters: dict[Path, ChannelRaster] = {
+            outputs.map: class_raster(class_spec("clusters", legend), channel(0), counts)
+        }
         if outputs.distance is not None:
-            layers.append(value_layer(outputs.distance, "distance from the cluster's centre"))
+            rasters[outputs.distance] = value_raster(_DISTANCE, channel(1))
         tags = provenance(
             scene,
             options.scene,
@@ -158,15 +160,23 @@ def cluster(
             parameters={"method": options.method, "k": k, "seed": options.seed},
         )
 
-        def predict(values: npt.NDArray[np.float32]) -> tuple[npt.NDArray[Any], ...]:
-            return found.assign(values)[: len(layers)]
-
-        counts = class_counts(legend, write_layers(scene, layers, predict, stage, tags, progress))
+        map_pixels(
+            scene,
+            lambda values: found.assign(values)[: len(rasters)],
+            rasters,
+            stage,
+            tags,
+            progress,
+        )
         if outputs.quicklook is not None:
             with stage.making(outputs.quicklook) as picture:
-                write_class_overview(scene, stage.path(outputs.map), picture, legend, counts)
+                write_class_overview(
+                    scene, stage.path(outputs.map), picture, legend, counts.by_name()
+                )
     made, seconds = tuple(stage.made(outputs.all())), time.monotonic() - begun
-    return Clustered(made, counts, scores, len(sample), rows * cols, seconds, stage.failed)
+    return Clustered(
+        made, counts.by_name(), scores, len(sample), rows * cols, seconds, stage.failed
+    )
 
 
 def _check_k(k: int | Literal["auto"]) -> None:

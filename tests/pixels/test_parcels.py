@@ -24,9 +24,9 @@ def measured(path, shapes, crs="EPSG:32631"):
     scene = open_scene(path)
     burnt = BurntPolygons(frame, scene.geobox, "parcels.gpkg")
     told = []
-    progress = Progress(scene.shape[0] * scene.shape[1], lambda _, facts: told.append(facts))
+    progress = Progress(scene.shape[0] * scene.shape[1], told.append)
     found = polygon_features(scene, burnt, len(frame), progress)
-    assert told[-1]["done"] == told[-1]["total"]
+    assert told[-1].done == told[-1].total
     return found
 
 

@@ -176,10 +176,10 @@ def predict_values(scene, network, tiling, *, mean, std, **options):
     task = task_of(
         card(target=CardTarget(name="height", unit="m", mean=mean, std=std)), float32=False
     )
-    layer = task.layer("map")
-    given = {"render": layer.render, "activate": task.activate, "logits": layer.from_logits}
+    raster = task.raster("map")
+    given = {"render": raster.render, "activate": task.activate, "logits": raster.from_logits}
     out = predict(scene, network, tiling, k=1, **given, **options)
-    layer.seen(np.where(out == NODATA, np.nan, out))
+    raster.seen(np.where(out == NODATA, np.nan, out))
     return out, task.findings()
 
 
@@ -228,7 +228,7 @@ def test_a_tiled_regression_equals_the_whole(memory_scene):
 
 def test_a_regression_without_a_valid_pixel_found_nothing():
     task = task_of(card(target=CardTarget(name="height", mean=0, std=1)), float32=False)
-    task.layer("map").seen(np.full((1, 4, 4), np.nan, "float32"))
+    task.raster("map").seen(np.full((1, 4, 4), np.nan, "float32"))
     assert task.findings().pixels == 0
 
 

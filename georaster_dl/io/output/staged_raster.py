@@ -14,7 +14,10 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.output.writer import RasterSpec, RasterWriter
 
-__all__ = ["StagedRaster", "finish_rasters"]
+__all__ = ["Sink", "StagedRaster", "finish_rasters"]
+
+Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
+"""Takes (bands, rows, cols) of final pixels at these rows and cols of the scene."""
 
 
 class StagedRaster:

@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from georaster_dl.io.output.staged_raster import Sink
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.predict.engine.pipeline import BoundedWriter, Prefetched, in_order
@@ -31,8 +32,6 @@ _CACHED = 2**20  # bytes of float32 that are normalised at a time
 
 T = TypeVar("T")
 Mask = npt.NDArray[np.bool_]
-Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
-"""Takes (bands, rows, cols) of final pixels at these rows and cols of the scene."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from georaster_dl.io.output.view_style import style_as_image, style_by_values
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.options import Findings, Values
-from georaster_dl.predict.outputs.tasks import Layer
+from georaster_dl.predict.outputs.output_raster import OutputRaster, value_raster
 
 __all__ = ["FeatureTask", "SceneTask"]
 
@@ -45,7 +45,7 @@ class FeatureTask:
         """The planes as they are, in float32."""
         return planes.float()
 
-    def layer(self, kind: str) -> Layer:
+    def raster(self, kind: str) -> OutputRaster[Tensor]:
         """The raster of the features, or of the error."""
         if kind == "error":
             spec = RasterSpec(
@@ -56,7 +56,7 @@ class FeatureTask:
                 statistics=True,
             )
             render = partial(_copied, planes=slice(self._features, None))
-            return Layer(spec, math.nan, render, style_by_values, seen=self._errors.add)
+            return value_raster(spec, render, self._errors.add)
         digits = max(2, len(str(self._features)))
         spec = RasterSpec(
             names=[f"feat_{number:0{digits}}" for number in range(1, self._features + 1)],
@@ -68,7 +68,7 @@ class FeatureTask:
             packed=self._packed,
         )
         render = partial(_copied, planes=slice(self._features))
-        return Layer(spec, math.nan, render, self._style, seen=self._seen.add)
+        return OutputRaster(spec, render, self._style, self._seen.add)
 
     def _style(self, path: Path) -> None:
         """Show the feature that varies most: a dead one, the same everywhere, shows nothing."""
@@ -110,7 +110,7 @@ class SceneTask:
         )
         return planes.float() * std + mean
 
-    def layer(self, kind: str) -> Layer:
+    def raster(self, kind: str) -> OutputRaster[Tensor]:
         """The raster of the scene."""
         if kind != "scene":
             raise OptionError(f"A scene that is given back has no {kind}.")
@@ -122,7 +122,7 @@ class SceneTask:
             bands=self._bands,
             statistics=True,
         )
-        return Layer(spec, math.nan, torch.clone, style_as_image, seen=self._seen.add)
+        return OutputRaster(spec, torch.clone, style_as_image, self._seen.add)
 
     def findings(self) -> Findings:
         """How many pixels were given back."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from georaster_dl.core.legend import Legend
     from georaster_dl.io.output.writer import RasterSpec
     from georaster_dl.io.scenes.scene import Scene
     from georaster_dl.models.package.card import Card
@@ -133,8 +134,14 @@ def map_spec(card: Card) -> RasterSpec:
         units = {target.unit for target in card.targets}
         unit = units.pop() if len(units) == 1 else ""
         return RasterSpec(_quantity_names(card), "float32", math.nan, "average", unit=unit)
-    legend = card.legend
-    return RasterSpec(["land cover"], legend.dtype, legend.nodata, "mode", legend=legend)
+    return class_spec("land cover", card.legend)
+
+
+def class_spec(name: str, legend: Legend) -> RasterSpec:
+    """Describe a map of classes; ``name`` is the description of its band."""
+    from georaster_dl.io.output.writer import RasterSpec
+
+    return RasterSpec([name], legend.dtype, legend.nodata, "mode", legend=legend)
 
 
 def _quantity_names(card: Card) -> list[str]:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from georaster_dl.core.errors import DeviceError, OptionError, SceneError
 from georaster_dl.core.events import InferenceStarted, Warned
 from georaster_dl.io.output.provenance import labels_tags, provenance
-from georaster_dl.io.output.staged_raster import StagedRaster, finish_rasters
+from georaster_dl.io.output.staged_raster import Sink
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.models.runtime.device import Device, is_out_of_memory
 from georaster_dl.models.runtime.optional_bands import load_narrowed
-from georaster_dl.predict.engine.inference import Job, Product, Sink, run
+from georaster_dl.predict.engine.inference import Job, Product, run
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.network_cache import last_network
 from georaster_dl.predict.engine.optimise import prepare
@@ -29,7 +27,8 @@ from georaster_dl.predict.engine.tiling_plan import Plan, make_plan, smaller
 from georaster_dl.predict.matching.conversion import conversion_of
 from georaster_dl.predict.matching.scene_match import Fit
 from georaster_dl.predict.options import Findings
-from georaster_dl.predict.outputs.tasks import Layer, Task
+from georaster_dl.predict.outputs.output_raster import OutputRaster, raster_sinks
+from georaster_dl.predict.outputs.tasks import Task
 from georaster_dl.predict.prepare import Ready
 from georaster_dl.predict.progress import Progress
 
@@ -200,12 +199,13 @@ class RasterRun:
         if journal is not None:
             self._add(plan, kinds, journal, range(plan.tiling.grid[0]))
         task = self._make_task()
-        layers = {kind: task.layer(kind) for kind in kinds}
-        with self._writers(plan, layers, stage, paths) as writers:
-            sinks = {kind: _sink(layers[kind], writers[kind]) for kind in kinds}
+        rasters = {kind: _marked(task.raster(kind), kind) for kind in kinds}
+        by_path = {path: rasters[kind] for kind, path in paths.items()}
+        with raster_sinks(stage, self._scene, by_path, self._provenance(plan)) as opened:
+            sinks = dict(zip(kinds, opened, strict=True))
             if journal is None:
                 self._report(self._started(plan))
-                run(self._job(plan, task, layers, sinks))
+                run(self._job(plan, task, rasters, sinks))
             else:
                 for strip in range(plan.tiling.grid[0]):
                     for kind, rows, cols, pixels in journal.blocks(strip, kinds):
@@ -217,11 +217,11 @@ class RasterRun:
         self._report(self._started(plan))
         done = journal.done(asked)
         task = self._make_task()
-        layers = {kind: task.layer(kind) for kind in kinds}
+        rasters = {kind: task.raster(kind) for kind in kinds}
         with journal.writing(kinds) as file:
             sinks: dict[str, Sink] = {kind: partial(file.add, kind) for kind in kinds}
             before = sum(_pixels(plan, strip) for strip in asked if strip in done)
-            job = self._job(plan, task, layers, sinks, before)
+            job = self._job(plan, task, rasters, sinks, before)
             for strips in _runs([strip for strip in asked if strip not in done]):
                 run(replace(job, strips=strips, strip_done=file.done))
 
@@ -229,7 +229,7 @@ class RasterRun:
         self,
         plan: Plan,
         task: Task,
-        layers: Mapping[str, Layer],
+        rasters: Mapping[str, OutputRaster[Tensor]],
         sinks: Mapping[str, Sink],
         before: int = 0,
     ) -> Job:
@@ -237,8 +237,8 @@ class RasterRun:
         gain, bias = _normalisation(self._ready.fit, converted=conversion is not None)
         aoi = self._ready.aoi
         products: dict[str, Product] = {
-            kind: Product(layer.render, layer.nodata, sinks[kind], layer.from_logits)
-            for kind, layer in layers.items()
+            kind: Product(raster.render, raster.spec.nodata, sinks[kind], raster.from_logits)
+            for kind, raster in rasters.items()
         }
         return Job(
             scene=self._scene,
@@ -259,24 +259,6 @@ class RasterRun:
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
-
-    @contextmanager
-    def _writers(
-        self, plan: Plan, layers: Mapping[str, Layer], stage: Staging, paths: Mapping[str, Path]
-    ) -> Iterator[dict[str, StagedRaster]]:
-        """One open writer per raster; finished together when the block ends well."""
-        provenance = self._provenance(plan)
-        with ExitStack() as stack:
-            writers: dict[str, StagedRaster] = {}
-            for kind, path in paths.items():
-                layer = layers[kind]
-                tags = {**provenance, **layer.spec.tags, "GEORASTER_DL_CONTENT": kind}
-                spec = replace(layer.spec, tags=tags, rpcs=self._scene.rpcs)
-                begun = list(writers.values())
-                writer = StagedRaster(stage, path, self._scene.geobox, spec, layer.style, begun)
-                writers[kind] = stack.enter_context(writer)
-            yield writers
-            finish_rasters(list(writers.values()))
 
     def _started(self, plan: Plan) -> InferenceStarted:
         rows, cols = self._scene.shape
@@ -335,12 +317,10 @@ def _normalisation(fit: Fit, *, converted: bool) -> tuple[list[float], list[floa
     return gain, [(plane.offset - band.mean) / band.std for plane, band in pairs]
 
 
-def _sink(layer: Layer, writer: StagedRaster) -> Sink:
-    def sink(rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
-        layer.seen(block)
-        writer.write(rows, cols, block)
-
-    return sink
+def _marked(raster: OutputRaster[Tensor], kind: str) -> OutputRaster[Tensor]:
+    """Add the tag that says what the raster holds."""
+    tags = {**raster.spec.tags, "GEORASTER_DL_CONTENT": kind}
+    return replace(raster, spec=replace(raster.spec, tags=tags))
 
 
 def _pixels(plan: Plan, strip: int) -> int:

@@ -1,51 +1,28 @@
-"""What a run makes of a network's planes: a map of classes, or one of a quantity."""
+"""Rasters made of the channels of a segmentation or regression network."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.output.statistics import BandStatistics
-from georaster_dl.io.output.view_style import style_by_values
-from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.options import Findings, Values
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, map_spec
-from georaster_dl.render.qml import write_class_style, write_ramp_style
+from georaster_dl.predict.outputs.output_raster import (
+    ClassCounts,
+    OutputRaster,
+    class_raster,
+    value_raster,
+)
+from georaster_dl.render.qml import write_ramp_style
 
-__all__ = ["Layer", "Task", "task_of"]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One raster of a run.
-
-    Attributes
-    ----------
-    spec : how it is stored, but for what all rasters of a run share.
-    nodata : value where nothing is predicted.
-    render, from_logits : as the engine's ``Product`` has them.
-    style : given the finished file, makes programs show it with names and colours.
-    seen : called with each finished block, (bands, rows, cols).
-    """
-
-    spec: RasterSpec
-    nodata: float | None
-    render: Callable[[Tensor], Tensor]
-    style: Callable[[Path], None]
-    from_logits: bool = False
-    seen: Callable[[npt.NDArray[Any]], None] = lambda _block: None
+__all__ = ["Task", "task_of"]
 
 
 class Task(Protocol):
@@ -63,8 +40,8 @@ class Task(Protocol):
     def activate(self, planes: Tensor) -> Tensor:
         """The network's planes (planes, rows, cols) as float32 that may be mixed."""
 
-    def layer(self, kind: str) -> Layer:
-        """The raster of this kind."""
+    def raster(self, kind: str) -> OutputRaster[Tensor]:
+        """Make the raster of this kind."""
 
     def findings(self) -> Findings:
         """What the blocks seen so far hold."""
@@ -90,12 +67,12 @@ class _Segmentation:
     def __init__(self, card: Card, *, float32: bool) -> None:
         self._card = card
         self._float32 = float32
-        self._counts = np.zeros(card.legend.nodata + 1, np.int64)
+        self._counts = ClassCounts(card.legend)
 
     def activate(self, planes: Tensor) -> Tensor:
         return torch.softmax(planes.float() / self._card.calibration.temperature, dim=0)
 
-    def layer(self, kind: str) -> Layer:
+    def raster(self, kind: str) -> OutputRaster[Tensor]:
         if kind == "map":
             return self._map()
         fraction = EXTRA_OUTPUTS[kind]
@@ -104,24 +81,14 @@ class _Segmentation:
         spec = fraction.spec(self._card, float32=self._float32)
         render = partial(fraction.render, float32=self._float32)
         style = partial(write_ramp_style, minimum=0.0, maximum=1.0)
-        return Layer(spec, spec.nodata, render, style)
+        return OutputRaster(spec, render, style)
 
-    def _map(self) -> Layer:
-        legend = self._card.legend
-        return Layer(
-            map_spec(self._card),
-            legend.nodata,
-            partial(_classes, legend=legend),
-            partial(write_class_style, legend=legend),
-            from_logits=True,
-            seen=self._count,
-        )
-
-    def _count(self, block: npt.NDArray[Any]) -> None:
-        self._counts += np.bincount(block.ravel(), minlength=self._counts.size)
+    def _map(self) -> OutputRaster[Tensor]:
+        render = partial(_classes, legend=self._card.legend)
+        return class_raster(map_spec(self._card), render, self._counts, from_logits=True)
 
     def findings(self) -> Findings:
-        counts = {c.name: int(self._counts[c.value]) for c in self._card.legend.classes}
+        counts = self._counts.by_name()
         return Findings(sum(counts.values()), counts=counts)
 
 
@@ -145,14 +112,12 @@ class _Regression:
         lines = torch.tensor(self._lines, device=planes.device)[:, :, None, None]
         return planes.float() * lines[:, 1] + lines[:, 0]
 
-    def layer(self, kind: str) -> Layer:
+    def raster(self, kind: str) -> OutputRaster[Tensor]:
         if kind != "map":
             raise OptionError(
                 f"A model of {self._targets[0].name}, a quantity, has no {kind}; leave --{kind} out."
             )
-        return Layer(
-            self._spec, math.nan, self._with_intervals, style_by_values, seen=self._seen.add
-        )
+        return value_raster(self._spec, self._with_intervals, self._seen.add)
 
     def _with_intervals(self, values: Tensor) -> Tensor:
         """Values (targets, rows, cols) and the half widths that are known behind them."""
