@@ -66,9 +66,12 @@ def speed(network: str, side: int, steps: int, rounds: int, device: str) -> None
     """Print patches per second from disk and from memory, and their ratio."""
     from georaster_dl.models.runtime.device import Device
     from georaster_dl.train.data.cache import CacheFolder
-    from georaster_dl.train.data.plan import make_training_plan
+    from georaster_dl.train.data.datamodule import PatchDataModule
     from georaster_dl.train.data.sources import SceneWithLabels
-    from georaster_dl.train.loop.setup import Setup
+    from georaster_dl.train.data.training_data import load_training_data
+    from georaster_dl.train.loop.learner import Learner
+    from georaster_dl.train.loop.network import build_network
+    from georaster_dl.train.loop.objective import make_objective
     from georaster_dl.train.settings.config import TrainConfig
 
     with tempfile.TemporaryDirectory() as folder:
@@ -77,17 +80,15 @@ def speed(network: str, side: int, steps: int, rounds: int, device: str) -> None
         config = config.updated({"patches.per_epoch": config.training.batch * steps})
         chosen = Device.choose(device)
         store = CacheFolder(Path(folder) / "model.safetensors").__enter__()
-        plan = make_training_plan([SceneWithLabels(str(scene), labels)], config, store, print)
-        setup = Setup(plan, chosen)
-        learner = setup.learner()
+        data = load_training_data([SceneWithLabels(str(scene), labels)], config, store, print)
+        learner = Learner(build_network(data)[0], make_objective(data), data.config)
         learner.network.to(chosen.torch_device).train()
-        sampler = setup.sampler()
-        loader = setup.training_loader(sampler)
+        loader = PatchDataModule(data, chosen).train_dataloader()
         batches = [(image.clone(), target.clone()) for image, target in loader]
         run_steps(learner, iter(batches), chosen)  # warm
         pairs = []
         for number in range(rounds):
-            sampler.set_epoch(number + 1)
+            loader.sampler.set_epoch(number + 1)
             pairs.append(
                 (
                     run_steps(learner, iter(batches), chosen),
@@ -99,7 +100,7 @@ def speed(network: str, side: int, steps: int, rounds: int, device: str) -> None
         print(f"memory {steps * batch / memory:.1f} patches/s, disk {steps * batch / disk:.1f}")
     ratio = statistics.median(memory / disk for memory, disk in pairs)
     print(
-        f"loader sustains {ratio:.2f} of the network's own throughput ({chosen.name}, {plan.patch} px)"
+        f"loader sustains {ratio:.2f} of the network's own throughput ({chosen.name}, {data.patch} px)"
     )
 
 

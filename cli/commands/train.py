@@ -117,6 +117,8 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
             overwrite=given["overwrite"],
             report=report,
         )
+        if trained is None:  # one of several processes; the first reports
+            return 0
         if config.task == "autoencoder" and trained.card.caution:
             report(Warned(trained.card.caution))
         report(_finished(trained))

@@ -138,16 +138,16 @@ def classify(
             found = open_labelled(pair, config, folder, warner(report))
             per_class = pixels_per_class(options.method, len(found.legend.classes))
             drawn = draw_pixels(found, per_class, config.seed)
-        report(_started(found.ground.scene))
+        report(_started(found.cached.scene))
         names = tuple(found.legend.names)
         pipeline, settings = fit_pipeline(
             options.method, drawn[TRAIN], drawn[VALIDATION], names, config.seed
         )
         settings = {**settings, "trained_on": len(drawn[TRAIN].classes)}
-        scene = found.ground.scene
+        scene = found.cached.scene
         physical = all(plane.calibrated for plane in scene.planes)
         source = feature_source(scene)
-        told = _labels_told(labels, found.ground.options)
+        told = _labels_told(labels, found.cached.options)
         classifier = Classifier(
             options.method, scene.bands, found.legend, physical, source, pipeline, told
         )

@@ -1,6 +1,7 @@
 """Training without labels: the bands themselves are learnt."""
 
 import re
+from dataclasses import replace
 
 import geopandas
 import numpy as np
@@ -14,11 +15,10 @@ from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.tiling.split_blocks import TRAIN, VALIDATION
 from georaster_dl.train.data.cache import CacheFolder
-from georaster_dl.train.data.plan import make_training_plan
+from georaster_dl.train.data.datamodule import PatchDataModule
 from georaster_dl.train.data.scaling import Scaling
 from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.data.windows import WindowReader
-from georaster_dl.train.loop.setup import Setup
+from georaster_dl.train.data.training_data import load_training_data
 from georaster_dl.train.result.reconstruction import principal_axes, reconstruction_metrics
 from georaster_dl.train.settings.config import TrainConfig, read_config
 from georaster_dl.train.settings.resolve import resolve_defaults, with_code
@@ -47,9 +47,9 @@ def config(settings):
     return TrainConfig.of({**fields, "task": "autoencoder", "model": TINY})
 
 
-def planned(scene, config, folder):
+def loaded(scene, config, folder):
     store = CacheFolder(folder / "m.safetensors").__enter__()
-    return make_training_plan([scene], config, store, lambda _: None)
+    return load_training_data([scene], config, store, lambda _: None)
 
 
 def said(card):
@@ -110,17 +110,17 @@ def test_a_resumed_run_equals_an_unbroken_one(scene, config, tmp_path):
 
 def test_patches_are_the_clean_bands_and_what_corruption_makes_of_them(scene, config, tmp_path):
     config = resolve_defaults(config.updated({"augment.scale": 0.25, "corruption.masked": 0.0}))
-    setup = Setup(planned(scene, config, tmp_path), CPU)
+    loaders = PatchDataModule(loaded(scene, config, tmp_path), CPU)
     for given, target in (
-        next(iter(setup.training_loader(setup.sampler()))),
-        next(iter(setup.validation_loader())),
+        next(iter(loaders.train_dataloader())),
+        next(iter(loaders.val_dataloader())),
     ):
         valid = target.isfinite()
         assert given.shape == target.shape
         assert (valid.all(dim=1) == valid.any(dim=1)).all()
         assert not given[~valid].any()
         assert (given - target)[valid].std() == pytest.approx(0.1, rel=0.05)
-    again = next(iter(setup.validation_loader()))
+    again = next(iter(loaders.val_dataloader()))
     torch.testing.assert_close(again[0], given, rtol=0, atol=0)
 
 
@@ -188,17 +188,18 @@ def test_other_networks_give_the_bands_too(pair, settings, tmp_path, loss):
 
 
 def test_axes_are_those_of_the_training_grounds_covariance(scene, config, tmp_path):
-    plan = planned(scene, config, tmp_path)
+    data = loaded(scene, config, tmp_path)
     scaling = Scaling(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2, 0.1]))
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
+    reader = data.split.reader(TRAIN)
+    windows = data.split.sampler(TRAIN, "grid", data.patch).windows
     read = [reader.read(window)[:2] for window in windows]
     spectra = np.concatenate([scaling.apply(image, valid)[:, valid] for image, valid in read], 1)
-    mean, axes = principal_axes(plan, scaling, 2)
+    data = replace(data, scaling=scaling)
+    mean, axes = principal_axes(data, 2)
     np.testing.assert_allclose(mean, spectra.mean(axis=1), atol=1e-5)
     left = np.linalg.svd(spectra - spectra.mean(axis=1, keepdims=True), full_matrices=False)[0]
     np.testing.assert_allclose(axes @ axes.T, left[:, :2] @ left[:, :2].T, atol=1e-4)
-    assert principal_axes(plan, scaling, 20)[1].shape == (3, 3)
+    assert principal_axes(data, 20)[1].shape == (3, 3)
 
 
 class Projection(torch.nn.Module):
@@ -214,10 +215,10 @@ class Projection(torch.nn.Module):
 
 
 def test_figures_of_a_linear_autoencoder_are_those_of_the_components(scene, config, tmp_path):
-    plan = planned(scene, config, tmp_path)
-    scaling = Setup(plan, CPU).scaling
-    network = Projection(*principal_axes(plan, scaling, 2))
-    found = reconstruction_metrics(plan, VALIDATION, network, scaling, CPU)
+    data = loaded(scene, config, tmp_path)
+    scaling = data.scaling
+    network = Projection(*principal_axes(data, 2))
+    found = reconstruction_metrics(data, VALIDATION, network, CPU)
     same = [
         ("RMSE of reconstruction", "RMSE of PCA-2"),
         ("RMSE, clean input", "RMSE of PCA-2, clean input"),
@@ -226,8 +227,8 @@ def test_figures_of_a_linear_autoencoder_are_those_of_the_components(scene, conf
         assert found[f"{ours}, validation"] == pytest.approx(
             found[f"{theirs}, validation"], abs=1e-4
         )
-    reader = WindowReader(plan.stored, plan.masks, VALIDATION)
-    read = [reader.read(window)[:2] for window in plan.evaluation_windows(VALIDATION)]
+    reader = data.split.reader(VALIDATION)
+    read = [reader.read(window)[:2] for window in data.evaluation_windows(VALIDATION)]
     spectra = np.concatenate([scaling.apply(image, valid)[:, valid] for image, valid in read], 1)
     given_back = network(torch.from_numpy(spectra)[None, :, :, None])[0, :, :, 0].numpy()
     rmse = np.sqrt(((given_back - spectra) ** 2).mean())

@@ -1,4 +1,4 @@
-"""The stored ground: what was decoded is what the scene and the labels hold, and no more is kept."""
+"""The cached labelled: what was decoded is what the scene and the labels hold, and no more is kept."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
 
-def ground_of(make_tif, image, labels, **profile):
+def labelled_of(make_tif, image, labels, **profile):
     pair = SceneWithLabels(
         str(make_tif(image, nodata=0)), make_tif(labels, "labels.tif", **profile)
     )
@@ -20,7 +20,7 @@ def ground_of(make_tif, image, labels, **profile):
 
 
 @pytest.fixture
-def ground(make_tif):
+def labelled(make_tif):
     """Labels in two far corners of a scene of 200 x 240 pixels, one of them partly on nodata."""
     rng = np.random.default_rng(0)
     image = rng.integers(1, 1000, (3, 200, 240)).astype(np.uint16)
@@ -29,14 +29,14 @@ def ground(make_tif):
     labels[:20, :20] = 4
     labels[10:20, :20] = 9
     labels[190:, 225:] = 9
-    return ground_of(make_tif, image, labels, nodata=255)
+    return labelled_of(make_tif, image, labels, nodata=255)
 
 
-def test_what_is_read_is_what_the_files_hold(ground, tmp_path):
+def test_what_is_read_is_what_the_files_hold(labelled, tmp_path):
     with CacheFolder(tmp_path / "model.safetensors") as folder:
-        stored = CachedScene.fill(ground, folder, 0, reach=32)
-        numbers, valid, labels = stored.store.read(slice(0, 50), slice(0, 50))
-        raster = ground.scene.read(slice(0, 50), slice(0, 50))
+        cached = CachedScene.fill(labelled, folder, 0, reach=32)
+        numbers, valid, labels = cached.cache.read(slice(0, 50), slice(0, 50))
+        raster = labelled.scene.read(slice(0, 50), slice(0, 50))
         np.testing.assert_array_equal(valid, raster.valid)
         np.testing.assert_array_equal(numbers[:, valid], raster.array[:, valid])
         assert (labels[:5, :5] == -1).all()  # labelled, but nodata
@@ -45,30 +45,30 @@ def test_what_is_read_is_what_the_files_hold(ground, tmp_path):
         assert (labels[20:] == -1).all()
 
 
-def test_counts_are_of_labelled_and_valid_pixels(ground, tmp_path):
+def test_counts_are_of_labelled_and_valid_pixels(labelled, tmp_path):
     with CacheFolder(tmp_path / "model.safetensors") as folder:
-        stored = CachedScene.fill(ground, folder, 0, reach=0)
-        assert stored.index.totals.tolist() == [200 - 25, 200 + 150]
+        cached = CachedScene.fill(labelled, folder, 0, reach=0)
+        assert cached.index.totals.tolist() == [200 - 25, 200 + 150]
 
 
-def test_ground_beyond_reach_is_not_kept(ground, tmp_path):
+def test_ground_beyond_reach_is_not_kept(labelled, tmp_path):
     with CacheFolder(tmp_path / "model.safetensors") as folder:
-        stored = CachedScene.fill(ground, folder, 0, reach=16)
-        _, valid, labels = stored.store.read(slice(90, 110), slice(90, 110))
+        cached = CachedScene.fill(labelled, folder, 0, reach=16)
+        _, valid, labels = cached.cache.read(slice(90, 110), slice(90, 110))
         assert not valid.any()
         assert (labels == -1).all()
 
 
-def test_other_processes_read_what_the_first_stored(ground, tmp_path):
+def test_other_processes_read_what_the_first_stored(labelled, tmp_path):
     model = tmp_path / "model.safetensors"
     with CacheFolder(model) as folder:
-        first = CachedScene.fill(ground, folder, 0, reach=16)
+        first = CachedScene.fill(labelled, folder, 0, reach=16)
         with CacheFolder(model, leader=False) as shared:
-            second = CachedScene.fill(ground, shared, 0, reach=16)
+            second = CachedScene.fill(labelled, shared, 0, reach=16)
         np.testing.assert_array_equal(first.index.counts, second.index.counts)
         for a, b in zip(
-            first.store.read(slice(0, 20), slice(0, 20)),
-            second.store.read(slice(0, 20), slice(0, 20)),
+            first.cache.read(slice(0, 20), slice(0, 20)),
+            second.cache.read(slice(0, 20), slice(0, 20)),
             strict=True,
         ):
             np.testing.assert_array_equal(a, b)
@@ -110,10 +110,10 @@ def test_runs_are_the_flags_that_are_set(flags):
 
 
 @given(st.integers(0, 40), st.integers(0, 50), st.integers(1, 30), st.integers(1, 30))
-def test_windows_are_crops_of_what_was_written(shared_store, row, col, height, width):
-    store, whole = shared_store
+def test_windows_are_crops_of_what_was_written(shared_cache, row, col, height, width):
+    cache, whole = shared_cache
     rows, cols = slice(row, min(row + height, 60)), slice(col, min(col + width, 70))
-    numbers, valid, labels = store.read(rows, cols)
+    numbers, valid, labels = cache.read(rows, cols)
     expected = np.where(whole[0] > 0, whole, 0)[:, rows, cols]
     np.testing.assert_array_equal(np.where(valid, numbers, 0), expected)
     np.testing.assert_array_equal(valid, whole[0, rows, cols] > 0)
@@ -121,19 +121,19 @@ def test_windows_are_crops_of_what_was_written(shared_store, row, col, height, w
 
 
 @pytest.fixture(scope="module")
-def shared_store(tmp_path_factory):
+def shared_cache(tmp_path_factory):
     from types import SimpleNamespace
 
     scene = SimpleNamespace(shape=(60, 70), planes=(1, 2, 3), dtype=np.dtype("float32"))
-    ground = SimpleNamespace(scene=scene, labels="labels.tif", numeric=True)
-    store = PatchCache(tmp_path_factory.mktemp("store") / "000000", ground)
+    labelled = SimpleNamespace(scene=scene, labels="labels.tif", numeric=True)
+    cache = PatchCache(tmp_path_factory.mktemp("cache") / "000000", labelled)
     whole = np.random.default_rng(0).normal(size=(3, 60, 70)).astype(np.float32)
-    store.create()
+    cache.create()
     for rows, cols in (
         (slice(0, 33), slice(0, 70)),
         (slice(33, 60), slice(0, 20)),
         (slice(33, 60), slice(20, 70)),
     ):
-        store.write_labels(rows, cols, whole[1, rows, cols])
-        store.write_numbers(rows, cols, whole[:, rows, cols], whole[0, rows, cols] > 0)
-    return store, whole
+        cache.write_labels(rows, cols, whole[1, rows, cols])
+        cache.write_values(rows, cols, whole[:, rows, cols], whole[0, rows, cols] > 0)
+    return cache, whole

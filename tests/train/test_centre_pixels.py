@@ -10,19 +10,25 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.file import load_model
 from georaster_dl.tiling.split_blocks import TRAIN
 from georaster_dl.train.data.cache import CacheFolder
-from georaster_dl.train.data.centre_pixels import CentrePatches, _of_one_class
-from georaster_dl.train.data.plan import make_training_plan
+from georaster_dl.train.data.datasets import _of_one_class, training_patches
 from georaster_dl.train.data.scaling import Scaling
 from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.data.windows import WindowReader
-from georaster_dl.train.loop.setup import check_network
+from georaster_dl.train.data.training_data import load_training_data
+from georaster_dl.train.loop.network import check_network
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.train import train
-from georaster_dl.train.transforms.augment import Augmentation
 from tests.train.conftest import checkered
 
 SHAPE, PATCH = (200, 240), 65
-STILL = Augmentation(dihedral=False, gain=0, band_gain=0, haze=0, offset=0, noise=0)
+STILL = {
+    "dihedral": False,
+    "scale": 0,
+    "gain": 0,
+    "band_gain": 0,
+    "haze": 0,
+    "offset": 0,
+    "noise": 0,
+}
 
 
 @pytest.fixture
@@ -39,26 +45,20 @@ def sparse(make_tif):
     return pair, labels
 
 
-def planned(pair, folder, **settings):
-    fields = {"split": {"block": 8, "buffer": 0, "test": 0.0}, **settings}
-    store = CacheFolder(folder / "m.safetensors").__enter__()
-    return make_training_plan([pair], TrainConfig.of(fields), store, lambda _: None, centred=PATCH)
+def loaded(pair, folder, augment=STILL, **settings):
+    fields = {"split": {"block": 8, "buffer": 0, "test": 0.0}, "augment": augment, **settings}
+    cache = CacheFolder(folder / "m.safetensors").__enter__()
+    return load_training_data([pair], TrainConfig.of(fields), cache, lambda _: None, centred=PATCH)
 
 
-def patches(plan, augmentation=STILL):
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    scaling = Scaling(np.zeros(1), np.ones(1))
-    cells = [index.cell for index in plan.indexes]
-    sampler = plan.sampler(TRAIN, plan.patch)
-    given = {"cells": cells, "patch": PATCH, "seed": 0}
-    balanced = plan.config.patches.sampling == "balanced"
-    return CentrePatches(reader, sampler, scaling, augmentation, **given, balanced=balanced)
+def patches(data):
+    return training_patches(replace(data, scaling=Scaling(np.zeros(1), np.ones(1))))
 
 
 @pytest.mark.parametrize("scale", [0, 0.5])
 def test_the_middle_pixel_is_labelled_and_the_label_is_its_own(sparse, tmp_path, scale):
     pair, labels = sparse
-    made = patches(planned(pair, tmp_path), replace(STILL, dihedral=True, scale=scale))
+    made = patches(loaded(pair, tmp_path, {**STILL, "dihedral": True, "scale": scale}))
     for number in range(60):
         image, target = made[0, number]
         assert (image.shape, target.shape) == ((1, PATCH, PATCH), (1, 1))
@@ -69,12 +69,12 @@ def test_the_middle_pixel_is_labelled_and_the_label_is_its_own(sparse, tmp_path,
 
 
 def test_rare_classes_are_seen_as_often_and_each_labelled_pixel_is_seen(sparse, tmp_path):
-    plan = planned(sparse[0], tmp_path)
-    made = patches(plan)
+    data = loaded(sparse[0], tmp_path)
+    made = patches(data)
     samples = [made[0, number] for number in range(400)]
     assert np.mean([target[0, 0] == 1 for _, target in samples]) == pytest.approx(0.5, abs=0.1)
     seen = {int(image[0, PATCH // 2, PATCH // 2]) for image, _ in samples}
-    assert len(seen) == plan.labelled(TRAIN).sum()
+    assert len(seen) == data.split.labelled(TRAIN).sum()
 
 
 def test_in_a_cell_of_several_classes_each_has_the_same_chance():
@@ -88,17 +88,17 @@ def test_in_a_cell_of_several_classes_each_has_the_same_chance():
 
 
 def test_a_patch_is_a_function_of_epoch_and_number(sparse, tmp_path):
-    made = patches(planned(sparse[0], tmp_path), replace(STILL, dihedral=True, scale=0.2))
+    made = patches(loaded(sparse[0], tmp_path, {**STILL, "dihedral": True, "scale": 0.2}))
     assert all(np.array_equal(a, b) for a, b in zip(made[2, 7], made[2, 7], strict=True))
     assert not np.array_equal(made[2, 7][0], made[3, 7][0])
 
 
 def test_patches_have_the_side_of_the_network(sparse, tmp_path):
-    assert planned(sparse[0], tmp_path).patch == PATCH
+    assert loaded(sparse[0], tmp_path).patch == PATCH
     with pytest.raises(OptionError, match="patches.size is 64.* takes patches of 65 pixels"):
-        planned(sparse[0], tmp_path, patches={"size": 64})
+        loaded(sparse[0], tmp_path, patches={"size": 64})
     with pytest.raises(OptionError, match="'grid'.*middle pixel only; use 'balanced' or 'random'"):
-        planned(sparse[0], tmp_path, patches={"sampling": "grid"})
+        loaded(sparse[0], tmp_path, patches={"sampling": "grid"})
 
 
 def test_a_network_of_patches_learns(make_tif, tmp_path):
@@ -185,7 +185,7 @@ def test_in_a_cell_each_pixel_or_each_class_has_the_same_chance(make_tif, tmp_pa
     labels[::4, ::4] = 2  # one pixel of every cell
     scene = make_tif(np.ones((1, 32, 32), np.uint8), "scene.tif")
     pair = SceneWithLabels(str(scene), make_tif(labels, "labels.tif"))
-    plan = planned(pair, tmp_path, patches={"sampling": sampling})
-    made = patches(plan)
+    data = loaded(pair, tmp_path, patches={"sampling": sampling})
+    made = patches(data)
     found = np.mean([int(made[0, number][1][0, 0]) == 1 for number in range(400)])
     assert found == pytest.approx(rare, abs=0.08)

@@ -1,6 +1,7 @@
 """Patches: no ground shared between parts, the same whoever reads them, exact statistics."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,10 @@ from georaster_dl.tiling.sampling import Window
 from georaster_dl.tiling.split_blocks import TEST, TRAIN, VALIDATION
 from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.datasets import EpochSampler, EvaluationPatches, TrainingPatches
-from georaster_dl.train.data.plan import make_training_plan
 from georaster_dl.train.data.scaling import Scaling
 from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.data.training_data import load_training_data
 from georaster_dl.train.settings.config import TrainConfig
-from georaster_dl.train.transforms.augment import Augmentation
 
 SHAPE = (300, 260)
 
@@ -42,24 +41,24 @@ def pair(make_tif):
     return SceneWithLabels(str(scene), make_tif(labels, name="labels.tif", nodata=255))
 
 
-def planned(pair, config, warn):
-    """The plan, its ground stored beside the scene."""
+def loaded(pair, config, warn):
+    """The data, its ground stored beside the scene."""
     folder = CacheFolder(Path(pair.scene).with_name("model.safetensors"))
-    return make_training_plan([pair], config, folder.__enter__(), warn)
+    return load_training_data([pair], config, folder.__enter__(), warn)
 
 
-def plan_of(pair, **settings):
+def data_of(pair, **settings):
     config = TrainConfig.of({"patches": {"size": 32}, **settings})
 
     def warn(message):
         assert message.startswith("the gap between the parts takes")
 
-    return planned(pair, config, warn)
+    return loaded(pair, config, warn)
 
 
-def seen_by(plan, part, windows):
+def seen_by(data, part, windows):
     """(rows, cols) True where any of the windows shows a part a pixel."""
-    reader = WindowReader(plan.stored, plan.masks, part)
+    reader = data.split.reader(part)
     seen = np.zeros(SHAPE, bool)
     for window in windows:
         image, valid, target = reader.read(window)
@@ -74,18 +73,18 @@ def seen_by(plan, part, windows):
 def test_training_and_validation_never_share_a_pixel_nor_a_halo(pair, kind, seed):
     """What the network sees of one part, halos and zoomed patches included, no other part sees."""
     buffer = 24
-    plan = (
-        plan_of(pair, split={"kind": kind, "buffer": buffer, "block": 48}, seed=seed)
+    data = (
+        data_of(pair, split={"kind": kind, "buffer": buffer, "block": 48}, seed=seed)
         if (kind == "blocks")
         else _leaking(pair, seed)
     )
     rng = np.random.default_rng(seed)
-    sampler = plan.sampler(TRAIN, 32)
+    sampler = data.split.sampler(TRAIN, "balanced", 32)
     # Wider than any patch: also what lies in the halo around it.
     drawn = [sampler.draw(rng, number, 96) for number in range(150)]
-    seen = {TRAIN: seen_by(plan, TRAIN, drawn)}
+    seen = {TRAIN: seen_by(data, TRAIN, drawn)}
     for part in (VALIDATION, TEST):
-        seen[part] = seen_by(plan, part, plan.evaluation_windows(part))
+        seen[part] = seen_by(data, part, data.evaluation_windows(part))
         assert seen[part].any()
     gap = buffer if kind == "blocks" else 0
     for part, others in ((VALIDATION, (TRAIN, TEST)), (TEST, (TRAIN, VALIDATION))):
@@ -97,27 +96,27 @@ def test_training_and_validation_never_share_a_pixel_nor_a_halo(pair, kind, seed
 def _leaking(pair, seed):
     told = []
     config = TrainConfig.of({"patches": {"size": 32}, "split": {"kind": "random"}, "seed": seed})
-    plan = planned(pair, config, told.append)
+    data = loaded(pair, config, told.append)
     assert any("leaks" in message for message in told)
-    assert "leaks" in plan.split.caution
-    return plan
+    assert "leaks" in data.split.caution
+    return data
 
 
 @given(st.integers(-40, 290), st.integers(-40, 250), st.integers(1, 80))
 @settings(max_examples=25)
-def test_a_window_shows_what_is_there(shared_plan, row, col, side):
-    reader = WindowReader(shared_plan.stored, shared_plan.masks, TRAIN)
+def test_a_window_shows_what_is_there(shared_data, row, col, side):
+    reader = shared_data.split.reader(TRAIN)
     image, valid, _ = reader.read(Window(0, row, col, side))
     rows, cols = valid.nonzero()
     expected = place_of_pixel(SHAPE)[rows + row, cols + col]
     np.testing.assert_array_equal(image[0][valid], expected)
     inside = (slice(max(row, 0), max(row + side, 0)), slice(max(col, 0), max(col + side, 0)))
-    ours = shared_plan.masks[0].window(TRAIN, slice(0, SHAPE[0]), slice(0, SHAPE[1]))[inside]
+    ours = shared_data.split.masks[0].window(TRAIN, slice(0, SHAPE[0]), slice(0, SHAPE[1]))[inside]
     assert valid.sum() == ours.sum()
 
 
 @pytest.fixture(scope="module")
-def shared_plan(tmp_path_factory):
+def shared_data(tmp_path_factory):
     import rasterio
     from rasterio.transform import from_origin
 
@@ -131,23 +130,23 @@ def shared_plan(tmp_path_factory):
     with rasterio.open(folder / "labels.tif", "w", dtype="uint8", **profile) as dataset:
         rng = np.random.default_rng(1)
         dataset.write(np.kron(rng.choice([1, 2], (15, 13)), np.ones((20, 20))).astype("uint8"), 1)
-    return plan_of(SceneWithLabels(str(folder / "scene.tif"), folder / "labels.tif"))
+    return data_of(SceneWithLabels(str(folder / "scene.tif"), folder / "labels.tif"))
 
 
 def test_classes_with_gaps_come_as_indexes(pair):
-    plan = plan_of(pair)
-    assert plan.grounds[0].legend.values == [1, 10, 14]
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    windows = plan.sampler(TRAIN, 64, grid=True).windows
+    data = data_of(pair)
+    assert data.scenes[0].legend.values == [1, 10, 14]
+    reader = data.split.reader(TRAIN)
+    windows = data.split.sampler(TRAIN, "grid", 64).windows
     classes = np.unique(np.concatenate([reader.read(w)[2].ravel() for w in windows]))
     assert classes.tolist() == [-1, 0, 1, 2]
 
 
 def test_statistics_are_those_of_the_training_ground(pair):
-    plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    windows = plan.sampler(TRAIN, 32, grid=True).windows
-    scaling = Scaling.measure(reader, windows, 0)
+    data = data_of(pair)
+    reader = data.split.reader(TRAIN)
+    windows = data.split.sampler(TRAIN, "grid", 32).windows
+    scaling = Scaling.measure(reader, windows)
     pixels = np.concatenate([image[:, valid] for image, valid, _ in map(reader.read, windows)], 1)
     np.testing.assert_allclose(scaling.mean, pixels.astype(np.float64).mean(axis=1), rtol=1e-9)
     np.testing.assert_allclose(scaling.std, pixels.astype(np.float64).std(axis=1), rtol=1e-9)
@@ -157,26 +156,21 @@ def test_statistics_are_those_of_the_training_ground(pair):
 def test_a_band_that_never_varies_is_zero(make_tif):
     scene = make_tif(np.full((1, 120, 120), 7, np.uint8))
     labels = np.kron(np.indices((6, 6)).sum(axis=0) % 2 + 1, np.ones((20, 20))).astype(np.uint8)
-    plan = plan_of(SceneWithLabels(str(scene), make_tif(labels, name="labels.tif")))
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
+    data = data_of(SceneWithLabels(str(scene), make_tif(labels, name="labels.tif")))
+    reader = data.split.reader(TRAIN)
+    scaling = Scaling.measure(reader, data.split.sampler(TRAIN, "grid", 32).windows)
     assert (scaling.mean[0], scaling.std[0]) == (7, 1)
 
 
-def patches_of(plan, seed=5):
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    scaling = Scaling.measure(reader, plan.sampler(TRAIN, 32, grid=True).windows, 0)
-    sampler = plan.sampler(TRAIN, plan.patch)
-    patches = TrainingPatches(
-        reader, sampler, scaling, Augmentation(scale=0.3), patch=plan.patch, seed=seed
-    )
-    return patches, sampler
+def patches_of(pair):
+    data = data_of(pair, augment={"scale": 0.3}, seed=5)
+    return TrainingPatches(replace(data, per_epoch=12)), replace(data, per_epoch=12)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_patches_do_not_depend_on_who_reads_them(pair, workers):
-    patches, sampler = patches_of(plan_of(pair))
-    keys = EpochSampler(sampler, 12, seed=5)
+    patches, data = patches_of(pair)
+    keys = EpochSampler(data)
     keys.set_epoch(3)
     loader = DataLoader(patches, 4, sampler=keys, num_workers=workers)
     images = torch.cat([image for image, _ in loader])
@@ -187,18 +181,23 @@ def test_patches_do_not_depend_on_who_reads_them(pair, workers):
 
 def test_readers_do_not_disturb_each_other(pair):
     """Processes forked after files were read, all in the same files."""
-    plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
+    data = data_of(pair)
+    reader = data.split.reader(TRAIN)
     places = np.random.default_rng(0).integers(0, 32, (400, 2))
     windows = [Window(0, int(row), int(col), 96) for row, col in places]
-    patches = EvaluationPatches(reader, windows, Scaling(np.zeros(2), np.ones(2)))
-    alone = np.stack([patches[number][0] for number in range(len(patches))])
-    together = torch.cat([image for image, _ in DataLoader(patches, 1, num_workers=2)])
-    np.testing.assert_array_equal(together.numpy(), alone)
+    images = [(reader, window) for window in windows]
+    alone = np.stack([reader.read(window)[0] for window in windows])
+    loader = DataLoader(images, 1, num_workers=2, collate_fn=_read)
+    np.testing.assert_array_equal(np.stack(list(loader)), alone)
+
+
+def _read(batch):
+    reader, window = batch[0]
+    return reader.read(window)[0]
 
 
 def test_every_patch_has_labels_and_its_shape(pair):
-    patches, _ = patches_of(plan_of(pair))
+    patches, _ = patches_of(pair)
     for number in range(60):
         image, target = patches[0, number]
         assert image.shape == (2, 32, 32)
@@ -209,9 +208,9 @@ def test_every_patch_has_labels_and_its_shape(pair):
 
 
 def test_readers_travel_to_other_processes(pair):
-    plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    window = plan.sampler(TRAIN, 32, grid=True).windows[0]
+    data = data_of(pair)
+    reader = data.split.reader(TRAIN)
+    window = data.split.sampler(TRAIN, "grid", 32).windows[0]
     before = reader.read(window)
     after = pickle.loads(pickle.dumps(reader)).read(window)
     for a, b in zip(before, after, strict=True):
@@ -219,21 +218,19 @@ def test_readers_travel_to_other_processes(pair):
 
 
 def test_processes_share_an_epoch_without_overlap(pair):
-    _, sampler = patches_of(plan_of(pair))
-    shares = [list(EpochSampler(sampler, 12, seed=5, rank=r, world=3)) for r in range(3)]
+    _, data = patches_of(pair)
+    shares = [list(EpochSampler(data, rank=r, world=3)) for r in range(3)]
     assert all(len(share) == 4 for share in shares)
     assert sorted(number for share in shares for _, number in share) == list(range(12))
 
 
 def test_evaluation_shows_every_label_of_the_part_once(pair):
-    plan = plan_of(pair)
-    reader = WindowReader(plan.stored, plan.masks, VALIDATION)
-    scaling = Scaling(np.zeros(2), np.ones(2))
-    patches = EvaluationPatches(reader, plan.evaluation_windows(VALIDATION), scaling)
+    data = data_of(pair)
+    patches = EvaluationPatches(data, VALIDATION)
     labelled = sum(
         int((target >= 0).sum()) for _, target in (patches[i] for i in range(len(patches)))
     )
-    assert labelled == plan.labelled(VALIDATION).sum()
+    assert labelled == data.split.labelled(VALIDATION).sum()
 
 
 def test_labels_that_are_all_nodata_are_an_error(make_tif):
@@ -242,7 +239,7 @@ def test_labels_that_are_all_nodata_are_an_error(make_tif):
         np.ones((1, 64, 64), np.uint8) + np.eye(64, dtype=np.uint8), name="labels.tif"
     )
     with pytest.raises(OptionError, match="No labelled pixel is valid.*check --nodata"):
-        plan_of(SceneWithLabels(str(scene), labels))
+        data_of(SceneWithLabels(str(scene), labels))
 
 
 def test_one_valid_class_only_is_an_error(make_tif):
@@ -252,7 +249,7 @@ def test_one_valid_class_only_is_an_error(make_tif):
     labels[:, :, 32:] = 2
     scene = make_tif(image, nodata=0)
     with pytest.raises(OptionError, match="Only the class '1' has labelled, valid pixels"):
-        plan_of(SceneWithLabels(str(scene), make_tif(labels, name="labels.tif")))
+        data_of(SceneWithLabels(str(scene), make_tif(labels, name="labels.tif")))
 
 
 def test_windows_hold_each_band_by_its_own_calibration(make_tif):
@@ -260,10 +257,10 @@ def test_windows_hold_each_band_by_its_own_calibration(make_tif):
     scales, offsets = (1e-4, 0.5, 1.0), (-0.1, 0.0, 3.0)
     scene = make_tif(numbers, "scene.tif", scales=scales, offsets=offsets)
     labels = make_tif(np.kron(np.eye(4), np.ones((16, 16))).astype(np.uint8), "labels.tif")
-    plan = plan_of(
+    data = data_of(
         SceneWithLabels(str(scene), labels), split={"kind": "blocks", "buffer": 0, "test": 0.0}
     )
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
+    reader = data.split.reader(TRAIN)
     image, valid, _ = reader.read(Window(0, 0, 0, 64))
     physical = numbers * np.reshape(scales, (3, 1, 1)) + np.reshape(offsets, (3, 1, 1))
     assert valid.any()

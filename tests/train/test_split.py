@@ -14,24 +14,24 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.io.vectors.split_map import write_split_map
 from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION, SplitMask
 from georaster_dl.train.data.cache import CacheFolder
-from georaster_dl.train.data.plan import make_training_plan
 from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.data.split import _cell_centres, _overlapping
+from georaster_dl.train.data.split_kinds import _cell_centres, _overlapping
+from georaster_dl.train.data.training_data import load_training_data
 from georaster_dl.train.settings.config import TrainConfig
 
 EAST, NORTH = 500_000, 5_000_000
 
 
 @pytest.fixture
-def planned(tmp_path):
+def loaded(tmp_path):
     """Plan of pairs, its ground stored in the test's folder."""
 
-    def plan(pairs, warn=lambda _: None, **settings):
+    def data(pairs, warn=lambda _: None, **settings):
         config = TrainConfig.of({"patches": {"size": 32}, **settings})
         folder = CacheFolder(tmp_path / "model.safetensors").__enter__()
-        return make_training_plan(pairs, config, folder, warn)
+        return load_training_data(pairs, config, folder, warn)
 
-    return plan
+    return data
 
 
 @pytest.fixture
@@ -66,10 +66,10 @@ def _corner(geobox, row, col, cell):
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (400, -240), (330, 170)])
-def test_no_ground_of_overlapping_scenes_is_in_two_parts(planned, pair_at, shift):
+def test_no_ground_of_overlapping_scenes_is_in_two_parts(loaded, pair_at, shift):
     """Another date of the same place, or a neighbour on another grid, is no independent test."""
-    plan = planned([pair_at("a"), pair_at("bb", *shift)], split={"block": 32})
-    pairs = list(zip(plan.grounds, plan.masks, strict=True))
+    data = loaded([pair_at("a"), pair_at("bb", *shift)], split={"block": 32})
+    pairs = list(zip(data.scenes, data.split.masks, strict=True))
     areas = {
         part: [world(t, part, g.scene.geobox) for g, t in pairs]
         for part in (TRAIN, VALIDATION, TEST)
@@ -81,29 +81,29 @@ def test_no_ground_of_overlapping_scenes_is_in_two_parts(planned, pair_at, shift
     assert all(area.area > 0 for area in areas[TRAIN])
 
 
-def test_other_dates_of_a_place_stay_together(planned, pair_at):
+def test_other_dates_of_a_place_stay_together(loaded, pair_at):
     pairs = [pair_at("a"), pair_at("aa"), *(pair_at("b" * n, 5000 * n) for n in (3, 4, 5))]
-    plan = planned(pairs, split={"kind": "scenes"})
-    parts = [int(mask.parts[0, 0]) for mask in plan.masks]
+    data = loaded(pairs, split={"kind": "scenes"})
+    parts = [int(mask.parts[0, 0]) for mask in data.split.masks]
     assert parts[0] == parts[1]
     assert {TRAIN, VALIDATION, TEST} == set(parts)
 
 
-def test_a_list_may_name_the_parts(planned, pair_at):
+def test_a_list_may_name_the_parts(loaded, pair_at):
     pairs = [
         SceneWithLabels(p.scene, p.labels, part)
         for p, part in (
             (pair_at("a"), "train"), (pair_at("bb", 5000), "val"), (pair_at("ccc", 9000), "Testing"),
         )
     ]  # fmt: skip
-    plan = planned(pairs, split={"kind": "column"})
-    assert [int(t.parts[0, 0]) for t in plan.masks] == [TRAIN, VALIDATION, TEST]
+    data = loaded(pairs, split={"kind": "column"})
+    assert [int(t.parts[0, 0]) for t in data.split.masks] == [TRAIN, VALIDATION, TEST]
     with pytest.raises(OptionError, match="is marked 'holdout'.*train, validation or test"):
-        planned(
+        loaded(
             [SceneWithLabels(pairs[0].scene, pairs[0].labels, "holdout")], split={"kind": "column"}
         )
     with pytest.raises(OptionError, match="no labelled, valid pixel to validation"):
-        planned(pairs[:1], split={"kind": "column"})
+        loaded(pairs[:1], split={"kind": "column"})
 
 
 def features(folder, parts):
@@ -122,47 +122,50 @@ def features(folder, parts):
     return path
 
 
-def test_features_may_name_the_parts(planned, pair_at, tmp_path):
+def test_features_may_name_the_parts(loaded, pair_at, tmp_path):
     parts = ["train"] * 12 + ["validation"] * 6 + ["test"] * 6
     scene = pair_at("a").scene
     pair = SceneWithLabels(scene, features(tmp_path, parts))
-    plan = planned([pair], split={"kind": "column", "column": "part"})
-    labelled = {part: int(plan.labelled(part).sum()) for part in (TRAIN, VALIDATION, TEST)}
+    data = loaded([pair], split={"kind": "column", "column": "part"})
+    labelled = {part: int(data.split.labelled(part).sum()) for part in (TRAIN, VALIDATION, TEST)}
     assert labelled == {TRAIN: 12 * 256, VALIDATION: 6 * 256, TEST: 6 * 256}
     # LabelledScene without labels is context of the nearest part.
-    assert (plan.masks[0].parts != NO_PART).all()
+    assert (data.split.masks[0].parts != NO_PART).all()
 
 
-def test_columns_that_are_not_there_are_explained(planned, pair_at, tmp_path):
+def test_columns_that_are_not_there_are_explained(loaded, pair_at, tmp_path):
     pair = pair_at("a")
     with pytest.raises(OptionError, match="needs a column 'split' in a CSV.*is a raster"):
-        planned([pair], split={"kind": "column"})
+        loaded([pair], split={"kind": "column"})
     vector = SceneWithLabels(pair.scene, features(tmp_path, ["train"] * 4))
     with pytest.raises(OptionError, match="has no column 'split'.*it has class, part"):
-        planned([vector], split={"kind": "column"})
+        loaded([vector], split={"kind": "column"})
 
 
-def test_too_few_blocks_are_explained(planned, pair_at):
+def test_too_few_blocks_are_explained(loaded, pair_at):
     with pytest.raises(OptionError, match="labelled blocks number 1.*smaller blocks"):
-        planned([pair_at("a")], split={"block": 4000})
+        loaded([pair_at("a")], split={"block": 4000})
 
 
-def test_scenes_without_a_place_are_divided_too(planned, make_tif):
+def test_scenes_without_a_place_are_divided_too(loaded, make_tif):
     rng = np.random.default_rng(0)
     bare = {"crs": None, "transform": from_origin(0, 0, 1, 1)}
     labels = np.kron(rng.integers(1, 3, (20, 20)), np.ones((8, 8))).astype(np.uint8)
     scene = make_tif(rng.integers(1, 9, (1, 160, 160)).astype(np.uint8), "a.tif", **bare)
-    plan = planned([SceneWithLabels(str(scene), make_tif(labels, "l.tif", **bare))])
-    assert {TRAIN, VALIDATION, TEST} <= set(np.unique(plan.masks[0].parts))
+    data = loaded([SceneWithLabels(str(scene), make_tif(labels, "l.tif", **bare))])
+    assert {TRAIN, VALIDATION, TEST} <= set(np.unique(data.split.masks[0].parts))
 
 
-def test_the_map_of_a_split_covers_every_scene(planned, pair_at, tmp_path):
+def test_the_map_of_a_split_covers_every_scene(loaded, pair_at, tmp_path):
     pairs = [pair_at("a"), pair_at("bb", 5000), pair_at("ccc", 0, crs="EPSG:32632")]
-    plan = planned(pairs, split={"block": 32})
+    data = loaded(pairs, split={"block": 32})
     out = tmp_path / "split.gpkg"
     write_split_map(
         out,
-        {g.scene.name: (g.scene.geobox, t) for g, t in zip(plan.grounds, plan.masks, strict=True)},
+        {
+            g.scene.name: (g.scene.geobox, t)
+            for g, t in zip(data.scenes, data.split.masks, strict=True)
+        },
     )
     frame = geopandas.read_file(out, layer="split")
     assert frame.crs.to_epsg() == 4326  # the scenes have two CRS

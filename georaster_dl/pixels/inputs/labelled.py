@@ -13,15 +13,15 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.pixels.inputs.sample import Sample
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
-from georaster_dl.train.data.cache import CachedScene, CacheFolder, select_classes
-from georaster_dl.train.data.class_counts import check_class_counts
+from georaster_dl.train.data.cache import CachedScene, CacheFolder, drop_absent_classes
+from georaster_dl.train.data.class_counts import check_class_counts, warn_missing_classes
 from georaster_dl.train.data.labelled_scenes import (
-    LabelledScene,
     open_labelled_scenes,
     warn_implausible,
 )
 from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.data.split import Split, split_scenes
+from georaster_dl.train.data.split import Split
+from georaster_dl.train.data.split_kinds import split_scenes
 from georaster_dl.train.settings.config import TrainConfig
 
 __all__ = ["LabelledRaster", "Pixels", "draw_pixels", "open_labelled"]
@@ -33,28 +33,22 @@ _PATCH = 64  # side in pixels of the units of a random split
 
 @dataclass(frozen=True)
 class LabelledRaster:
-    """A raster with its labels, counted and divided; the labels' pixels are decoded."""
+    """A raster with its labels, counted and split; the labels' pixels are decoded."""
 
-    stored: CachedScene
     split: Split
 
     @property
-    def ground(self) -> LabelledScene:
+    def cached(self) -> CachedScene:
         """The raster and its labels."""
-        return self.stored.ground
+        return self.split.scenes[0]
 
     @property
     def legend(self) -> Legend:
         """The classes that have a valid pixel."""
-        legend = self.ground.legend
+        legend = self.cached.legend
         if legend is None:
             raise OptionError("Only classes can be told apart here, not quantities.")
         return legend
-
-    def labelled(self, part: int) -> npt.NDArray[np.int64]:
-        """(classes,) labelled, valid pixels of a part."""
-        mask = self.split.masks[0]
-        return self.stored.index.within(mask.cells(part)).totals
 
 
 @dataclass(frozen=True)
@@ -86,33 +80,27 @@ def open_labelled(
     GeoRasterError
         When raster or labels cannot be used, or leave too little to learn from.
     """
-    ground = open_labelled_scenes([pair], config)[0]
-    warn_implausible([ground], warn)
-    stored = CachedScene.fill(ground, folder, 0, reach=0)
-    check_class_counts([stored], warn)
-    stored = select_classes([stored], stored.index.totals > 0)[0]
-    split = split_scenes([stored], config.split, patch=_PATCH, seed=config.seed)
-    found = LabelledRaster(stored, split)
-    _check_parts(found, warn)
-    return found
+    opened = open_labelled_scenes([pair], config)
+    warn_implausible(opened, warn)
+    scenes = [CachedScene.fill(opened[0], folder, 0, reach=0)]
+    check_class_counts(scenes, warn)
+    split = split_scenes(drop_absent_classes(scenes), config.split, patch=_PATCH, seed=config.seed)
+    labelled = LabelledRaster(split)
+    _check_parts(labelled, warn)
+    return labelled
 
 
 def _check_parts(found: LabelledRaster, warn: Callable[[str], None]) -> None:
     """Training needs two classes and validation a pixel; a class that some part lacks is told."""
     for part, fewest in ((TRAIN, 2), (VALIDATION, 1), (TEST, 0)):
-        counts = found.labelled(part)
+        counts = found.split.labelled(part)
         if np.count_nonzero(counts) < fewest:
             needed = "two classes" if fewest > 1 else "a labelled pixel"
             raise OptionError(
                 f"The split leaves {PARTS[part]} without {needed} ({found.split.note}); use smaller "
                 f"blocks, a smaller buffer, or label more places."
             )
-        missing = [name for name, n in zip(found.legend.names, counts, strict=True) if not n]
-        if missing and counts.any():
-            warn(
-                f"{PARTS[part]} has no pixel of {', '.join(missing)}: label it in more places, or use "
-                f"smaller blocks"
-            )
+        warn_missing_classes(found.split, part, warn)
 
 
 def draw_pixels(found: LabelledRaster, per_class: int, seed: int) -> dict[int, Pixels]:
@@ -149,7 +137,7 @@ def _labelled_pixels(
     found: LabelledRaster,
 ) -> Iterator[tuple[int, npt.NDArray[np.float32], npt.NDArray[Any]]]:
     """Part, values (pixels, bands) and classes (pixels,), a row of cells after the other."""
-    index, mask = found.stored.index, found.split.masks[0]
+    index, mask = found.cached.index, found.split.masks[0]
     n_rows, n_cols = index.shape
     for row in np.unique(index.rows):
         across = index.cols[index.rows == row]
@@ -157,9 +145,9 @@ def _labelled_pixels(
         cols = slice(
             int(across.min()) * index.cell, min((int(across.max()) + 1) * index.cell, n_cols)
         )
-        numbers, _, labels = found.stored.store.read(rows, cols)
+        numbers, _, labels = found.cached.cache.read(rows, cols)
         for part in range(len(PARTS)):
             ours = (labels >= 0) & mask.window(part, rows, cols)
             if ours.any():
-                values = found.ground.scene.to_physical(numbers[:, ours].T, axis=1)
+                values = found.cached.scene.to_physical(numbers[:, ours].T, axis=1)
                 yield part, values, labels[ours]

@@ -29,7 +29,7 @@ from georaster_dl.io.scenes.scene import SceneReader
 from georaster_dl.tiling.sampling import LabelIndex, cell_side
 from georaster_dl.train.data.labelled_scenes import LabelledScene, is_labelled, open_labels
 
-__all__ = ["CacheFolder", "CachedScene", "PatchCache", "count_labels", "select_classes"]
+__all__ = ["CacheFolder", "CachedScene", "PatchCache", "count_labels", "drop_absent_classes"]
 
 _STRIP_BYTES = 64 * 2**20
 _VALID, _LABELLED = 1, 2
@@ -80,15 +80,15 @@ class PatchCache:
     memory-mapped: mapped pages count as the process's own, and would grow with the scene.
     """
 
-    def __init__(self, prefix: Path, ground: LabelledScene) -> None:
+    def __init__(self, prefix: Path, labelled: LabelledScene) -> None:
         self._path = prefix.with_suffix(".pixels")
-        self._shape = ground.scene.shape
+        self._shape = labelled.scene.shape
         # The label of an unlabelled scene is always 0: it is kept small, but not left out, so that
         # all that cuts and counts labels is one.
-        label = np.int8 if ground.labels is None else np.float32 if ground.numeric else np.int16
+        label = np.int8 if labelled.labels is None else np.float32 if labelled.numeric else np.int16
         self._pixel = np.dtype(
             [
-                ("numbers", ground.scene.dtype, (len(ground.scene.planes),)),
+                ("values", labelled.scene.dtype, (len(labelled.scene.planes),)),
                 ("label", label),
                 ("marks", np.uint8),
             ]
@@ -118,7 +118,7 @@ class PatchCache:
         labels = np.where(marks & _LABELLED, labels, labels.dtype.type(missing))
         if self.lookup is not None:
             labels = np.where(labels >= 0, self.lookup[labels], labels)
-        return pixels["numbers"].transpose(2, 0, 1), (marks & _VALID) != 0, labels
+        return pixels["values"].transpose(2, 0, 1), (marks & _VALID) != 0, labels
 
     def valid(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
         """Where a window was measured, (rows, cols)."""
@@ -132,12 +132,12 @@ class PatchCache:
         pixels["marks"] = is_labelled(labels) * np.uint8(_LABELLED)
         self._write(rows, cols, pixels)
 
-    def write_numbers(
+    def write_values(
         self, rows: slice, cols: slice, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_]
     ) -> None:
         """Add stored numbers (bands, rows, cols) and where they are valid; the rest is unlabelled."""
         pixels = self._pixels(rows, cols)
-        pixels["numbers"] = numbers.transpose(1, 2, 0)
+        pixels["values"] = numbers.transpose(1, 2, 0)
         pixels["marks"] = np.where(valid, pixels["marks"] | _VALID, 0)
         self._write(rows, cols, pixels)
 
@@ -171,24 +171,24 @@ def _write_all(file: BinaryIO, content: bytes) -> None:
         written += file.write(content[written:])
 
 
-@dataclass(frozen=True)
-class CachedScene:
-    """A scene whose labelled places are decoded.
+@dataclass(frozen=True, kw_only=True)
+class CachedScene(LabelledScene):
+    """A labelled scene whose labelled places are decoded.
 
     Attributes
     ----------
+    cache : its pixels.
     index : its labelled, valid pixels, counted.
     missed : labelled features at the scene that cover no pixel's centre, and of how many.
     """
 
-    ground: LabelledScene
-    store: PatchCache
+    cache: PatchCache
     index: LabelIndex
     missed: tuple[int, int] = (0, 0)
 
     @classmethod
     def fill(
-        cls, ground: LabelledScene, folder: CacheFolder, number: int, reach: int
+        cls, labelled: LabelledScene, folder: CacheFolder, number: int, reach: int
     ) -> CachedScene:
         """Decode the labelled places of a scene and ``reach`` pixels around them.
 
@@ -198,91 +198,88 @@ class CachedScene:
             When scene or labels cannot be read, or the disk is too small.
         """
         prefix = folder.path / f"{number:06}"
-        store = PatchCache(prefix, ground)
+        cache = PatchCache(prefix, labelled)
         counted = prefix.with_suffix(".npz")
-        cell = cell_side(ground.scene.shape)
+        shape = labelled.scene.shape
+        cell = cell_side(shape)
         if not folder.leader:
             with np.load(counted) as counts:
-                return cls(ground, store, LabelIndex(ground.scene.shape, cell, **counts))
+                index = LabelIndex(shape, cell, **counts)
+            return cls(**vars(labelled), cache=cache, index=index)
         try:
-            store.create()
-            index, missed = _filled(ground, store, cell, reach, prefix)
+            cache.create()
+            index, missed = _filled(labelled, cache, cell, reach, prefix)
             np.savez(counted, rows=index.rows, cols=index.cols, counts=index.counts)
         except OSError as error:
             if isinstance(error, OutputError) or error.errno is None:
                 raise
             raise explain_os_error(error, prefix.parent) from error
-        return cls(ground, store, index, missed)
+        return cls(**vars(labelled), cache=cache, index=index, missed=missed)
 
 
-def select_classes(stored: Sequence[CachedScene], kept: npt.NDArray[np.bool_]) -> list[CachedScene]:
-    """The same ground with these classes only; the others have no pixel anywhere."""
-    lookup = (np.cumsum(kept) - 1).astype(np.int16)
-    made = []
-    for each in stored:
-        legend = each.ground.legend
-        if legend is None or kept.all():
-            return list(stored)
-        classes = tuple(c for c, keep in zip(legend.classes, kept, strict=True) if keep)
-        each.store.lookup = lookup
-        made.append(
-            replace(
-                each,
-                ground=replace(each.ground, legend=Legend(classes)),
-                index=replace(each.index, counts=each.index.counts[:, kept]),
-            )
-        )
-    return made
+def drop_absent_classes(scenes: Sequence[CachedScene]) -> list[CachedScene]:
+    """Drop the classes that have no labelled pixel in any scene from legends and counts."""
+    present = np.sum([each.index.totals for each in scenes], axis=0) > 0
+    lookup = (np.cumsum(present) - 1).astype(np.int16)
+    selected = []
+    for each in scenes:
+        if each.legend is None or present.all():
+            return list(scenes)
+        classes = tuple(c for c, kept in zip(each.legend.classes, present, strict=True) if kept)
+        each.cache.lookup = lookup
+        index = replace(each.index, counts=each.index.counts[:, present])
+        selected.append(replace(each, legend=Legend(classes), index=index))
+    return selected
 
 
 def _filled(
-    ground: LabelledScene, store: PatchCache, cell: int, reach: int, prefix: Path
+    labelled: LabelledScene, cache: PatchCache, cell: int, reach: int, prefix: Path
 ) -> tuple[LabelIndex, tuple[int, int]]:
-    """Labels first, which say where numbers are needed; then the numbers, and what is valid."""
-    n_rows, n_cols = ground.scene.shape
-    labelled = np.zeros((-(-n_rows // cell), -(-n_cols // cell)), bool)
-    with gdal_environment(), open_labels(ground) as labels:
+    """Write labels first, which say where pixels are needed; then the pixels' values and validity."""
+    n_rows, n_cols = labelled.scene.shape
+    cells = np.zeros((-(-n_rows // cell), -(-n_cols // cell)), bool)
+    with gdal_environment(), open_labels(labelled) as labels:
         missed = labels.missed()
-        for rows in _strips(ground, cell):
+        for rows in _strips(labelled, cell):
             strip = labels.read(rows, slice(0, n_cols))
             known = is_labelled(strip)
             for cols in _runs(np.any(known, axis=0)):
-                store.write_labels(rows, cols, strip[:, cols])
+                cache.write_labels(rows, cols, strip[:, cols])
             down, across = np.nonzero(known)
-            labelled[(down + rows.start) // cell, across // cell] = True
-    needed = _widened(labelled, -(-reach // cell))
-    require_space(prefix, int(needed.sum()) * cell**2 * store.bytes_per_pixel)
-    counts = np.zeros((*labelled.shape, ground.columns), np.int64)
-    with gdal_environment(), SceneReader(ground.scene) as reader:
-        for rows in _strips(ground, cell):
-            cells = needed[rows.start // cell : -(-rows.stop // cell)].any(axis=0)
-            for span in _runs(cells):
+            cells[(down + rows.start) // cell, across // cell] = True
+    needed = _widened(cells, -(-reach // cell))
+    require_space(prefix, int(needed.sum()) * cell**2 * cache.bytes_per_pixel)
+    counts = np.zeros((*cells.shape, labelled.columns), np.int64)
+    with gdal_environment(), SceneReader(labelled.scene) as reader:
+        for rows in _strips(labelled, cell):
+            in_strip = needed[rows.start // cell : -(-rows.stop // cell)].any(axis=0)
+            for span in _runs(in_strip):
                 cols = slice(span.start * cell, min(span.stop * cell, n_cols))
-                store.write_numbers(rows, cols, *reader.read(rows, cols))
-                _count(store.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
-    return LabelIndex.of(ground.scene.shape, cell, counts), missed
+                cache.write_values(rows, cols, *reader.read(rows, cols))
+                _count(cache.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
+    return LabelIndex.of(labelled.scene.shape, cell, counts), missed
 
 
-def count_labels(stored: CachedScene, where: tuple[str, str]) -> LabelIndex:
+def count_labels(cached: CachedScene, where: tuple[str, str]) -> LabelIndex:
     """Count the valid pixels labelled by the features of one value of a column."""
-    ground, index = stored.ground, stored.index
-    counts = np.zeros((*index.grid, ground.columns), np.int64)
-    whole = slice(0, ground.scene.shape[1])
-    with gdal_environment(), open_labels(ground, where) as labels:
-        for rows in _strips(ground, index.cell):
-            found = labels.read(rows, whole)
-            missing = np.nan if ground.numeric else -1
-            valid = stored.store.valid(rows, whole)
-            found = np.where(valid, found, found.dtype.type(missing))
-            _count(found, counts, (rows.start, 0), index.cell)
+    index = cached.index
+    counts = np.zeros((*index.grid, cached.columns), np.int64)
+    whole = slice(0, cached.scene.shape[1])
+    with gdal_environment(), open_labels(cached, where) as labels:
+        for rows in _strips(cached, index.cell):
+            strip = labels.read(rows, whole)
+            missing = np.nan if cached.numeric else -1
+            valid = cached.cache.valid(rows, whole)
+            strip = np.where(valid, strip, strip.dtype.type(missing))
+            _count(strip, counts, (rows.start, 0), index.cell)
     return LabelIndex.of(index.shape, index.cell, counts)
 
 
-def _strips(ground: LabelledScene, cell: int) -> Iterator[slice]:
+def _strips(labelled: LabelledScene, cell: int) -> Iterator[slice]:
     """Rows in strips of about 64 MiB, whole cells high."""
     # Reading labels takes up to 20 bytes a pixel, stored values their own size twice.
-    bytes_per_pixel = 2 * ground.scene.dtype.itemsize * len(ground.scene.planes) + 20
-    return strips(ground.scene.shape, _STRIP_BYTES // bytes_per_pixel, cell)
+    bytes_per_pixel = 2 * labelled.scene.dtype.itemsize * len(labelled.scene.planes) + 20
+    return strips(labelled.scene.shape, _STRIP_BYTES // bytes_per_pixel, cell)
 
 
 def _runs(flags: npt.ArrayLike) -> list[slice]:

@@ -1,4 +1,4 @@
-"""Whether labels leave anything to learn from, and what of them does not count."""
+"""Checks that labels and split leave enough labelled pixels to train on, and warnings of what is lost."""
 
 from __future__ import annotations
 
@@ -10,45 +10,99 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.labels.class_list import LARGEST_CLASS
+from georaster_dl.tiling.split_blocks import PARTS, TEST
 from georaster_dl.train.data.cache import CachedScene
+from georaster_dl.train.data.split import Split
 
-__all__ = ["check_class_counts"]
+__all__ = ["check_class_counts", "check_split", "warn_missing_classes"]
 
+_KEPT = 0.7  # share of the labels that the gaps should leave
 _CURE = "--all-touched labels every pixel that a feature touches"
 
 
-def check_class_counts(stored: Sequence[CachedScene], warn: Callable[[str], None]) -> None:
-    """Stop where there is nothing to learn from, and say what is left out.
+def check_class_counts(scenes: Sequence[CachedScene], warn: Callable[[str], None]) -> None:
+    """Check that there are labelled pixels of two classes, and warn of labels that add nothing.
 
     Parameters
     ----------
-    warn : called with a sentence for all that adds nothing: scenes, features below a pixel, classes.
+    warn : called with a sentence for scenes, features below a pixel and classes that add nothing.
 
     Raises
     ------
     OptionError
         When no pixel is labelled and valid, or all are of one class.
     """
-    empty = [each for each in stored if not len(each.index.rows)]
-    if len(empty) == len(stored):
-        raise OptionError(_nothing_in(stored))
+    empty = [each for each in scenes if not len(each.index.rows)]
+    if len(empty) == len(scenes):
+        raise OptionError(_nothing_in(scenes))
     for each in empty:
-        warn(f"{each.ground.scene.name} has no {each.ground.counted} pixel and adds nothing")
-    for each in stored:
+        warn(f"{each.scene.name} has no {each.counted} pixel and adds nothing")
+    for each in scenes:
         missed, features = each.missed
-        if missed and each.ground.labels is not None:
+        if missed and each.labels is not None:
             warn(
-                f"{missed:,} of {counted(features, 'feature')} of {each.ground.labels.name} cover no pixel's "
+                f"{missed:,} of {counted(features, 'feature')} of {each.labels.name} cover no pixel's "
                 f"centre and add nothing; {_CURE}"
             )
-    if stored[0].ground.legend is not None:
-        _check_classes(stored, stored[0].ground.legend, warn)
+    if scenes[0].legend is not None:
+        _check_classes(scenes, scenes[0].legend, warn)
+
+
+def check_split(split: Split, warn: Callable[[str], None]) -> None:
+    """Check that training and validation have labelled pixels, and warn of what the split costs.
+
+    Parameters
+    ----------
+    warn : called with a sentence for a leak, labels lost in gaps, and classes missing in a part.
+
+    Raises
+    ------
+    OptionError
+        When training or validation has no labelled, valid pixel.
+    """
+    if split.caution:
+        warn(split.caution)
+    first = split.scenes[0]
+    labelled = first.labels is not None
+    _warn_of_gaps(split, "labels" if labelled else "pixels", warn)
+    for part, name in enumerate(PARTS):
+        if part != TEST and not split.labelled(part).any():
+            more = "label more places" if labelled else "give more scenes"
+            raise OptionError(
+                f"The split leaves no {first.counted} pixel for {name} ({split.note}); use "
+                f"smaller blocks, a smaller buffer, or {more}."
+            )
+        warn_missing_classes(split, part, warn)
+
+
+def warn_missing_classes(split: Split, part: int, warn: Callable[[str], None]) -> None:
+    """Warn of classes without a pixel in a part that has labelled pixels."""
+    legend, counts = split.scenes[0].legend, split.labelled(part)
+    if legend is None or not counts.any():
+        return
+    missing = [name for name, n in zip(legend.names, counts, strict=True) if not n]
+    if missing:
+        warn(
+            f"{PARTS[part]} has no pixel of {', '.join(missing)}: label it in more places, or "
+            f"use smaller blocks"
+        )
+
+
+def _warn_of_gaps(split: Split, what: str, warn: Callable[[str], None]) -> None:
+    """Warn when the gaps between the parts cost many of the labels or pixels."""
+    total = sum(int(each.index.totals.sum()) for each in split.scenes)
+    left = sum(int(split.labelled(part).sum()) for part in range(len(PARTS)))
+    if left < _KEPT * total:
+        warn(
+            f"the gap between the parts takes {100 * (1 - left / total):.0f} % of the {what}: a smaller "
+            f"--buffer or a larger --block keeps more"
+        )
 
 
 def _check_classes(
-    stored: Sequence[CachedScene], legend: Legend, warn: Callable[[str], None]
+    scenes: Sequence[CachedScene], legend: Legend, warn: Callable[[str], None]
 ) -> None:
-    totals = np.sum([each.index.totals for each in stored], axis=0)
+    totals = np.sum([each.index.totals for each in scenes], axis=0)
     present = [c.name for c, n in zip(legend.classes, totals, strict=True) if n]
     if len(present) < 2:
         raise OptionError(
@@ -67,18 +121,18 @@ def _check_classes(
         )
 
 
-def _nothing_in(stored: Sequence[CachedScene]) -> str:
-    first = stored[0].ground
-    scenes = f"{first.scene.name}{' (and every other scene)' if len(stored) > 1 else ''}"
+def _nothing_in(scenes: Sequence[CachedScene]) -> str:
+    first = scenes[0]
+    where = f"{first.scene.name}{' (and every other scene)' if len(scenes) > 1 else ''}"
     if first.labels is None:
-        return f"No pixel is valid: {scenes} is nodata or masked everywhere; check --nodata."
-    missed, features = np.sum([each.missed for each in stored], axis=0)
+        return f"No pixel is valid: {where} is nodata or masked everywhere; check --nodata."
+    missed, features = np.sum([each.missed for each in scenes], axis=0)
     if features and missed == features:
         return (
-            f"No pixel is labelled: all {counted(features, 'feature')} of {first.labels.name} at {scenes} are "
+            f"No pixel is labelled: all {counted(features, 'feature')} of {first.labels.name} at {where} are "
             f"smaller than a pixel and cover no pixel's centre; {_CURE}."
         )
     return (
-        f"No labelled pixel is valid: wherever {first.labels.name} has labels, {scenes} is nodata or "
+        f"No labelled pixel is valid: wherever {first.labels.name} has labels, {where} is nodata or "
         f"masked; check --nodata and the labels' place."
     )

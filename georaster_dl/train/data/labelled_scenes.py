@@ -127,14 +127,14 @@ def open_labelled_scenes(
     )
 
 
-def warn_implausible(grounds: Sequence[LabelledScene], warn: Warn) -> None:
-    """Say what may be wrong with the scenes' bands and values, each by itself and beside the others."""
-    for ground in grounds:
-        scene = ground.scene
+def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
+    """Warn of implausible bands and values of single scenes, and of values that differ between scenes."""
+    scenes = [each.scene for each in labelled]
+    for scene in scenes:
         doubts = [*scene.remarks, alpha_warning(scene), calibration_warning(scene)]
         for doubt in dict.fromkeys(filter(None, doubts)):
             warn(doubt)
-    levels = {g.scene.name: level_of(g.scene) for g in grounds} if len(grounds) > 1 else {}
+    levels = {scene.name: level_of(scene) for scene in scenes} if len(scenes) > 1 else {}
     known = {name: level for name, level in levels.items() if level}
     low, high = (pick(known, key=known.__getitem__, default="") for pick in (min, max))
     if known and known[high] > _UNLIKE * known[low]:
@@ -190,29 +190,31 @@ def _with_bands(scene: Scene, bands: Sequence[Band]) -> Scene:
         ) from error
 
 
-def _same_quantity(grounds: list[LabelledScene]) -> list[LabelledScene]:
-    """Physical values where every file is calibrated, stored numbers where none is."""
-    calibrated = [all(p.calibrated for p in ground.scene.planes) for ground in grounds]
+def _same_quantity(labelled: list[LabelledScene]) -> list[LabelledScene]:
+    """Make scenes give physical values where every file is calibrated, stored values where none is."""
+    calibrated = [all(p.calibrated for p in each.scene.planes) for each in labelled]
     if all(calibrated):
-        return grounds
+        return labelled
     if any(calibrated):
-        raw = grounds[calibrated.index(False)].scene.name
-        cooked = grounds[calibrated.index(True)].scene.name
+        unscaled = labelled[calibrated.index(False)].scene.name
+        scaled = labelled[calibrated.index(True)].scene.name
         raise BandMismatchError(
-            f"{cooked} says what its numbers mean (scale and offset) but {raw} does not; state it "
+            f"{scaled} says what its numbers mean (scale and offset) but {unscaled} does not; state it "
             f"for all with --scale and --offset, or give scenes of one kind."
         )
-    return [replace(g, scene=g.scene.as_stored()) for g in grounds]
+    return [replace(each, scene=each.scene.as_stored()) for each in labelled]
 
 
-def open_labels(ground: LabelledScene, where: tuple[str, str] | None = None) -> Labels:
+def open_labels(labelled: LabelledScene, where: tuple[str, str] | None = None) -> Labels:
     """The labels on the scene's grid; ``where`` keeps the vector features of one value of a column."""
-    geobox = ground.scene.geobox
-    if ground.labels is None:
+    geobox = labelled.scene.geobox
+    if labelled.labels is None:
         return NoLabels()
-    if ground.legend is None:
-        return open_number_labels(ground.labels, geobox, ground.options, where=where)
-    return open_class_labels(ground.labels, geobox, ground.legend, ground.options, where=where)
+    if labelled.legend is None:
+        return open_number_labels(labelled.labels, geobox, labelled.options, where=where)
+    return open_class_labels(
+        labelled.labels, geobox, labelled.legend, labelled.options, where=where
+    )
 
 
 def is_labelled(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,15 +14,13 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.io.output.statistics import BandStatistics
 from georaster_dl.models.package.card import Card
 from georaster_dl.tiling.sampling import Window
-from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.data.split import WindowReader
 
-__all__ = ["Scaling", "measured_windows"]
+__all__ = ["Scaling"]
 
 Float = npt.NDArray[np.float32]
 Target = npt.NDArray[Any]  # int64 class indexes, or float32 numbers
 Mask = npt.NDArray[np.bool_]
-
-_MEASURED = 512  # windows; where a training set has more, its mean and deviation are estimated
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Scaling:
     target: tuple[float, float] | None = None
 
     @classmethod
-    def measure(cls, reader: WindowReader, windows: Sequence[Window], seed: int) -> Scaling:
-        """Measure over the valid pixels of windows: of all, or of 512 random ones where there are more.
+    def measure(cls, reader: WindowReader, windows: Iterable[Window]) -> Scaling:
+        """Measure over the valid pixels of windows.
 
         Raises
         ------
@@ -49,7 +47,7 @@ class Scaling:
             When the labels of a regression are all the same.
         """
         bands, labels = BandStatistics(len(reader.bands)), BandStatistics(1)
-        for window in measured_windows(windows, seed):
+        for window in windows:
             image, valid, target = reader.read(window)
             bands.add(image[:, valid])
             if np.issubdtype(target.dtype, np.floating):
@@ -89,11 +87,3 @@ class Scaling:
             return target
         mean, std = self.target
         return ((target - mean) / std).astype(np.float32)
-
-
-def measured_windows(windows: Sequence[Window], seed: int) -> list[Window]:
-    """All windows, or 512 random ones where there are more."""
-    if len(windows) <= _MEASURED:
-        return list(windows)
-    chosen = np.random.default_rng(seed).permutation(len(windows))[:_MEASURED]
-    return [windows[i] for i in sorted(chosen)]

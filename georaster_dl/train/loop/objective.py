@@ -15,8 +15,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.tiling.split_blocks import TRAIN
-from georaster_dl.train.data.plan import TrainingPlan
-from georaster_dl.train.data.scaling import Scaling
+from georaster_dl.train.data.training_data import TrainingData
 from georaster_dl.train.loop.losses import build_loss, build_regression_loss, class_weights_of
 from georaster_dl.train.loop.reconstruction_loss import build_reconstruction_loss, valid_spectra
 
@@ -110,22 +109,22 @@ class Reconstruction(Objective):
         self._agreement.update(*valid_spectra(output, target))
 
 
-def make_objective(plan: TrainingPlan, scaling: Scaling) -> Objective:
-    """The objective of the plan's task, with the loss of its settings.
+def make_objective(data: TrainingData) -> Objective:
+    """Make the objective of the task, with the loss of its settings.
 
     Raises
     ------
     OptionError
         When the settings of the loss cannot work.
     """
-    task, loss = plan.config.task, plan.config.loss
+    task, loss = data.config.task, data.config.loss
     if task == "autoencoder":
         return Reconstruction(
-            build_reconstruction_loss(loss.reconstruction, scaling.mean, scaling.std)
+            build_reconstruction_loss(loss.reconstruction, data.scaling.mean, data.scaling.std)
         )
     if task == "regression":
         return Quantity(build_regression_loss(loss.regression))
-    counts = plan.labelled(TRAIN)
+    counts = data.split.labelled(TRAIN)
     of_classes = build_loss(
         loss.names,
         loss.weights or [1.0] * len(loss.names),
@@ -133,4 +132,4 @@ def make_objective(plan: TrainingPlan, scaling: Scaling) -> Objective:
         focal_gamma=loss.focal_gamma,
         label_smoothing=loss.label_smoothing,
     )
-    return Classes(of_classes, plan.names)
+    return Classes(of_classes, data.names)

@@ -12,12 +12,11 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from georaster_dl.core.errors import OptionError, OutputError
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.shell import command_line
 from georaster_dl.io.files.temporary import refuse_link
 from georaster_dl.io.output.staging import Extras, explain_os_error, write_atomically
 from georaster_dl.io.vectors.split_map import write_split_map
-from georaster_dl.tiling.split_blocks import SplitMask
+from georaster_dl.train.data.split import Split
 from georaster_dl.train.loop.curves import write_curves
 from georaster_dl.train.settings.config import TrainConfig, read_config
 
@@ -103,7 +102,7 @@ class RunFolder:
     def begin(
         self,
         config: TrainConfig,
-        masks: Mapping[str, tuple[Georeference, SplitMask]],
+        split: Split,
         *,
         overwrite: bool,
     ) -> None:
@@ -122,7 +121,7 @@ class RunFolder:
             self.checkpoints.mkdir(parents=True)
             write_atomically(self.config, config.to_toml().encode())
             with self.extras.making(self.split):
-                write_split_map(self.split, masks)
+                write_split_map(self.split, split.placed_masks())
         except OutputError:
             shutil.rmtree(self.path, ignore_errors=True)
             raise

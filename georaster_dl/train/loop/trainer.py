@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import signal
 import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import lightning as L  # noqa: N812  the library's own convention
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.tuner.tuning import Tuner
-from torch.utils.data import DataLoader
 
 from georaster_dl.core.errors import DeviceError, OutputError
 from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, TrainingStarted
 from georaster_dl.io.output.staging import explain_os_error
 from georaster_dl.models.runtime.device import Device
-from georaster_dl.train.data.plan import TrainingPlan
+from georaster_dl.train.data.training_data import TrainingData
 from georaster_dl.train.loop.learner import SCORE, Learner
 from georaster_dl.train.loop.run_folder import AtomicCheckpoints, RunFolder
 
-__all__ = ["explain_errors", "find_learning_rate", "make_trainer"]
+__all__ = ["explain_errors", "make_trainer"]
 
 _PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.float32: "32-true",
     torch.bfloat16: "bf16-mixed",
     torch.float16: "16-mixed",
 }
-_TRIED_STEPS, _FASTEST, _FALLBACK_RATE = 80, 0.1, 1e-3
 
 
 def make_trainer(
-    plan: TrainingPlan, device: Device, folder: RunFolder, report: Report
+    data: TrainingData, device: Device, folder: RunFolder, report: Report
 ) -> L.Trainer:
     """The trainer of a run: best and last checkpoint, early stop, logs, progress."""
-    training = plan.config.training
+    training = data.config.training
     devices = training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
     where: dict[str, Any] = {
         "dirpath": folder.checkpoints,
@@ -63,7 +59,7 @@ def make_trainer(
             max_epochs=training.epochs,
             gradient_clip_val=training.clip,
             logger=TensorBoardLogger(folder.path, name="", version="tensorboard"),
-            callbacks=[stop, best, last, ProgressCallback(folder, report, plan)],
+            callbacks=[stop, best, last, ProgressCallback(folder, report, data)],
             plugins=[AtomicCheckpoints()],
             default_root_dir=folder.path,
             enable_progress_bar=False,
@@ -74,33 +70,13 @@ def make_trainer(
         )
 
 
-def find_learning_rate(learner: Learner, training: DataLoader[Any], trainer: L.Trainer) -> float:
-    """Raise the rate from step to step; set and return the one where the loss falls fastest."""
-    tried = L.Trainer(
-        accelerator="gpu" if trainer.strategy.root_device.type == "cuda" else "cpu",
-        devices=1,
-        precision=trainer.precision,
-        default_root_dir=trainer.default_root_dir,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    with redirect_stderr(io.StringIO()):  # its progress bar cannot be turned off
-        found = Tuner(tried).lr_find(learner, training, max_lr=_FASTEST, num_training=_TRIED_STEPS)
-    rate = found.suggestion() if found is not None else None
-    learner.learning_rate = rate or _FALLBACK_RATE
-    return learner.learning_rate
-
-
 class ProgressCallback(L.Callback):
     """Tells how the run goes, and keeps log and curves up to date."""
 
-    def __init__(self, folder: RunFolder, report: Report, plan: TrainingPlan) -> None:
+    def __init__(self, folder: RunFolder, report: Report, data: TrainingData) -> None:
         self._folder = folder
         self._report = report
-        self._plan = plan
+        self._data = data
         self._begun = time.monotonic()
         self._first = 0
         self._terminate: Any = signal.SIG_DFL
@@ -115,14 +91,14 @@ class ProgressCallback(L.Callback):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
         self._begun, self._first = time.monotonic(), trainer.global_step
-        counts, unlabelled = self._plan.facts(), self._plan.unlabelled
+        counts, unlabelled = self._data.label_counts(), self._data.unlabelled
         started = TrainingStarted(
             device=f"{trainer.strategy.root_device}, {trainer.precision}",
             weights=sum(p.numel() for p in pl_module.parameters()),
-            patch=self._plan.patch,
-            per_epoch=self._plan.per_epoch,
-            epochs=self._plan.config.training.epochs,
-            split=self._plan.split.note,
+            patch=self._data.patch,
+            per_epoch=self._data.per_epoch,
+            epochs=self._data.config.training.epochs,
+            split=self._data.split.note,
             labelled=None if unlabelled else counts,
             valid=counts if unlabelled else None,
         )
@@ -155,7 +131,7 @@ class ProgressCallback(L.Callback):
         score = pl_module.objective.score_name
         self._folder.write_history(history, score)
         self._report(
-            EpochEnded(**history[-1], epochs=self._plan.config.training.epochs, score=score)
+            EpochEnded(**history[-1], epochs=self._data.config.training.epochs, score=score)
         )
 
 

@@ -16,9 +16,7 @@ from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.evaluate.metrics.regression import RegressionScores
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.train.data.datasets import EvaluationPatches
-from georaster_dl.train.data.plan import TrainingPlan
-from georaster_dl.train.data.scaling import Scaling
-from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.data.training_data import TrainingData
 
 __all__ = ["Measured", "iou_names", "label_metrics", "measure", "output_of"]
 
@@ -45,32 +43,28 @@ class Measured:
 
 
 @torch.inference_mode()
-def measure(
-    plan: TrainingPlan, part: int, network: nn.Module, scaling: Scaling, device: Device
-) -> Measured:
+def measure(data: TrainingData, part: int, network: nn.Module, device: Device) -> Measured:
     """Run the network over all windows of a part and compare with the labels."""
     network = network.eval().to(device.torch_device)
-    reader = WindowReader(plan.stored, plan.masks, part)
-    windows = plan.evaluation_windows(part)
-    patches = EvaluationPatches(reader, windows, scaling)
-    rng = np.random.default_rng(plan.config.seed)
-    most = -(-_LOGITS // max(len(windows), 1))
-    confusion = Confusion.empty(plan.names) if plan.names else None
+    patches = EvaluationPatches(data, part)
+    rng = np.random.default_rng(data.config.seed)
+    most = -(-_LOGITS // max(len(patches), 1))
+    confusion = Confusion.empty(data.names) if data.names else None
     numbers: RegressionScores | None = None
     kept: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
     for output, target in _outputs(patches, network, device):
         if confusion is None:
             known = np.isfinite(target)
-            mean, std = scaling.target or (0.0, 1.0)
+            mean, std = data.scaling.target or (0.0, 1.0)
             found = RegressionScores.of(output[0][known] * std + mean, target[known] * std + mean)
             numbers = found if numbers is None else numbers + found
             continue
-        confusion = confusion + Confusion.of(output.argmax(axis=0), target, plan.names)
+        confusion = confusion + Confusion.of(output.argmax(axis=0), target, data.names)
         rows, cols = (target >= 0).nonzero()
         chosen = rng.permutation(len(rows))[:most]
         rows, cols = rows[chosen], cols[chosen]
         kept.append((output[:, rows, cols].T, target[rows, cols].astype(np.int64)))
-    empty = np.zeros((0, max(len(plan.names), 1)), np.float32), np.zeros(0, np.int64)
+    empty = np.zeros((0, max(len(data.names), 1)), np.float32), np.zeros(0, np.int64)
     logits, labels = (np.concatenate(a) for a in zip(empty, *kept, strict=True)) if kept else empty
     return Measured(confusion, numbers, logits, labels)
 

@@ -20,9 +20,7 @@ from georaster_dl.models.registry import describe_model
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.tiling.split_blocks import PARTS, TRAIN
 from georaster_dl.train.data.datasets import EvaluationPatches
-from georaster_dl.train.data.plan import TrainingPlan
-from georaster_dl.train.data.scaling import Scaling, measured_windows
-from georaster_dl.train.data.windows import WindowReader
+from georaster_dl.train.data.training_data import TrainingData
 from georaster_dl.train.result.measure import output_of
 
 __all__ = ["reconstruction_caution", "reconstruction_metrics"]
@@ -35,7 +33,7 @@ Method = Callable[[Image], Image]
 
 @torch.inference_mode()
 def reconstruction_metrics(
-    plan: TrainingPlan, part: int, network: nn.Module, scaling: Scaling, device: Device
+    data: TrainingData, part: int, network: nn.Module, device: Device
 ) -> dict[str, float]:
     """What the card says of the reconstruction of a part, from corrupted and from clean bands.
 
@@ -46,21 +44,13 @@ def reconstruction_metrics(
     """
     network = network.eval().to(device.torch_device)
     methods: dict[str, Method] = {"reconstruction": lambda image: output_of(network, image, device)}
-    features = _code_width(plan)
+    features = _code_width(data)
     if features is not None:
-        mean, axes = principal_axes(plan, scaling, features)
+        mean, axes = principal_axes(data, features)
         methods[f"PCA-{axes.shape[1]}"] = lambda image: _projected(image, mean, axes)
     squares = dict.fromkeys([(name, clean) for clean in (False, True) for name in methods], 0.0)
-    truth = BandStatistics(len(plan.bands))
-    reader = WindowReader(plan.stored, plan.masks, part)
-    patches = EvaluationPatches(
-        reader,
-        plan.evaluation_windows(part),
-        scaling,
-        seed=plan.config.seed,
-        corruption=plan.corruption,
-        fewest=_DRAWS,
-    )
+    truth = BandStatistics(len(data.bands))
+    patches = EvaluationPatches(data, part, noise_draws=_DRAWS)
     for number in range(len(patches)):
         given, target = patches[number]
         valid = np.isfinite(target[0])
@@ -70,16 +60,16 @@ def reconstruction_metrics(
             output = methods[name](clean if is_clean else given)
             errors = (output - target)[:, valid].astype(np.float64)
             squares[name, is_clean] += float((errors**2).sum())
-    return _told(squares, truth, PARTS[part])
+    return _metrics(squares, truth, PARTS[part])
 
 
-def reconstruction_caution(plan: TrainingPlan, metrics: Mapping[str, float]) -> str:
+def reconstruction_caution(data: TrainingData, metrics: Mapping[str, float]) -> str:
     """What to keep in mind of an autoencoder that was so measured; empty where it is sound."""
     said = []
-    width = plan.config.model.options.get("code")
-    if isinstance(width, int) and width >= len(plan.bands):
+    width = data.config.model.options.get("code")
+    if isinstance(width, int) and width >= len(data.bands):
         said.append(
-            f"Its code has {counted(width, 'feature')} for {counted(len(plan.bands), 'band')}, so it can copy them: a smaller "
+            f"Its code has {counted(width, 'feature')} for {counted(len(data.bands), 'band')}, so it can copy them: a smaller "
             f"code compresses (model.options)."
         )
     errors = [value for name, value in metrics.items() if name.startswith("RMSE of reconstruction")]
@@ -92,7 +82,7 @@ def reconstruction_caution(plan: TrainingPlan, metrics: Mapping[str, float]) -> 
     return " ".join(said)
 
 
-def _told(
+def _metrics(
     squares: dict[tuple[str, bool], float], truth: BandStatistics, part: str
 ) -> dict[str, float]:
     """The figures by their names, from sums of squared errors."""
@@ -109,28 +99,27 @@ def _told(
     return {key: round(value, 4) for key, value in metrics.items()}
 
 
-def _code_width(plan: TrainingPlan) -> int | None:
+def _code_width(data: TrainingData) -> int | None:
     """Features of the network's code; None where its architecture states none."""
-    model = plan.config.model
+    model = data.config.model
     options = {**describe_model(model.architecture)[1], **model.options}
     width = options.get("features", options.get("code"))
     return width if isinstance(width, int) else None
 
 
 def principal_axes(
-    plan: TrainingPlan, scaling: Scaling, features: int
+    data: TrainingData, features: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean (bands,) and first axes (bands, features) of the normalised training ground.
 
     Measured where the normalisation is; no more axes than bands.
     """
-    reader = WindowReader(plan.stored, plan.masks, TRAIN)
-    windows = plan.sampler(TRAIN, plan.patch, grid=True).windows
-    n, bands = 0, len(plan.bands)
+    reader = data.split.reader(TRAIN)
+    n, bands = 0, len(data.bands)
     total, products = np.zeros(bands), np.zeros((bands, bands))
-    for window in measured_windows(windows, plan.config.seed):
+    for window in data.statistics_windows():
         image, valid, _ = reader.read(window)
-        spectra = scaling.apply(image, valid)[:, valid].astype(np.float64)
+        spectra = data.scaling.apply(image, valid)[:, valid].astype(np.float64)
         n += spectra.shape[1]
         total += spectra.sum(axis=1)
         products += spectra @ spectra.T
