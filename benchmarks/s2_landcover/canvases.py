@@ -29,7 +29,9 @@ _NEEDED = [BANDS.index(name) for name in ("B03", "B04")]
 _NIR = [BANDS.index(name) for name in ("B08", "B8A")]
 _RARELY = [BANDS.index(name) for name in ("B01", "B09")]
 _FEW = [BANDS.index(name) for name in ("B02", "B03", "B04")]
-_AUGMENTATION = Augmentation(gain=0.05, band_gain=0.02, haze=0.15, offset=0.02, noise=0.02)
+_AUGMENTATION = Augmentation(
+    scale=0.0, gain=0.05, band_gain=0.02, haze=0.15, offset=0.02, noise=0.02
+)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""What the user knows better than the file; kept apart so that asking costs no GDAL."""
+"""Options of scenes and labels, importable without GDAL."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from georaster_dl.core.errors import OptionError
 
 __all__ = ["LabelOptions", "SceneOptions"]
 
@@ -30,7 +32,7 @@ class SceneOptions:
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """How labels are read.
+    """Options of reading labels.
 
     Attributes
     ----------
@@ -58,3 +60,11 @@ class LabelOptions:
     ignore: tuple[float, ...] = ()
     classes: Path | None = None
     background: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a width that is none."""
+        if self.width_m is not None and not self.width_m > 0:
+            raise OptionError(
+                f"`width_m=` must be above 0, but got {self.width_m:g}; leave it out for lines and points of one "
+                f"pixel's width."
+            )

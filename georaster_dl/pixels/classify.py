@@ -123,7 +123,7 @@ def classify(
     options = options or ClassifyOptions()
     begun = time.monotonic()
     config = options.config
-    given = SceneOptions(**dict(config.scene))
+    given = config.scene
     extras = [] if options.save is None else [options.save]
     protect: list[Path | str] = [labels, *_classes_file(config)]
     # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.

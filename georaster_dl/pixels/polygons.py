@@ -15,7 +15,7 @@ import shapely
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, SceneStarted, Warned, no_report
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.io.environment import gdal_environment
@@ -66,9 +66,9 @@ def classify_polygons(
             f"pixels instead."
         )
     config = options.config
-    scene = good_bands(open_scene(features, SceneOptions(**dict(config.scene))))
+    scene = good_bands(open_scene(features, config.scene))
     tell_doubts(scene, report)
-    asked = LabelOptions(**dict(config.labels))
+    asked = config.labels
     protect: list[Path | str] = [polygons, *([asked.classes] if asked.classes else [])]
     protect += source_files(scene) if out.exists() else []
     with (

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from georaster_dl.core.bands import Band, named_bands
 from georaster_dl.core.errors import OptionError
+from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.transforms.augment import Augmentation, Optics
 
-NONE = Augmentation(dihedral=False, gain=0, band_gain=0, haze=0, offset=0, noise=0)
+NONE = Augmentation(scale=0, dihedral=False, gain=0, band_gain=0, haze=0, offset=0, noise=0)
 ALL = Augmentation(scale=0.5, band_dropout=0.5)
 ORIGIN = np.array([-2.0, -1.5, -1.0], np.float32)
 
@@ -66,7 +67,7 @@ def test_all_eight_positions_come_and_move_everything_together():
     seen = set()
     for seed in range(100):
         image, valid, target = applied(
-            Augmentation(gain=0, band_gain=0, haze=0, offset=0, noise=0),
+            Augmentation(scale=0, gain=0, band_gain=0, haze=0, offset=0, noise=0),
             (marks[None] + 1, marks % 5 > 0, marks),
             seed=seed,
             side=4,
@@ -80,7 +81,9 @@ def test_all_eight_positions_come_and_move_everything_together():
 
 def test_radiometry_leaves_target_and_nodata():
     triple = patch()
-    strong = Augmentation(dihedral=False, gain=1, band_gain=1, offset=1, noise=1, band_dropout=1)
+    strong = Augmentation(
+        scale=0, dihedral=False, gain=1, band_gain=1, offset=1, noise=1, band_dropout=1
+    )
     image, valid, target = applied(strong, triple)
     assert same((valid, target), triple[1:])
     assert (image[:, ~valid] == 0).all()
@@ -93,7 +96,7 @@ def test_a_gain_acts_on_physical_values():
     physical = rng().uniform(0.05, 0.8, (3, 16, 16))
     valid = np.ones((16, 16), bool)
     normalised = ((physical - mean[:, None, None]) / std[:, None, None]).astype(np.float32)
-    gain = Augmentation(dihedral=False, gain=0.5, band_gain=0, haze=0, offset=0, noise=0)
+    gain = Augmentation(scale=0, dihedral=False, gain=0.5, band_gain=0, haze=0, offset=0, noise=0)
     image, *_ = applied(gain, (normalised, valid, valid * 1), origin=-mean / std)
     factors = (image * std[:, None, None] + mean[:, None, None]) / physical
     assert factors == pytest.approx(factors[0, 0, 0], rel=1e-4)
@@ -101,7 +104,7 @@ def test_a_gain_acts_on_physical_values():
 
 
 def test_offsets_have_the_stated_spread_and_are_per_band():
-    offset = Augmentation(dihedral=False, gain=0, band_gain=0, offset=0.3, noise=0)
+    offset = Augmentation(scale=0, dihedral=False, gain=0, band_gain=0, offset=0.3, noise=0)
     flat = np.zeros((2, 1, 1), np.float32), np.ones((1, 1), bool), np.zeros((1, 1))
     shifts = np.array(
         [applied(offset, flat, seed=s, side=1, origin=ORIGIN[:2])[0].ravel() for s in range(2000)]
@@ -111,7 +114,7 @@ def test_offsets_have_the_stated_spread_and_are_per_band():
 
 
 def test_noise_is_white_and_at_most_as_strong_as_stated():
-    noisy = Augmentation(dihedral=False, gain=0, band_gain=0, offset=0, noise=0.2)
+    noisy = Augmentation(scale=0, dihedral=False, gain=0, band_gain=0, offset=0, noise=0.2)
     flat = np.zeros((1, 64, 64), np.float32), np.ones((64, 64), bool), np.zeros((64, 64))
     noises = [applied(noisy, flat, seed=s, side=64, origin=ORIGIN[:1])[0][0] for s in range(40)]
     levels = np.array([noise.std() for noise in noises])
@@ -123,7 +126,9 @@ def test_noise_is_white_and_at_most_as_strong_as_stated():
 
 @pytest.mark.parametrize("bands", [1, 2, 6])
 def test_dropout_leaves_at_least_one_band(bands):
-    drop = Augmentation(dihedral=False, gain=0, band_gain=0, offset=0, noise=0, band_dropout=1)
+    drop = Augmentation(
+        scale=0, dihedral=False, gain=0, band_gain=0, offset=0, noise=0, band_dropout=1
+    )
     ones = np.ones((bands, 1, 1), np.float32), np.ones((1, 1), bool), np.zeros((1, 1))
     left = [
         applied(drop, ones, seed=s, side=1, origin=np.zeros(bands))[0].ravel() for s in range(2000)
@@ -181,14 +186,19 @@ def test_zoom_keeps_unlabelled_nan_and_classes():
 @pytest.mark.parametrize(
     ("strengths", "message"),
     [
-        ({"gain": -0.1}, "gain must be at least 0, but got -0.1"),
-        ({"noise": float("nan")}, "noise must be at least 0"),
-        ({"band_dropout": 1.5}, "band_dropout must be in 0..1"),
+        ({"gain": -0.1}, "augment.gain = -0.1: .* greater than or equal to 0"),
+        ({"noise": float("nan")}, "augment.noise = nan: .* finite number"),
+        ({"band_dropout": 1.5}, "augment.band_dropout = 1.5: .* less than 1"),
+        ({"gian": 0.1}, r"unknown key 'augment.gian' \(did you mean 'gain'"),
     ],
 )
 def test_impossible_strengths_are_refused(strengths, message):
     with pytest.raises(OptionError, match=message):
-        Augmentation(**strengths)
+        TrainConfig.of({"augment": strengths})
+
+
+def test_the_defaults_are_those_of_a_training():
+    assert TrainConfig().augment == Augmentation()
 
 
 def test_haze_adds_less_the_longer_the_wavelength():
@@ -196,7 +206,7 @@ def test_haze_adds_less_the_longer_the_wavelength():
     bands = (*named_bands(["B02", "B04", "B12"]), Band("ndvi"))
     mean, std = np.array([0.05, 0.08, 0.2, 0.5]), np.array([0.02, 0.04, 0.1, 0.2])
     optics = Optics.of(bands, mean, std)
-    hazy = Augmentation(dihedral=False, gain=0, band_gain=0, haze=0.5, offset=0, noise=0)
+    hazy = Augmentation(scale=0, dihedral=False, gain=0, band_gain=0, haze=0.5, offset=0, noise=0)
     flat = np.zeros((4, 1, 1), np.float32), np.ones((1, 1), bool), np.zeros((1, 1), int)
     for seed in range(50):
         image, *_ = hazy.apply(rng(seed), *flat, patch=1, optics=optics)

@@ -53,6 +53,8 @@ def test_everything_set_survives_toml(tmp_path):
         ),
         ({"loss": {"names": ["hinge"]}}, "loss.names.0 = 'hinge'"),
         ({"augment": {"gain": float("nan")}}, "augment.gain"),
+        ({"labels": {"width_m": 0}}, "labels: `width_m=` must be above 0, but got 0"),
+        ({"labels": {"clases": "x"}}, r"unknown key 'labels.clases' \(did you mean 'classes'"),
     ],
 )
 def test_what_cannot_work_is_named(fields, message):

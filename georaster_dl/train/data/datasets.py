@@ -45,7 +45,7 @@ class TrainingPatches(Dataset[Sample]):
         self._reader = data.split.reader(TRAIN)
         self._sampler = data.sampler()
         self._scaling = data.scaling
-        self._augmentation = data.augmentation
+        self._augmentation = data.config.augment
         self._input_noise = data.input_noise
         self._patch = data.patch
         self._seed = data.config.seed

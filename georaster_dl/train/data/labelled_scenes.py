@@ -12,7 +12,6 @@ import numpy.typing as npt
 from georaster_dl.core.bands import Band, match_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.labels.read import (
     ClassLabels,
     LabelOptions,
@@ -113,15 +112,13 @@ def open_labelled_scenes(
         When a scene cannot be opened, the scenes differ in bands or in what their numbers mean, or
         the labels cannot be used.
     """
-    options = LabelOptions(**dict(config.labels))
-    known = SceneOptions(**dict(config.scene))
     pairs = [_labelled(pair, config.task) for pair in pairs]
-    legend = _legend(pairs, options) if config.task == "segmentation" else None
-    scenes = _with_data([open_scene(pair.scene, known) for pair in pairs])
+    legend = _legend(pairs, config.labels) if config.task == "segmentation" else None
+    scenes = _with_data([open_scene(pair.scene, config.scene) for pair in pairs])
     bands = [band for band in scenes[0].bands if band.good]
     return _same_quantity(
         [
-            LabelledScene(_with_bands(scene, bands), pair.labels, legend, options, pair.part)
+            LabelledScene(_with_bands(scene, bands), pair.labels, legend, config.labels, pair.part)
             for scene, pair in zip(scenes, pairs, strict=True)
         ]
     )

@@ -29,7 +29,6 @@ from georaster_dl.train.data.split import Split
 from georaster_dl.train.data.split_kinds import split_scenes
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.settings.resolve import NO_PACKAGE, with_code
-from georaster_dl.train.transforms.augment import Augmentation
 from georaster_dl.train.transforms.noise import InputNoise
 
 __all__ = ["SMALLEST_PATCH", "TrainingData", "load_training_data"]
@@ -91,17 +90,12 @@ class TrainingData:
     @property
     def input_noise(self) -> InputNoise | None:
         """Noise on an autoencoder's input; None for other tasks."""
-        return InputNoise(**dict(self.config.corruption)) if self.unlabelled else None
+        return self.config.corruption if self.unlabelled else None
 
     @property
     def outputs(self) -> int:
         """Number of the network's output channels."""
         return len(self.bands) if self.unlabelled else len(self.names) or 1
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Augmentation of training patches."""
-        return Augmentation(**dict(self.config.augment))
 
     def sampler(self) -> PatchSampler:
         """Sampler of training patches."""

@@ -15,9 +15,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.models.registry import nearest_names
 from georaster_dl.tiling.sampling import Sampling
+from georaster_dl.train.transforms.augment import Augmentation
+from georaster_dl.train.transforms.noise import InputNoise
 
 __all__ = ["FRESH_RATE", "TrainConfig", "read_config"]
 
@@ -31,29 +34,6 @@ Count = Annotated[int, Field(ge=1)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class LabelsSection(_Section):
-    """How labels are read; see ``georaster_dl.io.labels.read.LabelOptions``."""
-
-    layer: str | None = None
-    class_field: str | None = None
-    width_m: Positive | None = None
-    all_touched: bool = False
-    priority: tuple[str, ...] = ()
-    ignore: tuple[float, ...] = ()
-    classes: Path | None = None
-    background: str | None = None
-
-
-class SceneSection(_Section):
-    """What the user knows better than the files; ``bands`` also chooses which are used."""
-
-    bands: tuple[str, ...] | None = None
-    nodata: float | None = None
-    scale: float | None = None
-    offset: float | None = None
-    mask: str | None = None
 
 
 class SplitSection(_Section):
@@ -167,30 +147,6 @@ class LossSection(_Section):
         return self
 
 
-class AugmentSection(_Section):
-    """How patches are varied; see ``georaster_dl.train.transforms.augment.Augmentation``.
-
-    An autoencoder's patches are turned and zoomed only: the values are what it has to give back.
-    """
-
-    dihedral: bool = True
-    scale: Annotated[float, Field(ge=0, le=1)] = 0.25
-    gain: Share = 0.1
-    band_gain: Share = 0.03
-    haze: Annotated[float, Field(ge=0, le=2)] = 0.3
-    offset: Annotated[float, Field(ge=0, le=2)] = 0.05
-    noise: Annotated[float, Field(ge=0, le=2)] = 0.05
-    band_dropout: Share = 0.0
-
-
-class CorruptionSection(_Section):
-    """What an autoencoder's input suffers; see ``georaster_dl.train.transforms.noise.InputNoise``."""
-
-    gaussian: Annotated[float, Field(ge=0, le=10)] = 0.1
-    masked: Share = 0.3
-    stripes: Annotated[float, Field(ge=0, le=10)] = 0.0
-
-
 class TrainingSection(_Section):
     """How the weights are found.
 
@@ -223,15 +179,15 @@ class TrainConfig(_Section):
 
     task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    labels: LabelsSection = LabelsSection()
-    scene: SceneSection = SceneSection()
+    labels: LabelOptions = LabelOptions()
+    scene: SceneOptions = SceneOptions()
     split: SplitSection = SplitSection()
     patches: PatchesSection = PatchesSection()
     model: ModelSection = ModelSection()
     start: StartSection = StartSection()
     loss: LossSection = LossSection()
-    augment: AugmentSection = AugmentSection()
-    corruption: CorruptionSection = CorruptionSection()
+    augment: Augmentation = Augmentation()
+    corruption: InputNoise = InputNoise()
     training: TrainingSection = TrainingSection()
 
     @classmethod
@@ -297,7 +253,7 @@ def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _explained(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _keys_at(first["loc"][:-1])
         near = nearest_names(str(first["loc"][-1]), known)
         return f"unknown key {place!r}{near}; known here: {', '.join(known)}."
@@ -310,4 +266,4 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
     section: Any = TrainConfig
     for part in place:
         section = section.model_fields[str(part)].annotation
-    return list(section.model_fields)
+    return [*getattr(section, "model_fields", section.__annotations__)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.models.package.card import Architecture, Card
 from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.models.registry import describe_model
 from georaster_dl.models.runtime.optional_bands import narrowed_card
-from georaster_dl.train.settings.config import FRESH_RATE, LabelsSection, TrainConfig
+from georaster_dl.train.settings.config import FRESH_RATE, TrainConfig
 
 __all__ = ["NO_PACKAGE", "resolve_defaults", "with_code"]
 
@@ -68,14 +71,18 @@ def _with_task(config: TrainConfig) -> TrainConfig:
     """The settings of an autoencoder: no labels, its own network, and values that nothing varies."""
     if config.task != "autoencoder":
         return config
-    stated, default = config.labels.model_dump(), LabelsSection().model_dump()
-    given = [key for key, value in stated.items() if value != default[key]]
-    if given:
+    default = LabelOptions()
+    stated = [
+        f.name
+        for f in fields(default)
+        if getattr(config.labels, f.name) != getattr(default, f.name)
+    ]
+    if stated:
         raise OptionError(
-            f"The task autoencoder learns from scenes without labels, but labels.{given[0]} is set; "
+            f"The task autoencoder learns from scenes without labels, but labels.{stated[0]} is set; "
             f"leave it out, or choose another task."
         )
-    still = set(type(config.augment).model_fields) - {"dihedral", "scale"}
+    still = {f.name for f in fields(config.augment)} - {"dihedral", "scale"}
     changes: dict[str, object] = {f"augment.{key}": 0.0 for key in sorted(still)}
     if not config.model.model_fields_set & {"architecture", "encoder"}:
         changes["model.architecture"] = _AUTOENCODER

@@ -6,21 +6,22 @@ Everything is drawn from the generator that comes in, so a patch is the same for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from georaster_dl.core.bands import Band
-from georaster_dl.core.errors import OptionError
 
 __all__ = ["Augmentation", "Optics"]
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Target = npt.NDArray[Any]
-
+Share = Annotated[float, Field(ge=0, lt=1)]
+Deviations = Annotated[float, Field(ge=0, le=2)]  # in standard deviations of the band
 
 _SMALL_FACTOR = 1.5
 _HAZE_POWER = (0.8, 2.2)  # of the wavelength: from aerosol to thin smoke
@@ -62,7 +63,9 @@ class Optics:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly training patches are varied; 0 (or False) leaves a kind out.
+    """Strengths of augmentation, checked as a section of ``TrainConfig``; 0 (or False) leaves a kind out.
+
+    An autoencoder's patches are turned and zoomed only: the values are its targets.
 
     Attributes
     ----------
@@ -76,31 +79,16 @@ class Augmentation:
     noise : largest standard deviation of white noise, in the band's standard deviations.
     band_dropout : probability that bands are absent, that is 0 as after normalisation of the mean:
         one band, half as often two, and so on, never all.
-
-    Raises
-    ------
-    OptionError
-        When a strength is negative or a probability is above 1.
     """
 
     dihedral: bool = True
-    scale: float = 0.0
-    gain: float = 0.1
-    band_gain: float = 0.03
-    haze: float = 0.3
-    offset: float = 0.05
-    noise: float = 0.05
-    band_dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse strengths that mean nothing."""
-        for field in fields(self):
-            strength = float(getattr(self, field.name))
-            if not 0 <= strength < np.inf or (field.name == "band_dropout" and strength > 1):
-                limit = "in 0..1" if field.name == "band_dropout" else "at least 0"
-                raise OptionError(
-                    f"The augmentation {field.name} must be {limit}, but got {strength:g}; 0 leaves it out."
-                )
+    scale: Annotated[float, Field(ge=0, le=1)] = 0.25
+    gain: Share = 0.1
+    band_gain: Share = 0.03
+    haze: Deviations = 0.3
+    offset: Deviations = 0.05
+    noise: Deviations = 0.05
+    band_dropout: Share = 0.0
 
     def window(self, rng: np.random.Generator, patch: int) -> int:
         """Side in pixels of the window to read for a patch: the smaller, the more it is magnified."""

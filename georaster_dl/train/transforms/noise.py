@@ -6,9 +6,11 @@ Everything is drawn from the generator that comes in, so a patch is the same for
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 __all__ = ["InputNoise"]
 
@@ -17,7 +19,7 @@ Image = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class InputNoise:
-    """How strongly the input is disturbed; 0 leaves a kind out, all 0 make a plain autoencoder.
+    """Strengths of the input noise; 0 leaves a kind out, all 0 make a plain autoencoder.
 
     Attributes
     ----------
@@ -29,14 +31,14 @@ class InputNoise:
         each row, as from a push-broom scanner; in the band's standard deviations.
     """
 
-    gaussian: float = 0.1
-    masked: float = 0.3
-    stripes: float = 0.0
+    gaussian: Annotated[float, Field(ge=0, le=10)] = 0.1
+    masked: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    stripes: Annotated[float, Field(ge=0, le=10)] = 0.0
 
     def sample(
         self, rng: np.random.Generator, image: Image, valid: npt.NDArray[np.bool_]
     ) -> tuple[Image, Image]:
-        """What the network is given of a patch, and what it should give back.
+        """Make the network's input and target of a patch.
 
         Parameters
         ----------
