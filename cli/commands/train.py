@@ -36,6 +36,7 @@ _SETTINGS = {
     "epochs": "training.epochs",
     "device": "training.device",
     "precision": "training.precision",
+    "tensorboard": "training.tensorboard",
 }
 _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are told below the others
 
@@ -87,6 +88,12 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are told
 @learning_options
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]))
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    default=None,
+    help="Write logs for TensorBoard too (an extra: georaster_dl[tensorboard]).",
+)
 @run_options
 def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
     """Train a model on your own labels, or without any.

@@ -21,6 +21,7 @@ from georaster_dl.train.loop.learner import SCORE, Learner
 from georaster_dl.train.loop.network import build_network, check_network
 from georaster_dl.train.loop.objective import make_objective
 from georaster_dl.train.loop.run_folder import RunFolder
+from georaster_dl.train.loop.trainer import check_tensorboard
 from georaster_dl.train.result.package import package_model
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.settings.resolve import resolve_defaults
@@ -93,6 +94,7 @@ def train(
         folder.check_free(overwrite=overwrite)
 
     device = Device.choose(config.training.device, config.training.precision)
+    check_tensorboard(config)
     centred = check_network(config)
     with CacheFolder(model, leader=leader) as cache:
         data = load_training_data(pairs, config, cache, warn, centred=centred)

@@ -1,5 +1,6 @@
 """Training from scenes to a package: learning, resuming, freezing, refusing."""
 
+import sys
 from pathlib import Path
 
 import geopandas
@@ -59,7 +60,7 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     lines = (folder / "log.csv").read_text().splitlines()
     assert lines[0].startswith("epoch,loss,val_loss,val_score")
     assert len(lines) == 1 + len(trained.history)
-    assert list((folder / "tensorboard").glob("events*"))
+    assert not (folder / "tensorboard").exists()
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     # The map of the scene has the labels' own values, and nodata where the scene has.
     segment(pair.scene, tmp_path / "model.safetensors", Outputs(tmp_path / "map.tif"))
@@ -71,6 +72,20 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     assert set(np.unique(classes)) == {*CLASSES, 255}
     assert (classes[~valid] == 255).all()
     assert (classes == truth)[valid].mean() > 0.85
+
+
+def test_tensorboard_logs_where_they_are_asked_for(pair, settings, tmp_path):
+    settings = settings.updated({"training.epochs": 1, "training.tensorboard": True})
+    train([pair], tmp_path / "model.safetensors", settings)
+    assert list((tmp_path / "model_run/tensorboard").glob("events*"))
+
+
+def test_without_tensorboard_its_logs_are_refused_at_once(pair, settings, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    settings = settings.updated({"training.tensorboard": True})
+    with pytest.raises(OptionError, match=r"not installed; pip install .*\[tensorboard\]"):
+        train([pair], tmp_path / "model.safetensors", settings)
+    assert not (tmp_path / "model_run").exists()
 
 
 def test_the_split_is_written_as_a_map(pair, settings, tmp_path):

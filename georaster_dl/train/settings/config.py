@@ -159,6 +159,7 @@ class TrainingSection(_Section):
     precision : ``auto`` is bf16 where the hardware computes in it, fp16 on an older GPU.
     devices : number of GPUs; all where None.
     workers : processes that read patches; chosen by the processor where None.
+    tensorboard : whether to write logs for TensorBoard, an extra, beside ``log.csv``.
     """
 
     epochs: Count = 40
@@ -172,6 +173,7 @@ class TrainingSection(_Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     devices: Count | None = None
     workers: Annotated[int, Field(ge=0)] | None = None
+    tensorboard: bool = False
 
 
 class TrainConfig(_Section):
