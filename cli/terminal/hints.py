@@ -14,6 +14,8 @@ _KEYWORD = re.compile(r"(?P<name>[a-z_.]+)=(?P<value>.*)")
 _ON = ("", "True", "...")
 _NAMES = {
     "folder": "--directory",
+    "split.block": "--block",
+    "split.buffer": "--buffer",
     "split.column": "--split-column",
     "split.kind": "--split",
     "start.freeze": "--freeze",

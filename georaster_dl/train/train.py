@@ -86,7 +86,7 @@ def train(
     warn = warner(report)
     folder = RunFolder(model, warn)
     if resume and model.exists() and not overwrite:
-        raise OptionError(f"--resume has nothing to do: {model} is finished.")
+        raise OptionError(f"`resume=True` has nothing to do: {model} is finished.")
     _check_output(model, overwrite=overwrite or not leader)
     if resume:
         folder.resume(config)
@@ -135,9 +135,9 @@ def _check_output(model: Path, *, overwrite: bool) -> None:
     check_local(model)
     if model.suffix != ".safetensors":
         raise OptionError(
-            f"-o makes a model package, but its name is {model}; end it in .safetensors."
+            f"A model package is made, but its name is {model}; end it in .safetensors."
         )
     if model.exists() and not overwrite:
-        raise OptionError(f"The output {model} exists; give another name or use --overwrite.")
+        raise OptionError(f"The output {model} exists; give another name or use `overwrite=True`.")
     if not model.absolute().parent.is_dir():
         raise OptionError(f"The folder {model.absolute().parent} does not exist; make it first.")

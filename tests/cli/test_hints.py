@@ -11,7 +11,7 @@ from geodl_cli.main import geodl
 from geodl_cli.terminal.hints import _NAMES, with_options
 
 LIBRARY = Path(__file__).parents[2] / "georaster_dl"
-TO_CONVERT = {"batch", "io", "models", "predict", "train"}
+TO_CONVERT = {"batch", "io", "models", "predict"}
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[a-z](?=[ ;,.:]|$))")
 OF_OTHER_PROGRAMS = {"--force-reinstall", "--no-deps", "--profile"}  # pip, pip, qgis
 

@@ -43,7 +43,9 @@ WIDE = [(100, 100, 90), (200, 200, 90)]
 
 
 def test_features_below_a_pixel(told):
-    with pytest.raises(OptionError, match=r"all 2 features .* smaller than a pixel.*--all-touched"):
+    with pytest.raises(
+        OptionError, match=r"all 2 features .* smaller than a pixel.*`all_touched=True`"
+    ):
         told(TINY, ["a", "b"])
     assert told(TINY, ["a", "b"], all_touched=True) == []
 
@@ -51,7 +53,7 @@ def test_features_below_a_pixel(told):
 def test_some_features_below_a_pixel(told):
     (warning,) = told([*TINY, *WIDE], ["a", "b", "a", "b"])
     assert warning.startswith("2 of 4 features of labels.gpkg cover no pixel's centre")
-    assert "--all-touched" in warning
+    assert "`all_touched=True`" in warning
     assert told(WIDE, ["a", "b"]) == []
 
 

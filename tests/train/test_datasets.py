@@ -238,7 +238,7 @@ def test_labels_that_are_all_nodata_are_an_error(make_tif):
     labels = make_tif(
         np.ones((1, 64, 64), np.uint8) + np.eye(64, dtype=np.uint8), name="labels.tif"
     )
-    with pytest.raises(OptionError, match="No labelled pixel is valid.*check --nodata"):
+    with pytest.raises(OptionError, match="No labelled pixel is valid.*check `nodata=`"):
         data_of(SceneWithLabels(str(scene), labels))
 
 

@@ -53,7 +53,7 @@ def test_a_damaged_or_foreign_checkpoint_is_one_line(tmp_path, content):
         path.write_bytes(content)
     else:
         torch.save(content, path)
-    with pytest.raises(OptionError, match="start anew with --overwrite") as caught:
+    with pytest.raises(OptionError, match="start anew with `overwrite=True`") as caught:
         read_checkpoint(path)
     assert "\n" not in str(caught.value)
 

@@ -143,13 +143,15 @@ def test_the_seed_decides(pair, settings, tmp_path):
 
 def test_what_cannot_be_resumed_is_explained(pair, settings, tmp_path):
     model = tmp_path / "model.safetensors"
-    with pytest.raises(OptionError, match="--resume finds no checkpoint"):
+    with pytest.raises(OptionError, match="`resume=True` finds no checkpoint"):
         train([pair], model, settings, resume=True)
     with pytest.raises(StopError):
         train([pair], model, settings, report=stop_after(1))
     with pytest.raises(OptionError, match=r"seed was '0' and is '1' now.*config.toml"):
         train([pair], model, settings.updated({"seed": 1}), resume=True)
-    with pytest.raises(OutputError, match="exists from an earlier run; continue it with --resume"):
+    with pytest.raises(
+        OutputError, match="exists from an earlier run; continue it with `resume=True`"
+    ):
         train([pair], model, settings)
     trained = train([pair], model, settings.updated({"training.epochs": 1}), overwrite=True)
     assert len(trained.history) == 1
@@ -375,6 +377,6 @@ def test_wrong_names_are_refused_before_anything_is_read(pair, settings, tmp_pat
     with pytest.raises(OptionError, match="does not exist"):
         train([pair], tmp_path / "nowhere/model.safetensors", settings)
     (tmp_path / "model.safetensors").write_text("")
-    with pytest.raises(OptionError, match="exists; give another name or use --overwrite"):
+    with pytest.raises(OptionError, match="exists; give another name or use `overwrite=True`"):
         train([pair], tmp_path / "model.safetensors", settings)
     assert not Path(tmp_path / "model_run").exists()

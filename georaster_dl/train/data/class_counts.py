@@ -17,7 +17,7 @@ from georaster_dl.train.data.split import Split
 __all__ = ["check_class_counts", "check_split", "warn_missing_classes"]
 
 _KEPT = 0.7  # share of the labels that the gaps should leave
-_CURE = "--all-touched labels every pixel that a feature touches"
+_CURE = "`all_touched=True` labels every pixel that a feature touches"
 
 
 def check_class_counts(scenes: Sequence[CachedScene], warn: Callable[[str], None]) -> None:
@@ -95,7 +95,7 @@ def _warn_of_gaps(split: Split, what: str, warn: Callable[[str], None]) -> None:
     if left < _KEPT * total:
         warn(
             f"the gap between the parts takes {100 * (1 - left / total):.0f} % of the {what}: a smaller "
-            f"--buffer or a larger --block keeps more"
+            f"`split.buffer=` or a larger `split.block=` keeps more"
         )
 
 
@@ -107,7 +107,7 @@ def _check_classes(
     if len(present) < 2:
         raise OptionError(
             f"Only the class {present[0]!r} has labelled, valid pixels, but a map needs at least two; "
-            f"label another, or give everything unlabelled a class with --background NAME."
+            f"label another, or give everything unlabelled a class with `background='NAME'`."
         )
     missing = [c.name for c, n in zip(legend.classes, totals, strict=True) if not n]
     if missing:
@@ -125,7 +125,7 @@ def _nothing_in(scenes: Sequence[CachedScene]) -> str:
     first = scenes[0]
     where = f"{first.scene.name}{' (and every other scene)' if len(scenes) > 1 else ''}"
     if first.labels is None:
-        return f"No pixel is valid: {where} is nodata or masked everywhere; check --nodata."
+        return f"No pixel is valid: {where} is nodata or masked everywhere; check `nodata=`."
     missed, features = np.sum([each.missed for each in scenes], axis=0)
     if features and missed == features:
         return (
@@ -134,5 +134,5 @@ def _nothing_in(scenes: Sequence[CachedScene]) -> str:
         )
     return (
         f"No labelled pixel is valid: wherever {first.labels.name} has labels, {where} is nodata or "
-        f"masked; check --nodata and the labels' place."
+        f"masked; check `nodata=` and the labels' place."
     )

@@ -137,7 +137,7 @@ def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
     if known and known[high] > _UNLIKE * known[low]:
         warn(
             f"the scenes' values differ in size: around {known[low]:.3g} in {low}, around {known[high]:.3g} in "
-            f"{high}; check that their numbers mean the same (--scale, --offset)"
+            f"{high}; check that their numbers mean the same (`scale=`, `offset=`)"
         )
 
 
@@ -162,7 +162,7 @@ def _labelled(pair: SceneWithLabels, task: str) -> SceneWithLabels:
     if pair.labels is None:
         raise OptionError(
             f"{pair.scene} has no labels, but the task {task} learns from labels; give some, or use "
-            f"--task autoencoder."
+            f"`task='autoencoder'`."
         )
     return pair
 
@@ -173,7 +173,7 @@ def _legend(pairs: Sequence[SceneWithLabels], options: LabelOptions) -> Legend:
     if len(legend.classes) < 2:
         raise OptionError(
             f"The labels have only one class, {legend.names[0]!r}, but a map needs at least two; label "
-            f"another, or give everything unlabelled a class with --background NAME."
+            f"another, or give everything unlabelled a class with `background='NAME'`."
         )
     return legend
 
@@ -197,7 +197,7 @@ def _same_quantity(labelled: list[LabelledScene]) -> list[LabelledScene]:
         scaled = labelled[calibrated.index(True)].scene.name
         raise BandMismatchError(
             f"{scaled} says what its numbers mean (scale and offset) but {unscaled} does not; state it "
-            f"for all with --scale and --offset, or give scenes of one kind."
+            f"for all with `scale=` and `offset=`, or give scenes of one kind."
         )
     return [replace(each, scene=each.scene.as_stored()) for each in labelled]
 

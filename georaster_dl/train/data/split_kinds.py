@@ -182,7 +182,7 @@ def _features_with_column(labelled: LabelledScene, column: str) -> geopandas.Geo
         state = "there are no labels" if labels is None else f"{labels} is a raster"
         columns = "scene" if labels is None else "scene,label"
         raise OptionError(
-            f"--split column needs a column {column!r} in a CSV of scenes or in vector labels, "
+            f"`split.kind='column'` needs a column {column!r} in a CSV of scenes or in vector labels, "
             f"but {state}; list {columns},{column} in a CSV."
         )
     features = read_features(labels, labelled.options)
@@ -190,7 +190,7 @@ def _features_with_column(labelled: LabelledScene, column: str) -> geopandas.Geo
         names = ", ".join(str(c) for c in features.columns if c not in ("geometry", "label"))
         raise OptionError(
             f"{labels} has no column {column!r} that says train, validation or test; it "
-            f"has {names}; choose one with --split-column."
+            f"has {names}; choose one with `split.column=`."
         )
     return features
 
@@ -201,7 +201,7 @@ def _part_named(text: str, source: str) -> int:
             return number
     raise OptionError(
         f"{source} is marked {text!r} in the split's column, but train, validation or test is "
-        f"expected; correct the column or choose another with --split-column."
+        f"expected; correct the column or choose another with `split.column=`."
     )
 
 

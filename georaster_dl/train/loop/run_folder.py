@@ -12,7 +12,6 @@ from typing import Any
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from georaster_dl.core.errors import OptionError, OutputError
-from georaster_dl.core.shell import command_line
 from georaster_dl.io.files.temporary import refuse_link
 from georaster_dl.io.output.staging import Extras, explain_os_error, write_atomically
 from georaster_dl.io.vectors.split_map import write_split_map
@@ -73,7 +72,7 @@ class RunFolder:
     @property
     def kept(self) -> str:
         """What an error adds where it leaves something to go on from."""
-        kept = " The finished epochs are kept: go on with --resume."
+        kept = " The finished epochs are kept: go on with `resume=True`."
         return kept if self.last.exists() else ""
 
     def check_free(self, *, overwrite: bool) -> None:
@@ -87,8 +86,8 @@ class RunFolder:
         self._check_no_link()
         if self.path.exists() and not (overwrite and self.config.exists()):
             raise OutputError(
-                f"{self.path} exists from an earlier run; continue it with --resume, replace it with "
-                f"--overwrite, or give the model another name."
+                f"{self.path} exists from an earlier run; continue it with `resume=True`, replace it with "
+                f"`overwrite=True`, or give the model another name."
             )
 
     def _check_no_link(self) -> None:
@@ -127,7 +126,7 @@ class RunFolder:
             raise
         except OSError as error:
             raise OutputError(
-                f"The folder {self.path} cannot be made ({error.strerror}); check where -o points to."
+                f"The folder {self.path} cannot be made ({error.strerror}); check the path of the model."
             ) from error
 
     def resume(self, config: TrainConfig) -> None:
@@ -142,17 +141,17 @@ class RunFolder:
         self._check_no_link()
         if not self.last.exists():
             raise OptionError(
-                f"--resume finds no checkpoint at {self.last}; no epoch was finished: start anew "
-                f"(--overwrite)."
+                f"`resume=True` finds no checkpoint at {self.last}; no epoch was finished: start anew "
+                f"(`overwrite=True`)."
             )
         before, now = read_config(self.config).flat(), config.flat()
         changed = sorted(key for key in before | now if before.get(key) != now.get(key))
         if changed:
             key = changed[0]
             raise OptionError(
-                f"--resume continues a run with the settings it began with, but {key} was "
+                f"`resume=True` continues a run with the settings it began with, but {key} was "
                 f"{before.get(key, 'unset')!r} and is {now.get(key, 'unset')!r} now; use "
-                f"{command_line('--config', self.config)}, or start anew with --overwrite."
+                f"`config={str(self.config)!r}`, or start anew with `overwrite=True`."
             )
 
         finished_epoch(self.last)
@@ -225,4 +224,4 @@ def finished_epoch(checkpoint: Path) -> int:
 
 def unusable_checkpoint(path: Path, reason: str) -> OptionError:
     """Error of a checkpoint that no run can go on from."""
-    return OptionError(f"The checkpoint {path} {reason}; start anew with --overwrite.")
+    return OptionError(f"The checkpoint {path} {reason}; start anew with `overwrite=True`.")

@@ -249,7 +249,7 @@ def _last_layer(network: nn.Module) -> str:
     if not head:
         raise OptionError(
             f"{_name(network)} has no segmentation head, so it is not known which weights belong to "
-            f"classes; choose an architecture of `geodl models list --architectures`."
+            f"classes; choose an architecture of `list_models()`."
         )
     return head[-1]
 

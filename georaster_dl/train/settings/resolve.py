@@ -34,8 +34,8 @@ def _with_start(config: TrainConfig) -> TrainConfig:
     weights = config.start.weights
     if weights == "random" and config.start.freeze != "none":
         raise OptionError(
-            f"--freeze {config.start.freeze} would keep random weights as they are; say with --init "
-            f"which weights to start from: imagenet, or a model."
+            f"`start.freeze='{config.start.freeze}'` would keep random weights as they are; say with "
+            f"`start.weights=` which weights to start from: imagenet, or a model."
         )
     if weights in NO_PACKAGE:
         return config
