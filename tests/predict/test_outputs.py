@@ -65,10 +65,3 @@ def test_the_lists_made_of_the_table_are_current():
     for path, made in ((lists["README"], lists["readme"]), (lists["PLUGIN"], lists["plugin"])):
         message = f"{path.name} is not what the table says; run python docs/outputs.py"
         assert path.read_text(encoding="utf-8") == made(), message
-
-
-def test_the_margin_is_the_lead_of_the_mapped_class():
-    probabilities = torch.tensor([0.2, 0.5, 0.3])[:, None, None]
-    margin = EXTRA_OUTPUTS["margin"]
-    assert margin.render(probabilities, float32=True).item() == pytest.approx(0.2)
-    assert margin.render(probabilities[1:2], float32=True).item() == pytest.approx(0.5)

@@ -170,13 +170,6 @@ def _entropy(probabilities: Tensor) -> Tensor:
     return entropy.div_(math.log(max(len(probabilities), 2))).clamp_(max=1.0)
 
 
-def _margin(probabilities: Tensor) -> Tensor:
-    """Difference between the two largest probabilities, (1, rows, cols); that of a single class is its own."""
-    largest = probabilities.topk(min(2, len(probabilities)), dim=0).values
-    margin: Tensor = largest[:1] - largest[1:].sum(dim=0, keepdim=True)
-    return margin
-
-
 def _write_polygons(finished: FinishedMap, path: Path) -> None:
     from georaster_dl.io.vectors.polygons import write_polygons
 
@@ -230,13 +223,6 @@ _KINDS: tuple[FractionRaster | DerivedFile, ...] = (
         "equally probable",
         bands=lambda _card: ["uncertainty"],
         compute=_entropy,
-    ),
-    FractionRaster(
-        name="margin",
-        title="Margin",
-        help="difference between the two largest probabilities",
-        bands=lambda _card: ["margin"],
-        compute=_margin,
     ),
     DerivedFile(
         name="polygons",
