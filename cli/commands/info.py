@@ -121,24 +121,24 @@ def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
     from georaster_dl.models.package.file import read_card
     from georaster_dl.predict.engine.tiling_plan import make_plan
     from georaster_dl.predict.matching.estimate import estimated_seconds
-    from georaster_dl.predict.matching.scene_match import fit_scene
+    from georaster_dl.predict.matching.scene_match import match_scene
 
     card: Card = read_card(package)
-    fit = fit_scene(scene, card)
-    plan = make_plan(scene.shape, fit.card, memory=available_memory())
+    match = match_scene(scene, card)
+    plan = make_plan(scene.shape, match.card, memory=available_memory())
     return {
         "name": card.name,
         "task": card.task,
         "bands": [
             band.name if band.name == wanted.name else f"{band.name} as {wanted.name}"
-            for band, wanted in zip(fit.scene.bands, fit.card.bands, strict=True)
+            for band, wanted in zip(match.scene.bands, match.card.bands, strict=True)
         ],
-        "absent": list(fit.absent),
+        "absent": list(match.absent),
         "tiles": len(plan.tiling),
         "tile": list(plan.tiling.tile_shape),
         "halo": plan.tiling.halo,
         "memory_mib": round(plan.memory / 2**20),
-        "cpu_seconds": round(estimated_seconds(plan, fit.card), 1),
+        "cpu_seconds": round(estimated_seconds(plan, match.card), 1),
     }
 
 

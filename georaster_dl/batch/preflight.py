@@ -122,13 +122,13 @@ def tight(checked: Sequence[Checked], folder: Path) -> str:
 
 def _checked(job: SceneJob) -> Checked:
     run = job.run()
-    fit, options = run.ready.fit, run.ready.options
+    match, options = run.prepared.match, run.prepared.options
     size = 2 if options.precision in ("bf16", "fp16") else 4
-    cut = Cut(fit.scene.shape, fit.card, options.halo, options.tile, size)
+    cut = Cut(match.scene.shape, match.card, options.halo, options.tile, size)
     cut.check(_ANY)
-    demand = disk_demand(job, fit.card, cut.shape)
+    demand = disk_demand(job, match.card, cut.shape)
     rows, cols = cut.shape
-    facts = run.ready.identity(run.files)
+    facts = run.prepared.identity(run.files)
     known: dict[str, Any] = {
         "pixels": rows * cols,
         "bytes": demand.working,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-__all__ = ["gdal_environment", "placeless_allowed"]
+__all__ = ["allow_ungeoreferenced", "gdal_environment"]
 
 
 def gdal_environment(cache_mib: int = 64) -> rasterio.Env:
@@ -41,7 +41,7 @@ class _Placeless:
 
 
 @contextmanager
-def placeless_allowed() -> Iterator[None]:
+def allow_ungeoreferenced() -> Iterator[None]:
     """Open rasters without georeferencing, which are legitimate here, and warn nobody.
 
     ``warnings.catch_warnings`` alone does not do: its filters are those of the process, and one

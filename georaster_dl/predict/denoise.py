@@ -12,7 +12,7 @@ from georaster_dl.core.events import Report, no_report
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.options import RunOptions, Summary
-from georaster_dl.predict.prepare import make_ready
+from georaster_dl.predict.prepare import prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ class DenoiseRun(SceneRun):
                 f"with geodl train --task autoencoder."
             )
         opened = open_scene(sources, options.scene)
-        super().__init__(make_ready(opened, model, card, options, report, begun=begun), [output])
+        super().__init__(prepare(opened, model, card, options, report, begun=begun), [output])
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.feature_raster import SceneTask
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
 
-        ready, fit = self.ready, self.ready.fit
-        rasters = RasterRun(ready, loader(ready), lambda: SceneTask(fit.card, fit.bands))
+        prepared, match = self.prepared, self.prepared.match
+        rasters = RasterRun(prepared, loader(prepared), lambda: SceneTask(match.card, match.bands))
         return rasters, {"scene": self.files[0]}

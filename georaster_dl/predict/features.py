@@ -20,7 +20,7 @@ from georaster_dl.predict.options import (
     Findings,
     Summary,
 )
-from georaster_dl.predict.prepare import make_ready
+from georaster_dl.predict.prepare import prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ class FeatureRun(SceneRun):
             # What is enough for classes to stay the same leaves seams in the planes they come from.
             options = replace(options, halo="exact")
         opened = open_scene(sources, options.scene)
-        super().__init__(
-            make_ready(opened, model, card, options, report, begun=begun), outputs.all()
-        )
+        super().__init__(prepare(opened, model, card, options, report, begun=begun), outputs.all())
         self._outputs = outputs
         self._options = options
 
@@ -90,13 +88,13 @@ class FeatureRun(SceneRun):
         from georaster_dl.predict.outputs.feature_raster import FeatureTask
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
 
-        bands, layer = len(self.ready.fit.card.bands), self._options.layer
+        bands, layer = len(self.prepared.match.card.bands), self._options.layer
         error = self._outputs.error is not None
         # Before the rasters are made: how many features there are is only known of the network.
         network = cast(
             "FeatureNetwork",
             loader(
-                self.ready,
+                self.prepared,
                 lambda network: FeatureNetwork(network, bands, layer, error=error),
                 ("features", layer, error),
             )(),
@@ -108,10 +106,10 @@ class FeatureRun(SceneRun):
         paths: dict[str, Path] = {"features": self._outputs.features}
         if self._outputs.error is not None:
             paths["error"] = self._outputs.error
-        return RasterRun(self.ready, lambda: network, task), paths
+        return RasterRun(self.prepared, lambda: network, task), paths
 
     def _complete(self, stage: Staging, found: Findings) -> None:
-        _check_error(self.ready.fit.card, found, self.ready.report)
+        _check_error(self.prepared.match.card, found, self.prepared.report)
 
 
 def _check_error(card: Card, found: Findings, report: Report) -> None:

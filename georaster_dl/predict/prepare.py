@@ -26,26 +26,26 @@ from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.io.vectors.aoi import AreaOfInterest
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.engine.journal import Journal
-from georaster_dl.predict.matching.scene_match import Fit, fit_scene, resolution_warning
+from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene, resolution_warning
 from georaster_dl.predict.options import Findings, RunOptions, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
-__all__ = ["Ready", "make_ready"]
+__all__ = ["PreparedRun", "prepare"]
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedRun:
     """A run that can begin.
 
     Attributes
     ----------
-    fit : the scene as the model reads it.
+    match : the scene as the model reads it.
     model : its package.
     aoi : where a prediction is asked for; None for everywhere.
     begun : when the run was asked for, by ``time.monotonic``.
     """
 
-    fit: Fit
+    match: SceneMatch
     model: Path
     aoi: AreaOfInterest | None
     options: RunOptions
@@ -70,7 +70,7 @@ class Ready:
             inputs.append(self.options.aoi)
         # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
         if any(file.exists() for file in files):
-            inputs += source_files(self.fit.scene)
+            inputs += source_files(self.match.scene)
         record = self.options.record
         *extras, main = files
         staging = Staging(
@@ -95,7 +95,7 @@ class Ready:
 
     def identity(self, files: Sequence[Path]) -> dict[str, Any]:
         """All that these outputs depend on."""
-        return identity(self.fit.scene, self.fit.card, self.options, files)
+        return identity(self.match.scene, self.match.card, self.options, files)
 
     def journal(self, files: Sequence[Path]) -> Journal | None:
         """Finished strips of this very run, where it keeps any."""
@@ -106,18 +106,18 @@ class Ready:
         self, stage: Staging, files: Sequence[Path], device: str, findings: Findings
     ) -> Summary:
         """What was done, now that it is; recorded where that is asked for."""
-        rows, cols = self.fit.scene.shape
+        rows, cols = self.match.scene.shape
         seconds = time.monotonic() - self.begun
         summary = Summary(
             tuple(files),
             self.model,
-            self.fit.card,
+            self.match.card,
             rows * cols,
             seconds,
             device,
             findings,
             stage.failed,
-            centre_of(self.fit.scene.geobox),
+            centre_of(self.match.scene.geobox),
         )
         if self.options.record is not None:
             staged = [stage.path(file) for file in stage.made(files)]
@@ -126,7 +126,7 @@ class Ready:
         return summary
 
 
-def make_ready(
+def prepare(
     opened: Scene,
     model: Path,
     card: Card,
@@ -135,7 +135,7 @@ def make_ready(
     *,
     begun: float,
     named: bool = True,
-) -> Ready:
+) -> PreparedRun:
     """Check that a scene fits a model.
 
     Parameters
@@ -152,28 +152,28 @@ def make_ready(
     """
     opened = without_empty_bands(opened)
     try:
-        fit = fit_scene(opened, card, resample=options.resample)
+        match = match_scene(opened, card, resample=options.resample)
     except BandMismatchError as error:
         raise BandMismatchError(" ".join([str(error), *opened.remarks])) from error
     for doubt in (*opened.remarks, alpha_warning(opened)):
         if doubt is not None:
             report(Warned(doubt))
     _check_calibration(opened, card, named, report)
-    _check_values(fit, report)
-    aoi = None if options.aoi is None else AreaOfInterest(options.aoi, fit.scene.geobox)
-    unknown = resolution_warning(fit.scene, card)
+    _check_values(match, report)
+    aoi = None if options.aoi is None else AreaOfInterest(options.aoi, match.scene.geobox)
+    unknown = resolution_warning(match.scene, card)
     if unknown is not None:
         report(Warned(unknown))
-    return Ready(fit, model, aoi, options, report, begun)
+    return PreparedRun(match, model, aoi, options, report, begun)
 
 
-def _check_values(fit: Fit, report: Report) -> None:
+def _check_values(match: SceneMatch, report: Report) -> None:
     """Warn of values of another size than in training; of reflectances more is known than that."""
-    card = fit.card
-    if card.quantity == "reflectance" or card.treatment is not None or fit.resampling is not None:
+    card = match.card
+    if card.quantity == "reflectance" or card.treatment is not None or match.resampling is not None:
         return
     means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
-    warning = training_warning(fit.scene, means, deviations)
+    warning = training_warning(match.scene, means, deviations)
     if warning is not None:
         report(Warned(warning))
 

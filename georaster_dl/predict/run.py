@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.predict.options import Findings, Summary
-from georaster_dl.predict.prepare import Ready
+from georaster_dl.predict.prepare import PreparedRun
 
 if TYPE_CHECKING:
     from georaster_dl.predict.outputs.rasters import RasterRun
@@ -23,12 +23,12 @@ class SceneRun(ABC):
 
     Parameters
     ----------
-    ready : scene and model, which go together.
+    prepared : scene and model, which go together.
     files : to make, the main one last.
     """
 
-    def __init__(self, ready: Ready, files: Sequence[Path]) -> None:
-        self.ready = ready
+    def __init__(self, prepared: PreparedRun, files: Sequence[Path]) -> None:
+        self.prepared = prepared
         self.files = list(files)
 
     def whole(self) -> Summary:
@@ -39,12 +39,12 @@ class SceneRun(ABC):
         GeoRasterError
             Whatever is wrong with the outputs or the device; nothing is left behind.
         """
-        with self.ready.staged(self.files) as stage:
+        with self.prepared.staged(self.files) as stage:
             rasters, paths = self._rasters()
-            journal = self.ready.journal(self.files)
+            journal = self.prepared.journal(self.files)
             found = rasters.run(stage, paths, journal)
             self._complete(stage, found)
-            summary = self.ready.finished(stage, self.files, rasters.device.name, found)
+            summary = self.prepared.finished(stage, self.files, rasters.device.name, found)
         return replace(summary, files=tuple(stage.made(self.files)), failed=stage.failed)
 
     def part(self, number: int, of: int) -> None:
@@ -55,10 +55,10 @@ class SceneRun(ABC):
         GeoRasterError
             As above.
         """
-        journal = self.ready.journal(self.files)
+        journal = self.prepared.journal(self.files)
         if journal is None:
             raise ValueError("A part of a run needs a journal to be kept in.")
-        with self.ready.computing():
+        with self.prepared.computing():
             rasters, paths = self._rasters()
             rasters.add_part(journal, list(paths), number, of)
 

@@ -22,7 +22,7 @@ from georaster_dl.predict.outputs.kinds import (
     FinishedMap,
     FractionRaster,
 )
-from georaster_dl.predict.prepare import make_ready
+from georaster_dl.predict.prepare import prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class SegmentRun(SceneRun):
         model = model or choose_model(opened)
         stated = read_card(model)
         _check_outputs(outputs, stated)
-        ready = make_ready(opened, model, stated, options, report, begun=begun, named=named)
-        super().__init__(ready, outputs.all())
+        prepared = prepare(opened, model, stated, options, report, begun=begun, named=named)
+        super().__init__(prepared, outputs.all())
         self._outputs = outputs
         self._derived = [
             kind for name in outputs.extras if isinstance(kind := EXTRA_OUTPUTS[name], DerivedFile)
@@ -87,14 +87,16 @@ class SegmentRun(SceneRun):
         if not named:
             _tell(stated, report)
         for kind in self._derived:
-            kind.check(ready.fit.scene)
+            kind.check(prepared.match.scene)
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
         from georaster_dl.predict.outputs.tasks import task_of
 
-        ready, float32 = self.ready, self._float32
-        rasters = RasterRun(ready, loader(ready), lambda: task_of(ready.fit.card, float32=float32))
+        prepared, float32 = self.prepared, self._float32
+        rasters = RasterRun(
+            prepared, loader(prepared), lambda: task_of(prepared.match.card, float32=float32)
+        )
         rasters_beside = {
             name: path
             for name, path in self._outputs.extras.items()
@@ -103,8 +105,8 @@ class SegmentRun(SceneRun):
         return rasters, {"map": self._outputs.map, **rasters_beside}
 
     def _complete(self, stage: Staging, found: Findings) -> None:
-        fit, staged_map = self.ready.fit, stage.path(self._outputs.map)
-        finished = FinishedMap(staged_map, fit.scene, fit.card, found.counts)
+        match, staged_map = self.prepared.match, stage.path(self._outputs.map)
+        finished = FinishedMap(staged_map, match.scene, match.card, found.counts)
         for kind in self._derived:
             with stage.making(self._outputs.extras[kind.name]) as path:
                 kind.write(finished, path)

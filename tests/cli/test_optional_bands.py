@@ -100,7 +100,7 @@ def test_json_and_quiet(geodl, partial):
 def test_a_run_that_starts_over_tells_it_once(geodl, partial, monkeypatch):
     from georaster_dl.predict.outputs import rasters
 
-    real = rasters.prepare
+    real = rasters.optimise_network
 
     def limited(*arguments):
         network = real(*arguments)
@@ -112,7 +112,7 @@ def test_a_run_that_starts_over_tells_it_once(geodl, partial, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(rasters, "prepare", limited)
+    monkeypatch.setattr(rasters, "optimise_network", limited)
     ended = geodl("segment", partial)
     assert ended.code == 0
     assert ended.err.count("runs without") == 1

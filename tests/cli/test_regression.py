@@ -58,7 +58,7 @@ def test_identity_network_returns_the_band_in_a_styled_cog(geodl, tmp_path, scen
     """Target and band have one scaling, so the network that changes nothing gives reflectance."""
     target = CardTarget(name="reflectance/band 1", mean=0.2, std=0.1)
     model = make_model(tmp_path / "same.safetensors", n_classes=1, target=target, blend=8)
-    monkeypatch.setattr(rasters, "prepare", lambda *_: Planes(1))
+    monkeypatch.setattr(rasters, "optimise_network", lambda *_: Planes(1))
     ended = geodl("segment", scene, "-m", model, "--progress", "json")
     name = "scene_reflectance_band_1.tif"
     assert cog_validate(name, strict=True) == (True, [], [])
@@ -121,7 +121,7 @@ def test_all_nodata(refused, heights, tmp_path):
 
 
 def test_a_constant_map_has_a_style(geodl, tmp_path, scene, heights, monkeypatch):
-    monkeypatch.setattr(rasters, "prepare", lambda *_: lambda x: x[:, :1] * 0)
+    monkeypatch.setattr(rasters, "optimise_network", lambda *_: lambda x: x[:, :1] * 0)
     ended = geodl("segment", scene, "-m", heights, "--quicklook", "look.png")
     assert ended.code == 0
     assert ended.out.startswith("Canopy height (m): mean 20, from 20 to 20\n")

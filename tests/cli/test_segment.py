@@ -349,8 +349,8 @@ class Limited(torch.nn.Module):
 def test_out_of_memory_takes_smaller_tiles(geodl, refused, model, scene, monkeypatch, tmp_path):
     options = ["--precision", "fp32", "--halo", 16]
     assert geodl("segment", scene, "-m", model, *options, "-o", "a.tif").code == 0
-    real = rasters.prepare
-    monkeypatch.setattr(rasters, "prepare", lambda *a: Limited(real(*a), 80))
+    real = rasters.optimise_network
+    monkeypatch.setattr(rasters, "optimise_network", lambda *a: Limited(real(*a), 80))
     events = geodl(
         "segment", scene, "-m", model, *options, "-o", "b.tif", "--progress", "json"
     ).events
@@ -366,7 +366,7 @@ def test_out_of_memory_takes_smaller_tiles(geodl, refused, model, scene, monkeyp
     assert (a != b).mean() < 0.2  # the halo is not the exact one
     assert sum(events[-1]["classes"].values()) == (b != NODATA).sum()
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
-    monkeypatch.setattr(rasters, "prepare", lambda *a: Limited(real(*a), 8))
+    monkeypatch.setattr(rasters, "optimise_network", lambda *a: Limited(real(*a), 8))
     ended = geodl("segment", scene, "-m", model, *options, "-o", "c.tif")
     assert ended.code == 1
     assert "ran out of memory even with the smallest tiles" in ended.err.splitlines()[-1]

@@ -12,7 +12,7 @@ from georaster_dl.io.scenes.scene import open_dataset
 
 
 @pytest.fixture
-def placeless(tmp_path):
+def ungeoreferenced(tmp_path):
     """A raster that lies nowhere."""
     path = tmp_path / "a.tif"
     with (
@@ -25,11 +25,11 @@ def placeless(tmp_path):
     return path
 
 
-def test_threads_that_open_placeless_rasters_warn_nobody(placeless):
+def test_threads_that_open_ungeoreferenced_rasters_warn_nobody(ungeoreferenced):
     """And leave the filters of warnings as they were."""
 
     def look(_):
-        open_dataset(str(placeless)).close()
+        open_dataset(str(ungeoreferenced)).close()
 
     interval = sys.getswitchinterval()
     with warnings.catch_warnings(record=True) as told:
@@ -44,4 +44,4 @@ def test_threads_that_open_placeless_rasters_warn_nobody(placeless):
         assert warnings.filters == before
         assert told == []
         with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
-            rasterio.open(placeless).close()
+            rasterio.open(ungeoreferenced).close()

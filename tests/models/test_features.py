@@ -6,7 +6,7 @@ import torch
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.features import FeatureNetwork
-from georaster_dl.predict.engine.optimise import prepare
+from georaster_dl.predict.engine.optimise import optimise_network
 
 CONVOLUTIONAL = "tu-test_resnet"
 
@@ -101,5 +101,5 @@ def test_preparing_changes_no_feature(inner):
     made = FeatureNetwork(network, 4, name)
     with torch.inference_mode():
         expected = made(image())
-        prepared = prepare(made, 4, made.stride, torch.device("cpu"))
+        prepared = optimise_network(made, 4, made.stride, torch.device("cpu"))
         torch.testing.assert_close(prepared(image()), expected, atol=1e-5, rtol=1e-4)

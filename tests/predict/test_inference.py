@@ -19,7 +19,7 @@ from georaster_dl.models.package.card import CardTarget
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.features import FeatureNetwork
 from georaster_dl.predict.engine.inference import Job, Product, run
-from georaster_dl.predict.engine.optimise import prepare
+from georaster_dl.predict.engine.optimise import optimise_network
 from georaster_dl.predict.engine.tiling_plan import Plan
 from georaster_dl.predict.outputs.tasks import task_of
 from georaster_dl.tiling.tiles import Tiling
@@ -72,7 +72,7 @@ def predict(
     *,
     margin=0,
     batch=1,
-    wanted=None,
+    aoi_mask=None,
     gain=None,
     render=None,
     k=None,
@@ -100,7 +100,7 @@ def predict(
         [0.0] * n,
         activate,
         {"map": product},
-        wanted=wanted,
+        aoi_mask=aoi_mask,
         strips=strips,
         strip_done=done,
         convert=convert,
@@ -249,7 +249,7 @@ def test_tiled_equals_whole_at_the_exact_halo(memory_scene, shape):
     array = np.random.default_rng(1).normal(size=(3, *shape)).astype("float32")
     expected = whole(network, array)
     tiling = Tiling(shape, tile=(72, 72), halo=16, stride=4)
-    prepared = prepare(copy.deepcopy(network), 3, 4, CPU.torch_device)
+    prepared = optimise_network(copy.deepcopy(network), 3, 4, CPU.torch_device)
     out = predict(memory_scene(array), prepared, tiling, k=4)
     assert np.abs(out - expected).max() <= 1e-4 * expected.std()
 
@@ -308,7 +308,7 @@ def test_only_the_wanted_pixels_are_predicted_with_full_context(memory_scene):
     asked[50:60, 30:100] = True
     tiling = Tiling((120, 120), tile=(48, 48), halo=12, stride=4)
     full = predict(memory_scene(array), network, tiling, k=4)
-    part = predict(memory_scene(array), network, tiling, k=4, wanted=lambda r, c: asked[r, c])
+    part = predict(memory_scene(array), network, tiling, k=4, aoi_mask=lambda r, c: asked[r, c])
     assert np.array_equal(part[:, asked], full[:, asked])
     assert (part[:, ~asked] == NODATA).all()
 

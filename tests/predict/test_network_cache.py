@@ -64,13 +64,13 @@ def test_a_kept_network_makes_the_same(given, tmp_path, make, on_a_thread, monke
 def test_a_changed_model_is_loaded_anew(given, tmp_path, on_a_thread):  # noqa: F811
     from georaster_dl.predict.outputs.rasters import loader
 
-    ready = _segment(given, tmp_path).ready
+    prepared = _segment(given, tmp_path).prepared
 
     def networks():
         keep_networks()
-        before = loader(ready)()
-        os.utime(ready.model, ns=(1, 1))
-        return before, loader(ready)(), loader(ready)()
+        before = loader(prepared)()
+        os.utime(prepared.model, ns=(1, 1))
+        return before, loader(prepared)(), loader(prepared)()
 
     before, after, again = on_a_thread(networks)
     assert before is not after

@@ -13,7 +13,7 @@ from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.card import CardBand
-from georaster_dl.predict.matching.scene_match import fit_scene, resolution_warning
+from georaster_dl.predict.matching.scene_match import match_scene, resolution_warning
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card
 
@@ -23,9 +23,9 @@ PHYSICAL = {"scales": [1e-4] * 3, "offsets": [-0.1] * 3}
 def test_bands_come_in_the_models_order(make_tif):
     path = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=["B04", "B02", "B03"], **PHYSICAL)
     described = card(bands=("B02", "B03", "B04"))
-    fit = fit_scene(open_scene(path), described)
-    assert [plane.index for plane in fit.scene.planes] == [2, 3, 1]
-    assert (fit.card, fit.absent) == (described, ())
+    match = match_scene(open_scene(path), described)
+    assert [plane.index for plane in match.scene.planes] == [2, 3, 1]
+    assert (match.card, match.absent) == (described, ())
 
 
 def test_a_missing_band_lists_both_sides(make_tif):
@@ -33,15 +33,15 @@ def test_a_missing_band_lists_both_sides(make_tif):
     with pytest.raises(
         BandMismatchError, match=r"misses B03 \(560 nm\).*B08 \(833 nm\).*needs 3 bands: B02"
     ):
-        fit_scene(open_scene(path), card())
+        match_scene(open_scene(path), card())
 
 
 def test_uncalibrated_numbers_are_never_guessed(make_tif):
     path = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=["B02", "B03", "B04"])
     with pytest.raises(BandMismatchError, match="without scale and offset.*--scale"):
-        fit_scene(open_scene(path), card())
-    fit_scene(open_scene(path, SceneOptions(scale=1e-4)), card())
-    fit_scene(open_scene(path), card(quantity="digital numbers"))
+        match_scene(open_scene(path), card())
+    match_scene(open_scene(path, SceneOptions(scale=1e-4)), card())
+    match_scene(open_scene(path), card(quantity="digital numbers"))
 
 
 @pytest.mark.parametrize(
@@ -56,20 +56,20 @@ def test_resolution_within_ten_percent(make_tif, pixel, fits):
         **PHYSICAL,
     )
     if fits:
-        fit_scene(open_scene(path), card())
+        match_scene(open_scene(path), card())
     else:
         with pytest.raises(BandMismatchError, match="trained on 10 m"):
-            fit_scene(open_scene(path), card())
+            match_scene(open_scene(path), card())
 
 
 def test_a_model_of_stored_numbers_gets_them_whatever_the_tags_say(make_tif):
     path = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=["B02", "B03", "B04"], **PHYSICAL)
     facts = card(quantity="digital numbers")
-    assert {(p.scale, p.offset) for p in fit_scene(open_scene(path), facts).scene.planes} == {
+    assert {(p.scale, p.offset) for p in match_scene(open_scene(path), facts).scene.planes} == {
         (1.0, 0.0)
     }
     told = open_scene(path, SceneOptions(scale=0.5))
-    assert {(p.scale, p.offset) for p in fit_scene(told, facts).scene.planes} == {(0.5, 0.0)}
+    assert {(p.scale, p.offset) for p in match_scene(told, facts).scene.planes} == {(0.5, 0.0)}
 
 
 # ---- bands that may be absent
@@ -82,17 +82,17 @@ def scene_of(make_tif, *names, **options):
 
 
 def test_absent_bands_are_never_read(make_tif):
-    fit = fit_scene(scene_of(make_tif, "B11", "B10", "B8A", "B04", "B03"), optional_card())
-    assert [plane.index for plane in fit.scene.planes] == [5, 4, 3, 1]
-    assert [band.name for band in fit.card.bands] == ["B03", "B04", "B8A", "B11"]
-    assert fit.absent == ("B01", "B02", "B05", "B06", "B07", "B08", "B09", "B12")
-    assert (fit.card.needs, fit.card.optional_bands) == ((), False)
+    match = match_scene(scene_of(make_tif, "B11", "B10", "B8A", "B04", "B03"), optional_card())
+    assert [plane.index for plane in match.scene.planes] == [5, 4, 3, 1]
+    assert [band.name for band in match.card.bands] == ["B03", "B04", "B8A", "B11"]
+    assert match.absent == ("B01", "B02", "B05", "B06", "B07", "B08", "B09", "B12")
+    assert (match.card.needs, match.card.optional_bands) == ((), False)
 
 
 def test_with_all_bands_nothing_is_absent(make_tif):
-    fit = fit_scene(scene_of(make_tif, *S2_NAMES), optional_card())
-    assert fit.absent == ()
-    assert fit.card.bands == optional_card().bands
+    match = match_scene(scene_of(make_tif, *S2_NAMES), optional_card())
+    assert match.absent == ()
+    assert match.card.bands == optional_card().bands
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_with_all_bands_nothing_is_absent(make_tif):
 )
 def test_a_missing_group_is_named_with_what_there_is(make_tif, names, missing):
     with pytest.raises(BandMismatchError) as raised:
-        fit_scene(scene_of(make_tif, *names), optional_card())
+        match_scene(scene_of(make_tif, *names), optional_card())
     assert missing in str(raised.value)
     assert "--bands" in str(raised.value)
 
@@ -113,10 +113,10 @@ def test_a_missing_group_is_named_with_what_there_is(make_tif, names, missing):
 def test_values_and_resolution_are_asked_for_all_the_same(make_tif):
     names = ("B03", "B04", "B08")
     with pytest.raises(BandMismatchError, match="without scale and offset"):
-        fit_scene(scene_of(make_tif, *names, scales=None, offsets=None), optional_card())
+        match_scene(scene_of(make_tif, *names, scales=None, offsets=None), optional_card())
     coarse = from_origin(500_000, 5_000_000, 30, 30)
     with pytest.raises(BandMismatchError, match="trained on 10 m"):
-        fit_scene(scene_of(make_tif, *names, transform=coarse), optional_card())
+        match_scene(scene_of(make_tif, *names, transform=coarse), optional_card())
 
 
 def test_pixels_of_unknown_size_are_told(make_tif):
@@ -151,6 +151,6 @@ def test_another_spectrometer_is_resampled(make_tif, step, start, named):
             dataset.update_tags(i, wavelength=str(wavelength), wavelength_units="nm")
     spectral = card().model_copy(update={"bands": tuple(bands)})
     with pytest.raises(BandMismatchError) as error:
-        fit_scene(open_scene(path), spectral)
+        match_scene(open_scene(path), spectral)
     assert ("--resample" in str(error.value)) == named
     assert len(str(error.value)) < 400

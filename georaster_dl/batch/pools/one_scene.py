@@ -45,7 +45,7 @@ def run_in_parts(
     """
     begun = time.monotonic()
     report = _without_repeated_warnings(report)
-    model = job.run(report).ready.model
+    model = job.run(report).prepared.model
     main = job.raster.absolute()
     journal = main.with_name(f".{main.name}.parts")
     absolute = SceneJob(

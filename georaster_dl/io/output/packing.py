@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 
-from georaster_dl.io.environment import placeless_allowed
+from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.output.statistics import BandStatistics
 
 __all__ = ["PACKED_NODATA", "pack"]
@@ -33,7 +33,7 @@ def pack(floats: Path, packed: Path, statistics: BandStatistics, **profile: Any)
     profile : creation options, as ``floats`` was made with.
     """
     scales, offsets = _affine(statistics)
-    with placeless_allowed(), rasterio.open(floats) as source:
+    with allow_ungeoreferenced(), rasterio.open(floats) as source:
         profile = {**profile, "dtype": "int16", "nodata": PACKED_NODATA}
         with rasterio.open(packed, "w", **profile) as target:
             _describe(source, target, scales, offsets, statistics)

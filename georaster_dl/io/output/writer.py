@@ -34,7 +34,7 @@ from rasterio.windows import Window
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import GeoRasterError, OutputError
 from georaster_dl.core.legend import Legend
-from georaster_dl.io.environment import placeless_allowed
+from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.files.temporary import temporary_name
 from georaster_dl.io.output.packing import pack
 from georaster_dl.io.output.staging import require_space
@@ -283,7 +283,7 @@ class _DamagedError(Exception):
 
 
 def _open(path: Path, mode: str = "r", **options: Any) -> Any:
-    with placeless_allowed():
+    with allow_ungeoreferenced():
         return rasterio.open(path, mode, **options)
 
 

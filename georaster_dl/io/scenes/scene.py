@@ -29,7 +29,7 @@ from georaster_dl.core.memory import available_memory
 from georaster_dl.core.raster import Georeference, Raster
 from georaster_dl.core.text import is_utf8
 from georaster_dl.io.blocks import chunks
-from georaster_dl.io.environment import gdal_environment, placeless_allowed
+from georaster_dl.io.environment import allow_ungeoreferenced, gdal_environment
 from georaster_dl.io.scenes.quality import MaskRule, QualityBand
 
 __all__ = ["Plane", "Scene", "SceneReader", "check_openable", "open_dataset", "source_files"]
@@ -177,7 +177,7 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
     """Open a raster with GDAL; a failure becomes a SceneError that says why."""
     check_openable(path)
     try:
-        with placeless_allowed():
+        with allow_ungeoreferenced():
             dataset = rasterio.open(path)
     except (RasterioError, OSError, IndexError) as error:
         raise SceneError(

@@ -66,7 +66,7 @@ class Job:
     convert : makes of a tile's stored numbers those that are normalised; None where they are.
     activate : the network's planes of a tile to float32 that means something and may be mixed
         between neighbours: probabilities, or values.
-    wanted : for rows and cols of the scene, True where a prediction is asked for; None for all.
+    aoi_mask : for rows and cols of the scene, True where a prediction is asked for; None for all.
     progress : called with the number of scene pixels that were finished.
     strips : rows of tiles to do; None for all.
     strip_done : called with the number of each row of tiles, in order, when all its blocks were handed
@@ -82,7 +82,7 @@ class Job:
     activate: Callable[[Tensor], Tensor]
     products: Mapping[str, Product]
     convert: Callable[[TileInput], TileInput] | None = None
-    wanted: Callable[[slice, slice], Mask] | None = None
+    aoi_mask: Callable[[slice, slice], Mask] | None = None
     progress: Callable[[int], None] = field(default=lambda _: None)
     strips: range | None = None
     strip_done: Callable[[int], None] = field(default=lambda _: None)
@@ -128,7 +128,7 @@ class _Made:
 def run(job: Job) -> None:
     """Predict the scene and hand every finished block to the products' sinks.
 
-    Pixels for which nothing was predicted (nodata, not wanted) are handed over as nodata or, where
+    Pixels for which nothing was predicted (nodata, outside the area of interest) are handed over as nodata or, where
     a whole tile is so, not at all.
     """
     stitcher = Stitcher(job.plan.tiling, job.plan.margin)
@@ -165,9 +165,9 @@ def _batches(
 ) -> Generator[T | Tile, None, None]:
     """Tiles in batches, and what is made of each; runs in the reader's thread."""
     whole = slice(0, job.scene.shape[1])
-    wanted = None if job.wanted is None else (lambda rows: job.wanted(rows, whole))  # type: ignore[misc]
+    aoi_mask = None if job.aoi_mask is None else (lambda rows: job.aoi_mask(rows, whole))  # type: ignore[misc]
     waiting: list[TileInput] = []
-    for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, wanted, job.predicted):
+    for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, aoi_mask, job.predicted):
         if isinstance(item, Tile):
             yield item
             continue
@@ -327,8 +327,8 @@ def _finish(job: Job, stitcher: Stitcher, found: _Made, passed: _Passed) -> None
             return
         made = {name: product.render(blended) for name, product in job.products.items()}
     valid = valid[_within(rows, tile.outer_rows), _within(cols, tile.outer_cols)]
-    if job.wanted is not None:
-        valid = valid & job.wanted(rows, cols)
+    if job.aoi_mask is not None:
+        valid = valid & job.aoi_mask(rows, cols)
     for name, product in job.products.items():
         block = made[name].cpu().numpy()
         block[:, ~valid] = product.nodata

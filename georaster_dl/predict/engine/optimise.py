@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["fold_batch_norm", "prepare"]
+__all__ = ["fold_batch_norm", "optimise_network"]
 
 
-def prepare(network: nn.Module, in_bands: int, stride: int, device: torch.device) -> nn.Module:
+def optimise_network(
+    network: nn.Module, in_bands: int, stride: int, device: torch.device
+) -> nn.Module:
     """Make the network ready for inference: eval, BatchNorm folded, channels_last, on the device.
 
     The network itself is changed and returned; a second copy of the weights would be wasted.

@@ -47,7 +47,7 @@ def read_tiles(
     scene: Scene,
     tiling: Tiling,
     reach: Callable[[Tile], tuple[slice, slice]],
-    wanted: Callable[[slice], npt.NDArray[np.bool_]] | None = None,
+    aoi_mask: Callable[[slice], npt.NDArray[np.bool_]] | None = None,
     strips: range | None = None,
 ) -> Generator[TileInput | Tile, None, None]:
     """Tiles in order, read strip by strip; to be run in one thread.
@@ -55,13 +55,13 @@ def read_tiles(
     Parameters
     ----------
     reach : rows and cols of the scene to which a tile contributes.
-    wanted : for a range of rows, (rows, all cols) True where a prediction is asked for; None
+    aoi_mask : for a range of rows, (rows, all cols) True where a prediction is asked for; None
         asks for the whole scene.
     strips : rows of tiles; None for all.
 
     Yields
     ------
-    A TileInput, or the bare Tile where no wanted pixel in its reach is valid, so that the
+    A TileInput, or the bare Tile where no pixel of the mask in its reach is valid, so that the
     network need not run.
     """
     with gdal_environment(), SceneReader(scene) as reader:
@@ -69,7 +69,7 @@ def read_tiles(
         for row in range(tiling.grid[0]) if strips is None else strips:
             tiles = tiling.strip(row)
             rows = reach(tiles[0])[0]
-            asked = None if wanted is None else wanted(rows)
+            asked = None if aoi_mask is None else aoi_mask(rows)
             if asked is not None and not asked.any():
                 yield from tiles
                 continue

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.predict.engine.strips import TileInput
-from georaster_dl.predict.matching.scene_match import Fit
+from georaster_dl.predict.matching.scene_match import SceneMatch
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 
 __all__ = ["Conversion", "conversion_of"]
@@ -75,7 +75,7 @@ def _span(pixels: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
     return slice(first, stop) if stop - first == len(pixels) else pixels
 
 
-def conversion_of(fit: Fit) -> Conversion | None:
+def conversion_of(match: SceneMatch) -> Conversion | None:
     """What a scene needs before the model can read it; None where its numbers will do.
 
     Raises
@@ -83,11 +83,11 @@ def conversion_of(fit: Fit) -> Conversion | None:
     OptionError
         When the model's treatment of spectra is damaged.
     """
-    treatment = fit.card.treatment
-    if fit.resampling is None and treatment is None:
+    treatment = match.card.treatment
+    if match.resampling is None and treatment is None:
         return None
     return Conversion(
-        fit.scene,
-        fit.resampling,
+        match.scene,
+        match.resampling,
         None if treatment is None else Preprocessing.from_json(treatment.model_dump()),
     )

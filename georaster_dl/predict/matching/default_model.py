@@ -10,7 +10,7 @@ from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import builtin_models, read_card
 from georaster_dl.models.runtime.optional_bands import band_places
-from georaster_dl.predict.matching.scene_match import fit_scene
+from georaster_dl.predict.matching.scene_match import match_scene
 
 __all__ = ["choose_model", "default_model"]
 
@@ -40,7 +40,7 @@ def choose_model(scene: Scene) -> Path:
     else:
         card = read_card(default)
         if _named_alike(scene, card):
-            fit_scene(scene, card)
+            match_scene(scene, card)
             return default
         reason = f"is for bands with Sentinel-2's names (B02, B03, ...), not for {_said(scene)}"
     fitting = list(_fitting(scene, builtin_models()))
@@ -73,7 +73,7 @@ def _fitting(scene: Scene, bundled: dict[str, Path]) -> Iterator[str]:
     """Names of the bundled models that could be run on the scene."""
     for name, path in bundled.items():
         try:
-            fit_scene(scene, read_card(path))
+            match_scene(scene, read_card(path))
         except BandMismatchError:
             continue
         yield name

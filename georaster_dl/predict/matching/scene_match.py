@@ -14,7 +14,7 @@ from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.optional_bands import band_places, missing_needs, narrowed_card
 
-__all__ = ["Fit", "fit_scene", "resolution_warning"]
+__all__ = ["SceneMatch", "match_scene", "resolution_warning"]
 
 _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
 _NUMBERS = "digital numbers"
@@ -22,7 +22,7 @@ _RESAMPLE = "Make the model's bands from the scene's with --resample."
 
 
 @dataclass(frozen=True)
-class Fit:
+class SceneMatch:
     """A scene as a model reads it.
 
     Attributes
@@ -45,7 +45,7 @@ class Fit:
         return self.scene.bands if self.resampling is None else self.card.input_bands
 
 
-def fit_scene(scene: Scene, card: Card, *, resample: bool = False) -> Fit:
+def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMatch:
     """Find the model's bands in the scene; those that may be absent are never read or filled in.
 
     Parameters
@@ -59,17 +59,19 @@ def fit_scene(scene: Scene, card: Card, *, resample: bool = False) -> Fit:
         model could use, or the resolution is more than 10 % outside the model's range.
     """
     if card.needs:
-        fit = _with_optional_bands(scene, card)
+        match = _with_optional_bands(scene, card)
     else:
-        fit = _resampled(scene, card) if resample else _with_all_bands(scene, card)
-    _check_resolution(fit.scene, card)
-    return replace(fit, scene=_with_values(fit.scene, card))
+        match = _resampled(scene, card) if resample else _with_all_bands(scene, card)
+    _check_resolution(match.scene, card)
+    return replace(match, scene=_with_values(match.scene, card))
 
 
-def _with_all_bands(scene: Scene, card: Card) -> Fit:
+def _with_all_bands(scene: Scene, card: Card) -> SceneMatch:
     if not _may_be_resampled(scene, card):
-        return Fit(scene.select(match_bands(card.input_bands, scene.bands)), card)
-    return Fit(scene.select(match_bands(card.input_bands, scene.bands, cure=_RESAMPLE)), card)
+        return SceneMatch(scene.select(match_bands(card.input_bands, scene.bands)), card)
+    return SceneMatch(
+        scene.select(match_bands(card.input_bands, scene.bands, cure=_RESAMPLE)), card
+    )
 
 
 def _may_be_resampled(scene: Scene, card: Card) -> bool:
@@ -82,7 +84,7 @@ def _may_be_resampled(scene: Scene, card: Card) -> bool:
     return all(w is not None and min(known) <= w <= max(known) for w in wanted)
 
 
-def _resampled(scene: Scene, card: Card) -> Fit:
+def _resampled(scene: Scene, card: Card) -> SceneMatch:
     """The scene's good bands in the order of their wavelengths, with weights that make the model's."""
     from georaster_dl.spectra.table.resample import resampling_weights
 
@@ -101,10 +103,10 @@ def _resampled(scene: Scene, card: Card) -> Fit:
     known = None if np.isnan(widths).any() else widths[up]
     weights = np.empty((len(wanted), len(own)), np.float32)
     weights[up] = resampling_weights(own, wanted[up], known, name=scene.name)
-    return Fit(scene.select(order), card, resampling=weights)
+    return SceneMatch(scene.select(order), card, resampling=weights)
 
 
-def _with_optional_bands(scene: Scene, card: Card) -> Fit:
+def _with_optional_bands(scene: Scene, card: Card) -> SceneMatch:
     places = band_places(card, scene.bands)
     missing = missing_needs(card, list(places))
     if missing:
@@ -115,7 +117,7 @@ def _with_optional_bands(scene: Scene, card: Card) -> Fit:
         )
     absent = tuple(band.name for band in card.bands if band.name not in places)
     narrow = narrowed_card(card, list(places))
-    return Fit(scene.select(list(places.values())), narrow, absent)
+    return SceneMatch(scene.select(list(places.values())), narrow, absent)
 
 
 def _with_values(scene: Scene, card: Card) -> Scene:

@@ -22,14 +22,14 @@ from georaster_dl.models.runtime.optional_bands import load_narrowed
 from georaster_dl.predict.engine.inference import Job, Product, run
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.network_cache import last_network
-from georaster_dl.predict.engine.optimise import prepare
+from georaster_dl.predict.engine.optimise import optimise_network
 from georaster_dl.predict.engine.tiling_plan import Plan, make_plan, smaller
 from georaster_dl.predict.matching.conversion import conversion_of
-from georaster_dl.predict.matching.scene_match import Fit
+from georaster_dl.predict.matching.scene_match import SceneMatch
 from georaster_dl.predict.options import Findings
 from georaster_dl.predict.outputs.output_raster import OutputRaster, raster_sinks
 from georaster_dl.predict.outputs.tasks import Task
-from georaster_dl.predict.prepare import Ready
+from georaster_dl.predict.prepare import PreparedRun
 from georaster_dl.predict.progress import Progress
 
 __all__ = ["RasterRun", "loader"]
@@ -38,7 +38,7 @@ _GPU_BATCH = 16
 
 
 def loader(
-    ready: Ready,
+    prepared: PreparedRun,
     change: Callable[[nn.Module], nn.Module] = lambda network: network,
     changed: Hashable = None,
 ) -> Callable[[], nn.Module]:
@@ -49,16 +49,16 @@ def loader(
     change : makes of the network the one that is wanted.
     changed : all that ``change`` depends on, beside model and bands.
     """
-    card, device = ready.fit.card, ready.options.device
+    card, device = prepared.match.card, prepared.options.device
     present = tuple(band.name for band in card.bands)
 
     def load() -> nn.Module:
-        network = change(load_narrowed(ready.model, present)[1])
+        network = change(load_narrowed(prepared.model, present)[1])
         where = Device.choose(device).torch_device
-        return prepare(network, len(present), card.stride, where)
+        return optimise_network(network, len(present), card.stride, where)
 
-    file = ready.model.stat()
-    key = (ready.model.resolve(), file.st_size, file.st_mtime_ns, present, device, changed)
+    file = prepared.model.stat()
+    key = (prepared.model.resolve(), file.st_size, file.st_mtime_ns, present, device, changed)
     return lambda: last_network(key, load)
 
 
@@ -76,18 +76,18 @@ class RasterRun:
     """
 
     def __init__(
-        self, ready: Ready, load: Callable[[], nn.Module], make_task: Callable[[], Task]
+        self, prepared: PreparedRun, load: Callable[[], nn.Module], make_task: Callable[[], Task]
     ) -> None:
-        self._ready = ready
-        self._scene, self._card = ready.fit.scene, ready.fit.card
+        self._prepared = prepared
+        self._scene, self._card = prepared.match.scene, prepared.match.card
         self._load = load
         self._make_task = make_task
-        precision = ready.options.precision
+        precision = prepared.options.precision
         if precision == "auto" and not make_task().fastest:
             precision = "fp32"
-        self.device = Device.choose(ready.options.device, precision)
+        self.device = Device.choose(prepared.options.device, precision)
         self._loaded: nn.Module | None = None
-        self._report = ready.report
+        self._report = prepared.report
 
     def run(self, stage: Staging, paths: Mapping[str, Path], journal: Journal | None) -> Findings:
         """Make the rasters and tell what they hold.
@@ -108,7 +108,7 @@ class RasterRun:
         """
         found = self._fitting(lambda plan: self._run_once(plan, stage, paths, journal), journal)
         if not found.pixels:
-            aoi = self._ready.aoi
+            aoi = self._prepared.aoi
             raise SceneError(
                 f"{self._scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all "
                 f"are nodata, NaN or masked; check --nodata and --aoi."
@@ -137,7 +137,7 @@ class RasterRun:
             ) from error
 
     def _plan(self) -> Plan:
-        options = self._ready.options
+        options = self._prepared.options
         return make_plan(
             self._scene.shape,
             self._card,
@@ -159,7 +159,7 @@ class RasterRun:
             return self._following(plan, journal.agreed(own))
 
     def _following(self, plan: Plan, cut: dict[str, Any]) -> Plan:
-        self.device = Device.choose(self._ready.options.device, cut.pop("precision"))
+        self.device = Device.choose(self._prepared.options.device, cut.pop("precision"))
         return plan.as_cut(cut)
 
     def _fitting(self, attempt: Callable[[Plan], Findings], journal: Journal | None) -> Findings:
@@ -233,9 +233,9 @@ class RasterRun:
         sinks: Mapping[str, Sink],
         before: int = 0,
     ) -> Job:
-        conversion = conversion_of(self._ready.fit)
-        gain, bias = _normalisation(self._ready.fit, converted=conversion is not None)
-        aoi = self._ready.aoi
+        conversion = conversion_of(self._prepared.match)
+        gain, bias = _normalisation(self._prepared.match, converted=conversion is not None)
+        aoi = self._prepared.aoi
         products: dict[str, Product] = {
             kind: Product(raster.render, raster.spec.nodata, sinks[kind], raster.from_logits)
             for kind, raster in rasters.items()
@@ -250,7 +250,7 @@ class RasterRun:
             convert=conversion,
             activate=task.activate,
             products=products,
-            wanted=None if aoi is None else aoi.mask,
+            aoi_mask=None if aoi is None else aoi.mask,
             progress=Progress(math.prod(self._scene.shape), self._report, before),
         )
 
@@ -273,14 +273,14 @@ class RasterRun:
             halo=plan.tiling.halo,
             blend=plan.margin,
             batch=plan.batch,
-            absent=self._ready.fit.absent,
+            absent=self._prepared.match.absent,
             taken_for=self._taken_for(),
-            resampled=self._ready.fit.resampling is not None,
+            resampled=self._prepared.match.resampling is not None,
         )
 
     def _taken_for(self) -> dict[str, str]:
         """Bands of the scene that serve one of another name, which only their wavelength tells."""
-        pairs = zip(self._card.bands, self._ready.fit.bands, strict=True)
+        pairs = zip(self._card.bands, self._prepared.match.bands, strict=True)
         return {
             wanted.name: str(band)
             for wanted, band in pairs
@@ -288,7 +288,7 @@ class RasterRun:
         }
 
     def _provenance(self, plan: Plan) -> dict[str, str]:
-        card, tiling, options = self._card, plan.tiling, self._ready.options
+        card, tiling, options = self._card, plan.tiling, self._prepared.options
         rows, cols = tiling.tile_shape
         tags = provenance(
             self._scene,
@@ -300,19 +300,19 @@ class RasterRun:
                 "tile": f"{rows}x{cols}",
                 "device": self.device.name,
                 "aoi": options.aoi and options.aoi.name,
-                "resampled": "yes" if self._ready.fit.resampling is not None else None,
+                "resampled": "yes" if self._prepared.match.resampling is not None else None,
             },
         )
         tags |= {"GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
         return tags | labels_tags(card.training)
 
 
-def _normalisation(fit: Fit, *, converted: bool) -> tuple[list[float], list[float]]:
+def _normalisation(match: SceneMatch, *, converted: bool) -> tuple[list[float], list[float]]:
     """Gain and bias of each band that normalise what a tile holds: stored numbers, or values."""
-    bands = fit.card.bands
+    bands = match.card.bands
     if converted:
         return [1 / band.std for band in bands], [-band.mean / band.std for band in bands]
-    pairs = list(zip(fit.scene.planes, bands, strict=True))
+    pairs = list(zip(match.scene.planes, bands, strict=True))
     gain = [plane.scale / band.std for plane, band in pairs]
     return gain, [(plane.offset - band.mean) / band.std for plane, band in pairs]
 
