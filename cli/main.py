@@ -11,7 +11,7 @@ import click
 from georaster_dl import __version__
 from georaster_dl.core.errors import GeoRasterError
 from georaster_dl.core.events import Failed
-from georaster_dl.core.signals import interrupt_when_ended
+from georaster_dl.core.process import interrupt_when_ended
 from georaster_dl.core.text import visible
 
 from .commands.batch import batch

@@ -117,7 +117,7 @@ def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
 
 
 def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
-    from georaster_dl.core.memory import available_memory
+    from georaster_dl.core.process import available_memory
     from georaster_dl.models.package.file import read_card
     from georaster_dl.predict.engine.tiling_plan import make_plan
     from georaster_dl.predict.matching.estimate import estimated_seconds

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.bands import MOST_NAMED
-from georaster_dl.core.shell import command_line
-from georaster_dl.core.wording import counted, listed
+from georaster_dl.core.wording import command_line, counted, listed
 
 from ..options.shared import OUTPUT_FILE, debug_option
 from ..terminal.console import rich_console

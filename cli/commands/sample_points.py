@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.shell import command_line
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import command_line, counted
 
 from ..options.shared import OUTPUT_FILE, debug_option, log_option
 from ..terminal.progress import reporting

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georaster_dl.batch.scenes.names import file_name, scene_stem
 from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, InferenceStarted, ModelChosen, Report, Warned
 from georaster_dl.core.wording import listed
+from georaster_dl.io.files.scene_names import file_name, scene_stem
 
 from ..terminal.progress import reporting
 from ..terminal.results import finished, print_outputs, status_of

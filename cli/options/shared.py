@@ -11,7 +11,7 @@ import click
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import SceneOptions
-from georaster_dl.io.output.staging import check_local
+from georaster_dl.io.files.atomic import check_local
 
 __all__ = [
     "OUTPUT_FILE",

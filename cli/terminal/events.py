@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, Progressed
-from georaster_dl.io.output.staging import explain_os_error
 
 from .hints import with_options
 

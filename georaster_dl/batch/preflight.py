@@ -14,7 +14,7 @@ from typing import Any, Literal
 from georaster_dl.batch.disk_usage import disk_demand
 from georaster_dl.batch.job import SceneJob, reason_of
 from georaster_dl.core.errors import DeviceError, OutputError
-from georaster_dl.core.memory import available_memory
+from georaster_dl.core.process import available_memory
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.engine.tiling_plan import make_plan

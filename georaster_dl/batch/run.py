@@ -18,8 +18,9 @@ from georaster_dl.batch.preflight import Checked, check_all, room, tight
 from georaster_dl.batch.report.write import SceneRow, write_report
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.events import BatchChecked, Report, SceneEnded, Warned, warner
+from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.files.temporary import make_folder, refuse_link, remove_abandoned
-from georaster_dl.io.output.staging import FailedOutput, check_local
+from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.predict.matching.default_model import default_model
 from georaster_dl.predict.options import RunOptions
 from georaster_dl.predict.run_record import NOT_OF_THE_RESULT, read_record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["cell", "first_unseen", "is_utf8", "visible"]
+__all__ = ["cell", "first_unseen", "is_utf8", "slug", "visible"]
 
 # What moves a terminal's cursor or changes the order of letters, separators of lines, and bytes of file
 # names that are no text (Python holds these as lone surrogates).
@@ -47,3 +47,8 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def slug(text: str) -> str:
+    """Make a name of at most 64 of the characters ``a-z0-9._-``, as model cards carry them."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.casefold()).strip("._-")[:64] or "model"

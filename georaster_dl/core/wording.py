@@ -1,10 +1,14 @@
-"""Counts and lists as messages say them."""
+"""Counts, lists, similar names and commands, worded for messages."""
 
 from __future__ import annotations
 
+import difflib
+import os
+import shlex
+import subprocess
 from collections.abc import Iterable
 
-__all__ = ["counted", "listed"]
+__all__ = ["command_line", "counted", "listed", "nearest_names"]
 
 _ODD = {
     "class": "classes",
@@ -33,3 +37,15 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     shown = [str(name) for name in names]
     more = len(shown) - most
     return ", ".join(shown[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def nearest_names(name: str, known: Iterable[str], most: int = 3) -> str:
+    """Return ``" (did you mean 'a', 'b'?)"``, or nothing where no known name is near."""
+    near = difflib.get_close_matches(name.casefold(), list(known), n=most)
+    return f" (did you mean {', '.join(map(repr, near))}?)" if near else ""
+
+
+def command_line(*parts: object) -> str:
+    """Quote a command and its arguments for this system's shell."""
+    words = [str(part) for part in parts]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

@@ -66,7 +66,7 @@ def look_at_machine() -> Part:
     """System, processor and memory."""
     import psutil
 
-    from georaster_dl.core.memory import available_memory
+    from georaster_dl.core.process import available_memory
 
     total, free = int(psutil.virtual_memory().total), available_memory()
     affinity = getattr(os, "sched_getaffinity", None)

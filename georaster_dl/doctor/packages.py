@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from georaster_dl.core.shell import command_line
+from georaster_dl.core.wording import command_line
 from georaster_dl.doctor.finding import Part
 
 if TYPE_CHECKING:

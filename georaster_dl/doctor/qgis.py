@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl import __version__
-from georaster_dl.core.shell import command_line
+from georaster_dl.core.wording import command_line
 from georaster_dl.doctor.finding import Part
 from georaster_dl.qgis.install import GEODL_ENTRY, PLUGINS_ENTRY, read_setting
 from georaster_dl.qgis.plugin import plugin_version

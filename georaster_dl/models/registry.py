@@ -13,14 +13,13 @@ handed on, so a new default in a library below cannot silently change what a sav
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, nearest_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +29,6 @@ __all__ = [
     "create_model",
     "describe_model",
     "list_models",
-    "nearest_names",
     "network_stride",
     "register_model",
     "takes_encoder",
@@ -223,9 +221,3 @@ def network_stride(network: nn.Module) -> int:
         f"{type(network).__name__} does not state its total down-sampling; give it an integer "
         f"attribute `stride`."
     )
-
-
-def nearest_names(name: str, known: Iterable[str], most: int = 3) -> str:
-    """Return ``" (did you mean 'a', 'b'?)"``, or nothing where no known name is near."""
-    near = difflib.get_close_matches(name.casefold(), list(known), n=most)
-    return f" (did you mean {', '.join(map(repr, near))}?)" if near else ""

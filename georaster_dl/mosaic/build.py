@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from georaster_dl import __version__
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import listed
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.output.provenance import joined_labels_tags
-from georaster_dl.io.output.staging import FailedOutput, Staging, check_local, explain_os_error
+from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.output.view_style import style_by_values
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.mosaic.grid import Layout, check_one_grid, check_size, lay_out
@@ -211,8 +214,7 @@ def _warn_of_models(maps: Sequence[MosaicMap], warn: Callable[[str], None]) -> N
     if len(models) > 1:
         told = "; ".join(
             f"{name or 'unknown'}{f' ({digest[:12]})' if digest else ''}: "
-            + ", ".join(one.path.name for one in made[:_MOST_NAMED])
-            + (f" and {len(made) - _MOST_NAMED} more" if len(made) > _MOST_NAMED else "")
+            + listed([one.path.name for one in made], _MOST_NAMED)
             for (name, digest), made in models.items()
         )
         warn(f"the maps come from {len(models)} models, so their borders may show: {told}")

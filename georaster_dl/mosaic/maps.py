@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.legend import Legend
+from georaster_dl.core.wording import listed
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.scenes.scene import open_dataset
@@ -149,8 +150,7 @@ def _check_classes(first: MosaicMap, other: MosaicMap, here: Legend, there: Lege
 
 
 def _listed(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(repr(name) for name in names[:_MOST_NAMED]) + rest
+    return listed(map(repr, names), _MOST_NAMED)
 
 
 def _quantities(one: MosaicMap) -> str:

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from georaster_dl.io.blocks import windows
 from georaster_dl.io.output.writer import RasterSpec, RasterWriter
+from georaster_dl.io.scenes.grid import warped
 from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.mosaic.grid import Layout, Placed
 from georaster_dl.mosaic.maps import damaged
@@ -166,22 +166,18 @@ class _Source:
         dataset = self._stack.enter_context(open_dataset(str(path)))
         if self._placed.same_grid:
             return dataset
-        rows, cols = self._geobox.shape
         affine = self._geobox.affine
         if dataset.crs.is_geographic:  # whose longitudes GDAL takes as they are
             affine = Affine.translation(-self._placed.moved, 0) * affine
-        warped = WarpedVRT(
+        view = warped(
             dataset,
-            crs=rasterio.crs.CRS.from_wkt(self._geobox.crs.to_wkt()),
-            transform=affine,
-            width=cols,
-            height=rows,
-            resampling=Resampling.nearest,
+            GeoBox(self._geobox.shape, affine, self._geobox.crs),
+            Resampling.nearest,
             src_nodata=dataset.nodata,
             nodata=dataset.nodata,
             tolerance=_TOLERANCE,
         )
-        return self._stack.enter_context(warped)
+        return self._stack.enter_context(view)
 
     def _window(self, dataset: Any, rows: slice, cols: slice) -> npt.NDArray[Any]:
         top, left = self._placed.rows.start, self._placed.cols.start

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from georaster_dl.core.errors import OutputError
+from georaster_dl.core.disk import writing
 from georaster_dl.io.output.view_style import style_by_values
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.mosaic.grid import Layout, Placed
@@ -79,12 +79,8 @@ def _tree(layout: Layout, spec: RasterSpec, final: Path | None) -> ET.Element:
 
 def _save(root: ET.Element, path: Path) -> None:
     ET.indent(root)
-    try:
+    with writing(path):
         ET.ElementTree(root).write(path, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {path.name}: {error.strerror}; free space or write elsewhere."
-        ) from error
 
 
 def _tags(root: ET.Element, spec: RasterSpec) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.events import Report, Warned, warner
 from georaster_dl.core.geography import centre_of
-from georaster_dl.core.memory import tune_allocators
+from georaster_dl.core.process import tune_allocators
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.calibration_check import (

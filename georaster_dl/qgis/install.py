@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import OutputError
-from georaster_dl.io.output.staging import explain_os_error
 from georaster_dl.qgis.plugin import PLUGIN, SKIPPED, plugin_version
 from georaster_dl.qgis.profile import Profile
 from georaster_dl.qgis.settings import read_entry, set_entry

@@ -1,4 +1,4 @@
-"""Pages rendered from templates: text of strangers in them is neither markup nor control characters."""
+"""HTML pages from templates that extend ``page.html``; foreign text in them is no markup."""
 
 from __future__ import annotations
 
@@ -6,25 +6,41 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 
+from georaster_dl import __version__
+from georaster_dl.core.legend import color_hex
 from georaster_dl.core.text import visible
 
 __all__ = ["render_page"]
 
+_PAGE = "page.html"
+
 
 def render_page(package: str, template: str, content: Mapping[str, Any]) -> str:
-    """HTML of a Jinja template that lies in a package; ``content`` is escaped where it is no ``Markup``."""
+    """Render a page from a Jinja template of a package.
+
+    Parameters
+    ----------
+    content : escaped where it is no ``Markup``. Every page needs ``title``; ``cards``, each a label, a
+        figure and a line below; and ``alarms``, the labels of the cards shown in red. The filter
+        ``css`` writes a colour.
+    """
+    templates = {
+        name: files(owner).joinpath(name).read_text("utf-8")
+        for owner, name in (("georaster_dl.render", _PAGE), (package, template))
+    }
     environment = Environment(
+        loader=DictLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        finalize=_finalized,
     )
-    source = files(package).joinpath(template).read_text("utf-8")
-    return environment.from_string(source).render(content)
+    environment.filters["css"] = color_hex
+    return environment.get_template(template).render(content, version=__version__)
 
 
-def _shown(value: Any) -> Any:
+def _finalized(value: Any) -> Any:
     return visible(value, keep="\n") if type(value) is str else value

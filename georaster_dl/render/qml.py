@@ -12,9 +12,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
+from georaster_dl.core.disk import writing
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.legend import Legend, color_hex
-from georaster_dl.render.display import VIRIDIS
+from georaster_dl.render.colors import VIRIDIS
 
 __all__ = [
     "class_names_tag",
@@ -242,9 +243,5 @@ def _qgis() -> tuple[ET.Element, ET.Element]:
 
 def _save(root: ET.Element, path: Path) -> None:
     ET.indent(root)
-    try:
+    with writing(path):
         ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=path.suffix == ".qml")
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {path.name}: {error.strerror}; free space or write elsewhere."
-        ) from error

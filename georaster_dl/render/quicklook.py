@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.legend import Legend, MapClass, color_hex
-from georaster_dl.render.display import (
+from georaster_dl.render.colors import (
     Colors,
     class_colors,
-    hatched,
+    on_hatching,
     ramp_colors,
     ramp_limits,
-    stretched,
 )
 from georaster_dl.render.quicklook_page import LEGEND_ROW_INCHES, RAMP_INCHES, Layout, write_page
+from georaster_dl.render.stretch import stretched
 
 __all__ = ["write_quicklook", "write_value_quicklook"]
 
@@ -63,7 +63,7 @@ def write_quicklook(
     colors, known = class_colors(classes, legend.classes)
     write_page(
         out_png,
-        _beside(image, image_valid, ("Classes", _over_hatching(colors, known))),
+        _beside(image, image_valid, ("Classes", on_hatching(colors, known))),
         key=partial(_legend, entries=entries, hidden=hidden, gaps=not known.all()),
         n_rows=len(entries) + bool(hidden) + 1,
         resolution_m=resolution_m,
@@ -100,7 +100,7 @@ def write_value_quicklook(
 
     limits, known = ramp_limits(values), np.isfinite(values)
     ramp = ScalarMappable(Normalize(*limits), "viridis")
-    colors = _over_hatching(ramp_colors(values, limits), known)
+    colors = on_hatching(ramp_colors(values, limits), known)
     write_page(
         out_png,
         _beside(image, image_valid, ("Values", colors)),
@@ -126,10 +126,6 @@ def _beside(
             f"read both at the same size."
         )
     return [("Image", stretched(image, valid)), mapped]
-
-
-def _over_hatching(colors: Colors, known: npt.NDArray[np.bool_]) -> Colors:
-    return np.where(known[..., None], colors, hatched(known.shape))
 
 
 def _shares(counts: Mapping[str, int], legend: Legend) -> tuple[list[tuple[MapClass, float]], int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.core.errors import OutputError
+from georaster_dl.core.disk import writing
 
 __all__ = ["LEGEND_ROW_INCHES", "RAMP_INCHES", "Layout", "write_page"]
 
@@ -62,12 +62,8 @@ def write_page(
         _scale_bar(figure.add_axes(layout.bar()), layout.meters_per_inch(resolution_m))
     key(figure, layout)
     figure.text(0.5, 1 - 0.2 / layout.figure[1], title, ha="center", va="center", fontsize=11)
-    try:
+    with writing(out_png):
         figure.savefig(out_png, format="png")
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write {out_png.name}: {error.strerror}; free space or write elsewhere."
-        ) from error
 
 
 class Layout:

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import listed
 from georaster_dl.models.package.card import Card
 from georaster_dl.spectra.package.file import intervals_of
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
-from georaster_dl.spectra.table.axis import first_of
 from georaster_dl.spectra.table.files import read_raw
 from georaster_dl.spectra.table.resample import aligned, resampled
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -91,7 +91,7 @@ def predicted_table(
     taken = [name for name in made if name in table.columns]
     if taken:
         raise OptionError(
-            f"{table.name} has columns already that predictions would get ({first_of(taken)}); rename them."
+            f"{table.name} has columns already that predictions would get ({listed(taken)}); rename them."
         )
     return replace(fitting, columns=fitting.columns.assign(**made))
 

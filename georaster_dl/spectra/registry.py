@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.registry import nearest_names
+from georaster_dl.core.wording import nearest_names
 from georaster_dl.spectra.methods.baselines import BASELINES, Task
 from georaster_dl.spectra.methods.tuning import tune
 from georaster_dl.spectra.network.networks import NETWORKS

@@ -14,7 +14,7 @@ import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, TrainingProgressed, Warned
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.models.package.card import Card
 from georaster_dl.spectra.package.card_text import (
     Scores,
@@ -28,7 +28,6 @@ from georaster_dl.spectra.registry import Rows, Settings, fit_method, fit_networ
 from georaster_dl.spectra.scoring.conformal import Interval, fewest_for, fit_interval
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.split import Division, divide
-from georaster_dl.spectra.table.axis import first_of
 from georaster_dl.spectra.table.samples import SpectraTable
 
 __all__ = [
@@ -93,7 +92,7 @@ def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
             "Give either `targets=` (values) or `class_column=` (names), one of them."
         )
     if len(set(options.targets)) < len(options.targets):
-        raise OptionError(f"A target is named twice ({first_of(options.targets)}); name each once.")
+        raise OptionError(f"A target is named twice ({listed(options.targets)}); name each once.")
     if options.class_column is not None:
         names = table.classes(options.class_column)
         _check_varied(table, options.class_column, names[~pd.isna(names)])

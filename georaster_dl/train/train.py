@@ -10,7 +10,8 @@ from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report, warner
-from georaster_dl.io.output.staging import FailedOutput, check_local
+from georaster_dl.io.files.atomic import check_local
+from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.train.data.cache import CacheFolder

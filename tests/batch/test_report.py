@@ -19,7 +19,6 @@ from odc.geo.geobox import GeoBox
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from georaster_dl.batch.report import pictures
 from georaster_dl.batch.report.failures import by_error
 from georaster_dl.batch.report.text import duration, moment, options_line, pixel_count
 from georaster_dl.batch.report.thumbnails import thumbnail
@@ -27,6 +26,7 @@ from georaster_dl.batch.report.write import SceneRow, write_report
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.io.output.writer import RasterSpec, RasterWriter
 from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.render import thumbnails as pictures
 
 HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it" * 2
 LEGEND = Legend(
@@ -232,7 +232,7 @@ def test_a_picture_of_another_program_says_nothing(tmp_path, key, text):
     note.add_text(key, text)
     Image.new("RGB", (2, 2)).save(tmp_path / "s.png", pnginfo=note)
     with pytest.raises(UnidentifiedImageError):
-        pictures.read_picture(tmp_path / "s.png")
+        pictures.read_thumbnail(tmp_path / "s.png")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

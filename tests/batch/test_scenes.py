@@ -14,8 +14,8 @@ import rasterio
 
 from georaster_dl.batch.scenes import items as items_module
 from georaster_dl.batch.scenes.find import list_scenes
-from georaster_dl.batch.scenes.names import file_name, scene_stem
 from georaster_dl.core.errors import OptionError, OutputError, SceneError
+from georaster_dl.io.files.scene_names import file_name, scene_stem
 from georaster_dl.io.formats.stac import read_item
 from georaster_dl.io.scenes.reader import open_scene
 

@@ -14,7 +14,7 @@ import pytest
 import shapely
 from geodl_cli.terminal import console
 
-from georaster_dl.core.shell import command_line
+from georaster_dl.core.wording import command_line
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
 GEODL = f"{shlex.quote(sys.executable)} -c 'from geodl_cli.main import main; main()'"

@@ -33,7 +33,7 @@ def test_json(geodl, scene):
 
 
 def test_model_that_fits(geodl, model, scene, narrow_memory, monkeypatch):
-    monkeypatch.setattr("georaster_dl.core.memory.available_memory", lambda: 6_000_000)
+    monkeypatch.setattr("georaster_dl.core.process.available_memory", lambda: 6_000_000)
     text = geodl("info", scene, "-m", model).out
     assert "test-model fits, reading B02, B03, B04" in text
     facts = json.loads(geodl("info", scene, "-m", model, "--json").out)["model"]

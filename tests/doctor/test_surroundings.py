@@ -127,7 +127,7 @@ def test_machine(monkeypatch):
     facts = look_at_machine().facts
     assert facts["cores"] >= 1
     assert 0 < facts["memory_free_bytes"] <= facts["memory_bytes"]
-    monkeypatch.setattr("georaster_dl.core.memory.available_memory", lambda: 2**30)
+    monkeypatch.setattr("georaster_dl.core.process.available_memory", lambda: 2**30)
     assert statuses(look_at_machine()) == ["warning"]
     assert look_at_python().facts["prefix"] == sys.prefix
     assert look_at_geodl(None).findings[0].status == "warning"

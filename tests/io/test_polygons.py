@@ -142,7 +142,7 @@ def test_no_georeferencing_at_all_is_refused(tmp_path):
 
 def test_unwritable_output(tmp_path):
     path = raster(tmp_path / "a.tif", np.zeros((9, 9), "uint8"))
-    with pytest.raises(OutputError, match=r"Cannot write polygons to a\.gpkg"):
+    with pytest.raises(OutputError, match=r"Cannot write a\.gpkg"):
         write_polygons(path, tmp_path / "no" / "a.gpkg", legend=LEGEND)
 
 

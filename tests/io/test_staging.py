@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import OutputError, SceneError
-from georaster_dl.io.output.staging import Staging, explain_os_error
+from georaster_dl.io.output.staging import Staging
 
 
 def hidden(folder):

@@ -9,8 +9,9 @@ import pytest
 
 from georaster_dl.core.errors import OutputError
 from georaster_dl.io.files import temporary
+from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder, temporary_name
-from georaster_dl.io.output.staging import Staging, write_atomically
+from georaster_dl.io.output.staging import Staging
 
 
 def _left_by_a_killed_process(folder):

@@ -23,7 +23,7 @@ from georaster_dl.batch.pools.parts import LARGE, count_parts
 from georaster_dl.batch.pools.workers import SceneReport
 from georaster_dl.core.errors import DeviceError
 from georaster_dl.core.events import Warned
-from georaster_dl.core.shell import command_line
+from georaster_dl.core.wording import command_line
 
 if TYPE_CHECKING:
     from distributed import Future

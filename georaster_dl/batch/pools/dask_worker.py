@@ -16,7 +16,7 @@ from distributed.system import MEMORY_LIMIT
 from georaster_dl import __version__
 from georaster_dl.batch.job import Outcome, SceneJob, attempt, attempt_part
 from georaster_dl.core.events import Event, Progressed, Report
-from georaster_dl.core.memory import share_memory, tune_allocators
+from georaster_dl.core.process import share_memory, tune_allocators
 from georaster_dl.predict.engine.network_cache import keep_networks
 from georaster_dl.predict.run_record import is_recorded, read_record
 

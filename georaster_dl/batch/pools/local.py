@@ -19,8 +19,7 @@ from georaster_dl.batch.pools.merge_progress import MergedProgress
 from georaster_dl.batch.pools.parts import count_parts
 from georaster_dl.batch.pools.workers import SceneReport
 from georaster_dl.core.events import Event, Report
-from georaster_dl.core.memory import share_memory
-from georaster_dl.core.signals import interrupt_when_ended
+from georaster_dl.core.process import interrupt_when_ended, share_memory
 from georaster_dl.predict.engine.network_cache import keep_networks
 
 __all__ = ["LocalWorkers"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.batch.report.row import SceneRow
-from georaster_dl.batch.scenes.names import scene_stem
+from georaster_dl.io.files.scene_names import scene_stem
 
 __all__ = ["Failure", "by_error"]
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from georaster_dl import __version__
 from georaster_dl.batch.report.failures import by_error
-from georaster_dl.batch.report.pictures import Meaning, Thumbnail
 from georaster_dl.batch.report.row import SceneRow
 from georaster_dl.batch.report.text import (
     colours,
@@ -26,9 +24,10 @@ from georaster_dl.core.errors import SceneError
 from georaster_dl.core.legend import color_hex
 from georaster_dl.evaluate.report.text import number, percent
 from georaster_dl.io.labels.raster import stated_classes
-from georaster_dl.render.display import VIRIDIS
+from georaster_dl.render.colors import VIRIDIS
 from georaster_dl.render.html import render_page
 from georaster_dl.render.palette import choose_colors
+from georaster_dl.render.thumbnails import Meaning, Thumbnail
 
 __all__ = ["QUICKLOOKS", "Pictures", "page", "relative"]
 
@@ -78,7 +77,7 @@ def page(
         "legend": mix(counts, places),
         "gaps": any(row.valid_share < 1 for row in finished),
         "failures": by_error(rows),
-        "failed": times["failed"],
+        "alarms": ["Failed"] if times["failed"] else [],
         "waiting": [row.name for row in rows if row.status == "not run"],
         "scenes": [
             _scene(folder, row, pictures.get(row.name, Pictures(None, None)))
@@ -89,7 +88,6 @@ def page(
         "shown": _shown([pair.scene.meaning.bands for pair in pictures.values() if pair.scene]),
         "ramps": _ramps([pair.map.meaning for pair in pictures.values() if pair.map]),
         "viridis": ", ".join(VIRIDIS),
-        "version": __version__,
     }
     return render_page("georaster_dl.batch.report", "batch.html", content)
 

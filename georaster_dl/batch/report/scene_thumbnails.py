@@ -8,23 +8,24 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from georaster_dl.batch.report.pictures import (
+from georaster_dl.core.errors import GeoRasterError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.files.atomic import write_atomically
+from georaster_dl.io.formats import stac
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import Scene, open_dataset, source_files
+from georaster_dl.render.stretch import red_green_blue, stretched
+from georaster_dl.render.thumbnails import (
+    LONGEST,
     Drawing,
     Meaning,
     Thumbnail,
     is_fresh,
-    read_picture,
-    small_view,
+    read_thumbnail,
+    thumbnail_png,
     with_alpha,
-    write_picture,
 )
-from georaster_dl.core.errors import GeoRasterError
-from georaster_dl.core.scene_options import SceneOptions
-from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.formats import stac
-from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Scene, open_dataset, source_files
-from georaster_dl.render.display import red_green_blue, stretched
 
 __all__ = ["scene_thumbnail"]
 
@@ -57,8 +58,8 @@ def scene_thumbnail(
             drawn = _of_scene(open_scene(sources, options))
             if drawn is None:
                 return None
-            write_picture(drawn, path)
-        return read_picture(path)
+            write_atomically(path, thumbnail_png(drawn))
+        return read_thumbnail(path)
     return None
 
 
@@ -77,7 +78,7 @@ def _of_scene(scene: Scene) -> Drawing | None:
     scene = scene.select(red_green_blue(scene.bands))
     if any(map(_FAR.search, source_files(scene))) or not _is_quick(scene):
         return None
-    stored, valid = small_view(scene)
+    stored, valid = scene.read_small(LONGEST)
     shown = stretched(scene.to_physical(stored), valid)
     names = tuple(band.name for band in scene.bands)
     return Drawing(with_alpha(shown, valid), Meaning(bands=names))

@@ -9,22 +9,24 @@ from pathlib import Path
 
 from PIL import UnidentifiedImageError
 
-from georaster_dl.batch.report.pictures import (
+from georaster_dl.core.errors import SceneError
+from georaster_dl.io.files.atomic import write_atomically
+from georaster_dl.io.labels.raster import stated_classes
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import open_dataset
+from georaster_dl.render.colors import class_colors, ramp_colors, ramp_limits
+from georaster_dl.render.stretch import stretched
+from georaster_dl.render.thumbnails import (
+    LONGEST,
     Drawing,
     Limits,
     Meaning,
     Thumbnail,
     is_fresh,
-    read_picture,
-    small_view,
+    read_thumbnail,
+    thumbnail_png,
     with_alpha,
-    write_picture,
 )
-from georaster_dl.core.errors import SceneError
-from georaster_dl.io.labels.raster import stated_classes
-from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import open_dataset
-from georaster_dl.render.display import class_colors, ramp_colors, ramp_limits, stretched
 
 __all__ = ["thumbnail", "thumbnails"]
 
@@ -78,9 +80,9 @@ def thumbnail(raster: Path, path: Path, scale: Limits | None = None) -> Thumbnai
     except (SceneError, FileNotFoundError):
         return None
     if drawn is not None:
-        write_picture(drawn, path)
+        write_atomically(path, thumbnail_png(drawn))
     with suppress(UnidentifiedImageError):  # it is another program's by now
-        return read_picture(path)
+        return read_thumbnail(path)
     return None
 
 
@@ -88,7 +90,7 @@ def _is_drawn(path: Path, raster: Path, scale: Limits | None) -> bool:
     if not is_fresh(path, raster):
         return False
     with suppress(UnidentifiedImageError):
-        meaning = read_picture(path).meaning
+        meaning = read_thumbnail(path).meaning
         named = (meaning.own is None) == (meaning.limits is None)  # else an older version drew it
         return named and scale in (None, meaning.limits)
     return True
@@ -106,17 +108,17 @@ def _rounded(low: float, high: float) -> Limits:
 def _drawn(raster: Path, scale: Limits | None) -> Drawing:
     classes = stated_classes(raster)
     if classes:
-        numbers, valid = small_view(open_scene(raster).select([0]))
+        numbers, valid = open_scene(raster).select([0]).read_small(LONGEST)
         colors, known = class_colors(numbers[0], classes)
         return Drawing(with_alpha(colors, valid & known))
     scene = open_scene(raster)
     if _content(raster) == "features" and len(scene.planes) >= 3:
         scene = scene.select([0, 1, 2])
-        numbers, valid = small_view(scene)
+        numbers, valid = scene.read_small(LONGEST)
         names = tuple(band.name for band in scene.bands)
         return Drawing(with_alpha(stretched(numbers, valid), valid), Meaning(bands=names))
     scene = scene.select([0])
-    stored, valid = small_view(scene)
+    stored, valid = scene.read_small(LONGEST)
     values = scene.to_physical(stored)[0]
     own = ramp_limits(values[valid])
     colors = ramp_colors(values, scale or own)

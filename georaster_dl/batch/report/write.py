@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl.batch.report.page import QUICKLOOKS, Pictures, page, relative
-from georaster_dl.batch.report.pictures import Thumbnail
 from georaster_dl.batch.report.row import SceneRow, Status
 from georaster_dl.batch.report.scene_thumbnails import scene_thumbnail
 from georaster_dl.batch.report.thumbnails import thumbnails
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.text import cell
+from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.io.files.temporary import make_folder
-from georaster_dl.io.output.staging import Extras, FailedOutput, explain_os_error, write_atomically
+from georaster_dl.io.output.staging import Extras, FailedOutput
+from georaster_dl.render.thumbnails import Thumbnail
 
 __all__ = ["SceneRow", "Status", "write_report"]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from georaster_dl.batch.scenes.items import scene_items
-from georaster_dl.batch.scenes.names import distinct_names
 from georaster_dl.core.errors import GeoRasterError, SceneError
+from georaster_dl.io.files.scene_names import distinct_names
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.formats import sentinel2, stac
 from georaster_dl.io.formats.envi import envi_data

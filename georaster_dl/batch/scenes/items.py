@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from georaster_dl.batch.scenes.names import file_name
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import SceneError
+from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.io.files.json_files import is_address
+from georaster_dl.io.files.scene_names import file_name
 from georaster_dl.io.files.temporary import make_folder
 from georaster_dl.io.formats.stac import absolute_href, load_json
-from georaster_dl.io.output.staging import explain_os_error, write_atomically
 
 __all__ = ["scene_items"]
 

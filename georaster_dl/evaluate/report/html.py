@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from georaster_dl import __version__
 from georaster_dl.core.legend import color_hex
 from georaster_dl.evaluate.report.pictures import (
     Picture,
@@ -61,9 +60,9 @@ def render_report(
         "kind": evaluation.kind,
         "warnings": evaluation.warnings,
         "compared": compared(evaluation.kind, *astuple(evaluation.coverage)),
+        "alarms": (),
         "pictures": pictures,
         "curves": None if curves is None else Picture("Training curves", embedded(curves)),
-        "version": __version__,
     }
     return render_page("georaster_dl.evaluate.report", "report.html", page)
 

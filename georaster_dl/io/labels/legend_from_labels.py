@@ -10,6 +10,7 @@ from pathlib import Path
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Color, Legend, MapClass
 from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.core.wording import listed
 from georaster_dl.io.labels.class_list import (
     CLASS_COLUMNS,
     LARGEST_CLASS,
@@ -53,12 +54,12 @@ def legend_of(found: Sequence[FoundClasses], options: LabelOptions) -> Legend:
         When the files do not fit together, the CSV is wrong or lacks a class, a value lies outside
         0..65534.
     """
-    listed = None if options.classes is None else read_class_list(options.classes)
-    classes = _stated(found) if listed is None else _listed(found, listed)
+    class_list = None if options.classes is None else read_class_list(options.classes)
+    classes = _stated(found) if class_list is None else _listed(found, class_list)
     if options.background is not None and options.background not in classes.values():
-        classes |= _background(options.background, classes, listed)
+        classes |= _background(options.background, classes, class_list)
     _check(classes, found)
-    stated = {} if listed is None else listed.colors
+    stated = {} if class_list is None else class_list.colors
     styled = [stated.get(value) or _styled(value, name, found) for value, name in classes.items()]
     colors = choose_colors(list(classes.values()), styled)
     return Legend(
@@ -105,33 +106,36 @@ def _name_of(value: int, found: Sequence[FoundClasses]) -> str:
     return next(iter(names), str(value))
 
 
-def _listed(found: Sequence[FoundClasses], listed: ClassList) -> dict[int, str]:
+def _listed(found: Sequence[FoundClasses], class_list: ClassList) -> dict[int, str]:
     """The classes of the CSV that occur; each that occurs has to be there."""
-    values = {name: value for value, name in listed.names.items()}
+    values = {name: value for value, name in class_list.names.items()}
     occurring: set[int] = set()
     missing: dict[str, None] = {}
     for file in found:
-        if file.values and listed.counted:
+        if file.values and class_list.counted:
             raise OptionError(
-                f"--classes {listed.path} has no values, but the labels {file.path} are numbers (such as "
+                f"--classes {class_list.path} has no values, but the labels {file.path} are numbers (such as "
                 f"{min(file.values)}); add a column value."
             )
-        missing |= {str(value): None for value in sorted(file.values) if value not in listed.names}
+        missing |= {
+            str(value): None for value in sorted(file.values) if value not in class_list.names
+        }
         missing |= {repr(text): None for text in sorted(file.texts) if text not in values}
         occurring |= file.values | {values[text] for text in file.texts if text in values}
     if missing:
-        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         raise OptionError(
-            f"--classes {listed.path} lacks {', '.join(list(missing)[:_MOST_NAMED])}{more}, which "
+            f"--classes {class_list.path} lacks {listed(missing, _MOST_NAMED)}, which "
             f"{found[0].path if len(found) == 1 else 'the labels'} hold; add a line for each, or mark "
             f"numbers that mean unlabelled with --ignore."
         )
-    return {value: listed.names[value] for value in sorted(occurring)}
+    return {value: class_list.names[value] for value in sorted(occurring)}
 
 
-def _background(name: str, classes: Mapping[int, str], listed: ClassList | None) -> dict[int, str]:
+def _background(
+    name: str, classes: Mapping[int, str], class_list: ClassList | None
+) -> dict[int, str]:
     """The class of unlabelled pixels, as the CSV has it or under the first free number."""
-    taken = {**classes, **({} if listed is None else listed.names)}
+    taken = {**classes, **({} if class_list is None else class_list.names)}
     values = (value for value in taken if taken[value] == name)
     free = (value for value in range(LARGEST_CLASS) if value not in taken)
     return {next(chain(values, free)): name}

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyogrio
 import shapely
 from affine import Affine
 from rasterio.features import rasterize
 
-from georaster_dl.core.errors import OptionError, OutputError
+from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.labels.vector import read_label_layer
 from georaster_dl.io.vectors.files import WindowIndex, near_scene
-from georaster_dl.io.vectors.layers import writable
-from georaster_dl.io.vectors.polygons import store_style
+from georaster_dl.io.vectors.geopackage import store_style, write_geopackage
 
 __all__ = ["BurntPolygons", "read_parcels", "write_parcels"]
 
@@ -158,22 +154,5 @@ def write_parcels(
     if "fid" not in {str(name).casefold() for name in made.columns}:
         made.insert(0, "fid", pd.Series(frame.index, frame.index, "int64"))
     several = made.geom_type.nunique() > 1
-    try:
-        with writable(out) as path:
-            pyogrio.write_dataframe(
-                made, path, driver="GPKG", layer=out.stem, promote_to_multi=several or None
-            )
-        with closing(sqlite3.connect(out)) as base, base:
-            store_style(base, out.stem, legend, field=next(iter(columns)))
-    except (
-        pyogrio.errors.DataSourceError,
-        pyogrio.errors.DataLayerError,
-        pyogrio.errors.FeatureError,
-        pyogrio.errors.FieldError,
-        sqlite3.Error,
-        OSError,
-    ) as error:
-        reason = " ".join(str(error).split())
-        raise OutputError(
-            f"Cannot write polygons to {out.name}: {reason}; free some space or write elsewhere."
-        ) from error
+    write_geopackage(out, made, promote_to_multi=several or None)
+    store_style(out, legend, field=next(iter(columns)))

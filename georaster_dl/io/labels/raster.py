@@ -10,11 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
-from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
-from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -31,6 +28,7 @@ from georaster_dl.io.labels.class_list import LARGEST_CLASS
 from georaster_dl.io.labels.legend_from_labels import FoundClasses
 from georaster_dl.io.labels.regrid import Regrid
 from georaster_dl.io.labels.styles import raster_style
+from georaster_dl.io.scenes.grid import is_same_grid, proj_crs
 from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.io.vectors.files import corners
 from georaster_dl.render.palette import choose_colors
@@ -105,7 +103,7 @@ class RasterLabels:
             scale, offset, _ = calibration_of(dataset, 1)
             self._scale, self._offset = (scale, offset) if numbers else (1.0, 0.0)
             self._regrid = None
-            if not _same_grid(dataset, geobox):
+            if not is_same_grid(dataset, geobox):
                 self._regrid = _regrid(dataset, geobox, path, _NUMBERS if numbers else _CLASSES)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -237,26 +235,6 @@ def _stated_colors(dataset: Any, path: Path) -> dict[int, Color]:
     return raster_style(path, table)
 
 
-def _same_grid(dataset: Any, geobox: Georeference) -> bool:
-    """Whether the labels' pixels are the scene's; labels without a place are where shapes agree."""
-    if dataset.shape != tuple(geobox.shape):
-        return False
-    if isinstance(geobox, GCPGeoBox) or geobox.crs is None:
-        return True
-    if dataset.crs is None:
-        return bool(dataset.transform.is_identity or _almost(dataset.transform, geobox.affine))
-    return bool(
-        dataset.crs == CRS.from_wkt(geobox.crs.to_wkt())
-        and _almost(dataset.transform, geobox.affine)
-    )
-
-
-def _almost(one: Affine, other: Affine) -> bool:
-    """Whether two transforms put pixels of the same size at the same place, to 1 % of a pixel."""
-    step = np.array(~other * one)[:6] - np.array(Affine.identity())[:6]
-    return bool(np.all(np.abs(step) < [1e-6, 1e-6, 0.01, 1e-6, 1e-6, 0.01]))
-
-
 def _regrid(
     dataset: Any, geobox: Georeference, path: Path, resamplings: tuple[Resampling, Resampling]
 ) -> Regrid:
@@ -265,16 +243,17 @@ def _regrid(
     scene = f"{geobox.shape[0]} x {geobox.shape[1]}"
     if isinstance(geobox, GCPGeoBox) or geobox.crs is None:
         raise OptionError(
-            f"The scene has no CRS and transform, so labels must have its {scene} pixels, but {path} has "
-            f"{shapes}; give labels of the scene's shape, or georeference both (gdalwarp)."
+            f"The scene has no CRS and transform, so labels must have its {scene} pixels at the same place, but "
+            f"{path} has {shapes}; give labels of the scene's shape, or georeference both (gdalwarp)."
         )
-    if dataset.crs is None:
+    theirs = proj_crs(dataset)
+    if theirs is None:
         raise OptionError(
             f"{path} has no CRS, and its {shapes} are not the scene's {scene} at the same place; "
             f"georeference the labels (gdal_edit -a_srs, gdalwarp)."
         )
     grid = GeoBox.from_rio(dataset)
-    ours, theirs = geobox.crs.proj, pyproj.CRS.from_wkt(dataset.crs.to_wkt())
+    ours = geobox.crs.proj
     if not can_transform(theirs, ours):
         raise OptionError(
             f"{path} has the CRS {theirs.name!r} and the scene {ours.name!r}, and nothing leads from one to the "

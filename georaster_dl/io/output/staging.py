@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,32 +15,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from georaster_dl.core.disk import explain_os_error, free_bytes, is_disk_full
 from georaster_dl.core.errors import GeoRasterError, OutputError
 from georaster_dl.core.text import is_utf8
+from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.files.layer_path import file_of
-from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder, temporary_name
+from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder
 
 __all__ = [
     "Extras",
     "FailedOutput",
     "Staging",
-    "check_local",
-    "explain_os_error",
-    "require_space",
     "sidecars_of",
-    "write_atomically",
 ]
 
 # What GDAL, QGIS and this package put beside a raster. After an output was replaced, a sidecar of
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
 _SIDECARS = ("{name}.aux.xml", "{name}.ovr", "{name}.msk", "{name}.msk.ovr", "{stem}.qml")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|/vsi\w+/", re.IGNORECASE)  # a drive has one letter
 _RASTERS = {".tif", ".tiff", ".vrt"}
 _LONGEST_ENDING = len(".msk.ovr")
 _USUAL_LONGEST_NAME = 255
 _NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 _FULL_BYTES = 32 * 1024  # left on a disk, with which no file of ours can be made
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -175,7 +170,7 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        free = None if error is None else _free_bytes([*self._main, *self._extra])
+        free = None if error is None else free_bytes([*self._main, *self._extra])
         try:
             if error is None:
                 self._publish()
@@ -183,7 +178,7 @@ class Staging:
             self._remove()
         if (
             isinstance(error, OSError)
-            and error.errno in _DISK_FULL
+            and is_disk_full(error)
             and not isinstance(error, GeoRasterError)
             and (self._main or self._extra)
         ):
@@ -218,7 +213,7 @@ class Staging:
             try:
                 yield place
             except Exception as error:
-                free = _free_bytes([output])
+                free = free_bytes([output])
                 for given_up in (output, *parts):
                     self._given_up.add(_final(given_up))
                     self._discard(self.path(given_up))
@@ -332,25 +327,6 @@ class Staging:
         self._folders.clear()
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write a file beside its place and rename it there, so that nobody sees half of it.
-
-    Raises
-    ------
-    OutputError
-        When the folder does not exist or cannot be written.
-    """
-    making = temporary_name(path.parent)
-    try:
-        with making.open("xb") as file:
-            file.write(content)
-        making.replace(path)
-    except OSError as error:
-        raise explain_os_error(error, path) from error
-    finally:
-        making.unlink(missing_ok=True)
-
-
 def _sidecars(raster: Path) -> list[Path]:
     """Where sidecars of a raster would stand; of any other file there are none."""
     if raster.suffix.lower() not in _RASTERS:
@@ -364,7 +340,7 @@ def _reason(error: Exception, output: Path) -> str:
         return "the memory did not suffice"
     if isinstance(error, GeoRasterError):
         return " ".join(str(error).split())
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+    if isinstance(error, OSError) and is_disk_full(error):
         return str(explain_os_error(error, output))
     return " ".join(f"{type(error).__name__}: {error}".split())
 
@@ -374,76 +350,9 @@ def sidecars_of(raster: Path) -> list[Path]:
     return [sidecar for sidecar in _sidecars(raster) if sidecar.is_file()]
 
 
-def check_local(output: Path | str) -> None:
-    """Refuse an address: outputs are written to local disks.
-
-    Raises
-    ------
-    OutputError
-        For ``s3://``, ``https://``, ``/vsis3/`` and their like, also as ``Path`` has them (``s3:/``).
-    """
-    text = str(output).replace("\\", "/")
-    if _ADDRESS.match(text):
-        raise OutputError(
-            f"The output {text} is an address, but outputs are written to local disks; give a local path "
-            f"and upload the file afterwards."
-        )
-
-
-def explain_os_error(error: OSError, path: Path, *, free: int | None = None) -> OutputError:
-    """One line that says why ``path`` cannot be written, and what to do.
-
-    Parameters
-    ----------
-    error : what the system reported.
-    path : the output as the user knows it.
-    free : bytes that were free when it failed; asked now when None.
-    """
-    if error.errno in _DISK_FULL:
-        left = _free_bytes([path]) if free is None else free
-        return OutputError(
-            f"Cannot write {path}: no space left ({(left or 0) / 2**20:.0f} MiB free, {error.strerror}); "
-            f"free some space or write to another disk."
-        )
-    if error.errno == errno.ENOENT and not path.parent.exists():
-        return OutputError(
-            f"Cannot write {path}: the folder {path.parent} does not exist; create it or name another one."
-        )
-    reason = error.strerror or str(error)
-    return OutputError(
-        f"Cannot write {path}: {reason}; check the folder's permissions or write elsewhere."
-    )
-
-
-def require_space(path: Path, needed: int) -> None:
-    """Refuse to begin writing ``path`` where its disk has fewer than ``needed`` bytes left.
-
-    Raises
-    ------
-    OutputError
-        When there is too little room or the folder does not exist.
-    """
-    try:
-        free = shutil.disk_usage(path.parent).free
-    except OSError as error:
-        raise explain_os_error(error, path) from error
-    if free < needed:
-        raise OutputError(
-            f"Cannot write {path.name}: no space left: {needed / 2**20:.1f} MiB needed, "
-            f"{free / 2**20:.1f} MiB free; free some space or write to another disk."
-        )
-
-
 def _final(output: Path) -> Path:
     """Absolute path with the folder's links resolved but not the file's: that link gets replaced."""
     return output.parent.resolve() / output.name
-
-
-def _free_bytes(outputs: Sequence[Path]) -> int | None:
-    try:
-        return min(shutil.disk_usage(_final(output).parent).free for output in outputs)
-    except (OSError, ValueError):  # a folder is gone, or there are no outputs
-        return None
 
 
 def _check_name(output: Path) -> None:

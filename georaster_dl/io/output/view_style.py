@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.render.display import image_limits, ramp_limits, red_green_blue
+from georaster_dl.render.colors import ramp_limits
 from georaster_dl.render.qml import write_color_style, write_ramp_style
+from georaster_dl.render.stretch import image_limits, red_green_blue
 
 __all__ = ["style_as_image", "style_by_values"]
 

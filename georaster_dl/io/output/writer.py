@@ -11,10 +11,9 @@ are lost inside ``close`` and read as nodata later. Hence every file is checked 
 from __future__ import annotations
 
 import math
-import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,13 +31,14 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from georaster_dl.core.bands import Band
-from georaster_dl.core.errors import GeoRasterError, OutputError
+from georaster_dl.core.disk import require_space, writing
+from georaster_dl.core.errors import OutputError
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.files.temporary import temporary_name
 from georaster_dl.io.output.packing import pack
-from georaster_dl.io.output.staging import require_space
 from georaster_dl.io.output.statistics import BandStatistics
+from georaster_dl.io.scenes.grid import rasterio_crs
 from georaster_dl.render.qml import class_names_tag, color_table
 
 __all__ = ["RasterSpec", "RasterWriter"]
@@ -140,7 +140,7 @@ class RasterWriter:
         self._profile = _profile(self._shape, geobox, spec)
         self._dataset: Any = None
         try:
-            with self._explained():
+            with self._writing():
                 self._dataset = _open(self._work, "w", **self._profile)
                 _describe(self._dataset, geobox, spec)
         except BaseException:
@@ -183,7 +183,7 @@ class RasterWriter:
                 f"give (bands, rows, cols) of that type inside the raster."
             )
         window = Window(cols.start, rows.start, expected[2], expected[1])
-        with self._explained():
+        with self._writing():
             self._dataset.write(block, window=window)
         self._remember(rows.start, cols.start, block)
         if self._measures:
@@ -200,7 +200,7 @@ class RasterWriter:
                 f"{self._path.name} is already finished or aborted; make a new writer."
             )
         try:
-            with self._explained():
+            with self._writing():
                 dataset, self._dataset = self._dataset, None
                 if self._measures:
                     _write_statistics(dataset, self._statistics)
@@ -252,20 +252,8 @@ class RasterWriter:
             :, first_row : first_row + len(row_starts), first_col : first_col + len(col_starts)
         ] |= by_block
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn whatever GDAL or the system reports into one line with the file and the reason."""
-        try:
-            yield
-        except GeoRasterError:
-            raise
-        except (RasterioError, CPLE_BaseError, OSError, _DamagedError) as error:
-            reason = " ".join(str(error.__cause__ or error).split())
-            free = shutil.disk_usage(self._path.parent).free
-            raise OutputError(
-                f"Cannot write {self._path.name}: {reason} ({free / 2**20:.0f} MiB are free on its disk); "
-                f"free some space or write to another disk."
-            ) from error
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing(self._path, RasterioError, CPLE_BaseError, _DamagedError)
 
     def _remove_work(self) -> None:
         self._work.unlink(missing_ok=True)
@@ -308,7 +296,7 @@ def _profile(
         "ALPHA": "NO",
     }
     if isinstance(geobox, GeoBox):
-        profile["crs"] = _crs(geobox)
+        profile["crs"] = rasterio_crs(geobox)
         if geobox.crs is not None or not geobox.affine.is_identity:
             profile["transform"] = geobox.affine
     return profile
@@ -320,7 +308,7 @@ def _describe(dataset: Any, geobox: GeoBox | GCPGeoBox, spec: RasterSpec) -> Non
         points: Any = geobox  # its method has no annotations
         with warnings.catch_warnings():  # odc-geo multiplies as affine < 3 wants it
             warnings.simplefilter("ignore", PendingDeprecationWarning)
-            dataset.gcps = (points.gcps(), _crs(geobox) or rasterio.crs.CRS())
+            dataset.gcps = (points.gcps(), rasterio_crs(geobox) or rasterio.crs.CRS())
     if spec.rpcs is not None:
         dataset.rpcs = spec.rpcs
     dataset.descriptions = tuple(spec.names)
@@ -344,10 +332,6 @@ def _write_statistics(dataset: Any, statistics: BandStatistics) -> None:
     pixels = dataset.height * dataset.width
     for index in dataset.indexes:
         dataset.update_tags(index, **statistics.tags(index - 1, pixels))
-
-
-def _crs(geobox: GeoBox | GCPGeoBox) -> Any:
-    return None if geobox.crs is None else rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt())
 
 
 def _is_data(block: npt.NDArray[Any], nodata: float | None) -> Any:

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from georaster_dl.core.errors import SceneError
-from georaster_dl.core.shell import command_line
-from georaster_dl.core.wording import counted, listed
+from georaster_dl.core.wording import command_line, counted, listed
 from georaster_dl.io.scenes.scene import open_dataset
 
 __all__ = ["Container", "image_variables"]

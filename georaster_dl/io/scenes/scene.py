@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import rasterio
 from odc.geo.gcp import GCPGeoBox
-from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
@@ -25,11 +23,12 @@ from rasterio.windows import Window
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import SceneError
 from georaster_dl.core.geography import can_transform, resolution_m
-from georaster_dl.core.memory import available_memory
+from georaster_dl.core.process import available_memory
 from georaster_dl.core.raster import Georeference, Raster
 from georaster_dl.core.text import is_utf8
 from georaster_dl.io.blocks import chunks
 from georaster_dl.io.environment import allow_ungeoreferenced, gdal_environment
+from georaster_dl.io.scenes.grid import is_same_grid, proj_crs, warped
 from georaster_dl.io.scenes.quality import MaskRule, QualityBand
 
 __all__ = ["Plane", "Scene", "SceneReader", "check_openable", "open_dataset", "source_files"]
@@ -165,6 +164,24 @@ class Scene:
             stored, valid = reader.read(rows, cols)
         return Raster(self.to_physical(stored), valid, self.geobox[rows, cols], self.bands)
 
+    def read_small(
+        self, longest: int | None = None, shape: tuple[int, int] | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Read stored values (bands, rows, cols) and valid mask of the whole scene at another size.
+
+        GDAL takes them from the best overview; without overviews it reads every pixel.
+
+        Parameters
+        ----------
+        longest : pixels of the longer side at most, where no shape is given.
+        """
+        if shape is None:
+            step = max(1.0, max(self.shape) / (longest or max(self.shape)))
+            shape = (max(round(self.shape[0] / step), 1), max(round(self.shape[1] / step), 1))
+        out = np.empty((len(self.planes), *shape), self.dtype)
+        with gdal_environment(), SceneReader(self) as reader:
+            return reader.read(slice(0, self.shape[0]), slice(0, self.shape[1]), out=out)
+
     def thumbnail(self, longest: int) -> Raster:
         """Physical values of the whole scene, thinned out to at most ``longest`` pixels a side."""
         with gdal_environment(), SceneReader(self) as reader:
@@ -276,7 +293,7 @@ class SceneReader:
         """The planes of one file: together, or by their nodata numbers where they are resampled."""
         planes = self._scene.planes
         mask = _mask_of(dataset, planes[positions[0]])
-        if _same_grid(dataset, self._scene.geobox):
+        if is_same_grid(dataset, self._scene.geobox):
             return [_Group(dataset, positions, planes, mask)]
         if mask is not None:
             mask = _Mask.of_alpha(self._resampled(dataset, None))
@@ -295,11 +312,11 @@ class SceneReader:
     def _resampled(
         self, dataset: Any, nodata: float | None, how: Resampling = Resampling.bilinear
     ) -> Any:
-        return self._stack.enter_context(_warped(dataset, nodata, self._scene.geobox, how))
+        return self._stack.enter_context(_on_grid(dataset, nodata, self._scene.geobox, how))
 
     def _quality_of(self, band: QualityBand) -> _Quality:
         dataset = self._stack.enter_context(open_dataset(band.path))
-        if _same_grid(dataset, self._scene.geobox):
+        if is_same_grid(dataset, self._scene.geobox):
             return _Quality(dataset, band.index, band.rule, None)
         nearest = self._resampled(dataset, None, Resampling.nearest)
         return _Quality(nearest, band.index, band.rule, _Mask.of_alpha(nearest))
@@ -444,28 +461,9 @@ def _clear_invalid(numbers: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[n
         valid &= numbers != np.dtype(plane.dtype).type(nodata)
 
 
-def _same_grid(dataset: Any, geobox: Georeference) -> bool:
-    if isinstance(geobox, GCPGeoBox):
-        return bool(dataset.shape == tuple(geobox.shape))
-    return bool(
-        dataset.shape == tuple(geobox.shape)
-        and _same_crs(dataset, geobox)
-        and (
-            dataset.transform.almost_equals(geobox.affine, precision=1e-6)
-            # One that says nothing of its place lies where its shape allows it.
-            or (dataset.crs is None and dataset.transform.is_identity)
-        )
-    )
-
-
-def _same_crs(dataset: Any, geobox: GeoBox) -> bool:
-    # Variables of a container often leave it to one of them to state the CRS.
-    if dataset.crs is None or geobox.crs is None:
-        return dataset.crs is None
-    return bool(dataset.crs == rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt()))
-
-
-def _warped(dataset: Any, nodata: float | None, geobox: Georeference, how: Resampling) -> WarpedVRT:
+def _on_grid(
+    dataset: Any, nodata: float | None, geobox: Georeference, how: Resampling
+) -> WarpedVRT:
     """The file on a grid; each band within its own valid pixels."""
     if isinstance(geobox, GCPGeoBox) or dataset.crs is None or geobox.crs is None:
         raise SceneError(
@@ -473,20 +471,16 @@ def _warped(dataset: Any, nodata: float | None, geobox: Georeference, how: Resam
             f"scene ({geobox.shape[0]} x {geobox.shape[1]}) and one of them has no CRS or no transform, so they cannot "
             f"be laid over each other; give files with a CRS and a transform."
         )
-    theirs = pyproj.CRS.from_wkt(dataset.crs.to_wkt())
-    if not can_transform(theirs, geobox.crs.proj):
+    theirs = proj_crs(dataset)
+    if theirs is not None and not can_transform(theirs, geobox.crs.proj):
         raise SceneError(
             f"{dataset.name} has the CRS {theirs.name!r} and the scene {geobox.crs.proj.name!r}, and nothing leads "
             f"from one to the other; give files in one CRS."
         )
-    rows, cols = geobox.shape
-    return WarpedVRT(
+    return warped(
         dataset,
-        crs=rasterio.crs.CRS.from_wkt(geobox.crs.to_wkt()),
-        transform=geobox.affine,
-        width=cols,
-        height=rows,
-        resampling=how,
+        geobox,
+        how,
         src_nodata=nodata,
         nodata=nodata,
         add_alpha=nodata is None and _alpha_of(dataset) is None,

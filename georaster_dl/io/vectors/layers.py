@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.files.layer_path import LayerPath, file_of
 from georaster_dl.io.scenes.scene import check_openable
 
-__all__ = ["VectorLayer", "choose_layer", "is_vector", "writable"]
+__all__ = ["VectorLayer", "choose_layer", "is_special", "is_vector"]
 
 _SUFFIXES = {
     ".gpkg", ".geojson", ".json", ".geojsonl", ".geojsons", ".shp", ".shz", ".fgb", ".gml", ".kml", ".kmz",
@@ -139,7 +138,7 @@ def _datasets(file: Path) -> Iterator[list[str]]:
     """Names under which GDAL opens what a file holds."""
     archive, plain = file.suffix.lower() == ".zip", str(file.absolute())
     with ExitStack() as stack:
-        if _BRACES.search(plain) if archive else _is_special(plain):
+        if _BRACES.search(plain) if archive else is_special(plain):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="geodl-"))
             plain = str(_linked(file, Path(folder)))
         yield [f"/vsizip/{{{plain}}}/{name}" for name in _members(file)] if archive else [plain]
@@ -154,25 +153,8 @@ def _linked(file: Path, folder: Path) -> Path:
     return folder / f"{stem}{file.suffix}"
 
 
-@contextmanager
-def writable(out: Path) -> Iterator[Path]:
-    """A path of a vector file that does not exist yet, as pyogrio takes it; what is there is removed."""
-    out.unlink(missing_ok=True)
-    if not _is_special(str(out.absolute())):
-        yield out
-        return
-    with tempfile.TemporaryDirectory(prefix="geodl-") as folder:
-        link = Path(folder) / "folder"
-        link.symlink_to(out.parent.absolute(), target_is_directory=True)
-        made = link / f"{uuid.uuid4().hex}{out.suffix}"
-        try:
-            yield made
-            made.replace(link / out.name)
-        finally:
-            made.unlink(missing_ok=True)
-
-
-def _is_special(plain: str) -> bool:
+def is_special(plain: str) -> bool:
+    """Return whether pyogrio would take a part of a path for signs of its own."""
     # Paths with a drive are taken as they are.
     return not _DRIVE.match(plain) and bool(_SPECIAL.search(plain))
 

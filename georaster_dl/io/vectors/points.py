@@ -8,10 +8,8 @@ from typing import Any
 
 import geopandas
 import numpy.typing as npt
-import pyogrio
 
-from georaster_dl.core.errors import OutputError
-from georaster_dl.io.vectors.layers import writable
+from georaster_dl.io.vectors.geopackage import write_geopackage
 
 __all__ = ["write_points"]
 
@@ -39,13 +37,4 @@ def write_points(
         When the file cannot be written.
     """
     frame = geopandas.GeoDataFrame(dict(fields), geometry=geopandas.points_from_xy(xs, ys), crs=crs)
-    try:
-        with writable(out) as path:
-            pyogrio.write_dataframe(
-                frame, path, driver="GPKG", layer=out.stem, geometry_type="Point"
-            )
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise OutputError(
-            f"Cannot write points to {out.name}: {reason}; free some space or write elsewhere."
-        ) from error
+    write_geopackage(out, frame, geometry_type="Point")

@@ -6,11 +6,8 @@ tile or strip.
 
 from __future__ import annotations
 
-import sqlite3
 import warnings
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,19 +16,18 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 import pyogrio
-import pyproj
 import rasterio
 import rasterio.features
 import shapely
-from rasterio.errors import RasterioError
 
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.geography import area_measure
 from georaster_dl.core.legend import Legend
+from georaster_dl.io.scenes.grid import proj_crs
 from georaster_dl.io.scenes.scene import open_dataset
-from georaster_dl.io.vectors.layers import writable
+from georaster_dl.io.vectors.geopackage import open_geopackage, store_style
 
-__all__ = ["check_polygons_possible", "store_style", "write_polygons"]
+__all__ = ["check_polygons_possible", "write_polygons"]
 
 _CHUNK = 20_000  # polygons per append: some tens of MiB, and few enough transactions
 _AREA_TOLERANCE = 0.01
@@ -88,31 +84,16 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
     OutputError
         When the raster has no affine transform, or the file cannot be written.
     """
-    try:
-        with open_dataset(str(class_raster)) as dataset:
-            plain = dataset.transform.is_identity and dataset.crs is None
-            check_polygons_possible(has_gcps=bool(dataset.gcps[0]), has_transform=not plain)
-            measure = area_measure(
-                dataset.crs and pyproj.CRS.from_wkt(dataset.crs.to_wkt()),
-                dataset.transform,
-                dataset.shape,
+    with open_dataset(str(class_raster)) as dataset:
+        plain = dataset.transform.is_identity and dataset.crs is None
+        check_polygons_possible(has_gcps=bool(dataset.gcps[0]), has_transform=not plain)
+        measure = area_measure(proj_crs(dataset), dataset.transform, dataset.shape)
+        shapes = rasterio.features.shapes(rasterio.band(dataset, 1), transform=dataset.transform)
+        with open_geopackage(out) as path:
+            count = _append_all(
+                shapes, path, out.stem, legend=legend, crs=dataset.crs, measure=measure
             )
-            shapes = rasterio.features.shapes(
-                rasterio.band(dataset, 1), transform=dataset.transform
-            )
-            with writable(out) as path:
-                count = _append_all(
-                    shapes, path, out.stem, legend=legend, crs=dataset.crs, measure=measure
-                )
-        with closing(sqlite3.connect(out)) as base, base:
-            store_style(base, out.stem, legend, field="class_name")
-    except (RasterioError, pyogrio.errors.DataSourceError, sqlite3.Error, OSError) as error:
-        if isinstance(error, OutputError):
-            raise
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise OutputError(
-            f"Cannot write polygons to {out.name}: {reason}; free some space or write elsewhere."
-        ) from error
+    store_style(out, legend, field="class_name")
     return count
 
 
@@ -165,51 +146,3 @@ def _polygons(coordinates: list[list[list[tuple[float, float]]]]) -> npt.NDArray
     polygon = np.repeat(np.arange(len(coordinates)), [len(polygon) for polygon in coordinates])
     made = shapely.polygons(shapely.linearrings(points, indices=owner), indices=polygon)
     return np.asarray(made, dtype=object)
-
-
-def store_style(base: sqlite3.Connection, layer: str, legend: Legend, *, field: str) -> None:
-    """Put the style where QGIS itself keeps the default style of a GeoPackage layer.
-
-    Parameters
-    ----------
-    field : attribute of the layer that holds the names of the legend's classes.
-    """
-    base.execute(
-        "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
-        "f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), "
-        "f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT, "
-        "useAsDefault BOOLEAN, description TEXT(32), owner TEXT(30), ui TEXT(30), "
-        "update_time DATETIME DEFAULT CURRENT_TIMESTAMP)"
-    )
-    base.execute(
-        "INSERT INTO gpkg_contents (table_name, data_type, identifier) "
-        "VALUES ('layer_styles', 'attributes', 'layer_styles')"
-    )
-    base.execute(
-        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
-        "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', 'classes', ?, 1)",
-        (layer, _categorized(legend, field)),
-    )
-
-
-def _categorized(legend: Legend, field: str) -> str:
-    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
-    renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=field)
-    categories = ET.SubElement(renderer, "categories")
-    symbols = ET.SubElement(renderer, "symbols")
-    for index, entry in enumerate(legend.classes):
-        ET.SubElement(
-            categories,
-            "category",
-            symbol=str(index),
-            value=entry.name,
-            label=entry.name,
-            render="true",
-        )
-        symbol = ET.SubElement(symbols, "symbol", name=str(index), type="fill", alpha="1")
-        fill = ET.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1"})
-        color = ",".join(map(str, (*entry.color, 255)))
-        # Old QGIS reads <prop>, newer reads <Option> and still understands <prop>.
-        for key, value in (("color", color), ("style", "solid"), ("outline_style", "no")):
-            ET.SubElement(fill, "prop", k=key, v=value)
-    return ET.tostring(root, encoding="unicode")

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pandas as pd
-import pyogrio
 import shapely.geometry
 from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 from rasterio.features import shapes
 
-from georaster_dl.core.errors import OutputError
 from georaster_dl.core.geography import has_longitude
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.raster import Georeference
-from georaster_dl.io.vectors.layers import writable
+from georaster_dl.io.vectors.geopackage import store_style, write_geopackage
 from georaster_dl.io.vectors.placing import in_degrees
-from georaster_dl.io.vectors.polygons import store_style
 from georaster_dl.tiling.split_blocks import NO_PART, PARTS, SplitMask
 
 __all__ = ["write_split_map"]
@@ -60,23 +55,8 @@ def write_split_map(out: Path, masks: Mapping[str, tuple[Georeference, SplitMask
     if len({frame.crs for frame in kept}) > 1:
         on_earth = [in_degrees(frame) for frame in kept if has_longitude(frame.crs)]
         kept = on_earth or [frame for frame in kept if frame.crs == kept[0].crs]
-    try:
-        with writable(out) as path:
-            pyogrio.write_dataframe(
-                pd.concat(kept, ignore_index=True), path, driver="GPKG", layer=out.stem
-            )
-        with closing(sqlite3.connect(out)) as base, base:
-            store_style(base, out.stem, _LEGEND, field="part")
-    except (
-        pyogrio.errors.DataSourceError,
-        pyogrio.errors.DataLayerError,
-        sqlite3.Error,
-        OSError,
-    ) as error:
-        reason = " ".join(str(error).split())
-        raise OutputError(
-            f"Cannot write the split's map {out}: {reason}; free some space or write elsewhere."
-        ) from error
+    write_geopackage(out, pd.concat(kept, ignore_index=True))
+    store_style(out, _LEGEND, field="part")
 
 
 def _frame(name: str, geobox: Georeference, mask: SplitMask) -> geopandas.GeoDataFrame:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import ModelPackageError, OptionError, OutputError
-from georaster_dl.io.output.staging import write_atomically
+from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.models.exchange.stac import stac_item, validate_item
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card

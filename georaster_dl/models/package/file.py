@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import ModelPackageError, OptionError, OutputError, UnknownModelError
-from georaster_dl.io.output.staging import write_atomically
+from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.models.package.card import Card
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def find_model(name_or_path: str | Path) -> Path:
     UnknownModelError
         When there is neither such a file nor such a bundled model.
     """
-    from georaster_dl.models.registry import nearest_names
+    from georaster_dl.core.wording import nearest_names
 
     path = Path(name_or_path)
     if path.is_file():

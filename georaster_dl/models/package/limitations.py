@@ -8,6 +8,7 @@ import numpy as np
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Place
+from georaster_dl.core.wording import listed
 
 __all__ = ["FAR_KM", "distance_km", "far_warning", "iou_figures", "poor_classes_warning"]
 
@@ -39,8 +40,7 @@ def poor_classes_warning(
     ]
     if not poor:
         return None
-    more = f" and {len(poor) - _MOST_TOLD} more" if len(poor) > _MOST_TOLD else ""
-    return f"{model} did badly in its own test at {', '.join(poor[:_MOST_TOLD])}{more}: trust these little"
+    return f"{model} did badly in its own test at {listed(poor, _MOST_TOLD)}: trust these little"
 
 
 def iou_figures(iou: Mapping[str, float]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from georaster_dl.core.errors import DeviceError, OptionError
-from georaster_dl.core.memory import available_memory
+from georaster_dl.core.process import available_memory
 
 __all__ = ["Device", "is_out_of_memory"]
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.registry import nearest_names, network_stride
+from georaster_dl.core.wording import nearest_names
+from georaster_dl.models.registry import network_stride
 
 __all__ = ["FeatureNetwork"]
 

@@ -13,7 +13,8 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
-from georaster_dl.models.registry import Plan, nearest_names, register_model
+from georaster_dl.core.wording import nearest_names
+from georaster_dl.models.registry import Plan, register_model
 
 if TYPE_CHECKING:
     from torch import nn

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from georaster_dl import __version__
 from georaster_dl.core.bands import Band
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.legend import Legend, MapClass
-from georaster_dl.core.memory import available_memory
-from georaster_dl.io.output.staging import explain_os_error
+from georaster_dl.core.process import available_memory
 from georaster_dl.models.package.card import Lonlat
 from georaster_dl.pixels.learn.classifier import Classifier
 from georaster_dl.pixels.learn.file_checks import check_pipeline

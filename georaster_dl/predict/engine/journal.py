@@ -22,10 +22,10 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import OutputError
 from georaster_dl.io.files.json_files import read_json
 from georaster_dl.io.files.temporary import make_folder, remove_abandoned, temporary_name
-from georaster_dl.io.output.staging import explain_os_error
 
 __all__ = ["Journal", "StripFile"]
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.legend import Legend
-from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Scene, SceneReader
-from georaster_dl.render.display import red_green_blue
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.render.quicklook import write_quicklook, write_value_quicklook
+from georaster_dl.render.stretch import red_green_blue
 
 __all__ = ["write_class_overview", "write_value_overview"]
 
@@ -56,11 +54,7 @@ def _beside(scene: Scene, mapped: Path) -> tuple[dict[str, Any], npt.NDArray[Any
 def _thinned(class_map: Path, shape: tuple[int, int]) -> npt.NDArray[Any]:
     """The map at the size of the picture beside it, whatever overviews either of them has."""
     mapped = open_scene(class_map).select([0])  # behind it may be the half widths of intervals
-    rows, cols = mapped.shape
-    with gdal_environment(), SceneReader(mapped) as reader:
-        out = np.empty((1, *shape), mapped.dtype)
-        numbers, _ = reader.read(slice(0, rows), slice(0, cols), out=out)
-    classes: npt.NDArray[Any] = numbers[0]
+    classes: npt.NDArray[Any] = mapped.read_small(shape=shape)[0][0]
     return classes
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.registry import nearest_names
+from georaster_dl.core.wording import nearest_names
 
 __all__ = ["BASELINES", "Settings", "Task", "baseline", "settings_grid"]
 

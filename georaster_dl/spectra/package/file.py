@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import (
     Architecture,
@@ -100,7 +100,7 @@ def save_network(path: Path, estimator: Any, facts: Facts) -> Card:
     bands = len(estimator.mean_)
     steps = estimator.preprocessing_.to_json()
     card = Card(
-        name=_slug(path.stem),
+        name=slug(path.stem),
         version="1",
         description=_description(estimator, facts),
         task="regression" if targets else "segmentation",
@@ -244,8 +244,3 @@ def _description(estimator: SpectraNetwork, facts: Facts) -> str:
     what = names or f"{counted(len(getattr(estimator, 'classes_', ())), 'class')}"
     low, high = min(estimator.wavelengths_nm or (0,)), max(estimator.wavelengths_nm or (0,))
     return f"{what} from {counted(len(estimator.mean_), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"
-
-
-def _slug(text: str) -> str:
-    """Name that a card can carry."""
-    return re.sub(r"[^a-z0-9._-]+", "-", text.casefold()).strip("._-")[:64] or "model"

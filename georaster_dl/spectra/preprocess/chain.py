@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.registry import nearest_names
+from georaster_dl.core.wording import nearest_names
 from georaster_dl.spectra.preprocess.steps import STEPS, Step, check_spectra, make_step
 
 __all__ = ["Preprocessing", "uneven_steps"]

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.wording import counted
-from georaster_dl.spectra.table.axis import first_of
+from georaster_dl.core.wording import counted, listed
 
 __all__ = ["STEPS", "Step", "Treatment", "check_spectra", "make_step"]
 
@@ -152,7 +151,7 @@ def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
     unfit = STEPS[name].unfit
     bad = np.flatnonzero(unfit[0](spectra)) if unfit else np.array([], int)
     if unfit and bad.size:
-        numbers = f"number{'s' * (bad.size > 1)} {first_of([str(first + i + 1) for i in bad])}"
+        numbers = f"number{'s' * (bad.size > 1)} {listed([str(first + i + 1) for i in bad])}"
         raise OptionError(
             f"{name} cannot be applied to {counted(bad.size, 'spectrum')} ({numbers}) with {unfit[1]}; leave them "
             f"out, or choose another treatment."

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.wording import counted
-from georaster_dl.spectra.table.axis import first_of
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION
 
@@ -55,7 +54,7 @@ def parts_by_column(
     parts = np.array([part_of.get(value, NO_PART) for value in values], np.int8)
     if not {TRAIN, TEST} <= set(parts.tolist()):
         raise OptionError(
-            f"Column {name!r} with the values {first_of(known)} leaves nothing to train on or nothing to "
+            f"Column {name!r} with the values {listed(known)} leaves nothing to train on or nothing to "
             f"test; name another column, or the values that test."
         )
     return parts
@@ -64,9 +63,7 @@ def parts_by_column(
 def _named_test(known: Sequence[str], name: str, test: Sequence[str]) -> dict[str | None, int]:
     absent = [value for value in test if value not in known]
     if absent:
-        raise OptionError(
-            f"Column {name!r} has no value {first_of(absent)}; it has {first_of(known)}."
-        )
+        raise OptionError(f"Column {name!r} has no value {listed(absent)}; it has {listed(known)}.")
     return {value: TEST if value in test else TRAIN for value in known}
 
 
@@ -81,7 +78,7 @@ def _understood(known: Sequence[str], name: str) -> dict[str | None, int]:
     if all(value.isdecimal() and 1900 <= int(value) <= 2100 for value in known):
         return {value: TEST if value == max(known) else TRAIN for value in known}
     raise OptionError(
-        f"Column {name!r} with the values {first_of(known)} does not say which rows test; name the "
+        f"Column {name!r} with the values {listed(known)} does not say which rows test; name the "
         f"values that do, or give a column of train, validation and test."
     )
 

@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, listed
 
-__all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "first_of", "is_band", "runs_down"]
+__all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "is_band", "runs_down"]
 
 Unit = Literal["nm", "um", "cm-1"]
 UNITS: tuple[Unit, ...] = ("nm", "um", "cm-1")
 
 FEWEST_BANDS = 8
-_MOST_NAMED = 5
 
 _PREFIXES = (
     "wavelength|wavenumber|wave|wav|wvl|wl|wn|reflectance|refl|absorbance|abs|spec|spc|nm|x|v|r"
@@ -81,7 +80,7 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     """
     found = [(i, *read) for i, text in enumerate(headers) if (read := _read(text)) is not None]
     if len(found) < FEWEST_BANDS:
-        named = first_of([headers[i] for i, _, _ in found])
+        named = listed([headers[i] for i, _, _ in found])
         raise OptionError(
             f"{title} has {counted(len(found), 'column')} of a spectrum{named and f' ({named})'} among "
             f"{len(headers)}, but at least {FEWEST_BANDS} are needed; their headers must be "
@@ -153,10 +152,10 @@ def _check_order(values: npt.NDArray[np.float64], names: list[str], title: str) 
         twice = [
             name for name, value in zip(names, values, strict=True) if value in once[counts > 1]
         ]
-        what = f"repeats columns ({first_of(twice)})"
+        what = f"repeats columns ({listed(twice)})"
     else:
         pairs = [f"{names[i]} then {names[i + 1]}" for i in wrong]
-        what = f"goes up and down ({first_of(pairs)})"
+        what = f"goes up and down ({listed(pairs)})"
     raise OptionError(
         f"The axis of {title} {what}, but wavelengths must rise or fall all along; delete or rename "
         f"columns that are not of the spectrum, and check that the first line is the header."
@@ -194,8 +193,3 @@ def _nanometres(values: npt.NDArray[np.float64], unit: Unit) -> npt.NDArray[np.f
     if unit == "cm-1":
         return 1e7 / np.maximum(values, np.finfo(float).tiny)
     return values * 1000 if unit == "um" else values
-
-
-def first_of(names: Sequence[str]) -> str:
-    """The first few of many names, for a message."""
-    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")

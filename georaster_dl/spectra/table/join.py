@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.wording import counted
-from georaster_dl.models.registry import nearest_names
+from georaster_dl.core.wording import counted, nearest_names
 from georaster_dl.spectra.table.files import RawTable
 
 __all__ = ["as_name", "join_rows"]

@@ -13,9 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.wording import counted
-from georaster_dl.models.registry import nearest_names
-from georaster_dl.spectra.table.axis import Axis, Unit, find_axis, first_of, runs_down
+from georaster_dl.core.wording import counted, listed, nearest_names
+from georaster_dl.spectra.table.axis import Axis, Unit, find_axis, runs_down
 from georaster_dl.spectra.table.files import RawTable, read_raw
 from georaster_dl.spectra.table.join import as_name, join_rows
 
@@ -72,7 +71,7 @@ class SpectraTable:
         """
         if name not in self.columns:
             known = [str(known) for known in self.columns]
-            near = nearest_names(name, known) or f" (it has {first_of(known) or 'none'})"
+            near = nearest_names(name, known) or f" (it has {listed(known) or 'none'})"
             raise OptionError(
                 f"{self.name} has no column {name!r}{near}; give one of its columns that are not of the "
                 f"spectrum."
@@ -148,7 +147,7 @@ def read_spectra(
     if twice:
         raise OptionError(
             f"Columns are repeated in {' and '.join(table.path.name for table in raw)} "
-            f"({first_of(twice)}); rename them, or join the files by the one that tells rows apart."
+            f"({listed(twice)}); rename them, or join the files by the one that tells rows apart."
         )
     spectra = _spectra(frame, axis.columns, headers, first.name)
     whole = np.isfinite(spectra).all(axis=1)
@@ -201,7 +200,7 @@ def _spectra(
 
 def _gaps(title: str, rows: Any, n: int, drop: bool) -> str:
     """Say which rows are left out, or stop."""
-    named = first_of([str(row) for row in rows])
+    named = listed([str(row) for row in rows])
     if not drop:
         raise OptionError(
             f"{title} has gaps in {len(rows)} of {counted(n, 'spectrum')} (rows {named}); fill or delete them, or ask "

@@ -19,12 +19,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.core.disk import explain_os_error, require_space
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder
-from georaster_dl.io.output.staging import explain_os_error, require_space
 from georaster_dl.io.scenes.scene import SceneReader
 from georaster_dl.tiling.sampling import LabelIndex, cell_side
 from georaster_dl.train.data.labelled_scenes import LabelledScene, is_labelled, open_labels

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from georaster_dl.io.output.staging import write_atomically
+from georaster_dl.io.files.atomic import write_atomically
 
 __all__ = ["write_curves"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.registry import nearest_names
+from georaster_dl.core.wording import nearest_names
 
 __all__ = ["LOSSES", "REGRESSION_LOSSES", "build_loss", "build_regression_loss", "class_weights_of"]
 

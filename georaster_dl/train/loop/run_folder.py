@@ -11,9 +11,11 @@ from typing import Any
 
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import OptionError, OutputError
+from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.io.files.temporary import refuse_link
-from georaster_dl.io.output.staging import Extras, explain_os_error, write_atomically
+from georaster_dl.io.output.staging import Extras
 from georaster_dl.io.vectors.split_map import write_split_map
 from georaster_dl.train.data.split import Split
 from georaster_dl.train.loop.curves import write_curves

@@ -17,9 +17,9 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import DeviceError, OptionError, OutputError
 from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, TrainingStarted
-from georaster_dl.io.output.staging import explain_os_error
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.train.data.training_data import TrainingData
 from georaster_dl.train.loop.learner import SCORE, Learner

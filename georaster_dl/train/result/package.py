@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from torch import nn
 
 from georaster_dl.core.geography import Place, centre_of
+from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.metrics.calibration import calibration_error, fit_temperature
 from georaster_dl.io.files.layer_path import file_of
@@ -64,7 +64,7 @@ def package_model(
     network = network.cpu()
     stride = network_stride(network)
     card = Card(
-        name=data.config.model.name or _slug(path.stem),
+        name=data.config.model.name or slug(path.stem),
         version="1",
         description=_description(data),
         task=data.config.task,
@@ -235,8 +235,3 @@ def _caution(data: TrainingData, part: int, metrics: Mapping[str, float]) -> str
             "the best epoch was chosen."
         )
     return " ".join(filter(None, said))
-
-
-def _slug(text: str) -> str:
-    slug = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64]
-    return slug or "model"

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.core.wording import nearest_names
 from georaster_dl.io.files.text_file import read_text
-from georaster_dl.models.registry import nearest_names
 from georaster_dl.tiling.sampling import Sampling
 from georaster_dl.train.transforms.augment import Augmentation
 from georaster_dl.train.transforms.noise import InputNoise

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 SCRIPT = """
 import os, signal, sys
-from georaster_dl.core.signals import interrupt_when_ended
+from georaster_dl.core.process import interrupt_when_ended
 {before}
 interrupt_when_ended()
 try:

@@ -1,16 +1,20 @@
-"""How much main memory is left, and allocators set for large blocks that come and go."""
+"""The running process: its memory, its allocators, and the signals that end it."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import psutil
 
-__all__ = ["available_memory", "share_memory", "tune_allocators"]
+__all__ = ["available_memory", "interrupt_when_ended", "share_memory", "tune_allocators"]
 
+_ENDING = ("SIGTERM", "SIGHUP")  # Windows has no terminal that hangs up
 _M_MMAP_THRESHOLD = -3  # mallopt's name for it in malloc.h
 _LARGE_BLOCK = 4 * 2**20
 
@@ -50,3 +54,22 @@ def tune_allocators() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+
+
+def interrupt_when_ended() -> None:
+    """Raise KeyboardInterrupt in the main thread when this process is ended, or its terminal closed."""
+    for number in _numbers():
+        # Who ignores it (nohup) wants the run to outlive the terminal.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # A terminal that closes may say so twice; the second must not end the tidying up.
+    for number in _numbers():
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _numbers() -> list[signal.Signals]:
+    return [signal.Signals[name] for name in _ENDING if hasattr(signal, name)]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from georaster_dl.core.legend import MapClass
-from georaster_dl.render.display import class_colors, image_limits, ramp_limits, stretched
+from georaster_dl.render.colors import class_colors, ramp_limits
+from georaster_dl.render.stretch import image_limits, stretched
 
 
 def smooth(rng, shape):

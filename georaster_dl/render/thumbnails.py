@@ -1,36 +1,35 @@
-"""Small pictures as PNG, which say themselves what their colours mean."""
+"""Thumbnails as PNG files that note the meaning of their colours."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.output.staging import write_atomically
-from georaster_dl.io.scenes.scene import Scene, SceneReader
-from georaster_dl.render.display import Colors
+from georaster_dl.render.colors import Colors
+from georaster_dl.render.png import as_image, encoded
 
 __all__ = [
+    "LONGEST",
     "Drawing",
     "Limits",
     "Meaning",
     "Thumbnail",
     "is_fresh",
-    "read_picture",
-    "small_view",
+    "read_thumbnail",
+    "thumbnail_png",
     "with_alpha",
-    "write_picture",
 ]
 
-_LONGEST = 320  # pixels of a side
+LONGEST = 320
+"""Pixels along the longer side of a thumbnail."""
+
 _LIMITS, _OWN, _BANDS, _QUANTITY = "ramp", "own", "bands", "quantity"  # what a PNG says of itself
 
 Limits: TypeAlias = tuple[float, float]
@@ -39,7 +38,7 @@ Limits: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the colours of a picture mean.
+    """Meaning of the colours of a picture.
 
     Attributes
     ----------
@@ -57,7 +56,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture.
+    """A picture on disk.
 
     Attributes
     ----------
@@ -73,35 +72,24 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Drawing:
-    """(rows, cols, 4) red, green, blue, alpha in 0..1, and what these mean."""
+    """Red, green, blue, alpha in 0..1 as (rows, cols, 4), and their meaning."""
 
     colors: Colors
     meaning: Meaning = Meaning()
 
 
 def is_fresh(path: Path, raster: Path) -> bool:
-    """Whether a picture is there and no older than the raster it belongs to."""
+    """Return whether a picture exists and is no older than its raster."""
     return path.is_file() and path.stat().st_mtime_ns >= raster.stat().st_mtime_ns
 
 
-def small_view(scene: Scene) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Stored numbers and valid mask of a view of it all; GDAL takes it from the best overview."""
-    rows, cols = scene.shape
-    step = max(rows, cols) / min(_LONGEST, max(rows, cols))
-    shape = (max(round(rows / step), 1), max(round(cols / step), 1))
-    out = np.empty((len(scene.planes), *shape), scene.dtype)
-    with gdal_environment(), SceneReader(scene) as reader:
-        numbers, valid = reader.read(slice(0, rows), slice(0, cols), out=out)
-    return numbers.astype(np.float64) if numbers.dtype.kind == "f" else numbers, valid
-
-
 def with_alpha(colors: Colors, valid: npt.NDArray[np.bool_]) -> Colors:
-    """(rows, cols, 4) of (rows, cols, 3), transparent where nothing is valid."""
+    """Make colours (rows, cols, 3) transparent where nothing is valid: (rows, cols, 4)."""
     return np.concatenate([colors, valid[..., None]], axis=-1)
 
 
-def write_picture(drawing: Drawing, path: Path) -> None:
-    """Write a PNG; raises OutputError where that cannot be."""
+def thumbnail_png(drawing: Drawing) -> bytes:
+    """Encode a drawing and its meaning as PNG."""
     from PIL.PngImagePlugin import PngInfo
 
     note, meaning = PngInfo(), drawing.meaning
@@ -110,14 +98,11 @@ def write_picture(drawing: Drawing, path: Path) -> None:
             note.add_text(key, "{!r} {!r}".format(*limits))
     note.add_text(_BANDS, json.dumps(meaning.bands))
     note.add_text(_QUANTITY, json.dumps(meaning.quantity))
-    content = io.BytesIO()
-    image = Image.fromarray(np.round(drawing.colors * 255).astype(np.uint8))
-    image.save(content, format="PNG", pnginfo=note)
-    write_atomically(path, content.getbuffer())
+    return encoded(as_image(drawing.colors), pnginfo=note)
 
 
-def read_picture(path: Path) -> Thumbnail:
-    """What is known of a picture that ``write_picture`` made, without decoding it.
+def read_thumbnail(path: Path) -> Thumbnail:
+    """Read size and meaning of a PNG of ``thumbnail_png``, without decoding it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Numbers as colours, for every picture: images stretched, quantities on a ramp, classes in their own."""
+"""Contrast stretching of images for display."""
 
 from __future__ import annotations
 
@@ -10,25 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.bands import Band
-from georaster_dl.core.legend import MapClass
+from georaster_dl.render.colors import Colors, hatched
 
-__all__ = [
-    "VIRIDIS",
-    "Colors",
-    "class_colors",
-    "hatched",
-    "image_limits",
-    "ramp_colors",
-    "ramp_limits",
-    "red_green_blue",
-    "stretched",
-]
-
-Colors = npt.NDArray[np.float64]
-"""Shares of red, green, blue (and alpha) in 0..1, along the last axis."""
-
-# Seven samples of matplotlib's viridis: dark is low, and it survives grey printing and colour blindness.
-VIRIDIS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
+__all__ = ["image_limits", "red_green_blue", "stretched"]
 
 _Floats = npt.NDArray[np.floating[Any]]
 _Mask = npt.NDArray[np.bool_]
@@ -45,7 +29,6 @@ _LEAST = 0.02  # share of the pixels that is worth a stretch of its own
 _KNEE = 0.85  # what is below clouds and snow takes so much of the brightness
 _GREY_KNEE = 0.6  # in grey nobody knows whether they are clouds
 _OTHER_UNIT = 10.0  # bands whose ranges differ more are no three colours of one thing
-_GREY = 0.82
 
 
 def red_green_blue(bands: Sequence[Band]) -> list[int]:
@@ -179,48 +162,3 @@ def _threshold(values: Colors) -> float:
     with np.errstate(invalid="ignore", divide="ignore"):
         between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
     return float(edges[1:][np.argmax(np.nan_to_num(between))])
-
-
-def ramp_limits(values: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Values of the first and the last colour of a ramp for these values, the first the smaller.
-
-    The 2nd and 98th percentile of those that are finite, so that a few odd ones do not use up the
-    colours; the smallest and largest where these coincide, and a little around a single value.
-    """
-    finite = values[np.isfinite(values)].astype(np.float64)
-    if not finite.size:
-        return 0.0, 1.0
-    for low, high in (np.percentile(finite, [2, 98]), (finite.min(), finite.max())):
-        if float(f"{low:.9g}") < float(f"{high:.9g}"):  # as the style file has them
-            return float(low), float(high)
-    around = max(abs(float(low)) / 100, 1e-6)
-    return float(low) - around, float(low) + around
-
-
-def ramp_colors(values: _Floats, limits: tuple[float, float], ramp: str = "viridis") -> Colors:
-    """(..., 3) colours of numbers on matplotlib's ramp between two limits; any where not finite."""
-    from matplotlib import colormaps
-
-    low, high = limits
-    share = (np.where(np.isfinite(values), values, low) - low) / (high - low)
-    colors: Colors = colormaps[ramp](np.clip(share, 0, 1))[..., :3]
-    return colors
-
-
-def class_colors(values: npt.NDArray[Any], classes: Sequence[MapClass]) -> tuple[Colors, _Mask]:
-    """(rows, cols, 3) colours of pixel values, and (rows, cols) where they are one of the classes."""
-    shown = np.zeros((*values.shape, 3))
-    known = np.zeros(values.shape, bool)
-    for entry in classes:
-        here = values == entry.value
-        shown[here] = np.array(entry.color) / 255
-        known |= here
-    return shown, known
-
-
-def hatched(shape: tuple[int, ...]) -> Colors:
-    """White with grey diagonals, about sixty across whatever the size: no land cover looks like it."""
-    rows, cols = np.indices(shape, sparse=True)
-    step = max(4, max(shape) // 60)
-    line = (rows + cols) % step < max(1, step // 4)
-    return np.where(line[..., None], _GREY, 1.0) * np.ones(3)

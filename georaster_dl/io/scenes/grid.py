@@ -1,0 +1,73 @@
+"""Grids of open rasters: whether one is a scene's, and views of a raster on another grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyproj
+from affine import Affine
+from odc.geo.gcp import GCPGeoBox
+from odc.geo.geobox import GeoBox
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+
+from georaster_dl.core.raster import Georeference
+
+__all__ = ["is_same_grid", "proj_crs", "rasterio_crs", "warped"]
+
+_OFFSET, _SIZE = 0.01, 1e-6  # of a pixel, by which grids may differ: 10,000 pixels of that size
+
+
+def is_same_grid(dataset: Any, geobox: Georeference) -> bool:
+    """Return whether a raster's pixels are those of a grid, to 1 % of a pixel.
+
+    Of a raster or grid that has neither CRS nor transform, only the shape is compared; so it is where
+    the grid has ground control points.
+    """
+    if dataset.shape != tuple(geobox.shape):
+        return False
+    if isinstance(geobox, GCPGeoBox):
+        return True
+    if dataset.crs is None or geobox.crs is None:
+        placeless = (
+            crs is None and affine.is_identity
+            for crs, affine in ((dataset.crs, dataset.transform), (geobox.crs, geobox.affine))
+        )
+        return any(placeless) or _is_near(dataset.transform, geobox.affine)
+    return bool(dataset.crs == rasterio_crs(geobox)) and _is_near(dataset.transform, geobox.affine)
+
+
+def _is_near(affine: Affine, other: Affine) -> bool:
+    step = np.array(~other * affine)[:6] - np.array(Affine.identity())[:6]
+    return bool(np.all(np.abs(step) < [_SIZE, _SIZE, _OFFSET, _SIZE, _SIZE, _OFFSET]))
+
+
+def rasterio_crs(geobox: Georeference) -> CRS | None:
+    """Return a grid's CRS as rasterio takes it."""
+    return None if geobox.crs is None else CRS.from_wkt(geobox.crs.to_wkt())
+
+
+def proj_crs(dataset: Any) -> pyproj.CRS | None:
+    """Return a raster's CRS as pyproj takes it."""
+    return None if dataset.crs is None else pyproj.CRS.from_wkt(dataset.crs.to_wkt())
+
+
+def warped(dataset: Any, geobox: GeoBox, resampling: Resampling, **options: Any) -> WarpedVRT:
+    """View a raster on another grid.
+
+    Parameters
+    ----------
+    options : of :class:`rasterio.vrt.WarpedVRT`.
+    """
+    rows, cols = geobox.shape
+    return WarpedVRT(
+        dataset,
+        crs=rasterio_crs(geobox),
+        transform=geobox.affine,
+        width=cols,
+        height=rows,
+        resampling=resampling,
+        **options,
+    )

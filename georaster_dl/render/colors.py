@@ -1,0 +1,90 @@
+"""Colours of values: quantities on a ramp, classes in their own, gaps hatched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.legend import Color, MapClass
+
+__all__ = [
+    "VIRIDIS",
+    "Colors",
+    "class_colors",
+    "hatched",
+    "index_colors",
+    "on_hatching",
+    "ramp_colors",
+    "ramp_limits",
+]
+
+Colors = npt.NDArray[np.float64]
+"""Shares of red, green, blue (and alpha) in 0..1, along the last axis."""
+
+# Seven samples of matplotlib's viridis: dark is low, and it survives grey printing and colour blindness.
+VIRIDIS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
+
+_GREY = 0.82
+
+_Floats = npt.NDArray[np.floating[Any]]
+_Mask = npt.NDArray[np.bool_]
+
+
+def ramp_limits(values: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """Choose the values of the first and the last colour of a ramp, the first the smaller.
+
+    The 2nd and 98th percentile of those that are finite, so that a few odd ones do not use up the
+    colours; the smallest and largest where these coincide, and a little around a single value.
+    """
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        return 0.0, 1.0
+    for low, high in (np.percentile(finite, [2, 98]), (finite.min(), finite.max())):
+        if float(f"{low:.9g}") < float(f"{high:.9g}"):  # as the style file has them
+            return float(low), float(high)
+    around = max(abs(float(low)) / 100, 1e-6)
+    return float(low) - around, float(low) + around
+
+
+def ramp_colors(values: _Floats, limits: tuple[float, float], ramp: str = "viridis") -> Colors:
+    """Color values on a ramp of matplotlib between two limits: (..., 3), any where not finite."""
+    from matplotlib import colormaps
+
+    low, high = limits
+    share = (np.where(np.isfinite(values), values, low) - low) / (high - low)
+    colors: Colors = colormaps[ramp](np.clip(share, 0, 1))[..., :3]
+    return colors
+
+
+def class_colors(values: npt.NDArray[Any], classes: Sequence[MapClass]) -> tuple[Colors, _Mask]:
+    """Color pixel values by class: (rows, cols, 3), and (rows, cols) where they are of a class."""
+    lookup = np.full(max((entry.value for entry in classes), default=0) + 2, -1)
+    for index, entry in enumerate(classes):
+        lookup[entry.value] = index
+    return index_colors(
+        lookup[np.clip(values, -1, len(lookup) - 1).astype(np.intp)],
+        [entry.color for entry in classes],
+    )
+
+
+def index_colors(indexes: npt.NDArray[Any], colors: Sequence[Color]) -> tuple[Colors, _Mask]:
+    """Color class indexes: (..., 3), and (...) where there is a class; others are negative."""
+    known = np.asarray(indexes >= 0)
+    table = np.array([*colors, (0, 0, 0)]) / 255
+    return table[indexes], known
+
+
+def hatched(shape: tuple[int, ...]) -> Colors:
+    """Draw grey diagonals on white, about sixty across whatever the size: no land cover looks like it."""
+    rows, cols = np.indices(shape, sparse=True)
+    step = max(4, max(shape) // 60)
+    line = (rows + cols) % step < max(1, step // 4)
+    return np.where(line[..., None], _GREY, 1.0) * np.ones(3)
+
+
+def on_hatching(colors: Colors, known: _Mask) -> Colors:
+    """Draw colours (rows, cols, 3) where they are known, and hatching elsewhere."""
+    return np.where(known[..., None], colors, hatched(known.shape))
