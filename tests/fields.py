@@ -51,7 +51,7 @@ def outline(row, col, margin=0.0):
     return box(west + inner, north - outer, west + outer, north - inner)
 
 
-def write_parcels(path, fields, *, unlabelled=0.0, crs="EPSG:32631", seed=0):
+def write_zones(path, fields, *, unlabelled=0.0, crs="EPSG:32631", seed=0):
     """GeoPackage of all fields with a class in most of them, and attributes of other types."""
     generator = np.random.default_rng(seed)
     places = [(row, col) for row in range(fields.shape[0]) for col in range(fields.shape[1])]

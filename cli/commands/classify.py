@@ -116,10 +116,10 @@ def _refuse(given: Mapping[str, Any], names: Any, why: str) -> None:
 def _run(inputs: tuple[str, ...], given: Mapping[str, Any], report: Report) -> Classified:
     # Heavy imports come after the options were found right, and never for --help.
     if given["model"] is not None:
-        from georaster_dl.pixels.classify import classify_again
+        from georaster_dl.pixels.classify import apply_classifier
 
         known = scene_settings(given)
-        return classify_again(
+        return apply_classifier(
             inputs,
             given["model"],
             given["output"],

@@ -1,1 +1,1 @@
-"""What is learnt from the values of single pixels, without a network."""
+"""Classifiers and clusterings of single pixels and of polygons, without a network."""

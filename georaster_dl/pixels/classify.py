@@ -1,4 +1,4 @@
-"""A map of classes from single pixels: features and labels in, or features and a saved classifier."""
+"""Maps of classes from single pixels, by a classifier that is trained on labels or was saved."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from georaster_dl.core.geography import centre_of
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.metrics.confusion import Confusion
-from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.io.output.provenance import feature_source, labels_tags, provenance
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.scenes.calibration_check import training_warning
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Scene, source_files
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.limitations import far_warning, iou_figures, poor_classes_warning
 from georaster_dl.pixels.inputs.labelled import LabelledRaster, Pixels, draw_pixels, open_labelled
-from georaster_dl.pixels.inputs.strips import tell_doubts
+from georaster_dl.pixels.inputs.strips import warn_doubts
 from georaster_dl.pixels.learn.classifier import Classifier, Method, fit_pipeline, pixels_per_class
 from georaster_dl.pixels.learn.saved import load_classifier, save_classifier
 from georaster_dl.pixels.mapping import ChannelRaster, channel, in_threads, map_pixels
 from georaster_dl.predict.outputs.kinds import class_spec
 from georaster_dl.predict.outputs.output_raster import ClassCounts, class_raster
+from georaster_dl.predict.outputs.staged import staged_outputs
 from georaster_dl.predict.progress import Progress
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
 from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
-__all__ = ["Accuracy", "Classified", "ClassifyOptions", "classify", "classify_again"]
+__all__ = ["Accuracy", "Classified", "ClassifyOptions", "apply_classifier", "classify"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ClassifyOptions:
     Attributes
     ----------
     config : how labels and raster are read, the split and the seed, as a training has them.
-    save : file for the classifier, for ``classify_again``.
+    save : file for the classifier, for ``apply_classifier``.
     """
 
     method: Method = "svm"
@@ -58,14 +58,14 @@ class ClassifyOptions:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How well ground is mapped that was not learnt from.
+    """Accuracy on labelled pixels or polygons that were not used for training.
 
     Attributes
     ----------
     confusion : of map and labels.
     part : what was measured on.
-    note : how the ground was divided.
-    caution : what to keep in mind; empty where the figures are honest.
+    note : how the labels were split.
+    caution : limits of the figures; empty where there are none.
     """
 
     confusion: Confusion
@@ -76,16 +76,16 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Classified:
-    """What a run did.
+    """Result of a classification.
 
     Attributes
     ----------
     files : that it made.
     counts : pixels (or polygons) of each class, by name.
     settings : of the classifier, some of them chosen in validation.
-    accuracy : None where nothing was learnt.
+    accuracy : None where a saved classifier was used.
     pixels : of the raster, valid or not.
-    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
+    failed : extra outputs, and styles, that could not be made; each was reported as a warning.
     """
 
     files: tuple[Path, ...]
@@ -106,7 +106,7 @@ def classify(
 ) -> Classified:
     """Learn classes from the labelled pixels of a raster and map all of it.
 
-    Training pixels are drawn class by class; the accuracy is that of ground kept apart from them.
+    Training pixels are drawn class by class; the accuracy is measured on the validation or test part.
 
     Parameters
     ----------
@@ -125,14 +125,15 @@ def classify(
     config = options.config
     given = config.scene
     extras = [] if options.save is None else [options.save]
-    protect: list[Path | str] = [labels, *_classes_file(config)]
-    # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
-    if any(path.exists() for path in (*extras, out)):
-        protect += source_files(open_scene(features, given))
-    staging = Staging(
-        out, extras=extras, overwrite=options.overwrite, protect=protect, warn=warner(report)
-    )
-    with gdal_environment(), staging as stage:
+    inputs: list[Path | str] = [labels, *_classes_file(config)]
+    files = [*extras, out]
+    with staged_outputs(
+        files,
+        inputs,
+        lambda: open_scene(features, given),
+        overwrite=options.overwrite,
+        report=report,
+    ) as stage:
         with CacheFolder(stage.path(out)) as folder:
             pair = SceneWithLabels(features, labels)
             found = open_labelled(pair, config, folder, warner(report))
@@ -147,24 +148,24 @@ def classify(
         scene = found.cached.scene
         physical = all(plane.calibrated for plane in scene.planes)
         source = feature_source(scene)
-        told = _labels_told(labels, found.cached.options)
+        record = _labels_record(labels, found.cached.options)
         classifier = Classifier(
-            options.method, scene.bands, found.legend, physical, source, pipeline, told
+            options.method, scene.bands, found.legend, physical, source, pipeline, record
         )
-        accuracy = _measured(classifier, drawn, found)
-        classifier = _described(classifier, accuracy, scene)
+        accuracy = _accuracy(classifier, drawn, found)
+        classifier = _with_test_figures(classifier, accuracy, scene)
         if options.save is not None:
             with stage.making(options.save) as saved:
                 save_classifier(saved, classifier)
         parameters = {**settings, "seed": config.seed, "labels": labels.name}
-        counts = _mapped(scene, given, classifier, out, stage, report, parameters)
+        counts = _map(scene, given, classifier, out, stage, report, parameters)
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
-    made = tuple(stage.made([*extras, out]))
+    made = tuple(stage.made(files))
     return Classified(made, counts, settings, accuracy, rows * cols, seconds, stage.failed)
 
 
-def classify_again(
+def apply_classifier(
     features: str | Sequence[str],
     saved: Path,
     out: Path,
@@ -189,18 +190,18 @@ def classify_again(
     begun = time.monotonic()
     classifier = load_classifier(saved, warner(report))
     opened = open_scene(features, given)
-    scene = _fitting(opened, classifier, saved)
-    tell_doubts(scene, report)
+    scene = _matching_scene(opened, classifier, saved)
+    warn_doubts(scene, report)
     scaler = classifier.pipeline[0]
     warning = training_warning(scene, scaler.mean_, scaler.scale_)
     if warning is not None:
         report(Warned(warning))
-    protect: list[Path | str] = [saved, *(source_files(opened) if out.exists() else [])]
-    staging = Staging(out, overwrite=overwrite, protect=protect, warn=warner(report))
-    with gdal_environment(), staging as stage:
+    with staged_outputs(
+        [out], [saved], lambda: opened, overwrite=overwrite, report=report
+    ) as stage:
         report(_started(scene))
         parameters = {"classifier": saved.name}
-        counts = _mapped(scene, given, classifier, out, stage, report, parameters)
+        counts = _map(scene, given, classifier, out, stage, report, parameters)
     present = [name for name, pixels in counts.items() if pixels]
     for doubt in (
         poor_classes_warning(saved.stem, iou_figures(classifier.iou), present),
@@ -213,7 +214,7 @@ def classify_again(
     return Classified((out,), counts, {}, None, rows * cols, seconds, stage.failed)
 
 
-def _labels_told(labels: Path, options: LabelOptions) -> dict[str, str]:
+def _labels_record(labels: Path, options: LabelOptions) -> dict[str, str]:
     digest = labels_digest(labels, options, numbers=False)
     return {"labels": file_of(labels).name, "labels_sha256": digest}
 
@@ -227,8 +228,8 @@ def _started(scene: Scene) -> SceneStarted:
     return SceneStarted("cpu", scene.name, rows, cols)
 
 
-def _fitting(scene: Scene, classifier: Classifier, saved: Path) -> Scene:
-    """The bands that the classifier reads, giving values of the kind that it was trained on."""
+def _matching_scene(scene: Scene, classifier: Classifier, saved: Path) -> Scene:
+    """Select the classifier's bands, as physical or stored values like those of its training."""
     try:
         scene = scene.select(match_bands(classifier.bands, scene.bands))
     except BandMismatchError as error:
@@ -252,7 +253,7 @@ def _features_of(source: str) -> str:
     return f"features of {source}" if source else "no features of a model"
 
 
-def _measured(
+def _accuracy(
     classifier: Classifier, drawn: Mapping[int, Pixels], found: LabelledRaster
 ) -> Accuracy:
     part = TEST if TEST in drawn else VALIDATION
@@ -261,23 +262,21 @@ def _measured(
     predicted = in_threads(lambda values: [classifier.indexes(values)], pixels.values)[0]
     caution = [found.split.caution]
     if part == VALIDATION:
-        caution.append(
-            "No ground was kept for testing: the accuracy is that of the validation ground."
-        )
+        caution.append("No part was left for testing: the accuracy is that of the validation part.")
     confusion = Confusion.of(predicted, pixels.classes, names)
     note = f"{found.split.note}; {counted(len(pixels.classes), 'pixel')}"
     return Accuracy(confusion, PARTS[part], note, " ".join(filter(None, caution)))
 
 
-def _described(classifier: Classifier, accuracy: Accuracy, scene: Scene) -> Classifier:
-    """The classifier with what may be said of its maps later: how it did, and where."""
+def _with_test_figures(classifier: Classifier, accuracy: Accuracy, scene: Scene) -> Classifier:
+    """Add the IoU of each class and the place, for warnings about later maps."""
     confusion, centre = accuracy.confusion, centre_of(scene.geobox)
     figures = zip(confusion.names, confusion.iou, confusion.referenced, strict=True)
     iou = {name: round(float(value), 4) for name, value, labelled in figures if labelled}
     return replace(classifier, iou=iou, places=() if centre is None else (centre,))
 
 
-def _mapped(
+def _map(
     scene: Scene,
     given: SceneOptions,
     classifier: Classifier,
@@ -286,7 +285,7 @@ def _mapped(
     report: Report,
     parameters: Mapping[str, Any],
 ) -> dict[str, int]:
-    """Make the map; pixels of each class by name."""
+    """Write the map; gives the pixels of each class by name."""
     legend = classifier.legend
     tags = provenance(scene, given, model=classifier.method, parameters=parameters)
     tags |= labels_tags(classifier.labels)

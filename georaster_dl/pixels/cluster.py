@@ -1,4 +1,4 @@
-"""A map of clusters: a raster in, its groups of alike pixels out, without any label."""
+"""Maps of clusters of pixels with similar values, without labels."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report, SceneStarted, Warned, no_report, warner
+from georaster_dl.core.events import Report, SceneStarted, Warned, no_report
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.scene_options import SceneOptions
-from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.provenance import provenance
-from georaster_dl.io.output.staging import FailedOutput, Staging
+from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Scene, source_files
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.pixels.inputs.sample import Sample
-from georaster_dl.pixels.inputs.strips import good_bands, read_strips, tell_doubts
+from georaster_dl.pixels.inputs.strips import read_strips, usable_bands, warn_doubts
 from georaster_dl.pixels.learn.clustering import Clustering, Method, choose_k, fit_clusters
 from georaster_dl.pixels.mapping import ChannelRaster, channel, map_pixels, no_valid_pixel
 from georaster_dl.predict.outputs.kinds import class_spec
 from georaster_dl.predict.outputs.output_raster import ClassCounts, class_raster, value_raster
 from georaster_dl.predict.outputs.overview import write_class_overview
+from georaster_dl.predict.outputs.staged import staged_outputs
 from georaster_dl.predict.progress import Progress
 from georaster_dl.render.palette import palette
 
@@ -79,7 +79,7 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class Clustered:
-    """What a run did.
+    """Result of a clustering.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Clustered:
     scores : silhouette of each number of clusters that was tried; empty where it was given.
     sampled : pixels that the clusters were found in.
     pixels : of the raster, valid or not.
-    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
+    failed : extra outputs, and styles, that could not be made; each was reported as a warning.
     """
 
     files: tuple[Path, ...]
@@ -126,26 +126,19 @@ def cluster(
     options = options or ClusterOptions()
     _check_k(options.k)
     begun = time.monotonic()
-    scene = good_bands(open_scene(sources, options.scene))
-    tell_doubts(scene, report)
-    # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
-    *extras, main = outputs.all()
-    staging = Staging(
-        main,
-        extras=extras,
-        overwrite=options.overwrite,
-        protect=source_files(scene) if any(path.exists() for path in outputs.all()) else [],
-        warn=warner(report),
-    )
-    with gdal_environment(), staging as stage:
+    scene = usable_bands(open_scene(sources, options.scene))
+    warn_doubts(scene, report)
+    with staged_outputs(
+        outputs.all(), [], lambda: scene, overwrite=options.overwrite, report=report
+    ) as stage:
         rows, cols = scene.shape
         report(SceneStarted("cpu", scene.name, rows, cols))
         progress = Progress(2 * rows * cols, report)  # read twice
         sample = _sampled(scene, options, progress)
         scores = choose_k(sample, options.method, options.seed) if options.k == "auto" else {}
         k = options.k if options.k != "auto" else max(scores, key=lambda k: scores[k])
-        found = fit_clusters(sample, k, options.method, options.seed)
-        _tell_dead(scene, found, report)
+        clustering = fit_clusters(sample, k, options.method, options.seed)
+        _warn_constant_bands(scene, clustering, report)
         legend = _legend(k)
         counts = ClassCounts(legend)
         rasters: dict[Path, ChannelRaster] = {
@@ -162,7 +155,7 @@ def cluster(
 
         map_pixels(
             scene,
-            lambda values: found.assign(values)[: len(rasters)],
+            lambda values: clustering.assign(values)[: len(rasters)],
             rasters,
             stage,
             tags,
@@ -201,10 +194,10 @@ def _sampled(scene: Scene, options: ClusterOptions, progress: Progress) -> npt.N
     return values
 
 
-def _tell_dead(scene: Scene, found: Clustering, report: Report) -> None:
-    dead = [band.name for i, band in enumerate(scene.bands) if i not in found.bands]
-    if dead:
-        message = f"left out, because all pixels have one value there: {', '.join(dead)}"
+def _warn_constant_bands(scene: Scene, clustering: Clustering, report: Report) -> None:
+    constant = [band.name for i, band in enumerate(scene.bands) if i not in clustering.bands]
+    if constant:
+        message = f"left out, because all pixels have one value there: {', '.join(constant)}"
         report(Warned(message))
 
 

@@ -1,4 +1,4 @@
-"""Classes of whole polygons, from what a raster holds in each."""
+"""Classes of whole polygons from the zonal statistics of a raster."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from georaster_dl.core.legend import Legend
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.metrics.confusion import Confusion
-from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.labels.parcels import BurntPolygons, read_parcels, write_parcels
 from georaster_dl.io.labels.read import is_vector, read_features, read_legend
-from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.labels.zones import RasterizedZones, read_zones, write_zones
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Scene, source_files
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.pixels.classify import Accuracy, Classified, ClassifyOptions
-from georaster_dl.pixels.inputs.parcels import polygon_features
-from georaster_dl.pixels.inputs.strips import good_bands, tell_doubts
+from georaster_dl.pixels.inputs.strips import usable_bands, warn_doubts
+from georaster_dl.pixels.inputs.zonal_statistics import zonal_statistics
 from georaster_dl.pixels.learn.folds import spatial_blocks
-from georaster_dl.pixels.learn.probabilities import ShareModel, fit_shares, out_of_fold
+from georaster_dl.pixels.learn.probabilities import ProbabilityModel, fit_probabilities, out_of_fold
+from georaster_dl.predict.outputs.staged import staged_outputs
 from georaster_dl.predict.progress import Progress
 
 __all__ = ["classify_polygons"]
@@ -43,7 +42,7 @@ def classify_polygons(
     options: ClassifyOptions | None = None,
     report: Report = no_report,
 ) -> Classified:
-    """Learn from the polygons that have a class, and give one to all.
+    """Train on the polygons that have a class, and predict one for all.
 
     Parameters
     ----------
@@ -66,52 +65,50 @@ def classify_polygons(
             f"pixels instead."
         )
     config = options.config
-    scene = good_bands(open_scene(features, config.scene))
-    tell_doubts(scene, report)
+    scene = usable_bands(open_scene(features, config.scene))
+    warn_doubts(scene, report)
     asked = config.labels
-    protect: list[Path | str] = [polygons, *([asked.classes] if asked.classes else [])]
-    protect += source_files(scene) if out.exists() else []
-    with (
-        gdal_environment(),
-        Staging(out, overwrite=options.overwrite, protect=protect) as stage,
-    ):
+    inputs: list[Path | str] = [polygons, *([asked.classes] if asked.classes else [])]
+    with staged_outputs(
+        [out], inputs, lambda: scene, overwrite=options.overwrite, report=report
+    ) as stage:
         legend = read_legend([polygons], asked)
         labels = _labels(polygons, asked, legend)
-        frame = read_parcels(polygons, asked)
-        values = _described(scene, frame, str(polygons), report)
-        known = np.asarray(np.isfinite(values).all(axis=1))
-        labels = np.where(known, labels, -1)
-        learnt = _learn(frame, values, labels, legend, options, report)
-        shares = np.full((len(frame), len(legend.classes)), np.nan)
-        shares[known] = learnt.model.predict(values[known])
-        write_parcels(stage.path(out), frame, _columns(shares, known, legend), legend)
-    _tell_unknown(known, report)
+        frame = read_zones(polygons, asked)
+        values = _statistics(scene, frame, str(polygons), report)
+        valid = np.asarray(np.isfinite(values).all(axis=1))
+        labels = np.where(valid, labels, -1)
+        trained = _train(frame, values, labels, legend, options, report)
+        probabilities = np.full((len(frame), len(legend.classes)), np.nan)
+        probabilities[valid] = trained.model.predict(values[valid])
+        write_zones(stage.path(out), frame, _columns(probabilities, valid, legend), legend)
+    _warn_without_pixels(valid, report)
     return Classified(
         (out,),
-        _counts(shares[known], legend),
-        {**learnt.model.settings, "trained_on": int((labels >= 0).sum())},
-        learnt.accuracy,
+        _counts(probabilities[valid], legend),
+        {**trained.model.settings, "trained_on": int((labels >= 0).sum())},
+        trained.accuracy,
         scene.shape[0] * scene.shape[1],
         time.monotonic() - begun,
     )
 
 
 @dataclass(frozen=True)
-class _Learnt:
-    """What polygons with a class taught, and how well it does on others."""
+class _Trained:
+    """Fitted model, and its accuracy on polygons that it was not trained on."""
 
-    model: ShareModel
+    model: ProbabilityModel
     accuracy: Accuracy | None
 
 
-def _described(
+def _statistics(
     scene: Scene, frame: geopandas.GeoDataFrame, title: str, report: Report
 ) -> npt.NDArray[np.float32]:
-    """(polygons, 2 x bands) of every polygon, NaN where it has no valid pixel."""
+    """Compute (polygons, 2 x bands) statistics, NaN where a polygon has no valid pixel."""
     rows, cols = scene.shape
     report(SceneStarted("cpu", scene.name, rows, cols))
-    burnt = BurntPolygons(frame, scene.geobox, title)
-    values = polygon_features(scene, burnt, len(frame), Progress(rows * cols, report))
+    zones = RasterizedZones(frame, scene.geobox, title)
+    values = zonal_statistics(scene, zones, len(frame), Progress(rows * cols, report))
     if np.isnan(values).any(axis=1).all():
         raise OptionError(
             f"No polygon of {title} has a valid pixel: {scene.name} is nodata or masked there; check "
@@ -120,19 +117,19 @@ def _described(
     return values
 
 
-def _learn(
+def _train(
     frame: geopandas.GeoDataFrame,
     values: npt.NDArray[np.float32],
     labels: npt.NDArray[np.int64],
     legend: Legend,
     options: ClassifyOptions,
     report: Report,
-) -> _Learnt:
-    """Learn from the polygons with a label that is not -1."""
+) -> _Trained:
+    """Train on the polygons with a label that is not -1."""
     ours = np.flatnonzero(labels >= 0)
     _check_classes(labels[ours], legend, options.method, report)
     blocks = spatial_blocks(_centres(frame)[ours])
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "method": options.method,
         "values": values[ours],
         "classes": labels[ours],
@@ -140,10 +137,10 @@ def _learn(
         "n_classes": len(legend.classes),
         "seed": options.config.seed,
     }
-    model = fit_shares(**given)
+    model = fit_probabilities(**arguments)
     if model is None:
         raise _too_few_classes(legend, labels[ours])
-    return _Learnt(model, _accuracy(out_of_fold(**given), labels[ours], blocks, legend))
+    return _Trained(model, _accuracy(out_of_fold(**arguments), labels[ours], blocks, legend))
 
 
 def _labels(path: Path, options: LabelOptions, legend: Legend) -> npt.NDArray[np.int64]:
@@ -163,7 +160,7 @@ def _labels(path: Path, options: LabelOptions, legend: Legend) -> npt.NDArray[np
 def _check_classes(
     classes: npt.NDArray[np.int64], legend: Legend, method: str, report: Report
 ) -> None:
-    """Two classes are needed; those that have too few polygons to be learnt are told."""
+    """Require two classes; warn of those with too few polygons for training."""
     counts = np.bincount(classes, minlength=len(legend.classes))
     fewest = 2 if method == "svm" else 1
     if np.count_nonzero(counts >= fewest) < 2:
@@ -191,25 +188,25 @@ def _centres(frame: geopandas.GeoDataFrame) -> npt.NDArray[np.float64]:
     return np.asarray((bounds[:, :2] + bounds[:, 2:]) / 2, np.float64)
 
 
-def _tell_unknown(known: npt.NDArray[np.bool_], report: Report) -> None:
-    missing = int((~known).sum())
+def _warn_without_pixels(valid: npt.NDArray[np.bool_], report: Report) -> None:
+    missing = int((~valid).sum())
     if missing:
-        message = f"{missing:,} of {counted(len(known), 'polygon')} without a valid pixel of the raster, so without a class"
+        message = f"{missing:,} of {counted(len(valid), 'polygon')} without a valid pixel of the raster, so without a class"
         report(Warned(message))
 
 
 def _columns(
-    shares: npt.NDArray[np.float64], known: npt.NDArray[np.bool_], legend: Legend
+    probabilities: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_], legend: Legend
 ) -> dict[str, npt.NDArray[Any]]:
     names = np.array(legend.names, dtype=object)
-    predicted = np.full(len(shares), None, dtype=object)
-    predicted[known] = names[shares[known].argmax(axis=1)]
-    of_class = {f"p_{name}": shares[:, i] for i, name in enumerate(legend.names)}
-    return {_CLASS: predicted, _PROBABILITY: shares.max(axis=1), **of_class}
+    predicted = np.full(len(probabilities), None, dtype=object)
+    predicted[valid] = names[probabilities[valid].argmax(axis=1)]
+    of_class = {f"p_{name}": probabilities[:, i] for i, name in enumerate(legend.names)}
+    return {_CLASS: predicted, _PROBABILITY: probabilities.max(axis=1), **of_class}
 
 
-def _counts(shares: npt.NDArray[np.float64], legend: Legend) -> dict[str, int]:
-    counts = np.bincount(shares.argmax(axis=1), minlength=len(legend.classes))
+def _counts(probabilities: npt.NDArray[np.float64], legend: Legend) -> dict[str, int]:
+    counts = np.bincount(probabilities.argmax(axis=1), minlength=len(legend.classes))
     return dict(zip(legend.names, counts.tolist(), strict=True))
 
 
@@ -219,7 +216,7 @@ def _accuracy(
     blocks: npt.NDArray[np.intp],
     legend: Legend,
 ) -> Accuracy | None:
-    """Agreement out of fold; None where the ground could not be divided."""
+    """Measure the accuracy out of fold; None where all polygons are in one block."""
     if not (found >= 0).any():
         return None
     confusion = Confusion.of(found, classes, tuple(legend.names))

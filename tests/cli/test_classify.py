@@ -16,7 +16,7 @@ from tests.fields import (
     per_pixel,
     values,
     write_features,
-    write_parcels,
+    write_zones,
 )
 
 NODATA = 255
@@ -31,7 +31,7 @@ def features(tmp_path):
 
 @pytest.fixture
 def parcels(tmp_path):
-    return write_parcels(tmp_path / "parcels.gpkg", kinds(), unlabelled=0.3)
+    return write_zones(tmp_path / "parcels.gpkg", kinds(), unlabelled=0.3)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_no_test_pixel_is_learnt_from(geodl, tmp_path):
     """In noise without any meaning the accuracy is that of guessing; a leak would show."""
     noise = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
     path = write_features(tmp_path / "noise.tif", noise)
-    labels = write_parcels(tmp_path / "p.gpkg", kinds())
+    labels = write_zones(tmp_path / "p.gpkg", kinds())
     ended = geodl(
         "classify", path, labels, "--class-field", "kind", "-o", "m.tif", "--progress", "json",
         "--method", "rf",
@@ -95,7 +95,7 @@ def test_no_test_pixel_is_learnt_from(geodl, tmp_path):
 def test_no_parcel_is_measured_with_what_learnt_from_it(geodl, tmp_path):
     noise = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
     path = write_features(tmp_path / "noise.tif", noise)
-    labels = write_parcels(tmp_path / "p.gpkg", kinds())
+    labels = write_zones(tmp_path / "p.gpkg", kinds())
     ended = geodl(
         "classify", path, labels, "--class-field", "kind", "--per-polygon", "-o", "o.gpkg",
         "--progress", "json", "--method", "rf",
@@ -251,7 +251,7 @@ def test_parcels_where_nothing_was_measured(refused, parcels, tmp_path):
 
 
 def test_rare_classes_are_told(geodl, features, tmp_path):
-    frame = geopandas.read_file(write_parcels(tmp_path / "p.gpkg", kinds()))
+    frame = geopandas.read_file(write_zones(tmp_path / "p.gpkg", kinds()))
     frame.loc[30, "kind"] = "rare"
     frame.to_file(tmp_path / "p.gpkg")
     ended = geodl(

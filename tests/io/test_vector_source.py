@@ -18,8 +18,8 @@ from shapely.geometry import GeometryCollection, LineString, Point, Polygon, box
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.io.files.layer_path import file_of
-from georaster_dl.io.labels.parcels import read_parcels, write_parcels
 from georaster_dl.io.labels.read import LabelOptions, is_vector, open_class_labels, read_legend
+from georaster_dl.io.labels.zones import read_zones, write_zones
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.vectors.aoi import AreaOfInterest
 from georaster_dl.io.vectors.points import write_points
@@ -171,9 +171,9 @@ def test_a_path_is_a_path(tmp_path, folder, name):
     for suffix in ("shp", "gpkg"):
         assert names(place / f"{name}.{suffix}") == ["a", "b"], suffix
     assert names(place / f"{name}.zip", layer="plain.shp") == ["a", "b"]
-    parcels = read_parcels(place / f"{name}.gpkg", LabelOptions())
+    parcels = read_zones(place / f"{name}.gpkg", LabelOptions())
     legend = Legend((MapClass(1, "a", (0, 0, 0)),))
-    write_parcels(place / f"{name}.gpkg", parcels, {"found": np.array(["a", "a"], object)}, legend)
+    write_zones(place / f"{name}.gpkg", parcels, {"found": np.array(["a", "a"], object)}, legend)
     assert names(place / f"{name}.gpkg", class_field="found") == ["a"]
     with closing(sqlite3.connect(place / f"{name}.gpkg")) as base:
         assert base.execute("SELECT table_name FROM gpkg_geometry_columns").fetchall() == [(name,)]

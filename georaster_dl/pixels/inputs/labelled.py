@@ -1,4 +1,4 @@
-"""Labelled pixels to learn from, drawn from ground that is divided as a network's is."""
+"""Labelled pixels for training and testing, drawn from a split like that of a network's training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class LabelledRaster:
         """The classes that have a valid pixel."""
         legend = self.cached.legend
         if legend is None:
-            raise OptionError("Only classes can be told apart here, not quantities.")
+            raise OptionError(
+                "A classifier needs classes, but these labels are a quantity; train a network on them instead."
+            )
         return legend
 
 
@@ -68,12 +70,12 @@ class Pixels:
 def open_labelled(
     pair: SceneWithLabels, config: TrainConfig, folder: CacheFolder, warn: Callable[[str], None]
 ) -> LabelledRaster:
-    """Open a raster with its labels, count and split_scenes them.
+    """Open a raster with its labels, count and split them.
 
     Parameters
     ----------
-    folder : where the pixels of the labels are put.
-    warn : called with what the user should know but need not stop for.
+    folder : cache of the labels' pixels.
+    warn : called with each warning.
 
     Raises
     ------
@@ -90,31 +92,31 @@ def open_labelled(
     return labelled
 
 
-def _check_parts(found: LabelledRaster, warn: Callable[[str], None]) -> None:
-    """Training needs two classes and validation a pixel; a class that some part lacks is told."""
+def _check_parts(labelled: LabelledRaster, warn: Callable[[str], None]) -> None:
+    """Require two classes for training and a pixel for validation; warn of classes that a part lacks."""
     for part, fewest in ((TRAIN, 2), (VALIDATION, 1), (TEST, 0)):
-        counts = found.split.labelled(part)
+        counts = labelled.split.labelled(part)
         if np.count_nonzero(counts) < fewest:
             needed = "two classes" if fewest > 1 else "a labelled pixel"
             raise OptionError(
-                f"The split leaves {PARTS[part]} without {needed} ({found.split.note}); use smaller "
+                f"The split leaves {PARTS[part]} without {needed} ({labelled.split.note}); use smaller "
                 f"blocks, a smaller buffer, or label more places."
             )
-        warn_missing_classes(found.split, part, warn)
+        warn_missing_classes(labelled.split, part, warn)
 
 
-def draw_pixels(found: LabelledRaster, per_class: int, seed: int) -> dict[int, Pixels]:
-    """Random pixels of each part that has any.
+def draw_pixels(labelled: LabelledRaster, per_class: int, seed: int) -> dict[int, Pixels]:
+    """Draw random pixels of each part that has any.
 
     Parameters
     ----------
     per_class : most training pixels of a class; of the other parts all classes are drawn together.
     """
-    n_classes = len(found.legend.classes)
+    n_classes = len(labelled.legend.classes)
     samples = {TRAIN: [Sample(per_class, [seed, TRAIN, i]) for i in range(n_classes)]}
     for part, most in _MEASURED.items():
         samples[part] = [Sample(most, [seed, part])]
-    for part, values, classes in _labelled_pixels(found):
+    for part, values, classes in _labelled_pixels(labelled):
         if part != TRAIN:
             samples[part][0].add(values, classes)
             continue
@@ -134,10 +136,10 @@ def _joined(samples: Sequence[Sample]) -> Pixels | None:
 
 
 def _labelled_pixels(
-    found: LabelledRaster,
+    labelled: LabelledRaster,
 ) -> Iterator[tuple[int, npt.NDArray[np.float32], npt.NDArray[Any]]]:
     """Part, values (pixels, bands) and classes (pixels,), a row of cells after the other."""
-    index, mask = found.cached.index, found.split.masks[0]
+    index, mask = labelled.cached.index, labelled.split.masks[0]
     n_rows, n_cols = index.shape
     for row in np.unique(index.rows):
         across = index.cols[index.rows == row]
@@ -145,9 +147,9 @@ def _labelled_pixels(
         cols = slice(
             int(across.min()) * index.cell, min((int(across.max()) + 1) * index.cell, n_cols)
         )
-        numbers, _, labels = found.cached.cache.read(rows, cols)
+        numbers, _, labels = labelled.cached.cache.read(rows, cols)
         for part in range(len(PARTS)):
             ours = (labels >= 0) & mask.window(part, rows, cols)
             if ours.any():
-                values = found.cached.scene.to_physical(numbers[:, ours].T, axis=1)
+                values = labelled.cached.scene.to_physical(numbers[:, ours].T, axis=1)
                 yield part, values, labels[ours]

@@ -15,7 +15,7 @@ from georaster_dl.io.scenes.calibration_check import alpha_warning
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.scene import Scene, SceneReader
 
-__all__ = ["Strip", "good_bands", "read_strips", "strip_rows", "tell_doubts"]
+__all__ = ["Strip", "read_strips", "strip_rows", "usable_bands", "warn_doubts"]
 
 _STRIP_BYTES = 64 * 2**20
 
@@ -36,7 +36,7 @@ class Strip:
 
 
 def read_strips(scene: Scene) -> Iterator[Strip]:
-    """All strips of a scene from the top, in memory that does not depend on its rows.
+    """Read a scene strip by strip, in memory that does not depend on its rows.
 
     Raises
     ------
@@ -51,19 +51,19 @@ def read_strips(scene: Scene) -> Iterator[Strip]:
 
 
 def strip_rows(scene: Scene) -> list[slice]:
-    """Rows in strips of about 64 MiB, whole blocks of the file high where these are smaller."""
+    """Cut a scene into strips of about 64 MiB, whole blocks of the file high where these are smaller."""
     # The numbers, those of the valid pixels, and their physical values.
     bytes_per_pixel = len(scene.planes) * (2 * scene.dtype.itemsize + 4)
     return list(strips(scene.shape, _STRIP_BYTES // bytes_per_pixel, scene.block_rows))
 
 
-def good_bands(scene: Scene) -> Scene:
-    """The scene without bands that its own list calls bad or that hold no data, as training takes it."""
+def usable_bands(scene: Scene) -> Scene:
+    """Leave out bands that the scene marks as bad or that hold no data, as training does."""
     return without_empty_bands(scene.select([i for i, band in enumerate(scene.bands) if band.good]))
 
 
-def tell_doubts(scene: Scene, report: Report) -> None:
-    """Warn of what may be wrong with a scene's bands: what was left out, and transparency that is data."""
+def warn_doubts(scene: Scene, report: Report) -> None:
+    """Warn of bands that were left out, and of a transparency band that is read as data."""
     for doubt in (*scene.remarks, alpha_warning(scene)):
         if doubt is not None:
             report(Warned(doubt))

@@ -17,7 +17,7 @@ from georaster_dl.core.geography import Place
 from georaster_dl.core.legend import Legend
 from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.pixels.inputs.labelled import Pixels
-from georaster_dl.pixels.learn.rbf_svm import Machine
+from georaster_dl.pixels.learn.rbf_svm import RbfSvm
 
 __all__ = ["GRID", "Classifier", "Method", "fit_pipeline", "new_pipeline", "pixels_per_class"]
 
@@ -38,7 +38,7 @@ _MOST = {"svm": (2_000, 20_000), "rf": (20_000, 100_000)}
 
 @dataclass(frozen=True)
 class Classifier:
-    """What maps classes from the values of a pixel.
+    """Fitted classifier of pixel values into classes.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Classifier:
     physical : whether the values are physical ones; else they are numbers as they are stored.
     source : model and layer that made the features it was trained on; empty for other rasters.
     pipeline : scikit-learn's scaler and classifier of class indexes, fitted.
-    labels : name and digest of the file that it learnt from, as ``provenance.labels_tags`` takes them.
+    labels : name and digest of the label file of its training, as ``provenance.labels_tags`` takes them.
     iou : of each class that its test held, by name.
     places : longitude and latitude of where it was trained and tested.
     """
@@ -78,18 +78,18 @@ def _predictor(pipeline: Any) -> Predict:
     from sklearn.svm import SVC
 
     scaler, last = pipeline
-    runs = Machine(last) if isinstance(last, SVC) else last
+    runs = RbfSvm(last) if isinstance(last, SVC) else last
     return lambda values: runs.predict(scaler.transform(values))
 
 
 def pixels_per_class(method: Method, n_classes: int) -> int:
-    """Most training pixels of a class."""
+    """Limit the training pixels of a class."""
     of_class, of_all = _MOST[method]
     return min(of_class, of_all // n_classes)
 
 
 def new_pipeline(method: Method, seed: int, settings: dict[str, Any] | None = None) -> Any:
-    """A scaler and a classifier, not yet fitted.
+    """Make a scaler and a classifier that are not fitted yet.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What was read from a file is checked before it is run.
+"""Checks of a classifier that was read from a file, before it predicts anything.
 
 scikit-learn runs trees in C, which follows the numbers in them without looking: a child that is no
 node, or a count that is too high, reads beyond the arrays and ends the process. So every array is
@@ -45,7 +45,7 @@ def check_pipeline(pipeline: Any, method: str, n_bands: int, n_classes: int) -> 
         _check_classes(steps[1].classes_, n_classes)
         _need(steps[1].n_features_in_ == n_bands, "another number of bands")
         if method == "svm":
-            _check_machine(steps[1], n_bands)
+            _check_svm(steps[1], n_bands)
         else:
             _check_forest(steps[1], n_bands)
     except ModelPackageError:
@@ -61,7 +61,7 @@ def _need(sound: Any, what: str) -> None:
 
 
 def _check_plain(*parts: Any) -> None:
-    """No attribute may stand in for a method."""
+    """Refuse attributes that would replace a method."""
     held = [value for part in parts for value in vars(part).values()]
     _need(not any(callable(value) for value in held), "a method replaced")
 
@@ -87,8 +87,8 @@ def _check_array(array: Any, shape: tuple[int, ...], kind: str) -> None:
     _need(array.dtype.kind == kind, "an array of another type")
 
 
-def _check_machine(machine: Any, n_bands: int) -> None:
-    """A support vector machine with an RBF kernel, as ``Machine`` reads it."""
+def _check_svm(machine: Any, n_bands: int) -> None:
+    """A support vector machine with an RBF kernel, as ``RbfSvm`` reads it."""
     n_classes = len(machine.classes_)
     pairs = n_classes * (n_classes - 1) // 2
     vectors = machine.support_vectors_

@@ -1,4 +1,4 @@
-"""Cross-validation over blocks of ground: no block is learnt from and measured on."""
+"""Folds of cross-validation over square blocks: none is in both training and test."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy.typing as npt
 __all__ = ["Fold", "block_folds", "spatial_blocks", "stratified_folds"]
 
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
-"""Positions of what is learnt from, and of what is measured on."""
+"""Positions of the items for training, and of those for testing."""
 
 _ENOUGH_BLOCKS = 24
-_DIVISIONS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # of the longer side of the ground
+_DIVISIONS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # of the longer side of the extent
 
 
 def spatial_blocks(places: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """Number of the square block that each place (n, 2) lies in.
+    """Assign each place (n, 2) the number of its square block.
 
     The blocks are the largest of which at least two dozen hold a place, else the smallest.
     """

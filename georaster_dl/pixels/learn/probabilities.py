@@ -1,4 +1,4 @@
-"""How probable each class is: calibrated probabilities of an SVM, or the shares of a forest's trees."""
+"""Probabilities of classes: calibrated from an SVM, or fractions of a forest's trees."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.pixels.learn.classifier import GRID, Method, new_pipeline
 from georaster_dl.pixels.learn.folds import Fold, block_folds, stratified_folds
 
-__all__ = ["ShareModel", "fit_shares", "out_of_fold"]
+__all__ = ["ProbabilityModel", "fit_probabilities", "out_of_fold"]
 
 _FOLDS = 5
 _INNER_FOLDS = 3  # that choose an SVM's settings and calibrate it
@@ -25,7 +25,7 @@ _Classes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ShareModel:
+class ProbabilityModel:
     """A fitted classifier of items into ``n_classes`` classes.
 
     Attributes
@@ -39,12 +39,12 @@ class ShareModel:
 
     def predict(self, values: _Values) -> npt.NDArray[np.float64]:
         """(items, classes) probabilities; 0 for classes that were not learnt."""
-        shares = np.zeros((len(values), self.n_classes))
-        shares[:, self.estimator.classes_] = self.estimator.predict_proba(values)
-        return shares
+        probabilities = np.zeros((len(values), self.n_classes))
+        probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(values)
+        return probabilities
 
 
-def fit_shares(
+def fit_probabilities(
     method: Method,
     values: _Values,
     classes: _Classes,
@@ -52,8 +52,8 @@ def fit_shares(
     *,
     n_classes: int,
     seed: int,
-) -> ShareModel | None:
-    """Learn from items (items, features) with classes (items,) that lie in blocks (items,).
+) -> ProbabilityModel | None:
+    """Fit a classifier to items (items, features) with classes (items,) and spatial blocks (items,).
 
     An SVM's settings are those with the best mean IoU over folds of blocks, and its probabilities
     are calibrated (Platt 1999) on folds too, for which a class needs two items: it is left out
@@ -69,14 +69,14 @@ def fit_shares(
         return None
     if method == "rf":
         forest = new_pipeline(method, seed).fit(values, classes)
-        return ShareModel(forest, n_classes, {})
+        return ProbabilityModel(forest, n_classes, {})
     from sklearn.calibration import CalibratedClassifierCV
 
     folds = stratified_folds(classes, blocks, _INNER_FOLDS, seed)
     settings = _best_settings(values, classes, folds, n_classes)
     machine = new_pipeline(method, seed, settings)
     calibrated = CalibratedClassifierCV(machine, method="sigmoid", cv=folds, ensemble=False)
-    return ShareModel(calibrated.fit(values, classes), n_classes, settings)
+    return ProbabilityModel(calibrated.fit(values, classes), n_classes, settings)
 
 
 def _best_settings(
@@ -105,13 +105,13 @@ def out_of_fold(
     n_classes: int,
     seed: int,
 ) -> _Classes:
-    """(items,) most probable class of each item, learnt from other blocks than its own.
+    """Predict the class of each item (items,) by a classifier that is trained on other blocks.
 
     -1 where that could not be: all items lie in one block, or other blocks have a single class.
     """
     found = np.full(len(classes), -1, np.int64)
     for learnt, measured in block_folds(blocks, _FOLDS):
-        model = fit_shares(
+        model = fit_probabilities(
             method,
             values[learnt],
             classes[learnt],

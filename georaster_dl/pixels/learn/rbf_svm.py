@@ -1,4 +1,4 @@
-"""The classes that a support vector machine gives, computed a matrix at a time."""
+"""Prediction of a support vector machine by products of matrices."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Machine"]
+__all__ = ["RbfSvm"]
 
 _ROWS = 1024  # pixels whose kernel is held at once
 
 
-class Machine:
+class RbfSvm:
     """A fitted support vector machine with an RBF kernel, as scikit-learn's SVC predicts with it.
 
     libsvm takes one pixel after the other; the same sums as products of matrices take a tenth of the
@@ -35,7 +35,7 @@ class Machine:
         self._weights = np.split(machine._dual_coef_.T, ends)
 
     def predict(self, values: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        """(pixels,) class of standardised values (pixels, bands): the one that wins most pairs."""
+        """Predict the class (pixels,) of standardised values (pixels, bands) by votes over pairs of classes."""
         pieces = [values[first : first + _ROWS] for first in range(0, len(values), _ROWS)]
         winners = np.concatenate([self._winners(piece) for piece in pieces])
         return np.asarray(self._classes[winners])

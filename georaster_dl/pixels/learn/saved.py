@@ -1,7 +1,7 @@
 """A classifier in one file: scikit-learn's objects as skops keeps them, and a card beside them.
 
 The file holds no pickle and no code. skops makes objects of known types only; what these hold is
-checked before anything is predicted (``checked.py``), because a file may come from anybody.
+checked before anything is predicted (``file_checks.py``), because a file may come from anybody.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _SavedClass(_Entry):
 
 
 class _SavedCard(_Entry):
-    """What a file says of its classifier; readable without scikit-learn."""
+    """Card of a saved classifier, readable without scikit-learn."""
 
     format: Literal[1]
     method: Literal["svm", "rf"]

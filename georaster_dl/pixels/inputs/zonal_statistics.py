@@ -1,4 +1,4 @@
-"""What a raster holds in each polygon: mean and deviation of every band, in one pass."""
+"""Zonal statistics: mean and standard deviation of every band in each polygon, in one pass."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.labels.parcels import BurntPolygons
+from georaster_dl.io.labels.zones import RasterizedZones
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.pixels.inputs.strips import Strip, read_strips, strip_rows
 from georaster_dl.predict.progress import Progress
 
-__all__ = ["polygon_features"]
+__all__ = ["zonal_statistics"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class _Sums:
             self.squared[here, band] += np.bincount(place, column**2)
 
 
-def polygon_features(
-    scene: Scene, polygons: BurntPolygons, n_polygons: int, progress: Progress
+def zonal_statistics(
+    scene: Scene, polygons: RasterizedZones, n_polygons: int, progress: Progress
 ) -> npt.NDArray[np.float32]:
-    """Mean and standard deviation of every band in every polygon.
+    """Compute mean and standard deviation of every band in every polygon.
 
     A pixel belongs to the polygon that covers its centre. Polygons that cover none, because they
     are small or others lie on top, have all pixels that they touch. Memory grows with polygons
@@ -68,7 +68,7 @@ def polygon_features(
 
 
 def _without_centre(
-    scene: Scene, polygons: BurntPolygons, n_polygons: int
+    scene: Scene, polygons: RasterizedZones, n_polygons: int
 ) -> npt.NDArray[np.bool_]:
     """(polygons,) True where a polygon has no pixel to itself, valid or not."""
     small = np.ones(n_polygons, bool)
@@ -80,7 +80,7 @@ def _without_centre(
 
 
 def _add_small(
-    sums: _Sums, strip: Strip, polygons: BurntPolygons, small: npt.NDArray[np.bool_]
+    sums: _Sums, strip: Strip, polygons: RasterizedZones, small: npt.NDArray[np.bool_]
 ) -> None:
     if not small.any():
         return

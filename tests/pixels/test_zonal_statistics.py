@@ -6,12 +6,12 @@ import pytest
 from shapely.geometry import MultiPolygon, box
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.io.labels.parcels import BurntPolygons, read_parcels
+from georaster_dl.io.labels.zones import RasterizedZones, read_zones
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.pixels.inputs import strips
-from georaster_dl.pixels.inputs.parcels import polygon_features
+from georaster_dl.pixels.inputs.zonal_statistics import zonal_statistics
 from georaster_dl.predict.progress import Progress
-from tests.fields import LEFT, SIZE, TOP, kinds, outline, values, write_features, write_parcels
+from tests.fields import LEFT, SIZE, TOP, kinds, outline, values, write_features, write_zones
 
 
 def pixels_box(top, left, bottom, right):
@@ -22,10 +22,10 @@ def pixels_box(top, left, bottom, right):
 def measured(path, shapes, crs="EPSG:32631"):
     frame = geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:32631").to_crs(crs)
     scene = open_scene(path)
-    burnt = BurntPolygons(frame, scene.geobox, "parcels.gpkg")
+    burnt = RasterizedZones(frame, scene.geobox, "parcels.gpkg")
     told = []
     progress = Progress(scene.shape[0] * scene.shape[1], told.append)
-    found = polygon_features(scene, burnt, len(frame), progress)
+    found = zonal_statistics(scene, burnt, len(frame), progress)
     assert told[-1].done == told[-1].total
     return found
 
@@ -87,7 +87,7 @@ def test_polygons_may_have_another_crs(raster):
 
 
 def test_whole_numbers_stay_whole_where_some_are_null(tmp_path):
-    frame = read_parcels(write_parcels(tmp_path / "p.gpkg", kinds()))
+    frame = read_zones(write_zones(tmp_path / "p.gpkg", kinds()))
     assert str(frame["parcel"].dtype) == "Int64"
     assert frame["parcel"].isna().any()
 
@@ -98,4 +98,4 @@ def test_points_are_no_parcels(tmp_path):
     )
     frame.to_file(tmp_path / "p.gpkg")
     with pytest.raises(OptionError, match="holds Point, but --per-polygon needs polygons"):
-        read_parcels(tmp_path / "p.gpkg")
+        read_zones(tmp_path / "p.gpkg")

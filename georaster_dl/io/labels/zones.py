@@ -1,4 +1,4 @@
-"""Polygons as the units of a map: burnt by number onto a grid, and written with what was found."""
+"""Polygons as zones: rasterized by number onto a grid, and written with further columns."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from georaster_dl.io.labels.vector import read_label_layer
 from georaster_dl.io.vectors.files import WindowIndex, near_scene
 from georaster_dl.io.vectors.geopackage import store_style, write_geopackage
 
-__all__ = ["BurntPolygons", "read_parcels", "write_parcels"]
+__all__ = ["RasterizedZones", "read_zones", "write_zones"]
 
 _KINDS = {"Polygon", "MultiPolygon"}
 
 
-def read_parcels(path: Path, options: LabelOptions | None = None) -> geopandas.GeoDataFrame:
+def read_zones(path: Path, options: LabelOptions | None = None) -> geopandas.GeoDataFrame:
     """Polygons with all their attributes, in the file's order and CRS, by feature id.
 
     Whole numbers and truth values stay such where some are null.
@@ -54,7 +54,7 @@ def read_parcels(path: Path, options: LabelOptions | None = None) -> geopandas.G
     return frame
 
 
-class BurntPolygons:
+class RasterizedZones:
     """Polygons on a scene's grid, window by window; each is called by its place in the file.
 
     Parameters
@@ -128,7 +128,7 @@ def _around(
     )  # type: ignore[return-value]
 
 
-def write_parcels(
+def write_zones(
     out: Path,
     frame: geopandas.GeoDataFrame,
     columns: Mapping[str, npt.NDArray[np.object_] | npt.NDArray[np.float64]],
