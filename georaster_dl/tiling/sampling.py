@@ -1,4 +1,4 @@
-"""Training patches: where in a scene labels lie, and which windows to cut for them.
+"""Label counts by cell of a scene, and sampling of training windows from them.
 
 Labels are counted once, cell by cell, on a coarse grid; everything after that (splits, class
 weights, the choice of patches) works on these counts, so its memory is a thousandth of the scene's.
@@ -52,7 +52,7 @@ class LabelIndex:
 
     @classmethod
     def of(cls, shape: tuple[int, int], cell: int, counts: npt.NDArray[np.int64]) -> LabelIndex:
-        """Index of dense counts (cell rows, cell cols, classes)."""
+        """Make the index of dense counts (cell rows, cell cols, classes)."""
         rows, cols = np.nonzero(counts.any(axis=2))
         return cls(shape, cell, rows, cols, counts[rows, cols])
 
@@ -68,9 +68,11 @@ class LabelIndex:
         return totals
 
     def within(self, cells: npt.NDArray[np.bool_]) -> LabelIndex:
-        """The index of these cells only; ``cells`` has the shape of ``grid``."""
-        kept = cells[self.rows, self.cols]
-        return replace(self, rows=self.rows[kept], cols=self.cols[kept], counts=self.counts[kept])
+        """Select the cells where ``cells``, of the shape of ``grid``, is True."""
+        inside = cells[self.rows, self.cols]
+        return replace(
+            self, rows=self.rows[inside], cols=self.cols[inside], counts=self.counts[inside]
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Window:
 
 
 class PatchSampler:
-    """Chooses windows around labelled pixels of several scenes.
+    """Sampler of windows around labelled pixels of several scenes.
 
     Parameters
     ----------
@@ -121,7 +123,7 @@ class PatchSampler:
 
     @cached_property
     def windows(self) -> list[Window]:
-        """The grid's windows that hold labelled pixels, scene by scene from the top left."""
+        """Windows of the grid that hold labelled pixels, scene by scene from the top left."""
         return [
             Window(scene, int(row) * self._patch, int(col) * self._patch, self._patch)
             for scene, index in enumerate(self._indexes)
@@ -129,7 +131,7 @@ class PatchSampler:
         ]
 
     def draw(self, rng: np.random.Generator, number: int, side: int) -> Window:
-        """Window number ``number`` of an epoch, ``side`` pixels wide (a zoomed patch is wider).
+        """Draw window number ``number`` of an epoch, ``side`` pixels wide (a zoomed patch is wider).
 
         ``grid`` needs the whole order of an epoch, so it is ``order`` that shuffles it.
         """
@@ -157,7 +159,7 @@ class PatchSampler:
         return Window(scene, row, col, side)
 
     def order(self, rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
-        """Numbers of the ``n`` windows of an epoch; every window of a grid comes before any twice."""
+        """Draw the order of the ``n`` windows of an epoch; every window of a grid comes before any twice."""
         if self._kind != "grid":
             return np.arange(n)
         count = len(self.windows)
@@ -166,7 +168,7 @@ class PatchSampler:
 
 
 def _inside(start: int, side: int, n: int) -> int:
-    """``start`` moved so that a window of ``side`` lies inside ``n`` pixels, or all of them in it."""
+    """Move ``start`` so that a window of ``side`` is inside ``n`` pixels, or contains all of them."""
     low, high = min(0, n - side), max(0, n - side)
     return min(max(start, low), high)
 

@@ -1,7 +1,7 @@
-"""Who learns from which ground: masks of training, validation and test that never touch.
+"""Spatial train/validation/test splits: blocks of cells, separated by a gap.
 
-A split gives every cell of a scene to one part, or to none. A pixel of another part is nodata to
-a part: it is neither learnt from, nor seen as context, nor measured on. So nothing that a network
+A split assigns every cell of a scene to one part, or to none. To a part, the pixels of others are
+nodata: they are neither trained on, nor seen as context, nor tested on. So no pixel that a network
 was trained on, its halo included, can help it in validation or test.
 """
 
@@ -46,52 +46,52 @@ class SplitMask:
 
     @classmethod
     def whole(cls, index: LabelIndex, part: int) -> SplitMask:
-        """A scene that one part has to itself."""
+        """Make the mask of a scene that belongs to one part."""
         return cls(index.shape, index.cell, np.full(index.grid, part, np.int8))
 
     @classmethod
     def blocks(cls, index: LabelIndex, block: int, parts: Parts, gap: int) -> SplitMask:
-        """Blocks of ``block`` cells given to ``parts`` (block rows, block cols).
+        """Make the mask of blocks of ``block`` cells that belong to ``parts`` (block rows, block cols).
 
-        ``gap`` is the distance in pixels that two parts keep at least; see ``separated``.
+        ``gap`` is the least distance in pixels between two parts; see ``separated``.
         """
         rows, cols = index.grid
         cells = parts.repeat(block, axis=0).repeat(block, axis=1)[:rows, :cols]
         return cls(index.shape, index.cell, separated(cells, gap, index.cell))
 
     def window(self, part: int, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
-        """(rows, cols) True where a window of the scene belongs to ``part``."""
+        """Mask (rows, cols) of the pixels of a window that belong to ``part``."""
         down = np.arange(rows.start, rows.stop) // self.cell
         across = np.arange(cols.start, cols.stop) // self.cell
         inside: npt.NDArray[np.bool_] = self.parts[down[:, None], across[None]] == part
         return inside
 
     def cells(self, part: int) -> npt.NDArray[np.bool_]:
-        """(cell rows, cell cols) True where a cell belongs to ``part``."""
-        ours: npt.NDArray[np.bool_] = self.parts == part
-        return ours
+        """Mask (cell rows, cell cols) of the cells that belong to ``part``."""
+        cells: npt.NDArray[np.bool_] = self.parts == part
+        return cells
 
 
 def separated(cells: Parts, gap: int, cell: int) -> Parts:
-    """Cells with those near another part given to nobody, so that ``gap`` pixels lie between parts.
+    """Remove cells near another part from their part, so that parts are ``gap`` pixels apart.
 
-    Both sides give up the same width, rounded up to whole cells.
+    Both sides lose the same width, rounded up to whole cells.
     """
     width = -(-gap // (2 * cell))
     if width == 0:
         return cells
     rows, cols = cells.shape
     padded = np.pad(cells, width, mode="edge")
-    lonely = np.zeros(cells.shape, bool)
+    near = np.zeros(cells.shape, bool)
     for down in range(2 * width + 1):
         for across in range(2 * width + 1):
             neighbour = padded[down : down + rows, across : across + cols]
-            lonely |= (neighbour != cells) & (neighbour != NO_PART)
-    return np.where(lonely, np.int8(NO_PART), cells)
+            near |= (neighbour != cells) & (neighbour != NO_PART)
+    return np.where(near, np.int8(NO_PART), cells)
 
 
 def with_nearest_part(cells: Parts) -> Parts:
-    """Cells of nobody given to the nearest part, ring by ring."""
+    """Assign cells of no part to the nearest part, ring by ring."""
     cells = cells.copy()
     rows, cols = cells.shape
     while (empty := cells == NO_PART).any() and not empty.all():
@@ -129,10 +129,10 @@ def assign(
     *,
     unit: str = "blocks",
 ) -> Parts:
-    """Give units (blocks, scenes) to the parts so that each holds its share of every class.
+    """Assign units (blocks, scenes) to the parts so that each holds its share of every class.
 
-    Of many random divisions the one is taken whose shares per class are nearest to those asked
-    for; a part without a class that it could have counts as far off, most of all training.
+    Of many random splits the best is taken: its shares per class are nearest to ``shares``; a part
+    without a class that it could have counts as far off, most of all training.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def _divided(
     shares: tuple[float, float, float],
     wanted: list[int],
 ) -> Parts:
-    """One random split: units in random order fill the parts one after the other."""
+    """Split units at random: in random order they fill the parts in turn."""
     order = rng.permutation(len(size))
     middle = np.cumsum(size[order]) - size[order] / 2
     parts = np.empty(len(size), np.int8)

@@ -1,9 +1,9 @@
-"""The training ground decoded once: numbers and labels in a plain file that patches are cut from.
+"""Cache of decoded pixels and labels on the disk, which patches are cut from.
 
 Patches are drawn all over a scene, epoch after epoch. Cutting them from compressed files would
 decode a block of many patches for each, burning labels or reprojecting them anew would cost as
 much as the network. So every labelled place, and what a patch may see around it, is decoded once
-into files without compression. They are sparse: ground without labels takes no room on most disks.
+into files without compression. They are sparse: places without labels take no room on most disks.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _SHARED = "GEODL_TRAINING_CACHE"
 
 
 class CacheFolder:
-    """The hidden folder beside the model that holds the ground while training runs.
+    """Hidden folder beside the model with the caches of a training.
 
     Parameters
     ----------
-    model : the model to be made.
+    model : package that the training will write.
     leader : whether this process fills and removes it; others that train with it only read.
     """
 
@@ -74,17 +74,17 @@ class CacheFolder:
 
 
 class PatchCache:
-    """Numbers, validity and labels of one scene, pixel by pixel in a file, cut into windows.
+    """Values, validity and labels of one scene, pixel by pixel in a file.
 
-    All that a pixel has lies together, so a line of a window is one read. The file is not
+    All that a pixel has is together, so a line of a window is one read. The file is not
     memory-mapped: mapped pages count as the process's own, and would grow with the scene.
     """
 
     def __init__(self, prefix: Path, labelled: LabelledScene) -> None:
         self._path = prefix.with_suffix(".pixels")
         self._shape = labelled.scene.shape
-        # The label of an unlabelled scene is always 0: it is kept small, but not left out, so that
-        # all that cuts and counts labels is one.
+        # The label of an unlabelled scene is always 0: small, but not left out, so that the same code
+        # cuts and counts labels.
         label = np.int8 if labelled.labels is None else np.float32 if labelled.numeric else np.int16
         self._pixel = np.dtype(
             [
@@ -97,20 +97,20 @@ class PatchCache:
 
     @property
     def bytes_per_pixel(self) -> int:
-        """What a decoded pixel takes on the disk."""
+        """Size of a decoded pixel on the disk."""
         return self._pixel.itemsize
 
     def create(self) -> None:
-        """Make the file, full of zeros."""
+        """Create the file, full of zeros."""
         with self._path.open("wb") as file:
             file.truncate(self._shape[0] * self._shape[1] * self._pixel.itemsize)
 
     def read(
         self, rows: slice, cols: slice
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[Any]]:
-        """Stored numbers (bands, rows, cols), where valid, and labels (rows, cols).
+        """Read stored values (bands, rows, cols), validity and labels (rows, cols).
 
-        Labels are class indexes with -1 where there is none, or numbers with NaN.
+        Labels are class indexes with -1 where there is none, or values with NaN.
         """
         pixels = self._pixels(rows, cols)
         marks, labels = pixels["marks"], pixels["label"]
@@ -121,7 +121,7 @@ class PatchCache:
         return pixels["values"].transpose(2, 0, 1), (marks & _VALID) != 0, labels
 
     def valid(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
-        """Where a window was measured, (rows, cols)."""
+        """Read the validity (rows, cols) of a window."""
         valid: npt.NDArray[np.bool_] = (self._pixels(rows, cols)["marks"] & _VALID) != 0
         return valid
 
@@ -133,18 +133,18 @@ class PatchCache:
         self._write(rows, cols, pixels)
 
     def write_values(
-        self, rows: slice, cols: slice, numbers: npt.NDArray[Any], valid: npt.NDArray[np.bool_]
+        self, rows: slice, cols: slice, stored: npt.NDArray[Any], valid: npt.NDArray[np.bool_]
     ) -> None:
-        """Add stored numbers (bands, rows, cols) and where they are valid; the rest is unlabelled."""
+        """Write stored values (bands, rows, cols) and validity; pixels that are not valid lose their label."""
         pixels = self._pixels(rows, cols)
-        pixels["values"] = numbers.transpose(1, 2, 0)
+        pixels["values"] = stored.transpose(1, 2, 0)
         pixels["marks"] = np.where(valid, pixels["marks"] | _VALID, 0)
         self._write(rows, cols, pixels)
 
     def _pixels(self, rows: slice, cols: slice) -> npt.NDArray[Any]:
         length = (cols.stop - cols.start) * self._pixel.itemsize
         lines = bytearray()
-        # Not kept open: forked processes would move the place in it under each other.
+        # Opened for each read: forked processes would move each other's position.
         with self._path.open("rb", buffering=0) as file:
             for place in self._places(rows, cols):
                 file.seek(place)
@@ -159,7 +159,7 @@ class PatchCache:
                 _write_all(file, line.tobytes())
 
     def _places(self, rows: slice, cols: slice) -> Iterator[int]:
-        """Where in the file each line of a window begins."""
+        """Iterate over the offsets in the file of a window's lines."""
         for row in range(rows.start, rows.stop):
             yield (row * self._shape[1] + cols.start) * self._pixel.itemsize
 
@@ -225,7 +225,7 @@ def drop_absent_classes(scenes: Sequence[CachedScene]) -> list[CachedScene]:
     for each in scenes:
         if each.legend is None or present.all():
             return list(scenes)
-        classes = tuple(c for c, kept in zip(each.legend.classes, present, strict=True) if kept)
+        classes = tuple(c for c, some in zip(each.legend.classes, present, strict=True) if some)
         each.cache.lookup = lookup
         index = replace(each.index, counts=each.index.counts[:, present])
         selected.append(replace(each, legend=Legend(classes), index=index))
@@ -242,10 +242,10 @@ def _filled(
         missed = labels.missed()
         for rows in _strips(labelled, cell):
             strip = labels.read(rows, slice(0, n_cols))
-            known = is_labelled(strip)
-            for cols in _runs(np.any(known, axis=0)):
+            is_known = is_labelled(strip)
+            for cols in _runs(np.any(is_known, axis=0)):
                 cache.write_labels(rows, cols, strip[:, cols])
-            down, across = np.nonzero(known)
+            down, across = np.nonzero(is_known)
             cells[(down + rows.start) // cell, across // cell] = True
     needed = _widened(cells, -(-reach // cell))
     require_space(prefix, int(needed.sum()) * cell**2 * cache.bytes_per_pixel)
@@ -283,13 +283,13 @@ def _strips(labelled: LabelledScene, cell: int) -> Iterator[slice]:
 
 
 def _runs(flags: npt.ArrayLike) -> list[slice]:
-    """Where ``flags`` is True without a break."""
+    """Slices of the runs of True in ``flags``."""
     edges = np.flatnonzero(np.diff(np.pad(np.asarray(flags, np.int8), 1)))
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _widened(cells: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
-    """``cells`` and all within ``reach`` cells of them, along rows, cols and diagonals."""
+    """Dilate ``cells`` by ``reach`` cells along rows, cols and diagonals."""
     for axis in (0, 1):
         total = np.cumsum(np.moveaxis(cells, axis, 0).astype(np.int64), axis=0)
         total = np.concatenate([np.zeros((1, *total.shape[1:]), np.int64), total])

@@ -1,4 +1,4 @@
-"""Checks that labels and split leave enough labelled pixels to train on, and warnings of what is lost."""
+"""Checks of the number of labelled pixels before and after the split, and warnings of labels lost."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_class_counts(scenes: Sequence[CachedScene], warn: Callable[[str], None
 
 
 def check_split(split: Split, warn: Callable[[str], None]) -> None:
-    """Check that training and validation have labelled pixels, and warn of what the split costs.
+    """Check that training and validation have labelled pixels, and warn of labels that the split loses.
 
     Parameters
     ----------

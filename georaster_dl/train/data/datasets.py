@@ -120,7 +120,7 @@ class CentrePatches(TrainingPatches):
 
 
 def _of_one_class(rng: np.random.Generator, labels: Target) -> Mask:
-    """Mask of one of the classes that occur; of all labelled pixels where labels are continuous."""
+    """Mask the pixels of a random class, or all labelled pixels where labels are continuous."""
     labelled = is_labelled(labels)
     if np.issubdtype(labels.dtype, np.floating):
         return labelled

@@ -1,4 +1,4 @@
-"""Scenes with their labels, made ready for training: same bands, one legend, counted, divided."""
+"""Scenes opened with their labels: with the same bands, one legend and one physical quantity."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _UNLIKE = 30.0  # times that one scene's values are another's: no light differs 
 
 
 class NoLabels:
-    """Stands for the labels of a scene that has none: every pixel counts as labelled 0."""
+    """Labels of a scene without any: every pixel counts as labelled 0."""
 
     def __enter__(self) -> NoLabels:
         return self
@@ -94,7 +94,7 @@ class LabelledScene:
 
     @property
     def counted(self) -> str:
-        """What pixels must be to be learnt from, for messages."""
+        """Kind of pixel that a network is trained on, for messages."""
         return "valid" if self.labels is None else "labelled, valid"
 
 
@@ -131,32 +131,33 @@ def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
         doubts = [*scene.remarks, alpha_warning(scene), calibration_warning(scene)]
         for doubt in dict.fromkeys(filter(None, doubts)):
             warn(doubt)
-    levels = {scene.name: level_of(scene) for scene in scenes} if len(scenes) > 1 else {}
-    known = {name: level for name, level in levels.items() if level}
-    low, high = (pick(known, key=known.__getitem__, default="") for pick in (min, max))
-    if known and known[high] > _UNLIKE * known[low]:
+    if len(scenes) < 2:
+        return
+    levels = {scene.name: level for scene in scenes if (level := level_of(scene))}
+    low, high = (pick(levels, key=levels.__getitem__, default="") for pick in (min, max))
+    if levels and levels[high] > _UNLIKE * levels[low]:
         warn(
-            f"the scenes' values differ in size: around {known[low]:.3g} in {low}, around {known[high]:.3g} in "
+            f"the scenes' values differ in size: around {levels[low]:.3g} in {low}, around {levels[high]:.3g} in "
             f"{high}; check that their numbers mean the same (`scale=`, `offset=`)"
         )
 
 
 def _with_data(scenes: Sequence[Scene]) -> list[Scene]:
-    """The scenes without bands that hold no data in one of them, or no pixel of it would be left."""
-    found = [without_empty_bands(scene) for scene in scenes]
+    """Drop the bands that are empty in any scene, where no pixel would be valid otherwise."""
+    filled = [without_empty_bands(scene) for scene in scenes]
     lost = [
         {band.name for band in before.bands} - {band.name for band in after.bands}
-        for before, after in zip(scenes, found, strict=True)
+        for before, after in zip(scenes, filled, strict=True)
     ]
     everywhere = set().union(*lost)
     return [
         scene.select([i for i, band in enumerate(scene.bands) if band.name not in everywhere])
-        for scene in found
+        for scene in filled
     ]
 
 
 def _labelled(pair: SceneWithLabels, task: str) -> SceneWithLabels:
-    """The pair as the task takes it: an autoencoder has no use for labels, others need them."""
+    """Drop the labels for an autoencoder, and require them for other tasks."""
     if task == "autoencoder":
         return replace(pair, labels=None)
     if pair.labels is None:
@@ -203,7 +204,7 @@ def _same_quantity(labelled: list[LabelledScene]) -> list[LabelledScene]:
 
 
 def open_labels(labelled: LabelledScene, where: tuple[str, str] | None = None) -> Labels:
-    """The labels on the scene's grid; ``where`` keeps the vector features of one value of a column."""
+    """Open the labels on the scene's grid; ``where`` selects vector features by the value of a column."""
     geobox = labelled.scene.geobox
     if labelled.labels is None:
         return NoLabels()
@@ -217,9 +218,9 @@ def open_labels(labelled: LabelledScene, where: tuple[str, str] | None = None) -
 def is_labelled(
     labels: npt.NDArray[np.integer] | npt.NDArray[np.floating],
 ) -> npt.NDArray[np.bool_]:
-    """(rows, cols) True where there is a class index or a number."""
+    """Mask (rows, cols) of class indexes that are not negative, or of finite values."""
     if np.issubdtype(labels.dtype, np.floating):
         finite: npt.NDArray[np.bool_] = np.isfinite(labels)
         return finite
-    known: npt.NDArray[np.bool_] = labels >= 0
-    return known
+    labelled: npt.NDArray[np.bool_] = labels >= 0
+    return labelled

@@ -1,4 +1,4 @@
-"""Normalisation: mean and deviation of the bands, and of a regression's labels, on training ground."""
+"""Normalisation by mean and standard deviation of the bands, and of a regression's labels."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class Scaling:
         return cls(bands.mean, std, (float(labels.mean[0]), float(labels.std[0])))
 
     def with_bands_of(self, bands: Sequence[Band], card: Card) -> Scaling:
-        """The scaling with a model's own numbers for the bands that it has.
+        """Replace the statistics of the bands that a model has by the model's own.
 
-        Weights that go on from it expect them: what it called bright must stay as bright.
+        Weights that start from the model expect them: the same value must stay as bright.
         """
         mean, std = self.mean.copy(), self.std.copy()
         for index, band in enumerate(bands):
@@ -76,13 +76,13 @@ class Scaling:
         return replace(self, mean=mean, std=std)
 
     def apply(self, image: Float, valid: Mask) -> Float:
-        """Normalised values, 0 where not valid."""
+        """Normalise an image; pixels that are not valid are 0."""
         gain = (1.0 / self.std).astype(np.float32)[:, None, None]
         bias = (-self.mean / self.std).astype(np.float32)[:, None, None]
         return np.where(valid, image * gain + bias, np.float32(0.0))
 
     def apply_target(self, target: Target) -> Target:
-        """Normalised numbers of a regression; classes as they are."""
+        """Normalise the values of a regression; classes stay."""
         if self.target is None:
             return target
         mean, std = self.target

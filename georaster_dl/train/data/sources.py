@@ -1,4 +1,4 @@
-"""Which scene goes with which labels, or with none: paths, patterns, folders, or a CSV."""
+"""Pairs of scenes and labels, from paths, patterns, folders or a CSV."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def find_pairs(scenes: Sequence[str], labels: Path) -> list[SceneWithLabels]:
     OptionError
         When a pattern finds nothing, or a scene has no labels in the folder, or several.
     """
-    found = [path for scene in scenes for path in _expanded(scene)]
+    paths = [path for scene in scenes for path in _expanded(scene)]
     if not file_of(labels).exists():
         raise OptionError(f"The labels {labels} do not exist; check the path.")
     if not labels.is_dir() or is_vector(labels):
-        return [SceneWithLabels(scene, labels) for scene in found]
-    return [SceneWithLabels(scene, _namesake(scene, labels)) for scene in found]
+        return [SceneWithLabels(path, labels) for path in paths]
+    return [SceneWithLabels(path, _namesake(path, labels)) for path in paths]
 
 
 def find_scenes(scenes: Sequence[str]) -> list[SceneWithLabels]:
@@ -100,35 +100,35 @@ def _pair(
     scene, labels = line["scene"] or "", line["label"] if "label" in wanted else None
     if "://" not in scene and not scene.startswith("/vsi"):
         scene = str(path.parent / scene)
-    found = path.parent / labels if labels else None
-    if found is not None and not file_of(found).exists():
+    file = path.parent / labels if labels else None
+    if file is not None and not file_of(file).exists():
         raise OptionError(
-            f"Line {number} of {path} names the labels {labels}, which are not at {found}; paths "
+            f"Line {number} of {path} names the labels {labels}, which are not at {file}; paths "
             f"are relative to the list."
         )
-    return SceneWithLabels(scene, found, (line.get(column) or "").strip() or None)
+    return SceneWithLabels(scene, file, (line.get(column) or "").strip() or None)
 
 
 def _expanded(scene: str) -> list[str]:
     if not any(c in scene for c in "*?[") or Path(scene).exists():
         return [scene]
-    found = sorted(glob.glob(scene, recursive=True))  # noqa: PTH207  the pattern may be absolute
-    if not found:
+    paths = sorted(glob.glob(scene, recursive=True))  # noqa: PTH207  the pattern may be absolute
+    if not paths:
         raise OptionError(f"No file matches {scene!r} (now in {Path.cwd()}); check the pattern.")
-    return found
+    return paths
 
 
 def _namesake(scene: str, folder: Path) -> Path:
-    """The label file in ``folder`` that is called like the scene, whatever its ending."""
+    """Find the label file in ``folder`` with the scene's name and any extension."""
     stem = Path(scene).stem
-    found = [p for p in sorted(folder.iterdir()) if p.stem == stem and _is_labels(p)]
-    if len(found) != 1:
-        what = ", ".join(p.name for p in found) or "none"
+    files = [p for p in sorted(folder.iterdir()) if p.stem == stem and _is_labels(p)]
+    if len(files) != 1:
+        names = ", ".join(p.name for p in files) or "none"
         raise OptionError(
             f"The folder {folder} must hold one label file called {stem}.* for {scene}, but has "
-            f"{what}; name them alike, or list the pairs in a CSV."
+            f"{names}; name them alike, or list the pairs in a CSV."
         )
-    return found[0]
+    return files[0]
 
 
 def _is_labels(path: Path) -> bool:

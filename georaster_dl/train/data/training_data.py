@@ -1,4 +1,4 @@
-"""All that a network is trained on: cached scenes, their split, normalisation and patches.
+"""Training data: cached scenes, their split and normalisation, and the size of patches.
 
 Errors of scenes, labels and split are raised here, before a network is built.
 """
@@ -175,7 +175,7 @@ def _statistics_windows(split: Split, patch: int, seed: int) -> list[Window]:
 
 
 def _sampled(windows: Sequence[Window], most: int, seed: int) -> list[Window]:
-    """All windows, or ``most`` random ones in their order."""
+    """Draw ``most`` random windows, in their order; all where there are fewer."""
     if len(windows) <= most:
         return list(windows)
     chosen = np.random.default_rng(seed).permutation(len(windows))[:most]
@@ -191,7 +191,7 @@ def _quantity(labelled: LabelledScene) -> str:
 
 
 def _patches_per_epoch(covering: float, config: TrainConfig) -> int:
-    """The configured number of patches, else four times as many as cover the labels, within limits."""
+    """Number of patches: the configured number, else four times as many as cover the labels, within limits."""
     batch = config.training.batch
     wished = max(min(round(4 * covering), _MOST_PATCHES), _FEWEST_BATCHES * batch)
     per_epoch = config.patches.per_epoch or -(-wished // batch) * batch
@@ -204,7 +204,7 @@ def _patches_per_epoch(covering: float, config: TrainConfig) -> int:
 
 
 def _centred_side(side: int, config: TrainConfig) -> int:
-    """The side that the network takes; settings must not contradict it."""
+    """Check that the settings of patches agree with the side that the network takes."""
     if config.patches.size not in (None, side):
         raise OptionError(
             f"patches.size is {config.patches.size}, but {config.model.architecture} takes patches of "
@@ -219,7 +219,7 @@ def _centred_side(side: int, config: TrainConfig) -> int:
 
 
 def _patch_side(scenes: Sequence[LabelledScene], config: TrainConfig) -> int:
-    """The configured side, else one that suits the resolution; a multiple of 32."""
+    """Side of a patch: the configured side, else a multiple of 32 that suits the resolution."""
     wished = config.patches.size
     if wished is None:
         resolution = scenes[0].scene.resolution_m

@@ -1,4 +1,4 @@
-"""What Lightning trains: a network, its loss, its optimiser, and the score that says which is best."""
+"""Lightning module of a training: network, loss, optimiser, and the score of an epoch."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Learner(L.LightningModule):
     Attributes
     ----------
     history : figures of every finished epoch, those before an interruption included.
-    objective : as it came in.
+    objective : its loss and its score.
     learning_rate : largest of the schedule.
-    finds_rate : whether it is still to be found.
+    finds_rate : whether the rate is chosen by a range test.
     begun : whether training has begun, or gone on from a checkpoint.
     """
 
@@ -54,19 +54,19 @@ class Learner(L.LightningModule):
         self._val_loss = MeanMetric()
 
     def train(self, mode: bool = True) -> Learner:
-        """Training mode, but for the frozen parts: their BatchNorm stays as it was."""
+        """Set training mode, except in frozen layers: their BatchNorm stays as it is."""
         super().train(mode)
         if mode:
             set_training_mode(self.network)
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        """Outputs for (N, bands, rows, cols)."""
+        """Compute the outputs for (N, bands, rows, cols)."""
         output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
         return output
 
     def on_train_epoch_start(self) -> None:
-        """Make dropout, and what is frozen, functions of the epoch: a resumed run repeats them."""
+        """Seed dropout and freeze layers by the number of the epoch, so that a resumed run repeats them."""
         torch.manual_seed(
             int(
                 np.random.SeedSequence([self._config.seed, self.current_epoch]).generate_state(1)[0]
@@ -77,7 +77,7 @@ class Learner(L.LightningModule):
         self.train()
 
     def loss_of(self, image: Tensor, target: Tensor) -> Tensor:
-        """Loss of images (N, bands, rows, cols) with their targets, the last axes rows and cols.
+        """Compute the loss of images (N, bands, rows, cols) with their targets, the last axes rows and cols.
 
         A network of patches is trained on their middle pixels.
         """
@@ -86,21 +86,21 @@ class Learner(L.LightningModule):
         return self.objective.loss(output, target)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _number: int) -> Tensor:
-        """Loss of a batch."""
+        """Compute the loss of a batch."""
         loss = self.loss_of(*batch)
         self._train_loss.update(loss.detach())
         self.log("batch_loss", loss, on_step=True, on_epoch=False)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _number: int) -> None:
-        """Count agreement on a batch."""
+        """Add a batch to loss and score of the validation."""
         image, target = batch
         output = self(image).float()
         self._val_loss.update(self.objective.loss(output, target))
         self.objective.count(output, target)
 
     def on_validation_epoch_end(self) -> None:
-        """Score the epoch and keep its figures; validation is the last that an epoch does."""
+        """Score the epoch and add its figures to the history; validation ends an epoch."""
         entry = {
             "epoch": float(self.current_epoch),
             "loss": float(self._train_loss.compute()),
@@ -114,7 +114,7 @@ class Learner(L.LightningModule):
         self.log_dict({key: value for key, value in entry.items() if key != "epoch"})
 
     def configure_optimizers(self) -> Any:
-        """AdamW; by default with a one-cycle schedule."""
+        """Make AdamW; by default with a one-cycle schedule."""
         training = self._config.training
         optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=self.learning_rate, weight_decay=training.weight_decay
@@ -128,13 +128,13 @@ class Learner(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        """Note that all of a checkpoint is taken up."""
+        """Note that the checkpoint is restored."""
         self.begun = True
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let the history survive an interruption."""
+        """Add the history to the checkpoint."""
         checkpoint["history"] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the history of the run that is continued."""
+        """Restore the history of the run that is resumed."""
         self.history = list(checkpoint["history"])

@@ -1,4 +1,4 @@
-"""What training minimises: losses of class maps and of continuous maps.
+"""Losses of class maps and of continuous maps.
 
 Pixels without a label are taken out before anything is computed, so they have no gradient at all,
 and a batch without any label costs 0.
@@ -160,7 +160,7 @@ def class_weights_of(counts: npt.NDArray[np.int64], *, cap: float = 10.0) -> Ten
 
     A class's weight is the median count over its count, within 1/cap..cap, and all are divided by
     their mean over the pixels, so the size of the loss does not change. A class without pixels gets
-    1: nothing is known of it, and 0 would leave a validation batch of it without any weight.
+    1: 0 would leave a validation batch of it without any weight.
 
     Parameters
     ----------
@@ -172,9 +172,9 @@ def class_weights_of(counts: npt.NDArray[np.int64], *, cap: float = 10.0) -> Ten
     present = counts > 0
     weights = np.ones(len(counts))
     if present.any():
-        known = counts[present].astype(np.float64)
-        balanced = np.clip(np.median(known) / known, 1 / cap, cap)
-        weights[present] = balanced / np.average(balanced, weights=known)
+        frequency = counts[present].astype(np.float64)
+        balanced = np.clip(np.median(frequency) / frequency, 1 / cap, cap)
+        weights[present] = balanced / np.average(balanced, weights=frequency)
     return torch.from_numpy(weights).float()
 
 
@@ -216,10 +216,10 @@ class _ValueLoss(nn.Module):
         return loss
 
 
-def _check_name(name: str, known: Sequence[str]) -> None:
-    if name not in known:
+def _check_name(name: str, names: Sequence[str]) -> None:
+    if name not in names:
         raise OptionError(
-            f"No loss is named {name!r}{nearest_names(name, known)}; use {', '.join(known)}."
+            f"No loss is named {name!r}{nearest_names(name, names)}; use {', '.join(names)}."
         )
 
 

@@ -1,6 +1,6 @@
-"""What a network is trained for: the loss of a batch, and the score that says which epoch is best.
+"""Objectives of training: the loss of a batch, and the score that chooses the best epoch.
 
-One class per task; the training loop knows none of them.
+One class per task; the training loop is the same for all.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Objective(nn.Module):
     Parameters
     ----------
     loss : of outputs (N, planes, rows, cols) and targets, a scalar.
-    agreement : counts outputs and targets of an epoch.
+    agreement : metric of the outputs and targets of an epoch.
 
     Attributes
     ----------
-    score_name : what the score is, for people; the higher the better.
+    score_name : name of the score for people; the higher the score, the better.
     """
 
     score_name: ClassVar[str]
@@ -43,16 +43,16 @@ class Objective(nn.Module):
         self._agreement = agreement
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of a batch."""
+        """Compute the loss of a batch."""
         loss: Tensor = self._loss(output, target)
         return loss
 
     @abstractmethod
     def count(self, output: Tensor, target: Tensor) -> None:
-        """Count a batch of validation towards the score."""
+        """Add a validation batch to the score."""
 
     def score(self) -> float:
-        """Score of all that was counted; counting begins anew."""
+        """Compute the score of all batches since the last call."""
         value: Tensor = self._agreement.compute()
         self._agreement.reset()
         return self._scored(value)
@@ -71,16 +71,16 @@ class Classes(Objective):
         self._names = names
 
     def count(self, output: Tensor, target: Tensor) -> None:
-        """Count a batch of validation towards the score."""
+        """Add a validation batch to the score."""
         self._agreement.update(output.argmax(dim=1), target)
 
     def _scored(self, value: Tensor) -> float:
-        # torchmetrics has the reference in the rows, a confusion matrix of ours the map.
+        # torchmetrics has the reference in the rows, our confusion matrix the map.
         return Confusion(self._names, value.T.cpu().numpy().astype(np.int64)).mean_iou
 
 
 class Quantity(Objective):
-    """One plane of normalised numbers against such numbers (N, rows, cols), NaN where unlabelled."""
+    """One channel of normalised values against normalised labels (N, rows, cols), NaN where unlabelled."""
 
     score_name = "R²"
 
@@ -88,9 +88,9 @@ class Quantity(Objective):
         super().__init__(loss, R2Score())
 
     def count(self, output: Tensor, target: Tensor) -> None:
-        """Count a batch of validation towards the score."""
-        known = target.isfinite()
-        self._agreement.update(output[:, 0][known], target[known])
+        """Add a validation batch to the score."""
+        labelled = target.isfinite()
+        self._agreement.update(output[:, 0][labelled], target[labelled])
 
 
 class Reconstruction(Objective):
@@ -105,7 +105,7 @@ class Reconstruction(Objective):
         super().__init__(loss, R2Score(multioutput="variance_weighted"))
 
     def count(self, output: Tensor, target: Tensor) -> None:
-        """Count a batch of validation towards the score."""
+        """Add a validation batch to the score."""
         self._agreement.update(*valid_spectra(output, target))
 
 

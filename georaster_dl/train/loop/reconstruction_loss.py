@@ -1,4 +1,4 @@
-"""What an autoencoder minimises: the error of its bands, and the angle between spectra.
+"""Losses of an autoencoder: the error of its bands, and the angle between spectra.
 
 Pixels that are not valid are taken out before anything is computed, so they have no gradient at
 all, and a batch without any valid pixel costs 0.
@@ -28,7 +28,7 @@ def build_reconstruction_loss(
         spectral angle in radians (the spectral angle mapper of Kruse et al. 1993). The angle is
         one of physical values: an illumination that is twice as bright leaves it as it is, and
         normalised spectra, which scatter about 0, have no such angle.
-    mean, std : (bands,) that turn normalised values into physical ones.
+    mean, std : (bands,) statistics that the bands were normalised by.
 
     Returns
     -------
@@ -54,25 +54,25 @@ class _ReconstructionLoss(nn.Module):
             self.register_buffer(key, torch.from_numpy(values).float(), persistent=False)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
-        found, true = valid_spectra(output, target)
-        if not len(found):
-            return found.sum()
-        loss = F.mse_loss(found, true)
+        spectra, true = valid_spectra(output, target)
+        if not len(spectra):
+            return spectra.sum()
+        loss = F.mse_loss(spectra, true)
         if not self._angle:
             return loss
-        angles = spectral_angle(found * self.std + self.mean, true * self.std + self.mean)
+        angles = spectral_angle(spectra * self.std + self.mean, true * self.std + self.mean)
         return loss + angles.mean()
 
 
 def valid_spectra(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Output and target (n, bands) of the valid pixels of (N, bands, rows, cols), in float32."""
+    """Select output and target (n, bands) of the valid pixels of (N, bands, rows, cols), in float32."""
     valid = target.isfinite().all(dim=1)
-    found, true = (values.movedim(1, -1)[valid].float() for values in (output, target))
-    return found, true
+    spectra, true = (values.movedim(1, -1)[valid].float() for values in (output, target))
+    return spectra, true
 
 
 def spectral_angle(spectra: Tensor, others: Tensor) -> Tensor:
-    """Angle in radians between each two spectra (n, bands), (n,).
+    """Compute the angles (n,) in radians between pairs of spectra (n, bands).
 
     By Kahan's formula: the arc cosine has an infinite slope where two spectra are alike.
     """

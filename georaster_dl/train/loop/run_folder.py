@@ -1,4 +1,4 @@
-"""What a training run leaves beside the model: configuration, split, checkpoints, logs, curves."""
+"""Folder of a training run beside the model: configuration, split, checkpoints, log, curves."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RunFolder:
     path : the folder.
     config, split, log, curves : files in it.
     best, last : checkpoints, of the best validation score and of the last finished epoch.
-    extras : what of it could not be written; settings and checkpoints must be.
+    extras : files that could not be written; a run without settings or checkpoints is an error.
 
     Parameters
     ----------
@@ -72,10 +72,10 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
 
     @property
-    def kept(self) -> str:
-        """What an error adds where it leaves something to go on from."""
-        kept = " The finished epochs are kept: go on with `resume=True`."
-        return kept if self.last.exists() else ""
+    def resume_hint(self) -> str:
+        """Sentence for errors of a run that can be resumed; empty before the first epoch has ended."""
+        hint = " The finished epochs are kept: go on with `resume=True`."
+        return hint if self.last.exists() else ""
 
     def check_free(self, *, overwrite: bool) -> None:
         """Check that a new run may begin here.
@@ -93,7 +93,7 @@ class RunFolder:
             )
 
     def _check_no_link(self) -> None:
-        """Refuse a folder that leads elsewhere: what is written and removed in it is the run's own."""
+        """Refuse folders that are links: a run writes and removes files in its own folder only."""
         try:
             for folder in (self.path, self.checkpoints, self.tensorboard):
                 refuse_link(folder)
@@ -107,7 +107,7 @@ class RunFolder:
         *,
         overwrite: bool,
     ) -> None:
-        """Make the folder for a new run, with its settings and the map of its split.
+        """Create the folder of a new run, with its settings and the map of its split.
 
         Raises
         ------
@@ -191,12 +191,12 @@ class AtomicCheckpoints(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Read a checkpoint; whatever is asked for, only numbers and texts of it."""
+        """Read numbers and texts of a checkpoint; ``weights_only`` is ignored."""
         return read_checkpoint(Path(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of a run, which anybody may have put there; no code in it is run.
+    """Read a checkpoint of a run without running code of the file, which may be hostile.
 
     Raises
     ------
@@ -220,10 +220,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def finished_epoch(checkpoint: Path) -> int:
-    """Number of the last epoch before a checkpoint, from 0; raises as ``read_checkpoint``."""
+    """Read the number of a checkpoint's last epoch, from 0; raises as ``read_checkpoint``."""
     return int(read_checkpoint(checkpoint)["epoch"])
 
 
 def unusable_checkpoint(path: Path, reason: str) -> OptionError:
-    """Error of a checkpoint that no run can go on from."""
+    """Make the error of a checkpoint that cannot be resumed."""
     return OptionError(f"The checkpoint {path} {reason}; start anew with `overwrite=True`.")

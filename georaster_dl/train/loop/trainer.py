@@ -1,4 +1,4 @@
-"""Lightning's trainer, set up for us: what it keeps, what it tells, how its errors read."""
+"""Lightning trainer with checkpoints, logs and progress events, and its errors explained."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check_tensorboard(config: TrainConfig) -> None:
 def make_trainer(
     data: TrainingData, device: Device, folder: RunFolder, report: Report
 ) -> L.Trainer:
-    """The trainer of a run: best and last checkpoint, early stop, logs, progress."""
+    """Make the trainer of a run: best and last checkpoint, early stopping, logs, progress."""
     training = data.config.training
     devices = training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
     where: dict[str, Any] = {
@@ -85,13 +85,13 @@ def make_trainer(
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # ours shares out by itself
+            use_distributed_sampler=False,  # EpochSampler shares out by itself
             log_every_n_steps=10,
         )
 
 
 class ProgressCallback(L.Callback):
-    """Tells how the run goes, and keeps log and curves up to date."""
+    """Reports start, progress and epochs of a run, and updates log and curves."""
 
     def __init__(self, folder: RunFolder, report: Report, data: TrainingData) -> None:
         self._folder = folder
@@ -102,11 +102,11 @@ class ProgressCallback(L.Callback):
         self._terminate: Any = signal.SIG_DFL
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note who handles SIGTERM."""
+        """Save the handler of SIGTERM."""
         self._terminate = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Say what is trained on what."""
+        """Report network and data."""
         # Lightning's own handler waits for the other processes, which wait for this one.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
@@ -127,7 +127,7 @@ class ProgressCallback(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
     ) -> None:
-        """Say how far the run is, in batches."""
+        """Report the progress in batches."""
         if not trainer.is_global_zero:
             return
         total = int(trainer.estimated_stepping_batches)
@@ -144,7 +144,7 @@ class ProgressCallback(L.Callback):
         self._report(progress)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write log and curves, and say the epoch's figures."""
+        """Write log and curves, and report the epoch's figures."""
         if not trainer.is_global_zero or not isinstance(pl_module, Learner):
             return
         history = pl_module.history
@@ -157,7 +157,7 @@ class ProgressCallback(L.Callback):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's advice to developers is not for our users."""
+    """Silence Lightning's advice to developers."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -173,30 +173,30 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def explain_errors(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
-    """Errors from inside the trainer as ours; Ctrl-C as Ctrl-C, which Lightning turns into an exit."""
+    """Turn errors inside the trainer into GeoRasterError, and Lightning's exit on Ctrl-C into KeyboardInterrupt."""
     try:
         with _quiet():
             yield
     except BaseException as error:
         _end_others(trainer)
-        # The terminal interrupts all processes; one says so.
+        # The terminal interrupts all processes; the first reports it.
         if isinstance(error, SystemExit) and trainer.is_global_zero:
             raise KeyboardInterrupt from error
         if isinstance(error, torch.OutOfMemoryError):
             raise DeviceError(
                 f"The device ran out of memory; lower training.batch or patches.size, or use another "
-                f"device.{folder.kept}"
+                f"device.{folder.resume_hint}"
             ) from error
         if isinstance(error, OSError) and (isinstance(error, OutputError) or error.errno):
-            known = (
+            output_error = (
                 error if isinstance(error, OutputError) else explain_os_error(error, folder.path)
             )
-            raise OutputError(f"{known}{folder.kept}") from error
+            raise OutputError(f"{output_error}{folder.resume_hint}") from error
         raise
 
 
 def _end_others(trainer: L.Trainer) -> None:
-    """End the processes that train with this one: they would wait for it for ever."""
+    """Kill the other processes of the training, which would wait for this process for ever."""
     for process in getattr(trainer.strategy.launcher, "procs", ()):
         process.kill()
         process.wait()

@@ -1,7 +1,7 @@
-"""Transfer learning: start from another network's weights, and let go of them step by step.
+"""Transfer learning: weights from another network, frozen layers, and gradual unfreezing.
 
-A network learnt on other bands or classes is taken over tensor by tensor. What reads the image is
-fitted to the new bands, what names the classes to the new classes.
+A network trained on other bands or classes is taken over tensor by tensor. The kernels that read the
+image are fitted to the new bands, the rows of the last layer to the new classes.
 """
 
 from __future__ import annotations
@@ -96,13 +96,13 @@ def initialise_from_package(
     Parameters
     ----------
     network : network of the package's architecture and encoder; options may differ.
-    bands, names : what the network reads and tells apart, in the order of its channels; an
-        autoencoder gives its bands again, a regression has no names.
+    bands, names : input bands, and names of the outputs, in the order of the channels; those of an
+        autoencoder are its bands, a regression has no names.
     package : model file.
 
     Returns
     -------
-    Lines for people: what was taken.
+    Lines for people that describe the weights taken.
 
     Raises
     ------
@@ -126,13 +126,15 @@ def initialise_from_package(
     head = _last_layer(network)
     weights = {k: v for k, v in source.state_dict().items() if not k.startswith(f"{head}.")}
     lines = _take(network, bands, source, weights, card.input_bands)
-    theirs = [entry.name for entry in card.classes]
+    source_names = [entry.name for entry in card.classes]
     if card.task == "autoencoder":
-        theirs = [band.name for band in card.bands]
+        source_names = [band.name for band in card.bands]
     return [
         f"from {card.name} {card.version}: {lines[0]}",
         *lines[1:],
-        *_take_outputs(network.get_submodule(head), names, source.get_submodule(head), theirs),
+        *_take_outputs(
+            network.get_submodule(head), names, source.get_submodule(head), source_names
+        ),
     ]
 
 
@@ -184,7 +186,7 @@ def _take(
     weights: dict[str, Tensor],
     source_bands: Sequence[Band],
 ) -> list[str]:
-    """Copy the weights that fit, those that read the image after fitting them; tell about it."""
+    """Copy the weights of equal shape, and fit the kernels that read the image; describe the result."""
     reading = [f"encoder.{name}.weight" for name in _trace(source)[0]]
     for key in reading:
         weights[key] = adapt_first_conv(weights[key], source_bands, bands)
@@ -205,14 +207,14 @@ def _take(
 
 
 def _told(source: Sequence[Band], target: Sequence[Band], most: int = 16) -> str:
-    """How many bands the source has too, and what serves the others."""
+    """Describe how many bands the source has too, and the kernels that the other bands get."""
     new = [band for band in target if find_band(band, source) is None]
     served = zip(new, _counterparts(source, new), strict=True)
-    told = [f"{b} from {'the mean of all' if i is None else source[i]}" for b, i in served]
+    kernels = [f"{b} from {'the mean of all' if i is None else source[i]}" for b, i in served]
     return ", ".join(
         [f"{len(target) - len(new)} of {counted(len(target), 'band')} found again"]
-        + told[:most]
-        + ["..."] * (len(told) > most)
+        + kernels[:most]
+        + ["..."] * (len(kernels) > most)
     )
 
 
@@ -220,18 +222,18 @@ def _told(source: Sequence[Band], target: Sequence[Band], most: int = 16) -> str
 def _take_outputs(
     head: nn.Module, names: Sequence[str], source: nn.Module, source_names: Sequence[str]
 ) -> list[str]:
-    """Copy the last layer's rows of the classes, or bands, that both know; tell which."""
+    """Copy the last layer's rows of the classes or bands that both networks have; describe them."""
     places = {name.casefold(): i for i, name in enumerate(source_names)}
-    own, theirs = head.state_dict(), source.state_dict()
-    known = [name for name in names if name.casefold() in places]
-    if any(own[key].shape[1:] != theirs[key].shape[1:] for key in own):
-        known = []
-    for name in known:
-        for key, tensor in own.items():
-            tensor[names.index(name)] = theirs[key][places[name.casefold()]]
-    new = [name for name in names if name not in known]
-    told = (("classes taken", known), ("classes from random weights", new))
-    return [f"{what}: {', '.join(which)}" for what, which in told if which]
+    target, taken = head.state_dict(), source.state_dict()
+    shared = [name for name in names if name.casefold() in places]
+    if any(target[key].shape[1:] != taken[key].shape[1:] for key in target):
+        shared = []
+    for name in shared:
+        for key, tensor in target.items():
+            tensor[names.index(name)] = taken[key][places[name.casefold()]]
+    new = [name for name in names if name not in shared]
+    lines = (("classes taken", shared), ("classes from random weights", new))
+    return [f"{line}: {', '.join(each)}" for line, each in lines if each]
 
 
 def _name(network: nn.Module) -> str:
@@ -255,7 +257,7 @@ def _last_layer(network: nn.Module) -> str:
 
 
 def _trace(network: nn.Module) -> tuple[list[str], list[str]]:
-    """Run the encoder once: what reads the image, and what ran, in that order."""
+    """Trace the encoder: names of the convolutions that read the image, and of all modules in order."""
     encoder = copy.deepcopy(network.get_submodule("encoder")).eval()
     first = next((m for m in encoder.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None:  # what sees pixels one by one has no kernels to fit to other bands
@@ -296,7 +298,7 @@ def freeze(network: nn.Module, what: Frozen) -> None:
 
 
 def set_training_mode(network: nn.Module) -> None:
-    """Set training mode, but leave what is frozen in eval mode.
+    """Set training mode, and eval mode in frozen parts.
 
     A frozen BatchNorm in training mode would still move its running statistics, and a frozen
     dropout still add noise. A part counts as frozen when it has weights and none can change.
@@ -346,7 +348,7 @@ def _size(module: nn.Module) -> int:
 
 
 def _grouped(parts: Mapping[str, nn.Module], ran: Sequence[str]) -> list[list[nn.Module]]:
-    """Parts in the order in which they ran, normalisations together with what they follow."""
+    """Group parts in the order in which they ran, normalisations with the part before them."""
     first = {name: _first(name, ran) for name in parts}
     groups: list[list[nn.Module]] = []
     for name in sorted((n for n in parts if first[n] < len(ran)), key=lambda n: first[n]):

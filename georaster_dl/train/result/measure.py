@@ -1,4 +1,4 @@
-"""A trained network measured on the labels of one part of the ground."""
+"""Test of a trained network on the labels of one part of the split."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _LOGITS = 200_000  # pixels that the temperature is fitted on
 
 @dataclass(frozen=True)
 class Measured:
-    """Scores on the ground of one part.
+    """Scores on one part of the split.
 
     Attributes
     ----------
     classes : agreement of map and labels; None for a regression.
-    numbers : errors of a regression; None for classes.
+    errors : errors of a regression; None for classes.
     logits, target : (n, classes) and (n,) of a sample of the pixels, for calibration.
     """
 
     classes: Confusion | None
-    numbers: RegressionScores | None
+    errors: RegressionScores | None
     logits: npt.NDArray[np.float32]
     target: npt.NDArray[np.int64]
 
@@ -50,23 +50,27 @@ def measure(data: TrainingData, part: int, network: nn.Module, device: Device) -
     rng = np.random.default_rng(data.config.seed)
     most = -(-_LOGITS // max(len(patches), 1))
     confusion = Confusion.empty(data.names) if data.names else None
-    numbers: RegressionScores | None = None
-    kept: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
+    errors: RegressionScores | None = None
+    samples: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
     for output, target in _outputs(patches, network, device):
         if confusion is None:
-            known = np.isfinite(target)
+            labelled = np.isfinite(target)
             mean, std = data.scaling.target or (0.0, 1.0)
-            found = RegressionScores.of(output[0][known] * std + mean, target[known] * std + mean)
-            numbers = found if numbers is None else numbers + found
+            scores = RegressionScores.of(
+                output[0][labelled] * std + mean, target[labelled] * std + mean
+            )
+            errors = scores if errors is None else errors + scores
             continue
         confusion = confusion + Confusion.of(output.argmax(axis=0), target, data.names)
         rows, cols = (target >= 0).nonzero()
         chosen = rng.permutation(len(rows))[:most]
         rows, cols = rows[chosen], cols[chosen]
-        kept.append((output[:, rows, cols].T, target[rows, cols].astype(np.int64)))
+        samples.append((output[:, rows, cols].T, target[rows, cols].astype(np.int64)))
     empty = np.zeros((0, max(len(data.names), 1)), np.float32), np.zeros(0, np.int64)
-    logits, labels = (np.concatenate(a) for a in zip(empty, *kept, strict=True)) if kept else empty
-    return Measured(confusion, numbers, logits, labels)
+    logits, labels = (
+        (np.concatenate(a) for a in zip(empty, *samples, strict=True)) if samples else empty
+    )
+    return Measured(confusion, errors, logits, labels)
 
 
 def _outputs(
@@ -85,19 +89,19 @@ def output_of(
     batch = torch.from_numpy(image)[None].to(device.torch_device)
     with device.arithmetic():
         output: Tensor = network(batch.contiguous(memory_format=torch.channels_last))
-    found: npt.NDArray[np.float32] = output[0].float().cpu().numpy()
-    return found
+    array: npt.NDArray[np.float32] = output[0].float().cpu().numpy()
+    return array
 
 
 def iou_names(classes: Sequence[str], part: str) -> list[str]:
-    """What the card calls the IoU of each class."""
+    """Names of the metrics that are the IoU of a class."""
     return [f"IoU {name[:48]}, {part}" for name in classes[:_MOST_CLASSES]]
 
 
 def label_metrics(tested: Measured, part: str) -> dict[str, float]:
-    """What the card says of the agreement with the labels of a part."""
-    if tested.numbers is not None:
-        scores = tested.numbers
+    """Metrics of a part, for the card."""
+    if tested.errors is not None:
+        scores = tested.errors
         return {
             f"RMSE, {part}": scores.rmse,
             f"R2, {part}": scores.r2,

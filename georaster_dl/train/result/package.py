@@ -1,4 +1,4 @@
-"""From trained weights to a model package: measured on ground nobody learnt from, and described."""
+"""Package of a trained network: tested on the test part, described by its card, and saved."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def package_model(
 def _tested(
     data: TrainingData, part: int, network: nn.Module, device: Device
 ) -> tuple[dict[str, float], Calibration]:
-    """The figures of a part, and how far probabilities are to be trusted, where there are any."""
+    """Metrics of a part, and the calibration of the probabilities, where there are any."""
     if data.unlabelled:
         return reconstruction_metrics(data, part, network, device), Calibration()
     tested = measure(data, part, network, device)
@@ -104,7 +104,7 @@ def _tested(
 def _calibration(
     data: TrainingData, network: nn.Module, device: Device, tested: Measured
 ) -> Calibration:
-    """Temperature from the validation ground, its error on the ground that was tested."""
+    """Fit the temperature on the validation part, and measure its error on the tested part."""
     validation = measure(data, VALIDATION, network, device)
     temperature = fit_temperature(validation.logits, validation.target)
     error = calibration_error(tested.logits, tested.target, temperature)
@@ -112,7 +112,7 @@ def _calibration(
 
 
 def _halo(data: TrainingData, network: nn.Module, stride: int) -> HaloFacts:
-    """The exact halo, and the shortest that changes hardly anything on the training's own scenes."""
+    """Measure the exact halo, and the shortest that changes hardly a pixel of the training's scenes."""
     exact = probe_halo(network, in_bands=len(data.bands), stride=stride).exact
     inputs = [_middle(each.scene, data.scaling) for each in data.scenes[:_HALO_SCENES]]
     longest = max(max(image.shape[1:]) for image in inputs)
@@ -176,8 +176,8 @@ def _targets(data: TrainingData) -> tuple[CardTarget, ...]:
 
 
 def _resolutions(data: TrainingData) -> tuple[float, float] | None:
-    known = [r for each in data.scenes if (r := each.scene.resolution_m) is not None]
-    return (min(known), max(known)) if known else None
+    resolutions = [r for each in data.scenes if (r := each.scene.resolution_m) is not None]
+    return (min(resolutions), max(resolutions)) if resolutions else None
 
 
 def _description(data: TrainingData) -> str:
@@ -193,7 +193,7 @@ def _description(data: TrainingData) -> str:
 
 
 def _places(data: TrainingData) -> tuple[Place, ...]:
-    """Where the scenes lie, to a tenth of a degree; to a degree where there are too many."""
+    """Places of the scenes, to a tenth of a degree; to a degree where there are too many."""
     centres = [
         centre for each in data.scenes if (centre := centre_of(each.scene.geobox)) is not None
     ]

@@ -1,8 +1,8 @@
-"""An autoencoder measured on one part of the ground, beside principal components.
+"""Test of an autoencoder on one part of the split, beside principal components.
 
 All figures are of normalised bands, so errors are in standard deviations of the band. A linear
 autoencoder cannot have a smaller error than as many principal components as its code has features
-(Baldi & Hornik 1989), which therefore stand beside it.
+(Baldi & Hornik 1989), which are therefore reported beside it.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Method = Callable[[Image], Image]
 def reconstruction_metrics(
     data: TrainingData, part: int, network: nn.Module, device: Device
 ) -> dict[str, float]:
-    """What the card says of the reconstruction of a part, from corrupted and from clean bands.
+    """Metrics of the reconstruction of a part, from noisy and from clean bands, for the card.
 
     Returns
     -------
     R2 is 1 - SSE / SST over all bands, each about its own mean. The components are those of the
-    training ground; they are left out where the architecture does not say how wide its code is.
+    training part; they are left out where the architecture does not say how wide its code is.
     """
     network = network.eval().to(device.torch_device)
     methods: dict[str, Method] = {"reconstruction": lambda image: output_of(network, image, device)}
@@ -52,19 +52,19 @@ def reconstruction_metrics(
     truth = BandStatistics(len(data.bands))
     patches = EvaluationPatches(data, part, noise_draws=_DRAWS)
     for number in range(len(patches)):
-        given, target = patches[number]
+        noisy, target = patches[number]
         valid = np.isfinite(target[0])
         truth.add(target)
         clean = np.where(valid, target, np.float32(0))
         for name, is_clean in squares:
-            output = methods[name](clean if is_clean else given)
+            output = methods[name](clean if is_clean else noisy)
             errors = (output - target)[:, valid].astype(np.float64)
             squares[name, is_clean] += float((errors**2).sum())
     return _metrics(squares, truth, PARTS[part])
 
 
 def reconstruction_caution(data: TrainingData, metrics: Mapping[str, float]) -> str:
-    """What to keep in mind of an autoencoder that was so measured; empty where it is sound."""
+    """Limitations of an autoencoder, from its metrics; empty where there are none."""
     said = []
     width = data.config.model.options.get("code")
     if isinstance(width, int) and width >= len(data.bands):
@@ -85,7 +85,7 @@ def reconstruction_caution(data: TrainingData, metrics: Mapping[str, float]) -> 
 def _metrics(
     squares: dict[tuple[str, bool], float], truth: BandStatistics, part: str
 ) -> dict[str, float]:
-    """The figures by their names, from sums of squared errors."""
+    """Metrics by name, from sums of squared errors."""
     metrics = {}
     total = float(truth.squares.sum())
     if total > 0:
@@ -100,7 +100,7 @@ def _metrics(
 
 
 def _code_width(data: TrainingData) -> int | None:
-    """Features of the network's code; None where its architecture states none."""
+    """Number of features of the network's code; None where its architecture states none."""
     model = data.config.model
     options = {**describe_model(model.architecture)[1], **model.options}
     width = options.get("features", options.get("code"))
@@ -110,7 +110,7 @@ def _code_width(data: TrainingData) -> int | None:
 def principal_axes(
     data: TrainingData, features: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean (bands,) and first axes (bands, features) of the normalised training ground.
+    """Compute mean (bands,) and first principal axes (bands, features) of the normalised training part.
 
     Measured where the normalisation is; no more axes than bands.
     """
@@ -129,7 +129,7 @@ def principal_axes(
 
 
 def _projected(image: Image, mean: npt.NDArray[np.float64], axes: npt.NDArray[np.float64]) -> Image:
-    """The image (bands, rows, cols) as the axes give it back."""
+    """Project the image (bands, rows, cols) on the axes."""
     spectra = image.reshape(len(image), -1) - mean[:, None]
-    found = axes @ (axes.T @ spectra) + mean[:, None]
-    return found.reshape(image.shape).astype(np.float32)
+    projected = axes @ (axes.T @ spectra) + mean[:, None]
+    return projected.reshape(image.shape).astype(np.float32)

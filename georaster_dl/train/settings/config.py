@@ -1,4 +1,4 @@
-"""Everything about a training run that can be chosen, as TOML has it.
+"""Settings of a training run, read from and written to TOML.
 
 ``geodl train`` needs none of it: every setting has a default. What was in effect is written beside
 the checkpoints (``config.toml``, which ``--config`` reads back) and into the model's card.
@@ -37,11 +37,11 @@ class _Section(BaseModel):
 
 
 class SplitSection(_Section):
-    """Who learns from which ground.
+    """Split into training, validation and test.
 
     Attributes
     ----------
-    kind : ``blocks`` of ground, whole ``scenes``, ``random`` patches (leaks), or a ``column`` of
+    kind : square ``blocks``, whole ``scenes``, ``random`` patches (leaks), or a ``column`` of
         the list of scenes or of the vector labels that says train, validation or test.
     validation, test : shares of the labelled pixels.
     block : side of a block in pixels; chosen so that two dozen hold labels where None.
@@ -72,7 +72,7 @@ class SplitSection(_Section):
 
 
 class PatchesSection(_Section):
-    """Which pieces of the scenes the network sees.
+    """Size, sampling and number of training patches.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class PatchesSection(_Section):
 
 
 class ModelSection(_Section):
-    """Which network, by the registry's names; hyphens are as good as underscores."""
+    """Network by the registry's names, with hyphens or underscores."""
 
     architecture: str = "unet"
     encoder: str = "tu-resnet18"
@@ -100,7 +100,7 @@ class ModelSection(_Section):
 
 
 class StartSection(_Section):
-    """From which weights, and which of them stay as they are.
+    """Initial weights, and frozen layers.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class StartSection(_Section):
 
 
 class LossSection(_Section):
-    """What is minimised.
+    """Loss to minimise.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ class LossSection(_Section):
 
 
 class TrainingSection(_Section):
-    """How the weights are found.
+    """Optimisation, hardware and logs.
 
     Attributes
     ----------
@@ -194,12 +194,12 @@ class TrainConfig(_Section):
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], source: str = "the configuration") -> TrainConfig:
-        """Check settings.
+        """Check settings and make a configuration of them.
 
         Raises
         ------
         OptionError
-            When a key is unknown (the nearest known one is named) or a value cannot work.
+            When a key is unknown (the nearest is named) or a value cannot work.
         """
         try:
             return cls.model_validate(dict(fields))
@@ -207,7 +207,7 @@ class TrainConfig(_Section):
             raise OptionError(f"{source}: {_explained(error)}") from None
 
     def updated(self, changes: Mapping[str, Any]) -> TrainConfig:
-        """These settings with some changed, by keys such as ``"split.kind"``."""
+        """Copy the settings with some changed, by keys like ``"split.kind"``."""
         fields = self.model_dump(exclude_unset=True)
         for key, value in changes.items():
             section, _, name = key.rpartition(".")
@@ -215,11 +215,11 @@ class TrainConfig(_Section):
         return TrainConfig.of(fields, "the options")
 
     def to_toml(self) -> str:
-        """The settings as TOML, which ``read_config`` reads back; unset ones are left out."""
+        """Write the settings as TOML, which ``read_config`` reads back, without those that are None."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
     def flat(self) -> dict[str, str]:
-        """Every setting as text by its full name, for the card."""
+        """Format every setting as text by its full name, for the card."""
         return dict(_flat("", self.model_dump(mode="json", exclude_none=True)))
 
 
@@ -256,12 +256,12 @@ def _explained(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = _keys_at(first["loc"][:-1])
-        near = nearest_names(str(first["loc"][-1]), known)
-        return f"unknown key {place!r}{near}; known here: {', '.join(known)}."
+        keys = _keys_at(first["loc"][:-1])
+        near = nearest_names(str(first["loc"][-1]), keys)
+        return f"unknown key {place!r}{near}; known here: {', '.join(keys)}."
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    given = "" if isinstance(first["input"], Mapping) else f" = {first['input']!r}"
-    return f"{place}{given}: {message}; correct it."
+    value = "" if isinstance(first["input"], Mapping) else f" = {first['input']!r}"
+    return f"{place}{value}: {message}; correct it."
 
 
 def _keys_at(place: tuple[int | str, ...]) -> list[str]:

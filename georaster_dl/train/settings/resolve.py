@@ -1,4 +1,4 @@
-"""Settings that follow from others: of the task, and of the model to start from."""
+"""Defaults that follow from other settings: from the task, and from the model to start from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AUTOENCODER = "conv_autoencoder"
 
 
 def resolve_defaults(config: TrainConfig) -> TrainConfig:
-    """The settings with everything that was left open and follows from what was not.
+    """Resolve the defaults that depend on the task, the architecture and the model to start from.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def resolve_defaults(config: TrainConfig) -> TrainConfig:
 
 
 def _with_start(config: TrainConfig) -> TrainConfig:
-    """The settings with the architecture of the package to start from, where none was chosen."""
+    """Take the architecture of the package to start from, where the settings choose none."""
     weights = config.start.weights
     if weights == "random" and config.start.freeze != "none":
         raise OptionError(
@@ -41,13 +41,13 @@ def _with_start(config: TrainConfig) -> TrainConfig:
         return config
     card = read_card(find_model(weights))
     if card.task == "autoencoder" != config.task and config.training.learning_rate is None:
-        # Not the rate of going on: of what gave bands back, most has to change to tell classes.
+        # Not the rate of fine-tuning: most of an autoencoder has to change to separate classes.
         config = config.updated({"training.learning_rate": FRESH_RATE})
     return _with_network_of(_plain(card).architecture, config)
 
 
 def _with_network_of(stated: Architecture, config: TrainConfig) -> TrainConfig:
-    """The settings with the package's architecture, or of another one those options that it has."""
+    """Take the package's architecture, or the options that another architecture shares with it."""
     model = config.model
     if not model.model_fields_set & {"architecture", "encoder"}:
         chosen = {"model.architecture": stated.name, "model.options": stated.options}
@@ -57,18 +57,18 @@ def _with_network_of(stated: Architecture, config: TrainConfig) -> TrainConfig:
     if "options" in model.model_fields_set or model.architecture == stated.name:
         return config
     # Of another network that can start from it, such as a classifier of an autoencoder's code.
-    known = describe_model(model.architecture)[1]
-    shared = {key: value for key, value in stated.options.items() if key in known}
+    options = describe_model(model.architecture)[1]
+    shared = {key: value for key, value in stated.options.items() if key in options}
     return config.updated({"model.options": shared}) if shared else config
 
 
 def _plain(card: Card) -> Card:
-    """The card of a model that is told nothing of absent bands: in training none is absent."""
+    """Card without band-presence flags: in training all bands are present."""
     return narrowed_card(card, [band.name for band in card.bands])
 
 
 def _with_task(config: TrainConfig) -> TrainConfig:
-    """The settings of an autoencoder: no labels, its own network, and values that nothing varies."""
+    """Resolve the settings of an autoencoder: no labels, its network, no radiometric augmentation."""
     if config.task != "autoencoder":
         return config
     default = LabelOptions()
@@ -82,24 +82,26 @@ def _with_task(config: TrainConfig) -> TrainConfig:
             f"The task autoencoder learns from scenes without labels, but labels.{stated[0]} is set; "
             f"leave it out, or choose another task."
         )
-    still = {f.name for f in fields(config.augment)} - {"dihedral", "scale"}
-    changes: dict[str, object] = {f"augment.{key}": 0.0 for key in sorted(still)}
+    unchanged = {f.name for f in fields(config.augment)} - {"dihedral", "scale"}
+    changes: dict[str, object] = {f"augment.{key}": 0.0 for key in sorted(unchanged)}
     if not config.model.model_fields_set & {"architecture", "encoder"}:
         changes["model.architecture"] = _AUTOENCODER
     return config.updated(changes)
 
 
 def _with_options(config: TrainConfig) -> TrainConfig:
-    """The settings without the default options, a U-Net's, where the architecture has no such."""
+    """Drop the default options, which are a U-Net's, where the architecture lacks them."""
     model = config.model
     if "options" in model.model_fields_set:
         return config
-    _, known = describe_model(model.architecture)
-    return config if model.options.keys() <= known.keys() else config.updated({"model.options": {}})
+    _, options = describe_model(model.architecture)
+    return (
+        config if model.options.keys() <= options.keys() else config.updated({"model.options": {}})
+    )
 
 
 def with_code(config: TrainConfig, bands: int) -> TrainConfig:
-    """The settings with a code of half as many features as bands, where the usual one could copy them."""
+    """Halve an autoencoder's code to half the bands, where its default code could copy them."""
     model = config.model
     usual = describe_model(model.architecture)[1].get("code")
     if config.task != "autoencoder" or usual is None or "code" in model.options or usual < bands:

@@ -1,4 +1,4 @@
-"""Augmentation: the same patch as it might have been seen from elsewhere, or on another day.
+"""Augmentation of patches: orientation, scale, illumination, haze, noise and absent bands.
 
 Everything is drawn from the generator that comes in, so a patch is the same for the same seed.
 """
@@ -29,7 +29,7 @@ _HAZE_POWER = (0.8, 2.2)  # of the wavelength: from aerosol to thin smoke
 
 @dataclass(frozen=True)
 class Optics:
-    """What varying an image has to know of its bands.
+    """Radiometric constants of normalised bands, for augmentation.
 
     Attributes
     ----------
@@ -50,14 +50,14 @@ class Optics:
         mean: npt.NDArray[np.float64],
         std: npt.NDArray[np.float64],
     ) -> Optics:
-        """From the bands and their means and deviations over the training ground."""
+        """Derive the constants from bands and their means and deviations over the training part."""
         lengths = np.array([band.wavelength_nm or np.nan for band in bands])
-        known = np.isfinite(lengths)
-        shortest = int(np.nanargmin(lengths)) if known.any() else 0
+        has_length = np.isfinite(lengths)
+        shortest = int(np.nanargmin(lengths)) if has_length.any() else 0
         return cls(
             (-mean / std).astype(np.float32),
-            np.where(known, std[shortest] / std, 0).astype(np.float32),
-            np.where(known, lengths / lengths[shortest], 1).astype(np.float32),
+            np.where(has_length, std[shortest] / std, 0).astype(np.float32),
+            np.where(has_length, lengths / lengths[shortest], 1).astype(np.float32),
         )
 
 
@@ -91,7 +91,7 @@ class Augmentation:
     band_dropout: Share = 0.0
 
     def window(self, rng: np.random.Generator, patch: int) -> int:
-        """Side in pixels of the window to read for a patch: the smaller, the more it is magnified."""
+        """Draw the side in pixels of the window to read for a patch: a smaller window is magnified."""
         if self.scale == 0:
             return patch
         reach = np.log1p(self.scale)
@@ -107,7 +107,7 @@ class Augmentation:
         patch: int,
         optics: Optics,
     ) -> tuple[Image, Mask, Target]:
-        """Vary one window; the arrays that come in stay as they are.
+        """Augment one window; the input arrays stay unchanged.
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ class Augmentation:
 
 
 def _white(rng: np.random.Generator, shape: tuple[int, ...]) -> Image:
-    """White noise of deviation 1: 256 even levels, a tenth of what normal numbers would cost."""
+    """Draw white noise of deviation 1 in 256 even levels, ten times faster than normal numbers."""
     levels = np.frombuffer(rng.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
     deviation = np.sqrt((256**2 - 1) / 12)
     noise: Image = (levels - np.float32(127.5)) / np.float32(deviation)
@@ -158,7 +158,7 @@ def _white(rng: np.random.Generator, shape: tuple[int, ...]) -> Image:
 
 
 def _turned(array: npt.NDArray[Any], turn: int) -> npt.NDArray[Any]:
-    """One of the eight ways to lay a square; rows and cols are the last two axes."""
+    """Turn and mirror a square, in eight ways; rows and cols are the last two axes."""
     array = np.rot90(array, turn % 4, axes=(-2, -1))
     return np.ascontiguousarray(array[..., ::-1] if turn >= 4 else array)
 

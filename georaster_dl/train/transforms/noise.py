@@ -1,4 +1,4 @@
-"""InputNoise: what an autoencoder is given of a patch, to give back the patch as it was.
+"""Noise on the input of an autoencoder, which is trained to reconstruct the patch without it.
 
 Everything is drawn from the generator that comes in, so a patch is the same for the same seed.
 """
