@@ -110,14 +110,6 @@ def block_side(indexes: Sequence[LabelIndex]) -> int:
     return _SIDES[-1]
 
 
-def block_counts(index: LabelIndex, side: int) -> npt.NDArray[np.int64]:
-    """(block rows, block cols, classes) labelled pixels in blocks of ``side`` cells."""
-    rows, cols = index.grid
-    counts = np.zeros((-(-rows // side), -(-cols // side), index.counts.shape[1]), np.int64)
-    np.add.at(counts, (index.rows // side, index.cols // side), index.counts)
-    return counts
-
-
 def _labelled_blocks(index: LabelIndex, side: int) -> npt.NDArray[np.int64]:
     return np.unique(np.stack([index.rows // side, index.cols // side], axis=1), axis=0)
 
@@ -162,18 +154,13 @@ def assign(
     size = present.sum(axis=1) / present.sum()
     penalty = np.where(np.array(shares) > 0, 1.0, 0.0)
     penalty[TRAIN] = 10.0
-    best, lowest = None, np.inf
-    for _ in range(_TRIES):
-        parts = _divided(rng, size, shares, wanted)
+
+    def error(parts: Parts) -> float:
         held = np.stack([of_class[parts == part].sum(axis=0) for part in range(len(PARTS))])
-        off = (
-            np.abs(held - np.array(shares)[:, None]).sum() + (penalty[:, None] * (held == 0)).sum()
-        )
-        if off < lowest:
-            best, lowest = parts, off
-    if best is None:
-        raise OptionError("The labels could not be divided; this should not happen.")
-    return best
+        missing = penalty[:, None] * (held == 0)
+        return float(np.abs(held - np.array(shares)[:, None]).sum() + missing.sum())
+
+    return min((_divided(rng, size, shares, wanted) for _ in range(_TRIES)), key=error)
 
 
 def _divided(

@@ -122,11 +122,6 @@ class Tiling:
         self._cols = _spans(shape[1], tile[1], halo, stride)
 
     @property
-    def padded_shape(self) -> tuple[int, int]:
-        """Rows, cols of the scene rounded up to the stride."""
-        return self._rows[-1].outer.stop, self._cols[-1].outer.stop
-
-    @property
     def tile_shape(self) -> tuple[int, int]:
         """Rows, cols that every tile reads."""
         rows, cols = self._rows[0].outer, self._cols[0].outer
@@ -136,12 +131,6 @@ class Tiling:
     def grid(self) -> tuple[int, int]:
         """Number of tile rows (strips) and of tiles in each."""
         return len(self._rows), len(self._cols)
-
-    @property
-    def waste(self) -> float:
-        """Pixels that the network sees over pixels of the scene, 1.0 at best."""
-        rows, cols = self.tile_shape
-        return len(self) * rows * cols / (self.shape[0] * self.shape[1])
 
     def __len__(self) -> int:
         return len(self._rows) * len(self._cols)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from georaster_dl.core.errors import OptionError
 from georaster_dl.evaluate.metrics.confusion import Confusion
 from georaster_dl.evaluate.metrics.regression import RegressionScores
 from georaster_dl.models.runtime.device import Device
@@ -31,13 +30,11 @@ class Measured:
 
     Attributes
     ----------
-    classes : agreement of map and labels; None for a regression.
-    errors : errors of a regression; None for classes.
+    scores : agreement of map and labels, or errors of a regression.
     logits, target : (n, classes) and (n,) of a sample of the pixels, for calibration.
     """
 
-    classes: Confusion | None
-    errors: RegressionScores | None
+    scores: Confusion | RegressionScores
     logits: npt.NDArray[np.float32]
     target: npt.NDArray[np.int64]
 
@@ -49,19 +46,15 @@ def measure(data: TrainingData, part: int, network: nn.Module, device: Device) -
     patches = EvaluationPatches(data, part)
     rng = np.random.default_rng(data.config.seed)
     most = -(-_LOGITS // max(len(patches), 1))
-    confusion = Confusion.empty(data.names) if data.names else None
-    errors: RegressionScores | None = None
+    classes = Confusion.empty(data.names)
+    errors = RegressionScores()
+    mean, std = data.scaling.target or (0.0, 1.0)
     samples: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
     for output, target in _outputs(patches, network, device):
-        if confusion is None:
-            labelled = np.isfinite(target)
-            mean, std = data.scaling.target or (0.0, 1.0)
-            scores = RegressionScores.of(
-                output[0][labelled] * std + mean, target[labelled] * std + mean
-            )
-            errors = scores if errors is None else errors + scores
+        if not data.names:
+            errors += RegressionScores.of(output[0] * std + mean, target * std + mean)
             continue
-        confusion = confusion + Confusion.of(output.argmax(axis=0), target, data.names)
+        classes += Confusion.of(output.argmax(axis=0), target, data.names)
         rows, cols = (target >= 0).nonzero()
         chosen = rng.permutation(len(rows))[:most]
         rows, cols = rows[chosen], cols[chosen]
@@ -70,7 +63,7 @@ def measure(data: TrainingData, part: int, network: nn.Module, device: Device) -
     logits, labels = (
         (np.concatenate(a) for a in zip(empty, *samples, strict=True)) if samples else empty
     )
-    return Measured(confusion, errors, logits, labels)
+    return Measured(classes if data.names else errors, logits, labels)
 
 
 def _outputs(
@@ -100,18 +93,15 @@ def iou_names(classes: Sequence[str], part: str) -> list[str]:
 
 def label_metrics(tested: Measured, part: str) -> dict[str, float]:
     """Metrics of a part, for the card."""
-    if tested.errors is not None:
-        scores = tested.errors
+    scores = tested.scores
+    if isinstance(scores, RegressionScores):
         return {
             f"RMSE, {part}": scores.rmse,
             f"R2, {part}": scores.r2,
             f"bias, {part}": scores.bias,
             f"RMSE of the mean, {part}": scores.sd,
         }
-    confusion = tested.classes
-    if confusion is None:
-        raise OptionError("Nothing was measured; this should not happen.")
-    metrics = {f"mIoU, {part}": confusion.mean_iou, f"OA, {part}": confusion.overall_accuracy}
-    metrics |= dict(zip(iou_names(confusion.names, part), confusion.iou.tolist(), strict=False))
+    metrics = {f"mIoU, {part}": scores.mean_iou, f"OA, {part}": scores.overall_accuracy}
+    metrics |= dict(zip(iou_names(scores.names, part), scores.iou.tolist(), strict=False))
     # A class that the part does not have has no score.
     return {key: round(value, 4) for key, value in metrics.items() if np.isfinite(value)}
