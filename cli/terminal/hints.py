@@ -45,8 +45,8 @@ def _as_command(code: str) -> str | None:
     if code in _CALLS:
         return _CALLS[code]
     call = _CALL.fullmatch(code)
-    arguments = (call["arguments"] if call else code).split(", ")
-    keywords = [_KEYWORD.fullmatch(argument) for argument in arguments]
+    arguments = call["arguments"] if call else code
+    keywords = [_KEYWORD.fullmatch(each) for each in arguments.split(", ") if each or not call]
     options = [_option(keyword["name"], keyword["value"]) for keyword in keywords if keyword]
     if len(options) < len(keywords):
         return None

@@ -1,4 +1,4 @@
-"""What the rasters of a job take on the disk, while they are made and when they stand."""
+"""Estimate of the disk space that a job's rasters take, while they are made and afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from georaster_dl.models.package.file import tensor_shapes
 from georaster_dl.predict.options import FeatureOptions, Outputs, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, map_spec
 
-__all__ = ["DiskDemand", "disk_demand"]
+__all__ = ["DiskUsage", "estimate_disk_usage"]
 
 _BLOCK = 512  # pixels; rasters consist of whole blocks
 _WITH_OVERVIEWS = 4 / 3
@@ -22,7 +22,7 @@ _HEAD = "segmentation_head"
 
 
 @dataclass(frozen=True)
-class DiskDemand:
+class DiskUsage:
     """Bytes, at most: compressed rasters are smaller.
 
     Attributes
@@ -44,8 +44,8 @@ class _Raster:
     output: float
 
 
-def disk_demand(job: SceneJob, card: Card, shape: tuple[int, int]) -> DiskDemand:
-    """What the job takes; without the features of a layer whose number only the network knows.
+def estimate_disk_usage(job: SceneJob, card: Card, shape: tuple[int, int]) -> DiskUsage:
+    """Estimate the disk space of a job; features are left out where the weights do not say their number.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def disk_demand(job: SceneJob, card: Card, shape: tuple[int, int]) -> DiskDemand
     journal = sum(r.computed for r in rasters) if job.options.journal is not None else 0
     # Work files go one by one, each when its output stands.
     working = journal + sum(r.work for r in rasters) + max((r.output for r in rasters), default=0)
-    return DiskDemand(int(pixels * working), int(pixels * sum(r.output for r in rasters)))
+    return DiskUsage(int(pixels * working), int(pixels * sum(r.output for r in rasters)))
 
 
 def _rasters(job: SceneJob, card: Card) -> list[_Raster]:
@@ -83,12 +83,12 @@ def _plain(size: int) -> _Raster:
 
 
 def _packed(bands: int) -> _Raster:
-    """Floats stand beside the numbers of 16 bits until these are written."""
+    """Size of packed bands: floats are on disk beside the 16-bit values until these are written."""
     return _Raster(4 * bands, 6 * bands, 2 * bands * _WITH_OVERVIEWS)
 
 
 def _features(model: Path, layer: str | None) -> int:
-    """Planes of a layer as far as its weights tell: those that enter the head, or leave the layer."""
+    """Read the channel count of a layer from its weights: inputs of the head, or outputs of the layer."""
     shapes = tensor_shapes(model)
     name = layer or _HEAD
     kernels = [s for tensor, s in shapes.items() if tensor.startswith(f"{name}.") and len(s) == 4]

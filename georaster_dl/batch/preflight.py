@@ -11,7 +11,7 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Any, Literal
 
-from georaster_dl.batch.disk_usage import disk_demand
+from georaster_dl.batch.disk_usage import estimate_disk_usage
 from georaster_dl.batch.job import SceneJob, reason_of
 from georaster_dl.core.errors import DeviceError, OutputError
 from georaster_dl.core.process import available_memory
@@ -126,7 +126,7 @@ def _checked(job: SceneJob) -> Checked:
     size = 2 if options.precision in ("bf16", "fp16") else 4
     cut = Cut(match.scene.shape, match.card, options.halo, options.tile, size)
     cut.check(_ANY)
-    demand = disk_demand(job, match.card, cut.shape)
+    demand = estimate_disk_usage(job, match.card, cut.shape)
     rows, cols = cut.shape
     facts = run.prepared.identity(run.files)
     known: dict[str, Any] = {

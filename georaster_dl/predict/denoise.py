@@ -1,4 +1,4 @@
-"""A scene as an autoencoder gives it back: without what it did not learn to expect."""
+"""Denoising: a scene as an autoencoder reconstructs it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class DenoiseRun(SceneRun):
         if card.task != "autoencoder":
             raise OptionError(
                 f"{card.name} predicts {card.predicts}, but denoising needs an autoencoder; make one "
-                f"with geodl train --task autoencoder."
+                f"with `train(task='autoencoder')`."
             )
         opened = open_scene(sources, options.scene)
         super().__init__(prepare(opened, model, card, options, report, begun=begun), [output])

@@ -1,4 +1,4 @@
-"""What a network sees in every pixel: the planes of one of its layers as a raster of features."""
+"""Rasters of features: the channels of a network's layer for every pixel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureRun", "features"]
 
-_FAR = 3.0  # times the error on the model's own ground
+_FAR = 3.0  # times the error in the model's own test
 
 
 def features(
@@ -72,11 +72,11 @@ class FeatureRun(SceneRun):
         card = read_card(model)
         if outputs.error is not None and card.task != "autoencoder":
             raise OptionError(
-                f"--error is how badly an autoencoder gives a pixel back, but {card.name} predicts "
-                f"{card.predicts}; leave it out, or use a model of geodl train --task autoencoder."
+                f"`error=` is how badly an autoencoder reconstructs a pixel, but {card.name} predicts "
+                f"{card.predicts}; leave it out, or use a model of `train(task='autoencoder')`."
             )
         if options.halo == "auto" and card.halo.exact is not None:
-            # What is enough for classes to stay the same leaves seams in the planes they come from.
+            # A halo that is enough for classes to stay the same leaves seams in the features.
             options = replace(options, halo="exact")
         opened = open_scene(sources, options.scene)
         super().__init__(prepare(opened, model, card, options, report, begun=begun), outputs.all())
@@ -113,7 +113,7 @@ class FeatureRun(SceneRun):
 
 
 def _check_error(card: Card, found: Findings, report: Report) -> None:
-    """Warn where an autoencoder gives a scene back much worse than what it was measured on."""
+    """Warn where the reconstruction error is far above that of the autoencoder's test."""
     usual = [value for name, value in card.metrics.items() if name.startswith("RMSE, clean input")]
     error = found.values.get("reconstruction error")
     if error is not None and usual and error.mean > _FAR * usual[0]:

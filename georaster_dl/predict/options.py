@@ -1,4 +1,4 @@
-"""What a run is asked for, and what it tells."""
+"""Options, outputs and results of runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, init=False)
 class Outputs:
-    """Files to make: a map, and what ``EXTRA_OUTPUTS`` lists beside it.
+    """Files to make: a map, and files beside it of the kinds in ``EXTRA_OUTPUTS``.
 
     Parameters
     ----------
@@ -99,12 +99,12 @@ class Values:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a finished map holds.
+    """Contents of a finished raster.
 
     Attributes
     ----------
     pixels : that are valid.
-    bands : of a raster of features, or of a scene given back; 0 of a map.
+    bands : of a raster of features, or of a reconstructed scene; 0 of a map.
     counts : pixels of each class, by name; empty where there are no classes.
     values : of each quantity, by name and unit; empty for anything else.
     """
@@ -117,7 +117,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did.
+    """Result of a run.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ class Summary:
     pixels : of the scene, valid or not.
     seconds : that it took, loading included.
     device : where the network ran, and in which precision.
-    failed : extra outputs, and styles, that could not be made; each was told of as a warning.
+    failed : extra outputs, and styles, that could not be made; each was reported as a warning.
     place : longitude and latitude of the scene's middle in degrees; None where that is unknown.
     """
 
@@ -147,13 +147,13 @@ class RunOptions:
 
     Attributes
     ----------
-    scene : what the user knows better than the file.
+    scene : metadata that the file lacks or states wrongly.
     aoi : polygons outside of which the output is nodata.
     halo : pixels of context around each tile; ``auto`` is the model's own, ``exact`` makes tiles
         equal the untiled result.
     tile : largest side of a tile in pixels, halo included; from the free memory where None.
     resample : make the model's bands from the scene's by their wavelengths.
-    record : JSON file to make beside the outputs, which says what was run on what.
+    record : JSON file to make beside the outputs: model, options, inputs and contents.
     journal : folder of finished strips, with which a killed run goes on; removed at the end.
     """
 

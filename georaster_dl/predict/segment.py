@@ -1,4 +1,4 @@
-"""What a model predicts, mapped: a scene and a model in, styled GeoTIFFs out."""
+"""Maps of scenes by segmentation and regression models, as styled GeoTIFFs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def segment(
     options: SegmentOptions | None = None,
     report: Report = no_report,
 ) -> Summary:
-    """Map what a model predicts of a scene: classes, or a quantity.
+    """Map a scene with a model: its classes, or a quantity.
 
     Parameters
     ----------
@@ -119,15 +119,15 @@ def _tell(card: Card, report: Report) -> None:
 
 
 def _check_outputs(outputs: Outputs, card: Card) -> None:
-    """Refuse what the model does not predict."""
+    """Refuse outputs that the model cannot give."""
     if card.task == "autoencoder":
         raise OptionError(
-            f"{card.name} predicts {card.predicts}, and no map; use it with geodl features or geodl "
-            f"denoise, or name another model with -m."
+            f"{card.name} predicts {card.predicts}, and no map; use it for `features()` or `denoise()`, or "
+            f"name another `model=`."
         )
     asked = [name for name in outputs.extras if EXTRA_OUTPUTS[name].needs_classes]
     if card.targets and asked:
         raise OptionError(
             f"{card.name} predicts {card.predicts}, and no classes, so it has nothing for "
-            f"{', '.join(f'--{name}' for name in asked)}; leave that out."
+            f"{', '.join(f'`{name}=...`' for name in asked)}; leave that out."
         )

@@ -1,4 +1,4 @@
-"""What a run makes of planes that are no map: features of every pixel, or the scene given back."""
+"""Rasters made of the channels of other networks: features, and reconstructed scenes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["FeatureTask", "SceneTask"]
 
 
 class FeatureTask:
-    """The first planes are features, and one behind them the error of reconstruction.
+    """Rasters of features, which are the first channels, and of the reconstruction error behind them.
 
     Parameters
     ----------
-    features : how many there are.
+    features : number of features.
     layer : of the network, in words; written into the file.
     packed : store them as int16.
     """
@@ -41,12 +41,12 @@ class FeatureTask:
         self._packed = packed
         self._seen, self._errors = BandStatistics(features), BandStatistics(1)
 
-    def activate(self, planes: Tensor) -> Tensor:
-        """The planes as they are, in float32."""
-        return planes.float()
+    def activate(self, channels: Tensor) -> Tensor:
+        """Convert channels to float32."""
+        return channels.float()
 
     def raster(self, kind: str) -> OutputRaster[Tensor]:
-        """The raster of the features, or of the error."""
+        """Make the raster of the features, or of the error."""
         if kind == "error":
             spec = RasterSpec(
                 names=["reconstruction error"],
@@ -55,7 +55,7 @@ class FeatureTask:
                 overview="average",
                 statistics=True,
             )
-            render = partial(_copied, planes=slice(self._features, None))
+            render = partial(_copied, channels=slice(self._features, None))
             return value_raster(spec, render, self._errors.add)
         digits = max(2, len(str(self._features)))
         spec = RasterSpec(
@@ -67,15 +67,15 @@ class FeatureTask:
             statistics=True,
             packed=self._packed,
         )
-        render = partial(_copied, planes=slice(self._features))
+        render = partial(_copied, channels=slice(self._features))
         return OutputRaster(spec, render, self._style, self._seen.add)
 
     def _style(self, path: Path) -> None:
-        """Show the feature that varies most: a dead one, the same everywhere, shows nothing."""
+        """Show the feature that varies most: a constant feature would show nothing."""
         style_by_values(path, int(np.argmax(self._seen.std)) + 1)
 
     def findings(self) -> Findings:
-        """How many pixels have features, and how well they were given back where that was asked."""
+        """Count the pixels, and summarise the reconstruction error where there is one."""
         errors, pixels = self._errors, int(self._seen.count[0])
         if not errors.count[0]:
             return Findings(pixels, self._seen.bands)
@@ -84,12 +84,12 @@ class FeatureTask:
 
 
 class SceneTask:
-    """The planes are the scene's own bands, normalised, as an autoencoder gives them back.
+    """Raster of a scene as an autoencoder reconstructs it; the channels are its normalised bands.
 
     Parameters
     ----------
-    card : of the model; its means and deviations turn the planes into physical values.
-    bands : the scene's, in the order of the planes.
+    card : of the model; its means and deviations turn the channels into physical values.
+    bands : of the scene, in the order of the channels.
     """
 
     fastest = False
@@ -99,19 +99,19 @@ class SceneTask:
         self._bands = bands
         self._seen = BandStatistics(len(bands))
 
-    def activate(self, planes: Tensor) -> Tensor:
-        """Physical values, (bands, rows, cols)."""
+    def activate(self, channels: Tensor) -> Tensor:
+        """Convert channels to physical values (bands, rows, cols)."""
         mean, std = (
-            torch.tensor(numbers, device=planes.device)[:, None, None]
+            torch.tensor(numbers, device=channels.device)[:, None, None]
             for numbers in (
                 [band.mean for band in self._card.bands],
                 [band.std for band in self._card.bands],
             )
         )
-        return planes.float() * std + mean
+        return channels.float() * std + mean
 
     def raster(self, kind: str) -> OutputRaster[Tensor]:
-        """The raster of the scene."""
+        """Make the raster of the scene."""
         if kind != "scene":
             raise OptionError(f"A scene that is given back has no {kind}.")
         spec = RasterSpec(
@@ -125,10 +125,10 @@ class SceneTask:
         return OutputRaster(spec, torch.clone, style_as_image, self._seen.add)
 
     def findings(self) -> Findings:
-        """How many pixels were given back."""
+        """Count the reconstructed pixels."""
         return Findings(int(self._seen.count[0]), self._seen.bands)
 
 
-def _copied(activated: Tensor, *, planes: slice) -> Tensor:
+def _copied(activated: Tensor, *, channels: slice) -> Tensor:
     # A copy: nodata is written into it.
-    return activated[planes].clone()
+    return activated[channels].clone()

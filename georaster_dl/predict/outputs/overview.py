@@ -33,13 +33,13 @@ def write_class_overview(
 
 
 def write_value_overview(scene: Scene, mapped: Path, out: Path, name: str) -> None:
-    """Draw the scene beside its map of a quantity, as PNG; ``name`` says what it is, with its unit."""
+    """Draw the scene beside its map of a quantity, as PNG; ``name`` is that of the quantity, with its unit."""
     picture, values = _beside(scene, mapped)
     write_value_quicklook(out, values=values, name=name, **picture)
 
 
 def _beside(scene: Scene, mapped: Path) -> tuple[dict[str, Any], npt.NDArray[Any]]:
-    """What a quicklook says of the scene, and the map at that picture's size."""
+    """Read the scene's picture with its title and pixel size, and the map at the picture's size."""
     image = scene.select(red_green_blue(scene.bands)).thumbnail(_LONGEST)
     shape = image.valid.shape
     picture = {
@@ -52,7 +52,7 @@ def _beside(scene: Scene, mapped: Path) -> tuple[dict[str, Any], npt.NDArray[Any
 
 
 def _thinned(class_map: Path, shape: tuple[int, int]) -> npt.NDArray[Any]:
-    """The map at the size of the picture beside it, whatever overviews either of them has."""
+    """Read the map at the size of the picture beside it, independent of their overviews."""
     mapped = open_scene(class_map).select([0])  # behind it may be the half widths of intervals
     classes: npt.NDArray[Any] = mapped.read_small(shape=shape)[0][0]
     return classes

@@ -26,7 +26,7 @@ __all__ = ["Task", "task_of"]
 
 
 class Task(Protocol):
-    """What the planes of a network mean; one object for one run.
+    """Meaning of a network's channels; an object is for a single run.
 
     Attributes
     ----------
@@ -37,30 +37,29 @@ class Task(Protocol):
 
     fastest: bool
 
-    def activate(self, planes: Tensor) -> Tensor:
-        """The network's planes (planes, rows, cols) as float32 that may be mixed."""
+    def activate(self, channels: Tensor) -> Tensor:
+        """Convert the network's channels (channels, rows, cols) to float32 that may be blended."""
 
     def raster(self, kind: str) -> OutputRaster[Tensor]:
         """Make the raster of this kind."""
 
     def findings(self) -> Findings:
-        """What the blocks seen so far hold."""
+        """Summarise the blocks that were written so far."""
 
 
 def task_of(card: Card, *, float32: bool) -> Task:
-    """The task of a model; probabilities are stored as float32 or as scaled uint8."""
+    """Choose the task of a model; probabilities are stored as float32 or as scaled uint8."""
     if card.targets:
         return _Regression(card)
     if not card.classes:
         raise OptionError(
-            f"{card.name} predicts {card.predicts}, which is no map; use geodl features, geodl denoise "
-            f"or geodl cluster."
+            f"{card.name} predicts {card.predicts}, which is no map; use `features()`, `denoise()` or `cluster()`."
         )
     return _Segmentation(card, float32=float32)
 
 
 class _Segmentation:
-    """Planes are logits of classes."""
+    """Rasters of classes, whose logits are the channels."""
 
     fastest = True
 
@@ -69,8 +68,8 @@ class _Segmentation:
         self._float32 = float32
         self._counts = ClassCounts(card.legend)
 
-    def activate(self, planes: Tensor) -> Tensor:
-        return torch.softmax(planes.float() / self._card.calibration.temperature, dim=0)
+    def activate(self, channels: Tensor) -> Tensor:
+        return torch.softmax(channels.float() / self._card.calibration.temperature, dim=0)
 
     def raster(self, kind: str) -> OutputRaster[Tensor]:
         if kind == "map":
@@ -93,7 +92,7 @@ class _Segmentation:
 
 
 class _Regression:
-    """Planes are quantities in standard deviations from their means, behind them their spreads.
+    """Raster of quantities; the channels are standardised values, and behind them their spreads.
 
     A raster has a band for each quantity, and one more for each whose interval is known: half of
     the interval's width.
@@ -108,14 +107,14 @@ class _Regression:
         self._lines = [(mean, std) for _name, mean, std in card.value_planes]
         self._seen = BandStatistics(len(self._spec.names))
 
-    def activate(self, planes: Tensor) -> Tensor:
-        lines = torch.tensor(self._lines, device=planes.device)[:, :, None, None]
-        return planes.float() * lines[:, 1] + lines[:, 0]
+    def activate(self, channels: Tensor) -> Tensor:
+        lines = torch.tensor(self._lines, device=channels.device)[:, :, None, None]
+        return channels.float() * lines[:, 1] + lines[:, 0]
 
     def raster(self, kind: str) -> OutputRaster[Tensor]:
         if kind != "map":
             raise OptionError(
-                f"A model of {self._targets[0].name}, a quantity, has no {kind}; leave --{kind} out."
+                f"A model of {self._targets[0].name}, a quantity, has no {kind}; leave `{kind}=...` out."
             )
         return value_raster(self._spec, self._with_intervals, self._seen.add)
 
