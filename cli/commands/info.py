@@ -100,11 +100,10 @@ def _crs_name(crs: Any) -> str:
 def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
     """The bundled model that a run would take, or the reason why none."""
     from georaster_dl.core.errors import BandMismatchError
-    from georaster_dl.models.package.file import read_card
     from georaster_dl.predict.matching.default_model import choose_model
 
     try:
-        card = read_card(choose_model(scene))
+        card = choose_model(scene)[1].card
     except BandMismatchError as error:
         reason = str(error).replace(scene.name, "the scene").partition(". ")[0]
         return {"model": None, "version": None, "reason": reason}
@@ -119,13 +118,14 @@ def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
 def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
     from georaster_dl.core.process import available_memory
     from georaster_dl.models.package.file import read_card
-    from georaster_dl.predict.engine.tiling_plan import make_plan
+    from georaster_dl.predict.engine.tiling_plan import TilingRequest, make_plan, tile_context
     from georaster_dl.predict.matching.estimate import estimated_seconds
     from georaster_dl.predict.matching.scene_match import match_scene
 
     card: Card = read_card(package)
     match = match_scene(scene, card)
-    plan = make_plan(scene.shape, match.card, memory=available_memory())
+    request = TilingRequest(scene.shape, match.card, tile_context(match.card))
+    plan = make_plan(request, memory=available_memory())
     return {
         "name": card.name,
         "task": card.task,

@@ -17,35 +17,13 @@ from georaster_dl.core.errors import DeviceError, OutputError
 from georaster_dl.core.process import available_memory
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Card
-from georaster_dl.predict.engine.tiling_plan import make_plan
+from georaster_dl.predict.engine.tiling_plan import TilingRequest, make_plan
 from georaster_dl.predict.run_record import is_recorded, read_record
 
-__all__ = ["Checked", "Cut", "check", "check_all", "room", "tight"]
+__all__ = ["Checked", "check", "check_all", "room", "tight"]
 
 _ANY = 2**50  # bytes of memory with which every plan can be made
 _GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-
-
-@dataclass(frozen=True)
-class Cut:
-    """What the tiles of a run follow from, but for the memory."""
-
-    shape: tuple[int, int]
-    card: Card
-    halo: int | Literal["auto", "exact"]
-    tile_limit: int | None
-    bytes_per_value: int
-
-    def check(self, memory: int) -> None:
-        """Raise DeviceError where not even the smallest tile fits, OptionError for a wrong halo."""
-        make_plan(
-            self.shape,
-            self.card,
-            memory=memory,
-            halo=self.halo,
-            tile_limit=self.tile_limit,
-            bytes_per_value=self.bytes_per_value,
-        )
 
 
 @dataclass(frozen=True)
@@ -62,7 +40,8 @@ class Checked:
     bytes : of disk that it takes at most while it runs, its outputs included.
     kept : bytes that its outputs take at most.
     identity : all that the outputs depend on.
-    cut : what its tiles follow from; None where it is failing.
+    tiling : from which its tiles are planned; None where it is failing.
+    bytes_per_value : of the network's arithmetic.
     """
 
     job: SceneJob
@@ -72,7 +51,8 @@ class Checked:
     bytes: int = 0
     kept: int = 0
     identity: dict[str, Any] = field(default_factory=dict, repr=False)
-    cut: Cut | None = field(default=None, repr=False)
+    tiling: TilingRequest | None = field(default=None, repr=False)
+    bytes_per_value: int = 4
 
 
 def check(job: SceneJob) -> Checked:
@@ -121,25 +101,24 @@ def tight(checked: Sequence[Checked], folder: Path) -> str:
 
 
 def _checked(job: SceneJob) -> Checked:
-    run = job.run()
-    match, options = run.prepared.match, run.prepared.options
+    prepared = job.run().prepared
+    options, tiling = prepared.context.options, prepared.tiling
     size = 2 if options.precision in ("bf16", "fp16") else 4
-    cut = Cut(match.scene.shape, match.card, options.halo, options.tile, size)
-    cut.check(_ANY)
-    demand = estimate_disk_usage(job, match.card, cut.shape)
-    rows, cols = cut.shape
-    facts = run.prepared.identity(run.files)
+    make_plan(tiling, memory=_ANY, bytes_per_value=size)
+    demand = estimate_disk_usage(job, tiling.card, tiling.shape)
+    rows, cols = tiling.shape
     known: dict[str, Any] = {
         "pixels": rows * cols,
         "bytes": demand.working,
         "kept": demand.kept,
-        "identity": facts,
-        "cut": cut,
+        "identity": prepared.identity,
+        "tiling": tiling,
+        "bytes_per_value": size,
     }
     if not options.overwrite:
-        if is_recorded(job.record, facts):
+        if is_recorded(job.record, prepared.identity):
             return Checked(job, "done", **known)
-        _check_outputs(job, run.files)
+        _check_outputs(job, prepared.files)
     return Checked(job, "ready", **known)
 
 
@@ -157,10 +136,10 @@ def _check_outputs(job: SceneJob, outputs: Sequence[Path]) -> None:
 
 def _with_shared_card(one: Checked, cards: dict[str, Card]) -> Checked:
     """Many equal cards would fill the memory."""
-    if one.cut is None:
+    if one.tiling is None:
         return one
-    card = cards.setdefault(one.identity["model"]["card_sha256"], one.cut.card)
-    return dataclasses.replace(one, cut=dataclasses.replace(one.cut, card=card))
+    card = cards.setdefault(one.identity["model"]["card_sha256"], one.tiling.card)
+    return dataclasses.replace(one, tiling=dataclasses.replace(one.tiling, card=card))
 
 
 def _disk(ready: Sequence[Checked], folder: Path, workers: int) -> list[str]:
@@ -187,8 +166,8 @@ def _memory(ready: Sequence[Checked], workers: int) -> list[str]:
     too_large: dict[str, int] = {}
     for one in ready:
         try:
-            if one.cut is not None:
-                one.cut.check(memory)
+            if one.tiling is not None:
+                make_plan(one.tiling, memory=memory, bytes_per_value=one.bytes_per_value)
         except DeviceError as error:
             too_large[str(error)] = too_large.get(str(error), 0) + 1
     return [

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report
-from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.file import read_card
+from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import RunOptions, Summary
-from georaster_dl.predict.prepare import prepare
+from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -57,15 +57,16 @@ class DenoiseRun(SceneRun):
         options: RunOptions,
         report: Report,
     ) -> None:
-        begun = time.monotonic()
+        context = RunContext(options, report)
         card = read_card(model)
         if card.task != "autoencoder":
             raise OptionError(
                 f"{card.name} predicts {card.predicts}, but denoising needs an autoencoder; make one "
                 f"with `train(task='autoencoder')`."
             )
-        opened = open_scene(sources, options.scene)
-        super().__init__(prepare(opened, model, card, options, report, begun=begun), [output])
+        scene = open_input(sources, options.scene)
+        match = match_scene(scene, card, resample=options.resample)
+        super().__init__(prepare(scene, match, model, [output], context))
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.feature_raster import SceneTask
@@ -73,4 +74,4 @@ class DenoiseRun(SceneRun):
 
         prepared, match = self.prepared, self.prepared.match
         rasters = RasterRun(prepared, loader(prepared), lambda: SceneTask(match.card, match.bands))
-        return rasters, {"scene": self.files[0]}
+        return rasters, {"scene": prepared.files[0]}

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report, Warned, no_report
+from georaster_dl.core.events import Report, no_report
 from georaster_dl.io.output.staging import Staging
-from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
+from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
     Findings,
     Summary,
 )
-from georaster_dl.predict.prepare import prepare
+from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ class FeatureRun(SceneRun):
         options: FeatureOptions,
         report: Report,
     ) -> None:
-        begun = time.monotonic()
         card = read_card(model)
         if outputs.error is not None and card.task != "autoencoder":
             raise OptionError(
@@ -78,8 +77,10 @@ class FeatureRun(SceneRun):
         if options.halo == "auto" and card.halo.exact is not None:
             # A halo that is enough for classes to stay the same leaves seams in the features.
             options = replace(options, halo="exact")
-        opened = open_scene(sources, options.scene)
-        super().__init__(prepare(opened, model, card, options, report, begun=begun), outputs.all())
+        context = RunContext(options, report)
+        scene = open_input(sources, options.scene)
+        match = match_scene(scene, card, resample=options.resample)
+        super().__init__(prepare(scene, match, model, outputs.all(), context))
         self._outputs = outputs
         self._options = options
 
@@ -109,10 +110,10 @@ class FeatureRun(SceneRun):
         return RasterRun(self.prepared, lambda: network, task), paths
 
     def _complete(self, stage: Staging, found: Findings) -> None:
-        _check_error(self.prepared.match.card, found, self.prepared.report)
+        _check_error(self.prepared.match.card, found, self.prepared.context)
 
 
-def _check_error(card: Card, found: Findings, report: Report) -> None:
+def _check_error(card: Card, found: Findings, context: RunContext) -> None:
     """Warn where the reconstruction error is far above that of the autoencoder's test."""
     usual = [value for name, value in card.metrics.items() if name.startswith("RMSE, clean input")]
     error = found.values.get("reconstruction error")
@@ -122,4 +123,4 @@ def _check_error(card: Card, found: Findings, report: Report) -> None:
             f"(mean), on its own test ground with {usual[0]:.2g}: the scene is unlike what it learnt, and "
             f"its features mean little here"
         )
-        report(Warned(message))
+        context.warn(message)

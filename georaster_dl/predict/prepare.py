@@ -1,4 +1,4 @@
-"""A scene and a model that go together: what every run checks before torch is loaded."""
+"""Preparation of a run: scene and model are matched and checked before torch is loaded."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from georaster_dl.core.errors import BandMismatchError
-from georaster_dl.core.events import Report, Warned, warner
 from georaster_dl.core.geography import centre_of
 from georaster_dl.core.process import tune_allocators
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.calibration_check import (
@@ -22,169 +23,167 @@ from georaster_dl.io.scenes.calibration_check import (
     training_warning,
 )
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
+from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.io.vectors.aoi import AreaOfInterest
-from georaster_dl.models.package.card import Card
+from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
-from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene, resolution_warning
-from georaster_dl.predict.options import Findings, RunOptions, Summary
+from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
+from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
+from georaster_dl.predict.options import Findings, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
-__all__ = ["PreparedRun", "prepare"]
+__all__ = ["PreparedRun", "open_input", "prepare"]
 
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that can begin.
+    """A checked run that can begin.
 
     Attributes
     ----------
     match : the scene as the model reads it.
-    model : its package.
-    aoi : where a prediction is asked for; None for everywhere.
-    begun : when the run was asked for, by ``time.monotonic``.
+    model : package of the model.
+    files : to write, the main one last; all others may fail alone.
+    aoi : area to predict; None for the whole scene.
+    tiling : from which tiles are planned, when the device is known.
     """
 
     match: SceneMatch
     model: Path
+    files: tuple[Path, ...]
     aoi: AreaOfInterest | None
-    options: RunOptions
-    report: Report
-    begun: float
+    tiling: TilingRequest
+    context: RunContext
 
     @contextmanager
-    def staged(self, files: Sequence[Path]) -> Iterator[Staging]:
-        """Room for the outputs, which appear together when the block ends well.
-
-        Parameters
-        ----------
-        files : to make; all but the last may fail alone.
+    def staged(self) -> Iterator[Staging]:
+        """Stage the outputs, which appear together when the block ends well.
 
         Raises
         ------
         OutputError
             When one of them exists and may not be replaced, cannot be written, or is an input.
         """
+        options = self.context.options
         inputs: list[Path | str] = [self.model]
-        if self.options.aoi is not None:
-            inputs.append(self.options.aoi)
+        if options.aoi is not None:
+            inputs.append(options.aoi)
         # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
-        if any(file.exists() for file in files):
+        if any(file.exists() for file in self.files):
             inputs += source_files(self.match.scene)
-        record = self.options.record
-        *extras, main = files
+        *extras, main = self.files
         staging = Staging(
-            *([main] if record is None else [record, main]),
+            *([main] if options.record is None else [options.record, main]),
             extras=extras,
-            overwrite=self.options.overwrite,
+            overwrite=options.overwrite,
             protect=inputs,
-            warn=warner(self.report),
+            warn=self.context.warn,
         )
         with staging as stage, self.computing():
             yield stage
-        if self.options.journal is not None:
-            shutil.rmtree(self.options.journal, ignore_errors=True)
+        if options.journal is not None:
+            shutil.rmtree(options.journal, ignore_errors=True)
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """What a run needs of this process."""
+        """Set GDAL and the memory allocators up for a run."""
         with gdal_environment():
             # Loading torch takes seconds; what can be wrong without it has been checked by now.
             tune_allocators()
             yield
 
-    def identity(self, files: Sequence[Path]) -> dict[str, Any]:
-        """All that these outputs depend on."""
-        return identity(self.match.scene, self.match.card, self.options, files)
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """All that the outputs depend on; see ``run_record.identity``."""
+        return identity(self.match.scene, self.match.card, self.context.options, self.files)
 
-    def journal(self, files: Sequence[Path]) -> Journal | None:
-        """Finished strips of this very run, where it keeps any."""
-        folder = self.options.journal
-        return None if folder is None else Journal(folder, self.identity(files))
+    def journal(self) -> Journal | None:
+        """Open the journal of finished strips; None for a run without one."""
+        folder = self.context.options.journal
+        return None if folder is None else Journal(folder, self.identity)
 
-    def finished(
-        self, stage: Staging, files: Sequence[Path], device: str, findings: Findings
-    ) -> Summary:
-        """What was done, now that it is; recorded where that is asked for."""
+    def finished(self, stage: Staging, device: str, findings: Findings) -> Summary:
+        """Summarise the finished run, and stage its record where one is asked for."""
         rows, cols = self.match.scene.shape
-        seconds = time.monotonic() - self.begun
+        record = self.context.options.record
         summary = Summary(
-            tuple(files),
-            self.model,
-            self.match.card,
-            rows * cols,
-            seconds,
-            device,
-            findings,
-            stage.failed,
-            centre_of(self.match.scene.geobox),
+            files=self.files,
+            model=self.model,
+            card=self.match.card,
+            pixels=rows * cols,
+            seconds=time.monotonic() - self.context.begun,
+            device=device,
+            findings=findings,
+            failed=stage.failed,
+            place=centre_of(self.match.scene.geobox),
         )
-        if self.options.record is not None:
-            staged = [stage.path(file) for file in stage.made(files)]
-            text = record_text(self.identity(files), summary, staged)
-            stage.path(self.options.record).write_text(text, encoding="utf-8")
+        if record is not None:
+            staged = [stage.path(file) for file in stage.made(self.files)]
+            text = record_text(self.identity, summary, staged)
+            stage.path(record).write_text(text, encoding="utf-8")
         return summary
 
 
+def open_input(sources: str | Path | Sequence[str | Path], options: SceneOptions) -> Scene:
+    """Open a scene for a model, without its empty bands."""
+    return without_empty_bands(open_scene(sources, options))
+
+
 def prepare(
-    opened: Scene,
+    scene: Scene,
+    match: SceneMatch,
     model: Path,
-    card: Card,
-    options: RunOptions,
-    report: Report,
+    files: Sequence[Path],
+    context: RunContext,
     *,
-    begun: float,
     named: bool = True,
 ) -> PreparedRun:
-    """Check that a scene fits a model.
+    """Check a matched scene's values and place, and the options that depend on the model.
 
     Parameters
     ----------
-    opened : the scene as it came.
-    model, card : the package and what its header says.
+    scene : as ``open_input`` gives it.
+    match : the same as the model reads it.
+    files : to write, the main one last.
     named : whether the user chose the model.
 
     Raises
     ------
     GeoRasterError
-        When bands, unit or resolution do not fit, or the area of interest cannot be used. Where the
+        When the halo is impossible with the model, or the area of interest cannot be used. Where the
         user named no model, also for reflectances that look a tenth too high or too low.
     """
-    opened = without_empty_bands(opened)
-    try:
-        match = match_scene(opened, card, resample=options.resample)
-    except BandMismatchError as error:
-        raise BandMismatchError(" ".join([str(error), *opened.remarks])) from error
-    for doubt in (*opened.remarks, alpha_warning(opened)):
-        if doubt is not None:
-            report(Warned(doubt))
-    _check_calibration(opened, card, named, report)
-    _check_values(match, report)
+    options, card = context.options, match.card
+    for remark in (*scene.remarks, alpha_warning(scene)):
+        context.warn(remark)
+    _check_calibration(scene, match, context, named=named)
+    context.warn(_training_warning(match))
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, match.scene.geobox)
-    unknown = resolution_warning(match.scene, card)
-    if unknown is not None:
-        report(Warned(unknown))
-    return PreparedRun(match, model, aoi, options, report, begun)
+    context.warn(resolution_warning(match.scene, card))
+    halo = tile_context(card, options.halo)
+    tiling = TilingRequest(match.scene.shape, card, halo, options.tile)
+    return PreparedRun(match, model, tuple(files), aoi, tiling, context)
 
 
-def _check_values(match: SceneMatch, report: Report) -> None:
-    """Warn of values of another size than in training; of reflectances more is known than that."""
+def _training_warning(match: SceneMatch) -> str | None:
+    """Describe values of another size than in training; reflectances have a check of their own."""
     card = match.card
     if card.quantity == "reflectance" or card.treatment is not None or match.resampling is not None:
-        return
+        return None
     means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
-    warning = training_warning(match.scene, means, deviations)
-    if warning is not None:
-        report(Warned(warning))
+    return training_warning(match.scene, means, deviations)
 
 
-def _check_calibration(scene: Scene, card: Card, named: bool, report: Report) -> None:
-    """Warn of reflectances that cannot be right; who names no model is not let go on with them."""
-    # The scene as it came: bands that the model does not read tell of its calibration too.
+def _check_calibration(
+    scene: Scene, match: SceneMatch, context: RunContext, *, named: bool
+) -> None:
+    """Warn of implausible reflectances; raise if the model was chosen automatically."""
+    # The whole scene: bands that the model does not read show its calibration, too.
+    card = match.card
     warning = calibration_warning(scene) if card.quantity == "reflectance" else None
     if warning is not None and not named:
         raise BandMismatchError(
-            f"{warning} If they are right as they are, name the model: -m {card.name}."
+            f"{warning} If they are right as they are, name the model: `model='{card.name}'`."
         )
-    if warning is not None:
-        report(Warned(warning))
+    context.warn(warning)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +22,11 @@ class SceneRun(ABC):
 
     Parameters
     ----------
-    prepared : scene and model, which go together.
-    files : to make, the main one last.
+    prepared : scene and model, which go together, and the files to write.
     """
 
-    def __init__(self, prepared: PreparedRun, files: Sequence[Path]) -> None:
+    def __init__(self, prepared: PreparedRun) -> None:
         self.prepared = prepared
-        self.files = list(files)
 
     def whole(self) -> Summary:
         """Make all files; they appear at the end, or none does but for extra ones that failed alone.
@@ -39,13 +36,13 @@ class SceneRun(ABC):
         GeoRasterError
             Whatever is wrong with the outputs or the device; nothing is left behind.
         """
-        with self.prepared.staged(self.files) as stage:
+        prepared = self.prepared
+        with prepared.staged() as stage:
             rasters, paths = self._rasters()
-            journal = self.prepared.journal(self.files)
-            found = rasters.run(stage, paths, journal)
-            self._complete(stage, found)
-            summary = self.prepared.finished(stage, self.files, rasters.device.name, found)
-        return replace(summary, files=tuple(stage.made(self.files)), failed=stage.failed)
+            findings = rasters.run(stage, paths, prepared.journal())
+            self._complete(stage, findings)
+            summary = prepared.finished(stage, rasters.device.name, findings)
+        return replace(summary, files=tuple(stage.made(prepared.files)), failed=stage.failed)
 
     def part(self, number: int, of: int) -> None:
         """Add one of several equal parts of the strips to the journal.
@@ -55,7 +52,7 @@ class SceneRun(ABC):
         GeoRasterError
             As above.
         """
-        journal = self.prepared.journal(self.files)
+        journal = self.prepared.journal()
         if journal is None:
             raise ValueError("A part of a run needs a journal to be kept in.")
         with self.prepared.computing():

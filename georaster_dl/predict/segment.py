@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import ModelChosen, Report, no_report
 from georaster_dl.io.output.staging import Staging
-from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
+from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.matching.default_model import choose_model
+from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
 from georaster_dl.predict.outputs.kinds import (
     EXTRA_OUTPUTS,
@@ -22,7 +22,7 @@ from georaster_dl.predict.outputs.kinds import (
     FinishedMap,
     FractionRaster,
 )
-from georaster_dl.predict.prepare import prepare
+from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -71,23 +71,26 @@ class SegmentRun(SceneRun):
         options: SegmentOptions,
         report: Report,
     ) -> None:
-        begun = time.monotonic()
-        opened = open_scene(sources, options.scene)
+        context = RunContext(options, report)
+        scene = open_input(sources, options.scene)
         named = model is not None
-        model = model or choose_model(opened)
-        stated = read_card(model)
-        _check_outputs(outputs, stated)
-        prepared = prepare(opened, model, stated, options, report, begun=begun, named=named)
-        super().__init__(prepared, outputs.all())
+        if model is None:
+            model, match = choose_model(scene)
+            _check_outputs(outputs, match.card)
+        else:
+            card = read_card(model)
+            _check_outputs(outputs, card)
+            match = match_scene(scene, card, resample=options.resample)
+        super().__init__(prepare(scene, match, model, outputs.all(), context, named=named))
         self._outputs = outputs
         self._derived = [
             kind for name in outputs.extras if isinstance(kind := EXTRA_OUTPUTS[name], DerivedFile)
         ]
         self._float32 = options.float32
         if not named:
-            _tell(stated, report)
+            _report_choice(match.card, report)
         for kind in self._derived:
-            kind.check(prepared.match.scene)
+            kind.check(match.scene)
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
@@ -112,8 +115,8 @@ class SegmentRun(SceneRun):
                 kind.write(finished, path)
 
 
-def _tell(card: Card, report: Report) -> None:
-    """Say which model was chosen, and how good it is."""
+def _report_choice(card: Card, report: Report) -> None:
+    """Report the chosen model with its first metrics."""
     metrics = dict(islice(card.metrics.items(), _FIRST_METRICS))
     report(ModelChosen(card.name, card.version, metrics))
 

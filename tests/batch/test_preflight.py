@@ -100,7 +100,7 @@ def test_what_is_wrong_is_found(job, wrong, told):
     assert failing.state == "failing"
     assert told in failing.message
     assert "\n" not in failing.message
-    assert failing.cut is None
+    assert failing.tiling is None
 
 
 def test_wrong_bands_are_found(job, tmp_path):
@@ -115,7 +115,7 @@ def test_all_are_checked_in_order(job, given, tmp_path):
     found = check_all(jobs)
     assert [one.job.name for one in found] == [f"s{i}" for i in range(20)]
     assert [one.state for one in found] == [("failing" if i % 3 else "ready") for i in range(20)]
-    assert len({id(one.cut.card) for one in found if one.cut}) == 1
+    assert len({id(one.tiling.card) for one in found if one.tiling}) == 1
     assert check_all([]) == []
 
 

@@ -181,7 +181,7 @@ def test_an_implausible_calibration_is_warned_of(geodl, raised):
 def test_with_an_implausible_calibration_no_model_is_taken_unasked(geodl, refused, raised):
     said = refused("segment", raised)
     assert "--offset -0.1" in said
-    assert "-m s2-landcover" in said
+    assert "--model s2-landcover" in said
     assert geodl("segment", raised, "--scale", 1e-4, "--offset", -0.1).code == 0
 
 

@@ -22,6 +22,7 @@ from georaster_dl.core.events import (
 )
 
 ROOT = Path(__file__).parents[2]
+FEEDBACK = ROOT / "georaster_dl_qgis" / "results" / "feedback.py"
 ROW = re.compile(r"^\| (?P<keys>\[?`.*?) \| (?P<type>\w+) \|", re.MULTILINE)
 JSON_TYPES = {
     str: "string", int: "number", float: "number", bool: "boolean", Mapping: "object", Sequence: "array",
@@ -81,9 +82,9 @@ def test_every_event_is_documented_with_its_keys():
 
 def read_by_the_plugin():
     """Keys that the plugin's reader takes from each event, by its methods ``_event(self, facts)``."""
-    tree = ast.parse((ROOT / "georaster_dl_qgis" / "reporting.py").read_text(encoding="utf-8"))
-    teller = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Teller")
-    for method in teller.body:
+    tree = ast.parse(FEEDBACK.read_text(encoding="utf-8"))
+    reader = next(node for node in tree.body if isinstance(node, ast.ClassDef))
+    for method in reader.body:
         if isinstance(method, ast.FunctionDef) and [a.arg for a in method.args.args][1:] == [
             "facts"
         ]:

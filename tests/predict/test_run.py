@@ -92,11 +92,11 @@ def test_the_record_says_what_was_run_on_what(given, tmp_path):
     assert [file["name"] for file in read["files"]] == ["confidence.tif", "map.tif"]
     assert read["classes"] == made.findings.counts
     assert read["run"]["input"][0]["name"] == "scene.tif"
-    facts = run.prepared.identity(run.files)
+    facts = run.prepared.identity
     assert is_recorded(record, facts)
     # Where and how it is made is no part of what is made; everything else is.
-    assert _segment(given, tmp_path, overwrite=True).prepared.identity(run.files) == facts
-    assert _segment(given, tmp_path, precision="fp32").prepared.identity(run.files) != facts
+    assert _segment(given, tmp_path, overwrite=True).prepared.identity == facts
+    assert _segment(given, tmp_path, precision="fp32").prepared.identity != facts
     (tmp_path / "map.tif").write_bytes(b"")
     assert not is_recorded(record, facts)
     record.write_text("{")
@@ -105,14 +105,13 @@ def test_the_record_says_what_was_run_on_what(given, tmp_path):
 
 def test_another_input_or_model_is_another_run(given, tmp_path):
     scene = write_scene(tmp_path / "scene.tif", noise(SHAPE))
-    run = _segment((scene, given[1]), tmp_path)
-    facts = run.prepared.identity(run.files)
+    facts = _segment((scene, given[1]), tmp_path).prepared.identity
     os.utime(scene, ns=(1, 1))
-    assert run.prepared.identity(run.files) != facts
+    assert _segment((scene, given[1]), tmp_path).prepared.identity != facts
     os.utime(scene, ns=(1, facts["input"][0]["changed_ns"]))
-    assert run.prepared.identity(run.files) == facts
+    assert _segment((scene, given[1]), tmp_path).prepared.identity == facts
     other = make_model(tmp_path / "other.safetensors", name="another")
-    assert _segment((scene, other), tmp_path).prepared.identity(run.files) != facts
+    assert _segment((scene, other), tmp_path).prepared.identity != facts
     assert json.loads(json.dumps(facts)) == facts
     assert {field.name for field in dataclasses.fields(SegmentOptions)} - set(
         facts["parameters"]

@@ -78,7 +78,7 @@ def _whole(job: SceneJob, report: Report) -> Outcome:
     kept = job.options.record
     if kept is not None and kept.is_file() and not job.options.overwrite:
         run = job.run()
-        if is_recorded(kept, run.prepared.identity(run.files)):
+        if is_recorded(kept, run.prepared.identity):
             return Outcome(job.name, record=read_record(kept) or {})
     return attempt(job, report)
 

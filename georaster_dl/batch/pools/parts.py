@@ -43,7 +43,7 @@ def count_parts(job: SceneJob, large: int, count_workers: Callable[[], int]) -> 
     wanted = max(math.ceil(rows * cols / _PART_PIXELS), 2 * count_workers(), 2)
     _check_outputs(run)
     # Made by one before all, or each of several workers would empty it of what others did.
-    run.prepared.journal(run.files)
+    run.prepared.journal()
     return min(wanted, max(rows // _PART_ROWS, 1))
 
 
@@ -53,5 +53,5 @@ class _Checked(Exception):  # noqa: N818 - no error
 
 def _check_outputs(run: SceneRun) -> None:
     """Refuse outputs before the parts are made, not after."""
-    with suppress(_Checked), run.prepared.staged(run.files):
+    with suppress(_Checked), run.prepared.staged():
         raise _Checked

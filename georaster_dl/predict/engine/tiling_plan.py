@@ -10,7 +10,7 @@ from georaster_dl.core.errors import DeviceError, OptionError
 from georaster_dl.models.package.card import Card
 from georaster_dl.tiling.tiles import Tiling, round_up
 
-__all__ = ["Plan", "make_plan", "smaller"]
+__all__ = ["Plan", "TileContext", "TilingRequest", "make_plan", "smaller", "tile_context"]
 
 _SWEET_SPOT = 1024  # larger cores gain little and fall out of the processor's cache
 _LARGEST = 2048
@@ -27,6 +27,30 @@ _SMALL = 2**22  # numbers of such a tile
 _FLATTEST = 16  # its fewest rows
 _STRIPS = 16  # that even a small scene is cut into, as far as these rows allow
 _MOST_AT_ONCE = 8  # tiles; with more threads, some compute a tile together
+
+
+@dataclass(frozen=True)
+class TileContext:
+    """Surroundings of a tile in pixels: its halo, and the margin blended across each seam."""
+
+    halo: int
+    blend: int
+
+
+@dataclass(frozen=True)
+class TilingRequest:
+    """Scene and model to plan tiles for, on whatever device.
+
+    Attributes
+    ----------
+    shape : rows and columns of the scene.
+    tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
+    """
+
+    shape: tuple[int, int]
+    card: Card
+    context: TileContext
+    tile_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,25 +100,49 @@ class Plan:
         return replace(self, tiling=tiling, margin=cut["margin"], batch=cut["batch"])
 
 
+def tile_context(card: Card, halo: int | Literal["auto", "exact"] = "auto") -> TileContext:
+    """Find what tiles must see for a model.
+
+    Parameters
+    ----------
+    halo : pixels; ``auto`` is the card's default, ``exact`` the halo with which tiles equal the
+        untiled result.
+
+    Raises
+    ------
+    OptionError
+        When the model has no exact halo, or the halo is negative.
+    """
+    if halo == "exact":
+        if card.halo.exact is None:
+            raise OptionError(
+                f"--halo exact is impossible with {card.name}: each of its outputs depends on the whole "
+                f"input; its tiles are blended instead (--halo auto, or a number of pixels)."
+            )
+        return TileContext(card.halo.exact, 0)
+    if halo == "auto":
+        return TileContext(card.halo.default, card.halo.blend)
+    if halo < 0:
+        raise OptionError(
+            f"--halo must be auto, exact or a number of pixels from 0 up, not {halo}."
+        )
+    rounded = round_up(halo, card.stride)
+    return TileContext(rounded, min(card.halo.blend, rounded))
+
+
 def make_plan(
-    shape: tuple[int, int],
-    card: Card,
+    request: TilingRequest,
     *,
     memory: int,
-    halo: int | Literal["auto", "exact"] = "auto",
-    tile_limit: int | None = None,
     largest_batch: int = 1,
     threads: int = 1,
     bytes_per_value: int = 4,
 ) -> Plan:
-    """Cut a scene of ``shape`` (rows, cols) for the model of ``card``.
+    """Plan the tiles of a scene for a device.
 
     Parameters
     ----------
     memory : free bytes on the device.
-    halo : pixels of context; ``auto`` is the card's default, ``exact`` the halo with which tiles
-        equal the untiled result.
-    tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
     largest_batch : most tiles at once; a CPU gains nothing from more than one.
     threads : of a CPU. Where pixels need no neighbours, each computes tiles of its own: threads
         that share a tile wait for each other, and all for the one that the reader holds up.
@@ -102,33 +150,32 @@ def make_plan(
 
     Raises
     ------
-    OptionError
-        When the model has no exact halo, or the halo is negative.
     DeviceError
         When not even the smallest tile fits into the memory.
     """
-    context, margin = _halo(card, halo)
+    shape, card, tile_limit = request.shape, request.card, request.tile_limit
+    halo, margin = request.context.halo, request.context.blend
     activations = card.cost.bytes_per_pixel * bytes_per_value / 4
     per_pixel = _SCRATCH * activations + 16 * len(card.bands)
     affordable = int((_SHARE * memory / per_pixel) ** 0.5)
-    smallest = 2 * context + 2 * card.stride
-    wished = tile_limit or min(max(_SWEET_SPOT + 2 * context, 8 * context), max(_LARGEST, smallest))
+    smallest = 2 * halo + 2 * card.stride
+    wished = tile_limit or min(max(_SWEET_SPOT + 2 * halo, 8 * halo), max(_LARGEST, smallest))
     limit = max(min(wished, affordable) // card.stride * card.stride, 0)
     if limit < min(smallest, round_up(max(shape), card.stride)):
         need = smallest**2 * per_pixel / _SHARE
         raise DeviceError(
             f"{card.name} needs about {need / 2**20:.0f} MiB for its smallest tile ({smallest} pixels "
-            f"with a halo of {context}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
+            f"with a halo of {halo}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
             f"smaller --halo or another --device."
         )
     rows = limit
-    alone = card.halo.exact == context == margin == 0
+    alone = card.halo.exact == halo == margin == 0
     if tile_limit is None and alone:
         rows = min(limit, _flat(shape, limit, len(card.bands)))
     elif tile_limit is None:
         modest = _modest(shape, limit, len(card.bands), activations)
         rows = min(limit, max(modest // card.stride * card.stride, smallest))
-    tiling = Tiling(shape, tile=(rows, limit), halo=context, stride=card.stride)
+    tiling = Tiling(shape, tile=(rows, limit), halo=halo, stride=card.stride)
     rows, cols = tiling.tile_shape
     tile_bytes = int(rows * cols * per_pixel)
     batch = max(
@@ -179,23 +226,3 @@ def smaller(plan: Plan) -> Plan | None:
         tile_limit=limit,
         memory=plan.memory // 4,
     )
-
-
-def _halo(card: Card, halo: int | Literal["auto", "exact"]) -> tuple[int, int]:
-    """Halo and blend margin in pixels."""
-    facts = card.halo
-    if halo == "exact":
-        if facts.exact is None:
-            raise OptionError(
-                f"--halo exact is impossible with {card.name}: each of its outputs depends on the whole "
-                f"input; its tiles are blended instead (--halo auto, or a number of pixels)."
-            )
-        return facts.exact, 0
-    if halo == "auto":
-        return facts.default, facts.blend
-    if halo < 0:
-        raise OptionError(
-            f"--halo must be auto, exact or a number of pixels from 0 up, not {halo}."
-        )
-    rounded = round_up(halo, card.stride)
-    return rounded, min(facts.blend, rounded)

@@ -10,7 +10,7 @@ from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import builtin_models, read_card
 from georaster_dl.models.runtime.optional_bands import band_places
-from georaster_dl.predict.matching.scene_match import match_scene
+from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
 
 __all__ = ["choose_model", "default_model"]
 
@@ -22,8 +22,8 @@ def default_model() -> Path | None:
     return builtin_models().get(_DEFAULT)
 
 
-def choose_model(scene: Scene) -> Path:
-    """The bundled model of Sentinel-2 where the scene is one by the names of its bands.
+def choose_model(scene: Scene) -> tuple[Path, SceneMatch]:
+    """Choose the bundled model of Sentinel-2 if the scene has its bands by name, and match them.
 
     Wavelengths alone do not do: they would also find the bands in a hyperspectral cube, of which
     nobody has measured how right the map is.
@@ -40,8 +40,7 @@ def choose_model(scene: Scene) -> Path:
     else:
         card = read_card(default)
         if _named_alike(scene, card):
-            match_scene(scene, card)
-            return default
+            return default, match_scene(scene, card)
         reason = f"is for bands with Sentinel-2's names (B02, B03, ...), not for {_said(scene)}"
     fitting = list(_fitting(scene, builtin_models()))
     advice = (

@@ -58,12 +58,18 @@ def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMat
         When a band that the model needs is missing, the numbers have no physical meaning that the
         model could use, or the resolution is more than 10 % outside the model's range.
     """
+    try:
+        match = _matched_bands(scene, card, resample=resample)
+        _check_resolution(match.scene, card)
+        return replace(match, scene=_with_values(match.scene, card))
+    except BandMismatchError as error:
+        raise BandMismatchError(" ".join([str(error), *scene.remarks])) from error
+
+
+def _matched_bands(scene: Scene, card: Card, *, resample: bool) -> SceneMatch:
     if card.needs:
-        match = _with_optional_bands(scene, card)
-    else:
-        match = _resampled(scene, card) if resample else _with_all_bands(scene, card)
-    _check_resolution(match.scene, card)
-    return replace(match, scene=_with_values(match.scene, card))
+        return _with_optional_bands(scene, card)
+    return _resampled(scene, card) if resample else _with_all_bands(scene, card)
 
 
 def _with_all_bands(scene: Scene, card: Card) -> SceneMatch:

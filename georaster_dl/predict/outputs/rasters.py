@@ -49,7 +49,7 @@ def loader(
     change : makes of the network the one that is wanted.
     changed : all that ``change`` depends on, beside model and bands.
     """
-    card, device = prepared.match.card, prepared.options.device
+    card, device = prepared.match.card, prepared.context.options.device
     present = tuple(band.name for band in card.bands)
 
     def load() -> nn.Module:
@@ -82,12 +82,12 @@ class RasterRun:
         self._scene, self._card = prepared.match.scene, prepared.match.card
         self._load = load
         self._make_task = make_task
-        precision = prepared.options.precision
+        precision = prepared.context.options.precision
         if precision == "auto" and not make_task().fastest:
             precision = "fp32"
-        self.device = Device.choose(prepared.options.device, precision)
+        self.device = Device.choose(prepared.context.options.device, precision)
         self._loaded: nn.Module | None = None
-        self._report = prepared.report
+        self._report = prepared.context.report
 
     def run(self, stage: Staging, paths: Mapping[str, Path], journal: Journal | None) -> Findings:
         """Make the rasters and tell what they hold.
@@ -137,13 +137,9 @@ class RasterRun:
             ) from error
 
     def _plan(self) -> Plan:
-        options = self._prepared.options
         return make_plan(
-            self._scene.shape,
-            self._card,
+            self._prepared.tiling,
             memory=self.device.memory(),
-            halo=options.halo,
-            tile_limit=options.tile,
             largest_batch=_GPU_BATCH if self.device.is_cuda else 1,
             threads=1 if self.device.is_cuda else torch.get_num_threads(),
             bytes_per_value=self.device.dtype.itemsize,
@@ -159,7 +155,7 @@ class RasterRun:
             return self._following(plan, journal.agreed(own))
 
     def _following(self, plan: Plan, cut: dict[str, Any]) -> Plan:
-        self.device = Device.choose(self._prepared.options.device, cut.pop("precision"))
+        self.device = Device.choose(self._prepared.context.options.device, cut.pop("precision"))
         return plan.as_cut(cut)
 
     def _fitting(self, attempt: Callable[[Plan], Findings], journal: Journal | None) -> Findings:
@@ -288,7 +284,7 @@ class RasterRun:
         }
 
     def _provenance(self, plan: Plan) -> dict[str, str]:
-        card, tiling, options = self._card, plan.tiling, self._prepared.options
+        card, tiling, options = self._card, plan.tiling, self._prepared.context.options
         rows, cols = tiling.tile_shape
         tags = provenance(
             self._scene,
