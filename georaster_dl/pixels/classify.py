@@ -80,12 +80,12 @@ class Classified:
 
     Attributes
     ----------
-    files : that it made.
+    files : written files.
     counts : pixels (or polygons) of each class, by name.
     settings : of the classifier, some of them chosen in validation.
     accuracy : None where a saved classifier was used.
     pixels : of the raster, valid or not.
-    failed : extra outputs, and styles, that could not be made; each was reported as a warning.
+    failed : extra outputs, and styles, that could not be written; each was reported as a warning.
     """
 
     files: tuple[Path, ...]
@@ -123,53 +123,53 @@ def classify(
     options = options or ClassifyOptions()
     begun = time.monotonic()
     config = options.config
-    given = config.scene
+    scene_options = config.scene
     extras = [] if options.save is None else [options.save]
     inputs: list[Path | str] = [labels, *_classes_file(config)]
     files = [*extras, out]
     with staged_outputs(
         files,
         inputs,
-        lambda: open_scene(features, given),
+        lambda: open_scene(features, scene_options),
         overwrite=options.overwrite,
         report=report,
     ) as stage:
         with CacheFolder(stage.path(out)) as folder:
             pair = SceneWithLabels(features, labels)
-            found = open_labelled(pair, config, folder, warner(report))
-            per_class = pixels_per_class(options.method, len(found.legend.classes))
-            drawn = draw_pixels(found, per_class, config.seed)
-        report(_started(found.cached.scene))
-        names = tuple(found.legend.names)
+            labelled = open_labelled(pair, config, folder, warner(report))
+            per_class = pixels_per_class(options.method, len(labelled.legend.classes))
+            drawn = draw_pixels(labelled, per_class, config.seed)
+        report(_started(labelled.cached.scene))
+        names = tuple(labelled.legend.names)
         pipeline, settings = fit_pipeline(
             options.method, drawn[TRAIN], drawn[VALIDATION], names, config.seed
         )
         settings = {**settings, "trained_on": len(drawn[TRAIN].classes)}
-        scene = found.cached.scene
+        scene = labelled.cached.scene
         physical = all(plane.calibrated for plane in scene.planes)
         source = feature_source(scene)
-        record = _labels_record(labels, found.cached.options)
+        record = _labels_record(labels, labelled.cached.options)
         classifier = Classifier(
-            options.method, scene.bands, found.legend, physical, source, pipeline, record
+            options.method, scene.bands, labelled.legend, physical, source, pipeline, record
         )
-        accuracy = _accuracy(classifier, drawn, found)
+        accuracy = _accuracy(classifier, drawn, labelled)
         classifier = _with_test_figures(classifier, accuracy, scene)
         if options.save is not None:
             with stage.making(options.save) as saved:
                 save_classifier(saved, classifier)
         parameters = {**settings, "seed": config.seed, "labels": labels.name}
-        counts = _map(scene, given, classifier, out, stage, report, parameters)
+        counts = _map(scene, scene_options, classifier, out, stage, report, parameters)
     rows, cols = scene.shape
     seconds = time.monotonic() - begun
-    made = tuple(stage.made(files))
-    return Classified(made, counts, settings, accuracy, rows * cols, seconds, stage.failed)
+    written = tuple(stage.made(files))
+    return Classified(written, counts, settings, accuracy, rows * cols, seconds, stage.failed)
 
 
 def apply_classifier(
     features: str | Sequence[str],
     saved: Path,
     out: Path,
-    given: SceneOptions,
+    scene_options: SceneOptions,
     *,
     overwrite: bool = False,
     report: Report = no_report,
@@ -180,7 +180,7 @@ def apply_classifier(
     ----------
     features : path or address of a raster that has the classifier's bands, or several of one scene, which
         are stacked as ``open_scene`` does.
-    given : what the user knows better than the file.
+    scene_options : metadata that the file lacks or states wrongly.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def apply_classifier(
     """
     begun = time.monotonic()
     classifier = load_classifier(saved, warner(report))
-    opened = open_scene(features, given)
+    opened = open_scene(features, scene_options)
     scene = _matching_scene(opened, classifier, saved)
     warn_doubts(scene, report)
     scaler = classifier.pipeline[0]
@@ -201,7 +201,7 @@ def apply_classifier(
     ) as stage:
         report(_started(scene))
         parameters = {"classifier": saved.name}
-        counts = _map(scene, given, classifier, out, stage, report, parameters)
+        counts = _map(scene, scene_options, classifier, out, stage, report, parameters)
     present = [name for name, pixels in counts.items() if pixels]
     for doubt in (
         poor_classes_warning(saved.stem, iou_figures(classifier.iou), present),
@@ -254,17 +254,17 @@ def _features_of(source: str) -> str:
 
 
 def _accuracy(
-    classifier: Classifier, drawn: Mapping[int, Pixels], found: LabelledRaster
+    classifier: Classifier, drawn: Mapping[int, Pixels], labelled: LabelledRaster
 ) -> Accuracy:
     part = TEST if TEST in drawn else VALIDATION
-    names = tuple(found.legend.names)
+    names = tuple(labelled.legend.names)
     pixels = drawn[part]
     predicted = in_threads(lambda values: [classifier.indexes(values)], pixels.values)[0]
-    caution = [found.split.caution]
+    caution = [labelled.split.caution]
     if part == VALIDATION:
         caution.append("No part was left for testing: the accuracy is that of the validation part.")
     confusion = Confusion.of(predicted, pixels.classes, names)
-    note = f"{found.split.note}; {counted(len(pixels.classes), 'pixel')}"
+    note = f"{labelled.split.note}; {counted(len(pixels.classes), 'pixel')}"
     return Accuracy(confusion, PARTS[part], note, " ".join(filter(None, caution)))
 
 
@@ -278,7 +278,7 @@ def _with_test_figures(classifier: Classifier, accuracy: Accuracy, scene: Scene)
 
 def _map(
     scene: Scene,
-    given: SceneOptions,
+    scene_options: SceneOptions,
     classifier: Classifier,
     out: Path,
     stage: Staging,
@@ -287,7 +287,7 @@ def _map(
 ) -> dict[str, int]:
     """Write the map; gives the pixels of each class by name."""
     legend = classifier.legend
-    tags = provenance(scene, given, model=classifier.method, parameters=parameters)
+    tags = provenance(scene, scene_options, model=classifier.method, parameters=parameters)
     tags |= labels_tags(classifier.labels)
     rows, cols = scene.shape
     counts = ClassCounts(legend)

@@ -83,12 +83,12 @@ class Clustered:
 
     Attributes
     ----------
-    files : that it made, the map last.
+    files : written files, the map last.
     counts : pixels of each cluster, by name, the largest of the sample first.
     scores : silhouette of each number of clusters that was tried; empty where it was given.
     sampled : pixels that the clusters were found in.
     pixels : of the raster, valid or not.
-    failed : extra outputs, and styles, that could not be made; each was reported as a warning.
+    failed : extra outputs, and styles, that could not be written; each was reported as a warning.
     """
 
     files: tuple[Path, ...]
@@ -166,9 +166,9 @@ def cluster(
                 write_class_overview(
                     scene, stage.path(outputs.map), picture, legend, counts.by_name()
                 )
-    made, seconds = tuple(stage.made(outputs.all())), time.monotonic() - begun
+    written, seconds = tuple(stage.made(outputs.all())), time.monotonic() - begun
     return Clustered(
-        made, counts.by_name(), scores, len(sample), rows * cols, seconds, stage.failed
+        written, counts.by_name(), scores, len(sample), rows * cols, seconds, stage.failed
     )
 
 

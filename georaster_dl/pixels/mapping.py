@@ -73,8 +73,8 @@ def in_threads(predict: Predict, values: npt.NDArray[np.float32]) -> tuple[npt.N
     """Compute the channels of values (pixels, bands) on all cores, piece by piece."""
     pieces = [values[first : first + _CHUNK] for first in range(0, len(values), _CHUNK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(predict, pieces))
-    return tuple(np.concatenate(columns) for columns in zip(*found, strict=True))
+        outputs = list(pool.map(predict, pieces))
+    return tuple(np.concatenate(columns) for columns in zip(*outputs, strict=True))
 
 
 def no_valid_pixel(scene: Scene) -> SceneError:

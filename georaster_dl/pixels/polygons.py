@@ -126,27 +126,27 @@ def _train(
     report: Report,
 ) -> _Trained:
     """Train on the polygons with a label that is not -1."""
-    ours = np.flatnonzero(labels >= 0)
-    _check_classes(labels[ours], legend, options.method, report)
-    blocks = spatial_blocks(_centres(frame)[ours])
+    labelled = np.flatnonzero(labels >= 0)
+    _check_classes(labels[labelled], legend, options.method, report)
+    blocks = spatial_blocks(_centres(frame)[labelled])
     arguments: dict[str, Any] = {
         "method": options.method,
-        "values": values[ours],
-        "classes": labels[ours],
+        "values": values[labelled],
+        "classes": labels[labelled],
         "blocks": blocks,
         "n_classes": len(legend.classes),
         "seed": options.config.seed,
     }
     model = fit_probabilities(**arguments)
     if model is None:
-        raise _too_few_classes(legend, labels[ours])
-    return _Trained(model, _accuracy(out_of_fold(**arguments), labels[ours], blocks, legend))
+        raise _too_few_classes(legend, labels[labelled])
+    return _Trained(model, _accuracy(out_of_fold(**arguments), labels[labelled], blocks, legend))
 
 
 def _labels(path: Path, options: LabelOptions, legend: Legend) -> npt.NDArray[np.int64]:
     """(polygons,) index into the legend, -1 where a polygon has no class."""
-    made = {_CLASS, _PROBABILITY}
-    if options.class_field is not None and options.class_field.casefold() in made:
+    written = {_CLASS, _PROBABILITY}
+    if options.class_field is not None and options.class_field.casefold() in written:
         raise OptionError(
             f"`class_field={options.class_field}` is a column that this run writes; choose the one "
             f"with the classes to learn."
@@ -211,15 +211,15 @@ def _counts(probabilities: npt.NDArray[np.float64], legend: Legend) -> dict[str,
 
 
 def _accuracy(
-    found: npt.NDArray[np.int64],
+    predicted: npt.NDArray[np.int64],
     classes: npt.NDArray[np.int64],
     blocks: npt.NDArray[np.intp],
     legend: Legend,
 ) -> Accuracy | None:
     """Measure the accuracy out of fold; None where all polygons are in one block."""
-    if not (found >= 0).any():
+    if not (predicted >= 0).any():
         return None
-    confusion = Confusion.of(found, classes, tuple(legend.names))
+    confusion = Confusion.of(predicted, classes, tuple(legend.names))
     note = f"{counted(confusion.total, 'polygon')}, each predicted from other blocks of {blocks.max() + 1}"
     caution = (
         "Neighbouring blocks touch: polygons at their borders have near neighbours in training."

@@ -121,8 +121,8 @@ def draw_pixels(labelled: LabelledRaster, per_class: int, seed: int) -> dict[int
             samples[part][0].add(values, classes)
             continue
         for index in np.unique(classes):
-            ours = classes == index
-            samples[TRAIN][index].add(values[ours], classes[ours])
+            selected = classes == index
+            samples[TRAIN][index].add(values[selected], classes[selected])
     drawn = {part: _joined(several) for part, several in samples.items()}
     return {part: pixels for part, pixels in drawn.items() if pixels is not None}
 
@@ -149,7 +149,7 @@ def _labelled_pixels(
         )
         numbers, _, labels = labelled.cached.cache.read(rows, cols)
         for part in range(len(PARTS)):
-            ours = (labels >= 0) & mask.window(part, rows, cols)
-            if ours.any():
-                values = labelled.cached.scene.to_physical(numbers[:, ours].T, axis=1)
-                yield part, values, labels[ours]
+            selected = (labels >= 0) & mask.window(part, rows, cols)
+            if selected.any():
+                values = labelled.cached.scene.to_physical(numbers[:, selected].T, axis=1)
+                yield part, values, labels[selected]

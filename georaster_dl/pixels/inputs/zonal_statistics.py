@@ -87,6 +87,6 @@ def _add_small(
     place = np.cumsum(strip.valid).reshape(strip.valid.shape) - 1
     whole = slice(0, strip.valid.shape[1])
     for number, rows, cols in polygons.touched(strip.rows, whole, small):
-        known = strip.valid[rows, cols]
-        values = strip.values[place[rows[known], cols[known]]]
+        valid = strip.valid[rows, cols]
+        values = strip.values[place[rows[valid], cols[valid]]]
         sums.add(np.full(len(values), number, np.int32), values)

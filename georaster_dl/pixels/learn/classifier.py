@@ -126,8 +126,8 @@ def fit_pipeline(
     def tried(settings: dict[str, Any]) -> tuple[float, Any]:
         machine = new_pipeline(method, seed, settings)
         machine.fit(training.values, training.classes)
-        found = Confusion.of(_predictor(machine)(validation.values), validation.classes, names)
-        return found.mean_iou, machine
+        confusion = Confusion.of(_predictor(machine)(validation.values), validation.classes, names)
+        return confusion.mean_iou, machine
 
     best, chosen, settings = -1.0, None, {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:

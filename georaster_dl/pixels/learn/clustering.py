@@ -52,10 +52,10 @@ class Clustering:
         Mahalanobis distance for a mixture.
         """
         standardised = self.scaler.transform(values[:, self.bands])
-        found, distance = _nearest(self.estimator, standardised)
+        nearest, distance = _nearest(self.estimator, standardised)
         number = np.empty(len(self.order), np.uint8)
         number[self.order] = np.arange(1, len(self.order) + 1)
-        return number[found], distance.astype(np.float32)
+        return number[nearest], distance.astype(np.float32)
 
 
 def live_bands(sample: _Values) -> npt.NDArray[np.intp]:
@@ -109,10 +109,10 @@ def choose_k(sample: _Values, method: Method, seed: int) -> dict[int, float]:
     different = len(np.unique(tried, axis=0))
     scores = {}
     for k in (k for k in _CANDIDATES if k < different):
-        found = _nearest(_fitted(tried, k, method, seed), tried[:_JUDGED])[0]
+        nearest = _nearest(_fitted(tried, k, method, seed), tried[:_JUDGED])[0]
         # A mixture may leave all pixels to one of its components.
-        several = len(np.unique(found)) > 1
-        scores[k] = float(silhouette_score(tried[:_JUDGED], found)) if several else -1.0
+        several = len(np.unique(nearest)) > 1
+        scores[k] = float(silhouette_score(tried[:_JUDGED], nearest)) if several else -1.0
     if not scores:
         raise OptionError(
             f"The raster has only {different} different valid pixels, too few to choose the number of "
@@ -164,15 +164,15 @@ def _nearest(
     """The estimator's cluster of each pixel, and the distance from its centre."""
     if hasattr(estimator, "cluster_centers_"):
         distances = estimator.transform(standardised)
-        found = distances.argmin(axis=1)
-        return found, distances[np.arange(len(found)), found]
+        nearest = distances.argmin(axis=1)
+        return nearest, distances[np.arange(len(nearest)), nearest]
     wide = standardised.astype(np.float64)
-    found = estimator.predict(wide)
-    distance = np.empty(len(found))
-    for component in np.unique(found):
-        ours = found == component
-        whitened = (wide[ours] - estimator.means_[component]) @ estimator.precisions_cholesky_[
+    nearest = estimator.predict(wide)
+    distance = np.empty(len(nearest))
+    for component in np.unique(nearest):
+        members = nearest == component
+        whitened = (wide[members] - estimator.means_[component]) @ estimator.precisions_cholesky_[
             component
         ]
-        distance[ours] = np.linalg.norm(whitened, axis=1)
-    return found, distance
+        distance[members] = np.linalg.norm(whitened, axis=1)
+    return nearest, distance

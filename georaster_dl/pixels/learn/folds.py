@@ -51,7 +51,7 @@ def stratified_folds(
 
     present = len(np.unique(classes))
     folds = block_folds(blocks, n)
-    if folds and all(len(np.unique(classes[learnt])) == present for learnt, _ in folds):
+    if folds and all(len(np.unique(classes[train])) == present for train, _ in folds):
         return folds
     n = min(n, int(np.unique(classes, return_counts=True)[1].min()))
     return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(blocks, classes))

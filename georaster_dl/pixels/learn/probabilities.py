@@ -38,7 +38,7 @@ class ProbabilityModel:
     settings: Mapping[str, Any]
 
     def predict(self, values: _Values) -> npt.NDArray[np.float64]:
-        """(items, classes) probabilities; 0 for classes that were not learnt."""
+        """(items, classes) probabilities; 0 for classes that were not trained on."""
         probabilities = np.zeros((len(values), self.n_classes))
         probabilities[:, self.estimator.classes_] = self.estimator.predict_proba(values)
         return probabilities
@@ -63,8 +63,8 @@ def fit_probabilities(
     -------
     None where fewer than two classes are left.
     """
-    kept = np.bincount(classes)[classes] >= (2 if method == "svm" else 1)
-    values, classes, blocks = values[kept], classes[kept], blocks[kept]
+    usable = np.bincount(classes)[classes] >= (2 if method == "svm" else 1)
+    values, classes, blocks = values[usable], classes[usable], blocks[usable]
     if len(np.unique(classes)) < 2:
         return None
     if method == "rf":
@@ -85,11 +85,11 @@ def _best_settings(
     names = tuple(map(str, range(n_classes)))
 
     def score(settings: dict[str, Any]) -> float:
-        found = Confusion.empty(names)
-        for learnt, measured in folds:
-            machine = new_pipeline("svm", 0, settings).fit(values[learnt], classes[learnt])
-            found += Confusion.of(machine.predict(values[measured]), classes[measured], names)
-        return found.mean_iou
+        confusion = Confusion.empty(names)
+        for train, test in folds:
+            machine = new_pipeline("svm", 0, settings).fit(values[train], classes[train])
+            confusion += Confusion.of(machine.predict(values[test]), classes[test], names)
+        return confusion.mean_iou
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         scores = list(pool.map(score, GRID))
@@ -109,16 +109,16 @@ def out_of_fold(
 
     -1 where that could not be: all items lie in one block, or other blocks have a single class.
     """
-    found = np.full(len(classes), -1, np.int64)
-    for learnt, measured in block_folds(blocks, _FOLDS):
+    predicted = np.full(len(classes), -1, np.int64)
+    for train, test in block_folds(blocks, _FOLDS):
         model = fit_probabilities(
             method,
-            values[learnt],
-            classes[learnt],
-            blocks[learnt],
+            values[train],
+            classes[train],
+            blocks[train],
             n_classes=n_classes,
             seed=seed,
         )
         if model is not None:
-            found[measured] = model.predict(values[measured]).argmax(axis=1)
-    return found
+            predicted[test] = model.predict(values[test]).argmax(axis=1)
+    return predicted

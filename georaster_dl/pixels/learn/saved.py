@@ -115,7 +115,7 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
 
     Parameters
     ----------
-    warn : called where another version of scikit-learn made the file.
+    warn : called where another version of scikit-learn wrote the file.
 
     Raises
     ------
@@ -210,11 +210,11 @@ def _read_pipeline(path: Path, card: _SavedCard) -> Any:
                 warnings.simplefilter("ignore", InconsistentVersionWarning)
                 return skops.io.load(path, trusted=[_TREE])
     except Exception as error:  # skops and scikit-learn raise many kinds; all mean the same here
-        made = card.scikit_learn
-        if made != sklearn.__version__:
+        version = card.scikit_learn
+        if version != sklearn.__version__:
             raise ModelPackageError(
-                f"{path} was made with scikit-learn {made} and cannot be read with {sklearn.__version__}; "
-                f"make it again here, or install scikit-learn {made}."
+                f"{path} was made with scikit-learn {version} and cannot be read with {sklearn.__version__}; "
+                f"make it again here, or install scikit-learn {version}."
             ) from error
         raise _foreign(path) from error
     named = ", ".join(sorted(untrusted)[:_MOST_NAMED])
