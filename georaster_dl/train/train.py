@@ -86,13 +86,12 @@ def train(
         report = no_report
     warn = warner(report)
     folder = RunFolder(model, warn)
-    if resume and model.exists() and not overwrite:
-        raise OptionError(f"`resume=True` has nothing to do: {model} is finished.")
-    _check_output(model, overwrite=overwrite or not leader)
-    if resume:
-        folder.resume(config)
-    elif leader:
-        folder.check_free(overwrite=overwrite)
+    if leader:
+        _check_output(model, resume=resume, overwrite=overwrite)
+        if resume:
+            folder.resume(config)
+        else:
+            folder.check_free(overwrite=overwrite)
 
     device = Device.choose(config.training.device, config.training.precision)
     check_tensorboard(config)
@@ -106,33 +105,30 @@ def train(
         fit(learner, data, device, folder, report, resume=resume)
         if not leader:
             return None
-        notes = _notes(learner, device, time.monotonic() - begun)
-        if started:
-            notes["started"] = "; ".join(started)
-        notes["patches"] = _patches(data, learner)
+        notes = _notes(learner, data, device, time.monotonic() - begun, started)
         card = package_model(data, network, device, model, notes)
     seconds = time.monotonic() - begun
     return Trained(card, model, folder.path, learner.history, seconds, folder.extras.failed)
 
 
-def _notes(learner: Learner, device: Device, seconds: float) -> dict[str, str]:
-    """Describe the course of the training, for the card."""
+def _notes(
+    learner: Learner, data: TrainingData, device: Device, seconds: float, started: Sequence[str]
+) -> dict[str, str]:
+    """Describe epochs, duration, initial weights, patches and learning rate, for the card."""
     best = max(learner.history, key=lambda entry: entry[SCORE])
     return {
         "epochs": f"{len(learner.history)}, the best was {int(best['epoch']) + 1}",
         "time": f"{seconds / 60:.1f} min on {device.name}",
+        **({"started": "; ".join(started)} if started else {}),
+        "patches": f"{data.per_epoch} of {data.patch} x {data.patch} pixels an epoch, batches of "
+        f"{data.config.training.batch}, learning rate {learner.learning_rate:.2g}",
     }
 
 
-def _patches(data: TrainingData, learner: Learner) -> str:
-    """Describe patches, batches and learning rate, which the settings may leave open."""
-    return (
-        f"{data.per_epoch} of {data.patch} x {data.patch} pixels an epoch, batches of "
-        f"{data.config.training.batch}, learning rate {learner.learning_rate:.2g}"
-    )
-
-
-def _check_output(model: Path, *, overwrite: bool) -> None:
+def _check_output(model: Path, *, resume: bool, overwrite: bool) -> None:
+    """Check that the package can be written."""
+    if resume and model.exists() and not overwrite:
+        raise OptionError(f"`resume=True` has nothing to do: {model} is finished.")
     check_local(model)
     if model.suffix != ".safetensors":
         raise OptionError(
