@@ -20,6 +20,7 @@ from ..options.shared import (
     scene_options,
     scene_settings,
 )
+from ..terminal.hints import with_options
 
 if TYPE_CHECKING:
     from georaster_dl.io.scenes.scene import Scene
@@ -58,7 +59,7 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     doubts = [*filled.remarks, alpha_warning(opened), calibration]
     if nodata.exact and nodata.share == 1:
         doubts.append(f"{opened.name} has no valid pixel: check --nodata, --bands and --mask")
-    facts["warnings"] = [doubt for doubt in doubts if doubt is not None]
+    facts["warnings"] = [with_options(doubt) for doubt in doubts if doubt is not None]
     opened = filled
     if not as_json:
         _print(facts)  # also where the model turns out not to fit: then it is needed most
@@ -105,7 +106,7 @@ def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
     try:
         card = choose_model(scene)[1].card
     except BandMismatchError as error:
-        reason = str(error).replace(scene.name, "the scene").partition(". ")[0]
+        reason = with_options(str(error)).replace(scene.name, "the scene").partition(". ")[0]
         return {"model": None, "version": None, "reason": reason}
     if doubtful:  # as geodl segment refuses it
         reason = (

@@ -69,7 +69,7 @@ def test_what_nobody_recorded_is_not_replaced(job, tmp_path):
     failing = check(job())
     assert failing.state == "failing"
     assert str(output) in failing.message
-    assert "--overwrite" in failing.message
+    assert "overwrite=True" in failing.message
     assert "\n" not in failing.message
     (tmp_path / "scene.json").write_text("{")
     assert check(job()).state == "failing"
@@ -91,7 +91,7 @@ def test_a_new_output_must_not_replace_a_foreign_one(job, tmp_path):
         ({"scene": "/no/such.tif"}, "does not exist"),
         ({"scene": __file__}, "cannot be opened"),
         ({"halo": -1}, "--halo"),
-        ({"aoi": Path("/no/aoi.gpkg")}, "--aoi"),
+        ({"aoi": Path("/no/aoi.gpkg")}, "aoi="),
         ({"model": Path("/no/model.safetensors")}, "model"),
     ],
 )

@@ -37,7 +37,7 @@ def landscape(*spectra, size=100):
 
 def is_forgotten(warning):
     return warning is not None and warning.endswith(
-        "forgotten; if so, state --scale 0.0001 --offset -0.1."
+        "forgotten; if so, state `scale=0.0001, offset=-0.1`."
     )
 
 
@@ -45,7 +45,7 @@ def is_doubled(warning):
     return (
         warning is not None
         and "taken off twice" in warning
-        and warning.endswith("if so, state --scale 0.0001 --offset 0.")
+        and warning.endswith("if so, state `scale=0.0001, offset=0`.")
     )
 
 
@@ -113,7 +113,7 @@ def test_fill_does_not_count(judged):
 def test_float_reflectance_gets_options_of_its_own(make_tif):
     scene = landscape(FOREST, WATER).astype("float32")
     path = make_tif(scene - np.float32(0.1), descriptions=BANDS)
-    assert calibration_warning(open_scene(path)).endswith("--scale 1 --offset 0.1.")
+    assert calibration_warning(open_scene(path)).endswith("`scale=1, offset=0.1`.")
     scene[:, :, :30] = 0  # a border that lost its meaning when the offset was taken off
     scene[:, :, :30] -= np.float32(0.1)
     path = make_tif(scene, descriptions=BANDS)
@@ -236,8 +236,8 @@ def scene_of(make_tif, values, **profile):
     ("factor", "seen"),
     [
         (1, None),
-        (1e4, "reflectance times 10,000; if so, state --scale 0.0001 --offset 0"),
-        (100, "percent; if so, state --scale 0.01 --offset 0"),
+        (1e4, "reflectance times 10,000; if so, state `scale=0.0001, offset=0`"),
+        (100, "percent; if so, state `scale=0.01, offset=0`"),
         (1e-4, "scaled twice"),
     ],
 )
@@ -253,14 +253,14 @@ def test_water_snow_and_cloud_are_no_factor(make_tif, value):
 
 def test_a_factor_is_told_in_terms_of_the_stored_numbers(make_tif):
     scene = scene_of(make_tif, 20.0, scales=[2.0] * 7, offsets=[0.0] * 7)
-    assert "--scale 0.02 --offset 0." in calibration_warning(scene)
+    assert "`scale=0.02, offset=0`." in calibration_warning(scene)
 
 
 def test_values_unlike_those_of_the_training(make_tif):
     scene = open_scene(make_tif(np.random.default_rng(0).integers(1, 255, (3, 40, 50), "uint8")))
     assert training_warning(scene, [120] * 3, [60] * 3) is None
     assert "trained on values around 0.12" in training_warning(scene, [0.12] * 3, [0.06] * 3)
-    assert "--scale" in training_warning(scene, [40_000] * 3, [60_000] * 3)
+    assert "scale=" in training_warning(scene, [40_000] * 3, [60_000] * 3)
 
 
 def test_transparency_that_is_data_is_noticed(make_tif):

@@ -253,11 +253,11 @@ def test_another_programs_tag_of_that_name_is_ignored(make_tif):
 @pytest.mark.parametrize(
     ("values", "dtype", "options", "words"),
     [
-        ((1.5, 2, 3), "float32", {}, ["1.5", "whole numbers", "--task regression"]),
-        ((-1, 2, 3), "int16", {}, ["class -1", "--ignore -1"]),
+        ((1.5, 2, 3), "float32", {}, ["1.5", "whole numbers", "task='regression'"]),
+        ((-1, 2, 3), "int16", {}, ["class -1", "ignore=-1"]),
         ((1, 2, 70_000), "int32", {}, ["class 70000", "0..65534"]),
         ((5, 6, 6), "uint8", {"ignore": (5, 6)}, ["no label", "ignored"]),
-        ((1, 2, 3), "uint8", {"priority": ("2", "x")}, ["--priority names 'x'", "1, 2, 3"]),
+        ((1, 2, 3), "uint8", {"priority": ("2", "x")}, ["priority=` names 'x'", "1, 2, 3"]),
     ],
 )
 def test_rasters_that_are_no_class_labels(make_tif, values, dtype, options, words):
@@ -422,7 +422,7 @@ def test_mixed_types_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("shapes", "fields", "options", "words"),
     [
-        ([LEFT, RIGHT], {"a": [1, 2], "b": [1, 2]}, {}, ["several fields (a, b)", "--class-field"]),
+        ([LEFT, RIGHT], {"a": [1, 2], "b": [1, 2]}, {}, ["several fields (a, b)", "class_field="]),
         ([LEFT, RIGHT], {}, {}, ["no attributes"]),
         (
             [LEFT, RIGHT],
@@ -430,10 +430,10 @@ def test_mixed_types_are_told(tmp_path):
             {"class_field": "knd"},
             ["no field 'knd'", "it has kind", "did you mean 'kind'?"],
         ),
-        ([LEFT, RIGHT], {"kind": [1.0, 1.5]}, {}, ["1.5 (fid 2)", "'kind'", "--task regression"]),
+        ([LEFT, RIGHT], {"kind": [1.0, 1.5]}, {}, ["1.5 (fid 2)", "'kind'", "task='regression'"]),
         ([LEFT, RIGHT], {"kind": [None, ""]}, {}, ["no label", "'kind'", "all 2 features"]),
         ([LEFT, RIGHT], {"kind": [1, 2]}, {"ignore": (1, 2)}, ["no label", "ignored"]),
-        ([LEFT, RIGHT], {"kind": [-5, 1]}, {}, ["class -5", "--ignore -5"]),
+        ([LEFT, RIGHT], {"kind": [-5, 1]}, {}, ["class -5", "ignore=-5"]),
         ([LEFT, BOWTIE], {"kind": [1, 2]}, {}, ["invalid", "1 of 2", "(fid 2)", "Self-inter"]),
         (
             [BOWTIE] * 7,
@@ -444,7 +444,7 @@ def test_mixed_types_are_told(tmp_path):
         ([LEFT, None], {"kind": [1, 2]}, {}, ["no geometry in 1 of 2", "(fid 2)", "delete"]),
         ([LEFT, Polygon()], {"kind": [1, 2]}, {}, ["no geometry in 1 of 2", "(fid 2)", "delete"]),
         ([], {"kind": []}, {}, ["no features"]),
-        ([LEFT, RIGHT], {"kind": ["a", "b"]}, {"priority": ("c",)}, ["--priority", "'c'", "a, b"]),
+        ([LEFT, RIGHT], {"kind": ["a", "b"]}, {"priority": ("c",)}, ["priority=", "'c'", "a, b"]),
     ],
 )
 def test_vectors_that_are_no_labels(vector, shapes, fields, options, words):
@@ -530,7 +530,7 @@ def test_background_must_be_in_the_legend(make_tif):
     path = make_tif(checkerboard().astype("uint8"))
     legend = read_legend([path], LabelOptions())
     message = refusal(open_class_labels, path, GRID, legend, LabelOptions(background="other"))
-    said(message, "--background 'other'", "1, 10, 14")
+    said(message, "background='other'", "1, 10, 14")
 
 
 # --- the class list
@@ -555,7 +555,7 @@ def test_a_list_gives_texts_their_values(vector, listed):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("value,name\n1,a\n10,b\n", ["lacks 14", "--ignore"]),
+        ("value,name\n1,a\n10,b\n", ["lacks 14", "ignore="]),
         ("value,name\n1,a\n2.5,b\n", ["line 3", "'2.5'", "whole number"]),
         ("value,name\n1,a\n\n70000,b\n", ["line 4", "'70000'", "0..65534"]),
         ("value,name\n1,a\n,b\n", ["line 3", "value is ''"]),
@@ -571,7 +571,7 @@ def test_a_list_gives_texts_their_values(vector, listed):
 )
 def test_lists_that_do_not_do(make_tif, listed, text, words):
     path = make_tif(checkerboard().astype("uint8"))
-    said(refusal(read_legend, [path], LabelOptions(classes=listed(text))), "--classes", *words)
+    said(refusal(read_legend, [path], LabelOptions(classes=listed(text))), "classes=", *words)
 
 
 def test_a_list_that_cannot_be_read(make_tif, tmp_path):
@@ -601,10 +601,10 @@ def test_files_that_contradict_each_other(make_tif, vector, listed):
         with rasterio.open(path, "r+") as dataset:
             dataset.update_tags(CLASS_NAMES=f'{{"2": "{name}"}}')
     message = refusal(read_legend, [one, two], LabelOptions())
-    said(message, "class 2", "'wood'", "one.tif", "'ice'", "two.tif", "--classes")
+    said(message, "class 2", "'wood'", "one.tif", "'ice'", "two.tif", "classes=")
     texts = vector([LEFT, RIGHT], kind=["wood", "x"])
     message = refusal(read_legend, [one, texts], LabelOptions())
-    said(message, "labels.gpkg names", "one.tif numbers", "--classes")
+    said(message, "labels.gpkg names", "one.tif numbers", "classes=")
     options = LabelOptions(classes=listed("value,name\n1,x\n2,wood\n"))
     assert read_legend([one, texts], options).names == ["x", "wood"]
 
@@ -613,7 +613,7 @@ def test_two_classes_of_one_name(make_tif):
     path = make_tif(checkerboard((1, 2)).astype("uint8"))
     with rasterio.open(path, "r+") as dataset:
         dataset.update_tags(CLASS_NAMES='{"1": "wood", "2": "wood"}')
-    said(refusal(read_legend, [path], LabelOptions()), "two classes", "'wood'", "--classes")
+    said(refusal(read_legend, [path], LabelOptions()), "two classes", "'wood'", "classes=")
 
 
 # --- numbers
@@ -663,7 +663,7 @@ def test_numbers_of_vectors(vector):
     features = read_features(path, options, numbers=True)
     assert features["label"].tolist()[:2] == [1.5, -2]
     text = vector([LEFT, RIGHT], "text.gpkg", kind=["tall", "low"])
-    said(refusal(numbers, text), "no numbers", "'kind'", "'tall'", "--class-field")
+    said(refusal(numbers, text), "no numbers", "'kind'", "'tall'", "class_field=")
 
 
 # --- windows, processes, memory

@@ -195,5 +195,5 @@ def test_lines_in_a_crs_of_unknown_unit():
     frame = geopandas.GeoDataFrame(
         {"class": ["road"]}, geometry=[shapely.LineString([(0, 0), (40, 40)])], crs=crs
     )
-    with pytest.raises(OptionError, match="--width-m 5 cannot be drawn"):
+    with pytest.raises(OptionError, match="width_m=5` cannot be drawn"):
         _widened(frame.geometry, 5, geobox)

@@ -45,7 +45,7 @@ def test_names_and_rules(text, name, kind, ranges):
     ],
 )
 def test_a_mask_that_says_nothing(text, said):
-    with pytest.raises(OptionError, match=f"--mask {text}.*{said}"):
+    with pytest.raises(OptionError, match=f"mask='{text}'`.*{said}"):
         parse_mask(text)
 
 
@@ -112,7 +112,7 @@ def test_an_asset_of_an_item_masks(make_tif, tmp_path):
 
 def test_a_name_that_is_not_there(make_tif):
     path = make_tif(np.ones((1, 8, 8), "uint8"), descriptions=["B02"])
-    with pytest.raises(OptionError, match=r"--mask SCL is neither .* which has B02"):
+    with pytest.raises(OptionError, match=r"mask='SCL'` is neither .* which has B02"):
         open_scene(path, SceneOptions(mask="SCL"))
 
 

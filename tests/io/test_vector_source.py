@@ -74,9 +74,9 @@ def test_layers_by_number(several):
 @pytest.mark.parametrize(
     ("end", "options", "words"),
     [
-        ("", {}, ("3 layers (area, labels, other)", "--layer NAME")),
+        ("", {}, ("3 layers (area, labels, other)", "`layer=`")),
         ("", {"layer": "label"}, ("no layer 'label'", "area, labels, other")),
-        ("|layername=nothing", {}, ("no layer 'nothing'", "--layer NAME")),
+        ("|layername=nothing", {}, ("no layer 'nothing'", "`layer=`")),
         ('|layername=labels|subset="class" = 1', {}, ("'subset'", "a file of its own")),
     ],
 )
@@ -221,7 +221,7 @@ def test_codes_that_would_be_rounded_are_refused(tmp_path):
 def test_a_number_below_0_is_no_code(tmp_path):
     path = tmp_path / "labels.gpkg"
     LABELS.assign(**{"class": [-9999, 3301010101]}).to_file(path)
-    with pytest.raises(OptionError, match="--ignore -9999"):
+    with pytest.raises(OptionError, match="ignore=-9999"):
         names(path)
     assert names(path, ignore=(-9999,)) == ["3301010101"]
 

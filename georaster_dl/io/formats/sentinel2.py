@@ -118,8 +118,8 @@ def _check_one_tile(images: Iterable[str], path: Path) -> None:
     if len(tiles) > 1:
         raise SceneError(
             f"{path} holds {len(tiles)} tiles ({', '.join(tiles)}), as products before December 2016 do, and "
-            f"a scene is one of them; give the band files of one (GRANULE/*T{tiles[0]}*/IMG_DATA/*.jp2) with --scale "
-            f"0.0001 --offset 0."
+            f"a scene is one of them; give the band files of one (GRANULE/*T{tiles[0]}*/IMG_DATA/*.jp2) with "
+            f"`scale=0.0001, offset=0`."
         )
 
 

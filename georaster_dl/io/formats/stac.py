@@ -129,7 +129,7 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
     if not found:
         raise SceneError(
             f"No asset of the STAC item {source} lists bands (eo:bands or bands), so it cannot be told "
-            f"what they are; give the band files themselves and --bands."
+            f"what they are; give the band files themselves and `bands=`."
         )
     return tuple(found.values())
 
@@ -187,7 +187,7 @@ def _read_asset(facts: Any, key: str, source: str) -> _Asset:
         place = ".".join(str(part) for part in ("assets", key, *first["loc"]))
         raise SceneError(
             f"The STAC item {source} is wrong at {place}: {first['msg']}; correct it, or give the band "
-            f"files themselves and --bands."
+            f"files themselves and `bands=`."
         ) from error
 
 

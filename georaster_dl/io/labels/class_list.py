@@ -49,7 +49,7 @@ def read_class_list(path: Path) -> ClassList:
     names: dict[int, str] = {}
     colors: dict[int, Color] = {}
     for position, (number, cells) in enumerate(lines, 1):
-        where = f"--classes {path}, line {number}:"
+        where = f"`classes='{path}'`, line {number}:"
         value = position if counted else _value(cells.get("value", ""), where)
         name = visible(cells.get("name", ""))
         if not name:
@@ -82,12 +82,12 @@ def _lines(path: Path) -> Sequence[tuple[int, Mapping[str, str]]]:
         ]
     except (OSError, UnicodeError, csv.Error) as error:
         raise OptionError(
-            f"--classes {path} cannot be read ({error}); give a CSV with the columns {CLASS_COLUMNS}."
+            f"`classes='{path}'` cannot be read ({error}); give a CSV with the columns {CLASS_COLUMNS}."
         ) from error
     if "name" not in columns or not lines:
         what = "no class" if "name" in columns else "no column 'name'"
         raise OptionError(
-            f"--classes {path} has {what}; give a CSV with the columns {CLASS_COLUMNS} and a line per "
+            f"`classes='{path}'` has {what}; give a CSV with the columns {CLASS_COLUMNS} and a line per "
             f"class."
         )
     return [(number, dict(zip(columns, cells, strict=False))) for number, cells in lines]

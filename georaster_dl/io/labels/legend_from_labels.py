@@ -87,7 +87,7 @@ def _stated(found: Sequence[FoundClasses]) -> dict[int, str]:
         numbered = next(file.path for file in found if file.values)
         raise OptionError(
             f"{named} names its classes ({texts[0]!r}) but {numbered} numbers them ({values[0]}); say "
-            f"which is which with --classes, a CSV with the columns {CLASS_COLUMNS}."
+            f"which is which with `classes=`, a CSV with the columns {CLASS_COLUMNS}."
         )
     if texts:
         return dict(enumerate(texts, 1))
@@ -101,7 +101,7 @@ def _name_of(value: int, found: Sequence[FoundClasses]) -> str:
         (one, first), (other, second) = list(names.items())[:2]
         raise OptionError(
             f"The class {value} is {one!r} in {first} but {other!r} in {second}; say what it is "
-            f"with --classes, a CSV with the columns {CLASS_COLUMNS}."
+            f"with `classes=`, a CSV with the columns {CLASS_COLUMNS}."
         )
     return next(iter(names), str(value))
 
@@ -114,7 +114,7 @@ def _listed(found: Sequence[FoundClasses], class_list: ClassList) -> dict[int, s
     for file in found:
         if file.values and class_list.counted:
             raise OptionError(
-                f"--classes {class_list.path} has no values, but the labels {file.path} are numbers (such as "
+                f"`classes='{class_list.path}'` has no values, but the labels {file.path} are numbers (such as "
                 f"{min(file.values)}); add a column value."
             )
         missing |= {
@@ -124,9 +124,9 @@ def _listed(found: Sequence[FoundClasses], class_list: ClassList) -> dict[int, s
         occurring |= file.values | {values[text] for text in file.texts if text in values}
     if missing:
         raise OptionError(
-            f"--classes {class_list.path} lacks {listed(missing, _MOST_NAMED)}, which "
+            f"`classes='{class_list.path}'` lacks {listed(missing, _MOST_NAMED)}, which "
             f"{found[0].path if len(found) == 1 else 'the labels'} hold; add a line for each, or mark "
-            f"numbers that mean unlabelled with --ignore."
+            f"numbers that mean unlabelled with `ignore=`."
         )
     return {value: class_list.names[value] for value in sorted(occurring)}
 
@@ -147,12 +147,12 @@ def _check(classes: Mapping[int, str], found: Sequence[FoundClasses]) -> None:
         if not 0 <= value <= LARGEST_CLASS:
             raise OptionError(
                 f"{_files(found)} the class {value}, but classes are 0..{LARGEST_CLASS}; if it "
-                f"means unlabelled give --ignore {value}, else renumber it."
+                f"means unlabelled give `ignore={value}`, else renumber it."
             )
         if name in seen:
             raise OptionError(
                 f"{_files(found)} two classes of the name {name!r}, {seen[name]} and "
-                f"{value}; tell them apart with --classes, a CSV with the columns {CLASS_COLUMNS}."
+                f"{value}; tell them apart with `classes=`, a CSV with the columns {CLASS_COLUMNS}."
             )
         seen[name] = value
 

@@ -197,14 +197,14 @@ def _class_values(numbers: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64
     if numbers.dtype.kind == "f" and (broken := numbers % 1 != 0).any():
         raise OptionError(
             f"{path} holds {numbers[broken][0]:g}, but classes are whole numbers; numbers are learnt "
-            f"with --task regression, and compared with a map of numbers."
+            f"with `task='regression'`, and compared with a map of numbers."
         )
     wrong = (numbers < 0) | (numbers > LARGEST_CLASS)
     if wrong.any():
         value = f"{numbers[wrong][0]:.15g}"
         raise OptionError(
             f"{path} holds the class {value}, but classes are 0..{LARGEST_CLASS}; if it means unlabelled "
-            f"give --ignore {value}, else renumber the raster (in QGIS: 'Reclassify by table'), or give the "
+            f"give `ignore={value}`, else renumber the raster (in QGIS: 'Reclassify by table'), or give the "
             f"polygons that it was made of: there, larger codes are names."
         )
     return numbers.astype(np.int64)

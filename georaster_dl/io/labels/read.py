@@ -179,7 +179,7 @@ def open_class_labels(
     _check_priority(legend, options)
     if options.background is not None and options.background not in legend.names:
         raise OptionError(
-            f"--background {options.background!r} is none of the classes ({', '.join(legend.names)}); "
+            f"`background={options.background!r}` is none of the classes ({', '.join(legend.names)}); "
             f"choose one of them."
         )
     return ClassLabels(_source(path, geobox, legend, options, where), legend, options.background)
@@ -268,6 +268,6 @@ def _check_priority(legend: Legend, options: LabelOptions) -> None:
     unknown = [name for name in options.priority if name not in legend.names]
     if unknown:
         raise OptionError(
-            f"--priority names {', '.join(map(repr, unknown))}, but the classes are "
+            f"`priority=` names {', '.join(map(repr, unknown))}, but the classes are "
             f"{', '.join(legend.names)}; name some of these."
         )

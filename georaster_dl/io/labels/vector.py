@@ -89,7 +89,7 @@ def features_of(
     if label.isna().all():
         raise OptionError(
             f"{path} has no label: the field {field!r} is empty or ignored in all "
-            f"{counted(len(frame), 'feature')}; fill it in, or choose another with --class-field."
+            f"{counted(len(frame), 'feature')}; fill it in, or choose another with `class_field=`."
         )
     return frame.assign(label=label), field, features.layer
 
@@ -191,7 +191,7 @@ def _class_field(frame: geopandas.GeoDataFrame, path: Path, field: str | None) -
     likely = fields if len(fields) == 1 else [f for f in fields if f.casefold() == "class"]
     if len(likely) != 1:
         raise OptionError(
-            f"{path} has several fields ({', '.join(fields)}); say with --class-field which holds the "
+            f"{path} has several fields ({', '.join(fields)}); say with `class_field=` which holds the "
             f"labels."
         )
     return likely[0]
@@ -217,7 +217,7 @@ def _numbers(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
         example = next(iter(column.dropna()), None)
         raise OptionError(
             f"{path} has no numbers in the field {column.name!r} but, for example, {example!r}; choose a "
-            f"numeric one with --class-field, or use --task segmentation for classes."
+            f"numeric one with `class_field=`, or use `task='segmentation'` for classes."
         )
     numbers = column.astype("float64")
     return numbers.where(np.isfinite(numbers))
@@ -234,7 +234,7 @@ def _classes(column: pd.Series[Any], path: Path, info: Mapping[str, Any]) -> pd.
     if not known.map(lambda value: isinstance(value, str)).all():
         raise OptionError(
             f"{path} holds neither text nor whole numbers in the field {column.name!r} but, for example, "
-            f"{known.iloc[0]!r}; choose another with --class-field."
+            f"{known.iloc[0]!r}; choose another with `class_field=`."
         )
     _check_mixed(known, path, info)
     stripped = column.str.strip().map(visible, na_action="ignore")
@@ -246,7 +246,7 @@ def _whole(numbers: pd.Series[Any], path: Path) -> pd.Series[Any]:
     if len(broken):
         raise OptionError(
             f"{path} holds {broken.iloc[0]:g} (fid {broken.index[0]}) in the field {numbers.name!r}, but "
-            f"classes are text or whole numbers; use --task regression for numbers."
+            f"classes are text or whole numbers; use `task='regression'` for numbers."
         )
     if (numbers.abs() > _EXACT).any():
         raise OptionError(
@@ -308,7 +308,7 @@ def _widened(
         wide = _widened_degrees(shapes[thin], width_m, geobox)
     else:
         raise OptionError(
-            f"--width-m {width_m:g} cannot be drawn: nobody knows how long a unit of the scene's CRS "
+            f"`width_m={width_m:g}` cannot be drawn: nobody knows how long a unit of the scene's CRS "
             f"{shapes.crs.name!r} is; leave it out, or give the scene a CRS in metres (gdal_edit -a_srs)."
         )
     shapes = shapes.copy()
@@ -324,4 +324,4 @@ def _widened_degrees(
     to_degrees = 360 / full_turn(shapes.crs)
     plane = f"+proj=aeqd +lon_0={centre.x * to_degrees} +lat_0={centre.y * to_degrees} +datum=WGS84"
     wide = shapes.to_crs(plane).buffer(width_m / 2)
-    return in_coordinates_of(wide.to_frame("geometry"), geobox, title="--width-m").geometry
+    return in_coordinates_of(wide.to_frame("geometry"), geobox, title="`width_m=`").geometry

@@ -403,7 +403,7 @@ def _check_free(output: Path, *, overwrite: bool) -> None:
         raise OutputError(f"The output {output} is a folder, but a file name is needed; add one.")
     if os.path.lexists(output) and not overwrite:
         raise OutputError(
-            f"The output {output} exists already; choose another name or allow it with --overwrite."
+            f"The output {output} exists already; choose another name or allow it with `overwrite=True`."
         )
 
 

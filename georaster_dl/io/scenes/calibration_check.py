@@ -102,7 +102,7 @@ def alpha_warning(scene: Scene) -> str | None:
             return (
                 f"{scene.name}: band {plane.index} is marked as transparency (alpha), so it masks the others "
                 f"and is no data, but {100 * between:.0f} % of its values are neither 0 nor {solid}; if it "
-                f"holds near infrared, say, name all bands in file order with --bands, it included."
+                f"holds near infrared, say, name all bands in file order with `bands=`, it included."
             )
     return None
 
@@ -146,7 +146,7 @@ def training_warning(
     return (
         f"{scene.name} has values around {np.median(middle):.3g} (98 % are below {np.median(high):.3g}), but the "
         f"model was trained on values around {np.median(mean):.3g} ± {np.median(deviation):.2g}; check what the "
-        f"numbers mean and state it with --scale and --offset."
+        f"numbers mean and state it with `scale=` and `offset=`."
     )
 
 
@@ -171,7 +171,7 @@ def _factor_warning(scene: Scene, numbers: npt.NDArray[Any], optical: list[int])
         return (
             f"{scene.name} has values below {high:.2g} (95 % of them), where reflectances are 0 to 1: they seem "
             f"to have been scaled twice; check the file's scale ({plane.scale:g}), or state what its numbers "
-            f"mean with --scale and --offset."
+            f"mean with `scale=` and `offset=`."
         )
     return None
 
@@ -200,7 +200,7 @@ def _offset_warning(
     """What looks like the offset of -0.1 forgotten, or taken off twice."""
     calibrations = {(scene.planes[i].scale, scene.planes[i].offset) for i in judged.values()}
     files = {Path(plane.path).name for plane in scene.planes}
-    # --scale and --offset hold for every band, so bands that differ could not be told to agree; and
+    # scale and offset hold for every band, so bands that differ could not be told to agree; and
     # no other mission has that offset.
     if len(calibrations) != 1 or any(
         mission_of(name) not in (None, "sentinel-2") for name in files
@@ -301,4 +301,4 @@ def _dark(values: npt.NDArray[Any]) -> float:
 
 
 def _options(plane: Plane, offset: float) -> str:
-    return f"--scale {plane.scale:g} --offset {round(offset, 6) + 0.0:g}"
+    return f"`scale={plane.scale:g}, offset={round(offset, 6) + 0.0:g}`"

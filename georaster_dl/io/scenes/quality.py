@@ -1,6 +1,6 @@
 """Quality bands that say which pixels of a scene are cloud, shadow or fill: SCL, QA_PIXEL, Fmask, UDM2.
 
-``--mask`` names such a band and, where its kind is not known, which of its numbers mask a pixel:
+The option ``mask`` names such a band and, where its kind is not known, which of its numbers mask a pixel:
 ``SCL``, ``T31_SCL_20m.jp2``, ``qa.tif=bits:1,3``, ``clouds.tif=1,4-6``, ``clear.tif=keep:1``.
 """
 
@@ -70,7 +70,7 @@ _KNOWN = (
 
 
 def parse_mask(text: str) -> tuple[str, MaskRule]:
-    """Split ``--mask`` into the quality band's name or path, and its rule.
+    """Split the option ``mask`` into the quality band's name or path, and its rule.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def parse_mask(text: str) -> tuple[str, MaskRule]:
     )
     names = ", ".join(word for word, _ in _KNOWN)
     raise OptionError(
-        f"--mask {text}: {problem} (known without one are bands and files named {names}); say it behind the name: "
+        f"`mask='{text}'`: {problem} (known without one are bands and files named {names}); say it behind the name: "
         f"NAME=3,8-10 masks these values, NAME=bits:1,3 these bits, NAME=keep:1 all other values."
     )
 
@@ -108,12 +108,12 @@ def _stated(text: str, rule: str) -> MaskRule:
     wrong = next((f"{first}-{last}" for first, last in ranges if last < first), None)
     if wrong is not None:
         raise OptionError(
-            f"--mask {text}: the range {wrong} is empty; give the smaller number first."
+            f"`mask='{text}'`: the range {wrong} is empty; give the smaller number first."
         )
     if (
         kind == "bits"
         and not 0 <= min(ranges)[0] <= max(last for _, last in ranges) <= _HIGHEST_BIT
     ):
-        raise OptionError(f"--mask {text}: bits are 0 to {_HIGHEST_BIT}; give such numbers.")
+        raise OptionError(f"`mask='{text}'`: bits are 0 to {_HIGHEST_BIT}; give such numbers.")
     kinds: dict[str, Literal["mask", "bits", "keep"]] = {"bits": "bits", "keep": "keep"}
     return MaskRule(kinds.get(kind, "mask"), ranges)

@@ -290,7 +290,7 @@ def _with_options(scene: Scene, options: SceneOptions) -> Scene:
         offset = options.offset or 0.0
         if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
             raise OptionError(
-                f"--scale {scale:g} and --offset {offset:g} leave nothing of the numbers; give finite "
+                f"`scale={scale:g}, offset={offset:g}` leaves nothing of the numbers; give finite "
                 f"numbers and a scale other than 0."
             )
         told = {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
@@ -317,14 +317,14 @@ def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
     if not Path(name).exists() and "/" not in name and Path(name).suffix == "":
         offered = listed([*layers, *(band.name for band in scene.bands)], MOST_NAMED)
         raise OptionError(
-            f"--mask {name} is neither a file nor a band or layer of {scene.name}, which has {offered}; "
+            f"`mask='{name}'` is neither a file nor a band or layer of {scene.name}, which has {offered}; "
             f"name one of them, or a file."
         )
     _existing(name)
     with open_dataset(name) as dataset:
         if dataset.count != 1 and not (dataset.count and has_own_bands(Path(name).name)):
             raise OptionError(
-                f"--mask {name} has {counted(dataset.count, 'raster band')}, but a quality file has one; give that "
+                f"`mask='{name}'` has {counted(dataset.count, 'raster band')}, but a quality file has one; give that "
                 f"band in a file of its own, or in the scene's and by its name."
             )
     return replace(scene, quality=QualityBand(name, 1, rule))
@@ -333,7 +333,7 @@ def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
 def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
     present = [plane.band.name for plane in scene.planes]
     if len(set(names)) < len(names) or not all(names):
-        raise OptionError(f"--bands names a band twice or not at all: {','.join(names)}.")
+        raise OptionError(f"`bands=` names a band twice or not at all: {','.join(names)}.")
     if scene.alpha and not scene.named and len(names) == len(present) + len(scene.alpha):
         scene = _with_alpha(scene)
         present = [plane.band.name for plane in scene.planes]
@@ -346,7 +346,7 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
     marked = ", ".join(f"band {plane.index}" for plane in scene.alpha)
     beside = f"; {marked} beside them is marked as transparency (alpha)" if marked else ""
     raise OptionError(
-        f"--bands gives {counted(len(names), 'name')} ({listed(names, MOST_NAMED)}) but {scene.name} has "
+        f"`bands=` gives {counted(len(names), 'name')} ({listed(names, MOST_NAMED)}) but {scene.name} has "
         f"{counted(len(present), 'band')} ({listed(present, MOST_NAMED)}{beside}); name all of them in file order, "
         f"or some of those it has."
     )

@@ -35,7 +35,7 @@ class AreaOfInterest:
     """
 
     def __init__(self, path: Path, geobox: Georeference) -> None:
-        near, affine = near_scene(_polygons(path), geobox, title=f"--aoi {path}", kind="polygons")
+        near, affine = near_scene(_polygons(path), geobox, title=f"`aoi='{path}'`", kind="polygons")
         self._shapes = near.geometry.to_numpy()
         self._index = WindowIndex(self._shapes, affine)
 
@@ -53,9 +53,9 @@ class AreaOfInterest:
 def _polygons(path: Path) -> geopandas.GeoDataFrame:
     frame = read_layer(
         path,
-        title=f"--aoi {path}",
+        title=f"`aoi='{path}'`",
         kind="polygons",
-        how=f"--aoi '{file_of(path)}|layername=NAME'",
+        how=f"`aoi=` '{file_of(path)}|layername=NAME'",
         fits=lambda info: "Polygon" in info["geometry_type"] or info["geometry_type"] == "Unknown",
     ).frame
     frame = frame.explode()  # collections may hold polygons, too
@@ -64,6 +64,6 @@ def _polygons(path: Path) -> geopandas.GeoDataFrame:
         what = (
             "no CRS" if len(polygons) else f"no polygons among its {counted(len(frame), 'feature')}"
         )
-        raise OptionError(f"--aoi {path} has {what}; give polygons with a CRS.")
-    check_geometries(polygons.geometry, title=f"--aoi {path}")
+        raise OptionError(f"`aoi='{path}'` has {what}; give polygons with a CRS.")
+    check_geometries(polygons.geometry, title=f"`aoi='{path}'`")
     return polygons

@@ -62,7 +62,7 @@ def choose_layer(
     *,
     layer: str | None = None,
     title: str,
-    how: str = "--layer NAME",
+    how: str = "`layer=`",
     fits: Callable[[Mapping[str, Any]], bool] = lambda _info: True,
 ) -> Iterator[VectorLayer | None]:
     """Find the layer that is meant; None where the file has none with geometry.
