@@ -1,4 +1,4 @@
-"""What the planes of a raster mean: bands, sensors, and matching one list of bands to another."""
+"""Bands of rasters and sensors, and the matching of a list of bands to another."""
 
 from __future__ import annotations
 

@@ -38,12 +38,12 @@ def writing(path: Path, *errors: type[Exception]) -> Iterator[None]:
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Return whether the disk, or what this user may take of it, was full."""
+    """Return whether the disk or the user's quota was full."""
     return error.errno in _DISK_FULL
 
 
 def explain_os_error(error: OSError, path: Path, *, free: int | None = None) -> OutputError:
-    """Make the error that says why ``path`` cannot be written, and what to do, in one line.
+    """Make a one-line error with the reason why ``path`` cannot be written, and a remedy.
 
     Parameters
     ----------

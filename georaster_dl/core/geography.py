@@ -1,4 +1,4 @@
-"""Where a raster lies on Earth, and how large its pixels are there, whatever its CRS."""
+"""Location of a raster on Earth and the size of its pixels there, in any CRS."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def metres_per_unit(crs: pyproj.CRS) -> float | None:
 
 
 def resolution_m(geobox: Georeference) -> float | None:
-    """Ground size of a pixel in metres, the mean of its two sides, at the raster's centre.
+    """Return the side of a pixel in metres, the mean of both sides, at the raster's centre.
 
     None without a CRS, and where the CRS does not say how long its unit is.
     """
@@ -81,7 +81,7 @@ def resolution_m(geobox: Georeference) -> float | None:
 
 
 def _stretch(geobox: Any, centre: tuple[float, float]) -> float:
-    """Length in the plane over that on the ground; 1 where the two hardly differ."""
+    """Return the length in the plane over that on the ellipsoid; 1 where both hardly differ."""
     crs = geobox.crs.proj
     if not has_longitude(crs):
         return 1.0
@@ -91,7 +91,7 @@ def _stretch(geobox: Any, centre: tuple[float, float]) -> float:
 
 
 def centre_of(geobox: Georeference) -> Place | None:
-    """Where the middle of a raster lies; None where its CRS does not say where on Earth that is."""
+    """Return the place of a raster's centre; None where its CRS has no relation to the Earth."""
     linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
     if linear.crs is None or not has_longitude(linear.crs.proj):
         return None
@@ -291,7 +291,7 @@ def outline(geobox: Georeference, crs: pyproj.CRS) -> shapely.Polygon | None:
 
 
 def can_transform(one: pyproj.CRS, other: pyproj.CRS) -> bool:
-    """Whether coordinates of a CRS can be told in another: both on one planet, or the same."""
+    """Return whether coordinates can be transformed between two CRSs: both on one planet, or the same."""
     if one == other:
         return True
     if not (has_longitude(one) and has_longitude(other)):
@@ -321,7 +321,7 @@ def _border(shape: Any) -> tuple[_Floats, _Floats]:
 def with_same_turns(
     places: _Floats, before: _Floats, crs_before: pyproj.CRS, crs: pyproj.CRS
 ) -> _Floats:
-    """(n, 2) places in a geographic CRS, called as near as can be to what they were called in another."""
+    """Shift longitudes (n, 2) by whole turns next to those of the same places in another CRS."""
     turn = full_turn(crs)
     wanted = before[:, 0] * turn / full_turn(crs_before)
     lat = np.clip(places[:, 1], -turn / 4, turn / 4)

@@ -66,7 +66,7 @@ class Legend:
     nodata: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check that values and names are unique and settle dtype and nodata."""
+        """Check that values and names are unique, and choose dtype and nodata."""
         values = [c.value for c in self.classes]
         names = [c.name for c in self.classes]
         if not values or len(set(values)) < len(values) or len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""The raster as a value: numbers, one valid mask, a place on Earth, and what the planes mean."""
+"""Rasters in memory: values, a valid mask, a georeference, and bands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Foreign text (names of files, bands and classes, messages) made safe for what shows it."""
+"""Foreign text (names of files, bands and classes, messages) made safe for display."""
 
 from __future__ import annotations
 

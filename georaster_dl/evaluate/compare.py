@@ -222,7 +222,7 @@ class _ClassTally:
         self.unmapped = 0
 
     def add(self, rows: slice, mapped: npt.NDArray[np.int16], pairs: Pairs) -> None:
-        """Count a strip that lies in one row of blocks."""
+        """Count a strip within a row of blocks."""
         counts = count_by_row(mapped, self._n)
         per_pixel = row_areas(self._geobox, rows)
         self.areas += counts.sum(axis=0) if per_pixel is None else per_pixel @ counts

@@ -33,7 +33,7 @@ def gdal_environment(cache_mib: int = 64) -> rasterio.Env:
 
 
 class _Placeless:
-    """Who in this process is opening rasters, and the warnings' filters to be put back behind the last."""
+    """Count of open calls in this process, and the warning filters to restore after the last."""
 
     lock = threading.Lock()
     inside = 0
@@ -42,7 +42,7 @@ class _Placeless:
 
 @contextmanager
 def allow_ungeoreferenced() -> Iterator[None]:
-    """Open rasters without georeferencing, which are legitimate here, and warn nobody.
+    """Open rasters without georeferencing and without rasterio's warning.
 
     ``warnings.catch_warnings`` alone does not do: its filters are those of the process, and one
     thread puts them back while another is still opening.

@@ -1,1 +1,1 @@
-"""Maps of neighbouring scenes as one: a VRT, a COG, a STAC collection."""
+"""Mosaics of maps of neighbouring scenes: VRT, COG, STAC collection."""

@@ -1,4 +1,4 @@
-"""Maps of neighbouring scenes as one: a mosaic, a STAC collection of them, or both."""
+"""Mosaic maps of neighbouring scenes, describe them as a STAC collection, or both."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class MosaicOptions:
 
 @dataclass(frozen=True)
 class Mosaicked:
-    """What a run did.
+    """Result of a run.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The grid of a mosaic, and where each map lies on it."""
+"""Grid of a mosaic, and the position of each map on it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class _Place:
 
 
 def _brought_together(places: Sequence[_Place], grid: GeoBox) -> list[_Place]:
-    """Places on the narrowest strip around the Earth: -180 may lie beside 179 degrees."""
+    """Shift places by whole turns so that together they span the fewest longitudes."""
     affine: Any = grid.affine
     if grid.crs is None or not grid.crs.geographic or affine.b or affine.d:
         return list(places)
@@ -198,7 +198,7 @@ def _place(one: MosaicMap, grid: GeoBox) -> _Place:
 
 
 def _bounds(one: MosaicMap, grid: GeoBox) -> tuple[int, int, int, int]:
-    """What ``_Place`` says of a map on another grid: all pixels that its outline touches."""
+    """Return the place of a map of another grid: all pixels that its outline touches."""
     crs: Any = grid.crs
     area = outline(one.geobox, crs.proj)
     if area is None:
@@ -271,7 +271,7 @@ def check_size(layout: Layout, of_pixel: int, output: Path) -> None:
 
 
 def _covered(placed: Sequence[Placed]) -> int:
-    """Pixels of the mosaic that lie in the frame of any map."""
+    """Count the pixels of the mosaic within the frame of any map."""
     frames = [(one.rows, one.cols) for one in placed]
     edges = [np.unique([(s.start, s.stop) for s in sides]) for sides in zip(*frames, strict=True)]
     held = np.zeros([len(axis) - 1 for axis in edges], bool)
@@ -287,7 +287,7 @@ def _covered(placed: Sequence[Placed]) -> int:
 
 
 def _smaller(layout: Layout) -> str:
-    """What to do about a mosaic that is too large."""
+    """Suggest a remedy for a mosaic that is too large."""
     if all(one.same_grid for one in layout.placed):
         return "end the name in .vrt, which refers to the maps, or join fewer maps"
     return (

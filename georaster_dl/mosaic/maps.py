@@ -1,4 +1,4 @@
-"""Maps to be laid side by side: what they hold, and whether they go together."""
+"""Maps of a mosaic: their description, and the check that they fit together."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MosaicMap:
 
     @property
     def model(self) -> str:
-        """What made it, empty where it does not say."""
+        """Program or model that made the map, empty where unknown."""
         return self.tags.get("GEORASTER_DL_MODEL", "")
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.scenes.grid import is_same_grid
 from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.mosaic.maps import MosaicMap
 
@@ -35,7 +36,7 @@ _OF_A_RUN = {
 
 
 def in_order(maps: Sequence[MosaicMap], rule: Rule) -> list[MosaicMap]:
-    """The maps, those first that are taken where others lie below them.
+    """Order the maps by priority, highest first.
 
     ``date`` puts the newest first, maps of one time as they were named. By ``confidence`` every
     pixel is decided by itself, ties as the maps were named.
@@ -66,7 +67,7 @@ def _date(one: MosaicMap) -> datetime:
 
 
 def acquired(one: MosaicMap) -> datetime | None:
-    """When the scene behind a map was taken, in UTC, as far as names tell; None where they do not.
+    """Return the acquisition time of a map's scene in UTC, by its names; None where unknown.
 
     Of a day without a time it is the beginning.
     """
@@ -116,7 +117,7 @@ def confidence_of(one: MosaicMap) -> Path:
 
 
 def confidence_beside(one: MosaicMap) -> Path | None:
-    """What ``confidence_of`` gives; None where it would refuse."""
+    """Return the confidence raster of a map; None where it has no usable one."""
     path = _confidence_path(one)
     belongs = one.legend is not None and path.is_file() and not _mismatch(one, path)
     return path if belongs else None
@@ -127,11 +128,10 @@ def _confidence_path(one: MosaicMap) -> Path:
 
 
 def _mismatch(one: MosaicMap, confidence: Path) -> str:
-    """What shows that a raster is not the confidence of a map; empty where nothing does."""
+    """Explain why a raster is not the confidence of a map; empty where it may be."""
     with open_dataset(str(confidence)) as dataset:
         tags = dataset.tags()
-        same = dataset.shape == tuple(one.geobox.shape) and dataset.count == 1
-        if not same or not dataset.transform.almost_equals(one.geobox.affine, precision=1e-6):
+        if dataset.count != 1 or not is_same_grid(dataset, one.geobox):
             return f"is not on the grid of {one.path.name}"
     for key, told in _OF_A_RUN.items():
         ours, its = one.tags.get(key), tags.get(key)

@@ -197,7 +197,7 @@ def _filled(properties: Mapping[str, str]) -> dict[str, str]:
 
 
 def _measured(one: MosaicMap, **stated: Any) -> pystac.Item:
-    """The item with what rio-stac finds in the file: projection, type and statistics."""
+    """Make the item with rio-stac: projection, type and statistics of the file."""
     from rio_stac import create_stac_item
 
     with open_dataset(str(one.path)) as dataset, warnings.catch_warnings():

@@ -147,7 +147,7 @@ class _Source:
         return np.where(unknown, 0, values).astype(np.float32)
 
     def close_if_above(self, row: int) -> None:
-        """Close the files when all rows of the map lie above this one."""
+        """Close the files when all rows of the map are above this row."""
         if self._placed.rows.stop <= row:
             self.close()
 

@@ -27,7 +27,7 @@ def write_vrt(
     final: Path,
     styling: AbstractContextManager[None],
 ) -> None:
-    """Write a VRT of maps that lie on the grid of the mosaic, and the style that shows it.
+    """Write a VRT of maps on the mosaic's grid, and its style.
 
     Parameters
     ----------

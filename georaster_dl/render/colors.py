@@ -78,7 +78,7 @@ def index_colors(indexes: npt.NDArray[Any], colors: Sequence[Color]) -> tuple[Co
 
 
 def hatched(shape: tuple[int, ...]) -> Colors:
-    """Draw grey diagonals on white, about sixty across whatever the size: no land cover looks like it."""
+    """Draw grey diagonals on white, about sixty across at any size, unlike any land cover."""
     rows, cols = np.indices(shape, sparse=True)
     step = max(4, max(shape) // 60)
     line = (rows + cols) % step < max(1, step // 4)

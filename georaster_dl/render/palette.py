@@ -1,4 +1,4 @@
-"""Colours of classes: those people expect by the class's name, else ones that are told apart."""
+"""Colours of classes: those expected by the class's name, else clearly different colours."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def palette(n: int) -> list[Color]:
 
 
 def choose_colors(names: Sequence[str], given: Sequence[Color | None] | None = None) -> list[Color]:
-    """Colours of classes: those given, else those of what their names mean, else any, all distinct.
+    """Choose distinct colours for classes: those given, else by the meaning of the names, else neutral.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _neutral() -> tuple[Color, ...]:
 
 @cache
 def _shades(color: Color) -> tuple[Color, ...]:
-    """The colour, then darker, lighter and turned ones."""
+    """Give the colour, then darker, lighter and hue-shifted variants."""
     light, a, b = _oklab(np.array(color, np.float64))
     made = [color]
     for lighter, turn in _SHADES[1:]:
@@ -158,7 +158,7 @@ def _oklab(color: _Floats) -> _Floats:
 
 
 class _Meaning(NamedTuple):
-    """What classes may mean: its colour, and how early it is taken."""
+    """Meaning of a class name: its colour and its rank in the choice."""
 
     color: Color
     rank: int
@@ -196,7 +196,7 @@ def is_background(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def meaning(name: str) -> str | None:
-    """What a class's name means, as the table of colours calls it; None where it says nothing."""
+    """Return the entry of the colour table that a class's name means; None without any."""
     found = {_meanings()[one].rank: one for one in _meant(_tokens(name))}
     return found[min(found)] if found else None
 
@@ -240,7 +240,7 @@ def _tokens(name: str) -> list[str]:
 
 
 def _without_digraphs(word: str) -> str:
-    """A word with 'ae' and its like for umlauts as it stands in the table, where it stands there."""
+    """Return a word with 'ae', 'oe' or 'ue' as the table spells it, where the table has it."""
     if word in _words() or _part(word):
         return word
     plain = re.sub(r"([aou])e", r"\1", word)

@@ -116,7 +116,7 @@ def _beside(
     valid: npt.NDArray[np.bool_] | None,
     mapped: tuple[str, Colors],
 ) -> list[tuple[str, Colors]]:
-    """The pictures: the image, where there is one, and the coloured map."""
+    """List the pictures: the image, if any, and the coloured map."""
     if image is None:
         return [mapped]
     shape = mapped[1].shape[:2]

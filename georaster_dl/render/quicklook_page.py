@@ -1,4 +1,4 @@
-"""The page that a quicklook is drawn on: pictures of one size, what explains them, a scale bar."""
+"""Page of a quicklook: pictures of the same size, a legend or colour bar, a scale bar."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Layout:
         return self._relative(self._side, 0.1, 2.0, 0.4)
 
     def legend(self, below: float = 0.0) -> tuple[float, float]:
-        """Upper left corner of the legend, or of what stands so many inches below it."""
+        """Return the upper left corner of the legend, or the place so many inches below it."""
         left, top, *_ = self._relative(
             self._side + self._wide + self._gap, self._bottom + self._high - below, 0, 0
         )

@@ -139,7 +139,7 @@ def _range(pixels: Colors, brightest: float) -> tuple[Colors, Colors]:
 
 
 def _clouds(pixels: Colors) -> _Mask:
-    """(n,) True where clouds or snow outshine all else: white, and far from what else is there."""
+    """Mask clouds and snow, (n,): white pixels far brighter than all others."""
     brightness = pixels.mean(axis=0)
     none = np.zeros(brightness.shape, bool)
     if np.percentile(pixels, _DARKEST) < 0:

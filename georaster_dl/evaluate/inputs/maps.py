@@ -98,7 +98,7 @@ def open_map(path: Path, classes: Path | None = None) -> MapFile:
 
 
 def count_by_row(classes: npt.NDArray[np.int16], n: int) -> npt.NDArray[np.int64]:
-    """(rows, n) pixels of each class in each row; negative ones are none."""
+    """Count the pixels of each class by row: (rows, n); negative values are no class."""
     rows, cols = (classes >= 0).nonzero()
     flat = rows * n + classes[rows, cols]
     return np.bincount(flat, minlength=classes.shape[0] * n).reshape(-1, n)

@@ -1,4 +1,4 @@
-"""Random places of a map to look up on the ground: a sample stratified by the map's classes."""
+"""Random points of a map to be labelled: a sample stratified by the map's classes."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def _counted(opened: MapFile, legend: Legend) -> tuple[_Ints, _Floats]:
 
 
 def _located(opened: MapFile, legend: Legend, ranks: Sequence[_Ints]) -> tuple[_Ints, _Ints, _Ints]:
-    """Row, col and class of the pixels that are the given ones of their class in reading order."""
+    """Find row, col and class of pixels by their rank within their class in reading order."""
     found: list[tuple[_Ints, _Ints, _Ints]] = []
     seen = np.zeros(len(ranks), np.int64)
     width = opened.shape[1]

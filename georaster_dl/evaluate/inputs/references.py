@@ -1,4 +1,4 @@
-"""What a map is held against: labels over areas, or single points, on the map's grid."""
+"""References of a map on its grid: labels over areas, or single points."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """What of a strip can be compared; the arrays have one shape.
+    """Pairs of map and reference values in a strip; the arrays have the same shape.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ _FEWEST_BLOCKS = 5
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """Lower and upper end of each score's interval; NaN where it cannot be told.
+    """Lower and upper end of each score's interval; NaN where undefined.
 
     Attributes
     ----------

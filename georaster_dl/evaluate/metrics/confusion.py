@@ -119,12 +119,12 @@ class Confusion:
 
     @property
     def users(self) -> _Floats:
-        """(classes,) user's accuracy (precision): of what is mapped so, the share that is so."""
+        """User's accuracy (precision), (classes,): correct share of the pixels mapped as the class."""
         return _ratio(self.correct, self.mapped)
 
     @property
     def producers(self) -> _Floats:
-        """(classes,) producer's accuracy (recall): of what is so, the share that is mapped so."""
+        """Producer's accuracy (recall), (classes,): correctly mapped share of the class's reference."""
         return _ratio(self.correct, self.referenced)
 
     @property
@@ -173,13 +173,13 @@ class Confusion:
 
     @property
     def allocation_disagreement(self) -> float:
-        """Sum of min(p_i. - p_ii, p_.i - p_ii): error because classes lie elsewhere, 0-1."""
+        """Sum of min(p_i. - p_ii, p_.i - p_ii): error of location, 0-1."""
         misplaced = np.minimum(self.mapped, self.referenced) - self.correct
         return float(_ratio(misplaced.sum(), self.total))
 
 
 def _tested(scores: _Floats, referenced: npt.NDArray[np.int64]) -> _Floats:
-    """The scores, NaN where the reference has no such class."""
+    """Set scores to NaN for classes that the reference lacks."""
     return np.where(referenced > 0, scores, np.nan)
 
 

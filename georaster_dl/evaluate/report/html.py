@@ -139,12 +139,12 @@ def _matrix(evaluation: Evaluation, shown: list[int]) -> list[dict[str, Any]]:
 
 
 def _small(share: float) -> str:
-    """Percent; what is there but rounds to nothing is told apart from nothing."""
+    """Format percent, with a mark for shares above 0 that round to 0."""
     return "< 0.1" if 0 < share < 0.0005 else percent(share)
 
 
 def _tint(share: float, *, right: bool) -> str:
-    """CSS colour of a cell; errors are coloured by the root, so that small ones are seen."""
+    """Return the CSS colour of a cell; errors scale by the root, so that small errors are visible."""
     red, green, blue = _RIGHT_CELL if right else _WRONG_CELL
     strength = 0.6 * (share if right else share**0.5)
     return f"rgba({red}, {green}, {blue}, {strength:.3f})"

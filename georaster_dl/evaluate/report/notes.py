@@ -1,4 +1,4 @@
-"""What a reader must know before trusting a figure."""
+"""Cautions about the figures of an evaluation."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def warn_of_missed(missed: int, features: int) -> tuple[str, ...]:
 
 
 def warn_of_training_labels(name: str, learnt: Sequence[str], *, same: bool) -> tuple[str, ...]:
-    """Caution that the model behind a map was trained on what the map is now compared with.
+    """Warn that the reference was among the training labels of the map's model.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _share(areas: npt.NDArray[np.float64], which: npt.NDArray[np.bool_]) -> floa
 
 
 def _drawn_elsewhere(points: geopandas.GeoDataFrame, confusion: Confusion) -> bool:
-    """Whether points that remember the class they were drawn from now lie on others."""
+    """Return whether points were drawn from another map, by the class noted in them."""
     if "map_class" not in points:
         return False
     drawn = Counter(points["map_class"].astype(str))

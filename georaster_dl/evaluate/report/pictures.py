@@ -81,7 +81,7 @@ def class_pictures(evaluation: Evaluation) -> list[Picture]:
 
 
 class _Verdict:
-    """What is right and how the rest is wrong, in colours that no class has.
+    """Correct pixels and kinds of errors, in colours that no class has.
 
     Where one class is the background, or where there are only two, an error is of one of two
     kinds: something is missed, or mapped where it is not.

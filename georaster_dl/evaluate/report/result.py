@@ -1,4 +1,4 @@
-"""What an evaluation found, and the same as plain numbers for JSON."""
+"""Results of an evaluation, also as plain numbers for JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Coverage", "Evaluation", "NumberEvaluation"]
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was compared, and what was not.
+    """Numbers of compared and of other labels.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Evaluation:
         return self.kind == "points"
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures as JSON has them; what is not known is None."""
+        """Return all figures for JSON, None where unknown."""
         c, e = self.confusion, self.estimate
         figures: dict[str, Any] = _plain(
             {
@@ -175,7 +175,7 @@ class NumberEvaluation:
     view: View
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures as JSON has them; what is not known is None."""
+        """Return all figures for JSON, None where unknown."""
         s = self.scores
         figures: dict[str, Any] = _plain(
             {

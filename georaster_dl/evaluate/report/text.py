@@ -36,7 +36,7 @@ def number(value: float, digits: int = 0) -> str:
 
 
 def compared(kind: str, compared: int, unmapped: int, unlabelled: int, outside: int) -> str:
-    """One line on what was compared and what was not."""
+    """Describe the compared and the other labels in a line."""
     thing = "point" if kind == "points" else "pixel"
     left_out = [
         f"; {counted(count, what)} {where}"

@@ -56,7 +56,7 @@ class Viewer:
         self._points: list[npt.NDArray[np.float64]] = []
 
     def add(self, rows: slice, mapped: npt.NDArray[Any], pairs: Pairs) -> None:
-        """Take what the picture needs of a strip of whole rows."""
+        """Add the thinned-out pixels of a full-width strip."""
         thin = slice(-rows.start % self._step, None, self._step), slice(None, None, self._step)
         self._mapped.append(mapped[thin].copy())  # a view would keep the strip in memory
         if self._areas:

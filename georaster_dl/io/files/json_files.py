@@ -71,7 +71,7 @@ def _downloaded(address: str, most: int) -> bytes:
 
 
 class _Download:
-    """A download in a thread of its own, because no timeout of a socket bounds what comes in drops."""
+    """Download in its own thread, because a socket's timeout does not bound slow responses."""
 
     def __init__(self, address: str, most: int) -> None:
         self.content = bytearray()

@@ -1,4 +1,4 @@
-"""Hidden files and folders of runs that are not finished, and what killed runs left of them.
+"""Hidden files and folders of unfinished runs, and the removal of those of killed runs.
 
 Their names say which process made them, so that the next run in a folder can remove what nobody will
 finish. They cannot be guessed, and are only ever made new: a link that someone put there is not followed.
@@ -61,7 +61,7 @@ def refuse_link(path: Path) -> None:
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Remove what processes of this machine left in a folder when they were killed."""
+    """Remove the temporary files of killed processes of this machine from a folder."""
     with os.scandir(parent) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(".geodl-")]
     for name in names:
@@ -82,13 +82,13 @@ def _remove(path: Path) -> None:
 
 @cache
 def _prefix(pid: int) -> str:
-    """Beginning of the names that a process gives; a forked one has its own."""
+    """Return the prefix of a process's temporary names; a forked process has its own."""
     return f".geodl-{_machine()}-{pid}-{psutil.Process(pid).create_time():.0f}-"
 
 
 @cache
 def _machine() -> str:
-    """Name of the machine; a container counts processes by itself, so it is one of its own."""
+    """Return the machine's name; a container has its own process numbers, so it counts as a machine."""
     try:
         numbers = _PID_NAMESPACE.stat().st_ino
     except OSError:

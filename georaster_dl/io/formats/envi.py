@@ -10,7 +10,7 @@ _ENDINGS = ("", ".img", ".dat", ".bin", ".bsq", ".bil", ".bip", ".raw")
 
 
 def envi_data(header: Path) -> str | None:
-    """Give the file with the pixels that belong to an ENVI header, None where this is no such header."""
+    """Return the data file of an ENVI header; None where the path is not a header."""
     if header.suffix.lower() != ".hdr" or not header.is_file():
         return None
     with header.open("rb") as file:

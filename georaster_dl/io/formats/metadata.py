@@ -43,7 +43,7 @@ _MISSION_TAGS = ("spacecraft", "sensor", "platform", "mission", "product", "inst
 
 @dataclass(frozen=True)
 class _Texts:
-    """What a file says of its bands, decoded.
+    """Decoded band metadata of a file.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class _Texts:
 
 @dataclass(frozen=True)
 class _Stated:
-    """What a file states of one band's light; None where it states nothing."""
+    """Spectral metadata of a band; None where the file has none."""
 
     centre: float | None
     width: float | None

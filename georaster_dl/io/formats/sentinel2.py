@@ -153,7 +153,7 @@ def _finest(listing: Iterable[str]) -> dict[str, str]:
 
 
 class _Facts:
-    """What the product's XML says. Namespaces differ between baselines, so tags match by name."""
+    """Metadata of the product's XML. Namespaces differ between baselines, so tags match by name."""
 
     def __init__(self, xml: bytes, path: Path) -> None:
         self._path = path

@@ -35,7 +35,7 @@ _FINITE = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
-    """A part of an item; what it says beside the fields read here does not matter."""
+    """Part of an item; other fields than those read here are ignored."""
 
     model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
 
@@ -79,7 +79,7 @@ class _Asset(_RasterFacts):
 
 @dataclass(frozen=True)
 class AssetBand:
-    """One band of a STAC item: where it is and what the item says about its numbers.
+    """Band of a STAC item: its file and the meaning of its stored values.
 
     ``scale``, ``offset`` and ``nodata`` are None where the item does not say.
     """

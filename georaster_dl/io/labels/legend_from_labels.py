@@ -1,4 +1,4 @@
-"""From what label files hold to a legend."""
+"""Legends made from the classes that occur in label files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_NAMED = 12
 
 @dataclass(frozen=True)
 class FoundClasses:
-    """What one label file holds.
+    """Classes found in a label file.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Labels on a scene's grid, window by window: what models learn from and maps are held against.
+"""Labels on a scene's grid, window by window: training data and references.
 
 A raster of any CRS, extent and resolution, or a vector file of polygons, lines or points, of which
 ``file|layername=NAME`` names a layer.
@@ -48,7 +48,7 @@ Where = tuple[str, str]
 
 
 class _Source(Protocol):
-    """A label file laid on a grid."""
+    """Label file read on a grid."""
 
     name: str
 
@@ -62,7 +62,7 @@ class _Source(Protocol):
 
 
 class _Labels:
-    """What class and number labels share; files are opened by the first read, and after pickling."""
+    """Base of class and number labels; files are opened by the first read, and after pickling."""
 
     def __init__(self, source: _Source) -> None:
         self._source = source
@@ -116,7 +116,7 @@ class NumberLabels(_Labels):
 
     @property
     def name(self) -> str:
-        """What the numbers are called in the file."""
+        """Name of the numbers in the file."""
         return self._source.name
 
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
@@ -160,7 +160,7 @@ def open_class_labels(
     *,
     where: Where | None = None,
 ) -> ClassLabels:
-    """Lay class labels over a scene.
+    """Open class labels on a scene's grid.
 
     Parameters
     ----------
@@ -188,12 +188,12 @@ def open_class_labels(
 def open_number_labels(
     path: Path, geobox: Georeference, options: LabelOptions, *, where: Where | None = None
 ) -> NumberLabels:
-    """Lay the numbers of a regression over a scene; otherwise as :func:`open_class_labels`."""
+    """Open the numbers of a regression on a scene's grid, as :func:`open_class_labels` does classes."""
     return NumberLabels(_source(path, geobox, None, options, where))
 
 
 def labels_digest(path: Path, options: LabelOptions, *, numbers: bool) -> str:
-    """What tells whether two files hold the same labels: features with their labels, or a raster's pixels.
+    """Return a digest of the labels in a file: features with their labels, or a raster's pixels.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ Stored = Callable[[slice, slice], _Numbers]
 
 @dataclass(frozen=True)
 class Regrid:
-    """Resampling from one grid to another; NaN stands for no number and spreads nowhere.
+    """Resampling from one grid to another; NaN means no number and does not spread.
 
     Pixels are taken by the first way of ``resamplings``, or by the second where those of the source
     are clearly finer than the target's.
@@ -50,7 +50,7 @@ class Regrid:
 
     @property
     def overlaps(self) -> bool:
-        """Whether the grids have ground in common."""
+        """Whether the grids overlap."""
         return bool(self._sources)
 
     @cached_property
@@ -68,7 +68,7 @@ class Regrid:
 
     @cached_property
     def _scale(self) -> float:
-        """Source pixels along the side of one of the target's."""
+        """Source pixels along the side of a target pixel."""
         return float(compute_reproject_roi(self._sources[0], self.target, padding=0).scale)
 
     def read(self, stored: Stored, rows: slice, cols: slice) -> _Numbers:
@@ -144,7 +144,7 @@ def _blocks(window: slice, side: int, length: int) -> Iterator[slice]:
 
 
 def _common(window: slice, block: slice) -> tuple[slice, slice]:
-    """What a window and a block have in common, counted in the window and in the block."""
+    """Intersect a window and a block: slices of the window and of the block."""
     start, stop = max(window.start, block.start), min(window.stop, block.stop)
     return (
         slice(start - window.start, stop - window.start),

@@ -151,7 +151,7 @@ class VectorLabels:
         return self._burnt(rows, cols, self._numbers, np.nan)
 
     def covers(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
-        """(rows, cols) True but under features that are no labels: nobody knows what is there."""
+        """Mark background pixels: True, (rows, cols), except under features without a usable label."""
         unused = np.where(np.isnan(self._numbers), np.float32(1), np.float32(np.nan))
         free: npt.NDArray[np.bool_] = self._burnt(rows, cols, unused, 0) == 0
         return free
@@ -171,7 +171,7 @@ class VectorLabels:
     def _burnt(
         self, rows: slice, cols: slice, numbers: npt.NDArray[np.float32], fill: float
     ) -> npt.NDArray[np.float32]:
-        """The features that have one of these numbers, in a window full of ``fill``."""
+        """Burn the features with any of these numbers into a window full of ``fill``."""
         shape, affine, hit = self._index.window(rows, cols)
         hit = hit[~np.isnan(numbers[hit])]
         out = np.full(shape, fill, np.float32)
@@ -287,7 +287,7 @@ def _values(legend: Legend) -> dict[Any, int]:
 def _ranks(
     number: pd.Series[Any], legend: Legend, priority: tuple[str, ...]
 ) -> npt.NDArray[np.int64]:
-    """How far on top a feature lies."""
+    """Rank the features for drawing, (features,); the highest is on top."""
     values = _values(legend)
     rank = {float(values[name]): len(priority) - i for i, name in enumerate(priority)}
     ranks: npt.NDArray[np.int64] = number.map(rank).fillna(0).to_numpy(np.int64)

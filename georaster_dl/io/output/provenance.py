@@ -1,4 +1,4 @@
-"""Tags that say how a raster was made: of what, by what, and with which parameters."""
+"""Provenance tags of a raster: its input, model and parameters."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def provenance(
 
 
 def labels_tags(training: Mapping[str, str]) -> dict[str, str]:
-    """Tags that say which labels a model was trained on, from what its card says of its training."""
+    """Make the tags of the labels that a model was trained on, from its card."""
     named = {_LABELS: training.get("labels"), _LABELS_SHA256: training.get("labels_sha256")}
     return {tag: value for tag, value in named.items() if value}
 

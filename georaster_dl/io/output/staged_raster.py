@@ -1,4 +1,4 @@
-"""A raster among the outputs of a run: written block by block, styled, and failing alone if it is an extra."""
+"""Output raster of a run, written block by block and styled; an extra may fail without the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Sink = Callable[[slice, slice, npt.NDArray[Any]], None]
 
 
 class StagedRaster:
-    """Writes a raster that is an output of ``stage``; as a context manager it aborts what is not finished.
+    """Writer of an output of ``stage``; as a context manager it aborts an unfinished raster.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class StagedRaster:
             self._writer.abort()
 
     def room_on(self, path: Path) -> int:
-        """Bytes that this raster takes of the disk that ``path`` lies on."""
+        """Return the bytes that this raster needs on the disk of ``path``."""
         here = self._stage.path(self._output).parent.stat().st_dev
         same = here == path.parent.stat().st_dev
         return self._writer.room if self._writer is not None and same else 0

@@ -58,7 +58,7 @@ class FailedOutput:
 
 
 class Extras:
-    """Outputs that a run does without: whatever fails while one is made costs nothing else.
+    """Optional outputs: a failure while making any of them affects no other output.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Extras:
             self.fail(path, error)
 
     def fail(self, path: Path, error: Exception) -> None:
-        """Note and tell why an output could not be made."""
+        """Record and report the reason why an output could not be made."""
         if path not in [one.path for one in self.failed]:
             failure = FailedOutput(path, _reason(error, path))
             self.failed = (*self.failed, failure)
@@ -185,7 +185,7 @@ class Staging:
             raise explain_os_error(error, (*self._main, *self._extra)[0], free=free) from error
 
     def path(self, output: Path) -> Path:
-        """Where ``output``, one of the outputs given at construction, is to be written for now."""
+        """Return the temporary path of ``output``, which must be a staged output."""
         final = _final(Path(output))
         known = (*self._main, *self._extra)
         if final not in map(_final, known):
@@ -197,7 +197,7 @@ class Staging:
 
     @contextmanager
     def making(self, output: Path, *parts: Path) -> Iterator[Path]:
-        """Where to write ``output`` for now; what fails within costs nothing else if it is an extra.
+        """Give the temporary path of ``output``; if it is an extra, a failure within affects no other output.
 
         May be entered several times, as for a raster that is written block by block.
 
@@ -251,7 +251,7 @@ class Staging:
         self._extras.fail(output, error)
 
     def _discard(self, place: Path) -> None:
-        """Remove an output that was given up, with its sidecars and whatever a driver left of it."""
+        """Remove a failed output with its sidecars and the remains of its driver."""
         others = {self.path(output).name for output in (*self._main, *self._extra)} - {place.name}
         sidecars = _sidecars(place)
         for file in list(place.parent.iterdir()):
@@ -289,7 +289,7 @@ class Staging:
                 self._give_up(named.get(target, target), error)
 
     def _moves(self) -> list[tuple[Path, Path]]:
-        """What was written and is wanted, and where it goes."""
+        """List the written files to be published, with their final paths."""
         given_up = [self.path(output).name for output in self._extra if self.gave_up(output)]
         return [
             (source, parent / source.name)
@@ -299,7 +299,7 @@ class Staging:
         ]
 
     def _stale(self, finals: Sequence[Path]) -> list[Path]:
-        """What earlier runs left that is of other data: sidecars of rasters, outputs given up now.
+        """List outdated files of earlier runs: sidecars of replaced rasters, and outputs that failed now.
 
         This run's own arrive after these are gone.
         """
@@ -328,7 +328,7 @@ class Staging:
 
 
 def _sidecars(raster: Path) -> list[Path]:
-    """Where sidecars of a raster would stand; of any other file there are none."""
+    """List the paths of a raster's possible sidecars; other files have none."""
     if raster.suffix.lower() not in _RASTERS:
         return []
     return [raster.with_name(t.format(name=raster.name, stem=raster.stem)) for t in _SIDECARS]
@@ -346,7 +346,7 @@ def _reason(error: Exception, output: Path) -> str:
 
 
 def sidecars_of(raster: Path) -> list[Path]:
-    """Files that stand beside a raster and belong to it: statistics and class names, overviews, style."""
+    """List the existing sidecars of a raster: statistics and class names, overviews, style."""
     return [sidecar for sidecar in _sidecars(raster) if sidecar.is_file()]
 
 

@@ -1,4 +1,4 @@
-"""What the bands of a raster hold, measured while it is written."""
+"""Statistics of a raster's bands, measured while it is written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BandStatistics:
         self.minimum, self.maximum = (np.full(self.bands, x) for x in (np.inf, -np.inf))
 
     def add(self, block: npt.NDArray[np.floating[Any]]) -> None:
-        """Take in a block (bands, ...); what is not finite does not count."""
+        """Add a block (bands, ...); values that are not finite are ignored."""
         for band, values in enumerate(block.reshape(self.bands, -1)):
             known = values[np.isfinite(values)]
             if known.size:

@@ -1,4 +1,4 @@
-"""Styles whose limits come from what a finished raster holds, as a small view of it shows them."""
+"""Styles with display limits taken from a small view of a finished raster."""
 
 from __future__ import annotations
 

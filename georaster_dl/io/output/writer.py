@@ -51,7 +51,7 @@ _LARGEST_COG_BLOCK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class RasterSpec:
-    """What an output raster holds, apart from its pixels and its place on the ground.
+    """Description of an output raster, apart from its pixels and its grid.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class RasterSpec:
     packed: bool = False
 
     def __post_init__(self) -> None:
-        """Check what would otherwise fail after hours of computing."""
+        """Check the description before hours of computing."""
         if self.legend is not None and (len(self.names), self.dtype) != (1, self.legend.dtype):
             raise OutputError(
                 f"A class raster with this legend has 1 band of {self.legend.dtype}, but {len(self.names)} "
@@ -190,7 +190,7 @@ class RasterWriter:
             self._statistics.add(block)
 
     def finish(self) -> Path:
-        """Turn what was written into a Cloud Optimized GeoTIFF at the writer's path.
+        """Convert the work file into a Cloud Optimized GeoTIFF at the writer's path.
 
         Returns its path, where a complete and checked file now stands.
         Raises OutputError when the disk is full or GDAL fails; nothing is left behind then.
@@ -233,7 +233,7 @@ class RasterWriter:
         return self._spec.statistics or self._spec.packed
 
     def _pack(self) -> None:
-        """Replace the work file, of float32, by one of int16."""
+        """Replace the float32 work file by an int16 file."""
         _check_blocks(self._work, self._filled)
         floats = _work_file(self._path.parent)
         self._work.rename(floats)
@@ -267,7 +267,7 @@ def _work_file(folder: Path) -> Path:
 
 
 class _DamagedError(Exception):
-    """A file that GDAL closed without complaint is not what was written."""
+    """Raised where a file that GDAL closed without an error does not hold the written pixels."""
 
 
 def _open(path: Path, mode: str = "r", **options: Any) -> Any:

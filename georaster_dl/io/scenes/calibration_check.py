@@ -50,7 +50,7 @@ _NARROWEST = 0.005
 
 
 def calibration_warning(scene: Scene) -> str | None:
-    """Say what looks wrong with the calibration of a scene of reflectances, None where nothing does.
+    """Describe an implausible calibration of a scene of reflectances; None where it is plausible.
 
     Noticed are a factor (reflectance in percent, of 0 to 10,000, or scaled twice), in any bands of
     known wavelengths; and in bands like Sentinel-2's an offset of -0.1 that was forgotten, or taken
@@ -151,7 +151,7 @@ def training_warning(
 
 
 def _factor_warning(scene: Scene, numbers: npt.NDArray[Any], optical: list[int]) -> str | None:
-    """What looks like reflectances times a factor, in these bands of the sample."""
+    """Describe reflectances that seem to be scaled by a factor, in these bands of the sample."""
     if not optical:
         return None
     values = scene.to_physical(numbers)[optical]
@@ -197,7 +197,7 @@ def _picked(indices: Sequence[int]) -> list[int]:
 def _offset_warning(
     scene: Scene, numbers: npt.NDArray[Any], judged: Mapping[str, int]
 ) -> str | None:
-    """What looks like the offset of -0.1 forgotten, or taken off twice."""
+    """Describe a Sentinel-2 offset of -0.1 that seems to be missing or applied twice."""
     calibrations = {(scene.planes[i].scale, scene.planes[i].offset) for i in judged.values()}
     files = {Path(plane.path).name for plane in scene.planes}
     # scale and offset hold for every band, so bands that differ could not be told to agree; and

@@ -149,7 +149,7 @@ def _left_out(source: str, chosen: Sequence[Variable], rest: Sequence[str]) -> s
 
 
 def _opened(source: str) -> Variable | None:
-    """A variable as GDAL opens it, None where it lists one that it cannot open."""
+    """Open a variable with GDAL; None where GDAL lists it but cannot open it."""
     try:
         with open_dataset(source) as dataset:
             rows, cols = dataset.shape
@@ -182,7 +182,7 @@ class Container:
 
     @classmethod
     def of(cls, dataset: Any, source: str) -> Container | None:
-        """Tell the container of a dataset that is opened as ``source``; None where it is of no container."""
+        """Return the container of a dataset that is opened as ``source``; None where it has none."""
         if not dataset.driver.startswith(("netCDF", "HDF5")):
             return None
         driver = dataset.driver[:6].upper().removesuffix("IM")

@@ -1,4 +1,4 @@
-"""Bands that hold no data anywhere, as imaging spectrometers have them where water vapour hides the ground."""
+"""Bands without any data, as imaging spectrometers have them where water vapour absorbs."""
 
 from __future__ import annotations
 

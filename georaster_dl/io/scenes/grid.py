@@ -1,4 +1,4 @@
-"""Grids of open rasters: whether one is a scene's, and views of a raster on another grid."""
+"""Comparison of a raster's grid with a scene's, and views of a raster on another grid."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class MaskRule:
     ranges: tuple[tuple[int, int], ...]
 
     def usable(self, quality: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Tell which pixels are not masked; of the shape of ``quality``."""
+        """Return a mask of the usable pixels, of the shape of ``quality``."""
         if self.kind == "bits":
             bits = {bit for first, last in self.ranges for bit in range(first, last + 1)}
             whole = np.where(np.isfinite(quality), quality, -1).astype(np.int64)  # -1: every bit
@@ -49,7 +49,7 @@ class MaskRule:
 
 @dataclass(frozen=True)
 class QualityBand:
-    """A quality band as a scene's reader opens it: GDAL's name, band from 1, and what it masks."""
+    """Quality band of a scene: GDAL's name of the file, band index from 1, and mask rule."""
 
     path: str
     index: int
@@ -98,7 +98,7 @@ def _names(word: str, text: str) -> bool:
 
 
 def has_own_bands(name: str) -> bool:
-    """Tell whether a quality file of this name has further bands, of which the first one counts."""
+    """Return whether a quality file of this name has further bands, of which the first counts."""
     return _names("UDM2", name)
 
 

@@ -1,4 +1,4 @@
-"""Open whatever the user calls a scene.
+"""Open scenes: files, products, containers and STAC items.
 
 One of: a file that GDAL reads (of an ENVI raster also its header), a container of subdatasets
 (NetCDF, HDF5), a Sentinel-2 product (folder, zip or its MTD_MSIL*.xml), a STAC item, an http(s)
@@ -114,7 +114,7 @@ def _stacked(sources: Sequence[str]) -> Scene:
 
 
 def _check_overlap(files: Sequence[_File]) -> None:
-    """Refuse files that lie elsewhere than the finest, on whose grid all are read."""
+    """Check that all files overlap the finest, on whose grid they are read."""
     finest = min(files, key=_pixel_size)
     box = finest.geobox.boundingbox
     for file in files:
@@ -131,7 +131,7 @@ def _check_overlap(files: Sequence[_File]) -> None:
 
 
 def _named_by_file(file: _File, source: str) -> _File:
-    """Single-band files without band names are told apart by their file names."""
+    """Name the bands of single-band files without band names after the files."""
     plane = file.planes[0]
     if not plane.band.name.startswith("band_"):
         return file
@@ -299,7 +299,7 @@ def _with_options(scene: Scene, options: SceneOptions) -> Scene:
 
 
 def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
-    """The scene with a quality band: one of its own, which is then no data, one beside it, or a file.
+    """Add a quality band to the scene: a band of the scene, then no longer data, a layer, or a file.
 
     ``whole`` is the scene before bands were chosen or named.
     """

@@ -40,7 +40,7 @@ _LARGEST_MEASUREMENT = 1e30
 
 @dataclass(frozen=True)
 class Plane:
-    """Where one band of a scene comes from, and what its numbers mean.
+    """Source of a scene's band, and the meaning of its stored values.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Scene:
 
     @property
     def bands(self) -> tuple[Band, ...]:
-        """What each plane is."""
+        """Band of each plane."""
         return tuple(plane.band for plane in self.planes)
 
     @property
@@ -137,12 +137,12 @@ class Scene:
         return replace(self, planes=tuple(self.planes[i] for i in indices))
 
     def as_stored(self) -> Scene:
-        """Return the scene with stored values for physical ones, unless the user stated what these are."""
+        """Return the scene with stored values as physical values, except where the user stated scale and offset."""
         planes = (p if p.stated else replace(p, scale=1.0, offset=0.0) for p in self.planes)
         return replace(self, planes=tuple(planes))
 
     def to_physical(self, stored: npt.NDArray[Any], *, axis: int = 0) -> npt.NDArray[np.float32]:
-        """Convert stored values to physical ones, in a new C-contiguous array.
+        """Convert stored values to physical values, in a new C-contiguous array.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
 
 
 def _check_claims(dataset: rasterio.DatasetReader, path: str) -> None:
-    """Refuse a file whose header claims what no memory or patience suffices for."""
+    """Check that a file's header claims a size that can be processed."""
     if dataset.count > _MOST_BANDS:
         raise SceneError(f"{path} has {dataset.count} bands, but at most {_MOST_BANDS} are read.")
     if max(dataset.shape) > _LONGEST_SIDE or math.prod(dataset.shape) > _MOST_PIXELS:
@@ -234,7 +234,7 @@ def _bytes(dtype: str) -> int:
 
 
 def check_openable(path: str) -> None:
-    """Refuse a name that GDAL cannot take, and what would be waited for without end (a pipe, a device)."""
+    """Check that a path is a name that GDAL takes, and neither a pipe nor a device."""
     if not is_utf8(path) or "\0" in path:
         raise SceneError(f"{path} has a name that is not UTF-8 text, as GDAL needs it; rename it.")
     try:
@@ -384,7 +384,7 @@ class SceneReader:
 
 @dataclass(frozen=True)
 class _Mask:
-    """What marks valid pixels by numbers above 0: an alpha band by its index, else GDAL's mask of a band."""
+    """Mask whose values above 0 mark valid pixels: an alpha band by its index, else GDAL's mask of a band."""
 
     dataset: Any
     alpha: int | None
@@ -403,7 +403,7 @@ class _Mask:
 
 @dataclass(frozen=True)
 class _Quality:
-    """An open quality band; ``ends`` tells where it ends, where that is inside the scene."""
+    """Open quality band; ``ends`` masks its extent where it ends inside the scene."""
 
     dataset: Any
     index: int
@@ -419,7 +419,7 @@ class _Quality:
 
 
 class _Group:
-    """Planes of one file that are read together, and what masks them, if anything does."""
+    """Planes of a file that are read together, and their mask, if any."""
 
     def __init__(
         self, dataset: Any, positions: list[int], planes: Sequence[Plane], mask: _Mask | None
@@ -430,7 +430,7 @@ class _Group:
         self.mask = mask
 
     def read(self, window: Window, out: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
-        """Read the window into this file's planes of ``out`` and clear ``valid`` where one is not."""
+        """Read the window into this file's planes of ``out`` and clear ``valid`` where any is invalid."""
         indexes = [plane.index for plane in self.planes]
         first, last = self.positions[0], self.positions[-1]
         if self.positions == list(range(first, last + 1)):

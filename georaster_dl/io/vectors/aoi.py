@@ -40,7 +40,7 @@ class AreaOfInterest:
         self._index = WindowIndex(self._shapes, affine)
 
     def mask(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
-        """(rows, cols) True where the pixel's centre lies in a polygon."""
+        """Mask pixels whose centre is in a polygon: (rows, cols)."""
         shape, affine, hit = self._index.window(rows, cols)
         if not len(hit):
             return np.zeros(shape, bool)

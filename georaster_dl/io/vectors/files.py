@@ -37,7 +37,7 @@ _MOST_CENTRES = 64  # in a shape's bounds; beyond, it covers one
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What a layer holds.
+    """Description of a layer.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ def read_layer(path: Path, *, title: str, kind: str, **choice: Any) -> Features:
 
 
 def check_geometries(geometry: geopandas.GeoSeries, *, title: str) -> None:
-    """Stop where a feature has no geometry or one that is not valid.
+    """Check that every feature has a valid geometry.
 
     Raises
     ------

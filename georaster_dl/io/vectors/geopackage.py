@@ -49,7 +49,7 @@ def write_geopackage(out: Path, frame: geopandas.GeoDataFrame, **options: Any) -
 
 @contextmanager
 def open_geopackage(out: Path) -> Iterator[Path]:
-    """Give the path under which pyogrio writes a file, which must not exist: what is there is removed.
+    """Remove an existing file and give the path under which pyogrio writes it.
 
     Raises
     ------

@@ -135,7 +135,7 @@ def _layers(datasets: Sequence[str]) -> list[VectorLayer]:
 
 @contextmanager
 def _datasets(file: Path) -> Iterator[list[str]]:
-    """Names under which GDAL opens what a file holds."""
+    """List the names under which GDAL opens the datasets of a file."""
     archive, plain = file.suffix.lower() == ".zip", str(file.absolute())
     with ExitStack() as stack:
         if _BRACES.search(plain) if archive else is_special(plain):

@@ -1,4 +1,4 @@
-"""Features in a raster's coordinates: whatever CRS they have, and on which side of the 180th meridian."""
+"""Features transformed to a raster's coordinates, also across the 180th meridian."""
 
 from __future__ import annotations
 

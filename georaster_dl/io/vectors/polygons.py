@@ -37,7 +37,7 @@ _Measure = Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]
 
 
 def check_polygons_possible(*, has_gcps: bool, has_transform: bool) -> None:
-    """Refuse, before anything is computed, a scene whose polygons would lie nowhere.
+    """Check, before anything is computed, that a scene has an affine transform for polygons.
 
     Parameters
     ----------

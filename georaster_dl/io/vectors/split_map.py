@@ -1,4 +1,4 @@
-"""The map of a split: which ground belongs to training, validation and test, as a GeoPackage."""
+"""Map of a split into training, validation and test areas, as a GeoPackage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LEGEND = Legend(
 
 
 def write_split_map(out: Path, masks: Mapping[str, tuple[Georeference, SplitMask]]) -> None:
-    """Write the ground of every part as polygons, with their colours.
+    """Write the area of every part as polygons, with their colours.
 
     The layer has the fields ``part`` and ``scene``. It is in the scenes' CRS, or in longitude and
     latitude where they have several. A scene with ground control points is drawn by the straight
