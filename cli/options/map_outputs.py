@@ -24,10 +24,10 @@ _FORMATS = {".gpkg": "a GeoPackage", ".png": "a PNG"}
 
 
 class MapCommand(click.Command):
-    """A command whose output options that take a choice may also stand without it."""
+    """Command whose output options with a choice may also be given without a value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Write the default choice behind such an option."""
+        """Insert the default choice behind an option without a value."""
         for i, arg in enumerate(args):
             kind = EXTRA_OUTPUTS.get(arg[2:]) if arg.startswith("--") else None
             if kind and kind.choices and not (set(args[i + 1 : i + 2]) & set(kind.choices)):

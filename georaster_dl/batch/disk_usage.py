@@ -27,12 +27,12 @@ class DiskUsage:
 
     Attributes
     ----------
-    working : taken while the job runs, its outputs included.
-    kept : taken by the outputs.
+    peak : at most while the job runs, outputs included.
+    outputs : of the outputs alone.
     """
 
-    working: int
-    kept: int
+    peak: int
+    outputs: int
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def estimate_disk_usage(job: SceneJob, card: Card, shape: tuple[int, int]) -> Di
     pixels = float(np.prod([-(-n // _BLOCK) * _BLOCK for n in shape]))
     journal = sum(r.computed for r in rasters) if job.options.journal is not None else 0
     # Work files go one by one, each when its output stands.
-    working = journal + sum(r.work for r in rasters) + max((r.output for r in rasters), default=0)
-    return DiskUsage(int(pixels * working), int(pixels * sum(r.output for r in rasters)))
+    peak = journal + sum(r.work for r in rasters) + max((r.output for r in rasters), default=0)
+    return DiskUsage(int(pixels * peak), int(pixels * sum(r.output for r in rasters)))
 
 
 def _rasters(job: SceneJob, card: Card) -> list[_Raster]:

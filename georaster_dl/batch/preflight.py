@@ -37,8 +37,8 @@ class Checked:
         batch are to be replaced.
     message : why it is failing, one line.
     pixels : of the scene, valid or not.
-    bytes : of disk that it takes at most while it runs, its outputs included.
-    kept : bytes that its outputs take at most.
+    peak_bytes : of disk that it takes at most while it runs, its outputs included.
+    output_bytes : of disk that its outputs take at most.
     identity : all that the outputs depend on.
     tiling : from which its tiles are planned; None where it is failing.
     bytes_per_value : of the network's arithmetic.
@@ -48,8 +48,8 @@ class Checked:
     state: Literal["done", "ready", "failing"]
     message: str = ""
     pixels: int = 0
-    bytes: int = 0
-    kept: int = 0
+    peak_bytes: int = 0
+    output_bytes: int = 0
     identity: dict[str, Any] = field(default_factory=dict, repr=False)
     tiling: TilingRequest | None = field(default=None, repr=False)
     bytes_per_value: int = 4
@@ -90,13 +90,13 @@ def tight(checked: Sequence[Checked], folder: Path) -> str:
 
     They are counted as they are before compression, which takes most of a map away.
     """
-    kept = sum(one.kept for one in checked if one.state == "ready")
+    needed = sum(one.output_bytes for one in checked if one.state == "ready")
     free = _free(folder)
-    if kept <= free:
+    if needed <= free:
         return ""
     return (
         f"the disk of {folder} has {_gib(free)} free; without compression, the outputs would take "
-        f"{_gib(kept)}"
+        f"{_gib(needed)}"
     )
 
 
@@ -105,12 +105,12 @@ def _checked(job: SceneJob) -> Checked:
     options, tiling = prepared.context.options, prepared.tiling
     size = 2 if options.precision in ("bf16", "fp16") else 4
     make_plan(tiling, memory=_ANY, bytes_per_value=size)
-    demand = estimate_disk_usage(job, tiling.card, tiling.shape)
+    usage = estimate_disk_usage(job, tiling.card, tiling.shape)
     rows, cols = tiling.shape
     known: dict[str, Any] = {
         "pixels": rows * cols,
-        "bytes": demand.working,
-        "kept": demand.kept,
+        "peak_bytes": usage.peak,
+        "output_bytes": usage.outputs,
         "identity": prepared.identity,
         "tiling": tiling,
         "bytes_per_value": size,
@@ -143,7 +143,7 @@ def _with_shared_card(one: Checked, cards: dict[str, Card]) -> Checked:
 
 
 def _disk(ready: Sequence[Checked], folder: Path, workers: int) -> list[str]:
-    passing = sum(nlargest(workers, (one.bytes for one in ready)))
+    passing = sum(nlargest(workers, (one.peak_bytes for one in ready)))
     free = _free(folder)
     if passing <= free:
         return []

@@ -122,18 +122,18 @@ def test_all_are_checked_in_order(job, given, tmp_path):
 def test_what_rasters_take_on_the_disk(job, features, tmp_path):
     # The map: a byte a pixel, a third more with overviews, twice while it is copied, and the strips.
     plain = check(job())
-    assert plain.kept == BLOCK * 4 // 3
-    assert plain.bytes == pytest.approx(BLOCK * (1 + 8 / 3), abs=2)
+    assert plain.output_bytes == BLOCK * 4 // 3
+    assert plain.peak_bytes == pytest.approx(BLOCK * (1 + 8 / 3), abs=2)
     without = check(job(journal=None))
-    assert plain.bytes - without.bytes == pytest.approx(BLOCK, abs=2)
+    assert plain.peak_bytes - without.peak_bytes == pytest.approx(BLOCK, abs=2)
     both = check(job(confidence=tmp_path / "c.tif", float32=True))
-    assert both.kept == pytest.approx(BLOCK * 5 * 4 / 3, abs=2)
+    assert both.output_bytes == pytest.approx(BLOCK * 5 * 4 / 3, abs=2)
     # What enters the head of this network are 8 planes.
-    assert check(features()).kept == pytest.approx(BLOCK * 32 * 4 / 3, abs=2)
+    assert check(features()).output_bytes == pytest.approx(BLOCK * 32 * 4 / 3, abs=2)
     packed = check(features(packed=True))
-    assert packed.kept == pytest.approx(BLOCK * 16 * 4 / 3, abs=2)
-    assert packed.bytes == pytest.approx(packed.kept + BLOCK * 8 * 6, abs=2)
-    assert check(features(layer="no.such")).kept == 0
+    assert packed.output_bytes == pytest.approx(BLOCK * 16 * 4 / 3, abs=2)
+    assert packed.peak_bytes == pytest.approx(packed.output_bytes + BLOCK * 8 * 6, abs=2)
+    assert check(features(layer="no.such")).output_bytes == 0
 
 
 def test_what_a_run_takes_is_not_more(job, features, tmp_path, monkeypatch):
@@ -154,13 +154,15 @@ def test_what_a_run_takes_is_not_more(job, features, tmp_path, monkeypatch):
         most[0] = 0
         told = check(one)
         one.run().whole()
-        assert 0 < most[0] < told.bytes + small
+        assert 0 < most[0] < told.peak_bytes + small
         shutil.rmtree(tmp_path / "strips", ignore_errors=True)
 
 
 def test_room_on_the_disk(job, tmp_path, monkeypatch):
     found = [
-        dataclasses.replace(check(job(name=f"s{i}")), bytes=(30 + i) * 2**30, kept=20 * 2**30)
+        dataclasses.replace(
+            check(job(name=f"s{i}")), peak_bytes=(30 + i) * 2**30, output_bytes=20 * 2**30
+        )
         for i in range(4)
     ]
     usage = shutil.disk_usage(tmp_path)

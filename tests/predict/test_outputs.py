@@ -52,7 +52,7 @@ def test_every_raster_takes_room_on_the_disk(kind, tmp_path):
     def kept(float32=False, **extras):
         outputs = Outputs(tmp_path / "map.tif", **extras)
         job = SceneJob("s", ("s.tif",), None, outputs, SegmentOptions(float32=float32))
-        return estimate_disk_usage(job, card(n_classes=4), (512, 512)).kept
+        return estimate_disk_usage(job, card(n_classes=4), (512, 512)).outputs
 
     bands = len(kind.spec(card(n_classes=4), float32=True).names)
     for float32, size in ((False, 1), (True, 4)):

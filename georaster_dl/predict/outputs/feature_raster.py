@@ -75,12 +75,12 @@ class FeatureTask:
         style_by_values(path, int(np.argmax(self._seen.std)) + 1)
 
     def findings(self) -> Findings:
-        """Count the pixels, and summarise the reconstruction error where there is one."""
+        """Count the pixels, and summarise the reconstruction error if it is written."""
         errors, pixels = self._errors, int(self._seen.count[0])
         if not errors.count[0]:
             return Findings(pixels, self._seen.bands)
-        known = (float(each[0]) for each in (errors.mean, errors.minimum, errors.maximum))
-        return Findings(pixels, self._seen.bands, values={"reconstruction error": Values(*known)})
+        figures = (float(each[0]) for each in (errors.mean, errors.minimum, errors.maximum))
+        return Findings(pixels, self._seen.bands, values={"reconstruction error": Values(*figures)})
 
 
 class SceneTask:
@@ -113,7 +113,7 @@ class SceneTask:
     def raster(self, kind: str) -> OutputRaster[Tensor]:
         """Make the raster of the scene."""
         if kind != "scene":
-            raise OptionError(f"A scene that is given back has no {kind}.")
+            raise OptionError(f"A reconstructed scene has no {kind}.")
         spec = RasterSpec(
             names=[band.name for band in self._bands],
             dtype="float32",

@@ -1,4 +1,4 @@
-"""Rasters that a run writes, whatever computes their pixels: a network, a classifier or a clustering."""
+"""Rasters that a run writes of the channels of a network, a classifier or a clustering."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of the engine: the rasters that a network's planes become."""
+"""Runs of the engine that write rasters, with retries after running out of memory and a journal."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def loader(
     change: Callable[[nn.Module], nn.Module] = lambda network: network,
     changed: Hashable = None,
 ) -> Callable[[], nn.Module]:
-    """What gives the model's network, narrowed to the bands that the scene has and on the device.
+    """Make the function that loads the model's network for the scene's bands, on the device.
 
     Parameters
     ----------
-    change : makes of the network the one that is wanted.
-    changed : all that ``change`` depends on, beside model and bands.
+    change : replaces the loaded network, for example by one that gives features.
+    changed : all that ``change`` depends on, beside model and bands; a key of the cache.
     """
     card, device = prepared.match.card, prepared.context.options.device
     present = tuple(band.name for band in card.bands)
@@ -63,7 +63,7 @@ def loader(
 
 
 class RasterRun:
-    """A scene and a model; ``run`` makes the rasters.
+    """Rasters of a scene by a model.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class RasterRun:
         self._report = prepared.context.report
 
     def run(self, stage: Staging, paths: Mapping[str, Path], journal: Journal | None) -> Findings:
-        """Make the rasters and tell what they hold.
+        """Make the rasters and summarise their contents.
 
         When the memory does not suffice, it starts over with smaller batches, then tiles.
 
@@ -106,17 +106,17 @@ class RasterRun:
         DeviceError
             When not even the smallest tiles fit into the memory.
         """
-        found = self._fitting(lambda plan: self._run_once(plan, stage, paths, journal), journal)
-        if not found.pixels:
+        findings = self._fitting(lambda plan: self._run_once(plan, stage, paths, journal), journal)
+        if not findings.pixels:
             aoi = self._prepared.aoi
             raise SceneError(
                 f"{self._scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all "
-                f"are nodata, NaN or masked; check --nodata and --aoi."
+                f"are nodata, NaN or masked; check `nodata=` and `aoi=`."
             )
-        return found
+        return findings
 
     def add_part(self, journal: Journal, kinds: Sequence[str], number: int, of: int) -> None:
-        """Add the missing strips of one of several equal parts of the scene to the journal.
+        """Add the missing strips of an equal part of the scene to the journal.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class RasterRun:
                 raise
             raise DeviceError(
                 f"{self.device.name} ran out of memory with tiles of {plan.tiling.tile_shape}; give the "
-                f"worker more memory or fewer tasks at a time, or use a smaller --halo."
+                f"worker more memory or fewer tasks at a time, or use a smaller `halo=`."
             ) from error
 
     def _plan(self) -> Plan:
@@ -146,7 +146,7 @@ class RasterRun:
         )
 
     def _agreed(self, plan: Plan, journal: Journal) -> Plan:
-        """The plan that all strips of the journal follow, in the arithmetic that they have."""
+        """Take the plan and the precision that all strips of the journal have."""
         own = {"precision": self.device.precision, **plan.cut()}
         try:
             return self._following(plan, journal.agreed(own))
@@ -172,7 +172,7 @@ class RasterRun:
                 journal.cut_again()
         raise DeviceError(
             f"{self.device.name} ran out of memory even with the smallest tiles for this halo; free "
-            f"memory, use a smaller --halo or another --device."
+            f"memory, use a smaller `halo=` or another `device=`."
         )
 
     def _after_out_of_memory(self, plan: Plan) -> Plan | None:
@@ -209,7 +209,7 @@ class RasterRun:
         return task.findings()
 
     def _add(self, plan: Plan, kinds: Sequence[str], journal: Journal, asked: range) -> None:
-        """Make those of the asked strips that the journal lacks."""
+        """Compute the strips of a range that the journal lacks."""
         self._report(self._started(plan))
         done = journal.done(asked)
         task = self._make_task()
@@ -251,7 +251,7 @@ class RasterRun:
         )
 
     def _network(self) -> nn.Module:
-        """The network on the device; loaded once, also when a run starts over."""
+        """Load the network at its first use, also when a run starts over."""
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
@@ -275,7 +275,7 @@ class RasterRun:
         )
 
     def _taken_for(self) -> dict[str, str]:
-        """Bands of the scene that serve one of another name, which only their wavelength tells."""
+        """Map names of the model's bands to the scene's bands that were matched by wavelength."""
         pairs = zip(self._card.bands, self._prepared.match.bands, strict=True)
         return {
             wanted.name: str(band)
@@ -304,7 +304,7 @@ class RasterRun:
 
 
 def _normalisation(match: SceneMatch, *, converted: bool) -> tuple[list[float], list[float]]:
-    """Gain and bias of each band that normalise what a tile holds: stored numbers, or values."""
+    """Compute gain and bias of each band that normalise a tile's stored or physical values."""
     bands = match.card.bands
     if converted:
         return [1 / band.std for band in bands], [-band.mean / band.std for band in bands]
@@ -314,7 +314,7 @@ def _normalisation(match: SceneMatch, *, converted: bool) -> tuple[list[float], 
 
 
 def _marked(raster: OutputRaster[Tensor], kind: str) -> OutputRaster[Tensor]:
-    """Add the tag that says what the raster holds."""
+    """Add the tag with the raster's kind."""
     tags = {**raster.spec.tags, "GEORASTER_DL_CONTENT": kind}
     return replace(raster, spec=replace(raster.spec, tags=tags))
 
@@ -326,7 +326,7 @@ def _pixels(plan: Plan, strip: int) -> int:
 
 
 def _runs(strips: Sequence[int]) -> Iterator[range]:
-    """Ranges of strips that follow each other."""
+    """Join consecutive strips to ranges."""
     start = 0
     for i in range(1, len(strips) + 1):
         if i == len(strips) or strips[i] != strips[i - 1] + 1:
