@@ -26,8 +26,9 @@ def make_model(path: Path) -> None:
     import torch
 
     from georaster_dl.core.bands import named_bands
-    from georaster_dl.models.package.card import Architecture, Card, CardBand, HaloFacts
+    from georaster_dl.models.package.card import Architecture, Card, ModelHalo
     from georaster_dl.models.package.file import save_model
+    from georaster_dl.models.package.values import InputBand
     from georaster_dl.models.registry import create_model
     from georaster_dl.models.runtime.cost import measure_cost
 
@@ -39,11 +40,11 @@ def make_model(path: Path) -> None:
         task="autoencoder",
         architecture=Architecture(name="conv_autoencoder"),
         bands=[
-            CardBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
+            InputBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
             for b in named_bands(BANDS)
         ],
         stride=4,
-        halo=HaloFacts(default=28, exact=28),
+        halo=ModelHalo(default=28, exact=28),
         cost=measure_cost(network, in_bands=len(BANDS), stride=4),
     )
     save_model(path, card, network)

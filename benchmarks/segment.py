@@ -57,8 +57,10 @@ def make_model(path: Path, n_classes: int) -> None:
     import torch
 
     from georaster_dl.core.bands import named_bands
-    from georaster_dl.models.package.card import Architecture, Card, CardBand, CardClass, HaloFacts
+    from georaster_dl.core.legend import MapClass
+    from georaster_dl.models.package.card import Architecture, Card, ModelHalo
     from georaster_dl.models.package.file import save_model
+    from georaster_dl.models.package.values import InputBand
     from georaster_dl.models.registry import create_model
     from georaster_dl.models.runtime.cost import measure_cost
 
@@ -69,15 +71,12 @@ def make_model(path: Path, n_classes: int) -> None:
         version="1",
         architecture=Architecture(name="unet", encoder="resnet18"),
         bands=[
-            CardBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
+            InputBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
             for b in named_bands(BANDS)
         ],
-        classes=[
-            CardClass(value=i + 1, name=f"class {i + 1}", color=f"#{i * 20:02x}8080")
-            for i in range(n_classes)
-        ],
+        classes=[MapClass(i + 1, f"class {i + 1}", (i * 20, 128, 128)) for i in range(n_classes)],
         stride=32,
-        halo=HaloFacts(default=64, exact=320),
+        halo=ModelHalo(default=64, exact=320),
         cost=measure_cost(network, in_bands=len(BANDS), stride=32),
     )
     save_model(path, card, network)

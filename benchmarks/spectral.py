@@ -53,17 +53,17 @@ class Kind:
 
     network: str
     members: int = 1
-    treatment: str = "none"
+    preprocessing: str = "none"
     side: int = 512
 
     def __str__(self) -> str:
-        treated = "" if self.treatment == "none" else f" after {self.treatment}"
+        treated = "" if self.preprocessing == "none" else f" after {self.preprocessing}"
         return f"{self.members} x {self.network}{treated}, {self.side} x {self.side} x {len(WAVELENGTHS)}"
 
 
 KINDS = (
     Kind("cnn1d", members=5),
-    Kind("cnn1d", members=5, treatment=TREATED),
+    Kind("cnn1d", members=5, preprocessing=TREATED),
     Kind("cnn1d", side=1024),
     Kind("spectratr", side=256),
 )
@@ -71,7 +71,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Set:
-    """Files of a set, its target, the column that divides it, and the treatment.
+    """Files of a set, its target, the column that divides it, and the preprocessing.
 
     Where rows that learn and rows that test lie in different files, a file's name holds ``{}``.
     """
@@ -79,7 +79,7 @@ class Set:
     files: tuple[str, ...]
     target: str
     split: str = "part"
-    treatment: str = TREATED
+    preprocessing: str = TREATED
 
     def read(self, folder: Path) -> SpectraTable:
         """All rows, of one table or of two."""
@@ -125,7 +125,7 @@ def one_set(folder: Path, name: str, given: argparse.Namespace) -> None:
     chosen = SETS[name]
     table = chosen.read(folder)
     options = TableOptions(targets=(chosen.target,), split_column=chosen.split)
-    settings = Settings(preprocessing=chosen.treatment, members=given.members)
+    settings = Settings(preprocessing=chosen.preprocessing, members=given.members)
     for found in compare(
         table,
         options,
@@ -171,17 +171,10 @@ def make_model(path: Path, kind: Kind) -> None:
     """Package of networks with random weights."""
     import torch
 
-    from georaster_dl.models.package.card import (
-        Architecture,
-        Card,
-        CardBand,
-        CardClass,
-        CardInterval,
-        CardTarget,
-        CardTreatment,
-        HaloFacts,
-    )
+    from georaster_dl.core.legend import MapClass
+    from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, ModelHalo
     from georaster_dl.models.package.file import save_model
+    from georaster_dl.models.package.values import InputBand, Interval, Target
     from georaster_dl.models.registry import create_model
     from georaster_dl.models.runtime.cost import measure_cost
     from georaster_dl.spectra.preprocess.chain import Preprocessing
@@ -194,26 +187,28 @@ def make_model(path: Path, kind: Kind) -> None:
         name, in_bands=len(WAVELENGTHS), n_classes=2 if many else CLASSES, **options
     )
     spectra = np.random.default_rng(0).uniform(0.05, 0.5, (500, len(WAVELENGTHS)))
-    chain = Preprocessing(kind.treatment).fit(spectra)
+    chain = Preprocessing(kind.preprocessing).fit(spectra)
     treated = chain.transform(spectra)
-    interval = CardInterval(factor=2, floor=0.3)
+    interval = Interval(level=0.9, factor=2, floor=0.3)
     card = Card(
         name="benchmark",
         version="1",
         task="regression" if many else "segmentation",
         architecture=Architecture(name=name, options=options),
         bands=[
-            CardBand(name=f"{nm:g} nm", wavelength_nm=nm, mean=mean, std=std)
+            InputBand(name=f"{nm:g} nm", wavelength_nm=nm, mean=mean, std=std)
             for nm, mean, std in zip(WAVELENGTHS, treated.mean(0), treated.std(0), strict=True)
         ],
-        treatment=None if kind.treatment == "none" else CardTreatment(**chain.to_json()),
+        preprocessing=None
+        if kind.preprocessing == "none"
+        else CardPreprocessing(**chain.to_json()),
         classes=[
-            CardClass(value=i + 1, name=f"class {i + 1}", color=f"#{i * 20:02x}8080")
+            MapClass(i + 1, f"class {i + 1}", (i * 20, 128, 128))
             for i in range(0 if many else CLASSES)
         ],
-        targets=[CardTarget(name="value", mean=10, std=2, interval=interval)] if many else (),
+        targets=[Target(name="value", mean=10, std=2, interval=interval)] if many else (),
         stride=1,
-        halo=HaloFacts(default=0, exact=0),
+        halo=ModelHalo(default=0, exact=0),
         cost=measure_cost(network, in_bands=len(WAVELENGTHS), stride=1),
     )
     save_model(path, card, network)

@@ -35,15 +35,10 @@ from training_data import (
     simulate,
 )
 
-from georaster_dl.models.package.card import (
-    Architecture,
-    Calibration,
-    Card,
-    CardBand,
-    CardClass,
-    HaloFacts,
-)
+from georaster_dl.core.legend import MapClass
+from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
 from georaster_dl.models.package.file import load_model, save_model
+from georaster_dl.models.package.values import InputBand
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.cost import measure_cost
 from georaster_dl.models.runtime.halo import choose_halo, probe_halo
@@ -220,7 +215,7 @@ def _metrics(network: torch.nn.Module, scaling: Scaling) -> dict[str, float]:
     return {name: round(value, 4) for name, value in metrics.items()}
 
 
-def _halo(network: torch.nn.Module, scaling: Scaling) -> HaloFacts:
+def _halo(network: torch.nn.Module, scaling: Scaling) -> ModelHalo:
     """Probe the exact halo and choose the shortest that changes less than 1 pixel in 1000."""
     exact = probe_halo(network, in_bands=len(BANDS), stride=STRIDE).exact
     inputs = [
@@ -228,12 +223,12 @@ def _halo(network: torch.nn.Module, scaling: Scaling) -> HaloFacts:
         for s in simulate(HALO)
     ]
     default, changed = choose_halo(network, inputs, stride=STRIDE, exact=exact, tile=256)
-    return HaloFacts(default=default, exact=exact, changed=round(changed, 6))
+    return ModelHalo(default=default, exact=exact, changed=round(changed, 6))
 
 
-def _bands(scaling: Scaling) -> tuple[CardBand, ...]:
+def _bands(scaling: Scaling) -> tuple[InputBand, ...]:
     return tuple(
-        CardBand(
+        InputBand(
             name=name,
             wavelength_nm=float(SENTINEL2.wavelength_nm[plane]),
             fwhm_nm=float(SENTINEL2.fwhm_nm[plane]),
@@ -263,10 +258,7 @@ def package(checkpoint: Path, output: Path) -> None:
         bands=_bands(scaling),
         quantity="reflectance",
         resolution_m=(10.0, 60.0),
-        classes=tuple(
-            CardClass(value=value, name=name, color="#{:02x}{:02x}{:02x}".format(*color))
-            for value, name, color in CLASSES
-        ),
+        classes=tuple(MapClass(value, name, color) for value, name, color in CLASSES),
         stride=STRIDE,
         halo=_halo(network, scaling),
         cost=measure_cost(network, in_bands=len(BANDS), stride=STRIDE),
@@ -282,7 +274,7 @@ def package(checkpoint: Path, output: Path) -> None:
             "pretrained weights": "none",
             "time": f"{facts['seconds'] / 60:.0f} min on {facts['threads']} CPU threads",
         },
-        caution="Trained on simulated scenes only: a demonstration, not for real land-cover mapping.",
+        limitations="Trained on simulated scenes only: a demonstration, not for real land-cover mapping.",
     )
     # Half precision rounds the weights, so what is measured is the file that users load.
     save_model(output, draft, network, half=True)

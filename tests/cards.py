@@ -1,14 +1,9 @@
 """Cards for tests."""
 
 from georaster_dl.core.bands import named_bands
-from georaster_dl.models.package.card import (
-    Architecture,
-    Card,
-    CardBand,
-    CardClass,
-    Cost,
-    HaloFacts,
-)
+from georaster_dl.core.legend import MapClass, parse_color
+from georaster_dl.models.package.card import Architecture, Card, Cost, ModelHalo
+from georaster_dl.models.package.values import InputBand
 
 COLORS = ["#1f78b4", "#33a02c", "#b2df8a", "#ff7f00", "#a65628", "#e31a1c", "#999999", "#6a3d9a"]
 
@@ -27,7 +22,7 @@ def card(
             options={"encoder_depth": 3, "decoder_channels": [16, 8, 8]},
         ),
         bands=[
-            CardBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
+            InputBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
             for b in named_bands(bands)
         ],
         quantity=quantity,
@@ -35,11 +30,11 @@ def card(
         task=task or ("segmentation" if target is None else "regression"),
         targets=() if target is None else (target,),
         classes=[
-            CardClass(value=first + i, name=f"class {i}", color=COLORS[i % 8])
+            MapClass(first + i, f"class {i}", parse_color(COLORS[i % 8]))
             for i in range(n_classes if task is None and target is None else 0)
         ],
         stride=stride,
-        halo=HaloFacts(default=default, exact=exact, blend=blend),
+        halo=ModelHalo(default=default, exact=exact, blend=blend),
         cost=Cost(macs_per_pixel=10_000, bytes_per_pixel=bytes_per_pixel),
         **more,
     )

@@ -53,7 +53,7 @@ def seeded(network, seed=0):
 
 
 S2_NAMES = tuple(band.name for band in SENTINEL2 if band.name != "B10")
-S2_NEEDS = (("B03",), ("B04",), ("B08", "B8A"))
+S2_REQUIRED = (("B03",), ("B04",), ("B08", "B8A"))
 S2_OPTIONS = {"mixed": 8, "widths": [4, 6], "optional_bands": True}
 S2_EXACT = 8  # as the halo probe finds it
 
@@ -65,7 +65,9 @@ def optional_card(**fields):
         | fields
     )
     architecture = Architecture(name="spectral_unet", options=S2_OPTIONS)
-    return described.model_copy(update={"architecture": architecture, "needs": S2_NEEDS})
+    return described.model_copy(
+        update={"architecture": architecture, "required_bands": S2_REQUIRED}
+    )
 
 
 def optional_network(described):

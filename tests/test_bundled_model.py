@@ -121,18 +121,18 @@ def test_the_exact_halo_changes_nothing_but_ties(mapped, model):
 
 
 def test_the_demonstration_says_so_and_is_small():
-    assert "simulated" in read_card(DEMONSTRATION).caution
+    assert "simulated" in read_card(DEMONSTRATION).limitations
     assert DEMONSTRATION.stat().st_size < 5e6
 
 
 def test_the_card_of_the_sentinel2_model_says_how_far_to_trust_it():
     card = read_card(SENTINEL2)
     assert SENTINEL2.stat().st_size < 8e6
-    assert card.needs == (("B03",), ("B04",), ("B08", "B8A"))
+    assert card.required_bands == (("B03",), ("B04",), ("B08", "B8A"))
     assert len(card.bands) == 12
     # A class that nothing could be learnt from is left out, and the card says so.
     assert "snow" not in {entry.name for entry in card.classes}
-    assert "snow" in card.caution
+    assert "snow" in card.limitations
     for name in ("Ireland", "Slovenia", "Tokyo", "WorldCereal"):
         assert any(metric.startswith(f"accuracy {name}") for metric in card.metrics)
         assert name in card.training

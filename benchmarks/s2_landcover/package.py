@@ -14,16 +14,11 @@ from sets import BANDS, CLASSES, Parts, simulated
 from torch import nn
 
 from georaster_dl.core.bands import named_bands
+from georaster_dl.core.legend import MapClass, parse_color
 from georaster_dl.evaluate.metrics.calibration import calibration_error
-from georaster_dl.models.package.card import (
-    Architecture,
-    Calibration,
-    Card,
-    CardBand,
-    CardClass,
-    HaloFacts,
-)
+from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
 from georaster_dl.models.package.file import load_model, save_model
+from georaster_dl.models.package.values import InputBand
 from georaster_dl.models.runtime.cost import measure_cost
 from georaster_dl.models.runtime.halo import choose_halo, probe_halo
 from georaster_dl.models.zoo.spectral_unet import SpectralUNet, narrowed_weights
@@ -34,7 +29,7 @@ _DESCRIPTION = (
     "Land cover in eight classes, clouds and their shadows among them, from Sentinel-2 reflectance "
     "(L1C or L2A, 10 to 60 m) with whatever bands a scene has."
 )
-_CAUTION = (
+_LIMITATIONS = (
     "Learnt from few places (Ireland, Slovenia, Tokyo, Flanders, Tanzania) and simulated scenes: expect less "
     "elsewhere. No snow class: snow is mapped as cloud or bare. Bare and built-up come mostly from labels that do "
     "not tell them apart. Grass and cropland are hard to tell on one date. Thin cirrus counts as cloud."
@@ -75,11 +70,11 @@ def package(sets: dict[str, Parts], weights: Path, output: Path) -> None:
             name="spectral_unet", options={**OPTIONS, "widths": list(OPTIONS["widths"])}
         ),
         bands=_bands(scaling),
-        needs=NEEDS,
+        required_bands=NEEDS,
         quantity="reflectance",
         resolution_m=(10.0, 60.0),
         classes=tuple(
-            CardClass(value=value, name=name, color=color)
+            MapClass(value, name, parse_color(color))
             for value, (name, color) in enumerate(CLASSES, start=1)
         ),
         stride=STRIDE,
@@ -93,7 +88,7 @@ def package(sets: dict[str, Parts], weights: Path, output: Path) -> None:
             "pretrained weights": "none",
         },
         places=_PLACES,
-        caution=_CAUTION,
+        limitations=_LIMITATIONS,
     )
     save_model(output, draft, network, half=True)
     _, network = load_model(output)  # halved weights are what users have
@@ -111,9 +106,9 @@ def package(sets: dict[str, Parts], weights: Path, output: Path) -> None:
     print(f"{output}: {output.stat().st_size:,} bytes")
 
 
-def _bands(scaling: Scaling) -> tuple[CardBand, ...]:
+def _bands(scaling: Scaling) -> tuple[InputBand, ...]:
     return tuple(
-        CardBand(
+        InputBand(
             name=band.name,
             wavelength_nm=band.wavelength_nm,
             fwhm_nm=band.fwhm_nm,
@@ -124,7 +119,7 @@ def _bands(scaling: Scaling) -> tuple[CardBand, ...]:
     )
 
 
-def _halo(plain: nn.Module, scaling: Scaling) -> HaloFacts:
+def _halo(plain: nn.Module, scaling: Scaling) -> ModelHalo:
     """Exact halo, and the shortest that changes less than 3 pixels in 10,000 of unseen scenes."""
     exact = probe_halo(plain, in_bands=len(BANDS), stride=STRIDE).exact
     drawn = simulated(700_000, ((10.0, 2, 640), (20.0, 1, 640))).training
@@ -132,7 +127,7 @@ def _halo(plain: nn.Module, scaling: Scaling) -> HaloFacts:
     default, changed = choose_halo(
         plain, inputs, stride=STRIDE, exact=exact, tile=256, tolerance=0.0003
     )
-    return HaloFacts(default=default, exact=exact, changed=round(changed, 6))
+    return ModelHalo(default=default, exact=exact, changed=round(changed, 6))
 
 
 def _temperature(network: nn.Module, scaling: Scaling, sets: dict[str, Parts]) -> float:

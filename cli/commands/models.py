@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.bands import MOST_NAMED
+from georaster_dl.core.legend import color_hex
 from georaster_dl.core.wording import command_line, counted, listed
 
 from ..options.shared import OUTPUT_FILE, debug_option
 from ..terminal.console import rich_console
 
 if TYPE_CHECKING:
-    from georaster_dl.models.package.card import Card, CardTarget
+    from georaster_dl.models.package.card import Card
+    from georaster_dl.models.package.values import Target
 
 __all__ = ["models"]
 
@@ -131,11 +133,13 @@ def show_command(model: str, as_json: bool, debug: bool) -> None:
     )
     for label, text in _facts(card):
         click.echo(f"  {label:<12} {text}")
-    _print_section("classes", [f"{c.value:5d}  {c.color}  {c.name}" for c in card.classes])
+    _print_section(
+        "classes", [f"{c.value:5d}  {color_hex(c.color)}  {c.name}" for c in card.classes]
+    )
     settings = [f"{name:<28} {value}" for name, value in card.configuration.items()]
     _print_section("trained with", settings)
-    if card.caution:
-        click.echo(f"caution: {card.caution}")
+    if card.limitations:
+        click.echo(f"limitations: {card.limitations}")
     command = "features" if card.task == "autoencoder" else "segment"
     click.echo(f"next: {command_line('geodl', command, 'SCENE', '-m', model)}")
 
@@ -152,10 +156,13 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     network = " + ".join(filter(None, (card.architecture.name, card.architecture.encoder)))
     facts = [
         ("predicts", _quantity(card)),
-        ("bands", listed(card.input_bands, MOST_NAMED)),
-        ("needs", f"{card.needs_text}; other bands may be absent" if card.needs else ""),
+        ("bands", listed(card.bands, MOST_NAMED)),
+        (
+            "needs",
+            f"{card.required_bands_text}; other bands may be absent" if card.required_bands else "",
+        ),
         ("values", card.quantity),
-        ("treated", card.treatment.steps if card.treatment else ""),
+        ("preprocessed", card.preprocessing.steps if card.preprocessing else ""),
         ("resolution", _resolution(card)),
         ("places", _places(card)),
         ("network", f"{network}, stride {card.stride}"),
@@ -189,7 +196,7 @@ def _quantity(card: Card) -> str:
     )
 
 
-def _interval(target: CardTarget) -> str:
+def _interval(target: Target) -> str:
     return "" if target.interval is None else f", with {target.interval.level:.0%} intervals"
 
 

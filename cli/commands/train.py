@@ -126,8 +126,8 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
         )
         if trained is None:  # one of several processes; the first reports
             return 0
-        if config.task == "autoencoder" and trained.card.caution:
-            report(Warned(trained.card.caution))
+        if config.task == "autoencoder" and trained.card.limitations:
+            report(Warned(trained.card.limitations))
         report(_finished(trained))
     if progress == "bar" and not quiet:
         _print(trained)

@@ -128,8 +128,8 @@ def _doubts(summary: Summary) -> Iterator[str]:
 
     card, name = summary.card, summary.model.stem
     present = [of_class for of_class, pixels in summary.findings.counts.items() if pixels]
-    if card.caution:
-        yield f"{name}: {card.caution}"
+    if card.limitations:
+        yield f"{name}: {card.limitations}"
     yield from filter(None, [poor_classes_warning(name, card.metrics, present)])
     yield from filter(None, [far_warning(name, card.places, summary.place)])
 

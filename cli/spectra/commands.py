@@ -204,8 +204,8 @@ def _predicted(given: Mapping[str, Any], report: Report) -> tuple[Card, SpectraT
 
 
 def _warn_of(card: Card, model: Path, report: Report) -> None:
-    if card.caution:
-        report(Warned(f"{model.stem}: {card.caution}"))
+    if card.limitations:
+        report(Warned(f"{model.stem}: {card.limitations}"))
 
 
 def _check_used(given: Mapping[str, Any]) -> None:

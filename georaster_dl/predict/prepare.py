@@ -169,7 +169,11 @@ def prepare(
 def _training_warning(match: SceneMatch) -> str | None:
     """Describe values of another size than in training; reflectances have a check of their own."""
     card = match.card
-    if card.quantity == "reflectance" or card.treatment is not None or match.resampling is not None:
+    if (
+        card.quantity == "reflectance"
+        or card.preprocessing is not None
+        or match.resampling is not None
+    ):
         return None
     means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
     return training_warning(match.scene, means, deviations)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
 from georaster_dl.models.package.card import Card
-from georaster_dl.spectra.package.file import intervals_of
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table.files import read_raw
 from georaster_dl.spectra.table.resample import aligned, resampled
@@ -102,7 +101,8 @@ def _values(card: Card, estimator: Any, table: SpectraTable) -> dict[str, _Float
         part.reshape(shape) for part in estimator.predict(table.spectra, return_std=True)
     )
     made: dict[str, _Floats] = {}
-    for i, (target, interval) in enumerate(zip(card.targets, intervals_of(card), strict=True)):
+    for i, target in enumerate(card.targets):
+        interval = target.interval
         made[f"{target.name}_predicted"] = values[:, i]
         if interval is not None:
             half = interval.half_width(spread[:, i])

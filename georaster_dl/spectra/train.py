@@ -16,16 +16,17 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, TrainingProgressed, Warned
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.spectra.package.card_text import (
     Scores,
-    card_caution,
+    card_limitations,
     card_metrics,
     training_facts,
 )
-from georaster_dl.spectra.package.file import Facts, Quantity, save_network
+from georaster_dl.spectra.package.file import Metadata, save_network
 from georaster_dl.spectra.preprocess.chain import uneven_steps
 from georaster_dl.spectra.registry import Rows, Settings, fit_method, fit_network
-from georaster_dl.spectra.scoring.conformal import Interval, fewest_for, fit_interval
+from georaster_dl.spectra.scoring.conformal import fewest_for, fit_interval
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.split import Division, divide
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -153,21 +154,21 @@ def train_table(
         for i, name in enumerate(options.targets or (str(options.class_column),))
     }
     intervals = _intervals(network, table, target, division) if options.targets else ()
-    facts = Facts(
+    metadata = Metadata(
         targets=tuple(
-            Quantity(name, interval=interval)
+            Target(name, interval=interval)
             for name, interval in zip(options.targets, intervals, strict=True)
         ),
         quantity=options.quantity,
         metrics=card_metrics(scores, method),
         training=training_facts(table, division, scores, BASELINE, intervals),
-        caution=card_caution(
+        limitations=card_limitations(
             division,
             by_chance=options.split_column is None and options.group is None,
             intervals=intervals,
         ),
     )
-    card = save_network(path, network, facts)
+    card = save_network(path, network, metadata)
     return TrainedTable(card, scores, division, time.monotonic() - begun)
 
 

@@ -34,7 +34,7 @@ FIELDS = {
     "licence": "CC-BY-4.0 [draft]",
     "metrics": {"mean IoU": 0.8125},
     "training": {"area": "Alps"},
-    "caution": "Not for snow.",
+    "limitations": "Not for snow.",
 }
 
 
@@ -87,7 +87,7 @@ def test_show(geodl):
         "12.35 kMAC",
         "0.812  mean IoU",
         "#0000ff  water [bold]",
-        "caution: Not for snow.",
+        "limitations: Not for snow.",
         "next: geodl segment SCENE -m toy",
     ):
         assert part in text

@@ -58,7 +58,7 @@ def test_error_within_a_run_is_an_event_after_the_others(geodl, model, tmp_path)
 
 
 def test_warnings_are_events(geodl, tmp_path, scene):
-    model = make_model(tmp_path / "careful.safetensors", caution="Not for snow.")
+    model = make_model(tmp_path / "careful.safetensors", limitations="Not for snow.")
     events = geodl("segment", scene, "-m", model, "--progress", "json").events
     warnings = [event for event in events if event["event"] == "warning"]
     assert [event["message"] for event in warnings] == ["careful: Not for snow."]

@@ -10,13 +10,13 @@ import rasterio
 import torch
 from rio_cogeo import cog_validate
 
-from georaster_dl.models.package.card import CardTarget
 from georaster_dl.models.package.file import load_model
+from georaster_dl.models.package.values import Target
 from georaster_dl.predict.outputs import rasters
 from tests.cli.conftest import make_model, noise, write_scene
 from tests.networks import Planes
 
-HEIGHT = CardTarget(name="Canopy height", unit="m", mean=20, std=8)
+HEIGHT = Target(name="Canopy height", unit="m", mean=20, std=8)
 NAME = "scene_canopy_height.tif"
 
 
@@ -56,7 +56,7 @@ def test_map_is_what_the_network_says(geodl, heights, scene, narrow_memory, tile
 
 def test_identity_network_returns_the_band_in_a_styled_cog(geodl, tmp_path, scene, monkeypatch):
     """Target and band have one scaling, so the network that changes nothing gives reflectance."""
-    target = CardTarget(name="reflectance/band 1", mean=0.2, std=0.1)
+    target = Target(name="reflectance/band 1", mean=0.2, std=0.1)
     model = make_model(tmp_path / "same.safetensors", n_classes=1, target=target, blend=8)
     monkeypatch.setattr(rasters, "optimise_network", lambda *_: Planes(1))
     ended = geodl("segment", scene, "-m", model, "--progress", "json")

@@ -326,7 +326,7 @@ def test_default_output_is_in_the_working_directory(geodl, model, tmp_path, monk
 def test_quiet_says_nothing(geodl, model, scene, tmp_path):
     ended = geodl("segment", scene, "-m", model, "--quiet", "--confidence")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
-    careful = make_model(tmp_path / "careful.safetensors", caution="Not for snow.")
+    careful = make_model(tmp_path / "careful.safetensors", limitations="Not for snow.")
     ended = geodl("segment", scene, "-m", careful, "--quiet", "--overwrite")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     ended = geodl("segment", scene, "-m", careful, "--overwrite")

@@ -50,7 +50,7 @@ def test_from_table_to_scores(geodl, table, tmp_path):
     assert lines[5] == "m.safetensors"
     assert "m: Rows were divided by chance" in trained.err
     card = read_card(tmp_path / "m.safetensors")
-    assert card.treatment.steps == "snv,savgol(5,2,1)"
+    assert card.preprocessing.steps == "snv,savgol(5,2,1)"
     assert card.architecture.options["members"] == 2
 
     predicted = geodl("spectra", "predict", table, "-m", "m.safetensors", "-o", "p.csv")

@@ -6,17 +6,9 @@ import rasterio
 import torch
 from rasterio.transform import from_origin
 
-from georaster_dl.models.package.card import (
-    Architecture,
-    Card,
-    CardBand,
-    CardInterval,
-    CardTarget,
-    CardTreatment,
-    Cost,
-    HaloFacts,
-)
+from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, Cost, ModelHalo
 from georaster_dl.models.package.file import load_model, save_model
+from georaster_dl.models.package.values import InputBand, Interval, Target
 from georaster_dl.models.registry import create_model
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 
@@ -59,18 +51,22 @@ def model(tmp_path, treatment):
         task="regression",
         architecture=Architecture(name="dense_classifier", options={"code": 6}),
         bands=[
-            CardBand(name=f"{nm:g} nm", wavelength_nm=nm, mean=mean, std=std)
+            InputBand(name=f"{nm:g} nm", wavelength_nm=nm, mean=mean, std=std)
             for nm, mean, std in zip(WAVELENGTHS, treated.mean(0), treated.std(0), strict=True)
         ],
-        treatment=CardTreatment(**treatment.to_json()),
+        preprocessing=CardPreprocessing(**treatment.to_json()),
         targets=[
-            CardTarget(
-                name="sugar", unit="%", mean=12, std=2, interval=CardInterval(factor=2, floor=0.3)
+            Target(
+                name="sugar",
+                unit="%",
+                mean=12,
+                std=2,
+                interval=Interval(level=0.9, factor=2, floor=0.3),
             ),
-            CardTarget(name="water", unit="%", mean=80, std=5),
+            Target(name="water", unit="%", mean=80, std=5),
         ],
         stride=1,
-        halo=HaloFacts(default=0, exact=0),
+        halo=ModelHalo(default=0, exact=0),
         cost=Cost(macs_per_pixel=300, bytes_per_pixel=200),
     )
     with torch.random.fork_rng(devices=[]):

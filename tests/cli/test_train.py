@@ -286,7 +286,7 @@ def test_random_split_warns_that_it_leaks(geodl, ground):
     assert ended.code == 0, ended.err
     assert "geodl: warning: " in ended.err
     assert "leaks" in ended.err
-    assert "leaks" in read_card("m.safetensors").caution
+    assert "leaks" in read_card("m.safetensors").limitations
 
 
 # --- broken off, and resumed

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.models.package.card import FORMAT, Card
+from georaster_dl.models.package.values import InputBand
 
 
 def test_card_survives_json(make_card):
@@ -18,7 +18,7 @@ def test_card_survives_json(make_card):
 
 def test_card_tells_bands_and_legend(make_card):
     card = make_card()
-    assert card.input_bands[0] == Band("B1", 550.0, 20.0)
+    assert card.bands[0] == InputBand("B1", 550.0, 20.0, mean=0.1, std=0.05)
     assert card.legend.values == [10, 20, 30]
     assert card.legend.classes[0].color == (1, 255, 1)
 
@@ -40,7 +40,7 @@ HOSTILE = [
     ({"description": "\x1b[2J"}, "description", "U+001B"),
     ({"description": "left\u202eright"}, "description", "U+202E"),
     ({"description": "x" * 4001}, "description", "4000"),
-    ({"caution": "two\nlines"}, "caution", "U+000A"),
+    ({"limitations": "two\nlines"}, "limitations", "U+000A"),
     ({"stride": 10**9}, "stride", "512"),
     ({"stride": 0}, "stride", "1"),
     ({"halo": {"default": 10**6}}, "halo.default", "4096"),
@@ -128,27 +128,30 @@ OPTIONAL = {"name": "spectral_unet", "options": {"optional_bands": True}}
 
 
 def test_bands_that_may_be_absent(fields):
-    card = Card(**fields(architecture=OPTIONAL, needs=[["B1"], ["B2", "B3"]]))
+    card = Card(**fields(architecture=OPTIONAL, required_bands=[["B1"], ["B2", "B3"]]))
     assert Card.from_json(card.to_json()) == card
-    assert card.needs_text == "B1, B2 or B3"
+    assert card.required_bands_text == "B1, B2 or B3"
     assert card.optional_bands
     plain = Card(**fields())
-    assert (plain.needs, plain.needs_text, plain.optional_bands) == ((), "", False)
-    assert "needs" not in json.loads(plain.to_json())  # older versions refuse what they do not know
+    assert (plain.required_bands, plain.required_bands_text, plain.optional_bands) == (
+        (),
+        "",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"needs": [["B1"]]}, "architecture.options.optional_bands must be true"),
-        ({"needs": [["B1", "B9"]], "architecture": OPTIONAL}, "needs names 'B9'"),
-        ({"needs": [[]], "architecture": OPTIONAL}, "needs.0"),
-        ({"needs": [["B1"]] * 65, "architecture": OPTIONAL}, "64"),
-        ({"needs": [["B1"] * 17], "architecture": OPTIONAL}, "16"),
-        ({"needs": [["B\n1"]], "architecture": OPTIONAL}, "U+000A"),
+        ({"required_bands": [["B1"]]}, "architecture.options.optional_bands must be true"),
+        ({"required_bands": [["B1", "B9"]], "architecture": OPTIONAL}, "required_bands names 'B9'"),
+        ({"required_bands": [[]], "architecture": OPTIONAL}, "required_bands.0"),
+        ({"required_bands": [["B1"]] * 65, "architecture": OPTIONAL}, "64"),
+        ({"required_bands": [["B1"] * 17], "architecture": OPTIONAL}, "16"),
+        ({"required_bands": [["B\n1"]], "architecture": OPTIONAL}, "U+000A"),
     ],
 )
-def test_impossible_needs_are_refused(fields, change, words):
+def test_impossible_required_bands_are_refused(fields, change, words):
     with pytest.raises(ModelPackageError) as raised:
         Card(**fields(**change))
     assert words in str(raised.value)
@@ -224,3 +227,41 @@ def test_autoencoder_card(fields):
 def test_classes_or_a_target(fields, change, limit):
     with pytest.raises(ModelPackageError, match=re.escape(limit)):
         Card(**fields(**change))
+
+
+BEFORE = """
+{"format":1,"name":"grain","version":"1","description":"","task":"segmentation",
+"architecture":{"name":"spectral_unet","encoder":null,"options":{"optional_bands":true}},
+"bands":[{"name":"B03","wavelength_nm":560.0,"fwhm_nm":null,"mean":0.1,"std":0.05},
+{"name":"B04","wavelength_nm":665.0,"fwhm_nm":31.0,"mean":0.1,"std":0.05}],
+"needs":[["B03"]],"quantity":"reflectance","resolution_m":[10.0,20.0],
+"classes":[{"value":1,"name":"water","color":"#0000FF"},{"value":2,"name":"land","color":"#00ff00"}],
+"treatment":{"steps":"snv","bands":2,"learnt":[{}]},"stride":8,
+"halo":{"default":16,"exact":null,"changed":null,"blend":0},
+"cost":{"macs_per_pixel":100.0,"bytes_per_pixel":10.0},"licence":"","training":{},"configuration":{},
+"metrics":{},"calibration":{"temperature":1.0,"ece":null},"caution":"Not for snow.","weights_sha256":""}
+"""
+
+
+def test_cards_of_format_1_had_other_names_for_some_fields():
+    card = Card.from_json(BEFORE)
+    assert card.required_bands == (("B03",),)
+    assert card.preprocessing.steps == "snv"
+    assert card.limitations == "Not for snow."
+    assert card.legend.classes[0].color == (0, 0, 255)
+    again = json.loads(card.to_json())
+    assert again["format"] == FORMAT == 2
+    assert {"needs", "treatment", "caution"}.isdisjoint(again)
+    assert Card.from_json(card.to_json()) == card
+    both = json.loads(BEFORE) | {"limitations": ""}
+    with pytest.raises(ModelPackageError, match="caution = Not for snow"):
+        Card.from_fields(both)
+
+
+def test_value_objects_are_limited_when_a_card_takes_them(fields):
+    with pytest.raises(ModelPackageError, match=r"bands\.0\.std = 0"):
+        Card(**fields(bands=[InputBand("B1", mean=0.0, std=0.0)]))
+    with pytest.raises(ModelPackageError, match=r"bands\.0\.surprise.*not permitted"):
+        Card(**fields(bands=_band(surprise=1)))
+    with pytest.raises(ModelPackageError, match=r"classes\.0\.color\.1"):
+        Card(**fields(classes=_class(color=[0, 256, 0])))

@@ -14,7 +14,7 @@ from georaster_dl.models.runtime.halo import probe_halo
 from georaster_dl.models.runtime.optional_bands import (
     band_places,
     load_narrowed,
-    missing_needs,
+    missing_required_bands,
     narrowed_card,
     narrowed_model,
 )
@@ -22,7 +22,7 @@ from tests.cards import card
 from tests.networks import (
     S2_EXACT,
     S2_NAMES,
-    S2_NEEDS,
+    S2_REQUIRED,
     optional_card,
     optional_network,
     save_optional,
@@ -60,9 +60,13 @@ def test_which_bands_are_there_matters():
 def test_the_card_keeps_its_order_and_all_but_the_bands():
     narrow = narrowed_card(CARD, ["B08", "B03", "B04"])
     assert [band.name for band in narrow.bands] == ["B03", "B04", "B08"]
-    assert (narrow.needs, narrow.optional_bands) == ((), False)
+    assert (narrow.required_bands, narrow.optional_bands) == ((), False)
     restored = narrow.model_copy(
-        update={"bands": CARD.bands, "needs": S2_NEEDS, "architecture": CARD.architecture}
+        update={
+            "bands": CARD.bands,
+            "required_bands": S2_REQUIRED,
+            "architecture": CARD.architecture,
+        }
     )
     assert restored == CARD
     assert type(narrow).from_json(narrow.to_json()) == narrow
@@ -71,7 +75,7 @@ def test_the_card_keeps_its_order_and_all_but_the_bands():
 def test_a_file_comes_narrowed(tmp_path):
     path = save_optional(tmp_path / "m.safetensors")
     whole, full = load_model(path)
-    assert whole.needs == S2_NEEDS
+    assert whole.required_bands == S2_REQUIRED
     narrow, network = load_narrowed(path, ["B08", "B04", "B03"])
     assert narrow == narrowed_card(read_card(path), ["B03", "B04", "B08"])
     assert not network.training
@@ -97,9 +101,9 @@ def test_bands_that_cannot_be_left_out(tmp_path):
 
 
 def test_needs():
-    assert missing_needs(CARD, ["B03", "B8A"]) == [("B04",)]
-    assert missing_needs(CARD, ["B03", "B04", "B08", "B12"]) == []
-    assert missing_needs(card(), []) == []
+    assert missing_required_bands(CARD, ["B03", "B8A"]) == [("B04",)]
+    assert missing_required_bands(CARD, ["B03", "B04", "B08", "B12"]) == []
+    assert missing_required_bands(card(), []) == []
 
 
 def test_a_band_of_the_scene_serves_one_of_the_model():

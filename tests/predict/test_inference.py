@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.core.bands import Band
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Plane, Scene, SceneReader
-from georaster_dl.models.package.card import CardTarget
+from georaster_dl.models.package.values import Target
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.features import FeatureNetwork
 from georaster_dl.predict.engine.inference import Job, Product, run
@@ -173,9 +173,7 @@ def test_parts_of_the_strips_together_are_the_whole(memory_scene, cut, blended, 
 
 def predict_values(scene, network, tiling, *, mean, std, **options):
     """Run the engine as for a regression model; (1, rows, cols) and what was found."""
-    task = task_of(
-        card(target=CardTarget(name="height", unit="m", mean=mean, std=std)), float32=False
-    )
+    task = task_of(card(target=Target(name="height", unit="m", mean=mean, std=std)), float32=False)
     raster = task.raster("map")
     given = {"render": raster.render, "activate": task.activate, "logits": raster.from_logits}
     out = predict(scene, network, tiling, k=1, **given, **options)
@@ -227,7 +225,7 @@ def test_a_tiled_regression_equals_the_whole(memory_scene):
 
 
 def test_a_regression_without_a_valid_pixel_found_nothing():
-    task = task_of(card(target=CardTarget(name="height", mean=0, std=1)), float32=False)
+    task = task_of(card(target=Target(name="height", mean=0, std=1)), float32=False)
     task.raster("map").seen(np.full((1, 4, 4), np.nan, "float32"))
     assert task.findings().pixels == 0
 

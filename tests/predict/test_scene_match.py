@@ -12,7 +12,8 @@ from rasterio.transform import from_origin
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.models.package.card import CardBand
+from georaster_dl.models.package.card import InputBand
+from georaster_dl.models.package.values import InputBand
 from georaster_dl.predict.matching.scene_match import match_scene, resolution_warning
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card
@@ -86,7 +87,7 @@ def test_absent_bands_are_never_read(make_tif):
     assert [plane.index for plane in match.scene.planes] == [5, 4, 3, 1]
     assert [band.name for band in match.card.bands] == ["B03", "B04", "B8A", "B11"]
     assert match.absent == ("B01", "B02", "B05", "B06", "B07", "B08", "B09", "B12")
-    assert (match.card.needs, match.card.optional_bands) == ((), False)
+    assert (match.card.required_bands, match.card.optional_bands) == ((), False)
 
 
 def test_with_all_bands_nothing_is_absent(make_tif):
@@ -143,7 +144,7 @@ def test_pixels_of_unknown_size_are_told(make_tif):
 )
 def test_another_spectrometer_is_resampled(make_tif, step, start, named):
     """The cure is named where the scene measures all over the model's wavelengths, with many bands."""
-    bands = [CardBand(name=f"{w} nm", wavelength_nm=w, mean=0, std=1) for w in range(500, 900, 5)]
+    bands = [InputBand(name=f"{w} nm", wavelength_nm=w, mean=0, std=1) for w in range(500, 900, 5)]
     own = np.arange(start, 1000.0, step)
     path = make_tif(np.ones((len(own), 5, 5), "float32"))
     with rasterio.open(path, "r+") as dataset:

@@ -6,21 +6,19 @@ import torch
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.file import load_model, read_card
+from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.spectra.methods.estimators import PLSRegressor
 from georaster_dl.spectra.network.networks import NETWORKS
 from georaster_dl.spectra.package.file import (
-    Facts,
-    Quantity,
-    intervals_of,
+    Metadata,
     load_network,
     save_network,
 )
-from georaster_dl.spectra.scoring.conformal import Interval
 from tests.cards import card
 from tests.spectra.made import chemistry
 
 AXIS = tuple(np.linspace(1100.0, 1690.0, 60).tolist())
-TWO = Facts(targets=(Quantity("dry matter", "%", Interval(0.9, 1.7, 0.2)), Quantity("pH")))
+TWO = Metadata(targets=(Target("dry matter", "%", Interval(0.9, 1.7, 0.2)), Target("pH")))
 
 
 def _fitted(name="cnn1d", task="regression", targets=2, **changes):
@@ -42,7 +40,7 @@ def test_values_come_back_as_they_were(tmp_path, name, members):
     assert read.name == "my-model"
     assert read.bands[0].name == "1100 nm"
     assert [target.label for target in read.targets] == ["dry matter (%)", "pH"]
-    assert intervals_of(read) == (Interval(0.9, 1.7, 0.2), None)
+    assert tuple(target.interval for target in read.targets) == (Interval(0.9, 1.7, 0.2), None)
     for own, back in zip(
         fitted.predict(spectra, return_std=True),
         loaded.predict(spectra, return_std=True),
@@ -54,9 +52,9 @@ def test_values_come_back_as_they_were(tmp_path, name, members):
 @pytest.mark.parametrize("members", [1, 3])
 def test_classes_come_back_as_they_were(tmp_path, members):
     fitted, spectra = _fitted(task="classification", members=members, preprocessing="none")
-    save_network(tmp_path / "m.safetensors", fitted, Facts())
+    save_network(tmp_path / "m.safetensors", fitted, Metadata())
     read, loaded = load_network(tmp_path / "m.safetensors")
-    assert read.treatment is None
+    assert read.preprocessing is None
     assert [(entry.value, entry.name) for entry in read.classes] == [(1, "poor"), (2, "rich")]
     np.testing.assert_array_equal(loaded.predict_proba(spectra), fitted.predict_proba(spectra))
     assert (loaded.predict(spectra) == fitted.predict(spectra)).all()

@@ -55,8 +55,8 @@ def test_values(tmp_path):
         assert card.metrics[f"RMSEP {name}, test"] == pytest.approx(found.rmsep, abs=1e-6)
         assert np.isfinite(trained.scores[name]["pls"].rmsep)
         assert card.targets[i].interval.factor > 0
-    assert "by chance" in card.caution
-    assert "spectra that also chose the epoch" in card.caution
+    assert "by chance" in card.limitations
+    assert "spectra that also chose the epoch" in card.limitations
     assert card.training["spectra"].endswith("32 tested")
 
 
@@ -64,7 +64,7 @@ def test_intervals_hold_on_fresh_spectra(tmp_path):
     """With spectra spared for them; 0.9 are promised, of 400 fresh ones some sampling is left."""
     path = tmp_path / "m.safetensors"
     trained = train_table(_table(700), path, "cnn1d", TableOptions(("fat",)), QUICK, no_report)
-    assert "56 spectra that nothing else was learnt from" in trained.card.caution
+    assert "56 spectra that nothing else was learnt from" in trained.card.limitations
     fresh = predicted_table(*load_network(path), _table(400, seed=9))
     (found,) = predicted_values(fresh, ["fat"])
     assert 0.83 < found.within < 0.97
@@ -76,7 +76,7 @@ def test_classes(tmp_path):
     trained = train_table(table, path, "band-attention", options, QUICK, no_report)
     scores = trained.scores["kind"]["band-attention"]
     assert trained.card.metrics["OA, test"] == pytest.approx(scores.accuracy, abs=1e-6)
-    assert "ntervals" not in trained.card.caution + trained.card.training["spectra"]
+    assert "ntervals" not in trained.card.limitations + trained.card.training["spectra"]
     predicted = predicted_table(*load_network(path), table)
     shares = predicted.columns[["p_poor", "p_rich"]].to_numpy()
     np.testing.assert_allclose(shares.sum(axis=1), 1)
@@ -90,7 +90,7 @@ def test_few_spectra_have_no_interval(tmp_path):
         _table(30), tmp_path / "m.safetensors", "cnn1d", options, QUICK, no_report
     )
     assert trained.card.targets[0].interval is None
-    assert "Too few spectra were left to say how wide intervals are." in trained.card.caution
+    assert "Too few spectra were left to say how wide intervals are." in trained.card.limitations
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def loaded(scene, config, folder):
 
 
 def said(card):
-    return " ".join([card.description, card.caution, *card.training, *card.training.values()])
+    return " ".join([card.description, card.limitations, *card.training, *card.training.values()])
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_an_autoencoder_that_is_not_worth_its_time_says_so(scene, config, tmp_pa
             "corruption.masked": 0.0,
         }
     )
-    caution = train([scene], tmp_path / "m.safetensors", config).card.caution
+    caution = train([scene], tmp_path / "m.safetensors", config).card.limitations
     assert "3 features for 3 bands, so it can copy" in caution
     assert "worse" in caution
     assert "PCA-3" in caution

@@ -220,7 +220,7 @@ def test_a_package_of_optional_bands_is_narrowed_to_the_scenes(pair, settings, t
     card = trained.card
     assert card.architecture.name == "spectral_unet"
     assert card.architecture.options == S2_OPTIONS | {"optional_bands": False}
-    assert ([band.name for band in card.bands], card.needs) == (["B02", "B03", "B04"], ())
+    assert ([band.name for band in card.bands], card.required_bands) == (["B02", "B03", "B04"], ())
     assert {(band.mean, band.std) for band in card.bands} == {(0.2, 0.1)}  # the package's
     assert "3 of 3 bands found again" in card.training["started"]
     assert load_model(tmp_path / "m.safetensors")[0] == card

@@ -104,7 +104,7 @@ def package(tmp_path):
 def test_the_same_bands_and_classes_give_the_same_output(package):
     path, described, source = package
     network = unet()
-    lines = initialise_from_package(network, described.input_bands, described.legend.names, path)
+    lines = initialise_from_package(network, described.bands, described.legend.names, path)
     x = torch.randn(2, 3, 32, 32)
     assert torch.equal(network.eval()(x), source(x))
     total = len(network.state_dict())
@@ -116,7 +116,7 @@ def test_bands_and_classes_in_another_order_give_the_same_output(package):
     path, described, source = package
     network = unet(n_classes=3)
     names = ["Class 2", "new", "class 0"]
-    lines = initialise_from_package(network, described.input_bands[::-1], names, path)
+    lines = initialise_from_package(network, described.bands[::-1], names, path)
     x = torch.randn(2, 3, 32, 32).double()
     network.eval().double()
     source.double()
@@ -134,7 +134,7 @@ def test_more_bands_and_only_new_classes(package):
     assert equal(state(network.decoder), state(source.decoder))
     first = next(m for m in network.encoder.modules() if isinstance(m, nn.Conv2d))
     theirs = next(m for m in source.encoder.modules() if isinstance(m, nn.Conv2d))
-    expected = adapt_first_conv(theirs.weight, described.input_bands, bands)
+    expected = adapt_first_conv(theirs.weight, described.bands, bands)
     assert torch.equal(first.weight, expected)
     assert lines[1] == (
         "first convolution: 3 of 5 bands found again, B08 (833 nm) from B04 (665 nm), "
@@ -147,7 +147,7 @@ def test_another_decoder_is_left_out_of_what_is_taken(package):
     path, described, source = package
     network = unet(decoder_channels=[16, 8, 4])
     head = state(network.segmentation_head)
-    lines = initialise_from_package(network, described.input_bands, described.legend.names, path)
+    lines = initialise_from_package(network, described.bands, described.legend.names, path)
     assert equal(state(network.encoder), state(source.encoder))
     assert equal(state(network.segmentation_head), head)
     assert lines[-1].startswith("classes from random weights: class 0")
@@ -158,7 +158,7 @@ def test_another_encoder_or_architecture_is_refused(package):
     network = create_model("linknet", in_bands=3, n_classes=4, encoder="tu-test_resnet")
     before = state(network)
     with pytest.raises(OptionError, match=r"'unet'.*'tu-test_resnet'.*link-tu-test_resnet"):
-        initialise_from_package(network, described.input_bands, described.legend.names, path)
+        initialise_from_package(network, described.bands, described.legend.names, path)
     assert equal(state(network), before)
 
 
@@ -168,7 +168,7 @@ def test_an_encoder_that_hardly_fits_is_refused(package):
     network.encoder.more = nn.ModuleList(nn.Linear(1, 1) for _ in range(60))
     before = state(network)
     with pytest.raises(OptionError, match=r"Only \d+ of the \d+ tensors of the encoder"):
-        initialise_from_package(network, described.input_bands, described.legend.names, path)
+        initialise_from_package(network, described.bands, described.legend.names, path)
     assert equal(state(network), before)
 
 

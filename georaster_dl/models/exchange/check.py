@@ -41,8 +41,8 @@ def check_model(path: str | Path) -> Iterator[str]:
     stride = network_stride(network)
     yield f"the stride {card.stride} is a multiple of the network's, {stride}"
     yield _check_output(card, network)
-    if card.needs:
-        fewest = list(dict.fromkeys(group[0] for group in card.needs))
+    if card.required_bands:
+        fewest = list(dict.fromkeys(group[0] for group in card.required_bands))
         said = _check_output(*narrowed_model(card, network, fewest))
         yield f"with {', '.join(fewest)} alone {said}"
     if card.halo.exact is None:

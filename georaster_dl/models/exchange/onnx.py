@@ -14,7 +14,7 @@ from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.models.exchange.stac import stac_item, validate_item
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
-from georaster_dl.models.runtime.optional_bands import load_narrowed, missing_needs
+from georaster_dl.models.runtime.optional_bands import load_narrowed, missing_required_bands
 
 if TYPE_CHECKING:
     from torch import nn
@@ -92,9 +92,9 @@ def export_onnx(
     _refuse_overwriting(out, overwrite)
     _require_onnx()
     card, network = load_narrowed(package, _chosen(read_card(package), bands))
-    if card.treatment is not None:
+    if card.preprocessing is not None:
         raise OptionError(
-            f"{card.name} treats spectra ({card.treatment.steps}) before its network sees them, which an ONNX "
+            f"{card.name} treats spectra ({card.preprocessing.steps}) before its network sees them, which an ONNX "
             f"graph of it would not do; export a model that was trained on untreated values."
         )
     if tile < card.stride or tile % card.stride or tile > 8192:
@@ -121,7 +121,7 @@ def export_onnx(
 def _chosen(card: Card, bands: Sequence[str] | None) -> list[str]:
     """The bands to export; also where they are all, the graph is that of a plain network."""
     chosen = [band.name for band in card.bands] if bands is None else list(bands)
-    missing = missing_needs(card, chosen)
+    missing = missing_required_bands(card, chosen)
     if missing:
         raise OptionError(
             f"{card.name} needs {' or '.join(missing[0])}, which --bands leaves out; add it."

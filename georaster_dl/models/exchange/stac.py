@@ -6,12 +6,15 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import ModelPackageError, OptionError
-from georaster_dl.models.package.card import Card, CardBand, CardClass
+from georaster_dl.core.legend import MapClass, color_hex
+from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import tensor_shapes
 
 __all__ = ["stac_item", "validate_item"]
@@ -66,7 +69,7 @@ def _multihash(package: Path) -> str:
         return "1220" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _stac_band(band: CardBand) -> dict[str, Any]:
+def _stac_band(band: Band) -> dict[str, Any]:
     fields: dict[str, Any] = {"name": band.name}
     if band.wavelength_nm is not None:
         fields["eo:center_wavelength"] = round(band.wavelength_nm / 1000, 6)
@@ -160,13 +163,13 @@ def _output_meaning(card: Card) -> tuple[str, str]:
     return "logits", "Logits; divide by the temperature and take the softmax for probabilities"
 
 
-def _stac_class(entry: CardClass) -> dict[str, Any]:
+def _stac_class(entry: MapClass) -> dict[str, Any]:
     return {
         "value": entry.value,
         # The extension has identifiers here and free text in the description.
         "name": re.sub(r"[^0-9A-Za-z_-]+", "_", entry.name).strip("_") or f"class_{entry.value}",
         "description": entry.name,
-        "color_hint": entry.color[1:].upper(),
+        "color_hint": color_hex(entry.color)[1:].upper(),
     }
 
 
@@ -181,7 +184,7 @@ def _hyperparameters(card: Card) -> dict[str, Any]:
         "quantity": card.quantity,
         "resolution_m": list(card.resolution_m) if card.resolution_m else None,
         **_output_parameters(card),
-        "caution": card.caution,
+        "limitations": card.limitations,
         **{f"metric_{_key(name)}": value for name, value in card.metrics.items()},
         **{f"training_{_key(name)}": value for name, value in card.training.items()},
         **{f"configuration_{_key(name)}": value for name, value in card.configuration.items()},
@@ -191,7 +194,7 @@ def _hyperparameters(card: Card) -> dict[str, Any]:
 def _output_parameters(card: Card) -> dict[str, Any]:
     if card.classes:
         return {"nodata": card.legend.nodata, "temperature": card.calibration.temperature}
-    return {"targets": [target.model_dump() for target in card.targets]} if card.targets else {}
+    return {"targets": [asdict(target) for target in card.targets]} if card.targets else {}
 
 
 def _key(name: str) -> str:

@@ -12,91 +12,75 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.legend import Legend, MapClass
-from georaster_dl.core.text import first_unseen, visible
+from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
+from georaster_dl.models.package.limits import (
+    ClassColor,
+    FilePart,
+    Limits,
+    Line,
+    Lonlat,
+    Metres,
+    Name,
+    Nanometres,
+    OptionName,
+    OptionValue,
+    Pixels,
+    Share,
+    Text,
+    Unit,
+    Value,
+    Version,
+    Word,
+)
+from georaster_dl.models.package.values import InputBand, Interval, Target
 
 __all__ = [
     "FORMAT",
     "Architecture",
     "Calibration",
     "Card",
-    "CardBand",
-    "CardClass",
-    "CardInterval",
-    "CardTarget",
-    "CardTreatment",
+    "CardPreprocessing",
     "Cost",
-    "HaloFacts",
-    "Lonlat",
+    "ModelHalo",
 ]
 
-FORMAT = 1  # raised when an older georaster_dl would misread a newer card
+FORMAT = 2  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
+_RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": "limitations"}
+"""Keys of cards of format 1 that have other names since."""
 
 
-def _visible(text: str) -> str:
-    """Refuse characters that could forge a terminal's, a log's or a legend's lines."""
-    bad = first_unseen(text)
-    if bad is not None:
-        raise ValueError(
-            f"holds the control character U+{ord(bad):04X}; use visible text in one line"
-        )
-    return text
+_Deviation = Annotated[float, Field(gt=0, le=1e9)]
+_Strength = Annotated[float, Field(ge=0, le=1e9)]
+_Group = Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
+_Band = Annotated[
+    InputBand,
+    Limits(
+        name=Word,
+        wavelength_nm=Nanometres | None,
+        fwhm_nm=Nanometres | None,
+        mean=Value,
+        std=_Deviation,
+    ),
+]
+_Class = Annotated[
+    MapClass, Limits(value=Annotated[int, Field(ge=0, le=65534)], name=Word, color=ClassColor)
+]
+_Interval = Annotated[
+    Interval,
+    Limits(level=Annotated[float, Field(gt=0, lt=1)], factor=_Strength, floor=_Strength),
+]
+_Target = Annotated[
+    Target, Limits(name=Word, unit=Unit, mean=Value, std=_Deviation, interval=_Interval | None)
+]
 
 
-def _bounded(value: object) -> object:
-    """Refuse an architecture option that is no plain value or is large enough to explode a network."""
-    if isinstance(value, list | tuple):
-        fits = len(value) <= 16 and all(type(v) is int and abs(v) <= 4096 for v in value)
-        value = list(value)
-    elif isinstance(value, str):
-        fits = len(_visible(value)) <= 64
-    elif isinstance(value, int | float):
-        fits = abs(value) <= (1e6 if isinstance(value, float) else 4096)  # False for NaN
-    else:
-        fits = value is None
-    if not fits:
-        raise ValueError(
-            "must be true, false, null, a text of up to 64 characters, a whole number within 4096, "
-            "a number within 1e6, or a list of up to 16 whole numbers within 4096"
-        )
-    return value
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_visible)]
-Line = Annotated[str, Field(max_length=500), AfterValidator(_visible)]
-Text = Annotated[str, Field(max_length=4000), AfterValidator(_visible)]
-Nanometres = Annotated[float, Field(gt=0, le=1e6)]
-Metres = Annotated[float, Field(gt=0, le=1e6)]
-Pixels = Annotated[int, Field(ge=0, le=4096)]
-Lonlat = tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]]
-Share = Annotated[float, Field(ge=0, le=1)]
-OptionValue = Annotated[bool | int | float | str | list[int] | None, PlainValidator(_bounded)]
-OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-OneOf = Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
-
-
-class _Part(BaseModel):
-    """Frozen, closed and finite: the base of the card and of its parts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Architecture(_Part):
+class Architecture(FilePart):
     """Which network to build: a name of the registry, an encoder, and the network's options.
 
     The encoder is a plain name: no ``:`` or ``/``, by which encoder libraries reach for the
@@ -105,74 +89,10 @@ class Architecture(_Part):
 
     name: Name
     encoder: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
-    options: Annotated[dict[OptionName, OptionValue], Field(max_length=32)] = {}
+    options: dict[OptionName, OptionValue] = Field({}, max_length=32)
 
 
-class CardBand(_Part):
-    """One input plane; ``mean`` and ``std`` are in the physical unit of the card's quantity."""
-
-    name: Word
-    wavelength_nm: Nanometres | None = None
-    fwhm_nm: Nanometres | None = None
-    mean: Annotated[float, Field(ge=-1e9, le=1e9)]
-    std: Annotated[float, Field(gt=0, le=1e9)]
-
-
-class CardClass(_Part):
-    """One output class: pixel value, name, and colour as ``#rrggbb``."""
-
-    value: Annotated[int, Field(ge=0, le=65534)]
-    name: Word
-    color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
-
-    def as_map_class(self) -> MapClass:
-        """Return the class as a legend has it."""
-        red, green, blue = bytes.fromhex(self.color[1:])
-        return MapClass(self.value, self.name, (red, green, blue))
-
-
-class CardInterval(_Part):
-    """How to make a prediction's interval: half its width is factor * sqrt(spread^2 + floor^2).
-
-    Split-conformal: ``factor`` was chosen on data that no weight was learnt from, so that a share of
-    ``level`` of new values of the same kind lies within.
-
-    Attributes
-    ----------
-    level : share of values within the interval, 0..1.
-    factor : without unit.
-    floor : in the target's unit; the spread of an ensemble's members, where there is one, adds to it.
-    """
-
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    factor: Annotated[float, Field(ge=0, le=1e9)]
-    floor: Annotated[float, Field(ge=0, le=1e9)]
-
-
-class CardTarget(_Part):
-    """A quantity that a regression model predicts: value = network's output * std + mean.
-
-    Attributes
-    ----------
-    name : what it is, such as ``canopy height``.
-    unit : unit of the values, such as ``m``; empty where they have none.
-    mean, std : of the values seen in training, in that unit.
-    interval : how sure a value is; None where that was not measured.
-    """
-
-    name: Word
-    unit: Annotated[str, Field(max_length=32), AfterValidator(_visible)] = ""
-    mean: Annotated[float, Field(ge=-1e9, le=1e9)]
-    std: Annotated[float, Field(gt=0, le=1e9)]
-    interval: CardInterval | None = None
-
-    @property
-    def label(self) -> str:
-        """Name and unit."""
-        return f"{self.name} ({self.unit})" if self.unit else self.name
-
-
-class CardTreatment(_Part):
+class CardPreprocessing(FilePart):
     """What is done to every spectrum before it is normalised, as ``Preprocessing`` writes it.
 
     Attributes
@@ -190,7 +110,7 @@ class CardTreatment(_Part):
     ]
 
 
-class HaloFacts(_Part):
+class ModelHalo(FilePart):
     """How much context a tile needs.
 
     Attributes
@@ -216,21 +136,21 @@ class HaloFacts(_Part):
         return self
 
 
-class Cost(_Part):
+class Cost(FilePart):
     """What one input pixel costs: multiply-accumulates, and peak bytes of float32 activations."""
 
     macs_per_pixel: Annotated[float, Field(ge=0, le=1e12)]
     bytes_per_pixel: Annotated[float, Field(ge=0, le=1e9)]
 
 
-class Calibration(_Part):
+class Calibration(FilePart):
     """Temperature that divides the logits, and the expected calibration error it leaves."""
 
     temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
     ece: Share | None = None
 
 
-class Card(_Part):
+class Card(FilePart):
     """Everything about a model but its weights.
 
     Inputs are physical values (``quantity``), normalised by the network's user as
@@ -241,17 +161,17 @@ class Card(_Part):
 
     Attributes
     ----------
-    needs : groups of bands of which a scene must have at least one each; the others may be absent,
-        and the network is told which. Every band is needed where there are no groups.
+    required_bands : groups of bands of which a scene must have at least one each; the others may be
+        absent. Every band is required where there are no groups.
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
-    treatment : of spectra, before they are normalised; means and deviations of the bands are those
-        of treated values.
+    preprocessing : of spectra, before they are normalised; means and deviations of the bands are
+        those of preprocessed values.
     classes, targets : one of them: the classes of a segmentation, the quantities of a regression;
         neither for an autoencoder.
     places : longitude and latitude in degrees of the scenes that it was trained and tested on.
     configuration : the effective configuration of the training run, one entry per setting.
-    caution : where the model should not be trusted, for the person who runs it.
+    limitations : where the model should not be trusted, for the person who runs it.
     weights_sha256 : digest of the weights; filled in when the model is saved.
 
     Raises
@@ -262,29 +182,27 @@ class Card(_Part):
 
     format: Annotated[int, Field(ge=1, le=FORMAT)] = FORMAT
     name: Name
-    version: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_visible)]
+    version: Version
     description: Text = ""
     task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
     architecture: Architecture
-    bands: Annotated[tuple[CardBand, ...], Field(min_length=1, max_length=2048)]
-    needs: Annotated[tuple[OneOf, ...], Field(max_length=64)] = ()
+    bands: Annotated[tuple[_Band, ...], Field(min_length=1, max_length=2048)]
+    required_bands: Annotated[tuple[_Group, ...], Field(max_length=64)] = ()
     quantity: Word = "reflectance"
     resolution_m: tuple[Metres, Metres] | None = None
-    classes: Annotated[tuple[CardClass, ...], Field(max_length=1024)] = ()
-    treatment: CardTreatment | None = None
-    targets: Annotated[tuple[CardTarget, ...], Field(max_length=64)] = ()
+    classes: Annotated[tuple[_Class, ...], Field(max_length=1024)] = ()
+    preprocessing: CardPreprocessing | None = None
+    targets: Annotated[tuple[_Target, ...], Field(max_length=64)] = ()
     stride: Annotated[int, Field(ge=1, le=512)]
-    halo: HaloFacts
+    halo: ModelHalo
     cost: Cost
     licence: Line = ""
-    training: Annotated[dict[Word, Line], Field(max_length=64)] = {}
+    training: dict[Word, Line] = Field({}, max_length=64)
     places: Annotated[tuple[Lonlat, ...], Field(max_length=256)] = ()
-    configuration: Annotated[dict[Word, Line], Field(max_length=256)] = {}
-    metrics: Annotated[
-        dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]], Field(max_length=64)
-    ] = {}
+    configuration: dict[Word, Line] = Field({}, max_length=256)
+    metrics: dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]] = Field({}, max_length=64)
     calibration: Calibration = Calibration()
-    caution: Text = ""
+    limitations: Text = ""
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
     if not TYPE_CHECKING:  # type checkers keep the signature that pydantic gives
@@ -310,13 +228,14 @@ class Card(_Part):
         return self
 
     @model_validator(mode="after")
-    def _needs_can_be_met(self) -> Self:
-        unknown = {name for group in self.needs for name in group} - {b.name for b in self.bands}
+    def _required_bands_can_be_met(self) -> Self:
+        required = {name for group in self.required_bands for name in group}
+        unknown = required - {band.name for band in self.bands}
         if unknown:
-            raise ValueError(f"needs names {min(unknown)!r}, which is none of the bands")
-        if self.needs and not self.optional_bands:
+            raise ValueError(f"required_bands names {min(unknown)!r}, which is none of the bands")
+        if self.required_bands and not self.optional_bands:
             raise ValueError(
-                "needs lets bands be absent, so architecture.options.optional_bands must be true"
+                "required_bands lets bands be absent, so architecture.options.optional_bands must be true"
             )
         return self
 
@@ -369,18 +288,11 @@ class Card(_Part):
                 f"The model's card has format {written} and this version reads up to {FORMAT}: it was "
                 f"written by a newer georaster_dl: upgrade (pip install -U georaster_dl)."
             )
-        return cls(**_of_today(fields))
+        return cls(**_current_fields(fields))
 
     def to_json(self) -> str:
         """Return the card as compact JSON, which ``from_json`` reads back unchanged."""
-        # Versions that know nothing of these go on reading the cards that have none.
-        newer = {
-            "needs": self.needs,
-            "treatment": self.treatment,
-            "targets": self.targets,
-            "places": self.places,
-        }
-        return self.model_dump_json(exclude={name for name, value in newer.items() if not value})
+        return self.model_dump_json()
 
     @property
     def optional_bands(self) -> bool:
@@ -388,9 +300,9 @@ class Card(_Part):
         return self.architecture.options.get("optional_bands") is True
 
     @property
-    def needs_text(self) -> str:
-        """The needed bands in words, ``B03, B08 or B8A``; empty where all are."""
-        return ", ".join(" or ".join(group) for group in self.needs)
+    def required_bands_text(self) -> str:
+        """The required bands in words, ``B03, B08 or B8A``; empty where all are."""
+        return ", ".join(" or ".join(group) for group in self.required_bands)
 
     @property
     def outputs(self) -> int:
@@ -438,19 +350,18 @@ class Card(_Part):
                 f"{self.name} has no classes: it predicts {self.predicts}; use a segmentation model "
                 f"here."
             )
-        return Legend(tuple(entry.as_map_class() for entry in self.classes))
-
-    @property
-    def input_bands(self) -> tuple[Band, ...]:
-        """The input bands in the order of the network's channels."""
-        return tuple(Band(band.name, band.wavelength_nm, band.fwhm_nm) for band in self.bands)
+        return Legend(self.classes)
 
 
-def _of_today(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a card with what older versions called otherwise: they had one target."""
-    today = dict(fields)
-    target = today.pop("target", None)
-    return today | ({} if target is None else {"targets": [target]})
+def _current_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring the fields of an older card to the names of today; the first cards had one target."""
+    current = {_RENAMED.get(name, name): value for name, value in fields.items()}
+    if len(current) < len(fields):
+        return dict(fields)  # both names of one field: the older one is refused as unknown
+    target = current.pop("target", None)
+    if current.get("format", 1) == 1:
+        current["format"] = FORMAT
+    return current | ({} if target is None else {"targets": [target]})
 
 
 def _one_line(error: ValidationError, most: int = 3) -> str:

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from georaster_dl.models.zoo.spectral_unet import SpectralUNet
 
-__all__ = ["band_places", "load_narrowed", "missing_needs", "narrowed_card", "narrowed_model"]
+__all__ = [
+    "band_places",
+    "load_narrowed",
+    "missing_required_bands",
+    "narrowed_card",
+    "narrowed_model",
+]
 
 
 def band_places(card: Card, bands: Sequence[Band]) -> dict[str, int]:
@@ -36,7 +42,7 @@ def band_places(card: Card, bands: Sequence[Band]) -> dict[str, int]:
     left out.
     """
     server: dict[int, Band] = {}
-    for wanted in card.input_bands:
+    for wanted in card.bands:
         place = find_band(wanted, bands)
         if place is None:
             continue
@@ -56,9 +62,9 @@ def _distance(wanted: Band, band: Band) -> float:
     return abs(wanted.wavelength_nm - band.wavelength_nm)
 
 
-def missing_needs(card: Card, present: Sequence[str]) -> list[tuple[str, ...]]:
+def missing_required_bands(card: Card, present: Sequence[str]) -> list[tuple[str, ...]]:
     """The groups of needed bands of which none is present; for a card without groups none."""
-    return [group for group in card.needs if not set(group) & set(present)]
+    return [group for group in card.required_bands if not set(group) & set(present)]
 
 
 def narrowed_card(card: Card, present: Sequence[str]) -> Card:
@@ -97,7 +103,7 @@ def narrowed_card(card: Card, present: Sequence[str]) -> Card:
     return card.model_copy(
         update={
             "bands": tuple(band for band in card.bands if band.name in present),
-            "needs": (),
+            "required_bands": (),
             "architecture": architecture.model_copy(update={"options": options}),
         }
     )

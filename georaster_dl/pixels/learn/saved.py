@@ -10,10 +10,11 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from georaster_dl import __version__
 from georaster_dl.core.bands import Band
@@ -21,7 +22,7 @@ from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.process import available_memory
-from georaster_dl.models.package.card import Lonlat
+from georaster_dl.models.package.limits import ClassColor, FilePart, Limits, Lonlat, Share
 from georaster_dl.pixels.learn.classifier import Classifier
 from georaster_dl.pixels.learn.file_checks import check_pipeline
 
@@ -36,30 +37,25 @@ _MOST_NAMED = 3
 _NO_ARCHIVE = (zipfile.BadZipFile, KeyError, EOFError, ValueError, RuntimeError, zlib.error)
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+@dataclass(frozen=True)
+class _TestedClass(MapClass):
+    """A class and its intersection over union in the classifier's test, None where it was not tested."""
+
+    iou: float | None = None
 
 
-class _SavedBand(_Entry):
-    name: str = Field(min_length=1, max_length=200)
-    wavelength_nm: float | None = None
-    fwhm_nm: float | None = None
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Band = Annotated[Band, Limits(name=_Name, wavelength_nm=float | None, fwhm_nm=float | None)]
+_Class = Annotated[_TestedClass, Limits(value=int, name=_Name, color=ClassColor, iou=Share | None)]
 
 
-class _SavedClass(_Entry):
-    value: int
-    name: str = Field(min_length=1, max_length=200)
-    color: str = Field(pattern="^#[0-9a-f]{6}$")
-    iou: float | None = Field(default=None, ge=0, le=1)
-
-
-class _SavedCard(_Entry):
+class _SavedCard(FilePart):
     """Card of a saved classifier, readable without scikit-learn."""
 
     format: Literal[1]
     method: Literal["svm", "rf"]
-    bands: tuple[_SavedBand, ...] = Field(min_length=1, max_length=10_000)
-    classes: tuple[_SavedClass, ...] = Field(min_length=2, max_length=65_535)
+    bands: tuple[_Band, ...] = Field(min_length=1, max_length=10_000)
+    classes: tuple[_Class, ...] = Field(min_length=2, max_length=65_535)
     physical: bool
     source: str = Field(max_length=1000)
     labels: dict[str, Annotated[str, Field(max_length=500)]] = Field(default={}, max_length=2)
@@ -82,17 +78,9 @@ def save_classifier(path: Path, classifier: Classifier) -> None:
     card = _SavedCard(
         format=1,
         method=classifier.method,
-        bands=tuple(
-            _SavedBand(name=b.name, wavelength_nm=b.wavelength_nm, fwhm_nm=b.fwhm_nm)
-            for b in classifier.bands
-        ),
+        bands=classifier.bands,
         classes=tuple(
-            _SavedClass(
-                value=c.value,
-                name=c.name,
-                color="#{:02x}{:02x}{:02x}".format(*c.color),
-                iou=classifier.iou.get(c.name),
-            )
+            _TestedClass(c.value, c.name, c.color, classifier.iou.get(c.name))
             for c in classifier.legend.classes
         ),
         physical=classifier.physical,
@@ -127,7 +115,7 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
 
     card = _read_card(path)
     try:
-        legend = Legend(tuple(MapClass(c.value, c.name, _color(c.color)) for c in card.classes))
+        legend = Legend(tuple(MapClass(c.value, c.name, c.color) for c in card.classes))
     except OptionError as error:
         raise ModelPackageError(f"{path}: {error}") from None
     pipeline = _read_pipeline(path, card)
@@ -143,11 +131,10 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
             f"{path} was made with scikit-learn {card.scikit_learn}, this is {sklearn.__version__}: a few "
             f"pixels may get another class than there"
         )
-    bands = tuple(Band(b.name, b.wavelength_nm, b.fwhm_nm) for b in card.bands)
     iou = {c.name: c.iou for c in card.classes if c.iou is not None}
     return Classifier(
         card.method,
-        bands,
+        card.bands,
         legend,
         card.physical,
         card.source,
@@ -156,11 +143,6 @@ def load_classifier(path: Path, warn: Callable[[str], None] = lambda _message: N
         iou,
         card.places,
     )
-
-
-def _color(text: str) -> tuple[int, int, int]:
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue
 
 
 def _read_card(path: Path) -> _SavedCard:

@@ -83,7 +83,7 @@ def conversion_of(match: SceneMatch) -> Conversion | None:
     OptionError
         When the model's treatment of spectra is damaged.
     """
-    treatment = match.card.treatment
+    treatment = match.card.preprocessing
     if match.resampling is None and treatment is None:
         return None
     return Conversion(

@@ -12,7 +12,11 @@ from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.wording import listed
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.card import Card
-from georaster_dl.models.runtime.optional_bands import band_places, missing_needs, narrowed_card
+from georaster_dl.models.runtime.optional_bands import (
+    band_places,
+    missing_required_bands,
+    narrowed_card,
+)
 
 __all__ = ["SceneMatch", "match_scene", "resolution_warning"]
 
@@ -42,7 +46,7 @@ class SceneMatch:
     @property
     def bands(self) -> tuple[Band, ...]:
         """What the network reads: the scene's bands, or the model's where those were resampled."""
-        return self.scene.bands if self.resampling is None else self.card.input_bands
+        return self.scene.bands if self.resampling is None else self.card.bands
 
 
 def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMatch:
@@ -67,17 +71,15 @@ def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMat
 
 
 def _matched_bands(scene: Scene, card: Card, *, resample: bool) -> SceneMatch:
-    if card.needs:
+    if card.required_bands:
         return _with_optional_bands(scene, card)
     return _resampled(scene, card) if resample else _with_all_bands(scene, card)
 
 
 def _with_all_bands(scene: Scene, card: Card) -> SceneMatch:
     if not _may_be_resampled(scene, card):
-        return SceneMatch(scene.select(match_bands(card.input_bands, scene.bands)), card)
-    return SceneMatch(
-        scene.select(match_bands(card.input_bands, scene.bands, cure=_RESAMPLE)), card
-    )
+        return SceneMatch(scene.select(match_bands(card.bands, scene.bands)), card)
+    return SceneMatch(scene.select(match_bands(card.bands, scene.bands, cure=_RESAMPLE)), card)
 
 
 def _may_be_resampled(scene: Scene, card: Card) -> bool:
@@ -114,7 +116,7 @@ def _resampled(scene: Scene, card: Card) -> SceneMatch:
 
 def _with_optional_bands(scene: Scene, card: Card) -> SceneMatch:
     places = band_places(card, scene.bands)
-    missing = missing_needs(card, list(places))
+    missing = missing_required_bands(card, list(places))
     if missing:
         needed = " and ".join(" or ".join(group) for group in missing)
         raise BandMismatchError(

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from georaster_dl.core.wording import counted, listed
-from georaster_dl.spectra.scoring.conformal import Interval
+from georaster_dl.models.package.values import Interval
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.split import Division
 from georaster_dl.spectra.table.samples import SpectraTable
 
-__all__ = ["Scores", "card_caution", "card_metrics", "training_facts"]
+__all__ = ["Scores", "card_limitations", "card_metrics", "training_facts"]
 
 Scores = ValueScores | ClassScores
 
@@ -67,7 +67,7 @@ def training_facts(
     return facts
 
 
-def card_caution(
+def card_limitations(
     division: Division, *, by_chance: bool, intervals: Sequence[Interval | None]
 ) -> str:
     """Where figures and intervals should not be trusted; ``intervals`` are empty for classes."""

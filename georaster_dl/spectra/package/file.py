@@ -3,67 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import MapClass
 from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
-from georaster_dl.models.package.card import (
-    Architecture,
-    Card,
-    CardBand,
-    CardClass,
-    CardInterval,
-    CardTarget,
-    CardTreatment,
-    HaloFacts,
-)
+from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, ModelHalo
+from georaster_dl.models.package.values import InputBand, Target
 from georaster_dl.models.registry import describe_model
 from georaster_dl.render.palette import choose_colors
 from georaster_dl.spectra.network.networks import NETWORKS, SpectraNetwork
 from georaster_dl.spectra.preprocess.chain import Preprocessing
-from georaster_dl.spectra.scoring.conformal import Interval
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Facts", "Quantity", "intervals_of", "load_network", "save_network"]
+__all__ = ["Metadata", "load_network", "save_network"]
 
 _ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """A target as the card tells it; the unit is empty where there is none."""
-
-    name: str
-    unit: str = ""
-    interval: Interval | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a fitted estimator does not know of itself.
+class Metadata:
+    """What a model's card says beside what the fitted estimator holds.
 
     Attributes
     ----------
-    targets : in the order of the estimator's; empty for classes.
+    targets : name, unit and interval of each, in the order of the estimator's; empty for classes.
     quantity : that the spectra are: ``reflectance``, ``absorbance``, ...
     """
 
-    targets: tuple[Quantity, ...] = ()
+    targets: tuple[Target, ...] = ()
     quantity: str = "reflectance"
     metrics: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, str] = field(default_factory=dict)
-    caution: str = ""
+    limitations: str = ""
     licence: str = ""
 
 
-def save_network(path: Path, estimator: Any, facts: Facts) -> Card:
+def save_network(path: Path, estimator: Any, metadata: Metadata) -> Card:
     """Write a fitted network, with its treatment of spectra, as a model package.
 
     Parameters
@@ -94,7 +77,7 @@ def save_network(path: Path, estimator: Any, facts: Facts) -> Card:
         raise OptionError(
             "A model package names its bands by wavelength; fit the network with wavelengths_nm."
         )
-    targets = _targets(estimator, facts)
+    targets = _targets(estimator, metadata)
     architecture = _architecture(estimator, spread=bool(targets))
     network = _one_network(estimator, spread=bool(targets))
     bands = len(estimator.mean_)
@@ -102,22 +85,22 @@ def save_network(path: Path, estimator: Any, facts: Facts) -> Card:
     card = Card(
         name=slug(path.stem),
         version="1",
-        description=_description(estimator, facts),
+        description=_description(estimator, metadata),
         task="regression" if targets else "segmentation",
         architecture=architecture,
         bands=_bands(estimator),
-        treatment=CardTreatment(**steps) if steps["learnt"] else None,
-        quantity=facts.quantity,
+        preprocessing=CardPreprocessing(**steps) if steps["learnt"] else None,
+        quantity=metadata.quantity,
         classes=() if targets else _classes(estimator),
         targets=targets,
         stride=1,
-        halo=HaloFacts(default=0, exact=0, changed=0),
+        halo=ModelHalo(default=0, exact=0, changed=0),
         cost=measure_cost(network, in_bands=bands, stride=1),
-        licence=facts.licence,
-        training={key: value[:500] for key, value in facts.training.items()},
+        licence=metadata.licence,
+        training={key: value[:500] for key, value in metadata.training.items()},
         configuration=_configuration(estimator),
-        metrics=dict(facts.metrics),
-        caution=facts.caution,
+        metrics=dict(metadata.metrics),
+        limitations=metadata.limitations,
     )
     return save_model(path, card, network)
 
@@ -152,14 +135,16 @@ def load_network(path: Path) -> tuple[Card, Any]:
 
 def _estimator(card: Card, name: str) -> Any:
     """The estimator as it was fitted, but for its networks."""
-    treatment = card.treatment
-    steps = "none" if treatment is None else treatment.steps
+    preprocessing = card.preprocessing
+    steps = "none" if preprocessing is None else preprocessing.steps
     made: Any = NETWORKS[name]["regression" if card.targets else "classification"](
         preprocessing=steps,
         wavelengths_nm=tuple(band.wavelength_nm or 0.0 for band in card.bands),
     )
     blank = {"steps": "none", "bands": len(card.bands), "learnt": []}
-    made.preprocessing_ = Preprocessing.from_json(treatment.model_dump() if treatment else blank)
+    made.preprocessing_ = Preprocessing.from_json(
+        preprocessing.model_dump() if preprocessing else blank
+    )
     made.n_features_in_ = len(card.bands)
     made.mean_ = np.array([band.mean for band in card.bands])
     made.std_ = np.array([band.std for band in card.bands])
@@ -170,14 +155,6 @@ def _estimator(card: Card, name: str) -> Any:
     else:
         made.classes_ = np.array([entry.name for entry in card.classes], object)
     return made
-
-
-def intervals_of(card: Card) -> tuple[Interval | None, ...]:
-    """The interval of each target, None where it was not measured."""
-    return tuple(
-        None if target.interval is None else Interval(**target.interval.model_dump())
-        for target in card.targets
-    )
 
 
 def _architecture(estimator: SpectraNetwork, *, spread: bool) -> Architecture:
@@ -198,38 +175,31 @@ def _one_network(estimator: SpectraNetwork, *, spread: bool) -> nn.Module:
     return members[0] if len(members) == 1 else Ensemble(members, spread=spread)
 
 
-def _bands(estimator: SpectraNetwork) -> tuple[CardBand, ...]:
+def _bands(estimator: SpectraNetwork) -> tuple[InputBand, ...]:
     rows = zip(estimator.wavelengths_nm or (), estimator.mean_, estimator.std_, strict=True)
     return tuple(
-        CardBand(name=f"{nm:.8g} nm", wavelength_nm=nm, mean=mean, std=std)
+        InputBand(name=f"{nm:.8g} nm", wavelength_nm=nm, mean=mean, std=std)
         for nm, mean, std in rows
     )
 
 
-def _targets(estimator: Any, facts: Facts) -> tuple[CardTarget, ...]:
+def _targets(estimator: Any, metadata: Metadata) -> tuple[Target, ...]:
     means = getattr(estimator, "target_mean_", ())
-    if len(means) != len(facts.targets):
+    if len(means) != len(metadata.targets):
         raise OptionError(
-            f"The network gives {counted(len(means), 'quantity')}, but {len(facts.targets)} got a name; name each."
+            f"The network gives {counted(len(means), 'quantity')}, but {len(metadata.targets)} got a name; name each."
         )
+    deviations = getattr(estimator, "target_std_", ())
     return tuple(
-        CardTarget(
-            name=target.name,
-            unit=target.unit,
-            mean=mean,
-            std=std,
-            interval=None if target.interval is None else CardInterval(**asdict(target.interval)),
-        )
-        for target, mean, std in zip(
-            facts.targets, means, getattr(estimator, "target_std_", ()), strict=True
-        )
+        replace(target, mean=mean, std=std)
+        for target, mean, std in zip(metadata.targets, means, deviations, strict=True)
     )
 
 
-def _classes(estimator: Any) -> tuple[CardClass, ...]:
+def _classes(estimator: Any) -> tuple[MapClass, ...]:
     names = [str(name) for name in estimator.classes_]
     return tuple(
-        CardClass(value=i, name=name, color=f"#{bytes(color).hex()}")
+        MapClass(i, name, color)
         for i, (name, color) in enumerate(zip(names, choose_colors(names), strict=True), 1)
     )
 
@@ -239,8 +209,8 @@ def _configuration(estimator: SpectraNetwork) -> dict[str, str]:
     return {key: str(given[key])[:500] for key in sorted(given) if key != "wavelengths_nm"}
 
 
-def _description(estimator: SpectraNetwork, facts: Facts) -> str:
-    names = ", ".join(target.name for target in facts.targets)
+def _description(estimator: SpectraNetwork, metadata: Metadata) -> str:
+    names = ", ".join(target.name for target in metadata.targets)
     what = names or f"{counted(len(getattr(estimator, 'classes_', ())), 'class')}"
     low, high = min(estimator.wavelengths_nm or (0,)), max(estimator.wavelengths_nm or (0,))
     return f"{what} from {counted(len(estimator.mean_), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"

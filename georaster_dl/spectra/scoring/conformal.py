@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
+from georaster_dl.models.package.values import Interval
 
-__all__ = ["Interval", "fewest_for", "fit_interval"]
+__all__ = ["fewest_for", "fit_interval"]
 
 _Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Half the width of an interval is factor * sqrt(spread^2 + floor^2).
-
-    Attributes
-    ----------
-    level : share of new values of the same kind that lie within.
-    factor : without unit.
-    floor : in the target's unit.
-    """
-
-    level: float
-    factor: float
-    floor: float
-
-    def half_width(self, spread: _Floats) -> _Floats:
-        """Half the width (n,) for the spread (n,) of an ensemble's members."""
-        return np.asarray(self.factor * np.hypot(spread, self.floor))
 
 
 def fewest_for(level: float) -> int:

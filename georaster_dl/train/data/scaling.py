@@ -70,7 +70,7 @@ class Scaling:
         """
         mean, std = self.mean.copy(), self.std.copy()
         for index, band in enumerate(bands):
-            place = find_band(band, card.input_bands)
+            place = find_band(band, card.bands)
             if place is not None:
                 mean[index], std[index] = card.bands[place].mean, card.bands[place].std
         return replace(self, mean=mean, std=std)

@@ -118,14 +118,14 @@ def initialise_from_package(
             f"{card.architecture.encoder!r} ({_name(source)}), but the network to train is "
             f"{_name(network)}; choose the same architecture and encoder, or other weights to start from."
         )
-    if card.treatment is not None:
+    if card.preprocessing is not None:
         raise OptionError(
-            f"{package} was trained on spectra treated by {card.treatment.steps}, but geodl train has no "
+            f"{package} was trained on spectra treated by {card.preprocessing.steps}, but geodl train has no "
             f"treatment; start from random weights, or train on tables (geodl spectra train)."
         )
     head = _last_layer(network)
     weights = {k: v for k, v in source.state_dict().items() if not k.startswith(f"{head}.")}
-    lines = _take(network, bands, source, weights, card.input_bands)
+    lines = _take(network, bands, source, weights, card.bands)
     source_names = [entry.name for entry in card.classes]
     if card.task == "autoencoder":
         source_names = [band.name for band in card.bands]

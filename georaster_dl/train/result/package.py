@@ -10,22 +10,16 @@ import numpy.typing as npt
 from torch import nn
 
 from georaster_dl.core.geography import Place, centre_of
+from georaster_dl.core.legend import MapClass
 from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.metrics.calibration import calibration_error, fit_temperature
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.read import labels_digest
 from georaster_dl.io.scenes.scene import Scene
-from georaster_dl.models.package.card import (
-    Architecture,
-    Calibration,
-    Card,
-    CardBand,
-    CardClass,
-    CardTarget,
-    HaloFacts,
-)
+from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
 from georaster_dl.models.package.file import save_model
+from georaster_dl.models.package.values import InputBand, Target
 from georaster_dl.models.registry import network_stride, takes_encoder
 from georaster_dl.models.runtime.cost import measure_cost
 from georaster_dl.models.runtime.device import Device
@@ -83,7 +77,7 @@ def package_model(
         configuration={key: value[:500] for key, value in data.config.flat().items()},
         metrics=metrics,
         calibration=calibration,
-        caution=_caution(data, part, metrics),
+        limitations=_limitations(data, part, metrics),
     )
     return save_model(path, card, network)
 
@@ -111,7 +105,7 @@ def _calibration(
     return Calibration(temperature=round(temperature, 3), ece=round(error, 4))
 
 
-def _halo(data: TrainingData, network: nn.Module, stride: int) -> HaloFacts:
+def _halo(data: TrainingData, network: nn.Module, stride: int) -> ModelHalo:
     """Measure the exact halo, and the shortest that changes hardly a pixel of the training's scenes."""
     exact = probe_halo(network, in_bands=len(data.bands), stride=stride).exact
     inputs = [_middle(each.scene, data.scaling) for each in data.scenes[:_HALO_SCENES]]
@@ -120,13 +114,13 @@ def _halo(data: TrainingData, network: nn.Module, stride: int) -> HaloFacts:
     if longest < 4 * stride:
         unmeasured = round_up(_UNMEASURED_HALO, stride)
         if exact is None:
-            return HaloFacts(default=unmeasured, blend=unmeasured)
-        return HaloFacts(default=min(exact, unmeasured), exact=exact)
+            return ModelHalo(default=unmeasured, blend=unmeasured)
+        return ModelHalo(default=min(exact, unmeasured), exact=exact)
     default, changed = choose_halo(
         network, inputs, stride=stride, exact=exact, tile=tile, classes=bool(data.names)
     )
     blend = 0 if exact is not None else default
-    return HaloFacts(default=default, exact=exact, changed=round(changed, 6), blend=blend)
+    return ModelHalo(default=default, exact=exact, changed=round(changed, 6), blend=blend)
 
 
 def _middle(scene: Scene, scaling: Scaling) -> npt.NDArray[np.float32]:
@@ -143,9 +137,9 @@ def _architecture(data: TrainingData) -> Architecture:
     return Architecture(name=model.architecture, encoder=encoder, options=model.options)
 
 
-def _bands(data: TrainingData) -> tuple[CardBand, ...]:
+def _bands(data: TrainingData) -> tuple[InputBand, ...]:
     return tuple(
-        CardBand(
+        InputBand(
             name=band.name,
             wavelength_nm=band.wavelength_nm,
             fwhm_nm=band.fwhm_nm,
@@ -156,23 +150,18 @@ def _bands(data: TrainingData) -> tuple[CardBand, ...]:
     )
 
 
-def _classes(data: TrainingData) -> tuple[CardClass, ...]:
+def _classes(data: TrainingData) -> tuple[MapClass, ...]:
     legend = data.scenes[0].legend
-    if legend is None:
-        return ()
-    return tuple(
-        CardClass(value=c.value, name=c.name, color="#{:02x}{:02x}{:02x}".format(*c.color))
-        for c in legend.classes
-    )
+    return () if legend is None else legend.classes
 
 
-def _targets(data: TrainingData) -> tuple[CardTarget, ...]:
+def _targets(data: TrainingData) -> tuple[Target, ...]:
     labels = data.scenes[0].labels
     if data.scaling.target is None or labels is None:
         return ()
     mean, std = data.scaling.target
     field = data.config.labels.class_field
-    return (CardTarget(name=field or file_of(labels).stem[:64], mean=mean, std=std),)
+    return (Target(name=field or file_of(labels).stem[:64], mean=mean, std=std),)
 
 
 def _resolutions(data: TrainingData) -> tuple[float, float] | None:
@@ -224,7 +213,7 @@ def _labels(files: Sequence[Path], data: TrainingData) -> dict[str, str]:
     return {"labels": ", ".join(names), "labels_sha256": ", ".join(digests)}
 
 
-def _caution(data: TrainingData, part: int, metrics: Mapping[str, float]) -> str:
+def _limitations(data: TrainingData, part: int, metrics: Mapping[str, float]) -> str:
     said = [data.split.caution]
     if data.unlabelled:
         said.append(reconstruction_caution(data, metrics))
