@@ -1,21 +1,30 @@
-"""The architectures by name: a small registry that knows which options each one accepts.
+"""The architectures by name: a registry that knows which options each of them accepts.
 
-A family is registered by decorating the function that builds it::
+An architecture is registered by decorating the function that builds its network::
 
     @register_model(options={"depth": 5})
-    def unet(plan: Plan) -> nn.Module:
-        \"\"\"U-Net: encoder and decoder joined by skips.\"\"\"
+    def tiny(spec: NetworkSpec) -> nn.Module:
+        \"\"\"Small network for few labels.\"\"\"
+        return Tiny(spec.in_bands, spec.n_classes, **spec.options)
 
 The function's name is the architecture's name and its docstring's first line the summary that
 ``geodl models list --architectures`` prints. Options and their defaults are stated here and always
 handed on, so a new default in a library below cannot silently change what a saved model means.
+:mod:`georaster_dl.models.contract` says what the network must have.
+
+Architectures of other packages are found through entry points of the group ``georaster_dl.models``,
+each of which names a module that registers some. They are loaded when a name is asked for that is
+none of the library's own.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
@@ -25,18 +34,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
-    "Plan",
+    "ENTRY_POINTS",
+    "NetworkSpec",
     "create_model",
     "describe_model",
+    "import_networks",
     "list_models",
-    "network_stride",
     "register_model",
+    "registering_modules",
+    "spectral_models",
     "takes_encoder",
 ]
 
+ENTRY_POINTS = "georaster_dl.models"
+"""Group of the entry points of packages that bring architectures."""
+
+_LIBRARY = "georaster_dl.models.zoo"
+_LIBRARY_MODULES = ("builtin", "smp")
+
 
 @dataclass(frozen=True)
-class Plan:
+class NetworkSpec:
     """What to build: the channels in and out, the encoder, and every option of the architecture.
 
     ``wavelengths_nm`` are those of the bands, in their order; None where nothing is known of them.
@@ -51,72 +69,126 @@ class Plan:
     wavelengths_nm: tuple[float | None, ...] | None = None
 
 
-Builder = Callable[[Plan], "nn.Module"]
+Builder = Callable[[NetworkSpec], "nn.Module"]
+Options = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class _Family:
     name: str
     summary: str
-    options: Mapping[str, Any]
+    options: Options | Callable[[], Options]
     encoders: bool
+    spectral: bool
     build: Builder
+
+    def defaults(self) -> dict[str, Any]:
+        """The options with their defaults."""
+        return dict(self.options() if callable(self.options) else self.options)
 
 
 _FAMILIES: dict[str, _Family] = {}
+_BROKEN: dict[str, str] = {}  # entry points that could not be loaded, and why
 
 
 def register_model(
-    *, options: Mapping[str, Any], encoders: bool = True
+    *,
+    options: Options | Callable[[], Options],
+    encoders: bool = False,
+    spectral: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder under its own name.
 
     Parameters
     ----------
-    options : the options it accepts, with their defaults.
+    options : the options it accepts, with their defaults; or a function that gives them when they
+        are asked for.
     encoders : whether it is built around an encoder that can be chosen.
+    spectral : whether its networks see each pixel's spectrum by itself. They are trained on tables of
+        spectra, too, and may be members of an ensemble.
 
     Raises
     ------
     OptionError
-        When the name is taken.
+        When another builder has the name.
     """
 
     def register(build: Builder) -> Builder:
         name = build.__name__
-        if name in _FAMILIES:
+        _import_library()
+        registered = _FAMILIES.get(name)
+        # A cell of a notebook that is run again, or a module that is reloaded, is no other builder.
+        if registered is not None and registered.build.__module__ != build.__module__:
             raise OptionError(
-                f"An architecture named {name!r} is registered already; choose another name."
+                f"An architecture named {name!r} is registered already, by "
+                f"{registered.build.__module__}; choose another name."
             )
         summary = (build.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = _Family(name, summary, dict(options), encoders, build)
+        _FAMILIES[name] = _Family(name, summary, options, encoders, spectral, build)
         return build
 
     return register
 
 
-def _families() -> dict[str, _Family]:
-    # Late, because the families import this module; cheap, because they import torch later still.
-    from georaster_dl.models.zoo import builtin as own  # noqa: F401
-    from georaster_dl.models.zoo import smp  # noqa: F401
+def _import_library() -> None:
+    # By name, because these modules import this one; cheap, because they import torch when they build.
+    for module in _LIBRARY_MODULES:
+        import_module(f"{_LIBRARY}.{module}")
 
+
+@functools.cache
+def _load_entry_points() -> None:
+    """Import the modules that other packages name; a broken one must not stop what works without."""
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            entry.load()
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises when it is imported
+            reason = " ".join(str(error).split())[:200]
+            _BROKEN[entry.name] = f"{type(error).__name__}: {reason}"
+
+
+def _families() -> dict[str, _Family]:
+    _import_library()
+    _load_entry_points()
     return _FAMILIES
 
 
 def _family(name: str) -> _Family:
-    families = _families()
     canonical = _canonical(name)
-    if canonical not in families:
-        raise UnknownModelError(
-            f"No architecture is named {name!r}{nearest_names(canonical, families)}; "
-            f"`geodl models list --architectures` lists all {len(families)}."
-        )
-    return families[canonical]
+    _import_library()
+    family = _FAMILIES.get(canonical) or _families().get(canonical)
+    if family is not None:
+        return family
+    broken = "".join(
+        f" The entry point {entry!r} of the group {ENTRY_POINTS} could not be loaded ({reason})."
+        for entry, reason in _BROKEN.items()
+    )
+    raise UnknownModelError(
+        f"No architecture is named {name!r}{nearest_names(canonical, _FAMILIES)}; "
+        f"`geodl models list --architectures` lists all {len(_FAMILIES)}.{broken}"
+    )
 
 
 def _canonical(name: str) -> str:
     """Name as it is registered: a hyphen is as good as an underscore."""
     return name.replace("-", "_")
+
+
+def registering_modules() -> list[str]:
+    """Modules outside the library that registered architectures, for ``import_networks``."""
+    modules = {family.build.__module__ for family in _FAMILIES.values()}
+    return sorted(name for name in modules if not name.startswith((f"{_LIBRARY}.", "__")))
+
+
+def import_networks(modules: Sequence[str]) -> None:
+    """Register in a worker process what is registered in the process that started it."""
+    for module in modules:
+        import_module(module)
+
+
+def spectral_models() -> list[str]:
+    """Names of the architectures of single spectra, in the order in which they were registered."""
+    return [name for name, family in _families().items() if family.spectral]
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -130,7 +202,7 @@ def list_models(pattern: str = "*") -> list[str]:
 def describe_model(name: str) -> tuple[str, dict[str, Any]]:
     """One-line summary of an architecture, and its options with their defaults."""
     family = _family(name)
-    return family.summary, dict(family.options)
+    return family.summary, family.defaults()
 
 
 def takes_encoder(name: str) -> bool:
@@ -177,47 +249,24 @@ def create_model(
         not as many wavelengths as bands.
     """
     family = _family(name)
-    unknown = sorted(set(options) - set(family.options))
+    defaults = family.defaults()
+    unknown = sorted(set(options) - set(defaults))
     if unknown:
         raise OptionError(
             f"The architecture {name!r} has no option {', '.join(map(repr, unknown))}; it accepts "
-            f"{', '.join(sorted(family.options)) or 'none'}."
+            f"{', '.join(sorted(defaults)) or 'none'}."
         )
     if min(in_bands, n_classes) < 1:
         raise OptionError(
             f"A network needs at least one band and one class, but got in_bands={in_bands} and n_classes={n_classes}."
         )
-    known = None if wavelengths_nm is None else tuple(wavelengths_nm)
-    if known is not None and len(known) != in_bands:
+    lengths = None if wavelengths_nm is None else tuple(wavelengths_nm)
+    if lengths is not None and len(lengths) != in_bands:
         raise OptionError(
-            f"A network of {counted(in_bands, 'band')} needs as many wavelengths, but got {len(known)}; give None for "
+            f"A network of {counted(in_bands, 'band')} needs as many wavelengths, but got {len(lengths)}; give None for "
             f"those that are not known."
         )
-    chosen = {**family.options, **options}
+    chosen = {**defaults, **options}
     return family.build(
-        Plan(family.name, in_bands, n_classes, encoder, encoder_weights, chosen, known)
-    )
-
-
-def network_stride(network: nn.Module) -> int:
-    """Total down-sampling of a network, in pixels: what tile origins must be multiples of.
-
-    Taken from ``network.stride`` or, for the encoder-decoder families, from
-    ``network.encoder.output_stride``.
-
-    Raises
-    ------
-    OptionError
-        When the network states neither.
-    """
-    for owner, attribute in (
-        (network, "stride"),
-        (getattr(network, "encoder", None), "output_stride"),
-    ):
-        stride = getattr(owner, attribute, None)
-        if isinstance(stride, int) and stride >= 1:
-            return stride
-    raise OptionError(
-        f"{type(network).__name__} does not state its total down-sampling; give it an integer "
-        f"attribute `stride`."
+        NetworkSpec(family.name, in_bands, n_classes, encoder, encoder_weights, chosen, lengths)
     )

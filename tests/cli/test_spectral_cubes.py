@@ -36,15 +36,15 @@ def write_cube(path, array, wavelengths):
 
 
 @pytest.fixture
-def treatment():
+def chain():
     table = spectra_of(WAVELENGTHS, seed=1).reshape(len(WAVELENGTHS), -1).T
     return Preprocessing("snv,savgol(5,2,1)").fit(table)
 
 
 @pytest.fixture
-def model(tmp_path, treatment):
+def model(tmp_path, chain):
     """Two quantities of a treated spectrum; the interval of the first is known."""
-    treated = treatment.transform(spectra_of(WAVELENGTHS, 1).reshape(len(WAVELENGTHS), -1).T)
+    treated = chain.transform(spectra_of(WAVELENGTHS, 1).reshape(len(WAVELENGTHS), -1).T)
     card = Card(
         name="sugar",
         version="1",
@@ -54,7 +54,7 @@ def model(tmp_path, treatment):
             InputBand(name=f"{nm:g} nm", wavelength_nm=nm, mean=mean, std=std)
             for nm, mean, std in zip(WAVELENGTHS, treated.mean(0), treated.std(0), strict=True)
         ],
-        preprocessing=CardPreprocessing(**treatment.to_json()),
+        preprocessing=CardPreprocessing(**chain.to_json()),
         targets=[
             Target(
                 name="sugar",
@@ -76,10 +76,10 @@ def model(tmp_path, treatment):
     return tmp_path / "sugar.safetensors"
 
 
-def by_hand(model, spectra, treatment):
+def by_hand(model, spectra, chain):
     """(2, rows, cols) values of spectra (bands, rows, cols)."""
     card, network = load_model(model)
-    treated = treatment.transform(spectra.reshape(len(spectra), -1).T)
+    treated = chain.transform(spectra.reshape(len(spectra), -1).T)
     normal = (treated - [b.mean for b in card.bands]) / [b.std for b in card.bands]
     with torch.inference_mode():
         planes = network(torch.from_numpy(normal.astype("float32"))[..., None, None])
@@ -92,7 +92,7 @@ def read(path):
         return dataset.read(), dataset.descriptions, dataset.units
 
 
-def test_spectra_are_treated_as_in_training(geodl, model, treatment, tmp_path):
+def test_spectra_are_treated_as_in_training(geodl, model, chain, tmp_path):
     array = spectra_of(WAVELENGTHS)
     array[:, 3, 4] = np.nan
     array[:, 5, 6] = 0.2  # flat: snv divides by its deviation
@@ -106,14 +106,14 @@ def test_spectra_are_treated_as_in_training(geodl, model, treatment, tmp_path):
     usable[3, 4] = usable[5, 6] = False
     np.testing.assert_array_equal(np.isfinite(result[0]), usable)
     array[:, ~usable] = spectra_of(WAVELENGTHS)[:, ~usable]
-    expected = by_hand(model, array, treatment)
+    expected = by_hand(model, array, chain)
     np.testing.assert_allclose(result[:2, usable], expected[:, usable], rtol=1e-4)
     np.testing.assert_allclose(result[2, usable], 2 * 0.3, rtol=1e-6)
     assert "sugar (%): mean" in ended.out
     assert "water (%): mean" in ended.out
 
 
-def test_another_sensor_is_resampled_only_when_asked(geodl, refused, model, treatment, tmp_path):
+def test_another_sensor_is_resampled_only_when_asked(geodl, refused, model, chain, tmp_path):
     finer = np.arange(490.0, 905.0, 5.0)
     cube = write_cube(tmp_path / "fine.tif", spectra_of(finer)[::-1], finer[::-1])
     coarse = write_cube(tmp_path / "coarse.tif", spectra_of(WAVELENGTHS)[::2], WAVELENGTHS[::2])
@@ -122,7 +122,7 @@ def test_another_sensor_is_resampled_only_when_asked(geodl, refused, model, trea
     assert ended.code == 0, ended.err
     assert "resampled to the wavelengths of sugar" in ended.err
     # The spectra are smooth, so a finer sensor makes nearly the same of them.
-    expected = by_hand(model, spectra_of(WAVELENGTHS), treatment)
+    expected = by_hand(model, spectra_of(WAVELENGTHS), chain)
     result = read("r.tif")[0][:2]
     spread = expected.std(axis=(1, 2))[:, None, None]
     assert np.abs((result - expected) / spread).mean() < 0.1
@@ -131,7 +131,7 @@ def test_another_sensor_is_resampled_only_when_asked(geodl, refused, model, trea
     assert "nothing is extrapolated" in said
 
 
-def test_the_model_tells_its_treatment_and_intervals(geodl, refused, model):
+def test_the_model_tells_its_preprocessing_and_intervals(geodl, refused, model):
     shown = geodl("models", "show", model).out
     assert "snv,savgol(5,2,1)" in shown
     assert "sugar (%), in training 12 +/- 2, with 90% intervals; water (%)" in shown

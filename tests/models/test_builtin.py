@@ -7,17 +7,12 @@ import pytest
 import torch
 
 from georaster_dl.core.errors import ModelPackageError, OptionError, UnknownModelError
+from georaster_dl.models.contract import network_stride
 from georaster_dl.models.exchange.check import check_model
 from georaster_dl.models.exchange.onnx import export_onnx
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, network_of, save_model
-from georaster_dl.models.registry import (
-    create_model,
-    describe_model,
-    list_models,
-    network_stride,
-    takes_encoder,
-)
+from georaster_dl.models.registry import create_model, describe_model, list_models, takes_encoder
 from georaster_dl.models.runtime.halo import probe_halo, tiling_error
 
 from .conftest import card_fields, opened

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from georaster_dl.models.registry import create_model, network_stride
+from georaster_dl.models.contract import network_stride
+from georaster_dl.models.registry import create_model
 from georaster_dl.models.zoo.layers import NORMS, ChannelGate, DoubleConvolution, normalisation
 
 

@@ -3,13 +3,13 @@ import torch
 from torch import nn
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
+from georaster_dl.models.contract import network_stride
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.registry import (
     create_model,
     describe_model,
     list_models,
-    network_stride,
     register_model,
     takes_encoder,
 )

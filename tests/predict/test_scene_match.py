@@ -12,7 +12,6 @@ from rasterio.transform import from_origin
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.models.package.card import InputBand
 from georaster_dl.models.package.values import InputBand
 from georaster_dl.predict.matching.scene_match import match_scene, resolution_warning
 from tests.cards import card

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import ModelPackageError
 from georaster_dl.core.wording import counted
+from georaster_dl.models.contract import network_stride
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model
-from georaster_dl.models.registry import network_stride
 from georaster_dl.models.runtime.halo import tiling_error
 from georaster_dl.models.runtime.optional_bands import narrowed_model
 from georaster_dl.tiling.tiles import round_up

@@ -178,22 +178,26 @@ def load_model(path: str | Path) -> tuple[Card, nn.Module]:
             f"The weights in {path} have the digest {digest[:12]}..., but its card says "
             f"{card.weights_sha256[:12] or 'none'}...; the file was damaged or altered: get it again."
         )
-    network = network_of(card)
-    _check_shapes(path, _shapes(network), shapes)
-    _check_stride(card, network)
+    network = _matching_network(path, card, shapes)
     network.load_state_dict({name: _single(path, name, tensor) for name, tensor in weights.items()})
     return card, network.eval()
 
 
-def _check_stride(card: Card, network: nn.Module) -> None:
-    from georaster_dl.models.registry import network_stride
+def _matching_network(
+    path: str | Path, card: Card, shapes: Mapping[str, tuple[int, ...]]
+) -> nn.Module:
+    """Build the network of a card; refuse a card whose network has other weights or another stride."""
+    from georaster_dl.models.contract import network_stride
 
+    network = network_of(card)
+    _check_shapes(path, _shapes(network), shapes)
     stride = network_stride(network)
     if card.stride % stride:
         raise ModelPackageError(
             f"The card of {card.name} says stride {card.stride}, but the network down-samples by {stride}; "
             f"correct the card."
         )
+    return network
 
 
 def _single(path: str | Path, name: str, tensor: Tensor) -> Tensor:
@@ -237,7 +241,8 @@ def network_of(card: Card) -> nn.Module:
             )
         except (UnknownModelError, OptionError) as error:
             raise ModelPackageError(
-                f"The model {card.name!r} cannot be built: {error} It may need a newer georaster_dl."
+                f"The model {card.name!r} cannot be built: {error} It may need a newer georaster_dl, or the "
+                f"package that its network comes from."
             ) from error
 
 
@@ -331,7 +336,8 @@ def save_model(path: str | Path, card: Card, network: nn.Module, *, half: bool =
     Raises
     ------
     ModelPackageError
-        When the network is not the one that the card describes, wavelengths included.
+        When ``load_model`` would refuse the file: the network is not the one that the card describes
+        (wavelengths included), or states no stride that fits the card's.
     OutputError
         When the file cannot be written.
     """
@@ -343,26 +349,24 @@ def save_model(path: str | Path, card: Card, network: nn.Module, *, half: bool =
             f"A model file ends in {SUFFIX}, but got {path.name!r}; rename the output."
         )
     weights = {name: _stored(name, tensor, half) for name, tensor in network.state_dict().items()}
-    _check_shapes(
-        path, _planned_shapes(card), {name: tuple(w.shape) for name, w in weights.items()}
-    )
-    _check_derived(card, network)
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    _check_shapes(path, _planned_shapes(card), shapes)
+    _check_constants(card, network, _matching_network(path, card, shapes))
     card = card.model_copy(update={"weights_sha256": weights_digest(weights)})
     write_atomically(path, save(weights, metadata={CARD_KEY: card.to_json()}))
     return card
 
 
-def _check_derived(card: Card, network: nn.Module) -> None:
-    """Refuse a network that holds other constants than the one its card will be built into.
+def _check_constants(card: Card, network: nn.Module, built: nn.Module) -> None:
+    """Refuse a network that holds other constants than the network that its card is built into.
 
     Constants that follow from bands and options are not in the file.
     """
     import torch
 
-    constants = _constants(network)
-    planned = _constants(network_of(card)) if constants else {}
-    for name, tensor in constants.items():
-        wanted = planned.get(name)
+    expected = _constants(built)
+    for name, tensor in _constants(network).items():
+        wanted = expected.get(name)
         if wanted is None or not torch.equal(wanted, tensor.cpu().to(wanted.dtype)):
             raise ModelPackageError(
                 f"The network differs from what the card of {card.name} makes of it, in {name!r}; build it "

@@ -9,12 +9,9 @@ from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
-from georaster_dl.models.registry import network_stride
+from georaster_dl.models.contract import HEAD, feature_layer, network_stride, outer_parts
 
 __all__ = ["FeatureNetwork"]
-
-_HEAD = "segmentation_head"
-_LISTED = 40
 
 
 class FeatureNetwork(nn.Module):
@@ -48,15 +45,15 @@ class FeatureNetwork(nn.Module):
         super().__init__()
         self.network = network
         self.stride = network_stride(network)
-        self._name = layer or getattr(network, "feature_layer", None) or _HEAD
+        self._name = layer or feature_layer(network)
         # What enters the head: what leaves it are the classes.
-        self._entering = layer is None and self._name == _HEAD
+        self._entering = layer is None and self._name == HEAD
         self._error = error
-        self.layer = f"input of {_HEAD}" if self._entering else self._name
+        self.layer = f"input of {HEAD}" if self._entering else self._name
         if self._name not in dict(network.named_modules()):
             raise OptionError(
                 f"The network has no layer {self._name!r}{nearest_names(self._name, _names(network))}; "
-                f"its parts are {_parts(network)}."
+                f"its parts are {outer_parts(network)}."
             )
         self.features = self._planes(in_bands)
 
@@ -87,7 +84,7 @@ class FeatureNetwork(nn.Module):
         if not isinstance(planes, Tensor) or not _divides(planes, image):
             raise OptionError(
                 f"The layer {self._name!r} gives {_shape(planes)} of an image of {_shape(image)}, but "
-                f"planes of it are needed; its parts are {_parts(self.network)}."
+                f"planes of it are needed; its parts are {outer_parts(self.network)}."
             )
         if planes.shape[2:] != image.shape[2:]:
             planes = nn.functional.interpolate(planes, size=image.shape[2:], mode="nearest")
@@ -119,9 +116,3 @@ def _shape(given: object) -> str:
 
 def _names(network: nn.Module) -> list[str]:
     return [name for name, _ in network.named_modules() if name]
-
-
-def _parts(network: nn.Module) -> str:
-    """The network's outer parts, with dots for what is in them."""
-    names = [name for name in _names(network) if name.count(".") <= 1]
-    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")

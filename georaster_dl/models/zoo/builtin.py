@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
-from georaster_dl.models.registry import Plan, describe_model, register_model
+from georaster_dl.models.registry import (
+    NetworkSpec,
+    describe_model,
+    register_model,
+    spectral_models,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,50 +22,47 @@ _MOST_CHANNELS = 4096
 _MOST_SHARE = 0.9  # of what is dropped, or of the input's spread that is noise
 
 
-@register_model(
-    options={"mixed": 64, "widths": (32, 48, 64, 96), "optional_bands": False}, encoders=False
-)
-def spectral_unet(plan: Plan) -> nn.Module:
+@register_model(options={"mixed": 64, "widths": (32, 48, 64, 96), "optional_bands": False})
+def spectral_unet(spec: NetworkSpec) -> nn.Module:
     """Small U-Net that mixes bands pixel by pixel first; bands may be optional."""
     from georaster_dl.models.zoo.spectral_unet import SpectralUNet
 
-    return SpectralUNet(plan.in_bands, plan.n_classes, **_checked(plan))
+    return SpectralUNet(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
-@register_model(options={"code": 20, "hidden": (), "bounded": False}, encoders=False)
-def dense_autoencoder(plan: Plan) -> nn.Module:
+@register_model(options={"code": 20, "hidden": (), "bounded": False})
+def dense_autoencoder(spec: NetworkSpec) -> nn.Module:
     """Autoencoder of each pixel's spectrum; its code are the features of a pixel."""
     from georaster_dl.models.zoo.autoencoder import DenseNetwork
 
-    return DenseNetwork(plan.in_bands, plan.n_classes, mirrored=True, **_checked(plan))
+    return DenseNetwork(spec.in_bands, spec.n_classes, mirrored=True, **_checked(spec))
 
 
-@register_model(options={"code": 20, "hidden": ()}, encoders=False)
-def dense_classifier(plan: Plan) -> nn.Module:
+@register_model(options={"code": 20, "hidden": ()})
+def dense_classifier(spec: NetworkSpec) -> nn.Module:
     """Classifier of each pixel's spectrum, with the encoder of dense_autoencoder."""
     from georaster_dl.models.zoo.autoencoder import DenseNetwork
 
-    return DenseNetwork(plan.in_bands, plan.n_classes, mirrored=False, **_checked(plan))
+    return DenseNetwork(spec.in_bands, spec.n_classes, mirrored=False, **_checked(spec))
 
 
-@register_model(options={"features": 20, "width": 64, "deconv_width": 128}, encoders=False)
-def conv_autoencoder(plan: Plan) -> nn.Module:
+@register_model(options={"features": 20, "width": 64, "deconv_width": 128})
+def conv_autoencoder(spec: NetworkSpec) -> nn.Module:
     """Encoder and decoder without skips, 20 features a pixel before the classes (Dechesne 2018)."""
     from georaster_dl.models.zoo.autoencoder import ConvAutoencoder
 
-    return ConvAutoencoder(plan.in_bands, plan.n_classes, **_checked(plan))
+    return ConvAutoencoder(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
 @register_model(
     options={"widths": (64, 128, 256, 512), "depths": (2, 2, 3, 3), "norm": "batch"},
-    encoders=False,
 )
-def segnet(plan: Plan) -> nn.Module:
+def segnet(spec: NetworkSpec) -> nn.Module:
     """SegNet: no skips, but maxima go back to their places (Badrinarayanan et al. 2017)."""
     from georaster_dl.models.zoo.layers import NORMS
     from georaster_dl.models.zoo.segnet import SegNet
 
-    return SegNet(plan.in_bands, plan.n_classes, **_checked(plan, norm=NORMS))
+    return SegNet(spec.in_bands, spec.n_classes, **_checked(spec, norm=NORMS))
 
 
 @register_model(
@@ -70,99 +72,92 @@ def segnet(plan: Plan) -> nn.Module:
         "residual": False,
         "norm": "batch",
     },
-    encoders=False,
 )
-def plain_unet(plan: Plan) -> nn.Module:
+def plain_unet(spec: NetworkSpec) -> nn.Module:
     """The published U-Net, with channel gates, residuals and norms to choose (Ronneberger 2015)."""
     from georaster_dl.models.zoo.layers import GATES, NORMS
     from georaster_dl.models.zoo.plain_unet import PlainUNet
 
-    return PlainUNet(plan.in_bands, plan.n_classes, **_checked(plan, gate=GATES, norm=NORMS))
+    return PlainUNet(spec.in_bands, spec.n_classes, **_checked(spec, gate=GATES, norm=NORMS))
 
 
-@register_model(options={"widths": (32, 64, 96, 128), "hidden": 256}, encoders=False)
-def patch_cnn(plan: Plan) -> nn.Module:
+@register_model(options={"widths": (32, 64, 96, 128), "hidden": 256})
+def patch_cnn(spec: NetworkSpec) -> nn.Module:
     """Classifier of the middle pixel of 65 x 65, run on every pixel (Postadjian et al. 2017)."""
     from georaster_dl.models.zoo.patch_cnn import PatchCNN
 
-    return PatchCNN(plan.in_bands, plan.n_classes, **_checked(plan))
+    return PatchCNN(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
-@register_model(options={}, encoders=False)
-def cnn1d(plan: Plan) -> nn.Module:
+@register_model(options={}, spectral=True)
+def cnn1d(spec: NetworkSpec) -> nn.Module:
     """Convolutions along the bands of each pixel, then dense layers (as for NIR spectra)."""
     from georaster_dl.models.zoo.spectral.cnn1d import CNN1d
 
-    return CNN1d(plan.in_bands, plan.n_classes, **_checked(plan))
+    return CNN1d(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
 @register_model(
     options={"heads": 2, "key_dim": 64, "pooled": False, "dropout": 0.1, "noise": 0.01},
-    encoders=False,
+    spectral=True,
 )
-def spectratr(plan: Plan) -> nn.Module:
+def spectratr(spec: NetworkSpec) -> nn.Module:
     """Transformer over tokens of five bands of each pixel (Fu et al. 2022)."""
     from georaster_dl.models.zoo.spectral.spectratr import SpectraTr
 
-    return SpectraTr(plan.in_bands, plan.n_classes, **_checked(plan))
+    return SpectraTr(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
-@register_model(options={"group": 3, "patch": 1, "fusion": True, "dropout": 0.1}, encoders=False)
-def spectralformer(plan: Plan) -> nn.Module:
+@register_model(options={"group": 3, "patch": 1, "fusion": True, "dropout": 0.1})
+def spectralformer(spec: NetworkSpec) -> nn.Module:
     """Transformer over the bands of each pixel, or of the patch around it (Hong et al. 2022)."""
     from georaster_dl.models.zoo.spectral.spectralformer import PatchSpectralFormer, SpectralFormer
 
-    options = _checked(plan)
+    options = _checked(spec)
     patch = options["patch"]
     if patch == 1:
-        return SpectralFormer(plan.in_bands, plan.n_classes, **options)
-    return PatchSpectralFormer(plan.in_bands, plan.n_classes, **options)
+        return SpectralFormer(spec.in_bands, spec.n_classes, **options)
+    return PatchSpectralFormer(spec.in_bands, spec.n_classes, **options)
 
 
-@register_model(options={"reduced": 30, "dropout": 0.1}, encoders=False)
-def ssftt(plan: Plan) -> nn.Module:
+@register_model(options={"reduced": 30, "dropout": 0.1})
+def ssftt(spec: NetworkSpec) -> nn.Module:
     """Spectral-spatial tokens of 13 x 13 pixels around each pixel (Sun et al. 2022)."""
     from georaster_dl.models.zoo.ssftt import SSFTT
 
-    return SSFTT(plan.in_bands, plan.n_classes, **_checked(plan))
+    return SSFTT(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
 @register_model(
-    options={"width": 64, "depth": 2, "heads": 4, "token": 16, "dropout": 0.1}, encoders=False
+    options={"width": 64, "depth": 2, "heads": 4, "token": 16, "dropout": 0.1},
+    spectral=True,
 )
-def band_attention(plan: Plan) -> nn.Module:
+def band_attention(spec: NetworkSpec) -> nn.Module:
     """Attention among the bands of each pixel, which knows their wavelengths."""
     from georaster_dl.models.zoo.spectral.band_attention import BandAttention
 
     return BandAttention(
-        plan.in_bands, plan.n_classes, wavelengths_nm=plan.wavelengths_nm, **_checked(plan)
+        spec.in_bands, spec.n_classes, wavelengths_nm=spec.wavelengths_nm, **_checked(spec)
     )
 
 
-@register_model(
-    options={
-        "member": "cnn1d",
-        "members": 5,
-        "spread": False,
-        "heads": None,
-        "key_dim": None,
-        "pooled": None,
-        "width": None,
-        "depth": None,
-        "token": None,
-        "dropout": None,
-        "noise": None,
-    },
-    encoders=False,
-)
-def ensemble(plan: Plan) -> nn.Module:
+def _options_of_members() -> dict[str, Any]:
+    """Options of an ensemble: its own, and those of its members, whose defaults hold where None."""
+    members = [describe_model(name)[1] for name in spectral_models()]
+    return {"member": "cnn1d", "members": 5, "spread": False} | dict.fromkeys(
+        name for options in members for name in options
+    )
+
+
+@register_model(options=_options_of_members)
+def ensemble(spec: NetworkSpec) -> nn.Module:
     """Several networks of a pixel's spectrum, their mean, and how far apart they are."""
     from georaster_dl.models.zoo.spectral.ensemble import ensemble_of
 
-    return ensemble_of(plan)
+    return ensemble_of(spec)
 
 
-def _checked(plan: Plan, **choices: tuple[str, ...]) -> dict[str, Any]:
+def _checked(spec: NetworkSpec, **choices: tuple[str, ...]) -> dict[str, Any]:
     """Options of a network of our own; what each may be follows from its default.
 
     A card may come from a stranger, so nothing is taken for a number that might be none.
@@ -178,19 +173,19 @@ def _checked(plan: Plan, **choices: tuple[str, ...]) -> dict[str, Any]:
     OptionError
         When a value is of another kind than the default, or outside the limits.
     """
-    if plan.encoder_weights is not None:
+    if spec.encoder_weights is not None:
         raise UnknownModelError(
-            f"The architecture {plan.architecture!r} has no pretrained weights {plan.encoder_weights!r}; "
+            f"The architecture {spec.architecture!r} has no pretrained weights {spec.encoder_weights!r}; "
             f"start from random ones or from a model (geodl train --init random|MODEL)."
         )
-    for name, default in describe_model(plan.architecture)[1].items():
-        value = plan.options[name]
+    for name, default in describe_model(spec.architecture)[1].items():
+        value = spec.options[name]
         if not _fits(value, default, choices.get(name, ())):
             raise OptionError(
-                f"The architecture {plan.architecture!r} takes {_wanted(default, choices.get(name, ()))} as "
+                f"The architecture {spec.architecture!r} takes {_wanted(default, choices.get(name, ()))} as "
                 f"{name}, but got {value!r}."
             )
-    return dict(plan.options)
+    return dict(spec.options)
 
 
 def _fits(value: object, default: object, choices: tuple[str, ...]) -> bool:

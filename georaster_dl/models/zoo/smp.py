@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
 from georaster_dl.core.wording import nearest_names
-from georaster_dl.models.registry import Plan, register_model
+from georaster_dl.models.registry import NetworkSpec, register_model
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__: list[str] = []
 
+_register = functools.partial(register_model, encoders=True)
 _UNET: dict[str, Any] = {
     "encoder_depth": 5,
     "decoder_use_norm": "batchnorm",
@@ -29,31 +30,31 @@ _UNET: dict[str, Any] = {
 }
 
 
-@register_model(options={**_UNET, "decoder_attention_type": None})
-def unet(plan: Plan) -> nn.Module:
+@_register(options={**_UNET, "decoder_attention_type": None})
+def unet(spec: NetworkSpec) -> nn.Module:
     """U-Net: encoder and decoder joined by skips (Ronneberger et al. 2015)."""
-    return _build("Unet", plan)
+    return _build("Unet", spec)
 
 
-@register_model(options={**_UNET, "decoder_attention_type": None})
-def unetplusplus(plan: Plan) -> nn.Module:
+@_register(options={**_UNET, "decoder_attention_type": None})
+def unetplusplus(spec: NetworkSpec) -> nn.Module:
     """U-Net++: nested, dense skips (Zhou et al. 2018)."""
-    return _build("UnetPlusPlus", plan)
+    return _build("UnetPlusPlus", spec)
 
 
-@register_model(options={**_UNET, "decoder_pab_channels": 64})
-def manet(plan: Plan) -> nn.Module:
+@_register(options={**_UNET, "decoder_pab_channels": 64})
+def manet(spec: NetworkSpec) -> nn.Module:
     """MA-Net: U-Net with position and channel attention (Fan et al. 2020)."""
-    return _build("MAnet", plan)
+    return _build("MAnet", spec)
 
 
-@register_model(options={"encoder_depth": 5, "decoder_use_norm": "batchnorm"})
-def linknet(plan: Plan) -> nn.Module:
+@_register(options={"encoder_depth": 5, "decoder_use_norm": "batchnorm"})
+def linknet(spec: NetworkSpec) -> nn.Module:
     """LinkNet: skips are added, which is light and fast (Chaurasia & Culurciello 2017)."""
-    return _build("Linknet", plan)
+    return _build("Linknet", spec)
 
 
-@register_model(
+@_register(
     options={
         "encoder_depth": 5,
         "decoder_pyramid_channels": 256,
@@ -63,12 +64,12 @@ def linknet(plan: Plan) -> nn.Module:
         "decoder_interpolation": "nearest",
     }
 )
-def fpn(plan: Plan) -> nn.Module:
+def fpn(spec: NetworkSpec) -> nn.Module:
     """Feature pyramid network (Kirillov et al. 2017)."""
-    return _build("FPN", plan)
+    return _build("FPN", spec)
 
 
-@register_model(
+@_register(
     options={
         "encoder_depth": 3,
         "psp_out_channels": 512,
@@ -77,12 +78,12 @@ def fpn(plan: Plan) -> nn.Module:
         "upsampling": 8,
     }
 )
-def pspnet(plan: Plan) -> nn.Module:
+def pspnet(spec: NetworkSpec) -> nn.Module:
     """PSPNet: pooling over the whole input at four scales (Zhao et al. 2017)."""
-    return _build("PSPNet", plan)
+    return _build("PSPNet", spec)
 
 
-@register_model(
+@_register(
     options={
         "encoder_depth": 5,
         "encoder_output_stride": 16,
@@ -90,9 +91,9 @@ def pspnet(plan: Plan) -> nn.Module:
         "decoder_interpolation": "bilinear",
     }
 )
-def pan(plan: Plan) -> nn.Module:
+def pan(spec: NetworkSpec) -> nn.Module:
     """Pyramid attention network; inputs of at least 8 strides (Li et al. 2018)."""
-    return _build("PAN", plan)
+    return _build("PAN", spec)
 
 
 _ATROUS = {
@@ -103,33 +104,31 @@ _ATROUS = {
 }
 
 
-@register_model(options={**_ATROUS, "encoder_output_stride": 8, "decoder_aspp_separable": False})
-def deeplabv3(plan: Plan) -> nn.Module:
+@_register(options={**_ATROUS, "encoder_output_stride": 8, "decoder_aspp_separable": False})
+def deeplabv3(spec: NetworkSpec) -> nn.Module:
     """DeepLab v3: atrous convolutions at several rates (Chen et al. 2017)."""
-    return _build("DeepLabV3", plan)
+    return _build("DeepLabV3", spec)
 
 
-@register_model(options={**_ATROUS, "encoder_output_stride": 16, "decoder_aspp_separable": True})
-def deeplabv3plus(plan: Plan) -> nn.Module:
+@_register(options={**_ATROUS, "encoder_output_stride": 16, "decoder_aspp_separable": True})
+def deeplabv3plus(spec: NetworkSpec) -> nn.Module:
     """DeepLab v3+: DeepLab v3 with a decoder for sharper edges (Chen et al. 2018)."""
-    return _build("DeepLabV3Plus", plan)
+    return _build("DeepLabV3Plus", spec)
 
 
-@register_model(
-    options={"encoder_depth": 5, "decoder_channels": 256, "decoder_use_norm": "batchnorm"}
-)
-def upernet(plan: Plan) -> nn.Module:
+@_register(options={"encoder_depth": 5, "decoder_channels": 256, "decoder_use_norm": "batchnorm"})
+def upernet(spec: NetworkSpec) -> nn.Module:
     """UPerNet: feature pyramid over pyramid pooling (Xiao et al. 2018)."""
-    return _build("UPerNet", plan)
+    return _build("UPerNet", spec)
 
 
-@register_model(options={"encoder_depth": 5, "decoder_segmentation_channels": 256})
-def segformer(plan: Plan) -> nn.Module:
+@_register(options={"encoder_depth": 5, "decoder_segmentation_channels": 256})
+def segformer(spec: NetworkSpec) -> nn.Module:
     """SegFormer decoder; meant for the encoders mit_b0 to mit_b5 (Xie et al. 2021)."""
-    return _build("Segformer", plan)
+    return _build("Segformer", spec)
 
 
-@register_model(
+@_register(
     options={
         "encoder_depth": 4,
         "encoder_output_indices": None,
@@ -139,84 +138,84 @@ def segformer(plan: Plan) -> nn.Module:
         "dynamic_img_size": True,  # without it timm's ViT takes one input size only
     }
 )
-def dpt(plan: Plan) -> nn.Module:
+def dpt(spec: NetworkSpec) -> nn.Module:
     """Dense prediction transformer; for timm's vision transformers, tu-vit_* (Ranftl et al. 2021)."""
-    return _build("DPT", plan)
+    return _build("DPT", spec)
 
 
-def _build(family: str, plan: Plan) -> nn.Module:
-    """Build ``plan`` with the class ``family`` of segmentation_models_pytorch."""
+def _build(family: str, spec: NetworkSpec) -> nn.Module:
+    """Build ``spec`` with the class ``family`` of segmentation_models_pytorch."""
     import segmentation_models_pytorch as smp
 
-    weights = _checked_weights(plan)
-    options = _fitted(plan)
+    weights = _checked_weights(spec)
+    options = _fitted(spec)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice to authors of networks, not to our users
             network = getattr(smp, family)(
-                encoder_name=plan.encoder,
+                encoder_name=spec.encoder,
                 encoder_weights=weights,
-                in_channels=plan.in_bands,
-                classes=plan.n_classes,
+                in_channels=spec.in_bands,
+                classes=spec.n_classes,
                 **options,
             )
     except Exception as error:
         # Each encoder refuses what it cannot do with an exception of its own.
-        raise _explained(error, plan) from error
+        raise _explained(error, spec) from error
     return network  # type: ignore[no-any-return]
 
 
-def _fitted(plan: Plan) -> dict[str, Any]:
+def _fitted(spec: NetworkSpec) -> dict[str, Any]:
     """Options as the library takes them; a shallower encoder takes the first default channels."""
-    options = {key: list(v) if isinstance(v, tuple) else v for key, v in plan.options.items()}
-    if plan.options.get("decoder_channels") == _UNET["decoder_channels"]:
-        options["decoder_channels"] = options["decoder_channels"][: plan.options["encoder_depth"]]
+    options = {key: list(v) if isinstance(v, tuple) else v for key, v in spec.options.items()}
+    if spec.options.get("decoder_channels") == _UNET["decoder_channels"]:
+        options["decoder_channels"] = options["decoder_channels"][: spec.options["encoder_depth"]]
     return options
 
 
-def _explained(error: Exception, plan: Plan) -> Exception:
+def _explained(error: Exception, spec: NetworkSpec) -> Exception:
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     library = type(error).__module__.partition(".")[0]
     offline = isinstance(error, OSError) or library in {"huggingface_hub", "httpx", "requests"}
-    if plan.encoder_weights is not None and offline:
+    if spec.encoder_weights is not None and offline:
         return UnknownModelError(
-            f"The weights {plan.encoder_weights!r} of the encoder {plan.encoder!r} could not be fetched "
+            f"The weights {spec.encoder_weights!r} of the encoder {spec.encoder!r} could not be fetched "
             f"({reason}); connect to the internet once, point HF_HOME at a folder that holds them, or "
             f"start from random weights (encoder_weights=None; geodl train --init random)."
         )
     return OptionError(
-        f"The architecture {plan.architecture!r} cannot be built with the encoder {plan.encoder!r}, "
-        f"{plan.in_bands} bands and these options: {reason}; choose another encoder or other options."
+        f"The architecture {spec.architecture!r} cannot be built with the encoder {spec.encoder!r}, "
+        f"{spec.in_bands} bands and these options: {reason}; choose another encoder or other options."
     )
 
 
-def _checked_weights(plan: Plan) -> str | bool | None:
+def _checked_weights(spec: NetworkSpec) -> str | bool | None:
     """Check the encoder's name and that of its weights; return the latter as the builder takes it."""
     import segmentation_models_pytorch as smp
     import timm
 
     own = smp.encoders.encoders
-    universal = plan.encoder.startswith("tu-")
-    bare, _, tag = plan.encoder.removeprefix("tu-").partition(".")
-    if not universal and plan.encoder not in own:
-        raise _unknown_encoder(plan.encoder, _encoder_names())
+    universal = spec.encoder.startswith("tu-")
+    bare, _, tag = spec.encoder.removeprefix("tu-").partition(".")
+    if not universal and spec.encoder not in own:
+        raise _unknown_encoder(spec.encoder, _encoder_names())
     if universal and not (timm.is_model(bare) and set(tag) <= _TAG_CHARACTERS):
-        raise _unknown_encoder(plan.encoder, _encoder_names())
-    if plan.encoder_weights is None:
+        raise _unknown_encoder(spec.encoder, _encoder_names())
+    if spec.encoder_weights is None:
         return None
     if universal:
-        if not timm.models.is_model_pretrained(plan.encoder.removeprefix("tu-")):
+        if not timm.models.is_model_pretrained(spec.encoder.removeprefix("tu-")):
             raise UnknownModelError(
-                f"The encoder {plan.encoder!r} has no pretrained weights; use encoder_weights=None."
+                f"The encoder {spec.encoder!r} has no pretrained weights; use encoder_weights=None."
             )
         return True
-    known = list(own[plan.encoder]["pretrained_settings"])
-    if plan.encoder_weights not in known:
+    known = list(own[spec.encoder]["pretrained_settings"])
+    if spec.encoder_weights not in known:
         raise UnknownModelError(
-            f"The encoder {plan.encoder!r} has no weights {plan.encoder_weights!r}; it has "
+            f"The encoder {spec.encoder!r} has no weights {spec.encoder_weights!r}; it has "
             f"{', '.join(known) or 'none'}, or use encoder_weights=None."
         )
-    return plan.encoder_weights
+    return spec.encoder_weights
 
 
 _TAG_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")

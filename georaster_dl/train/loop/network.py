@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.models.contract import network_stride, patch_size
 from georaster_dl.models.package.file import find_model
-from georaster_dl.models.registry import create_model, network_stride
+from georaster_dl.models.registry import create_model
 from georaster_dl.train.data.training_data import SMALLEST_PATCH, TrainingData
 from georaster_dl.train.loop.transfer import (
     freeze,
@@ -52,16 +53,16 @@ def check_network(config: TrainConfig) -> int | None:
             f"{config.model.architecture} with these options has a stride of {stride} pixels, but training "
             f"takes up to {SMALLEST_PATCH}; give it fewer levels."
         )
-    patch = getattr(network, "patch", None)
+    patch = patch_size(network)
     if patch is None and config.patches.size == 1:
         _check_pixelwise(network, config)
         return 1
-    if isinstance(patch, int) and config.task == "autoencoder":
+    if patch is not None and config.task == "autoencoder":
         raise OptionError(
             f"{config.model.architecture} learns of a patch's middle pixel only, so it is no autoencoder; "
             f"use conv_autoencoder or dense_autoencoder."
         )
-    return patch if isinstance(patch, int) else None
+    return patch
 
 
 @torch.inference_mode()

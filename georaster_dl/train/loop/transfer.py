@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from georaster_dl.core.bands import Band, find_band
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
+from georaster_dl.models.contract import network_part, network_stride
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
-from georaster_dl.models.registry import create_model, network_stride
+from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.optional_bands import band_places, load_narrowed
 
 __all__ = [
@@ -258,7 +259,7 @@ def _last_layer(network: nn.Module) -> str:
 
 def _trace(network: nn.Module) -> tuple[list[str], list[str]]:
     """Trace the encoder: names of the convolutions that read the image, and of all modules in order."""
-    encoder = copy.deepcopy(network.get_submodule("encoder")).eval()
+    encoder = copy.deepcopy(network_part(network, "encoder")).eval()
     first = next((m for m in encoder.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None:  # what sees pixels one by one has no kernels to fit to other bands
         return [], [name for name, _ in encoder.named_modules()]
@@ -292,9 +293,9 @@ def freeze(network: nn.Module, what: Frozen) -> None:
     """
     network.requires_grad_(what != "all-but-head")
     if what == "encoder":
-        network.get_submodule("encoder").requires_grad_(False)
+        network_part(network, "encoder").requires_grad_(False)
     if what == "all-but-head":
-        network.get_submodule("segmentation_head").requires_grad_(True)
+        network_part(network, "segmentation_head").requires_grad_(True)
 
 
 def set_training_mode(network: nn.Module) -> None:
@@ -324,7 +325,7 @@ def stages(network: nn.Module) -> list[nn.Module]:
     belongs to what it follows. Parts that the encoder does not use are left out.
     """
     ran = _trace(network)[1]
-    encoder = network.get_submodule("encoder")
+    encoder = network_part(network, "encoder")
     prefix = "model." if isinstance(getattr(encoder, "model", None), nn.Module) else ""
     parts = _parts(encoder.get_submodule(prefix.rstrip(".")), prefix)
     if isinstance(parts.get("stages"), nn.ModuleList):  # a list of stages is no stage
@@ -384,7 +385,7 @@ def unfreeze_for_epoch(network: nn.Module, what: Frozen, epoch: int, every: int)
         return
     steps = stages(network)
     if what == "all-but-head":
-        steps = [network.get_submodule("decoder"), *steps]
+        steps = [network_part(network, "decoder"), *steps]
     done = epoch // every
     for part in steps[:done]:
         part.requires_grad_(True)

@@ -17,10 +17,11 @@ from georaster_dl.evaluate.metrics.calibration import calibration_error, fit_tem
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.read import labels_digest
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.contract import network_stride
 from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
 from georaster_dl.models.package.file import save_model
 from georaster_dl.models.package.values import InputBand, Target
-from georaster_dl.models.registry import network_stride, takes_encoder
+from georaster_dl.models.registry import takes_encoder
 from georaster_dl.models.runtime.cost import measure_cost
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.halo import choose_halo, probe_halo

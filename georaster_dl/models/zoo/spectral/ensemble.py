@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
-from georaster_dl.models.registry import Plan, create_model
+from georaster_dl.models.registry import NetworkSpec, create_model, spectral_models
 
 __all__ = ["Ensemble", "ensemble_of"]
 
-_MEMBERS = ("cnn1d", "spectratr", "band_attention")
 _MOST_MEMBERS = 64
 
 
@@ -77,7 +76,7 @@ class _Mean(nn.Module):
         return total - math.log(self._members)
 
 
-def ensemble_of(plan: Plan) -> Ensemble:
+def ensemble_of(spec: NetworkSpec) -> Ensemble:
     """Build what the architecture ``ensemble`` describes; its members' options are checked by theirs.
 
     Raises
@@ -85,30 +84,31 @@ def ensemble_of(plan: Plan) -> Ensemble:
     OptionError
         When the member is no network of a spectrum, or its options or the planes do not fit.
     """
-    options = dict(plan.options)
+    options = dict(spec.options)
     member, members, spread = (options.pop(key) for key in ("member", "members", "spread"))
-    if plan.encoder_weights is not None:
+    if spec.encoder_weights is not None:
         raise UnknownModelError(
-            f"The architecture 'ensemble' has no pretrained weights {plan.encoder_weights!r}; start from "
+            f"The architecture 'ensemble' has no pretrained weights {spec.encoder_weights!r}; start from "
             f"random ones or from a model (geodl train --init random|MODEL)."
         )
-    if member not in _MEMBERS or type(spread) is not bool or not _counts(members):
+    spectral = spectral_models()
+    if member not in spectral or type(spread) is not bool or not _counts(members):
         raise OptionError(
-            f"The architecture 'ensemble' takes {', '.join(_MEMBERS)} as member, 1 to {_MOST_MEMBERS} members, "
+            f"The architecture 'ensemble' takes {', '.join(spectral)} as member, 1 to {_MOST_MEMBERS} members, "
             f"and true or false as spread, but got {member!r}, {members!r} and {spread!r}."
         )
-    if spread and plan.n_classes % 2:
+    if spread and spec.n_classes % 2:
         raise OptionError(
-            f"An ensemble with spread gives two planes for each quantity, but {plan.n_classes} are asked for."
+            f"An ensemble with spread gives two planes for each quantity, but {spec.n_classes} are asked for."
         )
     given = {key: value for key, value in options.items() if value is not None}
-    planes = plan.n_classes // 2 if spread else plan.n_classes
+    planes = spec.n_classes // 2 if spread else spec.n_classes
     made = [
         create_model(
             member,
-            in_bands=plan.in_bands,
+            in_bands=spec.in_bands,
             n_classes=planes,
-            wavelengths_nm=plan.wavelengths_nm,
+            wavelengths_nm=spec.wavelengths_nm,
             **given,
         )
         for _ in range(members)

@@ -1,0 +1,168 @@
+"""What a network must have to be trained, mapped with, saved and exported, and what it may have.
+
+Any ``torch.nn.Module`` that fits :class:`SegmentationNetwork` will do; the other protocols name
+attributes that single features of the library make use of. Nothing is to be subclassed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import listed
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = [
+    "EncoderDecoder",
+    "FeatureExtractor",
+    "PatchNetwork",
+    "SegmentationNetwork",
+    "feature_layer",
+    "network_part",
+    "network_stride",
+    "patch_size",
+]
+
+HEAD = "segmentation_head"
+_MOST_PARTS = 40
+
+
+class SegmentationNetwork(Protocol):
+    """A network of images, the only part of the contract that all networks must fulfil.
+
+    It holds its parameters in float32, gives the same output for an image whatever else is in the
+    batch (in eval mode), and does not change the image that it is given.
+
+    Attributes
+    ----------
+    stride : total down-sampling in pixels, 1 to 512. Rows and cols of all images are multiples of it,
+        and tiles start at multiples of it. Instead of it, ``encoder.output_stride`` will do.
+    """
+
+    stride: int
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Map an image (N, bands, rows, cols) of normalised bands to (N, outputs, rows, cols).
+
+        The outputs are logits of classes, quantities in standard deviations from their means, or the
+        normalised bands again (autoencoder).
+        """
+
+
+class EncoderDecoder(SegmentationNetwork, Protocol):
+    """A network in three parts, for starting weights, frozen parts and gradual unfreezing.
+
+    Attributes
+    ----------
+    encoder : reads the image; its stages are unfrozen one by one, the deepest first.
+    decoder : everything between encoder and head.
+    segmentation_head : holds, last, the convolution whose outputs are the classes. What enters it
+        are the features of :class:`FeatureExtractor` where none are named.
+    """
+
+    encoder: nn.Module
+    decoder: nn.Module
+    segmentation_head: nn.Module
+
+
+class FeatureExtractor(SegmentationNetwork, Protocol):
+    """A network that names its features, for ``geodl features``.
+
+    Attributes
+    ----------
+    feature_layer : dotted name of the submodule whose output are the features: (N, features, rows,
+        cols), or the same a whole number of times coarser.
+    """
+
+    feature_layer: str
+
+
+class PatchNetwork(SegmentationNetwork, Protocol):
+    """A classifier of a patch's middle pixel, trained on patches and run on whole images.
+
+    Attributes
+    ----------
+    patch : rows and cols of a patch, odd.
+    """
+
+    patch: int
+
+    def centre(self, patches: Tensor) -> Tensor:
+        """Map patches (N, bands, patch, patch) to the outputs (N, outputs, 1, 1) of their middle pixels."""
+
+
+def network_stride(network: nn.Module) -> int:
+    """Total down-sampling of a network, in pixels: what tile origins must be multiples of.
+
+    Taken from ``network.stride`` or, for the encoder-decoder families, from
+    ``network.encoder.output_stride``.
+
+    Raises
+    ------
+    OptionError
+        When the network states neither.
+    """
+    for owner, attribute in (
+        (network, "stride"),
+        (getattr(network, "encoder", None), "output_stride"),
+    ):
+        stride = getattr(owner, attribute, None)
+        if isinstance(stride, int) and stride >= 1:
+            return stride
+    raise OptionError(
+        f"{type(network).__name__} does not state its total down-sampling; give it an integer "
+        f"attribute `stride`."
+    )
+
+
+def network_part(network: nn.Module, name: str) -> nn.Module:
+    """Submodule ``encoder``, ``decoder`` or ``segmentation_head`` of a network.
+
+    Raises
+    ------
+    OptionError
+        When the network has no such part.
+    """
+    from torch import nn
+
+    part = getattr(network, name, None)
+    if isinstance(part, nn.Module):
+        return part
+    raise OptionError(
+        f"{type(network).__name__} has no part `{name}`, which starting weights and frozen parts go by; "
+        f"its parts are {outer_parts(network)}. Start from random weights with nothing frozen, or name "
+        f"the parts of the network encoder, decoder and segmentation_head."
+    )
+
+
+def feature_layer(network: nn.Module) -> str:
+    """Name of the layer that holds a network's features: its own choice, else the head they enter.
+
+    Raises
+    ------
+    OptionError
+        When the network neither names its features nor has a segmentation head.
+    """
+    stated = getattr(network, "feature_layer", None)
+    if isinstance(stated, str):
+        return stated
+    if getattr(network, HEAD, None) is None:
+        raise OptionError(
+            f"{type(network).__name__} does not say which of its layers are features; name one with "
+            f"`layer=` ({outer_parts(network)}), or give the network an attribute `feature_layer`."
+        )
+    return HEAD
+
+
+def patch_size(network: nn.Module) -> int | None:
+    """Rows and cols of the patches that a network is trained on; None where any size will do."""
+    patch = getattr(network, "patch", None)
+    return patch if isinstance(patch, int) else None
+
+
+def outer_parts(network: nn.Module) -> str:
+    """List the outer submodules of a network, for messages."""
+    names = [name for name, _ in network.named_modules() if name and name.count(".") <= 1]
+    return listed(names, _MOST_PARTS) or "none"
