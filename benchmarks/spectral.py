@@ -5,11 +5,11 @@
     python benchmarks/spectral.py speed --rounds 5
     python benchmarks/spectral.py memory
 
-``compare`` runs ``geodl spectra compare`` on the published division of each set: all methods learn from
+``compare`` runs ``geodl spectra compare`` on the published split of each set: all methods learn from
 the same rows and are tested on the same others; settings of the chemometric ones are searched by
 cross-validation on what they learn from, networks take their defaults (``--members``, single by default;
-a fifth of the rows chooses the epoch, of each member another). Spectra are treated by snv and a first Savitzky-Golay derivative, but for
-forages2, which is published treated. R2 is 1 - SSE / SST.
+a fifth of the rows chooses the epoch, of each member another). Spectra are preprocessed by snv and a first Savitzky-Golay derivative, but for
+forages2, which is published preprocessed. R2 is 1 - SSE / SST.
 
 ``speed`` maps a cube of 200 bands (int16, deflate) by ``geodl segment``, file to file, and runs the bare
 network on as many random pixels in memory: channels_last, in tiles that it likes best, the same precision
@@ -57,8 +57,8 @@ class Kind:
     side: int = 512
 
     def __str__(self) -> str:
-        treated = "" if self.preprocessing == "none" else f" after {self.preprocessing}"
-        return f"{self.members} x {self.network}{treated}, {self.side} x {self.side} x {len(WAVELENGTHS)}"
+        preprocessed = "" if self.preprocessing == "none" else f" after {self.preprocessing}"
+        return f"{self.members} x {self.network}{preprocessed}, {self.side} x {self.side} x {len(WAVELENGTHS)}"
 
 
 KINDS = (
@@ -188,7 +188,7 @@ def make_model(path: Path, kind: Kind) -> None:
     )
     spectra = np.random.default_rng(0).uniform(0.05, 0.5, (500, len(WAVELENGTHS)))
     chain = Preprocessing(kind.preprocessing).fit(spectra)
-    treated = chain.transform(spectra)
+    preprocessed = chain.transform(spectra)
     interval = Interval(level=0.9, factor=2, floor=0.3)
     card = Card(
         name="benchmark",
@@ -197,7 +197,9 @@ def make_model(path: Path, kind: Kind) -> None:
         architecture=Architecture(name=name, options=options),
         bands=[
             InputBand(name=f"{nm:g} nm", wavelength_nm=nm, mean=mean, std=std)
-            for nm, mean, std in zip(WAVELENGTHS, treated.mean(0), treated.std(0), strict=True)
+            for nm, mean, std in zip(
+                WAVELENGTHS, preprocessed.mean(0), preprocessed.std(0), strict=True
+            )
         ],
         preprocessing=None
         if kind.preprocessing == "none"

@@ -17,6 +17,7 @@ from ..options.shared import OUTPUT_FILE, run_options
 from ..terminal.results import finished, print_outputs, status_of
 from .compare import compare
 from .options import (
+    NetworkChoice,
     check_plot,
     class_column_option,
     columns_of,
@@ -71,7 +72,7 @@ spectra.add_command(compare)
 @click.option(
     "-m",
     "--method",
-    type=click.Choice(["cnn1d", "spectratr", "band-attention"]),
+    type=NetworkChoice(),
     default="cnn1d",
     help="Network; cnn1d by default.",
 )
@@ -111,7 +112,7 @@ def train(**given: Any) -> None:
         metrics = trained.card.metrics
         report(finished([given["output"]], (), round(trained.seconds, 1), metrics=metrics))
     if talking(given):
-        click.echo(trained.card.training["spectra"] + f" ({trained.division.said})")
+        click.echo(trained.card.training["spectra"] + f" ({trained.split.description})")
         for name, of_methods in trained.scores.items():
             for method, score in of_methods.items():
                 click.echo(f"{name:16} {method:16} {words_of(score)}")

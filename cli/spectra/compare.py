@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-_METHODS = "pls,lwplsr,svm,rf,cnn1d,spectratr,band-attention"
-
 
 @click.command()
 @data_argument
 @target_option
 @class_column_option
-@click.option("--methods", default=_METHODS, help=f"Of {_METHODS}; all by default.")
+@click.option(
+    "--methods", metavar="NAME,NAME", help="Methods, such as pls,svm,cnn1d; all by default."
+)
 @click.option("--folds", type=int, default=5, help="Of cross-validation; 5 by default.")
 @click.option("--seeds", type=int, default=5, help="Runs of each method; 5 by default.")
 @table_options
@@ -79,6 +79,7 @@ def _compared(given: Mapping[str, Any], report: Report, stage: Staging) -> list[
 
     from georaster_dl.spectra.compare import compare as run
     from georaster_dl.spectra.compare import summary
+    from georaster_dl.spectra.registry import methods
     from georaster_dl.spectra.scoring.plots import Panel, plot_values
     from georaster_dl.spectra.table.files import write_csv
 
@@ -91,7 +92,7 @@ def _compared(given: Mapping[str, Any], report: Report, stage: Staging) -> list[
     found = run(
         table,
         columns_of(given),
-        given["methods"].split(","),
+        given["methods"].split(",") if given["methods"] else methods(),
         settings_of(given),
         n_folds=given["folds"],
         n_seeds=given["seeds"],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from georaster_dl.spectra.train import TableOptions
 
 __all__ = [
+    "NetworkChoice",
     "check_plot",
     "class_column_option",
     "columns_of",
@@ -57,6 +58,22 @@ data_argument = click.argument(
     "data", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DATA..."
 )
 target_option = click.option("--target", "targets", multiple=True, help="Column of values.")
+
+
+class NetworkChoice(click.Choice[str]):
+    """Names of the networks of single spectra, looked up when a command needs them."""
+
+    def __init__(self) -> None:
+        self.case_sensitive = True
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The names, with hyphens."""
+        from georaster_dl.models.registry import spectral_models
+
+        return tuple(name.replace("_", "-") for name in spectral_models())
+
+
 class_column_option = click.option("--class-column", help="Column of classes, instead of values.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 plot_option = click.option(
@@ -89,7 +106,7 @@ learning_options = _applied(
             "--preprocess",
             default="none",
             metavar="STEPS",
-            help="Treatment of spectra, for example 'snv,savgol(15,2,1)'.",
+            help="PreprocessingStep of spectra, for example 'snv,savgol(15,2,1)'.",
         ),
         click.option(
             "--split-column",

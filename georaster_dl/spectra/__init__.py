@@ -1,1 +1,1 @@
-"""Tables of laboratory spectra: read, treated, predicted by the methods of chemometrics."""
+"""Tables of laboratory spectra: read, preprocessed, predicted by the methods of chemometrics."""

@@ -1,4 +1,4 @@
-"""All methods on the same rows, over several seeds: whether a difference is more than chance."""
+"""Comparison of methods on the same rows over several seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from georaster_dl.core.events import MethodStarted, Report
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.registry import Rows, Settings, fit_method, known_method
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
-from georaster_dl.spectra.scoring.split import check_enough, divide, folds_of
+from georaster_dl.spectra.scoring.split import check_enough, folds_of, split_rows
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.train import (
     TableOptions,
@@ -25,19 +25,19 @@ from georaster_dl.spectra.train import (
     warn_of_steps,
 )
 
-__all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "Compared", "compare", "summary"]
+__all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "MethodResult", "compare", "summary"]
 
 VALUE_COLUMNS = ("rmsep", "sep", "bias", "r2", "rpd")
 CLASS_COLUMNS = ("accuracy", "balanced_accuracy", "macro_f1")
 
 _Mask = npt.NDArray[np.bool_]
 
-_HELD_OUT = 5  # folds of what is learnt from, of which one chooses a network's epoch
+_VALIDATION_FOLDS = 5  # of the training rows; one of them chooses a network's epoch
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
-    """A method's results.
+class MethodResult:
+    """Scores and predictions of a method.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ def compare(
     n_folds: int,
     n_seeds: int,
     report: Report,
-) -> list[Compared]:
+) -> list[MethodResult]:
     """Fit all methods and test them, on a split column's test rows or out of fold.
 
     A seed decides the folds, the networks' random numbers, and the folds in which the settings of the
@@ -84,7 +84,7 @@ def compare(
     warn_of_missing(table, options, report)
     target = target if options.class_column else target[:, 0]
     seeds = range(settings.seed, settings.seed + n_seeds)
-    found = []
+    results = []
     for method in methods:
         begun = time.monotonic()
         runs = []
@@ -93,8 +93,8 @@ def compare(
             seeded = replace(settings, seed=seed)
             runs.append(_run(method, table, target, options, seeded, n_folds))
         scores = tuple(_score(measured, predicted) for measured, predicted in runs)
-        found.append(Compared(method, scores, *runs[0], time.monotonic() - begun))
-    return found
+        results.append(MethodResult(method, scores, *runs[0], time.monotonic() - begun))
+    return results
 
 
 def _run(
@@ -108,13 +108,13 @@ def _run(
     """Measured and predicted (n,) of all test rows."""
     groups = None if options.group is None else table.classes(options.group)
     measured, predicted = [], []
-    for learnt, held_out, test in _parts(table, target, options, settings.seed, n_folds):
+    for train, validation, test in _row_masks(table, target, options, settings.seed, n_folds):
         rows = Rows(
-            table.spectra[learnt],
-            target[learnt],
+            table.spectra[train],
+            target[train],
             table.wavelengths_nm,
-            None if groups is None else groups[learnt],
-            held_out[:, learnt],
+            None if groups is None else groups[train],
+            validation[:, train],
         )
         model = fit_method(method, rows, settings)
         measured.append(target[test])
@@ -122,18 +122,18 @@ def _run(
     return np.concatenate(measured), np.concatenate(predicted)
 
 
-def _parts(
+def _row_masks(
     table: SpectraTable,
     target: npt.NDArray[Any],
     options: TableOptions,
     seed: int,
     n_folds: int,
 ) -> Iterator[tuple[_Mask, _Mask, _Mask]]:
-    """Masks of what is learnt from (n,), of what of it chooses epochs (parts, n), of what tests (n,)."""
+    """Yield row masks: training (n,), validation rows for each network (parts, n), test (n,)."""
     classes = target if options.class_column else None
     known = ~pd.isna(target)
     if options.split_column is not None:
-        division = divide(
+        split = split_rows(
             table,
             known,
             split_column=options.split_column,
@@ -142,13 +142,13 @@ def _parts(
             seed=seed,
             intervals=False,
         )
-        yield division.learnt, division.held_out, division.test
+        yield split.train, split.validation, split.test
         return
     check_enough(table, int(known.sum()), "known")
     groups = None if options.group is None else table.classes(options.group)
     for test in folds_of(known, n_folds, groups, classes, seed):
-        learnt = known & ~test
-        yield learnt, np.stack(folds_of(learnt, _HELD_OUT, groups, classes, seed)), test
+        train = known & ~test
+        yield train, np.stack(folds_of(train, _VALIDATION_FOLDS, groups, classes, seed)), test
 
 
 def _score(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> ValueScores | ClassScores:
@@ -157,19 +157,19 @@ def _score(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> ValueScor
     return ValueScores.of(predicted, measured)
 
 
-def summary(compared: Sequence[Compared]) -> list[dict[str, Any]]:
-    """A row for each method: mean and standard deviation of its scores over the seeds, and seconds."""
+def summary(results: Sequence[MethodResult]) -> list[dict[str, Any]]:
+    """Summarise each method in a row: mean and standard deviation of its scores over the seeds, and seconds."""
     return [
-        {"method": one.method, **_moments(one.scores), "seconds": round(one.seconds, 1)}
-        for one in compared
+        {"method": result.method, **_moments(result.scores), "seconds": round(result.seconds, 1)}
+        for result in results
     ]
 
 
 def _moments(scores: Sequence[ValueScores | ClassScores]) -> dict[str, Any]:
     names = VALUE_COLUMNS if isinstance(scores[0], ValueScores) else CLASS_COLUMNS
-    found: dict[str, Any] = {"n": scores[0].n, "seeds": len(scores)}
+    moments: dict[str, Any] = {"n": scores[0].n, "seeds": len(scores)}
     for name in names:
         values = np.array([getattr(score, name) for score in scores])
-        found[name] = float(values.mean())
-        found[f"{name}_sd"] = float(values.std(ddof=1)) if len(values) > 1 else None
-    return found
+        moments[name] = float(values.mean())
+        moments[f"{name}_sd"] = float(values.std(ddof=1)) if len(values) > 1 else None
+    return moments

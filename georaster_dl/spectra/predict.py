@@ -1,4 +1,4 @@
-"""Predictions as columns of a table, and how good they are where the truth stands beside them."""
+"""Predictions as columns of a table, and their scores against measured values."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PredictedValues:
 def predicted_table(
     card: Card, estimator: Any, table: SpectraTable, *, resample: bool = False
 ) -> SpectraTable:
-    """A table with columns of what a model predicts.
+    """Add the predictions of a model to a table, as columns.
 
     Of a value they are ``NAME_predicted`` and, where the card has its interval, the interval's ends
     with its level in percent, ``NAME_lower_90`` and ``NAME_upper_90``; of classes ``class_predicted``, its ``probability``, and ``p_CLASS`` of each.
@@ -82,8 +82,8 @@ def predicted_table(
     """
     wavelengths = np.array(estimator.wavelengths_nm)
     fitting = resampled(table, wavelengths) if resample else aligned(table, wavelengths)
-    treated = estimator.preprocessing_.treated_or_nan(fitting.spectra)
-    size = other_size(treated, estimator.mean_, estimator.std_)
+    preprocessed = estimator.preprocessing_.transform_or_nan(fitting.spectra)
+    size = other_size(preprocessed, estimator.mean_, estimator.std_)
     if size is not None:
         fitting = replace(fitting, repairs=(*fitting.repairs, f"{table.name}: {size}."))
     made = _values(card, estimator, fitting) if card.targets else _classes(estimator, fitting)
@@ -134,7 +134,7 @@ def read_predictions(path: Path) -> SpectraTable:
 
 
 def predicted_values(table: SpectraTable, names: Sequence[str]) -> list[PredictedValues]:
-    """Score predicted values beside measured ones of the same table.
+    """Score the predicted against the measured values of a table.
 
     Parameters
     ----------

@@ -10,27 +10,44 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
+from georaster_dl.models.registry import spectral_models
 from georaster_dl.spectra.methods.baselines import BASELINES, Task
 from georaster_dl.spectra.methods.tuning import tune
-from georaster_dl.spectra.network.networks import NETWORKS
+from georaster_dl.spectra.network.networks import new_estimator
 
 if TYPE_CHECKING:
-    from georaster_dl.spectra.network.fit_members import Told
+    from georaster_dl.spectra.network.fit_members import TrainingLog
 
-__all__ = ["METHODS", "Rows", "Settings", "fit_method", "fit_network", "known_method"]
+__all__ = [
+    "Rows",
+    "Settings",
+    "fit_method",
+    "fit_network",
+    "known_method",
+    "methods",
+    "network_methods",
+]
 
-METHODS = (*BASELINES, *(name.replace("_", "-") for name in NETWORKS))
+
+def methods() -> list[str]:
+    """Names of all methods: those of chemometrics, then the networks."""
+    return [*BASELINES, *network_methods()]
+
+
+def network_methods() -> list[str]:
+    """Names of the methods that are networks, with hyphens."""
+    return [name.replace("_", "-") for name in spectral_models()]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is chosen for all methods, and for networks alone.
+    """Settings of all methods, and of the networks.
 
     Attributes
     ----------
     preprocessing : steps of ``Preprocessing``.
     members, epochs, device : of networks; the estimators' own epochs when None.
-    seed : of everything random.
+    seed : seed of all random numbers.
     """
 
     preprocessing: str = "none"
@@ -42,7 +59,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What is learnt from.
+    """Training rows: spectra, their targets, and the rows that choose the epoch.
 
     Attributes
     ----------
@@ -50,15 +67,15 @@ class Rows:
     target : (n,) or (n, targets) values, NaN where not known; or (n,) class names.
     wavelengths_nm : (bands,).
     groups : (n,) sample of each spectrum, None where each is its own.
-    held_out : (parts, n) what chooses the epoch, another part for each network; the settings of the
-        other methods are cross-validated on all.
+    validation : (parts, n) rows that choose the epoch, another part for each network; the settings of
+        the other methods are cross-validated on all rows.
     """
 
     spectra: npt.NDArray[np.float64]
     target: npt.NDArray[Any]
     wavelengths_nm: npt.NDArray[np.float64]
     groups: npt.NDArray[np.object_] | None
-    held_out: npt.NDArray[np.bool_]
+    validation: npt.NDArray[np.bool_]
 
     @property
     def task(self) -> Task:
@@ -67,7 +84,7 @@ class Rows:
 
 
 def known_method(name: str) -> str:
-    """The name of a method as it is listed.
+    """Return the name of a method as it is listed.
 
     Raises
     ------
@@ -75,15 +92,15 @@ def known_method(name: str) -> str:
         When there is none of that name.
     """
     listed = name.strip().replace("_", "-")
-    if listed not in METHODS:
+    if listed not in methods():
         raise OptionError(
-            f"{name.strip()!r} is no method{nearest_names(listed, METHODS)}; known are {', '.join(METHODS)}."
+            f"{name.strip()!r} is no method{nearest_names(listed, methods())}; known are {', '.join(methods())}."
         )
     return listed
 
 
-def fit_method(name: str, rows: Rows, settings: Settings, told: Told | None = None) -> Any:
-    """Fit a method of ``METHODS``; the methods of chemometrics learn one target.
+def fit_method(name: str, rows: Rows, settings: Settings, log: TrainingLog | None = None) -> Any:
+    """Fit a method of ``methods``; the methods of chemometrics learn one target.
 
     Raises
     ------
@@ -92,7 +109,7 @@ def fit_method(name: str, rows: Rows, settings: Settings, told: Told | None = No
     """
     name = known_method(name)
     if name not in BASELINES:
-        return fit_network(name, rows, settings, told)
+        return fit_network(name, rows, settings, log)
     return tune(
         name,
         rows.task,
@@ -104,10 +121,12 @@ def fit_method(name: str, rows: Rows, settings: Settings, told: Told | None = No
     ).pipeline
 
 
-def fit_network(name: str, rows: Rows, settings: Settings, told: Told | None = None) -> Any:
-    """Fit a network of ``METHODS``; raises as ``fit_method``."""
+def fit_network(name: str, rows: Rows, settings: Settings, log: TrainingLog | None = None) -> Any:
+    """Fit a network of ``methods``; raises as ``fit_method``."""
     epochs: dict[str, Any] = {} if settings.epochs is None else {"epochs": settings.epochs}
-    network: Any = NETWORKS[name.replace("-", "_")][rows.task](
+    network: Any = new_estimator(
+        name.replace("-", "_"),
+        rows.task,
         preprocessing=settings.preprocessing,
         members=settings.members,
         wavelengths_nm=tuple(rows.wavelengths_nm.tolist()),
@@ -115,4 +134,4 @@ def fit_network(name: str, rows: Rows, settings: Settings, told: Told | None = N
         device=settings.device,
         **epochs,
     )
-    return network.fit(rows.spectra, rows.target, held_out=rows.held_out, told=told)
+    return network.fit(rows.spectra, rows.target, held_out=rows.validation, log=log)

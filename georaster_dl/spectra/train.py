@@ -1,4 +1,4 @@
-"""From a table to a tested model package, beside PLS on the same rows."""
+"""Training of a model package on a table, tested beside PLS on the same rows."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from georaster_dl.spectra.package.card_text import (
     Scores,
     card_limitations,
     card_metrics,
-    training_facts,
+    training_summary,
 )
 from georaster_dl.spectra.package.file import Metadata, save_network
 from georaster_dl.spectra.preprocess.chain import uneven_steps
 from georaster_dl.spectra.registry import Rows, Settings, fit_method, fit_network
 from georaster_dl.spectra.scoring.conformal import fewest_for, fit_interval
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
-from georaster_dl.spectra.scoring.split import Division, divide
+from georaster_dl.spectra.scoring.split import RowSplit, split_rows
 from georaster_dl.spectra.table.samples import SpectraTable
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
     "TableOptions",
     "TrainedTable",
     "learnable",
-    "teller",
+    "progress_log",
     "train_table",
     "warn_of_missing",
     "warn_of_steps",
@@ -48,13 +48,13 @@ _LEVEL = 0.9
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What is learnt from a table, and how its rows are divided.
+    """Columns of a table to learn, and how its rows are split.
 
     Attributes
     ----------
     targets : columns of values; empty where there is a class column.
     class_column : of class names.
-    split_column, group : as in ``division.divide``.
+    split_column, group : as in ``split.split_rows``.
     quantity : that the spectra are, as the card tells it.
     """
 
@@ -67,7 +67,7 @@ class TableOptions:
 
 @dataclass(frozen=True, eq=False)
 class TrainedTable:
-    """What was made.
+    """A trained model's card, scores and split.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class TrainedTable:
 
     card: Card
     scores: Mapping[str, Mapping[str, Scores]]
-    division: Division
+    split: RowSplit
     seconds: float
 
 
@@ -125,7 +125,7 @@ def train_table(
     Parameters
     ----------
     path : of the package, written when everything else is done.
-    method : a network of ``methods.METHODS``.
+    method : a network of ``registry.network_methods``.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def train_table(
     warn_of_steps(table, settings, report)
     known = ~pd.isna(target).reshape(len(table), -1).all(axis=1)
     warn_of_missing(table, options, report)
-    division = divide(
+    split = split_rows(
         table,
         known,
         split_column=options.split_column,
@@ -145,15 +145,17 @@ def train_table(
         classes=target if options.class_column else None,
         seed=settings.seed,
     )
-    network = fit_network(method, _rows(table, target, division, options), settings, teller(report))
+    network = fit_network(
+        method, _rows(table, target, split, options), settings, progress_log(report)
+    )
     scores = {
         name: {
-            method: _scored(network.predict(table.spectra[division.test]), target, division, i),
-            BASELINE: _scored_baseline(table, target, division, options, settings, i),
+            method: _scored(network.predict(table.spectra[split.test]), target, split, i),
+            BASELINE: _scored_baseline(table, target, split, options, settings, i),
         }
         for i, name in enumerate(options.targets or (str(options.class_column),))
     }
-    intervals = _intervals(network, table, target, division) if options.targets else ()
+    intervals = _intervals(network, table, target, split) if options.targets else ()
     metadata = Metadata(
         targets=tuple(
             Target(name, interval=interval)
@@ -161,19 +163,19 @@ def train_table(
         ),
         quantity=options.quantity,
         metrics=card_metrics(scores, method),
-        training=training_facts(table, division, scores, BASELINE, intervals),
+        training=training_summary(table, split, scores, BASELINE, intervals),
         limitations=card_limitations(
-            division,
+            split,
             by_chance=options.split_column is None and options.group is None,
             intervals=intervals,
         ),
     )
     card = save_network(path, network, metadata)
-    return TrainedTable(card, scores, division, time.monotonic() - begun)
+    return TrainedTable(card, scores, split, time.monotonic() - begun)
 
 
 def warn_of_missing(table: SpectraTable, options: TableOptions, report: Report) -> None:
-    """Say how many rows have no value or class, by what stands there, and which words are classes."""
+    """Warn of rows without a value or class, by the words in their cells, and of words read as classes."""
     rows = counted(len(table), "row")
     for name in options.targets:
         empty = int(table.column(name).isna().sum())
@@ -201,36 +203,36 @@ def warn_of_steps(table: SpectraTable, settings: Settings, report: Report) -> No
         report(Warned(f"{table.name}: {said}"))
 
 
-def teller(report: Report) -> Callable[[int, int, float], None]:
-    """What tells a network's epochs as progress."""
+def progress_log(report: Report) -> Callable[[int, int, float], None]:
+    """Return a training log that reports epochs as progress."""
     begun = time.monotonic()
 
-    def tell(done: int, most: int, loss: float) -> None:
+    def log(done: int, most: int, loss: float) -> None:
         left = (time.monotonic() - begun) / done * (most - done)
         report(TrainingProgressed(done, most, left, loss))
 
-    return tell
+    return log
 
 
 def _rows(
-    table: SpectraTable, target: npt.NDArray[Any], division: Division, options: TableOptions
+    table: SpectraTable, target: npt.NDArray[Any], split: RowSplit, options: TableOptions
 ) -> Rows:
-    learnt = division.learnt
-    groups = None if options.group is None else table.classes(options.group)[learnt]
-    wanted = target[learnt]
+    train = split.train
+    groups = None if options.group is None else table.classes(options.group)[train]
+    wanted = target[train]
     return Rows(
-        table.spectra[learnt],
+        table.spectra[train],
         wanted[:, 0] if wanted.ndim == 2 and wanted.shape[1] == 1 else wanted,
         table.wavelengths_nm,
         groups,
-        division.held_out[:, learnt],
+        split.validation[:, train],
     )
 
 
 def _scored(
-    predicted: npt.NDArray[Any], target: npt.NDArray[Any], division: Division, column: int
+    predicted: npt.NDArray[Any], target: npt.NDArray[Any], split: RowSplit, column: int
 ) -> Scores:
-    reference = target[division.test]
+    reference = target[split.test]
     if reference.ndim == 1:
         return ClassScores.of(predicted.astype(object), reference)
     return ValueScores.of(predicted.reshape(len(reference), -1)[:, column], reference[:, column])
@@ -239,29 +241,29 @@ def _scored(
 def _scored_baseline(
     table: SpectraTable,
     target: npt.NDArray[Any],
-    division: Division,
+    split: RowSplit,
     options: TableOptions,
     settings: Settings,
     column: int,
 ) -> Scores:
     """The baseline on the same test rows; it learns from all others, calibration included."""
-    learnt = division.learnt | division.calibrated
+    learnt = split.train | split.calibration
     rows = Rows(
         table.spectra[learnt],
         target[learnt] if target.ndim == 1 else target[learnt, column],
         table.wavelengths_nm,
         None if options.group is None else table.classes(options.group)[learnt],
-        division.held_out[:, learnt],
+        split.validation[:, learnt],
     )
-    predicted = fit_method(BASELINE, rows, settings).predict(table.spectra[division.test])
+    predicted = fit_method(BASELINE, rows, settings).predict(table.spectra[split.test])
     one = target if target.ndim == 1 else target[:, column : column + 1]
-    return _scored(np.asarray(predicted), one, division, 0)
+    return _scored(np.asarray(predicted), one, split, 0)
 
 
 def _intervals(
-    network: Any, table: SpectraTable, target: npt.NDArray[Any], division: Division
+    network: Any, table: SpectraTable, target: npt.NDArray[Any], split: RowSplit
 ) -> tuple[Interval | None, ...]:
-    rows = division.calibrated
+    rows = split.calibration
     predicted, spread = (
         part.reshape(int(rows.sum()), -1)
         for part in network.predict(table.spectra[rows], return_std=True)

@@ -137,4 +137,4 @@ def test_the_model_tells_its_preprocessing_and_intervals(geodl, refused, model):
     assert "sugar (%), in training 12 +/- 2, with 90% intervals; water (%)" in shown
     pytest.importorskip("onnxruntime")
     said = refused("models", "export", model, "--format", "onnx", "-o", "m.onnx")
-    assert "treats spectra (snv,savgol(5,2,1))" in said
+    assert "preprocesses spectra (snv,savgol(5,2,1))" in said

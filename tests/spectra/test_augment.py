@@ -3,14 +3,16 @@
 import pytest
 import torch
 
-from georaster_dl.spectra.network.augment import Variation
+from georaster_dl.spectra.network.augment import SpectralAugmentation
 
 LINE = torch.arange(50.0, dtype=torch.float64).expand(4000, 50) - 20
 BANDS = torch.linspace(-1, 1, 50, dtype=torch.float64)
 
 
 def _varied(spectra=LINE, *, spread=2.0, **strengths):
-    return Variation(**strengths).apply(spectra, spread, torch.Generator().manual_seed(0))
+    return SpectralAugmentation(**strengths).apply(
+        spectra, spread, torch.Generator().manual_seed(0)
+    )
 
 
 def test_nothing_asked_nothing_done():
@@ -52,6 +54,6 @@ def test_what_is_positive_stays_positive():
 
 
 def test_the_usual_strengths():
-    assert Variation.of(False) is None
-    assert Variation.of(True) != Variation()
-    assert Variation.of({"noise": 0.1}) == Variation(noise=0.1)
+    assert SpectralAugmentation.of(False) is None
+    assert SpectralAugmentation.of(True) != SpectralAugmentation()
+    assert SpectralAugmentation.of({"noise": 0.1}) == SpectralAugmentation(noise=0.1)

@@ -71,7 +71,7 @@ def test_samples_stay_whole():
     assert honest.score > 0.8
 
 
-def test_treatments_and_models_are_learnt_in_the_fold():
+def test_preprocessing_and_models_are_learnt_in_the_fold():
     spectra, values = chemistry(60, 20)
     spectra[7] *= 50  # whoever learns from it has another standardisation
     target, predicted = values[:, 0], np.empty((19, 60))

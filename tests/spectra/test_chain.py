@@ -16,28 +16,28 @@ def spectra():
     return np.random.default_rng(0).random((40, 50)) + 0.5
 
 
-def treated(steps, spectra):
+def preprocessed(steps, spectra):
     return Preprocessing(steps).fit(spectra).transform(spectra)
 
 
 def test_each_by_its_formula(spectra):
     mean, sd = spectra.mean(axis=1, keepdims=True), spectra.std(axis=1, keepdims=True)
-    np.testing.assert_allclose(treated("snv", spectra), (spectra - mean) / sd)
-    np.testing.assert_allclose(treated("absorbance", spectra), np.log10(1 / spectra))
+    np.testing.assert_allclose(preprocessed("snv", spectra), (spectra - mean) / sd)
+    np.testing.assert_allclose(preprocessed("absorbance", spectra), np.log10(1 / spectra))
     np.testing.assert_allclose(
-        treated("savgol(15,2,1)", spectra), savgol_filter(spectra, 15, 2, deriv=1)
+        preprocessed("savgol(15,2,1)", spectra), savgol_filter(spectra, 15, 2, deriv=1)
     )
-    np.testing.assert_allclose(treated("smooth(7,3)", spectra), savgol_filter(spectra, 7, 3))
+    np.testing.assert_allclose(preprocessed("smooth(7,3)", spectra), savgol_filter(spectra, 7, 3))
     window = spectra[:, :15]  # nothing but ends, and the one band between
     np.testing.assert_allclose(
-        treated("savgol(15,3,2)", window), savgol_filter(window, 15, 3, deriv=2), atol=1e-12
+        preprocessed("savgol(15,3,2)", window), savgol_filter(window, 15, 3, deriv=2), atol=1e-12
     )
     band_mean = spectra.mean(axis=0)
-    np.testing.assert_allclose(treated("center", spectra), spectra - band_mean)
+    np.testing.assert_allclose(preprocessed("center", spectra), spectra - band_mean)
     np.testing.assert_allclose(
-        treated("standardise", spectra), (spectra - band_mean) / spectra.std(axis=0)
+        preprocessed("standardise", spectra), (spectra - band_mean) / spectra.std(axis=0)
     )
-    assert treated("none", spectra).tolist() == spectra.tolist()
+    assert preprocessed("none", spectra).tolist() == spectra.tolist()
 
 
 def test_scatter_and_trend_are_removed():
@@ -45,9 +45,11 @@ def test_scatter_and_trend_are_removed():
     pure = np.sin(line / 5) + 2
     generator = np.random.default_rng(1)
     slope, offset, tilt = generator.uniform(0.5, 2, (3, 30, 1))
-    np.testing.assert_allclose(np.ptp(treated("msc", slope * pure + offset), axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.ptp(preprocessed("msc", slope * pure + offset), axis=0), 0, atol=1e-12
+    )
     bent = pure + offset + tilt * line + slope * line**2
-    np.testing.assert_allclose(np.ptp(treated("detrend", bent), axis=0), 0, atol=1e-8)
+    np.testing.assert_allclose(np.ptp(preprocessed("detrend", bent), axis=0), 0, atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +72,13 @@ def test_only_the_fitted_spectra_are_learnt_from(spectra):
 
 
 def test_blocks_and_types(spectra, monkeypatch):
-    whole = treated("snv,savgol(5,2,1),center", spectra)
+    whole = preprocessed("snv,savgol(5,2,1),center", spectra)
     monkeypatch.setattr("georaster_dl.spectra.preprocess.chain._BLOCK", 50 * 7)
-    np.testing.assert_allclose(treated("snv,savgol(5,2,1),center", spectra), whole)
-    single = treated("snv,savgol(5,2,1),center", spectra.astype(np.float32))
+    np.testing.assert_allclose(preprocessed("snv,savgol(5,2,1),center", spectra), whole)
+    single = preprocessed("snv,savgol(5,2,1),center", spectra.astype(np.float32))
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, whole, atol=1e-5)
-    assert treated("snv", spectra[:1]).shape == (1, 50)
+    assert preprocessed("snv", spectra[:1]).shape == (1, 50)
 
 
 @pytest.mark.parametrize(

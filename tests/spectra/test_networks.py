@@ -9,7 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.spectra.network.networks import NETWORKS, CNN1DClassifier, CNN1DRegressor
+from georaster_dl.models.registry import spectral_models
+from georaster_dl.spectra.network.networks import SpectraClassifier, SpectraRegressor, new_estimator
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from tests.spectra.made import chemistry
 
@@ -17,10 +18,14 @@ QUICK = {"epochs": 20, "learning_rate": 0.01, "augment": False}
 # Slower networks learn for fewer epochs, in which they pass the checks on how well they fit.
 EPOCHS = {"cnn1d": 20, "spectratr": 10, "band_attention": 10}
 EACH = [
-    kind(**QUICK | {"epochs": EPOCHS[name]})
-    for name, kinds in NETWORKS.items()
-    for kind in kinds.values()
+    kind(architecture=name, **QUICK | {"epochs": epochs})
+    for name, epochs in EPOCHS.items()
+    for kind in (SpectraRegressor, SpectraClassifier)
 ]
+
+
+def test_every_network_of_spectra_is_checked():
+    assert list(EPOCHS) == spectral_models()
 
 
 @pytest.mark.slow
@@ -30,7 +35,7 @@ def test_they_are_estimators_of_scikit_learn(estimator, check):
 
 
 def _regressor(**changes):
-    return CNN1DRegressor(**QUICK | {"random_state": 0} | changes)
+    return SpectraRegressor(**QUICK | {"random_state": 0} | changes)
 
 
 def test_one_value_is_learnt_in_its_own_unit():
@@ -58,7 +63,7 @@ def test_missing_values_teach_nothing():
 def test_classes_and_probabilities():
     spectra, values = chemistry(300)
     classes = np.where(values[:, 0] > 0.8, "high", "low").astype(object)
-    model = CNN1DClassifier(**QUICK | {"epochs": 60}, random_state=0, members=2).fit(
+    model = SpectraClassifier(**QUICK | {"epochs": 60}, random_state=0, members=2).fit(
         spectra[:200], classes[:200]
     )
     assert model.score(spectra[200:], classes[200:]) > 0.8
@@ -133,7 +138,7 @@ def test_every_member_holds_others_out():
 def test_a_share_of_every_class_is_held_out():
     spectra, _ = chemistry(45)
     classes = np.array(["a"] * 40 + ["b"] * 4 + ["c"])
-    model = CNN1DClassifier(**QUICK | {"epochs": 1}, validation=0.5).fit(spectra, classes)
+    model = SpectraClassifier(**QUICK | {"epochs": 1}, validation=0.5).fit(spectra, classes)
     counts = {name: int(model.held_out_[0, classes == name].sum()) for name in "abc"}
     assert counts == {"a": 20, "b": 2, "c": 0}
 
@@ -141,18 +146,20 @@ def test_a_share_of_every_class_is_held_out():
 def test_settings_are_searched_in_a_pipeline():
     spectra, values = chemistry(60)
     pipeline = make_pipeline(Preprocessing("snv"), _regressor(epochs=2))
-    search = GridSearchCV(pipeline, {"cnn1dregressor__learning_rate": [1e-4, 1e-2]}, cv=2)
+    search = GridSearchCV(pipeline, {"spectraregressor__learning_rate": [1e-4, 1e-2]}, cv=2)
     search.fit(spectra, values[:, 0])
-    assert search.best_params_ == {"cnn1dregressor__learning_rate": 1e-2}
+    assert search.best_params_ == {"spectraregressor__learning_rate": 1e-2}
     assert clone(search.best_estimator_)[1].learning_rate == 1e-2
 
 
 def test_wavelengths_make_a_difference():
     spectra, values = chemistry(40)
-    made = NETWORKS["band_attention"]["regression"]
     axes = (np.linspace(400, 700, 60), np.linspace(1000, 2500, 60))
     near, far = (
-        made(epochs=1, random_state=0, wavelengths_nm=nm).fit(spectra, values[:, 0]) for nm in axes
+        new_estimator(
+            "band_attention", "regression", epochs=1, random_state=0, wavelengths_nm=nm
+        ).fit(spectra, values[:, 0])
+        for nm in axes
     )
     assert not np.allclose(near.predict(spectra), far.predict(spectra))
 
@@ -160,6 +167,7 @@ def test_wavelengths_make_a_difference():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"architecture": "cnn2d"}, r"no network of single spectra \(did you mean 'cnn1d'\?\)"),
         ({"epochs": 0}, "epochs must be 1 or more, but got 0"),
         ({"members": 0}, "members must be 1 or more"),
         ({"validation": 1}, "share from 0 to below 1"),

@@ -7,8 +7,9 @@ import torch
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.package.values import Interval, Target
+from georaster_dl.models.registry import spectral_models
 from georaster_dl.spectra.methods.estimators import PLSRegressor
-from georaster_dl.spectra.network.networks import NETWORKS
+from georaster_dl.spectra.network.networks import new_estimator
 from georaster_dl.spectra.package.file import (
     Metadata,
     load_network,
@@ -24,14 +25,14 @@ TWO = Metadata(targets=(Target("dry matter", "%", Interval(0.9, 1.7, 0.2)), Targ
 def _fitted(name="cnn1d", task="regression", targets=2, **changes):
     spectra, values = chemistry(50, targets=targets)
     quick = {"epochs": 2, "random_state": 0, "wavelengths_nm": AXIS, "preprocessing": "snv,msc"}
-    made = NETWORKS[name][task](**quick | changes)
+    made = new_estimator(name, task, **quick | changes)
     wanted = values if task == "regression" else np.where(values[:, 0] > 0.5, "rich", "poor")
     return made.fit(spectra, wanted), spectra
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 2])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", spectral_models())
 def test_values_come_back_as_they_were(tmp_path, name, members):
     fitted, spectra = _fitted(name, members=members)
     written = save_network(tmp_path / "My model.safetensors", fitted, TWO)

@@ -13,7 +13,7 @@ from georaster_dl.spectra import train as training
 from georaster_dl.spectra.compare import compare, summary
 from georaster_dl.spectra.package.file import load_network
 from georaster_dl.spectra.predict import predicted_classes, predicted_table, predicted_values
-from georaster_dl.spectra.registry import METHODS, Rows, Settings, fit_method, known_method
+from georaster_dl.spectra.registry import Rows, Settings, fit_method, known_method, methods
 from georaster_dl.spectra.scoring.plots import Panel, _figure, plot_values
 from georaster_dl.spectra.scoring.scores import ValueScores
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -47,7 +47,7 @@ def test_values(tmp_path):
     said = "meat: 5 of 160 rows left out, as 'fat' has no value there (5 empty)"
     assert Warned(said) in told
     assert [event.done for event in told if isinstance(event, TrainingProgressed)][-1] == 30
-    test = trained.division.test
+    test = trained.split.test
     for i, name in enumerate(options.targets):
         predicted = network.predict(table.spectra[test])[:, i]
         found = ValueScores.of(predicted, table.target(name)[test])
@@ -112,7 +112,7 @@ def test_what_cannot_be_learnt(tmp_path, options, message):
 
 
 def test_every_method_has_one_door():
-    assert [known_method(f" {name} ") for name in METHODS] == list(METHODS)
+    assert [known_method(f" {name} ") for name in methods()] == methods()
     assert known_method("band_attention") == "band-attention"
     with pytest.raises(OptionError, match="did you mean 'cnn1d'"):
         known_method("cnn")

@@ -10,9 +10,11 @@ TRAINING = np.random.default_rng(0).uniform(0.05, 0.7, (50, 30))
 
 
 def told(spectra, steps="none"):
-    treatment = Preprocessing(steps).fit(TRAINING)
-    learnt = treatment.transform(TRAINING)
-    return other_size(treatment.treated_or_nan(spectra), learnt.mean(axis=0), learnt.std(axis=0))
+    preprocessing = Preprocessing(steps).fit(TRAINING)
+    learnt = preprocessing.transform(TRAINING)
+    return other_size(
+        preprocessing.transform_or_nan(spectra), learnt.mean(axis=0), learnt.std(axis=0)
+    )
 
 
 @pytest.mark.parametrize("steps", ["none", "savgol(5,2,1)", "smooth(5,2)"])
@@ -36,7 +38,7 @@ def test_other_materials_are_no_other_size(steps, factor):
     assert told(TRAINING[:7] * factor, steps) is None
 
 
-def test_treatments_that_do_not_care_for_size():
+def test_preprocessing_that_do_not_care_for_size():
     assert told(TRAINING * 100, "snv") is None
 
 

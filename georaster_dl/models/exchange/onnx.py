@@ -94,8 +94,8 @@ def export_onnx(
     card, network = load_narrowed(package, _chosen(read_card(package), bands))
     if card.preprocessing is not None:
         raise OptionError(
-            f"{card.name} treats spectra ({card.preprocessing.steps}) before its network sees them, which an ONNX "
-            f"graph of it would not do; export a model that was trained on untreated values."
+            f"{card.name} preprocesses spectra ({card.preprocessing.steps}) before its network sees them, which an ONNX "
+            f"graph of it would not do; export a model that was trained on spectra as they are."
         )
     if tile < card.stride or tile % card.stride or tile > 8192:
         raise OptionError(

@@ -1,4 +1,4 @@
-"""Tiles as a model of spectra reads them: on its wavelengths, and treated as in training."""
+"""Tiles as a model of spectra reads them: on its wavelengths, and preprocessed as in training."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _BLOCK = 2**17  # numbers that are converted at once, so that they stay in the p
 
 @dataclass(frozen=True)
 class Conversion:
-    """From stored numbers of a scene to treated values of the model's bands.
+    """From stored numbers of a scene to preprocessed values of the model's bands.
 
     Attributes
     ----------
     scene : whose bands are read.
     resampling : (bands of the model, bands of the scene) weights; None where they are the same.
-    treatment : of spectra on the model's wavelengths; None where there is none.
+    preprocessing : of spectra on the model's wavelengths; None where there is none.
     """
 
     scene: Scene
     resampling: npt.NDArray[np.float32] | None
-    treatment: Preprocessing | None
+    preprocessing: Preprocessing | None
 
     def __call__(self, tile: TileInput) -> TileInput:
-        """The tile with treated values (model's bands, rows, cols) as its numbers.
+        """The tile with preprocessed values (model's bands, rows, cols) as its numbers.
 
-        A pixel whose spectrum cannot be treated, such as a flat one by snv, is no longer valid.
+        A pixel whose spectrum cannot be preprocessed, such as a flat one by snv, is no longer valid.
         """
         stored = tile.numbers.reshape(len(tile.numbers), -1)
         bands = len(stored) if self.resampling is None else len(self.resampling)
@@ -62,8 +62,8 @@ class Conversion:
         values: npt.NDArray[np.floating[Any]] = self.scene.to_physical(spectra, axis=1)
         if self.resampling is not None:
             values = values @ self.resampling.T
-        if self.treatment is not None:
-            values = self.treatment.treated_or_nan(values)
+        if self.preprocessing is not None:
+            values = self.preprocessing.transform_or_nan(values)
         return np.asarray(values, np.float32)
 
 
@@ -81,13 +81,13 @@ def conversion_of(match: SceneMatch) -> Conversion | None:
     Raises
     ------
     OptionError
-        When the model's treatment of spectra is damaged.
+        When the model's preprocessing is damaged.
     """
-    treatment = match.card.preprocessing
-    if match.resampling is None and treatment is None:
+    preprocessing = match.card.preprocessing
+    if match.resampling is None and preprocessing is None:
         return None
     return Conversion(
         match.scene,
         match.resampling,
-        None if treatment is None else Preprocessing.from_json(treatment.model_dump()),
+        None if preprocessing is None else Preprocessing.from_json(preprocessing.model_dump()),
     )

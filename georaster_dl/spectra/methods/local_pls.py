@@ -1,4 +1,4 @@
-"""Weighted PLS of many small neighbourhoods at once, by their scores alone.
+"""Weighted PLS of many small neighbourhoods at once, in the space of the scores.
 
 A weighted PLS of neighbours X (k, bands) with weights w, D = diag(w), sum(w) = 1, takes component
 after component from the residual E of the centred targets: the weight vector is
@@ -74,7 +74,7 @@ def _scores(spectra: _Floats, coefficients: _Floats, weights: _Floats) -> _Float
 
 
 def _orthonormal(scores: _Floats, earlier: _Floats, weights: _Floats, noise: _Floats) -> _Floats:
-    """Make scores orthogonal to earlier ones and of unit length; 0 where only noise is left."""
+    """Orthonormalise scores against earlier scores; 0 where only noise is left."""
     k = weights.shape[1]
     shares = earlier[:, :, :k] @ (weights * scores[:, :k])[:, :, None]
     scores = scores - (earlier.transpose(0, 2, 1) @ shares)[:, :, 0]

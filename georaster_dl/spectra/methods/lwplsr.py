@@ -103,7 +103,7 @@ class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         return np.concatenate(parts, axis=1)
 
     def applicability(self, X: npt.ArrayLike) -> tuple[_Floats, _Floats]:  # noqa: N803
-        """Tell how far spectra (n, bands) lie from the training spectra.
+        """Measure the distance of spectra (n, bands) from the training spectra.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
             )
 
     def _places(self, spectra: _Floats) -> _Floats:
-        """Where spectra lie for the search: Euclidean distances there are the metric's."""
+        """Transform spectra for the search: Euclidean distances become the metric's."""
         return np.asarray((spectra - self.space_.mean) @ self._turn)
 
     def _batches(self, queries: _Floats) -> Iterator[tuple[_Floats, npt.NDArray[np.intp], _Floats]]:

@@ -18,7 +18,7 @@ _LIMIT = 0.99  # share of the training spectra that lie within the limits
 
 @dataclass(frozen=True, eq=False)
 class ScoreSpace:
-    """A PLS of all training spectra, and how far they lie from its centre and from its plane.
+    """A PLS of all training spectra, with their distances to its centre and to its plane.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class ScoreSpace:
         return np.asarray(squares / max(self.n_components, 1))
 
     def residual(self, spectra: _Floats) -> _Floats:
-        """(n,) Q: sum of squares of what the components do not describe (Jackson & Mudholkar 1979)."""
+        """Q statistic (n,): sum of squares of the residuals (Jackson & Mudholkar 1979)."""
         left = spectra - self.mean - self.scores(spectra) @ self.loadings.T
         return np.asarray((left**2).sum(axis=1))
 

@@ -1,4 +1,4 @@
-"""Training spectra as another instrument, or another filling of the cup, would have given them."""
+"""Augmentation of training spectra: changes of instrument, sample presentation and noise."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from georaster_dl.core.errors import OptionError
 
-__all__ = ["Variation"]
+__all__ = ["SpectralAugmentation"]
 
 
 @dataclass(frozen=True)
-class Variation:
-    """How strongly spectra are varied; 0 leaves a kind out (Bjerrum, Glahder & Skov 2017).
+class SpectralAugmentation:
+    """Strengths of the random changes of spectra; 0 leaves a change out (Bjerrum et al. 2017).
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ class Variation:
                 )
 
     @classmethod
-    def of(cls, augment: bool | Mapping[str, float]) -> Variation | None:
-        """From True for the usual strengths, False for none, or the strengths by name.
+    def of(cls, augment: bool | Mapping[str, float]) -> SpectralAugmentation | None:
+        """Make it from True (the usual strengths), False (none), or the strengths by name.
 
         Raises
         ------
@@ -66,28 +66,28 @@ class Variation:
         return cls(**augment)
 
     def apply(self, spectra: Tensor, spread: float, generator: torch.Generator) -> Tensor:
-        """Vary spectra (n, bands); what was above 0 stays above it, as reflectances are.
+        """Change spectra (n, bands) at random; positive values stay positive, as reflectances are.
 
         Parameters
         ----------
         spread : standard deviation of all values of the training spectra.
         generator : source of all randomness.
         """
-        varied = _shifted(spectra, self.shift, generator) if self.shift else spectra
+        changed = _shifted(spectra, self.shift, generator) if self.shift else spectra
         n, bands = spectra.shape
         factor, offset, slope = torch.randn(3, n, 1, generator=generator, dtype=spectra.dtype)
         noise = torch.randn(n, bands, generator=generator, dtype=spectra.dtype)
         line = torch.linspace(-1, 1, bands, dtype=spectra.dtype)
         added = self.offset * offset + self.slope * slope * line + self.noise * noise
-        varied = varied * (1 + self.multiplicative * factor) + spread * added
-        return torch.where((spectra > 0) & (varied <= 0), spectra, varied)
+        changed = changed * (1 + self.multiplicative * factor) + spread * added
+        return torch.where((spectra > 0) & (changed <= 0), spectra, changed)
 
 
-_USUAL = Variation(noise=0.001, offset=0.1, slope=0.05, multiplicative=0.05, shift=0.2)
+_USUAL = SpectralAugmentation(noise=0.001, offset=0.1, slope=0.05, multiplicative=0.05, shift=0.2)
 
 
 def _shifted(spectra: Tensor, most: float, generator: torch.Generator) -> Tensor:
-    """Each spectrum moved by a part of a band or more, straight between bands."""
+    """Shift each spectrum along the bands, with linear interpolation."""
     n, bands = spectra.shape
     by = most * (2 * torch.rand(n, 1, generator=generator, dtype=spectra.dtype) - 1)
     places = (torch.arange(bands, dtype=spectra.dtype) + by).clamp(0, bands - 1)

@@ -1,4 +1,4 @@
-"""The networks of an estimator: built, trained, and asked."""
+"""Training and prediction of an estimator's networks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.device import Device
-from georaster_dl.spectra.network.augment import Variation
+from georaster_dl.spectra.network.augment import SpectralAugmentation
 from georaster_dl.spectra.network.loop import Recipe, class_loss, learn, planes_of, value_loss
 
 if TYPE_CHECKING:
     from georaster_dl.spectra.network.networks import SpectraNetwork
 
-__all__ = ["Told", "planes_of_members", "train_members"]
+__all__ = ["TrainingLog", "planes_of_members", "train_members"]
 
-Told = Callable[[int, int, float], None]
-"""Is called after every epoch: epochs done, epochs at most, loss of the held-out spectra."""
+TrainingLog = Callable[[int, int, float], None]
+"""Called after every epoch: epochs done, epochs at most, loss of the held-out spectra."""
 
 _Floats = npt.NDArray[np.float64]
 
@@ -34,9 +34,9 @@ def train_members(
     spectra: _Floats,
     targets: npt.NDArray[Any],
     planes: int,
-    told: Told | None,
+    log: TrainingLog | None,
 ) -> list[nn.Module]:
-    """Train an estimator's networks, on its device, one after the other.
+    """Train the networks of an estimator in turn, on its device.
 
     Parameters
     ----------
@@ -76,28 +76,28 @@ def train_members(
                 wanted[~rest],
                 (_seen(estimator, spectra[rest], where), wanted[rest]),
                 loss=class_loss if targets.ndim == 1 else value_loss,
-                told=partial(_tell, told, number * recipe.epochs, len(seeds) * recipe.epochs),
+                log=partial(_log_epoch, log, number * recipe.epochs, len(seeds) * recipe.epochs),
             )
         members.append(network.cpu())
     return members
 
 
-def _tell(told: Told | None, before: int, most: int, epoch: int, loss: float) -> None:
-    if told is not None:
-        told(before + epoch, most, loss)
+def _log_epoch(log: TrainingLog | None, before: int, most: int, epoch: int, loss: float) -> None:
+    if log is not None:
+        log(before + epoch, most, loss)
 
 
 def _inputs(
     estimator: SpectraNetwork, spectra: _Floats, where: torch.device, seed: int
 ) -> Callable[[], Tensor]:
-    """What gives the training spectra of an epoch: varied as measured, then treated."""
-    variation = Variation.of(estimator.augment)
-    if variation is None:
+    """Return a function that gives an epoch's training spectra: augmented as measured, then preprocessed."""
+    augmentation = SpectralAugmentation.of(estimator.augment)
+    if augmentation is None:
         inputs = _seen(estimator, spectra, where)
         return lambda: inputs
     measured, spread = torch.from_numpy(spectra), float(spectra.std())
     generator = torch.Generator().manual_seed(seed)
-    return lambda: _seen(estimator, variation.apply(measured, spread, generator).numpy(), where)
+    return lambda: _seen(estimator, augmentation.apply(measured, spread, generator).numpy(), where)
 
 
 def _seen(estimator: SpectraNetwork, spectra: _Floats, where: torch.device) -> Tensor:
@@ -108,11 +108,11 @@ def _seen(estimator: SpectraNetwork, spectra: _Floats, where: torch.device) -> T
 
 @torch.inference_mode()
 def planes_of_members(networks: Sequence[nn.Module], inputs: _Floats, device: str) -> _Floats:
-    """(members, n, planes) of normalised spectra (n, bands).
+    """Run the networks on normalised spectra (n, bands); returns (members, n, planes).
 
-    In double precision, so that a spectrum's prediction does not depend on its company.
+    In double precision, so that a spectrum's prediction does not depend on the others.
     """
     where = Device.choose(device, "fp32").torch_device
-    given = torch.from_numpy(inputs).to(where)
-    found = [planes_of(copy.deepcopy(net).to(where).double(), given).cpu() for net in networks]
-    return np.asarray(torch.stack(found).numpy())
+    spectra = torch.from_numpy(inputs).to(where)
+    outputs = [planes_of(copy.deepcopy(n).to(where).double(), spectra).cpu() for n in networks]
+    return np.asarray(torch.stack(outputs).numpy())

@@ -1,4 +1,4 @@
-"""How a network learns a table: a short loop, because tables are small."""
+"""Training loop of networks of tables: short, because tables are small."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RISING = 5  # epochs until the highest learning rate
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and how fast a network learns.
+    """Length and speed of a training.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ def learn(
     held: tuple[Tensor, Tensor],
     *,
     loss: Loss,
-    told: Callable[[int, float], None],
+    log: Callable[[int, float], None],
 ) -> None:
-    """Train a network in place; it gets a running mean of its weights, where that was best.
+    """Train a network in place; it gets the running mean of its weights of the best epoch.
 
     From one step to the next the weights of a network that sees few spectra jump about, and the
     best of many epochs on a few held-out rows is best by luck. Their running mean is steadier and
@@ -58,10 +58,10 @@ def learn(
 
     Parameters
     ----------
-    inputs : gives the training spectra (n, bands) of an epoch, normalised and varied.
+    inputs : gives the training spectra (n, bands) of an epoch, normalised and augmented.
     targets : (n, ...) of these.
     held : inputs and targets of rows that choose the epoch; of none, the last epoch is kept.
-    told : is called after every epoch with their number and the loss of the held-out rows.
+    log : called after every epoch with their number and the loss of the held-out rows.
     """
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -82,7 +82,7 @@ def learn(
     for epoch in range(recipe.epochs):
         learnt = _epoch(network, stepped, inputs(), targets, loss, recipe.batch)
         error = _measured(averaged.module, held, loss) if len(held[0]) else learnt
-        told(epoch + 1, error)
+        log(epoch + 1, error)
         if error < best or not len(held[0]):
             best, kept = error, copy.deepcopy(averaged.module.state_dict())
     network.load_state_dict(kept)
@@ -95,7 +95,7 @@ def _rate(step: int, *, rising: int, total: int) -> float:
 
 
 def _mean(before: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
-    """Running mean over some 50 steps; of the first ones, over as many as there were."""
+    """Running mean over some 50 steps, at first over all steps so far."""
     return torch.lerp(before, now, max(1 - _DECAY, 9 / (10 + int(steps))))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +14,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import nearest_names
+from georaster_dl.models.registry import spectral_models
 from georaster_dl.spectra.methods.baselines import Task
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 
 if TYPE_CHECKING:
-    from georaster_dl.spectra.network.fit_members import Told
+    from georaster_dl.spectra.network.fit_members import TrainingLog
 
-__all__ = [
-    "NETWORKS",
-    "BandAttentionClassifier",
-    "BandAttentionRegressor",
-    "CNN1DClassifier",
-    "CNN1DRegressor",
-    "SpectraNetwork",
-    "SpectraTrClassifier",
-    "SpectraTrRegressor",
-]
+__all__ = ["SpectraClassifier", "SpectraNetwork", "SpectraRegressor", "new_estimator"]
 
 _Floats = npt.NDArray[np.float64]
 _Mask = npt.NDArray[np.bool_]
@@ -43,37 +36,37 @@ _OF_VALUES = {
 
 
 class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
-    """What the estimators below have in common: an ensemble of one or more networks.
+    """Base of the estimators: an ensemble of one or more networks.
 
     The epoch that is best for the held-out spectra is kept. The same ``random_state`` gives the same
     networks.
 
     Parameters
     ----------
+    architecture : name of a network of single spectra (``models.registry.spectral_models``).
     preprocessing : steps of ``Preprocessing``, learnt from the training spectra. They belong here and
-        not before, so that ``augment`` varies the spectra as they were measured.
-    epochs, batch, learning_rate, weight_decay : as in ``learning.Recipe``.
-    augment : whether training spectra are varied, or the strengths of ``variation.Variation``.
+        not before, so that ``augment`` changes the spectra as they were measured.
+    epochs, batch, learning_rate, weight_decay : as in ``loop.Recipe``.
+    augment : whether training spectra are augmented, or the strengths of ``variation.SpectralAugmentation``.
     validation : share of the training spectra that chooses the epoch; 0 keeps the last epoch.
     members : networks, which differ in their random numbers and, as far as there are enough
         spectra, in those that choose the epoch; predictions are their mean.
     wavelengths_nm : (bands,) of the spectra, where they are known; only band attention uses them.
-    random_state : of everything random.
+    random_state : seed or generator of all random numbers.
     device : ``auto``, ``cpu`` or ``cuda:N``.
 
     Attributes
     ----------
-    preprocessing_ : the fitted treatment.
-    mean_, std_ : (bands,) of the treated training spectra.
+    preprocessing_ : the fitted preprocessing.
+    mean_, std_ : (bands,) of the preprocessed training spectra.
     networks_ : the members, on the CPU.
     held_out_ : (members, n) which of the spectra given to ``fit`` chose each member's epoch.
     """
 
-    architecture: ClassVar[str]
-
     def __init__(  # noqa: PLR0913 - scikit-learn's form
         self,
         *,
+        architecture: str = "cnn1d",
         preprocessing: str = "none",
         epochs: int = 150,
         batch: int = 32,
@@ -86,6 +79,7 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         random_state: Any = None,
         device: str = "auto",
     ) -> None:
+        self.architecture = architecture
         self.preprocessing = preprocessing
         self.epochs = epochs
         self.batch = batch
@@ -99,7 +93,7 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         self.device = device
 
     def _hold_out(self, strata: npt.NDArray[Any], held_out: npt.ArrayLike | None) -> None:
-        """Decide which spectra choose the epoch; ``strata`` (n,) all keep some to learn from."""
+        """Choose the validation spectra; every stratum of ``strata`` (n,) keeps some for training."""
         self._check()
         if held_out is None:
             random = check_random_state(self.random_state)
@@ -113,24 +107,30 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
 
     @property
     def _learnt(self) -> _Mask:
-        """(n,) the spectra that a member or more learns from."""
+        """Mask (n,) of the spectra that at least one member learns from."""
         return np.asarray(~self.held_out_.all(axis=0))
 
     def _learn(
-        self, spectra: _Floats, targets: npt.NDArray[Any], planes: int, told: Told | None
+        self, spectra: _Floats, targets: npt.NDArray[Any], planes: int, log: TrainingLog | None
     ) -> Self:
-        """Fit treatment, normalisation and members to the spectra that they learn from."""
+        """Fit preprocessing, normalisation and members to the training spectra."""
         from georaster_dl.spectra.network.fit_members import train_members
 
         learnt = spectra[self._learnt]
         self.preprocessing_ = Preprocessing(self.preprocessing).fit(learnt)
-        treated = self.preprocessing_.transform(learnt)
-        self.mean_, spread = treated.mean(axis=0), treated.std(axis=0)
+        preprocessed = self.preprocessing_.transform(learnt)
+        self.mean_, spread = preprocessed.mean(axis=0), preprocessed.std(axis=0)
         self.std_ = np.where(spread > 0, spread, 1.0)
-        self.networks_ = train_members(self, spectra, targets, planes, told)
+        self.networks_ = train_members(self, spectra, targets, planes, log)
         return self
 
     def _check(self) -> None:
+        if self.architecture not in spectral_models():
+            raise OptionError(
+                f"{self.architecture!r} is no network of single spectra"
+                f"{nearest_names(self.architecture, spectral_models())}; known are "
+                f"{', '.join(spectral_models())}."
+            )
         counts = {"epochs": self.epochs, "batch": self.batch, "members": self.members}
         for name, count in counts.items():
             if count < 1:
@@ -141,11 +141,11 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
             )
 
     def normalised(self, spectra: _Floats) -> _Floats:
-        """What the networks see of spectra (n, bands)."""
+        """Preprocess and normalise spectra (n, bands) as the networks take them."""
         return np.asarray((self.preprocessing_.transform(spectra) - self.mean_) / self.std_)
 
     def _planes(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803
-        """(members, n, planes) of spectra (n, bands)."""
+        """Run the members on spectra (n, bands); returns (members, n, planes)."""
         from georaster_dl.spectra.network.fit_members import planes_of_members
 
         check_is_fitted(self)
@@ -153,8 +153,8 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         return planes_of_members(self.networks_, self.normalised(spectra), self.device)
 
 
-class _Regressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # type: ignore[misc]
-    """Values of spectra.
+class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # type: ignore[misc]
+    """Regression of one or more values on spectra.
 
     Attributes
     ----------
@@ -168,15 +168,15 @@ class _Regressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # type: ign
         y: npt.ArrayLike,
         *,
         held_out: npt.ArrayLike | None = None,
-        told: Told | None = None,
+        log: TrainingLog | None = None,
     ) -> Self:
-        """Fit to spectra (n, bands) with targets (n,) or (n, targets), NaN where one is not known.
+        """Fit to spectra (n, bands) with targets (n,) or (n, targets), NaN where unknown.
 
         Parameters
         ----------
         held_out : (n,) which spectra choose the epoch, or (parts, n), of which each member takes the
             next; drawn when None.
-        told : is called after every epoch.
+        log : called after every epoch.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class _Regressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # type: ign
         self.single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
         self._hold_out(np.zeros(len(spectra)), held_out)
-        return self._learn(spectra, self._scaled(targets), targets.shape[1], told)
+        return self._learn(spectra, self._scaled(targets), targets.shape[1], log)
 
     def _scaled(self, targets: _Floats) -> _Floats:
         """Targets (n, targets), standardised by those that are learnt from."""
@@ -217,8 +217,8 @@ class _Regressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # type: ign
         return (values, spread) if return_std else values
 
 
-class _Classifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
-    """Classes of spectra.
+class SpectraClassifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
+    """Classification of spectra.
 
     Attributes
     ----------
@@ -231,7 +231,7 @@ class _Classifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
         y: npt.ArrayLike,
         *,
         held_out: npt.ArrayLike | None = None,
-        told: Told | None = None,
+        log: TrainingLog | None = None,
     ) -> Self:
         """Fit to spectra (n, bands) of classes (n,); parameters as for values.
 
@@ -248,7 +248,7 @@ class _Classifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
                 f"A classifier needs two classes, but got 1 class: {self.classes_[0]}."
             )
         self._hold_out(numbers, held_out)
-        return self._learn(spectra, numbers, len(self.classes_), told)
+        return self._learn(spectra, numbers, len(self.classes_), log)
 
     def predict_proba(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803
         """Give (n, classes) probabilities of spectra (n, bands), the mean of the members'."""
@@ -260,55 +260,14 @@ class _Classifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
         return np.asarray(self.classes_[chosen])
 
 
-class CNN1DRegressor(_Regressor):
-    """Values by convolutions along the bands (architecture ``cnn1d``)."""
-
-    architecture = "cnn1d"
-
-
-class CNN1DClassifier(_Classifier):
-    """Classes by convolutions along the bands (architecture ``cnn1d``)."""
-
-    architecture = "cnn1d"
-
-
-class SpectraTrRegressor(_Regressor):
-    """Values by a transformer over tokens of five bands (architecture ``spectratr``)."""
-
-    architecture = "spectratr"
-
-
-class SpectraTrClassifier(_Classifier):
-    """Classes by a transformer over tokens of five bands (architecture ``spectratr``)."""
-
-    architecture = "spectratr"
-
-
-class BandAttentionRegressor(_Regressor):
-    """Values by attention among bands that knows their wavelengths (``band_attention``)."""
-
-    architecture = "band_attention"
-
-
-class BandAttentionClassifier(_Classifier):
-    """Classes by attention among bands that knows their wavelengths (``band_attention``)."""
-
-    architecture = "band_attention"
-
-
-NETWORKS: Mapping[str, Mapping[Task, type[SpectraNetwork]]] = {
-    "cnn1d": {"regression": CNN1DRegressor, "classification": CNN1DClassifier},
-    "spectratr": {"regression": SpectraTrRegressor, "classification": SpectraTrClassifier},
-    "band_attention": {
-        "regression": BandAttentionRegressor,
-        "classification": BandAttentionClassifier,
-    },
-}
-"""The estimators by architecture and task."""
+def new_estimator(architecture: str, task: Task, **parameters: Any) -> SpectraNetwork:
+    """Make the estimator of an architecture for a task, not yet fitted."""
+    kinds = {"regression": SpectraRegressor, "classification": SpectraClassifier}
+    return kinds[task](architecture=architecture, **parameters)
 
 
 def _drawn(strata: npt.NDArray[Any], share: float, random: np.random.RandomState) -> _Mask:
-    """(parts, n) parts that share no spectrum, each a share of each stratum, but never all of one."""
+    """Draw disjoint validation parts (parts, n): a share of every stratum, but never all of it."""
     parts = np.zeros((max(int(1 / share), 1) if share else 1, len(strata)), bool)
     for stratum in np.unique(strata):
         rows = random.permutation(np.flatnonzero(strata == stratum))

@@ -1,4 +1,4 @@
-"""A fitted network of a table as a model package, and back: what is learnt in the laboratory maps scenes."""
+"""Model packages of fitted spectral networks, which predict tables and map scenes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, ModelHalo
 from georaster_dl.models.package.values import InputBand, Target
-from georaster_dl.models.registry import describe_model
+from georaster_dl.models.registry import describe_model, spectral_models
 from georaster_dl.render.palette import choose_colors
-from georaster_dl.spectra.network.networks import NETWORKS, SpectraNetwork
+from georaster_dl.spectra.network.networks import SpectraNetwork, new_estimator
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _ENSEMBLE = "ensemble"
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a model's card says beside what the fitted estimator holds.
+    """Metadata for the model card, beside those of the fitted estimator.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Metadata:
 
 
 def save_network(path: Path, estimator: Any, metadata: Metadata) -> Card:
-    """Write a fitted network, with its treatment of spectra, as a model package.
+    """Write a fitted network, with its preprocessing, as a model package.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def save_network(path: Path, estimator: Any, metadata: Metadata) -> Card:
 
     if not isinstance(estimator, SpectraNetwork):
         raise OptionError(
-            f"Only networks are kept as model packages ({', '.join(NETWORKS)}), but got a "
+            f"Only networks are kept as model packages ({', '.join(spectral_models())}), but got a "
             f"{type(estimator).__name__}; train a network, or fit the other methods anew."
         )
     if estimator.wavelengths_nm is None:
@@ -106,7 +106,7 @@ def save_network(path: Path, estimator: Any, metadata: Metadata) -> Card:
 
 
 def load_network(path: Path) -> tuple[Card, Any]:
-    """Read what ``save_network`` wrote: the card, and the estimator ready to predict.
+    """Read a package of ``save_network``: the card, and the estimator ready to predict.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def load_network(path: Path) -> tuple[Card, Any]:
     options = card.architecture.options
     name = options.get("member") if card.architecture.name == _ENSEMBLE else card.architecture.name
     known = all(band.wavelength_nm is not None for band in card.bands)
-    if name not in NETWORKS or not known or not (card.targets or card.classes):
+    if name not in spectral_models() or not known or not (card.targets or card.classes):
         raise OptionError(
             f"{path} holds a model of the architecture {card.architecture.name}, which is none of tables "
             f"of spectra; give a model that `geodl spectra train` made."
@@ -137,7 +137,9 @@ def _estimator(card: Card, name: str) -> Any:
     """The estimator as it was fitted, but for its networks."""
     preprocessing = card.preprocessing
     steps = "none" if preprocessing is None else preprocessing.steps
-    made: Any = NETWORKS[name]["regression" if card.targets else "classification"](
+    made: Any = new_estimator(
+        name,
+        "regression" if card.targets else "classification",
         preprocessing=steps,
         wavelengths_nm=tuple(band.wavelength_nm or 0.0 for band in card.bands),
     )

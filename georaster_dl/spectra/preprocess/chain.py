@@ -1,4 +1,4 @@
-"""Treatments of spectra by name, chained, and kept as plain numbers."""
+"""Chains of preprocessing steps by name, stored as plain numbers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Preprocessing", "uneven_steps"]
 _Floats = npt.NDArray[np.float64]
 
 _STEP = re.compile(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*")
-_BLOCK = 2**22  # numbers that are treated at once
+_BLOCK = 2**22  # values that are preprocessed at once
 _FILTERS = ("savgol", "smooth")
 _UNEVEN = 1.5  # largest over smallest step; one band left out makes it 2
 
 
 class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A chain of treatments: what is learnt comes from the spectra it is fitted on alone.
+    """A chain of preprocessing steps, fitted to training spectra.
 
     ====================================  =========================================================
     ``absorbance``                        log10(1 / reflectance)
@@ -52,7 +52,7 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         OptionError
-            When ``steps`` cannot be read or a treatment cannot be applied to these spectra.
+            When ``steps`` cannot be read or a step cannot be applied to these spectra.
         """
         spectra = validate_data(self, X, dtype=np.float64)
         self.chain_: list[tuple[Step, Any]] = []
@@ -66,27 +66,27 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: npt.ArrayLike) -> npt.NDArray[Any]:  # noqa: N803
-        """Treat spectra (n, bands); float32 stays float32.
+        """Preprocess spectra (n, bands); float32 stays float32.
 
         Raises
         ------
         OptionError
-            When a treatment cannot be applied to a spectrum.
+            When a step cannot be applied to a spectrum.
         """
         check_is_fitted(self)
         spectra = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        treated: npt.NDArray[Any] = np.empty_like(spectra)
+        preprocessed: npt.NDArray[Any] = np.empty_like(spectra)
         size = max(1, _BLOCK // spectra.shape[1])
         for first in range(0, len(spectra), size):
             block = spectra[first : first + size].astype(np.float64)
             for step, transformer in self.chain_:
                 check_spectra(step, block, first)
                 block = np.asarray(transformer.transform(block))
-            treated[first : first + size] = block
-        return treated
+            preprocessed[first : first + size] = block
+        return preprocessed
 
-    def treated_or_nan(self, spectra: npt.NDArray[Any]) -> _Floats:
-        """Treat spectra (n, bands); those that cannot be treated, and none else, become NaN."""
+    def transform_or_nan(self, spectra: npt.NDArray[Any]) -> _Floats:
+        """Preprocess spectra (n, bands); those that a step cannot be applied to become NaN."""
         check_is_fitted(self)
         left = np.arange(len(spectra))
         block = np.array(spectra, np.float64)
@@ -98,12 +98,12 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 block = np.asarray(transformer.transform(block))
         if len(block) == len(spectra):
             return block
-        treated = np.full(spectra.shape, np.nan)
-        treated[left] = block
-        return treated
+        preprocessed = np.full(spectra.shape, np.nan)
+        preprocessed[left] = block
+        return preprocessed
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain values from which ``from_json`` makes the same chain."""
+        """Return plain values from which ``from_json`` makes the same chain."""
         check_is_fitted(self)
         learnt = [
             {name: getattr(transformer, name).tolist() for name in STEPS[kind].learnt}
@@ -132,13 +132,13 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise
         except (KeyError, TypeError, ValueError, AttributeError, np.linalg.LinAlgError) as error:
             raise OptionError(
-                f"The saved treatment of spectra is damaged ({error}); make the model again."
+                f"The saved preprocessing is damaged ({error}); make the model again."
             ) from error
         return made
 
 
 def uneven_steps(steps: str, wavelengths_nm: _Floats) -> str | None:
-    """What to warn of where filters run over unequal steps; None where steps are equal, or no filter runs.
+    """Return a warning where a filter runs over unequally spaced bands, else None.
 
     Spectrometers that count wavenumbers have equal steps of these, which is as good.
 
@@ -170,7 +170,7 @@ def _parsed(text: str) -> list[Step]:
         name = match[1] if match else part.strip()
         if match is None or name not in STEPS:
             raise OptionError(
-                f"{name!r} is no treatment of spectra{nearest_names(name, STEPS)}; known are "
+                f"{name!r} is no preprocessing step{nearest_names(name, STEPS)}; known are "
                 f"{', '.join(STEPS)} and none, as in 'snv,savgol(15,2,1)'."
             )
         steps.append((name, _parameters(name, match[2])))

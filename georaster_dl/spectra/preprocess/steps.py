@@ -1,4 +1,4 @@
-"""What single treatments of spectra do, what they need, and which spectra they cannot treat."""
+"""Single preprocessing steps: their parameters, and the spectra that they cannot be applied to."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 
-__all__ = ["STEPS", "Step", "Treatment", "check_spectra", "make_step"]
+__all__ = ["STEPS", "PreprocessingStep", "Step", "check_spectra", "make_step"]
 
 _Floats = npt.NDArray[np.float64]
 
 Step = tuple[str, tuple[int, ...]]
-"""Name and parameters of a treatment."""
+"""Name and parameters of a preprocessing step."""
 
 
 @dataclass(frozen=True)
-class Treatment:
-    """A treatment.
+class PreprocessingStep:
+    """A kind of preprocessing step.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Treatment:
     names : of the parameters, whole numbers; all or none are given.
     defaults : of these; empty where they must be given.
     learnt : attributes of the fitted transformer that spectra (bands,) gave it.
-    unfit : which of spectra (n, bands) it cannot treat, and why.
+    unfit : mask of the spectra (n, bands) that it cannot be applied to, and why.
     """
 
     make: Callable[..., Any]
@@ -106,17 +106,19 @@ def _flat(spectra: _Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(np.ptp(spectra, axis=1) <= 1e-12 * largest)
 
 
-STEPS: Mapping[str, Treatment] = {
-    "absorbance": Treatment(_absorbance, unfit=(_dark, "reflectances of 0 or less")),
-    "snv": Treatment(_snv, unfit=(_flat, "the same value in all bands")),
-    "msc": Treatment(_msc, learnt=("reference_",), unfit=(_flat, "the same value in all bands")),
-    "savgol": Treatment(_savgol, ("window", "order", "derivative")),
-    "smooth": Treatment(_smooth, ("window", "order"), (11, 2)),
-    "detrend": Treatment(_detrend, ("order",), (2,)),
-    "center": Treatment(_center, learnt=("mean_",)),
-    "standardise": Treatment(_standardise, learnt=("mean_", "scale_")),
+STEPS: Mapping[str, PreprocessingStep] = {
+    "absorbance": PreprocessingStep(_absorbance, unfit=(_dark, "reflectances of 0 or less")),
+    "snv": PreprocessingStep(_snv, unfit=(_flat, "the same value in all bands")),
+    "msc": PreprocessingStep(
+        _msc, learnt=("reference_",), unfit=(_flat, "the same value in all bands")
+    ),
+    "savgol": PreprocessingStep(_savgol, ("window", "order", "derivative")),
+    "smooth": PreprocessingStep(_smooth, ("window", "order"), (11, 2)),
+    "detrend": PreprocessingStep(_detrend, ("order",), (2,)),
+    "center": PreprocessingStep(_center, learnt=("mean_",)),
+    "standardise": PreprocessingStep(_standardise, learnt=("mean_", "scale_")),
 }
-"""All treatments by name."""
+"""All kinds of steps by name."""
 
 
 def make_step(step: Step) -> Any:
@@ -132,7 +134,7 @@ def make_step(step: Step) -> Any:
 
 
 def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
-    """Stop where a treatment cannot be applied.
+    """Refuse spectra that a step cannot be applied to.
 
     Parameters
     ----------
@@ -154,5 +156,5 @@ def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
         numbers = f"number{'s' * (bad.size > 1)} {listed([str(first + i + 1) for i in bad])}"
         raise OptionError(
             f"{name} cannot be applied to {counted(bad.size, 'spectrum')} ({numbers}) with {unfit[1]}; leave them "
-            f"out, or choose another treatment."
+            f"out, or choose another step."
         )

@@ -1,4 +1,4 @@
-"""Which spectra train, choose and test, and folds for cross-validation that keep samples whole."""
+"""Training, validation and test spectra by a column, and cross-validation that keeps samples whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION
 __all__ = ["Fold", "cross_validation", "parts_by_column"]
 
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
-"""Positions of what is learnt from, and of what is measured on."""
+"""Positions of the training spectra, and of the validation spectra."""
 
 _Names = npt.NDArray[np.object_]
 
@@ -30,7 +30,7 @@ _YES_NO = {"0": False, "1": True, "false": False, "true": True}
 def parts_by_column(
     table: SpectraTable, name: str, test: Sequence[str] = ()
 ) -> npt.NDArray[np.int8]:
-    """Divide rows by what a column says.
+    """Assign rows to training, validation and test by the values of a column.
 
     Understood are ``train``, ``validation`` and ``test`` (or ``calibration``, ``prediction``), 0 and 1
     where the column's name begins with train or test, and years, of which the last is the test.

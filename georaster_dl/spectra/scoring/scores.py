@@ -89,7 +89,7 @@ class ClassScores:
     def of(
         cls, predicted: npt.NDArray[np.object_], reference: npt.NDArray[np.object_]
     ) -> ClassScores:
-        """Score class names (n,); None where one is not known.
+        """Score class names (n,); None where unknown.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Which rows of a table a network learns from, which choose, which set its intervals, which test."""
+"""Splits of a table's rows: training, validation, calibration of intervals, test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from georaster_dl.spectra.scoring.folds import cross_validation, parts_by_column
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.tiling.split_blocks import TEST, TRAIN, VALIDATION
 
-__all__ = ["Division", "check_enough", "divide", "folds_of"]
+__all__ = ["RowSplit", "check_enough", "folds_of", "split_rows"]
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -24,33 +24,33 @@ _PLENTY = 300  # from here on, a tenth of what is learnt from can be spared for 
 
 
 @dataclass(frozen=True, eq=False)
-class Division:
-    """Rows of a table by what they are for.
+class RowSplit:
+    """Row masks of a table: training, validation, calibration and test.
 
     Attributes
     ----------
-    learnt : (n,) what networks are given: to learn from, or to choose the epoch.
-    held_out : (parts, n) those of them that choose the epoch of a network; of several parts each
+    train : (n,) rows that networks are given, those of validation included.
+    validation : (parts, n) rows of them that choose the epoch of a network; of several parts each
         network takes another, so that together they learn from all.
-    calibrated : (n,) what intervals of values are set by: others where there are plenty, else those
-        that choose the epoch, which are one part then.
-    test : (n,) what nothing was learnt from or chosen on.
-    said : how they were divided.
+    calibration : (n,) rows that set the intervals of values: others where there are plenty, else
+        those of validation, which are one part then.
+    test : (n,) rows that nothing was learnt from or chosen on.
+    description : how the rows were divided.
     """
 
-    learnt: _Mask
-    held_out: _Mask
-    calibrated: _Mask
+    train: _Mask
+    validation: _Mask
+    calibration: _Mask
     test: _Mask
-    said: str
+    description: str
 
     @property
-    def spared(self) -> bool:
+    def has_own_calibration(self) -> bool:
         """Whether the intervals have spectra of their own."""
-        return bool(self.calibrated.any() and not (self.calibrated & self.learnt).any())
+        return bool(self.calibration.any() and not (self.calibration & self.train).any())
 
 
-def divide(
+def split_rows(
     table: SpectraTable,
     known: _Mask,
     *,
@@ -59,8 +59,8 @@ def divide(
     classes: npt.NDArray[np.object_] | None = None,
     seed: int = 0,
     intervals: bool = True,
-) -> Division:
-    """Divide the rows (n,) whose target is ``known``, by a column or by chance.
+) -> RowSplit:
+    """Split the rows (n,) whose target is ``known``, by a column or by chance.
 
     Parameters
     ----------
@@ -78,28 +78,28 @@ def divide(
     if split_column is None:
         check_enough(table, int(known.sum()), "known")
         test = folds_of(known, _FOLDS, groups, classes, seed)[0]
-        learnt, held_out = known & ~test, np.zeros(len(table), bool)
-        said = f"one fifth of the {'spectra' if group is None else group} tests, by chance"
+        train, validation = known & ~test, np.zeros(len(table), bool)
+        description = f"one fifth of the {'spectra' if group is None else group} tests, by chance"
     else:
         parts = parts_by_column(table, split_column)
-        test, held_out = (known & (parts == part) for part in (TEST, VALIDATION))
-        learnt = known & (parts == TRAIN) | held_out
-        said = f"by column {split_column}"
-    check_enough(table, int((learnt & ~held_out).sum()), "known and that are learnt from")
+        test, validation = (known & (parts == part) for part in (TEST, VALIDATION))
+        train = known & (parts == TRAIN) | validation
+        description = f"by column {split_column}"
+    check_enough(table, int((train & ~validation).sum()), "known and that are learnt from")
     if not test.any():
         raise OptionError(f"No row of {table.name} that tests has a known value; check the split.")
-    calibrated = np.zeros(len(table), bool)
-    if intervals and classes is None and (learnt & ~held_out).sum() >= _PLENTY:
-        calibrated = folds_of(learnt & ~held_out, 2 * _FOLDS, groups, classes, seed)[0]
-        learnt = learnt & ~calibrated
-    choosing = held_out[None]
-    if not held_out.any():
-        choosing = np.stack(folds_of(learnt, _FOLDS, groups, classes, seed))
-    if intervals and classes is None and not calibrated.any():
+    calibration = np.zeros(len(table), bool)
+    if intervals and classes is None and (train & ~validation).sum() >= _PLENTY:
+        calibration = folds_of(train & ~validation, 2 * _FOLDS, groups, classes, seed)[0]
+        train = train & ~calibration
+    parts_of_validation = validation[None]
+    if not validation.any():
+        parts_of_validation = np.stack(folds_of(train, _FOLDS, groups, classes, seed))
+    if intervals and classes is None and not calibration.any():
         # An interval must be set by what no network learnt from.
-        choosing = choosing[:1]
-        calibrated = choosing[0]
-    return Division(learnt, choosing, calibrated, test, said)
+        parts_of_validation = parts_of_validation[:1]
+        calibration = parts_of_validation[0]
+    return RowSplit(train, parts_of_validation, calibration, test, description)
 
 
 def folds_of(

@@ -1,4 +1,4 @@
-"""The wavelengths of a table's columns, from what stands in its header."""
+"""Wavelengths of a table's columns, read from its header."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def is_band(header: str) -> bool:
 
 
 def runs_down(header: str, values: npt.NDArray[np.float64], *, named: bool) -> bool:
-    """Whether a column holds an axis, so that the table has its wavelengths in rows: lies on its side.
+    """Whether a column holds the wavelengths, so that the table is transposed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What stands in a table's file: its headers and its columns, whatever the format."""
+"""Headers and columns of table files: CSV, Excel, Parquet and ENVI spectral libraries."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _text(path: Path) -> tuple[list[str], Any]:
 
 
 def _typed(cells: Any, comma: bool) -> Any:
-    """Numbers where there are no others; else the text as it stands: a class may be called NA, or 007."""
+    """Convert a column to numbers where all cells are numbers; a class may be called NA, or 007."""
     known = cells.dropna().astype(str)
     if comma:
         known = known.map(lambda cell: cell.replace(",", ".") if _COMMA(cell) else cell)
@@ -189,5 +189,5 @@ def _library(path: Path) -> tuple[list[str], Any]:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write columns as comma-separated text; cells of text are kept from being formulas."""
+    """Write columns as comma-separated text, in which no text cell acts as a formula."""
     frame.rename(columns=cell).map(cell).to_csv(path, index=False)

@@ -25,7 +25,7 @@ _WORDS = {"na", "n/a", "nan", "#n/a", "null", "none"}
 
 @dataclass(frozen=True)
 class SpectraOptions:
-    """What the user knows of tables that they do not say.
+    """Settings for reading tables, where the files leave something open.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class SpectraTable:
         return self.columns[name]
 
     def target(self, name: str) -> npt.NDArray[np.float64]:
-        """(n,) numbers of a column, NaN where one is missing.
+        """Return the numbers (n,) of a column, NaN where missing.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class SpectraTable:
         return np.array([as_name(value) for value in self.column(name)], object)
 
     def words(self, name: str) -> dict[str, int]:
-        """How many cells of a column hold words that mostly stand for a missing value, such as NA."""
+        """Count the cells of a column that hold words for a missing value, such as NA."""
         found = Counter(str(value).strip() for value in self.column(name) if _is_word(value))
         return dict(found)
 
@@ -214,12 +214,12 @@ def _gaps(title: str, rows: Any, n: int, drop: bool) -> str:
 
 
 def _numbers(column: Any) -> npt.NDArray[np.float64]:
-    """Numbers of a column; NaN for what is none."""
+    """Convert a column to numbers; other cells become NaN."""
     return np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
 
 
 def _is_text(column: Any) -> npt.NDArray[np.bool_]:
-    """Where there is text that is no number, nor a word that stands for a missing one."""
+    """Mask of text cells that are neither numbers nor words for a missing value."""
     given = np.flatnonzero(np.isnan(_numbers(column)) & column.notna().to_numpy())
     text = np.zeros(len(column), bool)
     text[given] = [not _is_word(value) for value in column.iloc[given]]

@@ -15,7 +15,7 @@ _SUSPICIOUS = 20.0  # other materials differ less, and the least of the factors 
 _FACTORS = {100: "percent", 1000: "thousandths", 10_000: "whole numbers of 0 to 10,000"}
 
 
-def other_size(treated: _Floats, mean: _Floats, std: _Floats) -> str | None:
+def other_size(preprocessed: _Floats, mean: _Floats, std: _Floats) -> str | None:
     """Say that spectra are of another size than a model's, and by which factor; None where they are not.
 
     Sizes are root mean squares band by band, of which the median ratio counts. Treatments that do not
@@ -23,10 +23,10 @@ def other_size(treated: _Floats, mean: _Floats, std: _Floats) -> str | None:
 
     Parameters
     ----------
-    treated : (n, bands) spectra after the model's treatment; NaN where it failed.
-    mean, std : (bands,) of the treated training spectra.
+    preprocessed : (n, bands) spectra after the preprocessing of the model; NaN where it failed.
+    mean, std : (bands,) of the preprocessed training spectra.
     """
-    whole = treated[np.isfinite(treated).all(axis=1)]
+    whole = preprocessed[np.isfinite(preprocessed).all(axis=1)]
     theirs = np.sqrt(mean**2 + std**2)
     if not len(whole) or not (theirs > 0).any():
         return None

@@ -121,8 +121,8 @@ def initialise_from_package(
         )
     if card.preprocessing is not None:
         raise OptionError(
-            f"{package} was trained on spectra treated by {card.preprocessing.steps}, but geodl train has no "
-            f"treatment; start from random weights, or train on tables (geodl spectra train)."
+            f"{package} was trained on spectra preprocessed by {card.preprocessing.steps}, but geodl train has no "
+            f"preprocessing; start from random weights, or train on tables (geodl spectra train)."
         )
     head = _last_layer(network)
     weights = {k: v for k, v in source.state_dict().items() if not k.startswith(f"{head}.")}
