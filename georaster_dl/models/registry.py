@@ -22,6 +22,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -181,9 +182,13 @@ def registering_modules() -> list[str]:
 
 
 def import_networks(modules: Sequence[str]) -> None:
-    """Register in a worker process what is registered in the process that started it."""
+    """Import the modules of ``registering_modules`` in a process that another process started.
+
+    A module that cannot be imported here is left out: its networks are then unknown.
+    """
     for module in modules:
-        import_module(module)
+        with suppress(ImportError):
+            import_module(module)
 
 
 def spectral_models() -> list[str]:

@@ -2,11 +2,14 @@
 
 import os
 import sys
+from importlib import import_module
 
 import pytest
 import rasterio
 import torch
 
+from georaster_dl.batch.job import SceneJob
+from georaster_dl.batch.pools.local import LocalWorkers
 from georaster_dl.core.errors import ModelPackageError, OptionError, UnknownModelError
 from georaster_dl.models import registry
 from georaster_dl.models.contract import network_part
@@ -14,8 +17,9 @@ from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, read_card, save_model
 from georaster_dl.models.registry import create_model, describe_model, list_models, register_model
 from georaster_dl.models.runtime.features import FeatureNetwork
+from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.train.loop.transfer import freeze, unfreeze_for_epoch
-from tests.cli.conftest import start, write_scene
+from tests.cli.conftest import noise, start, write_scene
 from tests.cli.test_train import NAMES, settings, write_ground
 
 from .conftest import card_fields
@@ -137,6 +141,30 @@ def test_what_a_network_lacks_is_said(forgotten):
             refused()
     with pytest.raises(OptionError, match="Plain does not say which of its layers are features"):
         FeatureNetwork(network, 3)
+
+
+@pytest.mark.slow
+def test_workers_know_what_is_registered_in_python(tmp_path, monkeypatch, forgotten):
+    (tmp_path / f"{MODULE}.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    import_module(MODULE)
+    network = create_model(NAME, in_bands=3, n_classes=3)
+    model = tmp_path / "m.safetensors"
+    bands = [{"name": name, "mean": 0.2, "std": 0.1} for name in ("B02", "B03", "B04")]
+    save_model(model, card_of(NAME, bands=bands), network)
+    write_scene(tmp_path / "scene.tif", noise((64, 48)))
+    kept = {"record": tmp_path / "a.json", "journal": tmp_path / "strips"}
+    job = SceneJob(
+        "a",
+        (str(tmp_path / "scene.tif"),),
+        model,
+        Outputs(tmp_path / "a.tif"),
+        SegmentOptions(**kept),
+    )
+    with LocalWorkers(1, lambda *_: None) as workers:
+        workers.submit(job)
+        assert not workers.next().error
+    assert (tmp_path / "a.tif").is_file()
 
 
 @pytest.mark.slow

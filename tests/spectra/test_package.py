@@ -19,7 +19,7 @@ from tests.cards import card
 from tests.spectra.made import chemistry
 
 AXIS = tuple(np.linspace(1100.0, 1690.0, 60).tolist())
-TWO = Metadata(targets=(Target("dry matter", "%", Interval(0.9, 1.7, 0.2)), Target("pH")))
+TWO = Metadata(targets=(Target("dry matter", "%", interval=Interval(0.9, 1.7, 0.2)), Target("pH")))
 
 
 def _fitted(name="cnn1d", task="regression", targets=2, **changes):

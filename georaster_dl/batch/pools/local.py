@@ -20,6 +20,7 @@ from georaster_dl.batch.pools.parts import count_parts
 from georaster_dl.batch.pools.workers import SceneReport
 from georaster_dl.core.events import Event, Report
 from georaster_dl.core.process import interrupt_when_ended, share_memory
+from georaster_dl.models.registry import import_networks, registering_modules
 from georaster_dl.predict.engine.network_cache import keep_networks
 
 __all__ = ["LocalWorkers"]
@@ -168,7 +169,9 @@ class LocalWorkers:
 
     def _started(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._count), daemon=False)
+        process = self._context.Process(
+            target=_serve, args=(theirs, self._count, registering_modules()), daemon=False
+        )
         process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -185,7 +188,7 @@ def _how_it_died(code: int | None) -> str:
     return f"the worker process ended by itself (exit status {code}); the scene may crash a library"
 
 
-def _serve(pipe: Connection, count: int) -> None:
+def _serve(pipe: Connection, count: int, networks: list[str]) -> None:
     """Do the tasks that come; runs in a worker process until the pipe is closed."""
     # Before torch is loaded, and GDAL.
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
@@ -193,6 +196,7 @@ def _serve(pipe: Connection, count: int) -> None:
     interrupt_when_ended()
     _end_with_the_batch()
     keep_networks()
+    import_networks(networks)
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             task: _Task = pipe.recv()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,7 @@ class Target:
 
     name: str
     unit: str = ""
+    _: KW_ONLY
     mean: float = 0.0
     std: float = 1.0
     interval: Interval | None = None
