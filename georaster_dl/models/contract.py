@@ -1,4 +1,4 @@
-"""What a network must have to be trained, mapped with, saved and exported, and what it may have.
+"""The contract of networks: required attributes, and those that single features make use of.
 
 Any ``torch.nn.Module`` that fits :class:`SegmentationNetwork` will do; the other protocols name
 attributes that single features of the library make use of. Nothing is to be subclassed.
@@ -30,7 +30,7 @@ _MOST_PARTS = 40
 
 
 class SegmentationNetwork(Protocol):
-    """A network of images, the only part of the contract that all networks must fulfil.
+    """A network of images: the only part of the contract that all networks must fulfil.
 
     It holds its parameters in float32, gives the same output for an image whatever else is in the
     batch (in eval mode), and does not change the image that it is given.
@@ -94,7 +94,7 @@ class PatchNetwork(SegmentationNetwork, Protocol):
 
 
 def network_stride(network: nn.Module) -> int:
-    """Total down-sampling of a network, in pixels: what tile origins must be multiples of.
+    """Return the total down-sampling of a network, in pixels; tiles start at multiples of it.
 
     Taken from ``network.stride`` or, for the encoder-decoder families, from
     ``network.encoder.output_stride``.
@@ -118,7 +118,7 @@ def network_stride(network: nn.Module) -> int:
 
 
 def network_part(network: nn.Module, name: str) -> nn.Module:
-    """Submodule ``encoder``, ``decoder`` or ``segmentation_head`` of a network.
+    """Return the submodule ``encoder``, ``decoder`` or ``segmentation_head`` of a network.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def network_part(network: nn.Module, name: str) -> nn.Module:
 
 
 def feature_layer(network: nn.Module) -> str:
-    """Name of the layer that holds a network's features: its own choice, else the head they enter.
+    """Return the layer of a network's features: its ``feature_layer``, else its segmentation head.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def feature_layer(network: nn.Module) -> str:
 
 
 def patch_size(network: nn.Module) -> int | None:
-    """Rows and cols of the patches that a network is trained on; None where any size will do."""
+    """Return the side of the patches that a network is trained on; None where any size will do."""
     patch = getattr(network, "patch", None)
     return patch if isinstance(patch, int) else None
 

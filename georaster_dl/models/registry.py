@@ -56,7 +56,7 @@ _LIBRARY_MODULES = ("builtin", "smp")
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What to build: the channels in and out, the encoder, and every option of the architecture.
+    """Specification of a network: channels in and out, encoder, and all options of its architecture.
 
     ``wavelengths_nm`` are those of the bands, in their order; None where nothing is known of them.
     """
@@ -139,7 +139,7 @@ def _import_library() -> None:
 
 @functools.cache
 def _load_entry_points() -> None:
-    """Import the modules that other packages name; a broken one must not stop what works without."""
+    """Import the modules that entry points name; a broken module stops none of the other networks."""
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()
@@ -176,13 +176,13 @@ def _canonical(name: str) -> str:
 
 
 def registering_modules() -> list[str]:
-    """Modules outside the library that registered architectures, for ``import_networks``."""
+    """List the modules outside the library that registered architectures, for ``import_networks``."""
     modules = {family.build.__module__ for family in _FAMILIES.values()}
     return sorted(name for name in modules if not name.startswith((f"{_LIBRARY}.", "__")))
 
 
 def import_networks(modules: Sequence[str]) -> None:
-    """Import the modules of ``registering_modules`` in a process that another process started.
+    """Import the modules of ``registering_modules``, in a worker process.
 
     A module that cannot be imported here is left out: its networks are then unknown.
     """
@@ -192,12 +192,12 @@ def import_networks(modules: Sequence[str]) -> None:
 
 
 def spectral_models() -> list[str]:
-    """Names of the architectures of single spectra, in the order in which they were registered."""
+    """List the architectures of single spectra, in the order in which they were registered."""
     return [name for name, family in _families().items() if family.spectral]
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the architectures that match a shell pattern such as ``"deeplab*"``, sorted."""
+    """List the architectures whose names match a shell pattern, for example ``"deeplab*"``."""
     names = list(_families())
     hyphened = {name.replace("_", "-"): name for name in names}
     found = fnmatch.filter(hyphened, pattern)
@@ -205,7 +205,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def describe_model(name: str) -> tuple[str, dict[str, Any]]:
-    """One-line summary of an architecture, and its options with their defaults."""
+    """Return the one-line summary of an architecture, and its options with their defaults."""
     family = _family(name)
     return family.summary, family.defaults()
 

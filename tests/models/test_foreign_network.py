@@ -203,7 +203,7 @@ def test_every_command_runs_it(tmp_path, monkeypatch):
         *("batch", "scene.tif", "other.tif", "-m", "m.safetensors", "-d", "maps"),
         *("--workers", "2"),
     )
-    with rasterio.open(tmp_path / "maps" / "scene.tif") as mapped:
+    with rasterio.open(tmp_path / "maps" / "scene_landcover.tif") as mapped:
         assert (mapped.read(1) == classes).all()
     pytest.importorskip("onnxruntime")
     geodl("models", "export", "m.safetensors", "--format", "onnx", "-o", "m.onnx", "--tile", "64")

@@ -1,4 +1,4 @@
-"""Whether a model file is sound: its weights, its output, and what its card says about tiles."""
+"""Checks of a model file: its weights, its output, and the halo that its card claims."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXACT = 1e-9  # standard deviations of the network's output, in float64
 
 
 def check_model(path: str | Path) -> Iterator[str]:
-    """Check a model file step by step, and say after each step what holds.
+    """Check a model file step by step.
 
     Yields
     ------
@@ -60,7 +60,7 @@ def check_model(path: str | Path) -> Iterator[str]:
 
 
 def _check_output(card: Card, network: nn.Module) -> str:
-    """Run the network on normalised noise and look at what comes out."""
+    """Run the network on normalised noise; refuse an output of another shape or that is not finite."""
     import torch
 
     side = round_up(max(_SIDE, 2 * card.stride), card.stride)

@@ -1,4 +1,4 @@
-"""The card of a model: what goes in, what comes out, and how far to trust it.
+"""The card of a model: its inputs, its outputs, and how far to trust it.
 
 A card travels in the header of the model's file (see :mod:`georaster_dl.models.package.file`) and is
 read before a single weight is. Files come from strangers, so every number has a limit and every
@@ -93,7 +93,7 @@ class Architecture(FilePart):
 
 
 class CardPreprocessing(FilePart):
-    """What is done to every spectrum before it is normalised, as ``Preprocessing`` writes it.
+    """Preprocessing of every spectrum before it is normalised, as ``Preprocessing`` writes it.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class ModelHalo(FilePart):
 
     Attributes
     ----------
-    default : halo in pixels that a run takes unless told otherwise; a multiple of the stride.
+    default : halo in pixels that a run takes by default; a multiple of the stride.
     exact : halo in pixels with which tiles give the untiled result; None where an output
         depends on the whole input, so that no halo does.
     changed : share of pixels, 0..1, whose class differs from the untiled result at ``default``,
@@ -137,7 +137,7 @@ class ModelHalo(FilePart):
 
 
 class Cost(FilePart):
-    """What one input pixel costs: multiply-accumulates, and peak bytes of float32 activations."""
+    """Cost of one input pixel: multiply-accumulates, and peak bytes of float32 activations."""
 
     macs_per_pixel: Annotated[float, Field(ge=0, le=1e12)]
     bytes_per_pixel: Annotated[float, Field(ge=0, le=1e9)]
@@ -276,7 +276,7 @@ class Card(FilePart):
 
     @classmethod
     def from_fields(cls, fields: object) -> Card:
-        """Build a card from what JSON holds; same errors as ``from_json``."""
+        """Build a card from the fields of its JSON object; raises as ``from_json``."""
         if not isinstance(fields, Mapping) or not all(isinstance(key, str) for key in fields):
             raise ModelPackageError(
                 f"The model's card must be a JSON object, but is {type(fields).__name__}; the file is damaged."
@@ -296,7 +296,7 @@ class Card(FilePart):
 
     @property
     def optional_bands(self) -> bool:
-        """Whether the network can be told which bands are there."""
+        """Whether bands may be absent: the network reads a flag for each."""
         return self.architecture.options.get("optional_bands") is True
 
     @property
@@ -328,7 +328,7 @@ class Card(FilePart):
 
     @property
     def predicts(self) -> str:
-        """What the network gives, in a few words."""
+        """Classes or quantities of the output, in a few words."""
         if self.targets:
             names = ", ".join(target.label for target in self.targets)
             return f"{names}, {'a quantity' if len(self.targets) == 1 else 'quantities'}"

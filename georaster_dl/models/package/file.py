@@ -118,7 +118,7 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 
 def _sound(entry: object) -> bool:
-    """Whether a header entry describes a tensor: a type, a shape, and where its bytes lie."""
+    """Whether a header entry describes a tensor: a type, a shape, and the offsets of its bytes."""
     if not isinstance(entry, dict):
         return False
     shape, offsets = entry.get("shape"), entry.get("data_offsets")

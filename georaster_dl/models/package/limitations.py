@@ -1,4 +1,4 @@
-"""What a model's own test, and where it learnt, say against trusting one of its maps."""
+"""Warnings about a map: classes with low test accuracy, and distance from the training places."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FAR_KM = 500.0
 """From the nearest place of training or test on, ground is likely to look otherwise."""
 _LEAST = {"IoU": 0.3, "F1": 0.46}  # the same agreement: F1 = 2 IoU / (1 + IoU)
 _LONGEST_NAME = 48  # characters of a class in the name of a figure
-_MOST_TOLD = 6
+_MOST_NAMED = 6
 _EARTH_KM = 6371.0
 
 
 def poor_classes_warning(
     model: str, figures: Mapping[str, float], classes: Iterable[str]
 ) -> str | None:
-    """Warn of classes that a model told badly from others in its own test; None where there are none.
+    """Warn of classes with low accuracy in the model's test; None where there are none.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def poor_classes_warning(
     ]
     if not poor:
         return None
-    return f"{model} did badly in its own test at {listed(poor, _MOST_TOLD)}: trust these little"
+    return f"{model} did badly in its own test at {listed(poor, _MOST_NAMED)}: trust these little"
 
 
 def iou_figures(iou: Mapping[str, float]) -> dict[str, float]:
@@ -49,7 +49,7 @@ def iou_figures(iou: Mapping[str, float]) -> dict[str, float]:
 
 
 def far_warning(model: str, places: Sequence[Place], scene: Place | None) -> str | None:
-    """Warn of a scene far from all ground of training and test; None where it is near or unknown.
+    """Warn of a scene far from all places of training and test; None where it is near or unknown.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Limits of what a file may state: texts, numbers, and the fields of value objects.
+"""Limits for the contents of files: texts, numbers, and the fields of value objects.
 
 Model files and classifiers come from strangers, so every number has a limit and every text a length.
 The value objects of the library have none; :class:`Limits` sets those of a file on them.
@@ -100,7 +100,7 @@ ClassColor = Annotated[
 
 
 class FilePart(BaseModel):
-    """Frozen, closed and finite: the base of what a file's card holds."""
+    """Base of the parts of a file's card: frozen, without unknown fields or infinite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -1,4 +1,4 @@
-"""What a model reads and predicts: input bands, quantities, and prediction intervals."""
+"""Inputs and outputs of a model: bands, quantities, and prediction intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network costs per input pixel: multiply-accumulates and memory for activations."""
+"""Cost of a network per input pixel: multiply-accumulates and memory for activations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIDE = 256
 
 
 def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
-    """Measure what one input pixel costs, on a tile of 256 pixels a side and batch 1.
+    """Measure the cost of an input pixel, on a tile of 256 pixels a side and batch 1.
 
     Only shapes are followed, on torch's meta device, as a network of pixels may take minutes for
     that tile. Multiply-accumulates are those of convolutions and matrix products. Memory is the peak of the
@@ -46,11 +46,11 @@ def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
     measured = copy.deepcopy(network).to("meta").eval()
     try:
         with torch.inference_mode():
-            given = torch.zeros(1, in_bands, side, side, device="meta")
+            image = torch.zeros(1, in_bands, side, side, device="meta")
             operations = FlopCounterMode(display=False)
             with operations:
-                measured(given)
-            peak = _peak_bytes(measured, given)
+                measured(image)
+            peak = _peak_bytes(measured, image)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise OptionError(
@@ -64,8 +64,8 @@ def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
     )
 
 
-def _peak_bytes(network: nn.Module, given: Any) -> int:
-    """Largest number of bytes of tensors alive at one time while the network runs on ``given``."""
+def _peak_bytes(network: nn.Module, image: Any) -> int:
+    """Largest number of bytes of tensors alive at one time while the network runs on ``image``."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
@@ -103,7 +103,7 @@ def _peak_bytes(network: nn.Module, given: Any) -> int:
             return output
 
     meter = Meter()
-    meter.track(given)
+    meter.track(image)
     with meter:
-        network(given)
+        network(image)
     return meter.peak

@@ -1,4 +1,4 @@
-"""What a network makes of a pixel on its way: the planes of one of its layers as its output."""
+"""Features of pixels: the output of a hidden layer as the output of the network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FeatureNetwork"]
 
 
 class FeatureNetwork(nn.Module):
-    """A network whose output is that of one of its layers.
+    """A network whose output is the output of a chosen layer.
 
     Planes of a layer that is coarser than the image are repeated, pixel by pixel, up to its size.
 

@@ -63,7 +63,7 @@ def _distance(wanted: Band, band: Band) -> float:
 
 
 def missing_required_bands(card: Card, present: Sequence[str]) -> list[tuple[str, ...]]:
-    """The groups of needed bands of which none is present; for a card without groups none."""
+    """List the groups of required bands of which none is present."""
     return [group for group in card.required_bands if not set(group) & set(present)]
 
 

@@ -1,4 +1,4 @@
-"""Networks that make a few features of every pixel: two of the pixel alone, one of its surroundings.
+"""Autoencoders and classifiers with a few features per pixel, of its spectrum or its surroundings.
 
 The layer sizes are those of Dechesne (2018). A dense layer over the bands of a pixel is a 1 x 1
 convolution, so these run on rasters of any size.

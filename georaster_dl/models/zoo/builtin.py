@@ -1,4 +1,4 @@
-"""The architectures of this library's own."""
+"""Registrations of the library's own architectures."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def band_attention(spec: NetworkSpec) -> nn.Module:
 
 
 def _options_of_members() -> dict[str, Any]:
-    """Options of an ensemble: its own, and those of its members, whose defaults hold where None."""
+    """Return the options of an ensemble and of all possible members, whose defaults hold where None."""
     members = [describe_model(name)[1] for name in spectral_models()]
     return {"member": "cnn1d", "members": 5, "spread": False} | dict.fromkeys(
         name for options in members for name in options
@@ -158,7 +158,7 @@ def ensemble(spec: NetworkSpec) -> nn.Module:
 
 
 def _checked(spec: NetworkSpec, **choices: tuple[str, ...]) -> dict[str, Any]:
-    """Options of a network of our own; what each may be follows from its default.
+    """Check the options of a network of the library; limits follow from the kinds of the defaults.
 
     A card may come from a stranger, so nothing is taken for a number that might be none.
 
@@ -169,7 +169,7 @@ def _checked(spec: NetworkSpec, **choices: tuple[str, ...]) -> dict[str, Any]:
     Raises
     ------
     UnknownModelError
-        When pretrained weights are wanted: none of our own networks has any.
+        When pretrained weights are wanted: the library's own networks have none.
     OptionError
         When a value is of another kind than the default, or outside the limits.
     """

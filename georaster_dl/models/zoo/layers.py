@@ -49,7 +49,7 @@ def convolution(before: int, after: int, norm: Norm) -> list[nn.Module]:
 
 
 class ChannelGate(nn.Module):
-    """Squeeze and excitation: each channel is weighted by what all are on average.
+    """Squeeze and excitation: channels weighted by the means of all channels.
 
     ``sigmoid`` weights channels one by one (Hu et al. 2018). ``softmax`` shares a limited attention
     among them, times their number, so that equal shares change nothing.

@@ -1,10 +1,10 @@
-"""A small U-Net that mixes bands pixel by pixel first and can be told which bands are there.
+"""A small U-Net that mixes bands pixel by pixel first; bands may be absent.
 
 Land cover of medium resolution is mostly a matter of a pixel's spectrum, so the network looks at
 that at full resolution, through two layers without neighbours, before it looks around.
 
 A network of optional bands learns on scenes with this or that band missing. A missing band is 0
-after normalisation, which alone would be a lie (the mean); so what bands there are sets a gain and
+after normalisation, which is the mean of the band; so what bands there are sets a gain and
 an offset on every channel of the first layer (feature-wise linear modulation, Perez et al. 2018).
 For one list of bands these are constants, and the network is exactly a plain one that reads those
 bands only: see :func:`narrowed_weights`. Nothing absent is ever read or filled in.
@@ -32,7 +32,7 @@ class SpectralUNet(nn.Module):
     in_bands, n_classes : planes in and out.
     mixed : channels of the first layer.
     widths : channels at full resolution, half, a quarter, and so on.
-    optional_bands : whether it can be told which bands are there.
+    optional_bands : whether bands may be absent; it then reads which are present.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[
 
 @torch.no_grad()
 def narrowed_weights(network: SpectralUNet, present: Sequence[int]) -> dict[str, Tensor]:
-    """Weights of the plain network that reads only some bands of a network of optional ones.
+    """Return the weights of the plain network that reads some bands of a network of optional bands.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def narrowed_weights(network: SpectralUNet, present: Sequence[int]) -> dict[str,
     Returns
     -------
     State of a ``SpectralUNet`` with ``in_bands=len(present)`` and ``optional_bands=False``, equal
-    to ``network`` told of these bands but for rounding.
+    to ``network`` with these bands present but for rounding.
 
     Raises
     ------

@@ -105,7 +105,7 @@ class _Convolutions(nn.Module):
 
 
 class _CubeConvolution(nn.Conv3d):
-    """Convolution of one cube whose weights have four axes: torch refuses to lay five ``channels_last``."""
+    """Convolution of a cube with four-axis weights, because five cannot be ``channels_last``."""
 
     def __init__(self) -> None:
         super().__init__(1, _FILTERS, _KERNEL)
@@ -116,7 +116,7 @@ class _CubeConvolution(nn.Conv3d):
 
 
 class _Tokens(nn.Module):
-    """From what surrounds a pixel, (pixels, width, places), to its class token (pixels, width)."""
+    """Compute class tokens (pixels, width) from the surroundings (pixels, width, places)."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()

@@ -112,7 +112,7 @@ class SpectraTable:
         return np.array([as_name(value) for value in self.column(name)], object)
 
     def words(self, name: str) -> dict[str, int]:
-        """Count the cells of a column that hold words for a missing value, such as NA."""
+        """Count the cells of a column by their words for missing values, for example NA."""
         found = Counter(str(value).strip() for value in self.column(name) if _is_word(value))
         return dict(found)
 

@@ -1,4 +1,4 @@
-"""Several networks of one kind as one: their mean, and for quantities how far they are apart."""
+"""Ensembles of spectral networks: the mean, and for quantities the spread of the members."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_MEMBERS = 64
 
 
 class Ensemble(nn.Module):
-    """Networks of a pixel's spectrum, which are told apart by the random numbers of their training.
+    """Networks of a pixel's spectrum that differ in the random numbers of their training.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Ensemble(nn.Module):
 
 
 class _Members(nn.Module):
-    """Planes (N, members * planes, rows, cols) of all members, one after the other."""
+    """Concatenate the planes of all members: (N, members * planes, rows, cols)."""
 
     def __init__(self, members: list[nn.Module]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _Mean(nn.Module):
 
 
 def ensemble_of(spec: NetworkSpec) -> Ensemble:
-    """Build what the architecture ``ensemble`` describes; its members' options are checked by theirs.
+    """Build an ensemble; the options of its members are checked where these are built.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
         raise OptionError(
             f"An ensemble with spread gives two planes for each quantity, but {spec.n_classes} are asked for."
         )
-    given = {key: value for key, value in options.items() if value is not None}
+    member_options = {key: value for key, value in options.items() if value is not None}
     planes = spec.n_classes // 2 if spread else spec.n_classes
     made = [
         create_model(
@@ -109,7 +109,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
             in_bands=spec.in_bands,
             n_classes=planes,
             wavelengths_nm=spec.wavelengths_nm,
-            **given,
+            **member_options,
         )
         for _ in range(members)
     ]

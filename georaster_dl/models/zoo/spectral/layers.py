@@ -125,7 +125,7 @@ class PerPixel(nn.Module):
 
 
 class PlaneNorm(nn.LayerNorm):
-    """Layer normalisation of the planes of each pixel alone."""
+    """Layer normalisation over the planes of each pixel."""
 
     def forward(self, image: Tensor) -> Tensor:
         """Normalised planes (N, planes, rows, cols)."""
