@@ -161,8 +161,8 @@ def _lines(event: Event) -> Iterator[str]:
         yield f"{event.model} runs without {', '.join(event.absent)} (absent in the scene)"
     if event.resampled:
         yield f"the scene's bands are resampled to the wavelengths of {event.model}"
-    if event.taken_for:
-        taken = [f"{band} for {name}" for name, band in event.taken_for.items()]
+    if event.matched_by_wavelength:
+        taken = [f"{band} for {name}" for name, band in event.matched_by_wavelength.items()]
         yield f"by wavelength it takes {listed(taken, MOST_NAMED)}"
 
 

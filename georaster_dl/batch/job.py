@@ -120,8 +120,10 @@ def _attempted(job: SceneJob, do: Callable[[SceneRun], Summary | None], report: 
     def note_warnings(event: Event) -> None:
         if isinstance(event, Warned):
             warnings.append(event.message)
-        elif isinstance(event, InferenceStarted) and event.taken_for:
-            taken = ", ".join(f"{band} for {name}" for name, band in event.taken_for.items())
+        elif isinstance(event, InferenceStarted) and event.matched_by_wavelength:
+            taken = ", ".join(
+                f"{band} for {name}" for name, band in event.matched_by_wavelength.items()
+            )
             warnings.append(f"bands taken by their wavelengths: {taken}")
         report(event)
 

@@ -99,7 +99,7 @@ class InferenceStarted(SceneStarted):
     blend : pixels over which neighbouring tiles are mixed.
     batch : tiles in a batch.
     absent : optional bands of the model that the scene lacks.
-    taken_for : names of the model's bands to the scene's bands that were matched by wavelength.
+    matched_by_wavelength : names of the model's bands to the scene's bands that were matched by wavelength.
     resampled : whether the scene's bands are resampled to the model's wavelengths.
     """
 
@@ -110,7 +110,7 @@ class InferenceStarted(SceneStarted):
     blend: int
     batch: int
     absent: Sequence[str]
-    taken_for: Mapping[str, str]
+    matched_by_wavelength: Mapping[str, str]
     resampled: bool
 
 

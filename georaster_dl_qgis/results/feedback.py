@@ -82,8 +82,10 @@ class Teller:
             self._feedback.pushInfo(f"Trained and tested on {facts['split']}")
         if facts.get("absent"):
             self._feedback.pushInfo(f"Bands that the scene lacks: {', '.join(facts['absent'])}")
-        if facts.get("taken_for"):
-            pairs = ", ".join(f"{band} for {wanted}" for wanted, band in facts["taken_for"].items())
+        if facts.get("matched_by_wavelength"):
+            pairs = ", ".join(
+                f"{band} for {wanted}" for wanted, band in facts["matched_by_wavelength"].items()
+            )
             self._feedback.pushInfo(f"By wavelength it takes {pairs}")
 
     def _progress(self, facts: dict[str, Any]) -> None:

@@ -270,11 +270,11 @@ class RasterRun:
             blend=plan.margin,
             batch=plan.batch,
             absent=self._prepared.match.absent,
-            taken_for=self._taken_for(),
+            matched_by_wavelength=self._matched_by_wavelength(),
             resampled=self._prepared.match.resampling is not None,
         )
 
-    def _taken_for(self) -> dict[str, str]:
+    def _matched_by_wavelength(self) -> dict[str, str]:
         """Map names of the model's bands to the scene's bands that were matched by wavelength."""
         pairs = zip(self._card.bands, self._prepared.match.bands, strict=True)
         return {
