@@ -166,7 +166,7 @@ def _family(name: str) -> _Family:
     )
     raise UnknownModelError(
         f"No architecture is named {name!r}{nearest_names(canonical, _FAMILIES)}; "
-        f"`geodl models list --architectures` lists all {len(_FAMILIES)}.{broken}"
+        f"`list_models()` lists all {len(_FAMILIES)}.{broken}"
     )
 
 

@@ -124,7 +124,7 @@ def _chosen(card: Card, bands: Sequence[str] | None) -> list[str]:
     missing = missing_required_bands(card, chosen)
     if missing:
         raise OptionError(
-            f"{card.name} needs {' or '.join(missing[0])}, which --bands leaves out; add it."
+            f"{card.name} needs {' or '.join(missing[0])}, which `bands=` leaves out; add it."
         )
     return chosen
 
@@ -132,7 +132,7 @@ def _chosen(card: Card, bands: Sequence[str] | None) -> list[str]:
 def _refuse_overwriting(out: Path, overwrite: bool) -> None:
     if out.exists() and not overwrite:
         raise OutputError(
-            f"{out} exists already; choose another name or overwrite it (--overwrite)."
+            f"{out} exists already; choose another name or overwrite it (`overwrite=True`)."
         )
 
 

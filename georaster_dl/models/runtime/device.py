@@ -90,8 +90,8 @@ def _torch_device(name: str) -> torch.device:
         raise OptionError(f"Device {name!r} is unknown; choose auto, cpu, cuda or cuda:N.")
     if int(number or 0) >= count:
         raise DeviceError(
-            f"Device {name} was asked for but this machine offers {count} CUDA devices; use --device "
-            f"cpu, or install a driver and a torch build for CUDA."
+            f"Device {name} was asked for but this machine offers {count} CUDA devices; use "
+            f"`device='cpu'`, or install a driver and a torch build for CUDA."
         )
     return torch.device("cuda", int(number or 0))
 

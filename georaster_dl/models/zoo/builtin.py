@@ -176,7 +176,7 @@ def _checked(spec: NetworkSpec, **choices: tuple[str, ...]) -> dict[str, Any]:
     if spec.encoder_weights is not None:
         raise UnknownModelError(
             f"The architecture {spec.architecture!r} has no pretrained weights {spec.encoder_weights!r}; "
-            f"start from random ones or from a model (geodl train --init random|MODEL)."
+            f"start from random ones (`start.weights='random'`) or from a model file."
         )
     for name, default in describe_model(spec.architecture)[1].items():
         value = spec.options[name]

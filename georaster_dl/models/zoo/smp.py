@@ -181,7 +181,7 @@ def _explained(error: Exception, spec: NetworkSpec) -> Exception:
         return UnknownModelError(
             f"The weights {spec.encoder_weights!r} of the encoder {spec.encoder!r} could not be fetched "
             f"({reason}); connect to the internet once, point HF_HOME at a folder that holds them, or "
-            f"start from random weights (encoder_weights=None; geodl train --init random)."
+            f"start from random weights (`start.weights='random'`, or encoder_weights=None)."
         )
     return OptionError(
         f"The architecture {spec.architecture!r} cannot be built with the encoder {spec.encoder!r}, "

@@ -89,7 +89,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
     if spec.encoder_weights is not None:
         raise UnknownModelError(
             f"The architecture 'ensemble' has no pretrained weights {spec.encoder_weights!r}; start from "
-            f"random ones or from a model (geodl train --init random|MODEL)."
+            f"random ones (`start.weights='random'`) or from a model file."
         )
     spectral = spectral_models()
     if member not in spectral or type(spread) is not bool or not _counts(members):
