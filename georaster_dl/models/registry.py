@@ -200,8 +200,8 @@ def list_models(pattern: str = "*") -> list[str]:
     """List the architectures whose names match a shell pattern, for example ``"deeplab*"``."""
     names = list(_families())
     hyphened = {name.replace("_", "-"): name for name in names}
-    found = fnmatch.filter(hyphened, pattern)
-    return sorted({*fnmatch.filter(names, pattern), *(hyphened[name] for name in found)})
+    matching = fnmatch.filter(hyphened, pattern)
+    return sorted({*fnmatch.filter(names, pattern), *(hyphened[name] for name in matching)})
 
 
 def describe_model(name: str) -> tuple[str, dict[str, Any]]:

@@ -86,13 +86,13 @@ def predicted_table(
     size = other_size(preprocessed, estimator.mean_, estimator.std_)
     if size is not None:
         fitting = replace(fitting, repairs=(*fitting.repairs, f"{table.name}: {size}."))
-    made = _values(card, estimator, fitting) if card.targets else _classes(estimator, fitting)
-    taken = [name for name in made if name in table.columns]
+    columns = _values(card, estimator, fitting) if card.targets else _classes(estimator, fitting)
+    taken = [name for name in columns if name in table.columns]
     if taken:
         raise OptionError(
             f"{table.name} has columns already that predictions would get ({listed(taken)}); rename them."
         )
-    return replace(fitting, columns=fitting.columns.assign(**made))
+    return replace(fitting, columns=fitting.columns.assign(**columns))
 
 
 def _values(card: Card, estimator: Any, table: SpectraTable) -> dict[str, _Floats]:
@@ -100,15 +100,15 @@ def _values(card: Card, estimator: Any, table: SpectraTable) -> dict[str, _Float
     values, spread = (
         part.reshape(shape) for part in estimator.predict(table.spectra, return_std=True)
     )
-    made: dict[str, _Floats] = {}
+    columns: dict[str, _Floats] = {}
     for i, target in enumerate(card.targets):
         interval = target.interval
-        made[f"{target.name}_predicted"] = values[:, i]
+        columns[f"{target.name}_predicted"] = values[:, i]
         if interval is not None:
             half = interval.half_width(spread[:, i])
-            made[f"{target.name}_lower_{100 * interval.level:g}"] = values[:, i] - half
-            made[f"{target.name}_upper_{100 * interval.level:g}"] = values[:, i] + half
-    return made
+            columns[f"{target.name}_lower_{100 * interval.level:g}"] = values[:, i] - half
+            columns[f"{target.name}_upper_{100 * interval.level:g}"] = values[:, i] + half
+    return columns
 
 
 def _classes(estimator: Any, table: SpectraTable) -> dict[str, npt.NDArray[Any]]:
@@ -155,10 +155,12 @@ def _scored(table: SpectraTable, name: str) -> PredictedValues:
         raise OptionError(
             f"No row of {table.name} has both {name!r} and {name + '_predicted'!r}; nothing can be compared."
         )
-    found = [m for column in table.columns if (m := _LOWER.fullmatch(column)) and m[1] == name]
-    if not found:
+    lower_columns = [
+        m for column in table.columns if (m := _LOWER.fullmatch(column)) and m[1] == name
+    ]
+    if not lower_columns:
         return PredictedValues(name, measured, predicted, None, None, None, scores, None)
-    end = found[0][2] or ""
+    end = lower_columns[0][2] or ""
     level = float(end.removeprefix("_")) / 100 if end else None
     lower, upper = table.target(f"{name}_lower{end}"), table.target(f"{name}_upper{end}")
     known = np.isfinite(measured) & np.isfinite(predicted)

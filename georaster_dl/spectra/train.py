@@ -182,25 +182,27 @@ def warn_of_missing(table: SpectraTable, options: TableOptions, report: Report) 
         held = table.words(name) | ({"empty": empty} if empty else {})
         if held:
             listed = ", ".join(f"{n:,} {word}" for word, n in held.items())
-            said = f"{sum(held.values()):,} of {rows} left out, as {name!r} has no value there ({listed})"
-            report(Warned(f"{table.name}: {said}"))
+            message = f"{sum(held.values()):,} of {rows} left out, as {name!r} has no value there ({listed})"
+            report(Warned(f"{table.name}: {message}"))
     column = options.class_column
     if column is None:
         return
     if empty := int(table.column(column).isna().sum()):
-        said = f"{empty:,} of {rows} left out, as {column!r} has no class there ({empty:,} empty)"
-        report(Warned(f"{table.name}: {said}"))
+        message = (
+            f"{empty:,} of {rows} left out, as {column!r} has no class there ({empty:,} empty)"
+        )
+        report(Warned(f"{table.name}: {message}"))
     for word, n in table.words(column).items():
-        said = f"{word} is taken for a class of {column!r} ({counted(n, 'row')})"
+        message = f"{word} is taken for a class of {column!r} ({counted(n, 'row')})"
         cure = "where it means that none is known, leave the cell empty"
-        report(Warned(f"{table.name}: {said}; {cure}"))
+        report(Warned(f"{table.name}: {message}; {cure}"))
 
 
 def warn_of_steps(table: SpectraTable, settings: Settings, report: Report) -> None:
     """Warn where a filter runs over bands at unequal steps; raises as ``uneven_steps``."""
-    said = uneven_steps(settings.preprocessing, table.wavelengths_nm)
-    if said is not None:
-        report(Warned(f"{table.name}: {said}"))
+    message = uneven_steps(settings.preprocessing, table.wavelengths_nm)
+    if message is not None:
+        report(Warned(f"{table.name}: {message}"))
 
 
 def progress_log(report: Report) -> Callable[[int, int, float], None]:
@@ -256,8 +258,8 @@ def _scored_baseline(
         split.validation[:, learnt],
     )
     predicted = fit_method(BASELINE, rows, settings).predict(table.spectra[split.test])
-    one = target if target.ndim == 1 else target[:, column : column + 1]
-    return _scored(np.asarray(predicted), one, split, 0)
+    single = target if target.ndim == 1 else target[:, column : column + 1]
+    return _scored(np.asarray(predicted), single, split, 0)
 
 
 def _intervals(

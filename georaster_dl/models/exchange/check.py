@@ -43,8 +43,8 @@ def check_model(path: str | Path) -> Iterator[str]:
     yield _check_output(card, network)
     if card.required_bands:
         fewest = list(dict.fromkeys(group[0] for group in card.required_bands))
-        said = _check_output(*narrowed_model(card, network, fewest))
-        yield f"with {', '.join(fewest)} alone {said}"
+        passed = _check_output(*narrowed_model(card, network, fewest))
+        yield f"with {', '.join(fewest)} alone {passed}"
     if card.halo.exact is None:
         yield "no exact halo is claimed"
         return
@@ -77,10 +77,10 @@ def _check_output(card: Card, network: nn.Module) -> str:
         raise ModelPackageError(
             f"The network of {card.name} gives values that are not finite; train or get the model again."
         )
-    what = {
+    contents = {
         "segmentation": counted(card.outputs, "class"),
         "regression": f"{counted(card.outputs, 'plane')} of values: "
         f"{', '.join(plane[0] for plane in card.value_planes)}",
         "autoencoder": f"one plane for each of {counted(card.outputs, 'band')}",
     }
-    return f"the output is finite and has {what[card.task]}"
+    return f"the output is finite and has {contents[card.task]}"

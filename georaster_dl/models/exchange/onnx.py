@@ -185,13 +185,13 @@ def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
     import onnx
     import torch
 
-    given = torch.zeros(1, len(card.bands), tile, tile)
+    example = torch.zeros(1, len(card.bands), tile, tile)
     with warnings.catch_warnings(), torch.inference_mode(mode=False):
         warnings.simplefilter("ignore")  # from the exporter, about itself
         try:
             program = torch.onnx.export(
                 graph,
-                (given,),
+                (example,),
                 dynamo=True,  # the older exporter lacks layers and is about to be removed
                 opset_version=_OPSET,
                 input_names=["pixels"],

@@ -367,21 +367,23 @@ def _current_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _one_line(error: ValidationError, most: int = 3) -> str:
     """Say which fields broke which limits, in one line and without the hostile value's bulk."""
     problems = error.errors(include_url=False, include_context=False)
-    said = "; ".join(_problem(problem) for problem in problems[:most])
+    shown = "; ".join(_problem(problem) for problem in problems[:most])
     rest = f"; and {len(problems) - most} more" if len(problems) > most else ""
-    return f"The model's card is refused: {said}{rest}. Correct these fields or get the model anew."
+    return (
+        f"The model's card is refused: {shown}{rest}. Correct these fields or get the model anew."
+    )
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
     # Keys of the card's tables are the stranger's own text, so they are shown like a value.
     place = ".".join(_shown(part, 40) for part in problem["loc"]) or "card"
     message = re.sub(r"^(Value error|Assertion failed), |\.$", "", str(problem["msg"]))
-    given = problem.get("input")
+    value = problem.get("input")
     if problem["type"] in {"missing", "value_error"} or isinstance(
-        given, Mapping | list | tuple | BaseModel
+        value, Mapping | list | tuple | BaseModel
     ):
         return f"{place}: {_shown(message, 200)}"
-    return f"{place} = {_shown(given, 40)}: {_shown(message, 200)}"
+    return f"{place} = {_shown(value, 40)}: {_shown(message, 200)}"
 
 
 def _shown(value: object, most: int) -> str:

@@ -55,9 +55,9 @@ def find_model(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     bundled = builtin_models()
-    found = bundled.get(str(name_or_path))
-    if found is not None:
-        return found
+    bundled_path = bundled.get(str(name_or_path))
+    if bundled_path is not None:
+        return bundled_path
     raise UnknownModelError(
         f"There is no model file and no bundled model {str(name_or_path)!r}"
         f"{nearest_names(str(name_or_path), bundled)}; see `geodl models list`."
@@ -292,7 +292,7 @@ def _check_shapes(
     missing = sorted(set(wanted) - set(present))
     surplus = sorted(set(present) - set(wanted))
     other = sorted(name for name in set(wanted) & set(present) if wanted[name] != present[name])
-    said = [
+    differences = [
         f"{len(names)} {what} (first: {names[0][:80]!r})"
         for names, what in (
             (missing, "missing"),
@@ -302,7 +302,7 @@ def _check_shapes(
         if names
     ]
     raise ModelPackageError(
-        f"The weights in {path} are not those of the architecture on its card: {', '.join(said)} of "
+        f"The weights in {path} are not those of the architecture on its card: {', '.join(differences)} of "
         f"{len(wanted)} tensors; the file is damaged or its card was altered."
     )
 

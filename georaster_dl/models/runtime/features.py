@@ -68,19 +68,19 @@ class FeatureNetwork(nn.Module):
 
     def _watched(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Planes of the layer at the image's size, and the network's output."""
-        kept: list[Any] = []
+        captured: list[Any] = []
         module = self.network.get_submodule(self._name)
         # Hooked for this pass only: a network is copied, and its layers are exchanged, in between.
         handle = (
-            module.register_forward_pre_hook(lambda _module, inputs: kept.append(inputs[0]))
+            module.register_forward_pre_hook(lambda _module, inputs: captured.append(inputs[0]))
             if self._entering
-            else module.register_forward_hook(lambda _module, _inputs, out: kept.append(out))
+            else module.register_forward_hook(lambda _module, _inputs, out: captured.append(out))
         )
         try:
             output: Tensor = self.network(image)
         finally:
             handle.remove()
-        planes = kept[-1] if kept else None
+        planes = captured[-1] if captured else None
         if not isinstance(planes, Tensor) or not _divides(planes, image):
             raise OptionError(
                 f"The layer {self._name!r} gives {_shape(planes)} of an image of {_shape(image)}, but "
@@ -110,8 +110,8 @@ def _divides(planes: Tensor, image: Tensor) -> bool:
     return rows % n_rows == 0 and cols % n_cols == 0 and rows // n_rows == cols // n_cols
 
 
-def _shape(given: object) -> str:
-    return str(tuple(given.shape)) if isinstance(given, Tensor) else f"a {type(given).__name__}"
+def _shape(output: object) -> str:
+    return str(tuple(output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
 
 
 def _names(network: nn.Module) -> list[str]:

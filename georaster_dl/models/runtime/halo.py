@@ -145,18 +145,18 @@ def _check_shape(network: nn.Module, in_bands: int, stride: int) -> None:
     import torch
 
     side = max(round_up(_CHECKED, stride), 2 * stride)
-    given = torch.zeros(1, in_bands, side, side, dtype=torch.float64)
+    probe = torch.zeros(1, in_bands, side, side, dtype=torch.float64)
     try:
-        shape = tuple(network(given).shape)
+        shape = tuple(network(probe).shape)
     except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise OptionError(
-            f"{type(network).__name__} does not run on an input of {tuple(given.shape)} ({reason}); check "
+            f"{type(network).__name__} does not run on an input of {tuple(probe.shape)} ({reason}); check "
             f"its number of bands ({in_bands}) and its stride ({stride})."
         ) from error
-    if len(shape) != 4 or shape[2:] != given.shape[2:]:
+    if len(shape) != 4 or shape[2:] != probe.shape[2:]:
         raise OptionError(
-            f"{type(network).__name__} turns an input of {tuple(given.shape)} into {shape}; an output of as "
+            f"{type(network).__name__} turns an input of {tuple(probe.shape)} into {shape}; an output of as "
             f"many rows and columns is needed: resize inside the network."
         )
 
@@ -215,7 +215,7 @@ def _tiling_error(network: nn.Module, in_bands: int, stride: int, halo: int) -> 
     random = torch.Generator().manual_seed(0)
     core, beyond = 2 * stride, 3 * stride
     inside = slice(beyond, beyond + 2 * halo + core)
-    kept = slice(halo, halo + core)
+    core_of_tile = slice(halo, halo + core)
     worst = 0.0
     for across in (False, True):
         shape = (1, in_bands, _width(stride), inside.stop + beyond)
@@ -224,7 +224,9 @@ def _tiling_error(network: nn.Module, in_bands: int, stride: int, halo: int) -> 
         tile = _run(network, strip[..., inside], across=across)
         if whole is None or tile is None:
             return math.inf
-        difference = (tile[..., kept] - whole[..., inside][..., kept]).abs().max().item()
+        difference = (
+            (tile[..., core_of_tile] - whole[..., inside][..., core_of_tile]).abs().max().item()
+        )
         spread = whole.std().item()
         if difference > 0 or not math.isfinite(difference):
             worst = max(worst, difference / spread) if spread > 0 else math.inf

@@ -46,9 +46,9 @@ class PLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
         """Give (n_components, n, targets) predictions with 1, 2, ... ``n_components`` components."""
         check_is_fitted(self)
         spectra = validate_data(self, X, dtype=np.float64, reset=False)
-        found = self.model_.predict_all_components(spectra)
-        most = np.minimum(np.arange(self.n_components), len(found) - 1)
-        return np.asarray(found[most])
+        predictions = self.model_.predict_all_components(spectra)
+        most = np.minimum(np.arange(self.n_components), len(predictions) - 1)
+        return np.asarray(predictions[most])
 
 
 class OneHotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

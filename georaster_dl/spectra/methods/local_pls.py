@@ -45,7 +45,7 @@ def local_predictions(
     largest = np.einsum("bkp,bkp->bk", spectra, spectra).max(axis=1)
     predicted = np.einsum("bk,bkt->bt", weights, targets)
     residual = targets - predicted[:, None, :]
-    found = np.empty((n_components, batch, n_targets))
+    predictions = np.empty((n_components, batch, n_targets))
     earlier = np.zeros((batch, n_components, k + 1))
     for a in range(n_components):
         coefficients = weights[:, :, None] * residual
@@ -56,8 +56,8 @@ def local_predictions(
         slopes = np.einsum("bk,bkt->bt", weights * unit[:, :k], residual)
         residual -= unit[:, :k, None] * slopes[:, None, :]
         predicted = predicted + unit[:, k, None] * slopes
-        found[a] = predicted
-    return found
+        predictions[a] = predicted
+    return predictions
 
 
 def _scores(spectra: _Floats, coefficients: _Floats, weights: _Floats) -> _Floats:

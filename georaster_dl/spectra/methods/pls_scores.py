@@ -42,13 +42,13 @@ class ScoreSpace:
         There are fewer components where the spectra have no more.
         """
         model = fit_pls(spectra, targets, n_components)
-        kept = slice(model.max_stable_components_)
+        stable = slice(model.max_stable_components_)
         mean = spectra.mean(axis=0)
         bare = cls(
             mean,
-            model.x_rotations_[:, kept],
-            model.x_loadings_[:, kept],
-            whitening(model.x_scores_[:, kept]),
+            model.x_rotations_[:, stable],
+            model.x_loadings_[:, stable],
+            whitening(model.x_scores_[:, stable]),
         )
         return cls(
             bare.mean,

@@ -124,18 +124,18 @@ def _out_of_fold(
     seed: int,
 ) -> list[npt.NDArray[Any]]:
     """For each settings (components or 1, n) predictions of every spectrum by folds without it."""
-    found: list[npt.NDArray[Any]] = []
+    errors_of_folds: list[npt.NDArray[Any]] = []
     for learnt, measured in folds:
         treat = Preprocessing(preprocessing).fit(spectra[learnt])
         train, rest = treat.transform(spectra[learnt]), treat.transform(spectra[measured])
         for i, settings in enumerate(grid):
             model = baseline(name, task, settings, seed).fit(train, target[learnt])
             columns = _columns(model, rest)
-            if len(found) <= i:
+            if len(errors_of_folds) <= i:
                 kind = np.float64 if task == "regression" else object
-                found.append(np.empty((len(columns), len(target)), kind))
-            found[i][:, measured] = columns
-    return found
+                errors_of_folds.append(np.empty((len(columns), len(target)), kind))
+            errors_of_folds[i][:, measured] = columns
+    return errors_of_folds
 
 
 def _columns(model: Any, spectra: npt.NDArray[Any]) -> npt.NDArray[Any]:

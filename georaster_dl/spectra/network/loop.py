@@ -78,14 +78,14 @@ def learn(
         averaged.update_parameters(network)
         optimiser.zero_grad()
 
-    best, kept = torch.inf, network.state_dict()
+    best, best_weights = torch.inf, network.state_dict()
     for epoch in range(recipe.epochs):
         learnt = _epoch(network, stepped, inputs(), targets, loss, recipe.batch)
         error = _measured(averaged.module, held, loss) if len(held[0]) else learnt
         log(epoch + 1, error)
         if error < best or not len(held[0]):
-            best, kept = error, copy.deepcopy(averaged.module.state_dict())
-    network.load_state_dict(kept)
+            best, best_weights = error, copy.deepcopy(averaged.module.state_dict())
+    network.load_state_dict(best_weights)
     network.eval()
 
 

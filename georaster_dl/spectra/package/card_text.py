@@ -71,9 +71,9 @@ def card_limitations(
     split: RowSplit, *, by_chance: bool, intervals: Sequence[Interval | None]
 ) -> str:
     """Say where figures and intervals should not be trusted; ``intervals`` are empty for classes."""
-    said = []
+    sentences = []
     if by_chance:
-        said.append(
+        sentences.append(
             "Rows were divided by chance: if samples were scanned several times, the figures flatter."
         )
     if any(intervals):
@@ -84,9 +84,9 @@ def card_limitations(
             else f"the {counted(n, 'spectrum')} that also chose the epoch, so they may be a little narrow"
         )
         levels = listed(sorted({f"{interval.level:.0%}" for interval in intervals if interval}))
-        said.append(
+        sentences.append(
             f"Intervals ({levels}) hold for spectra like those of the table; they come from {origin}."
         )
     elif intervals:
-        said.append("Too few spectra were left to say how wide intervals are.")
-    return " ".join(said)
+        sentences.append("Too few spectra were left to say how wide intervals are.")
+    return " ".join(sentences)

@@ -137,26 +137,26 @@ def _estimator(card: Card, name: str) -> Any:
     """The estimator as it was fitted, but for its networks."""
     preprocessing = card.preprocessing
     steps = "none" if preprocessing is None else preprocessing.steps
-    made: Any = new_estimator(
+    estimator: Any = new_estimator(
         name,
         "regression" if card.targets else "classification",
         preprocessing=steps,
         wavelengths_nm=tuple(band.wavelength_nm or 0.0 for band in card.bands),
     )
     blank = {"steps": "none", "bands": len(card.bands), "learnt": []}
-    made.preprocessing_ = Preprocessing.from_json(
+    estimator.preprocessing_ = Preprocessing.from_json(
         preprocessing.model_dump() if preprocessing else blank
     )
-    made.n_features_in_ = len(card.bands)
-    made.mean_ = np.array([band.mean for band in card.bands])
-    made.std_ = np.array([band.std for band in card.bands])
+    estimator.n_features_in_ = len(card.bands)
+    estimator.mean_ = np.array([band.mean for band in card.bands])
+    estimator.std_ = np.array([band.std for band in card.bands])
     if card.targets:
-        made.single_ = len(card.targets) == 1
-        made.target_mean_ = np.array([target.mean for target in card.targets])
-        made.target_std_ = np.array([target.std for target in card.targets])
+        estimator.single_ = len(card.targets) == 1
+        estimator.target_mean_ = np.array([target.mean for target in card.targets])
+        estimator.target_std_ = np.array([target.std for target in card.targets])
     else:
-        made.classes_ = np.array([entry.name for entry in card.classes], object)
-    return made
+        estimator.classes_ = np.array([entry.name for entry in card.classes], object)
+    return estimator
 
 
 def _architecture(estimator: SpectraNetwork, *, spread: bool) -> Architecture:
@@ -207,12 +207,14 @@ def _classes(estimator: Any) -> tuple[MapClass, ...]:
 
 
 def _configuration(estimator: SpectraNetwork) -> dict[str, str]:
-    given = estimator.get_params()
-    return {key: str(given[key])[:500] for key in sorted(given) if key != "wavelengths_nm"}
+    parameters = estimator.get_params()
+    return {
+        key: str(parameters[key])[:500] for key in sorted(parameters) if key != "wavelengths_nm"
+    }
 
 
 def _description(estimator: SpectraNetwork, metadata: Metadata) -> str:
     names = ", ".join(target.name for target in metadata.targets)
-    what = names or f"{counted(len(getattr(estimator, 'classes_', ())), 'class')}"
+    outputs = names or f"{counted(len(getattr(estimator, 'classes_', ())), 'class')}"
     low, high = min(estimator.wavelengths_nm or (0,)), max(estimator.wavelengths_nm or (0,))
-    return f"{what} from {counted(len(estimator.mean_), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"
+    return f"{outputs} from {counted(len(estimator.mean_), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"

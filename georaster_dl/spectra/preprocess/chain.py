@@ -121,10 +121,10 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             When the values are not what ``to_json`` writes.
         """
         try:
-            made = cls(str(saved["steps"]))
-            steps, bands, learnt = _parsed(made.steps), int(saved["bands"]), saved["learnt"]
-            made.n_features_in_ = bands
-            made.chain_ = [
+            chain = cls(str(saved["steps"]))
+            steps, bands, learnt = _parsed(chain.steps), int(saved["bands"]), saved["learnt"]
+            chain.n_features_in_ = bands
+            chain.chain_ = [
                 (step, _restored(step, values, bands))
                 for step, values in zip(steps, learnt, strict=True)
             ]
@@ -134,7 +134,7 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise OptionError(
                 f"The saved preprocessing is damaged ({error}); make the model again."
             ) from error
-        return made
+        return chain
 
 
 def uneven_steps(steps: str, wavelengths_nm: _Floats) -> str | None:
@@ -180,15 +180,15 @@ def _parsed(text: str) -> list[Step]:
 
 def _parameters(name: str, text: str | None) -> tuple[int, ...]:
     kind = STEPS[name]
-    given = [item.strip() for item in text.split(",")] if text else []
-    if not given and (kind.defaults or not kind.names):
+    values = [item.strip() for item in text.split(",")] if text else []
+    if not values and (kind.defaults or not kind.names):
         return kind.defaults
-    if len(given) != len(kind.names) or not all(item.isdecimal() for item in given):
+    if len(values) != len(kind.names) or not all(item.isdecimal() for item in values):
         expected = f"{name}({','.join(kind.names)})" if kind.names else name
         raise OptionError(
             f"Got {name}({text or ''}), but {expected} is expected, with whole numbers in the brackets."
         )
-    return tuple(map(int, given))
+    return tuple(map(int, values))
 
 
 def _text(chain: list[tuple[Step, Any]]) -> str:

@@ -78,19 +78,19 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     OptionError
         When there are fewer than 8, they go up and down or repeat, or their unit cannot be told.
     """
-    found = [(i, *read) for i, text in enumerate(headers) if (read := _read(text)) is not None]
-    if len(found) < FEWEST_BANDS:
-        named = listed([headers[i] for i, _, _ in found])
+    numbered = [(i, *read) for i, text in enumerate(headers) if (read := _read(text)) is not None]
+    if len(numbered) < FEWEST_BANDS:
+        named = listed([headers[i] for i, _, _ in numbered])
         raise OptionError(
-            f"{title} has {counted(len(found), 'column')} of a spectrum{named and f' ({named})'} among "
+            f"{title} has {counted(len(numbered), 'column')} of a spectrum{named and f' ({named})'} among "
             f"{len(headers)}, but at least {FEWEST_BANDS} are needed; their headers must be "
             f"wavelengths or wavenumbers, such as 1100 or '1100.5 nm'."
         )
-    columns = np.array([i for i, _, _ in found])
-    values = np.array([value for _, value, _ in found])
+    columns = np.array([i for i, _, _ in numbered])
+    values = np.array([value for _, value, _ in numbered])
     names = [headers[i] for i in columns]
     # First, because numbers in several units seem to go up and down.
-    stated = unit or _stated({own for _, _, own in found}, names, title)
+    stated = unit or _stated({own for _, _, own in numbered}, names, title)
     _check_order(values, names, title)
     known = stated or _guessed(values, title)
     repairs = []
@@ -152,12 +152,12 @@ def _check_order(values: npt.NDArray[np.float64], names: list[str], title: str) 
         twice = [
             name for name, value in zip(names, values, strict=True) if value in once[counts > 1]
         ]
-        what = f"repeats columns ({listed(twice)})"
+        problem = f"repeats columns ({listed(twice)})"
     else:
         pairs = [f"{names[i]} then {names[i + 1]}" for i in wrong]
-        what = f"goes up and down ({listed(pairs)})"
+        problem = f"goes up and down ({listed(pairs)})"
     raise OptionError(
-        f"The axis of {title} {what}, but wavelengths must rise or fall all along; delete or rename "
+        f"The axis of {title} {problem}, but wavelengths must rise or fall all along; delete or rename "
         f"columns that are not of the spectrum, and check that the first line is the header."
     )
 
@@ -182,9 +182,9 @@ def _guessed(values: npt.NDArray[np.float64], title: str) -> Unit:
         return "nm"
     if low >= 3500 and high <= 12_500:
         return "cm-1"
-    what = "are counted, not measured" if counted else "fit no usual range"
+    problem = "are counted, not measured" if counted else "fit no usual range"
     raise OptionError(
-        f"The unit of the axis of {title} cannot be told: its numbers {low:g} to {high:g} {what}; "
+        f"The unit of the axis of {title} cannot be told: its numbers {low:g} to {high:g} {problem}; "
         f"state the unit ({', '.join(UNITS)}), and put wavelengths or wavenumbers into the header."
     )
 

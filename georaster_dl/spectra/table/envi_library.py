@@ -80,13 +80,13 @@ def _pair(path: Path) -> tuple[Path, Path]:
 
 def _entries(header: Path) -> dict[str, str]:
     text = read_text(header)
-    found = {key.casefold(): value.strip() for key, value in _ENTRY.findall(text)}
-    if not text.startswith("ENVI") or "library" not in found.get("file type", "").casefold():
+    entries = {key.casefold(): value.strip() for key, value in _ENTRY.findall(text)}
+    if not text.startswith("ENVI") or "library" not in entries.get("file type", "").casefold():
         raise OptionError(
             f"{header} is no header of an ENVI spectral library; its first line is ENVI and its file "
             f"type 'ENVI Spectral Library'."
         )
-    return found
+    return entries
 
 
 def _listed(value: str) -> list[str]:

@@ -75,8 +75,8 @@ def _by_id(first: RawTable, other: RawTable, id_column: str) -> tuple[Any, list[
     part = other.frame.drop(columns=other.headers.index(id_column)).reset_index(drop=True)
     part = part.reindex(place).set_axis(first.frame.index)
     without = int((place < 0).sum())
-    said = f"{other.path.name}: it lacks {without} of {counted(len(ids), 'row')}; their values are missing."
-    return part, [said] if without else []
+    message = f"{other.path.name}: it lacks {without} of {counted(len(ids), 'row')}; their values are missing."
+    return part, [message] if without else []
 
 
 def _ids(table: RawTable, id_column: str) -> Any:

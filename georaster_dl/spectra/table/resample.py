@@ -64,12 +64,12 @@ def resampled(
     """
     own, wanted = table.wavelengths_nm, np.asarray(wavelengths_nm, np.float64)
     weights = resampling_weights(own, wanted, fwhm_nm, name=table.name)
-    said = f"{table.name}: spectra were resampled from {_axis(own)} to {_axis(wanted)}."
+    message = f"{table.name}: spectra were resampled from {_axis(own)} to {_axis(wanted)}."
     return replace(
         table,
         wavelengths_nm=wanted,
         spectra=table.spectra @ weights.T,
-        repairs=(*table.repairs, said),
+        repairs=(*table.repairs, message),
     )
 
 

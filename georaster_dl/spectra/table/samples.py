@@ -113,8 +113,8 @@ class SpectraTable:
 
     def words(self, name: str) -> dict[str, int]:
         """Count the cells of a column by their words for missing values, for example NA."""
-        found = Counter(str(value).strip() for value in self.column(name) if _is_word(value))
-        return dict(found)
+        counts = Counter(str(value).strip() for value in self.column(name) if _is_word(value))
+        return dict(counts)
 
     def rows(self, chosen: npt.NDArray[Any]) -> SpectraTable:
         """Rows by positions, or by a mask (n,)."""

@@ -27,11 +27,11 @@ def other_size(preprocessed: _Floats, mean: _Floats, std: _Floats) -> str | None
     mean, std : (bands,) of the preprocessed training spectra.
     """
     whole = preprocessed[np.isfinite(preprocessed).all(axis=1)]
-    theirs = np.sqrt(mean**2 + std**2)
-    if not len(whole) or not (theirs > 0).any():
+    training_size = np.sqrt(mean**2 + std**2)
+    if not len(whole) or not (training_size > 0).any():
         return None
     ours = np.sqrt((whole**2).mean(axis=0))
-    ratio = float(np.median(ours[theirs > 0] / theirs[theirs > 0]))
+    ratio = float(np.median(ours[training_size > 0] / training_size[training_size > 0]))
     if not ratio or 1 / _SUSPICIOUS < ratio < _SUSPICIOUS:
         return None
     factor = min(_FACTORS, key=lambda f: abs(math.log(f) - abs(math.log(ratio))))

@@ -103,7 +103,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
         )
     member_options = {key: value for key, value in options.items() if value is not None}
     planes = spec.n_classes // 2 if spread else spec.n_classes
-    made = [
+    networks = [
         create_model(
             member,
             in_bands=spec.in_bands,
@@ -113,7 +113,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
         )
         for _ in range(members)
     ]
-    return Ensemble(made, spread=spread)
+    return Ensemble(networks, spread=spread)
 
 
 def _counts(members: object) -> bool:
