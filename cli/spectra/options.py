@@ -106,11 +106,11 @@ learning_options = _applied(
             "--preprocess",
             default="none",
             metavar="STEPS",
-            help="PreprocessingStep of spectra, for example 'snv,savgol(15,2,1)'.",
+            help="Preprocessing of spectra, for example 'snv,savgol(15,2,1)'.",
         ),
         click.option(
             "--split-column",
-            help="Column that says which rows train, choose and test; by chance otherwise.",
+            help="Column that says which rows train, validate and test; by chance otherwise.",
         ),
         click.option("--group", help="Column of samples, whose spectra stay together."),
         click.option("--epochs", type=int, help="Epochs of a network (150)."),
