@@ -9,6 +9,7 @@ from georaster_dl.core.bands import Band, named_bands
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.models.package.card import Architecture
 from georaster_dl.models.package.file import load_model, network_of, read_card, save_model
+from georaster_dl.models.package.values import InputBand
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.halo import probe_halo
 from georaster_dl.models.runtime.optional_bands import (
@@ -110,7 +111,7 @@ def test_a_band_of_the_scene_serves_one_of_the_model():
     described = card(bands=("B08",)).model_copy(
         update={
             "bands": tuple(
-                card(bands=("B08",)).bands[0].model_copy(update={"name": name, "wavelength_nm": nm})
+                InputBand(name, nm, mean=0.2, std=0.1)
                 for name, nm in (("near", 836.0), ("nearest", 834.0), ("far", 845.0))
             )
         }

@@ -101,7 +101,7 @@ def test_the_best_epoch_is_kept():
     spectra, values = generator.normal(size=(60, 30)), generator.normal(size=60)
     losses = []
     model = _regressor(epochs=40).fit(
-        spectra, values, told=lambda done, most, loss: losses.append((done, most, loss))
+        spectra, values, log=lambda done, most, loss: losses.append((done, most, loss))
     )
     assert [(done, most) for done, most, _ in losses] == [(i, 40) for i in range(1, 41)]
     assert min(loss for _, _, loss in losses) < losses[-1][2]

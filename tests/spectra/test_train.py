@@ -100,7 +100,7 @@ def test_few_spectra_have_no_interval(tmp_path):
         (TableOptions(("kind",)), "holds the text"),
         (TableOptions(("same",)), "'same' of meat is the same in all 160 rows"),
         (TableOptions(class_column="same"), "is the same in all 160 rows"),
-        (TableOptions(), "Give either --target"),
+        (TableOptions(), "Give either `targets=`"),
         (TableOptions(("fat",), "kind"), "one of them"),
     ],
 )
