@@ -68,7 +68,7 @@ def test_product_with_everything(geodl, safe, model, has_data, tmp_path):
     assert 0.3 < (classes == NODATA).mean() < 0.5
     for entry in card.classes:
         assert entry.name in tags["CLASS_NAMES"]
-        assert colors[entry.value][:3] == tuple(bytes.fromhex(entry.color[1:]))
+        assert colors[entry.value][:3] == entry.color
     assert tags["GEORASTER_DL_INPUT_BANDS"] == ",".join(IRELAND)
     with rasterio.open(f"{safe.stem}_landcover_probabilities.tif") as made:
         assert made.descriptions == tuple(entry.name for entry in card.classes)

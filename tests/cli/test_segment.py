@@ -79,7 +79,7 @@ def test_map_is_a_styled_cog(geodl, model, scene, tmp_path):
         tags, colors = made.tags(), made.colormap(1)
         assert made.descriptions == ("land cover",)
     for entry in card.classes:
-        assert colors[entry.value] == (*bytes.fromhex(entry.color[1:]), 255)
+        assert colors[entry.value] == (*entry.color, 255)
     assert colors[NODATA][3] == 0
     assert json.loads(tags["CLASS_NAMES"]) == {str(c.value): c.name for c in card.classes}
     assert tags["GEORASTER_DL_MODEL"] == f"{card.name} {card.version}"
