@@ -29,9 +29,9 @@ __all__ = [
     "metres_per_unit",
     "near_longitude",
     "outline",
+    "pixel_areas",
     "resolution_m",
-    "row_areas",
-    "to_ground",
+    "to_coordinates",
     "with_same_turns",
 ]
 
@@ -106,7 +106,7 @@ def centre_of(geobox: Georeference) -> Place | None:
     return float((lon + 180) % 360 - 180), float(lat)
 
 
-def row_areas(geobox: Georeference, rows: slice) -> _Floats | None:
+def pixel_areas(geobox: Georeference, rows: slice) -> _Floats | None:
     """Ground area of one pixel of each row, in square metres on the ellipsoid.
 
     It is the mean along the row: exact for geographic CRSs and Mercator, whose distortion changes
@@ -131,13 +131,13 @@ def row_areas(geobox: Georeference, rows: slice) -> _Floats | None:
         area = None if unit is None else abs(affine.determinant) * unit**2
         return None if area is None else np.full_like(middle, area)
     along = (np.arange(_PLACES) + 0.5) / _PLACES * geobox.shape[1]
-    places = to_ground(affine, *(axis.ravel() for axis in np.meshgrid(along, middle)))
+    places = to_coordinates(affine, *(axis.ravel() for axis in np.meshgrid(along, middle)))
     scales = _areal_scale(crs, affine)(np.stack(places, axis=1)).reshape(-1, _PLACES)
     areas: _Floats = abs(affine.determinant) * (1 / scales).mean(axis=1)
     return areas
 
 
-def to_ground(affine: Affine, cols: _Floats, rows: _Floats) -> tuple[_Floats, _Floats]:
+def to_coordinates(affine: Affine, cols: _Floats, rows: _Floats) -> tuple[_Floats, _Floats]:
     """Coordinates x and y of places given as arrays of cols and rows; by the inverse, the way back."""
     x = affine.a * cols + affine.b * rows + affine.c
     y = affine.d * cols + affine.e * rows + affine.f
@@ -277,7 +277,7 @@ def outline(geobox: Georeference, crs: pyproj.CRS) -> shapely.Polygon | None:
     linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
     if linear.crs is None or not can_transform(linear.crs.proj, crs):
         return None
-    before = np.stack(to_ground(linear.affine, *_border(linear.shape)), axis=1)
+    before = np.stack(to_coordinates(linear.affine, *_border(linear.shape)), axis=1)
     ring = before
     if linear.crs.proj != crs:
         transformer = pyproj.Transformer.from_crs(linear.crs.to_wkt(), crs, always_xy=True)

@@ -19,7 +19,7 @@ class SceneOptions:
     bands : for a plain file, the names of its bands in file order; for a product or where fewer
         names than bands are given, the bands to use.
     nodata : number that stands for no measurement, in every band.
-    scale, offset : physical value = number * scale + offset, in every band.
+    scale, offset : physical value = stored value * scale + offset, in every band.
     mask : quality band that masks pixels, and which of its numbers do; see ``georaster_dl.io.scenes.quality``.
     """
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import row_areas
+from georaster_dl.core.geography import pixel_areas
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.inputs.maps import MapFile, count_by_row, open_map
@@ -93,7 +93,7 @@ def evaluate(
     ----------
     map_path : single-band raster of classes, or of floating-point numbers.
     reference : raster, or vector file of polygons, lines or points.
-    options : how it is read; with ``labels.background`` all ground without a label is of that class, so
+    options : how it is read; with ``labels.background`` all pixels without a label is of that class, so
         that polygons of one class also show where it is falsely mapped.
 
     Returns
@@ -158,7 +158,7 @@ def _evaluate_classes(
         block=side,
         coverage=coverage,
         estimate=estimate,
-        metric=row_areas(opened.geobox, slice(0, 1)) is not None,
+        metric=pixel_areas(opened.geobox, slice(0, 1)) is not None,
         warnings=warnings,
         notes=notes_of_classes(matching, confusion, estimate, intervals, points and points.frame),
         view=view,
@@ -224,7 +224,7 @@ class _ClassTally:
     def add(self, rows: slice, mapped: npt.NDArray[np.int16], pairs: Pairs) -> None:
         """Count a strip within a row of blocks."""
         counts = count_by_row(mapped, self._n)
-        per_pixel = row_areas(self._geobox, rows)
+        per_pixel = pixel_areas(self._geobox, rows)
         self.areas += counts.sum(axis=0) if per_pixel is None else per_pixel @ counts
         labelled = pairs.true >= 0
         known = labelled & (pairs.mapped >= 0)

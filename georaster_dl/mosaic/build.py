@@ -63,7 +63,7 @@ class Mosaicked:
     maps : those taken first where they overlap, before the others.
     shape : rows, cols of the mosaic; None where none was made.
     failed : what was to be made beside the mosaic (its style, the STAC collection) and could not be;
-        each was told of as a warning.
+        each was warned of.
     """
 
     files: list[Path]
@@ -93,8 +93,8 @@ def mosaic(
         is that of the first map, the extent that of all.
     stac : folder of the collection.
     find_model : STAC item of the model with weights of a digest, as ``Catalogue`` takes it.
-    warn : told what does not stop the run.
-    begin : told the pixels to do, gives what is told those that were done.
+    warn : called with every warning.
+    begin : called with the pixels to do; returns the function that is called with those done.
 
     Raises
     ------
@@ -212,12 +212,12 @@ def _is_vrt(output: Path | None) -> bool:
 def _warn_of_models(maps: Sequence[MosaicMap], warn: Callable[[str], None]) -> None:
     models = models_of(maps)
     if len(models) > 1:
-        told = "; ".join(
+        listing = "; ".join(
             f"{name or 'unknown'}{f' ({digest[:12]})' if digest else ''}: "
             + listed([one.path.name for one in made], _MOST_NAMED)
             for (name, digest), made in models.items()
         )
-        warn(f"the maps come from {len(models)} models, so their borders may show: {told}")
+        warn(f"the maps come from {len(models)} models, so their borders may show: {listing}")
 
 
 def _inputs(maps: Sequence[MosaicMap], options: MosaicOptions) -> list[Path]:
@@ -266,14 +266,21 @@ def _write(
     layout: Layout,
     spec: RasterSpec,
     by_confidence: bool,
-    without: Sequence[int],
+    fill_classes: Sequence[int],
     progress: Callable[[int], None],
 ) -> None:
     path = stage.path(output)
     if _is_vrt(output):
         write_vrt(path, layout, spec, final=output, styling=stage.styling(output))
         return
-    write_tif(path, layout, spec, by_confidence=by_confidence, without=without, progress=progress)
+    write_tif(
+        path,
+        layout,
+        spec,
+        by_confidence=by_confidence,
+        fill_classes=fill_classes,
+        progress=progress,
+    )
     with stage.styling(output):
         if spec.legend is None:
             style_by_values(path)

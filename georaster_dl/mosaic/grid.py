@@ -17,7 +17,13 @@ from odc.geo.geobox import GeoBox
 from pyproj.exceptions import CRSError
 
 from georaster_dl.core.errors import OptionError, OutputError
-from georaster_dl.core.geography import can_transform, full_turn, near_longitude, outline, to_ground
+from georaster_dl.core.geography import (
+    can_transform,
+    full_turn,
+    near_longitude,
+    outline,
+    to_coordinates,
+)
 from georaster_dl.mosaic.maps import MosaicMap
 
 __all__ = ["Layout", "Placed", "check_one_grid", "check_size", "lay_out"]
@@ -203,7 +209,7 @@ def _bounds(one: MosaicMap, grid: GeoBox) -> tuple[int, int, int, int]:
     area = outline(one.geobox, crs.proj)
     if area is None:
         raise _no_place(one, _called(grid))
-    cols, rows = to_ground(~grid.affine, *shapely.get_coordinates(area).T)
+    cols, rows = to_coordinates(~grid.affine, *shapely.get_coordinates(area).T)
     top, left = (math.floor(side.min() + _WHOLE) for side in (rows, cols))
     bottom, right = (math.ceil(side.max() - _WHOLE) for side in (rows, cols))
     return top, left, max(bottom, top + 1), max(right, left + 1)

@@ -136,15 +136,15 @@ def _check_classes(first: MosaicMap, other: MosaicMap, here: Legend, there: Lege
         return
     moved = [name for name in ours if name in theirs and ours[name] != theirs[name]]
     if moved:
-        told = f"{moved[0]!r} is {ours[moved[0]]} in {first.path} but {theirs[moved[0]]} in {other.path}"
+        difference = f"{moved[0]!r} is {ours[moved[0]]} in {first.path} but {theirs[moved[0]]} in {other.path}"
     else:
-        told = " and ".join(
+        difference = " and ".join(
             f"only {one.path} has {_listed([name for name in names if name not in others])}"
             for one, names, others in ((first, ours, theirs), (other, theirs, ours))
             if set(names) - set(others)
         )
     raise OptionError(
-        f"These maps have different classes: {told}; a mosaic is made of maps with the same names for "
+        f"These maps have different classes: {difference}; a mosaic is made of maps with the same names for "
         f"the same values, as one model makes them."
     )
 

@@ -133,9 +133,9 @@ def _mismatch(one: MosaicMap, confidence: Path) -> str:
         tags = dataset.tags()
         if dataset.count != 1 or not is_same_grid(dataset, one.geobox):
             return f"is not on the grid of {one.path.name}"
-    for key, told in _OF_A_RUN.items():
+    for key, what in _OF_A_RUN.items():
         ours, its = one.tags.get(key), tags.get(key)
         # Programs that edit maps often drop their tags.
         if ours is not None and its is not None and ours != its:
-            return f"is of {told} than {one.path.name} ({its}, not {ours})"
+            return f"is of {what} than {one.path.name} ({its}, not {ours})"
     return ""

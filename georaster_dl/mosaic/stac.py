@@ -40,7 +40,7 @@ class Catalogue:
 
     Parameters
     ----------
-    folder : where ``collection.json`` and all items will stand, side by side.
+    folder : where ``collection.json`` and all items will be, side by side.
     maps : in any order.
     find_model : the item of a model, with which maps are linked.
 

@@ -39,7 +39,7 @@ def write_tif(
     spec: RasterSpec,
     *,
     by_confidence: bool,
-    without: Sequence[int] = (),
+    fill_classes: Sequence[int] = (),
     progress: Callable[[int], None],
 ) -> None:
     """Write a mosaic as a Cloud Optimized GeoTIFF.
@@ -50,7 +50,7 @@ def write_tif(
     Parameters
     ----------
     by_confidence : whether the most confident map is taken, else the first that holds data.
-    without : classes that are taken only where no map holds another.
+    fill_classes : classes that are taken only where no map holds another.
     progress : called with the pixels that were done.
 
     Raises
@@ -70,7 +70,7 @@ def write_tif(
         for window in windows((rows, cols), _WINDOW_BYTES // bytes_per_pixel, (_BLOCK, _BLOCK)):
             for source in sources:
                 source.close_if_above(window[0].start)
-            block = _merged(sources, window, spec, without)
+            block = _merged(sources, window, spec, fill_classes)
             if block is not None:
                 writer.write(*window, block)
             progress((window[0].stop - window[0].start) * (window[1].stop - window[1].start))
@@ -80,7 +80,7 @@ def _merged(
     sources: list[_Source],
     window: tuple[slice, slice],
     spec: RasterSpec,
-    without: Sequence[int],
+    fill_classes: Sequence[int],
 ) -> npt.NDArray[Any] | None:
     """(bands, rows, cols) of a window; None where no map reaches."""
     touching = [source for source in sources if source.common(window) is not None]
@@ -98,7 +98,7 @@ def _merged(
             continue  # nothing of it can be seen
         pixels = source.read(rows, cols)
         score = source.scores(rows, cols)
-        score[np.isin(pixels[0], without)] = _UNWANTED
+        score[np.isin(pixels[0], fill_classes)] = _UNWANTED
         taken = _is_data(pixels, spec.nodata) & (score > rank)
         rank[taken] = score[taken]
         block[:, here, there][:, taken] = pixels[:, taken]

@@ -32,7 +32,7 @@ def write_vrt(
     Parameters
     ----------
     path : where to write it for now.
-    final : where it will stand: it refers to the maps by paths from there, so that it may be moved
+    final : its final place: it refers to the maps by paths from there, so that it may be moved
         together with them.
     styling : entered while the style is made, which may fail alone.
 

@@ -7,11 +7,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import Point, box
 
-from georaster_dl.core.geography import area_measure, footprint, resolution_m, row_areas
+from georaster_dl.core.geography import area_measure, footprint, pixel_areas, resolution_m
 
 
 def areas(crs, affine, shape=(6, 4)):
-    return row_areas(GeoBox(shape, affine, crs), slice(0, shape[0]))
+    return pixel_areas(GeoBox(shape, affine, crs), slice(0, shape[0]))
 
 
 def test_degrees_are_measured_on_the_ellipsoid():
@@ -111,7 +111,7 @@ def test_a_pixel_of_web_mercator_is_smaller_than_its_numbers_far_north():
 
 def test_another_planet_has_areas_but_no_longitudes_here():
     moon = GeoBox((4, 4), Affine(1, 0, 0, 0, -1, 2), "IAU_2015:30100")
-    assert row_areas(moon, slice(0, 4)) == pytest.approx((1_737_400 * np.pi / 180) ** 2, rel=1e-3)
+    assert pixel_areas(moon, slice(0, 4)) == pytest.approx((1_737_400 * np.pi / 180) ** 2, rel=1e-3)
     assert footprint(moon) is None
 
 

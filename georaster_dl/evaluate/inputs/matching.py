@@ -29,7 +29,7 @@ class Matching:
     lookup : (reference classes,) index into ``classes`` of each class of the reference's legend.
     by : ``name`` or ``value``: how they were matched.
     one_has_names : whether one side names its classes and the other only numbers them.
-    background : index of the class of all ground without a label, where the user named one.
+    background : index of the class of all pixels without a label, where the user named one.
     """
 
     classes: tuple[MapClass, ...]

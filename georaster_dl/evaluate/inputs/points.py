@@ -11,7 +11,7 @@ import numpy.typing as npt
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import row_areas, to_ground
+from georaster_dl.core.geography import pixel_areas, to_coordinates
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.inputs.maps import MapFile, count_by_row, open_map
@@ -65,7 +65,7 @@ def sample_points(map_path: Path, out: Path, options: SampleOptions | None = Non
 
     Within a class every pixel is equally likely and none is drawn twice. The map is read twice, in
     strips: once to count its classes, once to find the pixels of the ranks drawn. The points come
-    in random order, so that whoever labels them is not led by the map.
+    in random order, so that their labelling is not led by the map.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def sample_points(map_path: Path, out: Path, options: SampleOptions | None = Non
         rows, cols, classes = _located(opened, opened.legend, ranks)
     order = generator.permutation(len(rows))
     chosen = classes[order]
-    xs, ys = to_ground(
+    xs, ys = to_coordinates(
         opened.geobox.affine, *(places[order].astype(np.float64) + 0.5 for places in (cols, rows))
     )
     fields = {
@@ -196,7 +196,7 @@ def _counted(opened: MapFile, legend: Legend) -> tuple[_Ints, _Floats]:
         for rows in opened.strips(_BLOCK):
             counts = count_by_row(reader.read(rows, slice(0, opened.shape[1])), n)
             pixels += counts.sum(axis=0)
-            per_pixel = row_areas(opened.geobox, rows)
+            per_pixel = pixel_areas(opened.geobox, rows)
             areas += counts.sum(axis=0) if per_pixel is None else per_pixel @ counts
     return pixels, areas
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import full_turn, near_longitude, to_ground
+from georaster_dl.core.geography import full_turn, near_longitude, to_coordinates
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluate.inputs.maps import MapFile
@@ -114,7 +114,7 @@ class PointReference:
         x, y = places.x.to_numpy(), places.y.to_numpy()
         if geobox.crs.geographic:
             x = near_longitude(x, geobox.extent.geom.centroid.x, full_turn(geobox.crs.proj))
-        cols, rows = np.floor(to_ground(~geobox.affine, x, y)).astype(np.int64)
+        cols, rows = np.floor(to_coordinates(~geobox.affine, x, y)).astype(np.int64)
         n_rows, n_cols = opened.shape
         inside = (rows >= 0) & (rows < n_rows) & (cols >= 0) & (cols < n_cols)
         if not inside.any():

@@ -102,22 +102,28 @@ class _Verdict:
         nothing = [i for i in there if is_background(names[i])] if stated is None else [stated]
         wrong = mapped != true
         self.kinds = wrong.astype(np.int64)
-        told = ["wrong"]
+        labels = ["wrong"]
         if len(nothing) == 1:
             (other,) = nothing
-            told = [f"missed (mapped as {names[other]})", f"false alarm (in truth {names[other]})"]
+            labels = [
+                f"missed (mapped as {names[other]})",
+                f"false alarm (in truth {names[other]})",
+            ]
             self.kinds[wrong & (mapped != other)] = 2
             if len(there) > 2:
-                told.append("mapped as another class")
+                labels.append("mapped as another class")
                 self.kinds[wrong & (mapped != other) & (true != other)] = 3
         elif len(there) == 2:
             one, two = there
-            told = [f"{names[one]} mapped as {names[two]}", f"{names[two]} mapped as {names[one]}"]
+            labels = [
+                f"{names[one]} mapped as {names[two]}",
+                f"{names[two]} mapped as {names[one]}",
+            ]
             self.kinds[wrong & (true == two)] = 2
         taken = [entry.color for entry in evaluation.matching.classes]
-        colors = [right, *apart_from([*taken, _RIGHT, _RIGHT_POINT], len(told))]
+        colors = [right, *apart_from([*taken, _RIGHT, _RIGHT_POINT], len(labels))]
         self.colors = index_colors(self.kinds, colors)[0]
-        self.legend = tuple(zip(["right", *told], colors, strict=True))
+        self.legend = tuple(zip(["right", *labels], colors, strict=True))
 
 
 def number_pictures(evaluation: NumberEvaluation) -> list[Picture]:

@@ -81,7 +81,7 @@ class RasterLabels:
     ----------
     path : single-band raster.
     geobox : the scene's grid.
-    ignore : stored numbers that mean unlabelled.
+    ignore : stored values that mean unlabelled.
     numbers : whether it holds numbers instead of classes.
 
     Raises

@@ -78,12 +78,12 @@ def calibration_warning(scene: Scene) -> str | None:
     if not read:
         return None
     some = scene.select(read)
-    numbers = sample_pixels(some)
+    stored = sample_pixels(some)
     own = {place: i for i, place in enumerate(read)}
-    factor = _factor_warning(some, numbers, [own[i] for i in optical if i in own])
+    factor = _factor_warning(some, stored, [own[i] for i in optical if i in own])
     if factor is not None or len(scene.planes) > _MOST_PLANES:
         return factor
-    return _offset_warning(some, numbers, {name: own[i] for name, i in judged.items()})
+    return _offset_warning(some, stored, {name: own[i] for name, i in judged.items()})
 
 
 def alpha_warning(scene: Scene) -> str | None:
@@ -95,9 +95,9 @@ def alpha_warning(scene: Scene) -> str | None:
         When the file is damaged or truncated.
     """
     for plane in scene.alpha:
-        numbers = sample_pixels(replace(scene, planes=(replace(plane, opaque=True),), alpha=()))[0]
+        stored = sample_pixels(replace(scene, planes=(replace(plane, opaque=True),), alpha=()))[0]
         solid = np.iinfo(plane.dtype).max if plane.dtype.startswith("uint") else 255
-        between = float(np.mean((numbers > 0) & (numbers < solid))) if numbers.size else 0.0
+        between = float(np.mean((stored > 0) & (stored < solid))) if stored.size else 0.0
         if between > _HALF_TRANSPARENT:
             return (
                 f"{scene.name}: band {plane.index} is marked as transparency (alpha), so it masks the others "
@@ -150,12 +150,12 @@ def training_warning(
     )
 
 
-def _factor_warning(scene: Scene, numbers: npt.NDArray[Any], optical: list[int]) -> str | None:
+def _factor_warning(scene: Scene, stored: npt.NDArray[Any], optical: list[int]) -> str | None:
     """Describe reflectances that seem to be scaled by a factor, in these bands of the sample."""
     if not optical:
         return None
-    values = scene.to_physical(numbers)[optical]
-    values = values[:, (numbers[optical] != 0).all(axis=0)]  # a border of undeclared 0
+    values = scene.to_physical(stored)[optical]
+    values = values[:, (stored[optical] != 0).all(axis=0)]  # a border of undeclared 0
     if values.shape[1] < _FEWEST:
         return None
     high = float(np.percentile(values, 95))
@@ -195,7 +195,7 @@ def _picked(indices: Sequence[int]) -> list[int]:
 
 
 def _offset_warning(
-    scene: Scene, numbers: npt.NDArray[Any], judged: Mapping[str, int]
+    scene: Scene, stored: npt.NDArray[Any], judged: Mapping[str, int]
 ) -> str | None:
     """Describe a Sentinel-2 offset of -0.1 that seems to be missing or applied twice."""
     calibrations = {(scene.planes[i].scale, scene.planes[i].offset) for i in judged.values()}
@@ -207,7 +207,7 @@ def _offset_warning(
     ):
         return None
     places = list(judged.values())
-    samples = _filled(scene.select(places), numbers[places], list(judged))
+    samples = _filled(scene.select(places), stored[places], list(judged))
     if not samples:
         return None
     plane = scene.planes[places[0]]
@@ -231,11 +231,11 @@ def _first(wanted: list[Band], present: list[Band]) -> int | None:
     return next((index for index in indices if index is not None), None)
 
 
-def _filled(scene: Scene, numbers: npt.NDArray[Any], names: list[str]) -> _Samples:
+def _filled(scene: Scene, stored: npt.NDArray[Any], names: list[str]) -> _Samples:
     """Reflectances of the pixels that are no fill, by band; empty where there are too few."""
-    values = scene.to_physical(numbers)
+    values = scene.to_physical(stored)
     # A border of undeclared 0, and what becomes of it once the offset is taken off.
-    fill = (numbers == 0) | np.isclose(values, _OFFSET, rtol=0, atol=1e-6)
+    fill = (stored == 0) | np.isclose(values, _OFFSET, rtol=0, atol=1e-6)
     values = values[:, ~fill.any(axis=0)]
     if values.shape[1] < _FEWEST:
         return {}

@@ -293,8 +293,8 @@ def _with_options(scene: Scene, options: SceneOptions) -> Scene:
                 f"`scale={scale:g}, offset={offset:g}` leaves nothing of the numbers; give finite "
                 f"numbers and a scale other than 0."
             )
-        told = {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
-        planes = [replace(p, **told) for p in planes]  # type: ignore[arg-type]
+        calibration = {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
+        planes = [replace(p, **calibration) for p in planes]  # type: ignore[arg-type]
     return replace(scene, planes=tuple(planes))
 
 

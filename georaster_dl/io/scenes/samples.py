@@ -30,12 +30,12 @@ def _spread(n: int) -> list[slice]:
 
 
 def read_windows(scene: Scene) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
-    """Read stored numbers (bands, rows, cols) and valid mask (rows, cols) of those windows."""
+    """Read stored values (bands, rows, cols) and valid mask (rows, cols) of those windows."""
     with gdal_environment(), SceneReader(scene) as reader:
         for rows, cols in spread_windows(scene.shape):
             yield reader.read(rows, cols)
 
 
 def sample_pixels(scene: Scene) -> npt.NDArray[Any]:
-    """Read the stored numbers (bands, pixels) of all valid pixels in those windows."""
-    return np.concatenate([numbers[:, valid] for numbers, valid in read_windows(scene)], axis=1)
+    """Read the stored values (bands, pixels) of all valid pixels in those windows."""
+    return np.concatenate([stored[:, valid] for stored, valid in read_windows(scene)], axis=1)

@@ -45,8 +45,8 @@ class Plane:
     Attributes
     ----------
     path, index : GDAL's name of the file, and the band in it, counted from 1.
-    dtype : numpy type of the stored numbers.
-    scale, offset : physical value = number * scale + offset.
+    dtype : numpy type of the stored values.
+    scale, offset : physical value = stored value * scale + offset.
     calibrated : whether the file itself (or the user) says that this gives physical values.
     nodata : number that stands for no measurement, None where none is declared.
     stated : whether scale and offset are the user's word.
@@ -118,7 +118,7 @@ class Scene:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type that holds the stored numbers of every plane."""
+        """Type that holds the stored values of every plane."""
         return np.result_type(*(plane.dtype for plane in self.planes))
 
     @property
@@ -324,7 +324,7 @@ class SceneReader:
     def read(
         self, rows: slice, cols: slice, out: npt.NDArray[Any] | None = None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        """Stored numbers and valid mask of a window inside the scene.
+        """Stored values and valid mask of a window inside the scene.
 
         Parameters
         ----------
@@ -333,7 +333,7 @@ class SceneReader:
 
         Returns
         -------
-        (bands, rows, cols) stored numbers, and (rows, cols) True where every plane is valid.
+        (bands, rows, cols) stored values, and (rows, cols) True where every plane is valid.
 
         Raises
         ------
@@ -358,7 +358,7 @@ class SceneReader:
         return out, valid
 
     def read_thinned(self, factor: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-        """Stored numbers and valid mask of the whole scene, about every ``factor``-th pixel.
+        """Stored values and valid mask of the whole scene, about every ``factor``-th pixel.
 
         From overviews where every file has a fitting one. Otherwise strip by strip at full
         resolution: GDAL's own thinning decodes a JP2 anew for every line.
@@ -378,8 +378,8 @@ class SceneReader:
             )
             for strip in chunks(rows, _THINNED_ROWS // factor * factor or factor)
         ]
-        numbers, valid = zip(*strips, strict=True)
-        return np.concatenate(numbers, axis=1), np.concatenate(valid, axis=0)
+        stored, valid = zip(*strips, strict=True)
+        return np.concatenate(stored, axis=1), np.concatenate(valid, axis=0)
 
 
 @dataclass(frozen=True)
@@ -395,10 +395,10 @@ class _Mask:
 
     def read(self, index: int, window: Window, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
         if self.alpha is None:
-            numbers = self.dataset.read_masks(index, window=window, out_shape=shape)
+            stored = self.dataset.read_masks(index, window=window, out_shape=shape)
         else:
-            numbers = self.dataset.read(self.alpha, window=window, out_shape=shape)
-        return np.asarray(numbers != 0)
+            stored = self.dataset.read(self.alpha, window=window, out_shape=shape)
+        return np.asarray(stored != 0)
 
 
 @dataclass(frozen=True)
@@ -412,8 +412,8 @@ class _Quality:
 
     def clear(self, window: Window, valid: npt.NDArray[np.bool_]) -> None:
         """Clear ``valid`` where the band masks a pixel, or says nothing of it."""
-        numbers = self.dataset.read(self.index, window=window, out_shape=valid.shape)
-        valid &= self.rule.usable(numbers)
+        stored = self.dataset.read(self.index, window=window, out_shape=valid.shape)
+        valid &= self.rule.usable(stored)
         if self.ends is not None:
             valid &= self.ends.read(self.index, window, valid.shape)
 
@@ -451,14 +451,14 @@ def _unreadable(path: str, rows: slice, error: RasterioError) -> SceneError:
     )
 
 
-def _clear_invalid(numbers: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[np.bool_]) -> None:
-    if np.issubdtype(numbers.dtype, np.floating):
+def _clear_invalid(stored: npt.NDArray[Any], plane: Plane, valid: npt.NDArray[np.bool_]) -> None:
+    if np.issubdtype(stored.dtype, np.floating):
         # NaN and infinity compare false; so do the fill values of 3.4e38 that files forget to
         # declare, one of which would spoil all that the network sees around it.
-        valid &= np.abs(numbers) < _LARGEST_MEASUREMENT
+        valid &= np.abs(stored) < _LARGEST_MEASUREMENT
     nodata = plane.marked
     if nodata is not None and not np.isnan(nodata):
-        valid &= numbers != np.dtype(plane.dtype).type(nodata)
+        valid &= stored != np.dtype(plane.dtype).type(nodata)
 
 
 def _on_grid(

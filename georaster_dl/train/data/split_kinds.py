@@ -13,7 +13,7 @@ from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import footprint, full_turn, near_longitude, to_ground
+from georaster_dl.core.geography import footprint, full_turn, near_longitude, to_coordinates
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted
 from georaster_dl.io.labels.read import is_vector, read_features
@@ -274,7 +274,7 @@ def _cell_centres(
     if geobox == first or not isinstance(geobox, GeoBox) or not isinstance(first, GeoBox):
         return np.stack(np.meshgrid(rows, cols, indexing="ij"))
     down, across = np.meshgrid(rows, cols, indexing="ij")
-    x, y = to_ground(geobox.affine, across, down)
+    x, y = to_coordinates(geobox.affine, across, down)
     if geobox.crs != first.crs and geobox.crs is not None and first.crs is not None:
         to_first = pyproj.Transformer.from_crs(
             geobox.crs.to_wkt(), first.crs.to_wkt(), always_xy=True
