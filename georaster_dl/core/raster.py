@@ -45,9 +45,3 @@ class Raster:
                 f"array of {expected} and a grid of {self.valid.shape}, but got an array of "
                 f"{self.array.shape} and a grid of {tuple(self.geobox.shape)}."
             )
-
-    def crop(self, rows: slice, cols: slice) -> Raster:
-        """Pixels of these rows and cols; a view, with its own place on Earth."""
-        return Raster(
-            self.array[:, rows, cols], self.valid[rows, cols], self.geobox[rows, cols], self.bands
-        )
