@@ -16,7 +16,9 @@ from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.predict.options import Outputs
 from georaster_dl.predict.segment import segment
+from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.sources import SceneWithLabels
+from georaster_dl.train.data.training_data import load_training_data
 from georaster_dl.train.settings.config import TrainConfig, read_config
 from georaster_dl.train.train import train
 from tests.networks import S2_OPTIONS, save_optional
@@ -86,6 +88,21 @@ def test_without_tensorboard_its_logs_are_refused_at_once(pair, settings, tmp_pa
     with pytest.raises(OptionError, match=r"not installed; pip install .*\[tensorboard\]"):
         train([pair], tmp_path / "model.safetensors", settings)
     assert not (tmp_path / "model_run").exists()
+
+
+def test_further_processes_of_a_training_return_without_a_package(
+    pair, settings, tmp_path, monkeypatch
+):
+    """What Lightning starts beside the first process on several GPUs; none of them ends the caller."""
+    model = tmp_path / "model.safetensors"
+    settings = settings.updated({"training.epochs": 1})
+    train([pair], model, settings)  # the checkpoint that all processes end with
+    model.unlink()
+    with CacheFolder(model) as cache:
+        load_training_data([pair], settings, cache, lambda _: None)
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        assert train([pair], model, settings) is None
+    assert not model.exists()
 
 
 def test_the_split_is_written_as_a_map(pair, settings, tmp_path):
