@@ -39,6 +39,7 @@ from ..options.shared import (
     scene_argument,
     scheduler_options,
 )
+from ..terminal.hints import with_options
 from ..terminal.progress import end_with_parent, reporting
 from ..terminal.results import SOME_SCENES_FAILED, finished, status_of
 from .segment import subject
@@ -146,7 +147,7 @@ def _run(scenes: tuple[str, ...], given: Mapping[str, Any], tally: _Tally) -> Ba
         _jobs(listed, folder, given),
         folder,
         _hiring(given, tally.event),
-        BatchOptions(given["retries"], given["on_error"], _workers_here(given)),
+        BatchOptions(given["retries"], given["on_error"], _workers_here(given), with_options),
         tally.told,
     )
 

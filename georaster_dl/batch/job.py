@@ -1,4 +1,4 @@
-"""What a batch does with one scene, and how that ended: small facts that go to other processes."""
+"""Jobs of a batch and their outcomes, which are sent between processes."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class SceneJob:
 
     @property
     def record(self) -> Path:
-        """The file that says, when it stands, what was run on what."""
+        """JSON file that records the finished run."""
         record = self.options.record
         if record is None:
             raise ValueError(f"The job {self.name} keeps no record.")
         return record
 
     def run(self, report: Report = no_report) -> SceneRun:
-        """Check the scene against the model; what comes back can begin.
+        """Prepare the run: open the scene and check it against the model.
 
         Raises
         ------
@@ -79,13 +79,13 @@ class SceneJob:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt at a job ended.
+    """Outcome of an attempt at a job.
 
     Attributes
     ----------
     name : of the job.
     error : one line; empty where it went well.
-    warnings : that it gave.
+    warnings : of the run.
     record : what stands in the job's record, where it went well and keeps one.
     summary : what was done, where all of it went well.
     """
@@ -105,12 +105,12 @@ def reason_of(error: BaseException) -> str:
 
 
 def attempt(job: SceneJob, report: Report = no_report) -> Outcome:
-    """Do a job; whatever goes wrong is told in the outcome."""
+    """Do a job; an error becomes part of the outcome."""
     return _attempted(job, SceneRun.whole, report)
 
 
 def attempt_part(job: SceneJob, number: int, of: int, report: Report = no_report) -> Outcome:
-    """Add one of several equal parts of a job to its journal; as ``attempt``, without a record."""
+    """Add part ``number`` of ``of`` of a job to its journal; as ``attempt``, without a record."""
     return _attempted(job, lambda run: run.part(number, of), report)
 
 

@@ -1,4 +1,4 @@
-"""What can be known of a batch before its first pixel is computed; no torch is loaded for it."""
+"""Checks of a batch before its first pixel is computed, without torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 @dataclass(frozen=True)
 class Checked:
-    """A job, and what can be said of it beforehand.
+    """Result of a job's check.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Checked:
 
 
 def check(job: SceneJob) -> Checked:
-    """Look at the headers of a job's scene and model, and at what stands in place of its outputs."""
+    """Check a job by the headers of its scene and model, and by existing outputs."""
     try:
         return _checked(job)
     except Exception as error:  # noqa: BLE001 - one scene must not end the batch
@@ -74,7 +74,7 @@ def check_all(jobs: Sequence[SceneJob], threads: int = 8) -> list[Checked]:
 
 
 def room(checked: Sequence[Checked], folder: Path, workers: int) -> list[str]:
-    """Say why not even the first scenes can be made, a line each; nothing where disk and memory suffice.
+    """List reasons why not even the first scenes can be made; empty where disk and memory suffice.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def room(checked: Sequence[Checked], folder: Path, workers: int) -> list[str]:
 
 
 def tight(checked: Sequence[Checked], folder: Path) -> str:
-    """Say where all outputs together may fill the disk; empty where they cannot.
+    """Describe a disk that all outputs together may fill; empty where they cannot.
 
     They are counted as they are before compression, which takes most of a map away.
     """
@@ -123,19 +123,19 @@ def _checked(job: SceneJob) -> Checked:
 
 
 def _check_outputs(job: SceneJob, outputs: Sequence[Path]) -> None:
-    """Raise where a file stands in the way that no run of this batch has made."""
+    """Raise if an output exists that no run of this batch has written."""
     record = read_record(job.record)
     made = {job.record.with_name(file["name"]) for file in record["files"]} if record else set()
     foreign = [path for path in outputs if path.exists() and path not in made]
     if foreign:
         raise OutputError(
             f"{foreign[0]} exists already and no batch has made it, as {job.record.name} would say; move "
-            f"it away, choose another folder or allow it with --overwrite."
+            f"it away, choose another folder or allow it with `overwrite=True`."
         )
 
 
 def _with_shared_card(one: Checked, cards: dict[str, Card]) -> Checked:
-    """Many equal cards would fill the memory."""
+    """Share equal cards between jobs, to save memory."""
     if one.tiling is None:
         return one
     card = cards.setdefault(one.identity["model"]["card_sha256"], one.tiling.card)
@@ -177,7 +177,7 @@ def _memory(ready: Sequence[Checked], workers: int) -> list[str]:
 
 
 def _on_processor(device: str) -> bool:
-    """Whether the run takes main memory; torch, which knows, is not asked yet."""
+    """Check whether the run takes main memory, without loading torch."""
     if device == "auto":
         return not (shutil.which("nvidia-smi") or any(Path(p).exists() for p in _GPU_FILES))
     return device == "cpu"

@@ -1,4 +1,4 @@
-"""A batch: what is done is skipped, what fails is tried again and then told, the rest is done."""
+"""Batches: finished scenes are skipped, failed scenes are retried and reported."""
 
 from __future__ import annotations
 
@@ -33,30 +33,32 @@ WORK_FOLDER = ".geodl-batch"
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """How a batch goes on when something fails.
+    """Options of a batch: retries, errors, workers.
 
     Attributes
     ----------
     retries : how often a failed scene is tried again.
     on_error : whether the other scenes are still done when one cannot be.
     workers : how many scenes are done at a time, for the room that they need.
+    wording : changes messages for the reports, such as the names of settings in them.
     """
 
     retries: int = 1
     on_error: Literal["continue", "stop"] = "continue"
     workers: int = 1
+    wording: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How a batch ended.
+    """Result of a batch.
 
     Attributes
     ----------
     rows : one for each scene, in the order in which they were given.
     files : the reports.
     failed : what could not be made beside the maps and the reports' tables: rasters of scenes that are
-        done, styles, pictures, a report; each was told of as a warning.
+        done, styles, pictures, a report; each was reported as a warning.
     """
 
     rows: tuple[SceneRow, ...]
@@ -65,7 +67,7 @@ class BatchResult:
     failed: tuple[FailedOutput, ...] = ()
 
     def count(self, status: str) -> int:
-        """How many scenes ended so."""
+        """Count the scenes of a status."""
         return sum(row.status == status for row in self.rows)
 
 
@@ -76,9 +78,9 @@ def run_batch(
     options: BatchOptions,
     report: Report,
 ) -> BatchResult:
-    """Do the jobs whose outputs do not stand yet, and write the reports.
+    """Do the jobs whose outputs are missing or outdated, and write the reports.
 
-    The reports are of the folder: what earlier batches made in it of other scenes stands there, too.
+    The reports are of the folder: they list the outputs of earlier batches, too.
 
     Parameters
     ----------
@@ -92,32 +94,33 @@ def run_batch(
         When another batch works in the folder, or the disk is too small for what is to be done.
     """
     begun, started = time.monotonic(), datetime.now(UTC)
-    with _alone(folder):
+    with _locked(folder):
         remove_abandoned(folder)
-        checked = check_all(jobs)
-        rows = {one.job.name: _row_before(one) for one in checked}
-        _tell_checked(checked, report)
-        todo = [one for one in checked if one.state == "ready"]
-        stop = options.on_error == "stop" and any(one.state == "failing" for one in checked)
+        checks = check_all(jobs)
+        rows = {check.job.name: _row_before(check, options) for check in checks}
+        _report_checks(checks, report)
+        todo = [check for check in checks if check.state == "ready"]
+        stop = options.on_error == "stop" and any(check.state == "failing" for check in checks)
         try:
             if todo and not stop:
                 _check_room(todo, folder, options.workers, report)
                 with hire() as workers:
-                    jobs_todo = [_replacing(one.job) for one in todo]
+                    jobs_todo = [_replacing(check.job) for check in todo]
                     before = {job.name: read_record(job.record) or {} for job in jobs_todo}
-                    for row in _done(jobs_todo, workers, options, report):
+                    for row in _process(jobs_todo, workers, options, report):
                         rows[row.name] = row
                         _remove_left_out(before[row.name], row, folder, report)
         finally:
-            facts = _facts(jobs, started, time.monotonic() - begun)
-            told = [*rows.values(), *_of_other_batches(jobs, folder)]
-            files, failed = write_report(folder, told, facts, warner(report))
-    failed = (*(one for row in rows.values() for one in row.failed), *failed)
+            summary = _summary(jobs, started, time.monotonic() - begun)
+            all_rows = [*rows.values(), *_of_other_batches(jobs, folder)]
+            files, failed = write_report(folder, all_rows, summary, warner(report))
+    failed = (*(output for row in rows.values() for output in row.failed), *failed)
     return BatchResult(tuple(rows.values()), tuple(files), time.monotonic() - begun, failed)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against other batches."""
     check_local(folder)
     work = folder / WORK_FOLDER
     try:
@@ -129,11 +132,11 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise OutputError(
-            f"Another batch is at work in {folder}; wait for it, or give another folder with -d."
+            f"Another batch is at work in {folder}; wait for it, or give another `folder=`."
         ) from None
     except OSError as error:
         raise OutputError(
-            f"Cannot write {error.filename or folder}: {error.strerror}; name another folder with -d."
+            f"Cannot write {error.filename or folder}: {error.strerror}; name another `folder=`."
         ) from error
     try:
         yield
@@ -142,14 +145,14 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _replacing(job: SceneJob) -> SceneJob:
-    """Let a job replace outputs: that it may was found out beforehand."""
+    """Let a job replace outputs, which the checks have allowed."""
     return replace(job, options=replace(job.options, overwrite=True))
 
 
 def _remove_left_out(
     before: Mapping[str, Any], row: SceneRow, folder: Path, report: Report
 ) -> None:
-    """Remove what an earlier run made and this one does not: it would be of another input or model."""
+    """Remove files of an earlier run that this run does not write, as they are of other input."""
     if row.status != "done" or row.output is None:
         return
     now = {file["name"] for file in row.record.get("files", ())}
@@ -169,7 +172,7 @@ def _remove_left_out(
 
 
 def _of_other_batches(jobs: Sequence[SceneJob], folder: Path) -> Iterator[SceneRow]:
-    """Rows of what stands in the folder, made the same way of scenes that this batch does not name."""
+    """Make report rows of outputs of earlier batches with the same settings."""
     kinds = {job.raster.name.removeprefix(job.name) for job in jobs}
     ours = {job.record for job in jobs}
     for path in sorted(folder.glob("*.json")):
@@ -190,28 +193,28 @@ def _check_room(todo: Sequence[Checked], folder: Path, workers: int, report: Rep
         raise OutputError(" ".join(lacking))
 
 
-def _row_before(one: Checked) -> SceneRow:
-    """What is known of a scene before any work is done."""
+def _row_before(check: Checked, options: BatchOptions) -> SceneRow:
+    """Make the report row of a scene before any work."""
     status: Literal["skipped", "failed", "not run"]
-    status = {"done": "skipped", "failing": "failed"}.get(one.state, "not run")  # type: ignore[assignment]
+    status = {"done": "skipped", "failing": "failed"}.get(check.state, "not run")  # type: ignore[assignment]
     return SceneRow(
-        one.job.name,
+        check.job.name,
         status,
-        error=one.message if one.state == "failing" else "",
-        output=one.job.raster,
-        sources=one.job.sources,
-        record=(read_record(one.job.record) or {}) if one.state == "done" else {},
+        error=options.wording(check.message) if check.state == "failing" else "",
+        output=check.job.raster,
+        sources=check.job.sources,
+        record=(read_record(check.job.record) or {}) if check.state == "done" else {},
     )
 
 
-def _tell_checked(checked: Sequence[Checked], report: Report) -> None:
-    done, ready = (sum(one.state == state for one in checked) for state in ("done", "ready"))
-    failing = {one.job.name: one.message for one in checked if one.state == "failing"}
-    pixels = sum(one.pixels for one in checked if one.state == "ready")
+def _report_checks(checks: Sequence[Checked], report: Report) -> None:
+    done, ready = (sum(check.state == state for check in checks) for state in ("done", "ready"))
+    failing = {check.job.name: check.message for check in checks if check.state == "failing"}
+    pixels = sum(check.pixels for check in checks if check.state == "ready")
     report(BatchChecked(done, ready, failing, pixels))
 
 
-def _done(
+def _process(
     jobs: Sequence[SceneJob], workers: Workers, options: BatchOptions, report: Report
 ) -> Iterator[SceneRow]:
     """A row for every job that ended, well or not, after its retries."""
@@ -230,24 +233,24 @@ def _done(
             left[outcome.name] -= 1
             workers.submit(by_name[outcome.name])
             continue
-        yield _row_after(by_name[outcome.name], outcome)
+        yield _row_after(by_name[outcome.name], outcome, options)
         if outcome.error and options.on_error == "stop":
             return
 
 
-def _row_after(job: SceneJob, outcome: Outcome) -> SceneRow:
+def _row_after(job: SceneJob, outcome: Outcome, options: BatchOptions) -> SceneRow:
     return SceneRow(
         job.name,
         "failed" if outcome.error else "done",
-        error=outcome.error,
-        warnings=outcome.warnings,
+        error=options.wording(outcome.error),
+        warnings=tuple(map(options.wording, outcome.warnings)),
         output=job.raster,
         sources=job.sources,
         record=outcome.record,
     )
 
 
-def _facts(jobs: Sequence[SceneJob], started: datetime, seconds: float) -> dict[str, Any]:
+def _summary(jobs: Sequence[SceneJob], started: datetime, seconds: float) -> dict[str, Any]:
     return {
         "model": _model_name(jobs[0].model) if jobs else "",
         "started": started.isoformat(timespec="seconds"),
@@ -262,7 +265,7 @@ def _model_name(model: Path | None) -> str:
 
 
 def _set_options(options: RunOptions) -> dict[str, str]:
-    """Options that say what is made, where they are not what they are by default."""
+    """Collect options that differ from their defaults and change the result."""
     usual = type(options)()
     return {
         field.name: str(getattr(options, field.name))

@@ -1,4 +1,4 @@
-"""Context of a run: what all its steps need and none changes."""
+"""Context of a run: values that all its steps read and none changes."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class PreparedRun:
         return None if folder is None else Journal(folder, self.identity)
 
     def finished(self, stage: Staging, device: str, findings: Findings) -> Summary:
-        """Summarise the finished run, and stage its record where one is asked for."""
+        """Summarise the finished run, and stage its record where the options name it."""
         rows, cols = self.match.scene.shape
         record = self.context.options.record
         summary = Summary(

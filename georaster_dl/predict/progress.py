@@ -1,4 +1,4 @@
-"""How far a run over a scene is."""
+"""Progress of a run over a scene."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Tells the pixels done of all, the rate since it was made, and the time left.
+    """Counts pixels and reports the progress, with the rate and the time left.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One model over one scene: the whole of it, or a part of its strips that others complete."""
+"""Runs of one model over one scene, or over a part of its strips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["SceneRun"]
 
 
 class SceneRun(ABC):
-    """A run that was found right and can begin.
+    """A checked run of one model over one scene.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class SceneRun(ABC):
         self.prepared = prepared
 
     def whole(self) -> Summary:
-        """Make all files; they appear at the end, or none does but for extra ones that failed alone.
+        """Write all files; they appear together at the end, without extra outputs that failed.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class SceneRun(ABC):
         return replace(summary, files=tuple(stage.made(prepared.files)), failed=stage.failed)
 
     def part(self, number: int, of: int) -> None:
-        """Add one of several equal parts of the strips to the journal.
+        """Add part ``number`` of ``of`` of the strips to the journal.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class SceneRun(ABC):
 
     @abstractmethod
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
-        """What makes the rasters, and the files that they become."""
+        """Make the run of the rasters, and map each raster to its file."""
 
     def _complete(self, stage: Staging, found: Findings) -> None:  # noqa: B027 - nothing, for some
-        """Make what else is wanted of the staged rasters."""
+        """Write the files that are derived from the staged rasters."""

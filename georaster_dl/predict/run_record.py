@@ -1,4 +1,4 @@
-"""What a run depends on, and the record that stands beside its outputs."""
+"""Identity of a run, and the record beside its outputs."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _IN_ARCHIVE = re.compile(r"/vsi(?:zip|tar)/(.+?\.(?:zip|tar|tgz|tar\.gz))(?:/|$)
 def identity(
     scene: Scene, card: Card, options: RunOptions, outputs: Sequence[Path]
 ) -> dict[str, Any]:
-    """All that the outputs of a run depend on, as JSON can hold it.
+    """Collect all that the outputs of a run depend on, for JSON.
 
-    An input is told by name, size and time of change, as its pixels would take as long to read as
-    to map; a model by all that its package says, the digest of its weights included.
+    An input is identified by name, size and time of change, as its pixels would take as long to read
+    as to map; a model by its whole card, the digest of its weights included.
     """
     given = {
         field.name: getattr(options, field.name)
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
 
 
 def _file(path: Path | str) -> dict[str, Any]:
-    """Of a remote file only the address is known without asking for it."""
+    """Describe a file by name, size and time of change; a remote file by its address."""
     archive = _IN_ARCHIVE.match(str(path))
     try:
         found = Path(archive[1] if archive else path).stat()
@@ -76,7 +76,7 @@ def _file(path: Path | str) -> dict[str, Any]:
 
 
 def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Path]) -> str:
-    """The record of a finished run: its identity, its files, and what they hold."""
+    """Format the record of a finished run: its identity, files and findings."""
     found = summary.findings
     record = {
         "run": facts,
@@ -131,7 +131,7 @@ class _Values(_Part):
 
 
 class _Record(_Part):
-    """What is believed of a record, which anybody may have put there."""
+    """Validated part of a record, which may come from a stranger."""
 
     run: _Run
     files: Annotated[list[_File], Field(max_length=64)]
@@ -144,7 +144,7 @@ class _Record(_Part):
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """A record, None where there is none, or none that a run can have written."""
+    """Read a record; None where there is none that a run can have written."""
     try:
         record = read_json(path, most=_MOST_BYTES)
         _Record.model_validate(record)
@@ -154,7 +154,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def is_recorded(path: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a record says that just this was run, nothing failed, and all files are still there."""
+    """Check that a record is of this very run, nothing failed, and all files still exist."""
     record = read_record(path)
     if record is None or record["run"] != facts or record.get("failed"):
         return False

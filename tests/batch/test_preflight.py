@@ -90,7 +90,7 @@ def test_a_new_output_must_not_replace_a_foreign_one(job, tmp_path):
     [
         ({"scene": "/no/such.tif"}, "does not exist"),
         ({"scene": __file__}, "cannot be opened"),
-        ({"halo": -1}, "--halo"),
+        ({"halo": -1}, "`halo=`"),
         ({"aoi": Path("/no/aoi.gpkg")}, "aoi="),
         ({"model": Path("/no/model.safetensors")}, "model"),
     ],

@@ -115,6 +115,15 @@ def test_on_error_stop_begins_nothing_that_is_known_to_fail(geodl, model, scenes
     assert not maps("maps")
 
 
+def test_reports_name_options_of_the_command(geodl, model, scenes, tmp_path):
+    folder = scenes(1)
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "s00_landcover.tif").write_bytes(b"of another program")
+    assert geodl("batch", folder, "-m", model, "-d", "maps").code == 3
+    report = json.loads((tmp_path / "maps" / "batch.json").read_text())
+    assert report["scenes"][0]["error"].endswith("or allow it with --overwrite.")
+
+
 @pytest.mark.slow
 def test_features_and_quantities(geodl, model, scenes, tmp_path):
     folder = scenes(1)

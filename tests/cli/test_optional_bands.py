@@ -125,7 +125,7 @@ def test_scenes_that_no_model_is_chosen_for(refused, tmp_path):
     other = write_scene(tmp_path / "vv.tif", noise(), bands=("VV", "VH", "angle"))
     said = refused("segment", other)
     assert "s2-landcover, the model taken where none is named, is for bands with" in said
-    assert "geodl train SCENE LABELS" in said
+    assert "train one (geodl train)" in said
 
 
 def test_info_tells_which_model_would_be_taken(geodl, partial, tmp_path):

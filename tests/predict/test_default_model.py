@@ -69,8 +69,8 @@ def test_a_hyperspectral_cube_is_not_taken_by_its_wavelengths():
         choose_model(open_scene(CUBE))
     said = str(raised.value)
     assert "none is named, is for bands with Sentinel-2's names" in said.partition(". ")[0]
-    assert "it fits rgb, s2-landcover: name that with -m" in said
-    assert "geodl train SCENE LABELS -o model.safetensors" in said
+    assert "it fits rgb, s2-landcover: name that with `model=`" in said
+    assert "train one (`train()`)" in said
 
 
 def test_one_band_by_wavelength_alone_is_one_too_many(scene):
@@ -86,7 +86,7 @@ def test_one_band_by_wavelength_alone_is_one_too_many(scene):
 
 
 def test_nothing_fits(scene):
-    with pytest.raises(BandMismatchError, match=r"No bundled model fits: train one \(geodl train"):
+    with pytest.raises(BandMismatchError, match=r"No bundled model fits: train one"):
         choose_model(scene("VV", "VH"))
 
 

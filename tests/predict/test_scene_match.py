@@ -38,7 +38,7 @@ def test_a_missing_band_lists_both_sides(make_tif):
 
 def test_uncalibrated_numbers_are_never_guessed(make_tif):
     path = make_tif(np.ones((3, 5, 5), "uint16"), descriptions=["B02", "B03", "B04"])
-    with pytest.raises(BandMismatchError, match="without scale and offset.*--scale"):
+    with pytest.raises(BandMismatchError, match="without scale and offset.*`scale=`"):
         match_scene(open_scene(path), card())
     match_scene(open_scene(path, SceneOptions(scale=1e-4)), card())
     match_scene(open_scene(path), card(quantity="digital numbers"))
@@ -107,7 +107,7 @@ def test_a_missing_group_is_named_with_what_there_is(make_tif, names, missing):
     with pytest.raises(BandMismatchError) as raised:
         match_scene(scene_of(make_tif, *names), optional_card())
     assert missing in str(raised.value)
-    assert "--bands" in str(raised.value)
+    assert "`bands=`" in str(raised.value)
 
 
 def test_values_and_resolution_are_asked_for_all_the_same(make_tif):
@@ -152,5 +152,5 @@ def test_another_spectrometer_is_resampled(make_tif, step, start, named):
     spectral = card().model_copy(update={"bands": tuple(bands)})
     with pytest.raises(BandMismatchError) as error:
         match_scene(open_scene(path), spectral)
-    assert ("--resample" in str(error.value)) == named
+    assert ("`resample=True`" in str(error.value)) == named
     assert len(str(error.value)) < 400

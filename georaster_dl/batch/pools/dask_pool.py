@@ -80,7 +80,7 @@ class DaskWorkers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give up what is not done: its runs end by themselves, and their strips stay."""
+        """Cancel unfinished tasks; their runs end by themselves, and finished strips stay."""
         with self._closing:
             futures = [future for of_job in self._futures.values() for future in of_job]
             if futures and self._client.status == "running":
@@ -168,7 +168,7 @@ class DaskWorkers:
         self._news.put(lambda: outcome)
 
     def _look(self) -> None:
-        """Tell when the scheduler is gone, or nobody is there to do the work."""
+        """Raise if the scheduler is lost; warn if it has no suitable worker."""
         if self._client.status != "running":
             self._raise_lost()
         now = time.monotonic()

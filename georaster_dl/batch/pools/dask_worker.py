@@ -1,4 +1,4 @@
-"""Tasks of a Dask worker: a scene, or a part of one."""
+"""Tasks of a Dask worker: a scene, or a part of a scene."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def do_whole(job: SceneJob, parts: Sequence[Outcome], topic: str, version: str) 
 
 
 def do_part(job: SceneJob, number: int, of: int, topic: str, version: str) -> Outcome:
-    """Add one of several equal parts of a job to its journal."""
+    """Add part ``number`` of ``of`` of a job to its journal."""
     return _done(job, number, topic, version, lambda report: attempt_part(job, number, of, report))
 
 

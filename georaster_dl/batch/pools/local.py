@@ -204,7 +204,7 @@ def _serve(pipe: Connection, count: int, networks: list[str]) -> None:
 
 
 def _end_with_the_batch() -> None:
-    """End this process with the one that started it, however that ends."""
+    """End this process when its parent process ends for any reason."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -1,4 +1,4 @@
-"""Failures told once where many scenes have the same."""
+"""Failures of a batch, grouped by their cause."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILE, _NAME = r"(?<!\w){}(?!\w)", r"(?<=[/\\'\"]){}(?![^\W_])"
 
 @dataclass(frozen=True)
 class Failure:
-    """What one or more scenes failed of.
+    """Failure that one or more scenes share.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ def _failure(error: str, rows: list[SceneRow]) -> Failure:
 
 
 def _of_any(row: SceneRow, text: str) -> str:
-    """The text without what only this scene has: its paths, then their files, then its name."""
+    """Replace a scene's paths, file names and name by a placeholder."""
     for source in sorted(row.sources, key=len, reverse=True):
         text = text.replace(source, _ANY_SCENE)
     files = dict.fromkeys(Path(source).name for source in row.sources)

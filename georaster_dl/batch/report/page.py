@@ -1,4 +1,4 @@
-"""The page of a batch, for people: what failed, then every map beside its scene."""
+"""HTML page of a batch: failures, then every map beside its scene."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Pictures(NamedTuple):
 
 
 def relative(folder: Path, row: SceneRow) -> str:
-    """Path of the output from the folder on; empty where it does not stand."""
+    """Path of the output relative to the folder; empty where there is none."""
     if row.output is None or not row.finished:
         return ""
     return Path(os.path.relpath(row.output, folder)).as_posix()
@@ -55,7 +55,7 @@ def page(
     facts: Mapping[str, Any],
     pictures: Mapping[str, Pictures],
 ) -> str:
-    """HTML of the page that stands in a folder; parameters as ``report.write_report`` has them.
+    """Render the HTML page of a folder; parameters are those of ``report.write_report``.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _ramps(meanings: Sequence[Meaning]) -> list[dict[str, Any]]:
 
 
 def _cards(finished: Sequence[SceneRow], times: Mapping[str, int]) -> list[tuple[str, str, str]]:
-    """The headline: label, figure, and what it means."""
+    """List the headline figures: label, figure, and explanation."""
     pixels = sum(row.record.get("pixels", 0) for row in finished)
     valid = sum(row.record.get("valid_pixels", 0) for row in finished)
     share = valid / pixels if pixels else float("nan")

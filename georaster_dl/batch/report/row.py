@@ -1,4 +1,4 @@
-"""What a batch's reports know of a scene."""
+"""Row of a scene in the reports of a batch."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class SceneRow:
 
     @property
     def finished(self) -> bool:
-        """Whether its output stands, made now or before."""
+        """Whether the output exists, from this batch or an earlier one."""
         return self.status in ("done", "skipped")
 
     @property
     def failed(self) -> list[FailedOutput]:
-        """What its run could not make beside the map."""
+        """Extra outputs that the run could not write."""
         if self.output is None or not self.finished:
             return []
         told = self.record.get("failed", ())

@@ -1,4 +1,4 @@
-"""What a batch's page says of its scenes, as people read it."""
+"""Texts of a batch's page."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def pixel_count(pixels: int) -> str:
 
 
 def options_line(parameters: Mapping[str, Any]) -> str:
-    """``halo 32, bands B02,B03, resample``: options by name, each with what it was set to."""
+    """Format options with their values: ``halo 32, bands B02,B03, resample``."""
     return ", ".join(_option(name, value) for name, value in parameters.items())
 
 
@@ -111,7 +111,7 @@ def _option(name: str, value: Any) -> str:
 
 
 def colours(bands: Sequence[str]) -> str:
-    """Which bands a picture shows, and how; empty where it shows none as such."""
+    """Describe the bands that a picture shows; empty for a map."""
     if len(set(bands)) == 1:
         return f"{bands[0]} in grey"
     return ", ".join(

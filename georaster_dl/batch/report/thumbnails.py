@@ -131,7 +131,7 @@ def _content(raster: Path) -> str:
 
 
 def _quantity(raster: Path) -> str:
-    """What the first band holds, and in which unit."""
+    """Format the name and unit of the first band."""
     with open_dataset(str(raster)) as dataset:
         name, unit = dataset.descriptions[0] or "value", dataset.units[0]
     return f"{name} ({unit})" if unit else str(name)

@@ -110,7 +110,7 @@ def _of_scene(row: SceneRow, output: Path, path: Path) -> Thumbnail | None:
 
 
 def _facts(folder: Path, row: SceneRow) -> dict[str, Any]:
-    """All that is known of a scene but what its own record says of the run."""
+    """Collect the data of a scene, without the identity in its record."""
     return {
         "name": row.name,
         "sources": list(row.sources),
@@ -123,7 +123,7 @@ def _facts(folder: Path, row: SceneRow) -> dict[str, Any]:
 
 
 def _table(folder: Path, rows: Sequence[SceneRow]) -> str:
-    """Comma-separated text, a row per scene; what is unknown is empty."""
+    """Format a CSV table, a row per scene; unknown values are empty."""
     written = [_cells(folder, row) for row in rows]
     columns = dict.fromkeys(column for cells in written for column in cells)
     file = io.StringIO()

@@ -1,4 +1,4 @@
-"""Which scenes are meant: files, patterns, folders, lists and item collections, told apart by name.
+"""Scenes of a batch: files, patterns, folders, lists and item collections, with unique names.
 
 No raster is opened here: ten thousand scenes are listed in a second.
 """
@@ -142,7 +142,7 @@ def _is_scene(path: Path) -> bool:
 
 
 def _may_be_product(archive: Path) -> bool:
-    """Whether it is one, or so damaged that only an error can tell the user of it."""
+    """Check for a Sentinel-2 product; damaged archives count, as opening them explains the error."""
     try:
         return not zipfile.is_zipfile(archive) or _is_product(archive)
     except zipfile.BadZipFile:
@@ -150,12 +150,12 @@ def _may_be_product(archive: Path) -> bool:
 
 
 def _is_product(path: Path) -> bool:
-    """Whether this is a Sentinel-2 product; one that says so by its name is not looked into."""
+    """Check for a Sentinel-2 product, by name or else by content."""
     return path.name.lower().endswith((".safe", ".safe.zip")) or sentinel2.is_product(path)
 
 
 def _in_text(path: Path) -> list[_Found]:
-    """One scene a line; several files of one scene stand between semicolons."""
+    """Read a list with a scene per line; files of the same scene are separated by semicolons."""
     lines = [line.strip() for line in _text(path).splitlines()]
     scenes = [
         _Found(_sources(line, path.parent)) for line in lines if line and not line.startswith("#")
@@ -182,9 +182,9 @@ def _in_table(path: Path) -> list[_Found]:
 
 
 def _cell_separator(header: str) -> str:
-    """The comma, or what a table of one's own language has in its place.
+    """Find the separator of a table's cells, which depends on the language of its author.
 
-    Only the first line tells: semicolons below it may stand between files of one scene.
+    Only the first line counts: semicolons below it may stand between files of one scene.
     """
     columns = {mark: next(csv.reader([header], delimiter=mark), []) for mark in _CELL_SEPARATORS}
     return next((mark for mark, names in columns.items() if "scene" in names), ",")

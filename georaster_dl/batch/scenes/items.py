@@ -89,7 +89,7 @@ def _items(source: str, page: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
 
 
 def _listed(page: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """Objects of a list; what is no object counts as an empty one."""
+    """List the objects of a key; other entries count as empty objects."""
     entries = page.get(key)
     if not isinstance(entries, list):
         return []
@@ -142,7 +142,7 @@ def _with_absolute_addresses(item: dict[str, Any], page: str) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Leave a file that holds the text already alone: someone may be reading it."""
+    """Write a file, unless it already holds the text: it may be in use."""
     content = text.encode()
     if not path.is_file() or path.read_bytes() != content:
         write_atomically(path, content)

@@ -147,7 +147,7 @@ def run(job: Job) -> None:
 
 
 def _results(job: Job, stitcher: Stitcher) -> Generator[list[_Made] | Tile, None, None]:
-    """What the network makes of each batch, in order; bare tiles where it need not run."""
+    """Compute every batch, in order; yields the bare tile where no pixel needs the network."""
     upload = _Upload(job)
     if job.plan.at_once > 1:
         with Prefetched(_batches(job, stitcher, list), _READ_AHEAD) as inputs:
@@ -163,7 +163,7 @@ def _results(job: Job, stitcher: Stitcher) -> Generator[list[_Made] | Tile, None
 def _batches(
     job: Job, stitcher: Stitcher, made: Callable[[list[TileInput]], T]
 ) -> Generator[T | Tile, None, None]:
-    """Tiles in batches, and what is made of each; runs in the reader's thread."""
+    """Read tiles in batches and convert each batch; runs in the reader's thread."""
     whole = slice(0, job.scene.shape[1])
     aoi_mask = None if job.aoi_mask is None else (lambda rows: job.aoi_mask(rows, whole))  # type: ignore[misc]
     waiting: list[TileInput] = []

@@ -113,7 +113,7 @@ class Journal:
         return True
 
     def writing(self, kinds: Sequence[Kind]) -> StripFile[Kind]:
-        """What takes the blocks of the strips that are being made, one strip after the other."""
+        """Open a file for the blocks of strips, one strip after the other."""
         return StripFile(self._folder, kinds, self._cut)
 
     def blocks(
@@ -156,7 +156,7 @@ class Journal:
         raise ValueError("it is cut short")
 
     def remove(self) -> None:
-        """Forget the run; to be called when its outputs stand."""
+        """Remove the journal; to be called when the outputs are written."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -250,7 +250,7 @@ def _kinds(cut: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _content(path: Path) -> Any:
-    """What a JSON file holds, None where it cannot be read."""
+    """Read a JSON file; None where that is impossible."""
     try:
         return read_json(path, most=_MOST_FACTS)
     except (OSError, ValueError):
@@ -258,7 +258,7 @@ def _content(path: Path) -> Any:
 
 
 def _discard(path: Path) -> None:
-    """Remove whatever has this name."""
+    """Remove a file, link or folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

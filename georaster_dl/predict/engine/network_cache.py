@@ -1,4 +1,4 @@
-"""The network of the last run, kept where one process does many runs."""
+"""Cache of the last run's network, for processes that do many runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["keep_networks", "last_network"]
 
 
 class _Last(threading.local):
-    """Of each thread its own: what two runs share at a time would have to be safe for both."""
+    """Cache of a thread; networks shared by two runs would have to be thread-safe."""
 
     keeping = False
     key: Hashable = None
@@ -29,7 +29,7 @@ def keep_networks() -> None:
 
 
 def last_network(key: Hashable, make: Callable[[], nn.Module]) -> nn.Module:
-    """The network of the last run where that had the same key, else a new one.
+    """Return the network of the last run if it had the same key, else make it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Make a network fast for inference without changing what it computes."""
+"""Faster networks for inference, with the same outputs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _NATIVE = (
 
 @dataclass(frozen=True)
 class TileInput:
-    """What the network needs of one tile.
+    """Input of the network for a tile.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How a scene is cut for a model: tile, halo, blend margin, batch, and what that will cost."""
+"""Tiling plans: tile size, halo, blend margin, batch, and the memory that these take."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TileContext:
 
 @dataclass(frozen=True)
 class TilingRequest:
-    """Scene and model to plan tiles for, on whatever device.
+    """Scene and model to plan tiles for, independent of the device.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Plan:
         return len(self.tiling) * rows * cols
 
     def cut(self) -> dict[str, Any]:
-        """What makes the tiles what they are, as JSON can hold it."""
+        """Fields that determine the tiles, for JSON."""
         return {
             "tile": list(self.tiling.tile_shape),
             "halo": self.tiling.halo,
@@ -101,7 +101,7 @@ class Plan:
 
 
 def tile_context(card: Card, halo: int | Literal["auto", "exact"] = "auto") -> TileContext:
-    """Find what tiles must see for a model.
+    """Look up the halo and the blend margin of a model's tiles.
 
     Parameters
     ----------
@@ -116,15 +116,15 @@ def tile_context(card: Card, halo: int | Literal["auto", "exact"] = "auto") -> T
     if halo == "exact":
         if card.halo.exact is None:
             raise OptionError(
-                f"--halo exact is impossible with {card.name}: each of its outputs depends on the whole "
-                f"input; its tiles are blended instead (--halo auto, or a number of pixels)."
+                f"`halo='exact'` is impossible with {card.name}: each of its outputs depends on the whole "
+                f"input; its tiles are blended instead (`halo='auto'`, or a number of pixels)."
             )
         return TileContext(card.halo.exact, 0)
     if halo == "auto":
         return TileContext(card.halo.default, card.halo.blend)
     if halo < 0:
         raise OptionError(
-            f"--halo must be auto, exact or a number of pixels from 0 up, not {halo}."
+            f"`halo=` must be auto, exact or a number of pixels from 0 up, not {halo}."
         )
     rounded = round_up(halo, card.stride)
     return TileContext(rounded, min(card.halo.blend, rounded))
@@ -166,7 +166,7 @@ def make_plan(
         raise DeviceError(
             f"{card.name} needs about {need / 2**20:.0f} MiB for its smallest tile ({smallest} pixels "
             f"with a halo of {halo}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
-            f"smaller --halo or another --device."
+            f"smaller `halo=` or another `device=`."
         )
     rows = limit
     alone = card.halo.exact == halo == margin == 0

@@ -1,4 +1,4 @@
-"""Tiles as a model of spectra reads them: on its wavelengths, and preprocessed as in training."""
+"""Conversion of tiles to a model's wavelengths, preprocessed as in training."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Conversion:
 
 
 def _span(pixels: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
-    """The pixels, as a slice where none is left out: that is no gathering one by one."""
+    """Convert indices to a slice where they are contiguous, which copies less."""
     if not len(pixels):
         return slice(0)
     first, stop = int(pixels[0]), int(pixels[-1]) + 1
@@ -76,7 +76,7 @@ def _span(pixels: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
 
 
 def conversion_of(match: SceneMatch) -> Conversion | None:
-    """What a scene needs before the model can read it; None where its numbers will do.
+    """Make the conversion from a scene to a model's inputs; None where stored values will do.
 
     Raises
     ------

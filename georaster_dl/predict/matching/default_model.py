@@ -1,4 +1,4 @@
-"""The bundled model for a scene when none is named; no torch is needed to choose."""
+"""Default model of a scene, chosen without torch."""
 
 from __future__ import annotations
 
@@ -44,19 +44,18 @@ def choose_model(scene: Scene) -> tuple[Path, SceneMatch]:
         reason = f"is for bands with Sentinel-2's names (B02, B03, ...), not for {_said(scene)}"
     fitting = list(_fitting(scene, builtin_models()))
     advice = (
-        f"By its bands it fits {', '.join(fitting)}: name that with -m if you trust it here; else"
+        f"By its bands it fits {', '.join(fitting)}: name that with `model=` if you trust it here; else"
         if fitting
         else "No bundled model fits:"
     )
     raise BandMismatchError(
         f"{_DEFAULT}, the model taken where none is named, {reason}. If the file's names are missing "
-        f"or wrong, name its bands in file order with --bands. {advice} train one (geodl train SCENE "
-        f"LABELS -o model.safetensors)."
+        f"or wrong, name its bands in file order with `bands=`. {advice} train one (`train()`)."
     )
 
 
 def _named_alike(scene: Scene, card: Card) -> bool:
-    """Whether the scene has bands of the model, and all of them by the model's names."""
+    """Check that all matched bands have the model's names."""
     places = band_places(card, scene.bands)
     return bool(places) and all(
         scene.bands[place].name.casefold() == name.casefold() for name, place in places.items()
@@ -69,7 +68,7 @@ def _said(scene: Scene, most: int = 4) -> str:
 
 
 def _fitting(scene: Scene, bundled: dict[str, Path]) -> Iterator[str]:
-    """Names of the bundled models that could be run on the scene."""
+    """List the bundled models that match the scene."""
     for name, path in bundled.items():
         try:
             match_scene(scene, read_card(path))

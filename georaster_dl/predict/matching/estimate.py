@@ -1,4 +1,4 @@
-"""What is in a scene and what a run on it would cost, told without torch and without a full read."""
+"""Estimates of a scene's nodata share and of a run's time, without torch and without a full read."""
 
 from __future__ import annotations
 

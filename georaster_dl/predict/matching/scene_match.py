@@ -1,4 +1,4 @@
-"""Does a scene fit a model? Asked before a pixel is read; no torch is needed to answer."""
+"""Matches scenes to models by bands, values and resolution, before a pixel is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["SceneMatch", "match_scene", "resolution_warning"]
 
 _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
 _NUMBERS = "digital numbers"
-_RESAMPLE = "Make the model's bands from the scene's with --resample."
+_RESAMPLE = "Make the model's bands from the scene's with `resample=True`."
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class SceneMatch:
 
     @property
     def bands(self) -> tuple[Band, ...]:
-        """What the network reads: the scene's bands, or the model's where those were resampled."""
+        """Bands that the network reads: the scene's, or the model's after resampling."""
         return self.scene.bands if self.resampling is None else self.card.bands
 
 
 def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMatch:
-    """Find the model's bands in the scene; those that may be absent are never read or filled in.
+    """Match the model's bands to the scene's; absent optional bands are neither read nor filled in.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def _with_all_bands(scene: Scene, card: Card) -> SceneMatch:
 
 
 def _may_be_resampled(scene: Scene, card: Card) -> bool:
-    """Whether the scene is of an imaging spectrometer that measures all over the model's wavelengths."""
+    """Check for an imaging spectrometer whose bands cover the model's wavelengths."""
     own = [band.wavelength_nm for band in scene.bands if band.good]
     wanted = [band.wavelength_nm for band in card.bands]
     known = [w for w in own if w is not None]
@@ -93,7 +93,7 @@ def _may_be_resampled(scene: Scene, card: Card) -> bool:
 
 
 def _resampled(scene: Scene, card: Card) -> SceneMatch:
-    """The scene's good bands in the order of their wavelengths, with weights that make the model's."""
+    """Order the scene's good bands by wavelength and compute the weights of the model's bands."""
     from georaster_dl.spectra.table.resample import resampling_weights
 
     wanted = np.array([band.wavelength_nm or np.nan for band in card.bands])
@@ -102,8 +102,8 @@ def _resampled(scene: Scene, card: Card) -> SceneMatch:
     if np.isnan(wanted).any() or len(lengths) < sum(band.good for band in scene.bands):
         whose = card.name if np.isnan(wanted).any() else scene.name
         raise BandMismatchError(
-            f"--resample goes by wavelengths, but {whose} has bands without one; name the bands with "
-            f"--bands instead."
+            f"`resample=True` goes by wavelengths, but {whose} has bands without one; name the bands with "
+            f"`bands=` instead."
         )
     order = sorted(lengths, key=lambda index: lengths[index])
     own = np.array([lengths[index] for index in order])
@@ -121,7 +121,7 @@ def _with_optional_bands(scene: Scene, card: Card) -> SceneMatch:
         needed = " and ".join(" or ".join(group) for group in missing)
         raise BandMismatchError(
             f"{card.name} needs {needed}, but the scene has {listed_bands(scene.bands)}. If the file's "
-            f"names are missing or wrong, name its bands in file order with --bands."
+            f"names are missing or wrong, name its bands in file order with `bands=`."
         )
     absent = tuple(band.name for band in card.bands if band.name not in places)
     narrow = narrowed_card(card, list(places))
@@ -129,7 +129,7 @@ def _with_optional_bands(scene: Scene, card: Card) -> SceneMatch:
 
 
 def _with_values(scene: Scene, card: Card) -> Scene:
-    """The scene giving the quantity that the model was trained on."""
+    """Scale the scene to the quantity that the model was trained on."""
     if card.quantity == _NUMBERS:
         # What is stored, whatever the file says that it means; unless the user says otherwise.
         return scene.as_stored()
@@ -138,13 +138,14 @@ def _with_values(scene: Scene, card: Card) -> Scene:
         raise BandMismatchError(
             f"{scene.name} holds {scene.dtype} numbers without scale and offset tags "
             f"(band {listed(raw)}), but {card.name} needs {card.quantity}; state what they mean "
-            f"with --scale and --offset (Sentinel-2 since 2022: --scale 0.0001 --offset -0.1 --nodata 0; before: --offset 0)."
+            f"with `scale=` and `offset=` (Sentinel-2 since 2022: `scale=0.0001, offset=-0.1, nodata=0`; before: "
+            f"`offset=0`)."
         )
     return scene
 
 
 def resolution_warning(scene: Scene, card: Card) -> str | None:
-    """What to tell where nobody knows whether the resolution fits; None where it was checked."""
+    """Describe why the resolution cannot be checked; None where it was."""
     if card.resolution_m is None or scene.resolution_m is not None:
         return None
     crs = scene.geobox.crs
