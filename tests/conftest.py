@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from hypothesis import settings
-from rasterio.transform import from_origin
+
+from georaster_dl.testing import noise, write_model, write_raster, write_scene
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch is imported: as many processes as cores, each with as many threads, stand still.
@@ -41,39 +41,27 @@ def real_data():
 
 @pytest.fixture
 def make_tif(tmp_path):
-    """Factory of small GeoTIFFs; returns the path. ``array`` is (bands, rows, cols)."""
+    """Factory of small GeoTIFFs in the test's own folder; returns the path."""
 
-    def make(
-        array,
-        name="scene.tif",
-        *,
-        descriptions=None,
-        scales=None,
-        offsets=None,
-        mask=None,
-        **profile,
-    ):
-        array = np.atleast_3d(array) if np.ndim(array) == 3 else np.asarray(array)[None]
-        defaults = {
-            "driver": "GTiff",
-            "crs": "EPSG:32631",
-            "transform": from_origin(500_000, 5_000_000, 10, 10),
-        }
-        count, height, width = array.shape
-        path = tmp_path / name
-        profile = {**defaults, **profile}
-        with rasterio.open(
-            path, "w", count=count, height=height, width=width, dtype=array.dtype, **profile
-        ) as dataset:
-            dataset.write(array)
-            if descriptions:
-                dataset.descriptions = descriptions
-            if scales:
-                dataset.scales = scales
-            if offsets:
-                dataset.offsets = offsets
-            if mask is not None:
-                dataset.write_mask(mask)
-        return path
+    def make(array, name="scene.tif", *, descriptions=(), scales=None, offsets=None, **more):
+        named = {"bands": descriptions, "scale": scales, "offset": offsets}
+        return write_raster(tmp_path / name, np.asarray(array), **named, **more)
 
     return make
+
+
+@pytest.fixture
+def geodl(tmp_path, monkeypatch, capfd):
+    """Run ``geodl`` in this process, in the test's own folder."""
+    from tests.cli.conftest import run_here
+
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: run_here(capfd, *arguments)
+
+
+@pytest.fixture(scope="module")
+def scene_and_model(request, tmp_path_factory):
+    """Paths of a scene of noise, of the module's ``SHAPE``, and of a model."""
+    folder = tmp_path_factory.mktemp("given")
+    scene = write_scene(folder / "scene.tif", noise(request.module.SHAPE))
+    return scene, write_model(folder / "model.safetensors")

@@ -1,15 +1,14 @@
 """Small class maps and references, for the tests of evaluation and of its commands."""
 
-import json
-
 import geopandas
 import numpy as np
 import rasterio
 from shapely.geometry import Point
 
+from georaster_dl.testing import NODATA
+
 LEFT, TOP, SIZE = 500_000, 5_000_000, 10
 NAMES = {1: "water", 10: "forest", 14: "road"}
-NODATA = 255
 
 
 def centre(row, col):
@@ -28,11 +27,15 @@ def noisy_pair(shape=(60, 50), seed=0, wrong=0.2):
     return mapped.astype(np.uint8), truth.astype(np.uint8)
 
 
-def named(path, names=NAMES):
-    """The map with its class names, as ``geodl segment`` writes them."""
-    with rasterio.open(path, "r+") as dataset:
-        dataset.update_tags(CLASS_NAMES=json.dumps({str(k): v for k, v in names.items()}))
-    return path
+def read_band(path):
+    """The first band, (rows, cols)."""
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
+
+
+def read_bands(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read()
 
 
 def write_vector(path, geometries, fields, crs="EPSG:32631"):

@@ -8,7 +8,8 @@ import rasterio
 from rio_cogeo import cog_validate
 
 from georaster_dl.io.scenes.reader import open_scene
-from tests.cli.conftest import leftovers, make_model, run_here
+from georaster_dl.testing import write_model
+from tests.cli.conftest import leftovers
 from tests.conftest import REAL_DATA
 
 pytestmark = [
@@ -36,15 +37,9 @@ def model_for(tmp_path_factory):
     def make(names):
         path = folder / f"{'-'.join(names)}.safetensors"
         fields = {"quantity": "digital numbers", "resolution_m": None}
-        return path if path.exists() else make_model(path, bands=names, **fields)
+        return path if path.exists() else write_model(path, bands=names, **fields)
 
     return make
-
-
-@pytest.fixture
-def geodl(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run_here(capfd, *arguments)
 
 
 def expected_mask(path):

@@ -8,7 +8,8 @@ import shapely
 from rio_cogeo import cog_validate
 
 from georaster_dl.models.package.file import builtin_models, read_card
-from tests.cli.conftest import leftovers, make_model, run_here
+from georaster_dl.testing import write_model
+from tests.cli.conftest import leftovers
 from tests.conftest import REAL_DATA
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow]
@@ -25,13 +26,7 @@ def safe():
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "s2.safetensors"
-    return make_model(path, bands=IRELAND, n_classes=6, resolution_m=(10, 60))
-
-
-@pytest.fixture
-def geodl(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run_here(capfd, *arguments)
+    return write_model(path, bands=IRELAND, n_classes=6, resolution_m=(10, 60))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +98,7 @@ def test_bands_and_area_of_interest(geodl, safe, model, has_data):
 
 
 def test_product_without_a_band_of_the_model(geodl, safe, tmp_path):
-    model = make_model(tmp_path / "m.safetensors", bands=("B02", "B08"), resolution_m=(10, 60))
+    model = write_model(tmp_path / "m.safetensors", bands=("B02", "B08"), resolution_m=(10, 60))
     before = leftovers(tmp_path)
     ended = geodl("segment", safe, "-m", model)
     assert ended.code == 1
@@ -113,7 +108,7 @@ def test_product_without_a_band_of_the_model(geodl, safe, tmp_path):
 
 
 def test_product_at_a_resolution_that_the_model_does_not_know(geodl, safe, tmp_path):
-    model = make_model(tmp_path / "m.safetensors", resolution_m=(10, 10))
+    model = write_model(tmp_path / "m.safetensors", resolution_m=(10, 10))
     ended = geodl("segment", safe, "-m", model)
     assert ended.code == 1
     assert "pixels of 60 m" in ended.err

@@ -17,20 +17,13 @@ from georaster_dl.batch.pools.dask_pool import DaskWorkers
 from georaster_dl.core.errors import DeviceError, OptionError
 from georaster_dl.core.events import Progressed, Started, Warned
 from georaster_dl.predict.options import Outputs, SegmentOptions
-from tests.cli.conftest import make_model, noise, run_here, write_scene
+from tests.cli.conftest import run_here
 from tests.predict.test_run import _same
 
 pytestmark = pytest.mark.slow
 
 SHAPE = (1600, 400)  # long enough to be killed in the middle
 TILE = {"tile": 128, "device": "cpu"}
-
-
-@pytest.fixture(scope="module")
-def given(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("given")
-    scene = write_scene(folder / "scene.tif", noise(SHAPE))
-    return scene, make_model(folder / "model.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +41,10 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def plain(given, tmp_path_factory):
+def plain(scene_and_model, tmp_path_factory):
     """The map that one process makes."""
     folder = tmp_path_factory.mktemp("plain")
-    assert attempt(_job(given, folder)).error == ""
+    assert attempt(_job(scene_and_model, folder)).error == ""
     return folder / "map.tif"
 
 
@@ -60,8 +53,8 @@ def _workers_here():
     return {one.pid for one in children if "spawn_main" in " ".join(one.cmdline())}
 
 
-def _job(given, folder, name="scene", **options):
-    scene, model = given
+def _job(scene_and_model, folder, name="scene", **options):
+    scene, model = scene_and_model
     settings = SegmentOptions(**TILE | options)
     return SceneJob(name, (str(scene),), model, Outputs(folder / "map.tif"), settings)
 
@@ -70,14 +63,20 @@ def _hidden(folder):
     return [path.name for path in folder.iterdir() if path.name.startswith(".geodl-")]
 
 
-def test_results_are_those_of_one_process(given, plain, cluster, tmp_path):
+def test_results_are_those_of_one_process(scene_and_model, plain, cluster, tmp_path):
     jobs = {}
     for name in ("whole", "split", "missing"):
         (tmp_path / name).mkdir()
         kept = {} if name == "whole" else {"journal": tmp_path / f"{name}.parts"}
-        jobs[name] = _job(given, tmp_path / name, name, **kept, record=tmp_path / name / "map.json")
+        jobs[name] = _job(
+            scene_and_model, tmp_path / name, name, **kept, record=tmp_path / name / "map.json"
+        )
     jobs["missing"] = SceneJob(
-        "missing", (str(tmp_path / "no.tif"),), given[1], jobs["missing"].outputs, SegmentOptions()
+        "missing",
+        (str(tmp_path / "no.tif"),),
+        scene_and_model[1],
+        jobs["missing"].outputs,
+        SegmentOptions(),
     )
     told = []
     with DaskWorkers(
@@ -99,9 +98,18 @@ def test_results_are_those_of_one_process(given, plain, cluster, tmp_path):
     assert not (tmp_path / "split.parts").exists()
 
 
-def test_features_of_one_scene(given, cluster, tmp_path, capfd, monkeypatch):
+def test_features_of_one_scene(scene_and_model, cluster, tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    common = ["features", given[0], "-m", given[1], "--halo", "16", "--device", "cpu"]
+    common = [
+        "features",
+        scene_and_model[0],
+        "-m",
+        scene_and_model[1],
+        "--halo",
+        "16",
+        "--device",
+        "cpu",
+    ]
     ended = run_here(capfd, *common, "-o", "plain.tif")
     on_dask = run_here(capfd, *common, "-o", "d.tif", "--scheduler", cluster.scheduler_address)
     assert (ended.code, on_dask.code) == (0, 0), on_dask
@@ -111,7 +119,7 @@ def test_features_of_one_scene(given, cluster, tmp_path, capfd, monkeypatch):
     assert not any(path.name.startswith(".") for path in tmp_path.iterdir())
 
 
-def test_a_killed_worker_costs_its_task_alone(given, plain, cluster, tmp_path):
+def test_a_killed_worker_costs_its_task_alone(scene_and_model, plain, cluster, tmp_path):
     killed = []
 
     def kill(_name, event):
@@ -120,7 +128,7 @@ def test_a_killed_worker_costs_its_task_alone(given, plain, cluster, tmp_path):
             killed.append(cluster.workers[busy.name].pid)
             os.kill(killed[-1], signal.SIGKILL)
 
-    job = _job(given, tmp_path, journal=tmp_path / "journal")
+    job = _job(scene_and_model, tmp_path, journal=tmp_path / "journal")
     with DaskWorkers(cluster.scheduler_address, kill, {}, large=0) as workers:
         workers.submit(job)
         outcome = workers.next()
@@ -130,7 +138,7 @@ def test_a_killed_worker_costs_its_task_alone(given, plain, cluster, tmp_path):
     assert _same(plain, tmp_path / "map.tif")
 
 
-def test_an_interrupt_leaves_nothing(given, cluster, tmp_path):
+def test_an_interrupt_leaves_nothing(scene_and_model, cluster, tmp_path):
     def interrupt(_name, event):
         if isinstance(event, Started):
             assert _hidden(tmp_path)
@@ -138,7 +146,7 @@ def test_an_interrupt_leaves_nothing(given, cluster, tmp_path):
 
     def run():
         with DaskWorkers(cluster.scheduler_address, interrupt, {}) as workers:
-            workers.submit(_job(given, tmp_path))
+            workers.submit(_job(scene_and_model, tmp_path))
             workers.next()
 
     with pytest.raises(KeyboardInterrupt):
@@ -173,11 +181,11 @@ def killable(tmp_path):
         process.wait()
 
 
-def test_a_killed_scheduler_is_told_at_once(given, plain, cluster, killable, tmp_path):
+def test_a_killed_scheduler_is_told_at_once(scene_and_model, plain, cluster, killable, tmp_path):
     file, scheduler = killable
     made = tmp_path / "made"
     made.mkdir()
-    job = _job(given, made, journal=tmp_path / "journal")
+    job = _job(scene_and_model, made, journal=tmp_path / "journal")
 
     def kill(_name, event):
         if isinstance(event, Started):
@@ -197,7 +205,7 @@ def test_a_killed_scheduler_is_told_at_once(given, plain, cluster, killable, tmp
     assert _same(plain, made / "map.tif")
 
 
-def test_a_resource_that_nobody_has_is_told(given, cluster, tmp_path, monkeypatch):
+def test_a_resource_that_nobody_has_is_told(scene_and_model, cluster, tmp_path, monkeypatch):
     class Told(Exception):  # noqa: N818
         pass
 
@@ -209,7 +217,7 @@ def test_a_resource_that_nobody_has_is_told(given, cluster, tmp_path, monkeypatc
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(module, "_LOOK_SECONDS", 0.1)
     with DaskWorkers(cluster.scheduler_address, tell, {"GPU": 1}) as workers:
-        workers.submit(_job(given, tmp_path))
+        workers.submit(_job(scene_and_model, tmp_path))
         with pytest.raises(Told):
             workers.next()
     assert not list(tmp_path.iterdir())

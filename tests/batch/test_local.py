@@ -12,7 +12,7 @@ from georaster_dl.batch.pools.scheduler import scheduled_workers
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Progressed, Started
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
-from tests.cli.conftest import make_model, noise, run_here, write_scene
+from tests.cli.conftest import run_here
 from tests.predict.test_run import _same as same
 
 pytestmark = pytest.mark.slow
@@ -20,15 +20,8 @@ pytestmark = pytest.mark.slow
 SHAPE = (400, 130)
 
 
-@pytest.fixture(scope="module")
-def given(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("given")
-    scene = write_scene(folder / "scene.tif", noise(SHAPE))
-    return scene, make_model(folder / "model.safetensors")
-
-
-def job(given, folder, name, **options):
-    scene, model = given
+def job(scene_and_model, folder, name, **options):
+    scene, model = scene_and_model
     kept = {"record": folder / f"{name}.json", "journal": folder / "strips" / name, "tile": 128}
     outputs = Outputs(folder / f"{name}.tif")
     return SceneJob(name, (str(scene),), model, outputs, SegmentOptions(**kept | options))
@@ -40,12 +33,12 @@ def worker_pids():
     return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
-def test_jobs_are_done_and_failures_are_told(given, tmp_path):
+def test_jobs_are_done_and_failures_are_told(scene_and_model, tmp_path):
     told = []
     with LocalWorkers(2, lambda *event: told.append(event)) as workers:
-        workers.submit(job(given, tmp_path, "one"))
-        workers.submit(job((tmp_path / "absent.tif", given[1]), tmp_path, "two"))
-        workers.submit(job(given, tmp_path, "three"))
+        workers.submit(job(scene_and_model, tmp_path, "one"))
+        workers.submit(job((tmp_path / "absent.tif", scene_and_model[1]), tmp_path, "two"))
+        workers.submit(job(scene_and_model, tmp_path, "three"))
         ended = {outcome.name: outcome for outcome in (workers.next() for _ in range(3))}
     assert {name: bool(outcome.error) for name, outcome in ended.items()} == {
         "one": False,
@@ -59,8 +52,8 @@ def test_jobs_are_done_and_failures_are_told(given, tmp_path):
     assert sorted(path.name for path in tmp_path.glob("*.tif")) == ["one.tif", "three.tif"]
 
 
-def test_features_are_made_too(given, tmp_path):
-    scene, model = given
+def test_features_are_made_too(scene_and_model, tmp_path):
+    scene, model = scene_and_model
     kept = {"record": tmp_path / "f.json", "journal": tmp_path / "strips"}
     options = FeatureOptions(**kept, halo=16, tile=128)
     made = SceneJob("f", (str(scene),), model, FeatureOutputs(tmp_path / "f.tif"), options)
@@ -72,7 +65,7 @@ def test_features_are_made_too(given, tmp_path):
     assert made.raster.exists()
 
 
-def test_a_killed_worker_costs_its_scene_alone(given, tmp_path):
+def test_a_killed_worker_costs_its_scene_alone(scene_and_model, tmp_path):
     killed = []
 
     def kill(name, event):
@@ -82,29 +75,29 @@ def test_a_killed_worker_costs_its_scene_alone(given, tmp_path):
                 os.kill(pid, signal.SIGKILL)
 
     with LocalWorkers(1, kill) as workers:
-        workers.submit(job(given, tmp_path, "one"))
-        workers.submit(job(given, tmp_path, "two"))
+        workers.submit(job(scene_and_model, tmp_path, "one"))
+        workers.submit(job(scene_and_model, tmp_path, "two"))
         first, second = workers.next(), workers.next()
         assert (first.name, second.name) == ("one", "two")
         assert "killed (signal 9)" in first.error
         assert not second.error
         assert [path.name for path in tmp_path.glob("*.tif")] == ["two.tif"]
-        workers.submit(job(given, tmp_path, "one"))
+        workers.submit(job(scene_and_model, tmp_path, "one"))
         assert not workers.next().error
     assert same(tmp_path / "one.tif", tmp_path / "two.tif")
     assert not worker_pids()
 
 
 @pytest.mark.slow
-def test_a_split_scene_is_that_of_one_process(given, tmp_path):
+def test_a_split_scene_is_that_of_one_process(scene_and_model, tmp_path):
     folders = {}
     for name in ("plain", "split"):
         folders[name] = tmp_path / name
         folders[name].mkdir()
-    assert not attempt(job(given, folders["plain"], "one")).error
+    assert not attempt(job(scene_and_model, folders["plain"], "one")).error
     events = []
     with LocalWorkers(2, lambda _, event: events.append(event), large=0) as workers:
-        workers.submit(job(given, folders["split"], "one"))
+        workers.submit(job(scene_and_model, folders["split"], "one"))
         outcome = workers.next()
     assert not outcome.error
     assert same(folders["plain"] / "one.tif", folders["split"] / "one.tif")
@@ -116,7 +109,7 @@ def test_a_split_scene_is_that_of_one_process(given, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_fails_its_scene_and_finished_parts_stay(given, tmp_path):
+def test_a_killed_worker_fails_its_scene_and_finished_parts_stay(scene_and_model, tmp_path):
     killed = []
 
     def kill(_name, event):
@@ -125,25 +118,25 @@ def test_a_killed_worker_fails_its_scene_and_finished_parts_stay(given, tmp_path
             os.kill(killed[0], signal.SIGKILL)
 
     with LocalWorkers(1, kill, large=0) as workers:
-        workers.submit(job(given, tmp_path, "one"))
+        workers.submit(job(scene_and_model, tmp_path, "one"))
         assert "killed (signal 9)" in workers.next().error
         assert not list(tmp_path.glob("*.tif"))
-        workers.submit(job(given, tmp_path, "one"))
+        workers.submit(job(scene_and_model, tmp_path, "one"))
         assert not workers.next().error
     assert (tmp_path / "one.tif").exists()
 
 
-def test_what_cannot_be_split_fails_alone(given, tmp_path):
+def test_what_cannot_be_split_fails_alone(scene_and_model, tmp_path):
     with LocalWorkers(2, lambda *_: None, large=0) as workers:
-        workers.submit(job((tmp_path / "absent.tif", given[1]), tmp_path, "two"))
+        workers.submit(job((tmp_path / "absent.tif", scene_and_model[1]), tmp_path, "two"))
         assert "absent.tif" in workers.next().error
 
 
 @pytest.mark.slow
-def test_processes_of_one_scene_end_with_the_run(given, tmp_path, capfd, monkeypatch):
+def test_processes_of_one_scene_end_with_the_run(scene_and_model, tmp_path, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = worker_pids()
-    common = ["segment", given[0], "-m", given[1], "--device", "cpu"]
+    common = ["segment", scene_and_model[0], "-m", scene_and_model[1], "--device", "cpu"]
     ended = run_here(capfd, *common, "-o", "plain.tif")
     in_parts = run_here(capfd, *common, "-o", "map.tif", "--scheduler", "local:2")
     assert in_parts.code == 0, in_parts
@@ -169,7 +162,7 @@ def test_what_is_no_scheduler_is_refused(scheduler, resources, said):
         scheduled_workers(scheduler, resources, lambda *_: None)
 
 
-def test_resources_of_no_cluster_are_refused(given, tmp_path, capfd):
-    common = ["segment", given[0], "-m", given[1], "-o", tmp_path / "map.tif"]
+def test_resources_of_no_cluster_are_refused(scene_and_model, tmp_path, capfd):
+    common = ["segment", scene_and_model[0], "-m", scene_and_model[1], "-o", tmp_path / "map.tif"]
     assert "name its --scheduler" in run_here(capfd, *common, "--resources", "GPU=1").err
     assert "NAME=NUMBER" in run_here(capfd, *common, "--resources", "GPU").err

@@ -12,23 +12,18 @@ from georaster_dl.batch import preflight
 from georaster_dl.batch.job import SceneJob
 from georaster_dl.batch.preflight import check, check_all, room, tight
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
-from tests.cli.conftest import make_model, noise, write_scene
+from georaster_dl.testing import noise, write_model, write_scene
 
 SHAPE = (96, 80)
 BLOCK = 512**2  # a raster of this size is one block
 PLAIN = {"device": "cpu", "tile": 128, "halo": 16}
 
 
-@pytest.fixture(scope="module")
-def given(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("given")
-    scene = write_scene(folder / "scene.tif", noise(SHAPE))
-    return scene, make_model(folder / "model.safetensors")
-
-
 @pytest.fixture
-def job(given, tmp_path):
-    def make(scene=given[0], model=given[1], name="scene", confidence=None, **options):
+def job(scene_and_model, tmp_path):
+    def make(
+        scene=scene_and_model[0], model=scene_and_model[1], name="scene", confidence=None, **options
+    ):
         kept = {"record": tmp_path / f"{name}.json", "journal": tmp_path / "strips" / name}
         outputs = Outputs(tmp_path / f"{name}_landcover.tif", confidence=confidence)
         options = SegmentOptions(**PLAIN | kept | options)
@@ -38,16 +33,16 @@ def job(given, tmp_path):
 
 
 @pytest.fixture
-def features(given, tmp_path):
+def features(scene_and_model, tmp_path):
     def make(**options):
         options = FeatureOptions(**PLAIN | {"record": tmp_path / "f.json"} | options)
         outputs = FeatureOutputs(tmp_path / "f.tif")
-        return SceneJob("f", (str(given[0]),), given[1], outputs, options)
+        return SceneJob("f", (str(scene_and_model[0]),), scene_and_model[1], outputs, options)
 
     return make
 
 
-def test_a_job_is_ready_until_it_is_done(job, given, tmp_path):
+def test_a_job_is_ready_until_it_is_done(job, scene_and_model, tmp_path):
     before = check(job())
     assert (before.state, before.message, before.pixels) == ("ready", "", SHAPE[0] * SHAPE[1])
     assert list(tmp_path.iterdir()) == []
@@ -56,7 +51,7 @@ def test_a_job_is_ready_until_it_is_done(job, given, tmp_path):
     assert done.state == "done"
     assert done.identity == before.identity
     # Another model or other options: made anew and replaced.
-    other = make_model(tmp_path / "other.safetensors", name="another")
+    other = write_model(tmp_path / "other.safetensors", name="another")
     assert check(job(model=other)).state == "ready"
     assert check(job(halo=24)).state == "ready"
     (tmp_path / "scene_landcover.tif").unlink()
@@ -110,8 +105,10 @@ def test_wrong_bands_are_found(job, tmp_path):
     assert "B04" in failing.message
 
 
-def test_all_are_checked_in_order(job, given, tmp_path):
-    jobs = [job(name=f"s{i}", scene="/no/such.tif" if i % 3 else given[0]) for i in range(20)]
+def test_all_are_checked_in_order(job, scene_and_model, tmp_path):
+    jobs = [
+        job(name=f"s{i}", scene="/no/such.tif" if i % 3 else scene_and_model[0]) for i in range(20)
+    ]
     found = check_all(jobs)
     assert [one.job.name for one in found] == [f"s{i}" for i in range(20)]
     assert [one.state for one in found] == [("failing" if i % 3 else "ready") for i in range(20)]
@@ -201,7 +198,7 @@ def test_room_in_the_memory(job, tmp_path, monkeypatch):
     assert room(on_gpu, tmp_path, 8) == []
 
 
-def test_neither_checks_nor_lists_load_torch(given, tmp_path):
+def test_neither_checks_nor_lists_load_torch(scene_and_model, tmp_path):
     code = f"""
 import sys
 from pathlib import Path
@@ -211,9 +208,9 @@ from georaster_dl.batch.scenes.find import list_scenes
 import georaster_dl.batch.report.write  # noqa: F401
 from georaster_dl.predict.options import Outputs, SegmentOptions
 folder = Path({str(tmp_path)!r})
-[scene] = list_scenes([{str(given[0])!r}], folder / "items")
+[scene] = list_scenes([{str(scene_and_model[0])!r}], folder / "items")
 options = SegmentOptions(record=folder / "r.json", device="cpu")
-job = SceneJob(scene.name, scene.sources, Path({str(given[1])!r}), Outputs(folder / "m.tif"), options)
+job = SceneJob(scene.name, scene.sources, Path({str(scene_and_model[1])!r}), Outputs(folder / "m.tif"), options)
 [found] = check_all([job])
 assert found.state == "ready", found
 assert room([found], folder, 1) == []

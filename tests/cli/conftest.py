@@ -8,21 +8,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-import rasterio
 import torch
 from geodl_cli.main import _run
-from rasterio.transform import from_origin
 
-from georaster_dl.models.package.card import Architecture
-from georaster_dl.models.package.file import save_model
-from georaster_dl.models.registry import create_model
-from tests.cards import card
+from georaster_dl.testing import noise, write_model, write_scene
 
-EXACT = 48  # exact halo of the network, as the halo probe finds it
-SHAPE = (150, 130)
-BANDS = ("B02", "B03", "B04")
 WARNINGS = "default,ignore::PendingDeprecationWarning"  # affine's, as in pyproject.toml
 
 
@@ -38,44 +29,6 @@ class Ended:
     def events(self):
         """Standard output as the JSON objects that it must consist of."""
         return [json.loads(line) for line in self.out.splitlines()]
-
-
-def make_model(path, *, bands=BANDS, n_classes=4, network=None, **fields):
-    """Save a U-Net of random weights whose classes are all common in white noise."""
-    options = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
-    made = network or random_unet(len(bands), n_classes, **options)
-    described = card(bands=bands, n_classes=n_classes, exact=EXACT, **fields)
-    architecture = Architecture(name="unet", encoder="tu-test_resnet", options=options)
-    save_model(path, described.model_copy(update={"architecture": architecture}), made)
-    return path
-
-
-def random_unet(in_bands, n_classes, **options):
-    """Network whose logits have mean 0 and deviation 2 over white noise."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        network = create_model(
-            "unet",
-            in_bands=in_bands,
-            n_classes=n_classes,
-            encoder="tu-test_resnet",
-            encoder_weights=None,
-            **options,
-        )
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.normal_(std=0.2)
-                module.running_var.uniform_(0.5, 2)
-                module.weight.data.uniform_(0.5, 2)
-                module.bias.data.normal_(std=0.5)
-        network.eval()
-        last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
-        with torch.inference_mode():
-            logits = network(torch.randn(1, in_bands, 128, 128))
-        mean, std = logits.mean(dim=(0, 2, 3)), logits.std(dim=(0, 2, 3))
-        last.weight.data *= (2 / std)[:, None, None, None]
-        last.bias.data = (last.bias.data - mean) * 2 / std
-    return network
 
 
 def leftovers(folder):
@@ -118,14 +71,7 @@ def start(*arguments, cwd, threads=2, **options):
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("model") / "toy.safetensors")
-
-
-@pytest.fixture
-def geodl(tmp_path, monkeypatch, capfd):
-    """Run ``geodl`` in this process, in the test's own folder."""
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run_here(capfd, *arguments)
+    return write_model(tmp_path_factory.mktemp("model") / "toy.safetensors")
 
 
 @pytest.fixture
@@ -146,35 +92,6 @@ def refused(geodl, tmp_path):
         return ended.err
 
     return run
-
-
-def noise(shape=SHAPE, n_bands=3, seed=0):
-    """Reflectances x 10000 as uint16, with a corner without data."""
-    generator = np.random.default_rng(seed)
-    array = (generator.normal(0.2, 0.1, (n_bands, *shape)) * 1e4).clip(1, 1e4).astype("uint16")
-    array[:, : shape[0] // 4, : shape[1] // 3] = 0
-    return array
-
-
-def write_scene(path, array, *, bands=BANDS, scale=1e-4, offset=0.0, **profile):
-    """GeoTIFF with band names, scale tags and nodata 0."""
-    count, rows, cols = array.shape
-    profile = {
-        "driver": "GTiff",
-        "crs": "EPSG:32631",
-        "transform": from_origin(500_000, 5_000_000, 10, 10),
-        "nodata": 0 if array.dtype.kind == "u" else None,
-        **profile,
-    }
-    with rasterio.open(
-        path, "w", count=count, height=rows, width=cols, dtype=array.dtype, **profile
-    ) as dataset:
-        dataset.write(array)
-        if bands:
-            dataset.descriptions = bands
-        if scale is not None:
-            dataset.scales, dataset.offsets = [scale] * count, [offset] * count
-    return path
 
 
 @pytest.fixture

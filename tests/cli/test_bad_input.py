@@ -17,7 +17,8 @@ import shapely
 import torch
 from safetensors.torch import save_file
 
-from tests.cli.conftest import BANDS, leftovers, make_model, noise, run_here, start, write_scene
+from georaster_dl.testing import BANDS, noise, write_model, write_scene
+from tests.cli.conftest import leftovers, run_here, start
 
 
 def said_all(line, *words):
@@ -360,7 +361,7 @@ def test_unknown_model_offers_the_nearest(refused, scene, tmp_path, monkeypatch)
 
     bundled = tmp_path / "builtin"
     bundled.mkdir()
-    make_model(bundled / "s2-landcover.safetensors")
+    write_model(bundled / "s2-landcover.safetensors")
     monkeypatch.setattr(package, "_BUILTIN", bundled)
     line = refused("segment", scene, "-m", "s2-landcovr")
     said_all(line, "'s2-landcovr'", "did you mean 's2-landcover'", "models list")

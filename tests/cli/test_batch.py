@@ -13,7 +13,8 @@ import psutil
 import pytest
 import rasterio
 
-from tests.cli.conftest import make_model, noise, start, write_scene
+from georaster_dl.testing import noise, write_model, write_scene
+from tests.cli.conftest import start
 from tests.predict.test_run import _same as same
 
 SMALL = (90, 80)
@@ -68,7 +69,7 @@ def test_what_is_done_is_skipped_and_what_changed_is_made_anew(geodl, model, sce
     assert rows(tmp_path / "maps") == {"s00": "done", "s01": "skipped", "s02": "done"}
     kept = [path for path, at in before.items() if path.stat().st_mtime_ns == at]
     assert {path.name.split("_")[0] for path in kept} == {"s01"}
-    other = make_model(tmp_path / "toy.safetensors", name="another")
+    other = write_model(tmp_path / "toy.safetensors", name="another")
     assert geodl("batch", folder / "s01.tif", "-m", other, "-d", "maps").code == 0
     # The report is of the folder, and a confidence of another run would only mislead.
     assert rows(tmp_path / "maps") == {"s00": "skipped", "s01": "done", "s02": "skipped"}

@@ -18,6 +18,7 @@ from tests.fields import (
     write_features,
     write_zones,
 )
+from tests.maps import read_band
 
 NODATA = 255
 
@@ -39,11 +40,6 @@ def fewer_trees(monkeypatch):
     monkeypatch.setattr("georaster_dl.pixels.learn.classifier._TREES", 20)
 
 
-def read(path):
-    with rasterio.open(path) as dataset:
-        return dataset.read(1)
-
-
 @pytest.mark.usefixtures("fewer_trees")
 @pytest.mark.parametrize("method", [pytest.param("svm", marks=pytest.mark.slow), "rf"])
 def test_a_map_its_accuracy_and_a_second_map(geodl, features, parcels, tmp_path, method):
@@ -52,7 +48,7 @@ def test_a_map_its_accuracy_and_a_second_map(geodl, features, parcels, tmp_path,
         "-o", "map.tif", "--save", "c.skops",
     )  # fmt: skip
     assert ended.code == 0, ended.err
-    mapped, truth = read("map.tif"), per_pixel(kinds()) + 1
+    mapped, truth = read_band("map.tif"), per_pixel(kinds()) + 1
     assert (mapped[:8, :16] == NODATA).all()
     right = (mapped == truth)[mapped != NODATA].mean()
     assert right > 0.85
@@ -64,7 +60,7 @@ def test_a_map_its_accuracy_and_a_second_map(geodl, features, parcels, tmp_path,
     again = geodl("classify", features, "-m", "c.skops", "-o", "again.tif")
     assert again.code == 0, again.err
     assert "mIoU" not in again.out
-    np.testing.assert_array_equal(read("again.tif"), mapped)
+    np.testing.assert_array_equal(read_band("again.tif"), mapped)
     for name in ("map.tif", "again.tif"):
         told = geodl("evaluate", name, parcels, "--class-field", "kind")
         assert "WARNING: The reference parcels.gpkg is what the model of this map was" in told.out
@@ -113,7 +109,7 @@ def test_a_classifier_of_stored_numbers_gets_them_as_stored(geodl, parcels, tmp_
     with rasterio.open(tagged, "r+") as dataset:
         dataset.scales = (0.01, 0.01, 0.01)
     assert geodl("classify", tagged, "-m", "c.skops", "-o", "b.tif").code == 0
-    np.testing.assert_array_equal(read("a.tif"), read("b.tif"))
+    np.testing.assert_array_equal(read_band("a.tif"), read_band("b.tif"))
 
 
 def test_events_tell_what_was_chosen(geodl, features, parcels):
@@ -140,7 +136,7 @@ def test_labels_may_be_a_raster_and_the_split_random(geodl, features, make_tif):
     )  # fmt: skip
     assert ended.code == 0, ended.err
     assert ended.err.count("accuracy leaks") == 1
-    assert set(np.unique(read("m.tif"))) == {1, 2, NODATA}
+    assert set(np.unique(read_band("m.tif"))) == {1, 2, NODATA}
 
 
 def test_another_raster_must_have_the_bands(geodl, features, parcels, refused, tmp_path):
@@ -151,7 +147,7 @@ def test_another_raster_must_have_the_bands(geodl, features, parcels, refused, t
     assert geodl("classify", turned, "-m", "c.skops", "-o", "t.tif").code == 0
     whole = write_features(tmp_path / "whole.tif", array)
     assert geodl("classify", whole, "-m", "c.skops", "-o", "w.tif").code == 0
-    np.testing.assert_array_equal(read("t.tif"), read("w.tif"))
+    np.testing.assert_array_equal(read_band("t.tif"), read_band("w.tif"))
     other = write_features(tmp_path / "other.tif", array, bands=("a", "feat_02", "feat_01"))
     said = refused("classify", other, "-m", "c.skops", "-o", "o.tif")
     assert "misses feat_03" in said
@@ -160,7 +156,7 @@ def test_another_raster_must_have_the_bands(geodl, features, parcels, refused, t
     assert "state what they mean" in refused("classify", raw, "-m", "c.skops", "-o", "o.tif")
     scaled = geodl("classify", raw, "-m", "c.skops", "-o", "o.tif", "--scale", 0.01)
     assert scaled.code == 0
-    assert (read("o.tif") == read("w.tif")).mean() > 0.98
+    assert (read_band("o.tif") == read_band("w.tif")).mean() > 0.98
 
 
 def tag_features(path, sha, layer="encoder"):
@@ -313,6 +309,6 @@ def test_several_files_of_one_scene(geodl, parcels, tmp_path):
     ]
     ended = geodl("classify", *files[::-1], "-m", "c.skops", "-o", "b.tif")
     assert ended.code == 0, ended.err
-    np.testing.assert_array_equal(read("a.tif"), read("b.tif"))
+    np.testing.assert_array_equal(read_band("a.tif"), read_band("b.tif"))
     said = geodl("classify", *files, "-m", "c.skops", "-o", files[1], "--overwrite")
     assert "also an input" in said.err

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 
 from tests.fields import KINDS, SHAPE, kinds, per_pixel, values, write_features
+from tests.maps import read_band
 
 NODATA = 255
 
@@ -17,11 +18,6 @@ def features(tmp_path):
     array[:, :10, :10] = np.nan
     array[1, 50, 50] = np.nan
     return write_features(tmp_path / "features.tif", array)
-
-
-def read(path):
-    with rasterio.open(path) as dataset:
-        return dataset.read(1)
 
 
 def agreement(found, truth):
@@ -35,7 +31,7 @@ def test_kinds_of_fields_are_clusters(geodl, features, tmp_path, method):
     ended = geodl("cluster", features, "-k", 3, "--method", method, "--distance", "d.tif")
     assert ended.code == 0, ended.err
     assert "clusters found in 7,579 pixels" in ended.out
-    found, truth = read(tmp_path / "features_clusters.tif"), per_pixel(kinds())
+    found, truth = read_band(tmp_path / "features_clusters.tif"), per_pixel(kinds())
     valid = np.ones(SHAPE, bool)
     valid[:10, :10] = valid[50, 50] = False
     assert (found[~valid] == NODATA).all()
@@ -88,7 +84,7 @@ def test_progress_as_json(geodl, features):
 def test_the_same_seed_gives_the_same_map(geodl, features, tmp_path):
     for name in ("a.tif", "b.tif"):
         assert geodl("cluster", features, "-k", 5, "--seed", 3, "-o", name, "--quiet").code == 0
-    np.testing.assert_array_equal(read(tmp_path / "a.tif"), read(tmp_path / "b.tif"))
+    np.testing.assert_array_equal(read_band(tmp_path / "a.tif"), read_band(tmp_path / "b.tif"))
 
 
 def test_packed_features_give_the_same_clusters(geodl, features, tmp_path):
@@ -103,7 +99,7 @@ def test_packed_features_give_the_same_clusters(geodl, features, tmp_path):
         dataset.scales, dataset.offsets = scales, offsets
     for name, source in (("a.tif", features), ("b.tif", path)):
         assert geodl("cluster", source, "-k", 3, "-o", name).code == 0
-    assert (read(tmp_path / "a.tif") == read(tmp_path / "b.tif")).mean() > 0.999
+    assert (read_band(tmp_path / "a.tif") == read_band(tmp_path / "b.tif")).mean() > 0.999
 
 
 def test_a_dead_band_is_told_and_does_not_matter(geodl, features, tmp_path):
@@ -116,7 +112,7 @@ def test_a_dead_band_is_told_and_does_not_matter(geodl, features, tmp_path):
     assert ended.code == 0
     assert "left out, because all pixels have one value there: dead" in ended.err
     assert geodl("cluster", features, "-k", 3, "-o", "c.tif").code == 0
-    np.testing.assert_array_equal(read(tmp_path / "c.tif"), read(tmp_path / "more_c.tif"))
+    np.testing.assert_array_equal(read_band(tmp_path / "c.tif"), read_band(tmp_path / "more_c.tif"))
 
 
 def test_a_raster_without_a_place_on_earth(geodl, tmp_path):
@@ -127,7 +123,7 @@ def test_a_raster_without_a_place_on_earth(geodl, tmp_path):
     ) as dataset:  # fmt: skip
         dataset.write(array)
     assert geodl("cluster", "plain.tif", "-k", 3).code == 0
-    assert agreement(read("plain_clusters.tif"), per_pixel(kinds())) > 0.99
+    assert agreement(read_band("plain_clusters.tif"), per_pixel(kinds())) > 0.99
 
 
 def test_bands_that_the_file_calls_bad_are_not_read(geodl, features, tmp_path):

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from shapely.geometry import box
 
-from tests.maps import LEFT, NODATA, TOP, centre, named, noisy_pair, write_vector
+from georaster_dl.testing import write_labels
+from tests.maps import LEFT, NAMES, NODATA, TOP, centre, noisy_pair, write_vector
 
 
 @pytest.fixture
-def pair(make_tif):
+def pair(make_tif, tmp_path):
     mapped, truth = noisy_pair()
-    class_map = named(make_tif(mapped, "map.tif", nodata=NODATA))
+    class_map = write_labels(tmp_path / "map.tif", mapped, names=NAMES)
     return class_map, make_tif(truth, "truth.tif", nodata=NODATA)
 
 

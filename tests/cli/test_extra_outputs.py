@@ -15,7 +15,7 @@ from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.run_record import is_recorded, read_record
 from georaster_dl.predict.segment import segment
-from tests.cli.conftest import make_model, noise, write_scene
+from georaster_dl.testing import noise, write_model, write_scene
 
 SMALL = (90, 80)
 
@@ -144,7 +144,7 @@ def test_ctrl_c_while_an_extra_is_made_cancels_all(geodl, model, small, tmp_path
 
 def test_quicklook_of_a_quantity_with_intervals(geodl, small, tmp_path):
     target = Target(name="v", mean=20, std=8, interval=Interval(level=0.9, factor=1, floor=2))
-    model = make_model(tmp_path / "v.safetensors", n_classes=1, target=target)
+    model = write_model(tmp_path / "v.safetensors", n_classes=1, targets=(target,))
     ended = geodl("segment", small, "-m", model, "-o", "v.tif", "--quicklook", "v.png")
     assert (ended.code, ended.err) == (0, "")
     assert (tmp_path / "v.png").stat().st_size

@@ -12,8 +12,9 @@ from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.card import Architecture
 from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.registry import create_model
+from georaster_dl.testing import BANDS, EXACT_HALO, noise, write_scene
 from tests.cards import card
-from tests.cli.conftest import BANDS, EXACT, noise, write_scene
+from tests.maps import read_bands
 
 OPTIONS = {"features": 5, "width": 8, "deconv_width": 8}
 
@@ -26,11 +27,6 @@ def normalised(described, array, scale=1e-4):
     x = np.where(valid, (array * scale - mean) / std, 0).astype("float32")
     pad = [(0, -n % described.stride) for n in array.shape[1:]]
     return torch.from_numpy(np.pad(x, ((0, 0), *pad)))[None], valid
-
-
-def read(path):
-    with rasterio.open(path) as dataset:
-        return dataset.read()
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +92,7 @@ def test_int16_is_the_same_within_a_step(geodl, autoencoder, scene):
     assert geodl("features", scene, "-m", autoencoder, "-o", "i.tif", "--dtype", "int16").code == 0
     packed = open_scene("i.tif")
     assert packed.dtype == "int16"
-    raster, expected = packed.read(), read("f.tif")
+    raster, expected = packed.read(), read_bands("f.tif")
     known = np.isfinite(expected[0])
     np.testing.assert_array_equal(raster.valid, known)
     steps = np.array([plane.scale for plane in packed.planes])[:, None]
@@ -112,12 +108,12 @@ def test_error_is_a_map_of_anomalies(geodl, autoencoder, scene):
         x, valid = normalised(described, given.read())
     with torch.inference_mode():
         wrong = (network(x) - x).square().mean(dim=1).sqrt()[0].numpy()
-    result = read("e.tif")[0]
+    result = read_bands("e.tif")[0]
     np.testing.assert_array_equal(np.isnan(result), ~valid)
     np.testing.assert_allclose(result[valid], wrong[: len(valid)][:, : valid.shape[1]][valid], 1e-4)
     with rasterio.open("e.tif") as made:
         assert made.descriptions == ("reconstruction error",)
-    assert read("f.tif").shape[0] == 5
+    assert read_bands("f.tif").shape[0] == 5
 
 
 @pytest.mark.parametrize(("usual", "warned"), [(0.05, True), (0.8, False)])
@@ -137,13 +133,13 @@ def test_a_segmentation_model_gives_its_features_too(geodl, model, scene):
     """With the exact halo: that of its maps would leave seams."""
     assert geodl("features", scene, "-m", model).code == 0
     with rasterio.open("scene_features.tif") as made:
-        assert f"halo={EXACT} " in made.tags()["GEORASTER_DL_PARAMETERS"]
+        assert f"halo={EXACT_HALO} " in made.tags()["GEORASTER_DL_PARAMETERS"]
     described, network = load_model(model)
     with rasterio.open(scene) as given:
         x, valid = normalised(described, given.read())
     with torch.inference_mode():
         expected = network.decoder(network.encoder(x))[0].numpy()
-    result = read("scene_features.tif")
+    result = read_bands("scene_features.tif")
     rows, cols = valid.shape
     np.testing.assert_allclose(
         result[:, valid], expected[:, :rows, :cols][:, valid], rtol=1e-3, atol=1e-4
@@ -152,7 +148,7 @@ def test_a_segmentation_model_gives_its_features_too(geodl, model, scene):
 
 def test_layer(geodl, refused, autoencoder, scene):
     assert geodl("features", scene, "-m", autoencoder, "--layer", "encoder.4").code == 0
-    assert read("scene_features.tif").shape[0] == 8
+    assert read_bands("scene_features.tif").shape[0] == 8
     said = refused("features", scene, "-m", autoencoder, "-o", "x.tif", "--layer", "encodr")
     assert "did you mean 'encoder'" in said
 
@@ -171,7 +167,7 @@ def test_denoised_scene_is_in_physical_values(geodl, autoencoder, scene):
         planes = network(x)[0].numpy()[:, : valid.shape[0], : valid.shape[1]]
     std = np.array([band.std for band in described.bands])[:, None]
     mean = np.array([band.mean for band in described.bands])[:, None]
-    result = read("scene_denoised.tif")
+    result = read_bands("scene_denoised.tif")
     np.testing.assert_array_equal(np.isnan(result), np.broadcast_to(~valid, result.shape))
     np.testing.assert_allclose(result[:, valid], planes[:, valid] * std + mean, 1e-4, 1e-6)
 
@@ -211,4 +207,4 @@ def test_json(geodl, autoencoder, tmp_path):
     ended = geodl("features", path, "-m", autoencoder, "--progress", "json")
     done = ended.events[-1]
     assert (done["event"], done["features"]) == ("done", 5)
-    assert done["valid"] == np.isfinite(read("s_features.tif")[0]).sum()
+    assert done["valid"] == np.isfinite(read_bands("s_features.tif")[0]).sum()

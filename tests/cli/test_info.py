@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.cli.conftest import BANDS, SHAPE, make_model, noise, write_scene
+from georaster_dl.testing import BANDS, SHAPE, noise, write_model, write_scene
 
 
 def test_text(geodl, scene):
@@ -45,7 +45,7 @@ def test_model_that_fits(geodl, model, scene, narrow_memory, monkeypatch):
 
 def test_model_that_does_not_fit(geodl, scene, tmp_path):
     """The scene is told all the same: now it is needed most."""
-    model = make_model(tmp_path / "m.safetensors", bands=("B02", "B03", "B12"))
+    model = write_model(tmp_path / "m.safetensors", bands=("B02", "B03", "B12"))
     ended = geodl("info", scene, "-m", model)
     assert ended.code == 1
     assert "B04  664.6 nm" in ended.out

@@ -8,8 +8,9 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from tests.cli.conftest import noise, write_scene
+from georaster_dl.testing import noise, write_scene
 from tests.cli.test_startup import imported
+from tests.maps import read_band
 from tests.mosaics import grid, write_classes
 
 
@@ -29,11 +30,6 @@ def maps(geodl, model, tmp_path):
     return made
 
 
-def read(path):
-    with rasterio.open(path) as dataset:
-        return dataset.read(1)
-
-
 def test_a_mosaic_of_real_maps(geodl, maps, tmp_path):
     ended = geodl("mosaic", *maps, "-o", "m.vrt")
     assert (ended.code, ended.err) == (0, "")
@@ -42,26 +38,26 @@ def test_a_mosaic_of_real_maps(geodl, maps, tmp_path):
         "keep together: m.vrt, m.qml and the maps that it refers to",
         "m.vrt",
     ]
-    one, two = map(read, maps)
-    assert (read("m.vrt")[:, 100:] == two[:, 40:]).all()
+    one, two = map(read_band, maps)
+    assert (read_band("m.vrt")[:, 100:] == two[:, 40:]).all()
     hidden = one == 255
-    assert (read("m.vrt")[:, :100][~hidden] == one[~hidden]).all()
+    assert (read_band("m.vrt")[:, :100][~hidden] == one[~hidden]).all()
     assert geodl("mosaic", *maps, "-o", "m.tif").code == 0
-    assert (read("m.tif") == read("m.vrt")).all()
+    assert (read_band("m.tif") == read_band("m.vrt")).all()
     assert geodl("mosaic", *maps, "-o", "late.vrt", "--order-by", "date").code == 0
-    assert (read("late.vrt")[:, 60:][two != 255] == two[two != 255]).all()
+    assert (read_band("late.vrt")[:, 60:][two != 255] == two[two != 255]).all()
 
 
 def test_the_most_confident_pixel(geodl, maps):
     assert geodl("mosaic", *maps, "-o", "m.tif", "--by", "confidence").code == 0
-    one, two = map(read, maps)
-    sure, other = (read(path.with_name(f"{path.stem}_confidence.tif")) for path in maps)
+    one, two = map(read_band, maps)
+    sure, other = (read_band(path.with_name(f"{path.stem}_confidence.tif")) for path in maps)
     common = one[:, 60:], two[:, :40], sure[:, 60:], other[:, :40]
     assert ((common[2] > common[3]).any(), (common[2] < common[3]).any()) == (True, True)
     expected = np.where(common[2] >= common[3], common[0], common[1])
     known = (common[0] != 255) & (common[1] != 255)
     assert known.any()
-    assert (read("m.tif")[:, 60:100] == expected)[known].all()
+    assert (read_band("m.tif")[:, 60:100] == expected)[known].all()
 
 
 def test_the_confidence_of_an_earlier_run(geodl, refused, maps, model, tmp_path):
@@ -73,15 +69,15 @@ def test_the_confidence_of_an_earlier_run(geodl, refused, maps, model, tmp_path)
 
 
 def test_classes_to_do_without(geodl, maps):
-    one, two = map(read, maps)
+    one, two = map(read_band, maps)
     with rasterio.open(maps[0]) as dataset:
         names = json.loads(dataset.tags()["CLASS_NAMES"])
     value, name = next((int(v), n) for v, n in names.items() if (one[:, 60:] == int(v)).any())
     assert geodl("mosaic", *maps, "-o", "m.tif", "--fill-class", name).code == 0
     filled = (one[:, 60:] == value) & (two[:, :40] != 255)
     assert filled.any()
-    assert (read("m.tif")[:, 60:100] == two[:, :40])[filled].all()
-    assert (read("m.tif")[:, :60] == one[:, :60]).all()
+    assert (read_band("m.tif")[:, 60:100] == two[:, :40])[filled].all()
+    assert (read_band("m.tif")[:, :60] == one[:, :60]).all()
 
 
 def test_progress_as_json(geodl, maps):

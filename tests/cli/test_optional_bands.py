@@ -10,7 +10,7 @@ from rasterio.transform import from_origin
 
 from georaster_dl.models.package import file as package
 from georaster_dl.models.package.file import load_model, read_card
-from tests.cli.conftest import make_model, noise, write_scene
+from georaster_dl.testing import noise, write_model, write_scene
 from tests.networks import S2_NAMES, save_optional
 
 NAMES = ("B08", "B03", "B04", "B11")
@@ -23,7 +23,7 @@ def bundle(tmp_path_factory):
     """The folder of bundled models, with one of optional bands and one of three."""
     folder = tmp_path_factory.mktemp("bundle")
     save_optional(folder / "s2-landcover.safetensors", metrics=METRICS)
-    make_model(folder / "rgb.safetensors", name="rgb")
+    write_model(folder / "rgb.safetensors", name="rgb")
     return folder
 
 

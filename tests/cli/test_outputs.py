@@ -6,7 +6,7 @@ import numpy as np
 import rasterio
 
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
-from tests.cli.conftest import noise, write_scene
+from georaster_dl.testing import noise, write_scene
 
 BANDS = ("B02", "B03", "B04", "B08")
 

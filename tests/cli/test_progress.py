@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from tests.cli.conftest import SHAPE, leftovers, make_model, noise, start, write_scene
+from georaster_dl.testing import SHAPE, noise, write_model, write_scene
+from tests.cli.conftest import leftovers, start
 
 EVENTS = {"start", "progress", "warning", "done", "error"}
 
@@ -58,7 +59,7 @@ def test_error_within_a_run_is_an_event_after_the_others(geodl, model, tmp_path)
 
 
 def test_warnings_are_events(geodl, tmp_path, scene):
-    model = make_model(tmp_path / "careful.safetensors", limitations="Not for snow.")
+    model = write_model(tmp_path / "careful.safetensors", limitations="Not for snow.")
     events = geodl("segment", scene, "-m", model, "--progress", "json").events
     warnings = [event for event in events if event["event"] == "warning"]
     assert [event["message"] for event in warnings] == ["careful: Not for snow."]

@@ -10,10 +10,12 @@ import rasterio
 import torch
 from rio_cogeo import cog_validate
 
+from georaster_dl.models.package.card import ModelHalo
 from georaster_dl.models.package.file import load_model
 from georaster_dl.models.package.values import Target
 from georaster_dl.predict.outputs import rasters
-from tests.cli.conftest import make_model, noise, write_scene
+from georaster_dl.testing import EXACT_HALO, noise, write_model, write_scene
+from tests.maps import read_band
 from tests.networks import Planes
 
 HEIGHT = Target(name="Canopy height", unit="m", mean=20, std=8)
@@ -23,12 +25,7 @@ NAME = "scene_canopy_height.tif"
 @pytest.fixture(scope="module")
 def heights(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "heights.safetensors"
-    return make_model(path, n_classes=1, target=HEIGHT, configuration={"loss.names": "huber"})
-
-
-def read(path):
-    with rasterio.open(path) as dataset:
-        return dataset.read(1)
+    return write_model(path, n_classes=1, targets=(HEIGHT,), configuration={"loss.names": "huber"})
 
 
 @pytest.mark.parametrize("tile", [0, 128])
@@ -57,7 +54,8 @@ def test_map_is_what_the_network_says(geodl, heights, scene, narrow_memory, tile
 def test_identity_network_returns_the_band_in_a_styled_cog(geodl, tmp_path, scene, monkeypatch):
     """Target and band have one scaling, so the network that changes nothing gives reflectance."""
     target = Target(name="reflectance/band 1", mean=0.2, std=0.1)
-    model = make_model(tmp_path / "same.safetensors", n_classes=1, target=target, blend=8)
+    halo = ModelHalo(default=16, exact=EXACT_HALO, blend=8)
+    model = write_model(tmp_path / "same.safetensors", n_classes=1, targets=(target,), halo=halo)
     monkeypatch.setattr(rasters, "optimise_network", lambda *_: Planes(1))
     ended = geodl("segment", scene, "-m", model, "--progress", "json")
     name = "scene_reflectance_band_1.tif"
@@ -125,7 +123,7 @@ def test_a_constant_map_has_a_style(geodl, tmp_path, scene, heights, monkeypatch
     ended = geodl("segment", scene, "-m", heights, "--quicklook", "look.png")
     assert ended.code == 0
     assert ended.out.startswith("Canopy height (m): mean 20, from 20 to 20\n")
-    assert set(np.unique(read(NAME)[noise()[0] != 0])) == {20}
+    assert set(np.unique(read_band(NAME)[noise()[0] != 0])) == {20}
 
 
 def test_info(geodl, heights, scene):

@@ -4,12 +4,13 @@ import geopandas
 import numpy as np
 import pytest
 
-from tests.maps import NODATA, named, noisy_pair
+from georaster_dl.testing import write_labels
+from tests.maps import NAMES, noisy_pair
 
 
 @pytest.fixture
-def class_map(make_tif):
-    return named(make_tif(noisy_pair((100, 80))[0], "map.tif", nodata=NODATA))
+def class_map(tmp_path):
+    return write_labels(tmp_path / "map.tif", noisy_pair((100, 80))[0], names=NAMES)
 
 
 def test_points_are_drawn_filled_in_and_evaluated(geodl, class_map, tmp_path):

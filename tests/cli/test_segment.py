@@ -16,7 +16,8 @@ from rio_cogeo import cog_validate
 from georaster_dl.io.output.provenance import trained_on
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.predict.outputs import rasters
-from tests.cli.conftest import BANDS, SHAPE, make_model, noise, write_scene
+from georaster_dl.testing import BANDS, SHAPE, noise, write_model, write_scene
+from tests.maps import read_bands
 
 NODATA = 255
 
@@ -39,11 +40,6 @@ def classes_of(probabilities):
     """Class values 1, 2, ... and 255 where nodata."""
     best = np.nan_to_num(probabilities, nan=-1).argmax(axis=0) + 1
     return np.where(np.isnan(probabilities[0]), NODATA, best).astype("uint8")
-
-
-def read(path):
-    with rasterio.open(path) as dataset:
-        return dataset.read()
 
 
 @pytest.mark.parametrize("tile", [0, 128])
@@ -108,7 +104,7 @@ def test_probabilities(geodl, model, scene, kind, place):
         arguments.insert(place + 1, kind)
     assert geodl(*arguments, "--halo", "exact", "--precision", "fp32").code == 0
     assert cog_validate("scene_landcover_probabilities.tif", strict=True)[0]
-    expected = by_hand(model, read(scene))
+    expected = by_hand(model, read_bands(scene))
     with rasterio.open("scene_landcover_probabilities.tif") as dataset:
         assert dataset.descriptions == tuple(f"class {i}" for i in range(4))
         assert dataset.dtypes[0] == (kind or "uint8")
@@ -130,7 +126,7 @@ def test_confidence_is_the_largest_probability(geodl, model, scene, kind):
         probabilities = dataset.read(masked=True)
         assert dataset.scales == (scale,) * 4
     np.testing.assert_array_equal(confidence.filled(0), probabilities.max(axis=0).filled(0))
-    classes = read("scene_landcover.tif")[0]
+    classes = read_bands("scene_landcover.tif")[0]
     np.testing.assert_array_equal(np.ma.getmaskarray(confidence), classes == NODATA)
     picked = np.take_along_axis(probabilities.filled(0), (classes[None] - 1) % 4, axis=0)[0]
     np.testing.assert_array_equal(picked[classes != NODATA], confidence.compressed())
@@ -144,7 +140,7 @@ def test_uncertainty_is_the_entropy_of_the_probabilities(geodl, model, scene, ki
         assert dataset.descriptions == ("uncertainty",)
         found = dataset.read(1, masked=True) * dataset.scales[0]
     assert scene.with_name("scene_landcover_uncertainty.qml").exists()
-    p = by_hand(model, read(scene))
+    p = by_hand(model, read_bands(scene))
     expected = -(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(axis=0) / np.log(4)
     np.testing.assert_array_equal(np.ma.getmaskarray(found), np.isnan(expected))
     np.testing.assert_allclose(
@@ -192,18 +188,18 @@ def test_area_of_interest(geodl, model, scene, narrow_memory):
     outputs = ["--confidence", "--polygons", "out.gpkg"]
     ended = geodl("segment", scene, "-m", model, "--aoi", "area.gpkg", "-o", "part.tif", *outputs)
     assert ended.code == 0
-    whole, part = read("all.tif")[0], read("part.tif")[0]
+    whole, part = read_bands("all.tif")[0], read_bands("part.tif")[0]
     with rasterio.open(scene) as dataset:
         inside = rasterio.features.geometry_mask([area], SHAPE, dataset.transform, invert=True)
     np.testing.assert_array_equal(part != NODATA, inside & (whole != NODATA))
     np.testing.assert_array_equal(part[part != NODATA], whole[part != NODATA])
     assert (part != NODATA).any()
-    np.testing.assert_array_equal(read("part_confidence.tif")[0] == 255, part == NODATA)
+    np.testing.assert_array_equal(read_bands("part_confidence.tif")[0] == 255, part == NODATA)
     total = geopandas.read_file("out.gpkg", layer="out").area_m2.sum()
     assert total == pytest.approx(100 * (part != NODATA).sum(), rel=1e-9)
     # The polygons of a run are an area of interest of another.
     assert geodl("segment", scene, "-m", model, "--aoi", "out.gpkg", "-o", "b.tif").err == ""
-    np.testing.assert_array_equal(read("b.tif")[0], part)
+    np.testing.assert_array_equal(read_bands("b.tif")[0], part)
 
 
 def test_nodata_from_the_user(geodl, model, tmp_path):
@@ -211,7 +207,9 @@ def test_nodata_from_the_user(geodl, model, tmp_path):
     array[:, 60:90, 60:90] = 7
     path = write_scene(tmp_path / "s.tif", array, nodata=None)
     assert geodl("segment", path, "-m", model, "--nodata", 7).code == 0
-    np.testing.assert_array_equal(read("s_landcover.tif")[0] == NODATA, (array == 7).any(axis=0))
+    np.testing.assert_array_equal(
+        read_bands("s_landcover.tif")[0] == NODATA, (array == 7).any(axis=0)
+    )
 
 
 def test_bands_name_a_file_without_names(geodl, refused, model, scene, tmp_path):
@@ -222,7 +220,7 @@ def test_bands_name_a_file_without_names(geodl, refused, model, scene, tmp_path)
     assert "--bands" in said
     assert geodl("segment", path, "-m", model, "--bands", "B04,B03,B02").code == 0
     assert geodl("segment", scene, "-m", model).code == 0
-    np.testing.assert_array_equal(read("s_landcover.tif"), read("scene_landcover.tif"))
+    np.testing.assert_array_equal(read_bands("s_landcover.tif"), read_bands("scene_landcover.tif"))
     said = refused("segment", path, "-m", model, "--bands", "B02,B03", "--overwrite")
     assert "2 names" in said
     assert "3 bands" in said
@@ -237,7 +235,7 @@ def test_scale_and_offset_from_the_user(geodl, refused, model, scene, tmp_path):
     options = ["--scale", 1e-4, "--offset", -0.1]
     assert geodl("segment", path, "-m", model, *options, "--precision", "fp32").code == 0
     assert geodl("segment", scene, "-m", model, "--precision", "fp32").code == 0
-    changed = read("s_landcover.tif") != read("scene_landcover.tif")
+    changed = read_bands("s_landcover.tif") != read_bands("scene_landcover.tif")
     assert changed.mean() < 1e-3  # rounding alone
     for wrong in ("nan", "inf", "0"):
         assert "--scale" in refused("segment", path, "-m", model, "--scale", wrong, "-o", "x.tif")
@@ -251,7 +249,7 @@ def test_several_single_band_files(geodl, model, scene, tmp_path):
     ]
     assert geodl("segment", *files, "-m", model, "-o", "stack.tif").code == 0
     assert geodl("segment", scene, "-m", model, "-o", "one.tif").code == 0
-    np.testing.assert_array_equal(read("stack.tif"), read("one.tif"))
+    np.testing.assert_array_equal(read_bands("stack.tif"), read_bands("one.tif"))
 
 
 def test_halo(geodl, refused, model, scene, narrow_memory):
@@ -261,7 +259,7 @@ def test_halo(geodl, refused, model, scene, narrow_memory):
         assert geodl("segment", scene, "-m", model, "--halo", halo, "-o", out).code == 0
         with rasterio.open(out) as dataset:
             assert f"halo={pixels} " in dataset.tags()["GEORASTER_DL_PARAMETERS"]
-    exact, none = read("exact.tif"), read("0.tif")
+    exact, none = read_bands("exact.tif"), read_bands("0.tif")
     assert 0 < (exact != none).mean() < 0.5
     for wrong in ("-5", "wide", "1.5", "²"):
         said = refused("segment", scene, "-m", model, "--halo", wrong, "-o", "x.tif")
@@ -283,7 +281,7 @@ def test_bf16_changes_few_classes(geodl, model, scene):
         assert geodl("segment", scene, "-m", model, *arguments).code == 0
         with rasterio.open(f"{precision}.tif") as dataset:
             assert f"cpu {precision}" in dataset.tags()["GEORASTER_DL_PARAMETERS"]
-    full, half = read("fp32.tif"), read("bf16.tif")
+    full, half = read_bands("fp32.tif"), read_bands("bf16.tif")
     assert (full != half).mean() < 0.03  # noise has no clear classes; a real scene changes less
     np.testing.assert_array_equal(full == NODATA, half == NODATA)
 
@@ -326,7 +324,7 @@ def test_default_output_is_in_the_working_directory(geodl, model, tmp_path, monk
 def test_quiet_says_nothing(geodl, model, scene, tmp_path):
     ended = geodl("segment", scene, "-m", model, "--quiet", "--confidence")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
-    careful = make_model(tmp_path / "careful.safetensors", limitations="Not for snow.")
+    careful = write_model(tmp_path / "careful.safetensors", limitations="Not for snow.")
     ended = geodl("segment", scene, "-m", careful, "--quiet", "--overwrite")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     ended = geodl("segment", scene, "-m", careful, "--overwrite")
@@ -361,7 +359,7 @@ def test_out_of_memory_takes_smaller_tiles(geodl, refused, model, scene, monkeyp
     starts = [event for event in events if event["event"] == "start"]
     assert max(starts[-1]["tile"]) <= 80
     assert cog_validate("b.tif", strict=True)[0]
-    a, b = read("a.tif"), read("b.tif")
+    a, b = read_bands("a.tif"), read_bands("b.tif")
     np.testing.assert_array_equal(a == NODATA, b == NODATA)
     assert (a != b).mean() < 0.2  # the halo is not the exact one
     assert sum(events[-1]["classes"].values()) == (b != NODATA).sum()
@@ -375,6 +373,6 @@ def test_out_of_memory_takes_smaller_tiles(geodl, refused, model, scene, monkeyp
 
 def test_the_map_names_what_the_model_learnt_from(geodl, scene, tmp_path):
     training = {"labels": "fields.gpkg", "labels_sha256": "0123456789abcdef"}
-    path = make_model(tmp_path / "own.safetensors", training=training)
+    path = write_model(tmp_path / "own.safetensors", training=training)
     assert geodl("segment", scene, "-m", path, "-o", "map.tif").code == 0
     assert trained_on(tmp_path / "map.tif") == (["fields.gpkg"], ["0123456789abcdef"])

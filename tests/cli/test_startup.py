@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.cli.conftest import noise, write_scene
+from georaster_dl.testing import noise, write_scene
 
 
 def imported(*arguments, cwd):

@@ -6,7 +6,7 @@ from geodl_cli.commands.batch import _doubts
 
 from georaster_dl.batch.report.row import SceneRow
 from georaster_dl.batch.run import BatchResult
-from tests.cli.conftest import make_model, noise, write_scene
+from georaster_dl.testing import noise, write_model, write_scene
 from tests.cli.test_extra_outputs import warnings_of
 
 POOR = {"mIoU, test": 0.4, "IoU class 0, test": 0.0, "IoU class 1, test": 0.9}
@@ -15,7 +15,7 @@ POOR = {"mIoU, test": 0.4, "IoU class 0, test": 0.0, "IoU class 1, test": 0.9}
 @pytest.fixture(scope="module")
 def doubtful(tmp_path_factory):
     folder = tmp_path_factory.mktemp("doubtful")
-    return make_model(folder / "toy.safetensors", metrics=POOR, places=((120.0, -30.0),))
+    return write_model(folder / "toy.safetensors", metrics=POOR, places=((120.0, -30.0),))
 
 
 def test_segment_tells_poor_classes_and_distance(geodl, doubtful, scene):

@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.maps import NAMES, NODATA, named, write_vector
+from georaster_dl.testing import write_labels
+from tests.maps import NAMES, write_vector
 
 
 @pytest.fixture
-def make_map(make_tif):
+def make_map(tmp_path):
     """Factory of class maps; without names where ``names`` is None."""
 
     def make(array, name="map.tif", *, names=NAMES, **profile):
-        path = make_tif(array, name, nodata=NODATA, **profile)
-        return named(path, names) if names else path
+        return write_labels(tmp_path / name, array, names=names, **profile)
 
     return make
 

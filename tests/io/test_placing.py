@@ -15,7 +15,7 @@ from georaster_dl.io.labels.read import LabelOptions, open_class_labels, read_le
 from georaster_dl.io.labels.vector import _widened
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.vectors.files import near_scene
-from tests.maps import NODATA, named
+from georaster_dl.testing import write_labels
 
 SHAPE = (40, 60)
 LOCAL = 'LOCAL_CS["Site (m)",UNIT["metre",1]]'
@@ -109,16 +109,14 @@ def test_local_coordinates_fit_by_their_unit():
 
 
 @pytest.fixture
-def make_map(make_tif):
+def make_map(tmp_path):
     def make(geobox, name="map.tif", array=None):
         if array is None:
             array = np.where(np.arange(60) < 30, 1, 10).astype(np.uint8) * np.ones(
                 (40, 1), np.uint8
             )
-        path = make_tif(
-            array, name, crs=geobox.crs.to_wkt(), transform=geobox.affine, nodata=NODATA
-        )
-        return named(path, {1: "a", 10: "b"})
+        place = {"crs": geobox.crs.to_wkt(), "transform": geobox.affine}
+        return write_labels(tmp_path / name, array, names={1: "a", 10: "b"}, **place)
 
     return make
 
@@ -142,13 +140,16 @@ def test_points_as_a_reference(make_map, tmp_path, name):
 
 @pytest.mark.parametrize("left", [179.98, -180.02])
 @pytest.mark.parametrize("name", ["zone 60", "zone 1", "179.994", "-180.006"])
-def test_a_label_raster_across_the_180th_meridian(make_map, make_tif, name, left):
+def test_a_label_raster_across_the_180th_meridian(make_map, tmp_path, name, left):
     mapped = make_map(SCENES[name])
     place = GeoBox((200, 400), Affine(1e-4, 0, left, 0, -1e-4, 65.01), "EPSG:4326")
     truth = np.where(np.arange(400) < 200, 1, 10).astype(np.uint8) * np.ones((200, 1), np.uint8)
-    labels = named(
-        make_tif(truth, "truth.tif", crs="EPSG:4326", transform=place.affine, nodata=NODATA),
-        {1: "a", 10: "b"},
+    labels = write_labels(
+        tmp_path / "truth.tif",
+        truth,
+        crs="EPSG:4326",
+        transform=place.affine,
+        names={1: "a", 10: "b"},
     )
     found = evaluate(mapped, labels)
     assert found.coverage.compared == 40 * 60

@@ -18,8 +18,9 @@ from georaster_dl.models.package.file import load_model, read_card, save_model
 from georaster_dl.models.registry import create_model, describe_model, list_models, register_model
 from georaster_dl.models.runtime.features import FeatureNetwork
 from georaster_dl.predict.options import Outputs, SegmentOptions
+from georaster_dl.testing import noise, write_scene
 from georaster_dl.train.loop.transfer import freeze, unfreeze_for_epoch
-from tests.cli.conftest import noise, start, write_scene
+from tests.cli.conftest import start
 from tests.cli.test_train import NAMES, settings, write_ground
 
 from .conftest import card_fields

@@ -18,6 +18,7 @@ from georaster_dl.io.output.provenance import labels_tags, trained_on
 from georaster_dl.mosaic.build import MosaicOptions, mosaic
 from georaster_dl.mosaic.grid import _covered, lay_out
 from georaster_dl.mosaic.maps import open_map
+from tests.maps import read_bands
 from tests.mosaics import (
     LEFT,
     LEGEND,
@@ -41,11 +42,6 @@ LATE = "S2A_MSIL2A_20210101T105321_N0213_R051_T31TCJ_20210505T112233.SAFE"
 def files(tmp_path):
     """Everything below the test's folder, by name."""
     return lambda: {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-
-
-def read(path):
-    with rasterio.open(path) as dataset:
-        return dataset.read()
 
 
 def full(value, shape=(8, 8)):
@@ -75,7 +71,7 @@ def test_the_quarters_of_a_map_make_the_map(tmp_path, ending, monkeypatch):
     out = tmp_path / f"m{ending}"
     made = mosaic(parts, out, begin=lambda total: seen.append(-total) or seen.append)
     assert made.shape == array.shape
-    assert (read(out)[0] == array).all()
+    assert (read_bands(out)[0] == array).all()
     assert sum(seen) == 0 or ending == ".vrt"
     with rasterio.open(out) as dataset:
         assert dataset.transform == grid(array.shape).affine
@@ -94,8 +90,8 @@ def test_the_first_named_wins(tmp_path, ending):
     a, b = overlapping(tmp_path)
     mosaic([a, b], tmp_path / f"ab{ending}")
     mosaic([b, a], tmp_path / f"ba{ending}")
-    assert (read(tmp_path / f"ab{ending}")[0] == [1] * 8 + [3] * 4).all()
-    assert (read(tmp_path / f"ba{ending}")[0] == [1] * 4 + [3] * 8).all()
+    assert (read_bands(tmp_path / f"ab{ending}")[0] == [1] * 8 + [3] * 4).all()
+    assert (read_bands(tmp_path / f"ba{ending}")[0] == [1] * 4 + [3] * 8).all()
 
 
 @BOTH
@@ -108,7 +104,7 @@ def test_no_data_comes_from_the_next(tmp_path, ending):
     b = write_classes(tmp_path / "b.tif", part, grid((8, 8)))
     out = tmp_path / f"m{ending}"
     mosaic([a, b], out)
-    assert read(out)[0, :, 0].tolist() == [1, 1, 3, NODATA, 1, 1, 1, 1]
+    assert read_bands(out)[0, :, 0].tolist() == [1, 1, 3, NODATA, 1, 1, 1, 1]
 
 
 @BOTH
@@ -117,7 +113,7 @@ def test_the_newest_wins(tmp_path, ending):
     b = write_classes(tmp_path / "b.tif", full(3), grid((8, 8)), GEORASTER_DL_INPUT=LATE)
     out = tmp_path / f"m{ending}"
     made = mosaic([a, b], out, MosaicOptions("date"))
-    assert (read(out) == 3).all()
+    assert (read_bands(out) == 3).all()
     assert made.maps == [b, a]
 
 
@@ -181,7 +177,7 @@ def test_the_most_confident_wins(tmp_path):
     write_confidence(a, sure, grid((8, 8)))
     write_confidence(b, other, grid((8, 8), col=2))
     mosaic([a, b], tmp_path / "m.tif", MosaicOptions("confidence"))
-    found = read(tmp_path / "m.tif")[0]
+    found = read_bands(tmp_path / "m.tif")[0]
     assert found[:, 4].tolist() == [1, 1, 3, 3, 1, 1, 1, 3]  # ties go to the first
     assert found[:, 0].tolist() == [1] * 7 + [NODATA]
     assert (found[:, 8:] == 3).all()  # also where its confidence is unknown
@@ -224,7 +220,7 @@ def test_the_confidence_of_the_same_run_or_of_an_edited_map(tmp_path):
     write_confidence(a, full(9), grid((8, 8)), **RUN)
     write_confidence(b, full(10), grid((8, 8)), **RUN)
     mosaic([a, b], tmp_path / "m.tif", MosaicOptions("confidence"))
-    assert (read(tmp_path / "m.tif") == 3).all()
+    assert (read_bands(tmp_path / "m.tif") == 3).all()
 
 
 def stacked(folder, *columns):
@@ -244,7 +240,7 @@ def test_classes_to_do_without_come_from_the_next(tmp_path, without):
     )
     mosaic(maps, tmp_path / "m.tif", MosaicOptions(fill_class=without))
     # Where all have such a class, the first's stays.
-    assert read(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 1, 4, 3, 4, 4, 3]
+    assert read_bands(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 1, 4, 3, 4, 4, 3]
     with rasterio.open(tmp_path / "m.tif") as dataset:
         assert dataset.tags()["GEORASTER_DL_WITHOUT"] == "water,grass & low"
 
@@ -255,7 +251,7 @@ def test_the_surest_class_to_do_without(tmp_path):
         confidence = np.repeat(np.array(sure)[:, None], 4, axis=1)
         write_confidence(path, confidence, grid((4, 4)))
     mosaic([a, b, c], tmp_path / "m.tif", MosaicOptions("confidence", fill_class=("water",)))
-    assert read(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 4, 1, 4]
+    assert read_bands(tmp_path / "m.tif")[0, :, 0].tolist() == [4, 4, 1, 4]
 
 
 def test_a_class_with_a_comma_in_its_name(tmp_path):
@@ -264,7 +260,7 @@ def test_a_class_with_a_comma_in_its_name(tmp_path):
         write_classes(tmp_path / f"{n}.tif", full(n), grid((8, 8)), legend=legend) for n in (1, 2)
     )
     mosaic([a, b], tmp_path / "m.tif", MosaicOptions(fill_class=("built, low",)))
-    assert (read(tmp_path / "m.tif") == 2).all()
+    assert (read_bands(tmp_path / "m.tif") == 2).all()
 
 
 def test_what_cannot_be_done_without(tmp_path, files):
@@ -341,7 +337,7 @@ def test_another_zone_is_resampled_to_the_nearest_pixel(tmp_path):
     b = write_classes(tmp_path / "b.tif", array, there)
     out = tmp_path / "m.tif"
     mosaic([a, b], out)
-    found = read(out)[0]
+    found = read_bands(out)[0]
     with rasterio.open(out) as dataset:
         assert dataset.crs.to_epsg() == 32631
         step = ~grid((8, 8)).affine * dataset.transform
@@ -384,7 +380,7 @@ def test_pixels_of_another_size(tmp_path):
     a = write_classes(tmp_path / "a.tif", full(1, (1, 1)), grid((1, 1), row=9))
     b = write_classes(tmp_path / "b.tif", coarse, grid((2, 2), size=20))
     mosaic([a, b], tmp_path / "m.tif")
-    found = read(tmp_path / "m.tif")[0]
+    found = read_bands(tmp_path / "m.tif")[0]
     assert found.shape == (10, 4)
     assert (found[:4] == np.kron(coarse, np.ones((2, 2)))).all()
     with pytest.raises(
@@ -421,9 +417,9 @@ def test_a_vrt_moves_with_its_maps(tmp_path):
     maps = overlapping(home / "maps")
     (home / "out").mkdir()
     mosaic(maps, home / "out" / "m.vrt")
-    before = read(home / "out" / "m.vrt")
+    before = read_bands(home / "out" / "m.vrt")
     shutil.move(home, tmp_path / "elsewhere")
-    assert (read(tmp_path / "elsewhere" / "out" / "m.vrt") == before).all()
+    assert (read_bands(tmp_path / "elsewhere" / "out" / "m.vrt") == before).all()
     assert str(tmp_path) not in (tmp_path / "elsewhere" / "out" / "m.vrt").read_text()
 
 
@@ -432,7 +428,7 @@ def test_a_vrt_beside_its_maps_named_by_a_link(tmp_path):
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
     mosaic(overlapping(tmp_path), tmp_path / "link" / "m.vrt")
-    assert (read(tmp_path / "deep" / "er" / "m.vrt")[0] == [1] * 8 + [3] * 4).all()
+    assert (read_bands(tmp_path / "deep" / "er" / "m.vrt")[0] == [1] * 8 + [3] * 4).all()
 
 
 @BOTH
@@ -473,7 +469,7 @@ def test_classes_beyond_a_byte(tmp_path):
     for ending in (".vrt", ".tif"):
         out = tmp_path / f"m{ending}"
         mosaic([a, b], out)
-        assert read(out)[0].tolist() == [[2, 300, 2]]
+        assert read_bands(out)[0].tolist() == [[2, 300, 2]]
         with rasterio.open(out) as dataset:
             assert dataset.colormap(1)[300] == (1, 2, 3, 255)
 
@@ -492,7 +488,7 @@ def test_quantities(tmp_path, ending):
     expected = np.full((2, 8, 12), 500, np.float32)
     expected[:, :, :8] = left
     expected[:, 3, 4:] = 500
-    found = read(out)
+    found = read_bands(out)
     assert ((found == expected) | np.isnan(expected) & np.isnan(found)).all()
     with rasterio.open(out) as dataset:
         assert dataset.descriptions == names
@@ -631,7 +627,7 @@ def test_a_mosaic_is_a_map(tmp_path):
     c = write_classes(tmp_path / "c.tif", full(4), grid((8, 8), col=8))
     mosaic([a, b], tmp_path / "ab.vrt")
     mosaic([tmp_path / "ab.vrt", c], tmp_path / "abc.tif")
-    assert (read(tmp_path / "abc.tif")[0] == [1] * 8 + [3] * 4 + [4] * 4).all()
+    assert (read_bands(tmp_path / "abc.tif")[0] == [1] * 8 + [3] * 4 + [4] * 4).all()
 
 
 # --- around the 180th meridian, and in local coordinates
@@ -650,7 +646,7 @@ def test_maps_on_both_sides_of_the_180th_meridian_lie_side_by_side(tmp_path, end
         maps.reverse()
     out = tmp_path / f"m{ending}"
     mosaic(maps, out)
-    assert np.array_equal(read(out)[0], np.hstack([full(1), full(3)]))
+    assert np.array_equal(read_bands(out)[0], np.hstack([full(1), full(3)]))
     with rasterio.open(out) as dataset:
         assert dataset.bounds.left % 360 == pytest.approx(179.92)
 
@@ -671,7 +667,7 @@ def test_maps_all_around_the_earth_stay_where_they_are(tmp_path):
 def test_a_map_of_another_grid_beyond_the_180th_meridian(tmp_path):
     maps = [in_degrees(tmp_path, "a", 179.92, 1), in_degrees(tmp_path, "b", -180.003, 3)]
     mosaic(maps, tmp_path / "m.tif")
-    assert np.array_equal(read(tmp_path / "m.tif")[0], np.hstack([full(1), full(3)]))
+    assert np.array_equal(read_bands(tmp_path / "m.tif")[0], np.hstack([full(1), full(3)]))
 
 
 @pytest.mark.parametrize("crs", [None, "EPSG:4326"])
@@ -683,7 +679,7 @@ def test_neighbouring_zones_at_the_180th_meridian(tmp_path, crs):
         place = GeoBox((80, 240), Affine(100, 0, x - 12_000, 0, -100, y + 4_000), f"EPSG:{zone}")
         maps.append(write_classes(tmp_path / f"{name}.tif", full(value, (80, 240)), place))
     mosaic(maps, tmp_path / "m.tif", MosaicOptions(crs=crs))
-    pixels = read(tmp_path / "m.tif")[0]
+    pixels = read_bands(tmp_path / "m.tif")[0]
     assert pixels.size < 1.3 * 2 * 80 * 240
     assert {1, 3} <= set(np.unique(pixels)) <= {1, 3, NODATA}
     assert (pixels != NODATA).mean() > 0.75
@@ -700,7 +696,7 @@ def test_maps_in_one_local_crs(tmp_path, ending):
     ]
     out = tmp_path / f"m{ending}"
     mosaic(maps, out)
-    assert np.array_equal(read(out)[0], np.hstack([full(1), full(3)]))
+    assert np.array_equal(read_bands(out)[0], np.hstack([full(1), full(3)]))
     other = write_classes(tmp_path / "utm.tif", full(1), grid((8, 8)))
     with pytest.raises(OptionError, match="has no place in the CRS of the mosaic"):
         mosaic([maps[0], other], tmp_path / "n.tif")

@@ -10,8 +10,8 @@ import psutil
 import pytest
 import rasterio
 
+from georaster_dl.testing import noise, write_model, write_scene
 from georaster_dl_qgis.program.runner import CancelledError, GeodlError, clean_environment, run
-from tests.cli.conftest import make_model, noise, write_scene
 
 ENDLESS = "time.sleep(10**6)"  # of a program that is ended by others
 # What breaks another Python where QGIS's own environment leaks into it.
@@ -39,7 +39,7 @@ def test_a_scene_is_mapped_with_the_environment_of_qgis(geodl, tmp_path, heard):
     folder = tmp_path / "données de télédétection"
     folder.mkdir()
     scene, out = write_scene(folder / "scène 1.tif", noise()), folder / "carte é.tif"
-    model = make_model(folder / "modèle.safetensors")
+    model = write_model(folder / "modèle.safetensors")
     told, events, _lines = heard
     command = [
         geodl,
@@ -176,7 +176,7 @@ def test_a_grandchild_that_keeps_the_pipes_open_is_not_waited_for():
 def large(tmp_path):
     """A scene on which geodl is busy for long, and a model."""
     scene = write_scene(tmp_path / "large.tif", noise((3000, 3000)))
-    return scene, make_model(tmp_path / "model.safetensors")
+    return scene, write_model(tmp_path / "model.safetensors")
 
 
 def busy_command(geodl, large, out):

@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 
 from georaster_dl.predict.engine.network_cache import keep_networks, last_network
-from tests.predict.test_run import _features, _same, _segment, given  # noqa: F401
+from tests.predict.test_run import SHAPE, _features, _same, _segment  # noqa: F401
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_last_network_is_kept_where_asked(on_a_thread):
 
 
 @pytest.mark.parametrize("make", [_segment, _features])
-def test_a_kept_network_makes_the_same(given, tmp_path, make, on_a_thread, monkeypatch):  # noqa: F811
+def test_a_kept_network_makes_the_same(scene_and_model, tmp_path, make, on_a_thread, monkeypatch):
     loads = []
     from georaster_dl.predict.outputs import rasters
 
@@ -53,7 +53,7 @@ def test_a_kept_network_makes_the_same(given, tmp_path, make, on_a_thread, monke
         made = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
-            made.append(make(given, tmp_path / name).whole().files)
+            made.append(make(scene_and_model, tmp_path / name).whole().files)
         return made
 
     one, two = on_a_thread(runs)
@@ -61,10 +61,10 @@ def test_a_kept_network_makes_the_same(given, tmp_path, make, on_a_thread, monke
     assert all(_same(a, b) for a, b in zip(one, two, strict=True))
 
 
-def test_a_changed_model_is_loaded_anew(given, tmp_path, on_a_thread):  # noqa: F811
+def test_a_changed_model_is_loaded_anew(scene_and_model, tmp_path, on_a_thread):
     from georaster_dl.predict.outputs.rasters import loader
 
-    prepared = _segment(given, tmp_path).prepared
+    prepared = _segment(scene_and_model, tmp_path).prepared
 
     def networks():
         keep_networks()

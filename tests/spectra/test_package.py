@@ -89,9 +89,9 @@ def test_only_networks_with_wavelengths_are_kept(tmp_path):
 
 
 def test_a_model_of_scenes_is_refused(tmp_path):
-    from tests.cli.conftest import make_model
+    from georaster_dl.testing import write_model
 
-    path = make_model(tmp_path / "scene.safetensors")
+    path = write_model(tmp_path / "scene.safetensors")
     assert read_card(path).name == card().name
     with pytest.raises(OptionError, match="architecture unet, which is none of tables"):
         load_network(path)

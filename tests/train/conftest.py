@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from georaster_dl.testing import checkered
 from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.settings.config import TrainConfig
 
@@ -17,16 +18,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def checkered(seed=0, shape=(128, 160), n_classes=3):
-    """Class index (rows, cols) in squares of 8 pixels, and an image (3, rows, cols) that shows it."""
-    rng = np.random.default_rng(seed)
-    rows, cols = shape
-    classes = np.kron(rng.integers(0, n_classes, (rows // 8, cols // 8)), np.ones((8, 8), np.int64))
-    means = np.array([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2], [0.2, 0.3, 0.1]])[:n_classes]
-    image = means[classes].transpose(2, 0, 1) + rng.normal(0, 0.02, (3, rows, cols))
-    return classes, (image * 1e4).clip(1, 1e4).astype(np.uint16)
 
 
 @pytest.fixture

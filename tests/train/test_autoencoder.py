@@ -13,6 +13,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import EpochEnded, TrainingStarted, Warned
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.runtime.device import Device
+from georaster_dl.testing import checkered
 from georaster_dl.tiling.split_blocks import TRAIN, VALIDATION
 from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.datamodule import PatchDataModule
@@ -23,7 +24,6 @@ from georaster_dl.train.result.reconstruction import principal_axes, reconstruct
 from georaster_dl.train.settings.config import TrainConfig, read_config
 from georaster_dl.train.settings.resolve import resolve_defaults, with_code
 from georaster_dl.train.train import train
-from tests.train.conftest import checkered
 from tests.train.test_train import StopError, stop_after
 
 TINY = {

@@ -8,6 +8,7 @@ import torch
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.file import load_model
+from georaster_dl.testing import checkered
 from georaster_dl.tiling.split_blocks import TRAIN
 from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.datasets import _of_one_class, training_patches
@@ -17,7 +18,6 @@ from georaster_dl.train.data.training_data import load_training_data
 from georaster_dl.train.loop.network import check_network
 from georaster_dl.train.settings.config import TrainConfig
 from georaster_dl.train.train import train
-from tests.train.conftest import checkered
 
 SHAPE, PATCH = (200, 240), 65
 STILL = {

@@ -16,13 +16,14 @@ from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.predict.options import Outputs
 from georaster_dl.predict.segment import segment
+from georaster_dl.testing import checkered
 from georaster_dl.train.data.cache import CacheFolder
 from georaster_dl.train.data.sources import SceneWithLabels
 from georaster_dl.train.data.training_data import load_training_data
 from georaster_dl.train.settings.config import TrainConfig, read_config
 from georaster_dl.train.train import train
 from tests.networks import S2_OPTIONS, save_optional
-from tests.train.conftest import CLASSES, checkered
+from tests.train.conftest import CLASSES
 
 
 class StopError(Exception):
