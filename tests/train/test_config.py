@@ -71,6 +71,13 @@ def test_files_that_are_no_toml_are_named(tmp_path):
         read_config(path)
 
 
+def test_devices_are_named_as_everywhere():
+    for device in ("auto", "cpu", "cuda", "cuda:1"):
+        assert TrainConfig().updated({"training.device": device}).training.device == device
+    with pytest.raises(OptionError, match=r"training\.device = 'gpu'"):
+        TrainConfig().updated({"training.device": "gpu"})
+
+
 def test_options_change_single_settings():
     config = TrainConfig().updated({"split.kind": "random", "seed": 3})
     assert (config.split.kind, config.seed, config.split.test) == ("random", 3, 0.15)

@@ -68,9 +68,10 @@ def fit(
 
 def _find_learning_rate(learner: Learner, training: DataLoader[Any], trainer: L.Trainer) -> float:
     """Raise the rate from step to step; set and return the rate at which the loss falls fastest."""
+    device = trainer.strategy.root_device
     tried = L.Trainer(
-        accelerator="gpu" if trainer.strategy.root_device.type == "cuda" else "cpu",
-        devices=1,
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index] if device.type == "cuda" else 1,
         precision=trainer.precision,
         default_root_dir=trainer.default_root_dir,
         logger=False,

@@ -24,7 +24,7 @@ from georaster_dl.models.runtime.device import Device
 from georaster_dl.train.data.training_data import TrainingData
 from georaster_dl.train.loop.learner import SCORE, Learner
 from georaster_dl.train.loop.run_folder import AtomicCheckpoints, RunFolder
-from georaster_dl.train.settings.config import TrainConfig
+from georaster_dl.train.settings.config import TrainConfig, TrainingSection
 
 __all__ = ["check_tensorboard", "explain_errors", "make_trainer"]
 
@@ -55,7 +55,7 @@ def make_trainer(
 ) -> L.Trainer:
     """Make the trainer of a run: best and last checkpoint, early stopping, logs, progress."""
     training = data.config.training
-    devices = training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
+    devices = _devices(training, device)
     where: dict[str, Any] = {
         "dirpath": folder.checkpoints,
         "enable_version_counter": False,
@@ -74,7 +74,7 @@ def make_trainer(
         return L.Trainer(
             accelerator="gpu" if device.is_cuda else "cpu",
             devices=devices,
-            strategy="ddp" if devices > 1 else "auto",
+            strategy="ddp" if isinstance(devices, int) and devices > 1 else "auto",
             precision=_PRECISIONS[device.dtype],
             max_epochs=training.epochs,
             gradient_clip_val=training.clip,
@@ -88,6 +88,13 @@ def make_trainer(
             use_distributed_sampler=False,  # EpochSampler shares out by itself
             log_every_n_steps=10,
         )
+
+
+def _devices(training: TrainingSection, device: Device) -> int | list[int]:
+    """Choose the GPU that is named, or the number of devices."""
+    if ":" in training.device:
+        return [int(training.device.partition(":")[2])]
+    return training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
 
 
 class ProgressCallback(L.Callback):

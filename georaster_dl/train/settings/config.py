@@ -157,7 +157,8 @@ class TrainingSection(_Section):
     clip : largest norm of the gradient.
     patience : epochs without a better validation score after which training stops.
     precision : ``auto`` is bf16 where the hardware computes in it, fp16 on an older GPU.
-    devices : number of GPUs; all where None.
+    device : ``auto``, ``cpu``, ``cuda``, or a single GPU such as ``cuda:1``.
+    devices : number of GPUs; all where None, unless ``device`` names a single GPU.
     workers : processes that read patches; chosen by the processor where None.
     tensorboard : whether to write logs for TensorBoard, an extra, beside ``log.csv``.
     """
@@ -169,7 +170,7 @@ class TrainingSection(_Section):
     weight_decay: NotNegative = 1e-2
     clip: Positive = 2.0
     patience: Count = 20
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     devices: Count | None = None
     workers: Annotated[int, Field(ge=0)] | None = None
