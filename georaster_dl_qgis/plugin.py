@@ -18,7 +18,7 @@ _MENU = (
 
 
 class Plugin:
-    """What QGIS loads.
+    """Plugin as QGIS loads it.
 
     Parameters
     ----------

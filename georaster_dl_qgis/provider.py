@@ -1,4 +1,4 @@
-"""The provider of the algorithms, and what it knows of geodl when QGIS starts."""
+"""Provider of the algorithms, with the models that geodl had last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from georaster_dl_qgis.algorithms.geodl_algorithm import icon
 from georaster_dl_qgis.algorithms.segment import Segment, Uncertainty
 from georaster_dl_qgis.algorithms.train import Train
 from georaster_dl_qgis.program.installation import Geodl
-from georaster_dl_qgis.program.models import are_current, learn_models, remember_models
+from georaster_dl_qgis.program.models import fetch_models, models_are_current, store_models
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.program.settings import GROUP, add_settings, current_geodl, remove_settings
 
@@ -59,45 +59,45 @@ class Provider(QgsProcessingProvider):
         remove_settings()
 
     def loadAlgorithms(self) -> None:
-        self._learn()
+        self._update_models()
         for algorithm in _ALGORITHMS:
             self.addAlgorithm(algorithm())
 
-    def _learn(self) -> None:
+    def _update_models(self) -> None:
         """Have the list of models up to date: at once, or soon where a window would have to wait."""
         try:
             geodl = current_geodl()
-            if are_current(geodl):
+            if models_are_current(geodl):
                 return
             if not self._windowed:
-                remember_models(geodl, learn_models(geodl))
+                store_models(geodl, fetch_models(geodl))
             elif self._task is None:
-                self._task = _Learning(geodl, self._learnt)
+                self._task = _ModelTask(geodl, self._models_fetched)
                 QgsApplication.taskManager().addTask(self._task)
         except GeodlError:
             return  # the algorithms say so when they are opened
 
-    def _learnt(self) -> None:
+    def _models_fetched(self) -> None:
         self._task = None
         self.refreshAlgorithms()
 
 
-class _Learning(QgsTask):
+class _ModelTask(QgsTask):
     """Asks geodl for its models in the background."""
 
-    def __init__(self, geodl: Geodl, learnt) -> None:
+    def __init__(self, geodl: Geodl, done) -> None:
         super().__init__("GeoRaster DL: asking geodl for its models", QgsTask.Flag.CanCancel)
-        self._geodl, self._done = geodl, learnt
+        self._geodl, self._done = geodl, done
         self._rows = None
 
     def run(self) -> bool:
         try:
-            self._rows = learn_models(self._geodl, self.isCanceled)
+            self._rows = fetch_models(self._geodl, self.isCanceled)
         except GeodlError:
             return False
         return True
 
     def finished(self, well: bool) -> None:
         if well:  # in the thread of the window
-            remember_models(self._geodl, self._rows)
+            store_models(self._geodl, self._rows)
             self._done()

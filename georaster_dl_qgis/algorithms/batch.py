@@ -25,9 +25,9 @@ from georaster_dl_qgis.algorithms.map_outputs import (
     chosen_kinds,
 )
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, add_resampling, reading
-from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 from georaster_dl_qgis.parameters.inputs import raster_sources
-from georaster_dl_qgis.parameters.output_paths import lasting_maps, new_maps
+from georaster_dl_qgis.parameters.output_paths import new_maps, permanent_maps
 from georaster_dl_qgis.program.runner import EXTRA_FAILED, GeodlError
 from georaster_dl_qgis.program.settings import device
 from georaster_dl_qgis.results.layer_group import LayerGroup
@@ -88,43 +88,43 @@ class Batch(GeodlAlgorithm):
         self.addOutput(QgsProcessingOutputNumber("MAPPED", "Scenes that are mapped"))
         self.addOutput(QgsProcessingOutputNumber("NOT_MAPPED", "Scenes that are not"))
 
-    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
-        return {"SCENES": chosen.scenes()}
+    def opens_with(self, selected: SelectedLayers) -> dict[str, Any]:
+        return {"SCENES": selected.scenes()}
 
-    def check(self, given) -> None:
-        if bool(raster_sources(given.rasters("SCENES"))) == bool(given.text("FOLDER")):
+    def check(self, values) -> None:
+        if bool(raster_sources(values.rasters("SCENES"))) == bool(values.text("FOLDER")):
             raise GeodlError("Give scenes, or a folder of scenes: one of the two.")
-        folder = given.text("FOLDER")
+        folder = values.text("FOLDER")
         if folder and not Path(folder).is_dir():
             raise GeodlError(f"There is no folder {folder}; check the path of the scenes.")
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        sources = raster_sources(given.rasters("SCENES")) or [given.text("FOLDER")]
-        output = lasting_maps(given.lasting("OUTPUT"))
-        arguments = ["batch", *sources, *self.model(given), "-d", str(output)]
-        arguments += [f"--{kind.name}" for kind in chosen_kinds(given, OUTPUT_KINDS)]
+    def execute(self, values, context, feedback) -> dict[str, Any]:
+        sources = raster_sources(values.rasters("SCENES")) or [values.text("FOLDER")]
+        output = permanent_maps(values.permanent_path("OUTPUT"))
+        arguments = ["batch", *sources, *self.model(values), "-d", str(output)]
+        arguments += [f"--{kind.name}" for kind in chosen_kinds(values, OUTPUT_KINDS)]
         arguments += [
             "--workers",
-            given.text("WORKERS"),
+            values.text("WORKERS"),
             "--device",
             device(),
             "--progress",
             "json",
         ]
-        arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
+        arguments += reading(values) + (["--resample"] if values.flag("RESAMPLE") else [])
         self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, EXTRA_FAILED))
-        self.keep_model(given)
+        self.remember_model(values)
         rows = self._rows(output)
         mapped = sum(row["status"] in ("done", "skipped") for row in rows)
         self._tell(rows, len(rows) - mapped, output, feedback)
-        if given.flag("LOAD"):
+        if values.flag("LOAD"):
             self._load(rows, output, context, feedback)
         counts = {"MAPPED": mapped, "NOT_MAPPED": len(rows) - mapped}
         return {"OUTPUT": str(output), "REPORT": str(output / "batch.html"), **counts}
 
     @staticmethod
     def _rows(folder: Path) -> list[dict[str, Any]]:
-        """What the report says of each scene of the folder."""
+        """Read the report's row of each scene."""
         try:
             found = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -14,7 +14,7 @@ from qgis.core import (
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
 from georaster_dl_qgis.program.installation import NEEDED, find_python, install, version_of
-from georaster_dl_qgis.program.models import learn_models, remember_models
+from georaster_dl_qgis.program.models import fetch_models, store_models
 from georaster_dl_qgis.program.runner import CancelledError, GeodlError, run
 from georaster_dl_qgis.program.settings import child_environment, current_geodl
 
@@ -67,10 +67,10 @@ class Setup(GeodlAlgorithm):
     def canExecute(self) -> tuple[bool, str]:
         return True, ""
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        what = given.choice("WHAT")
+    def execute(self, values, context, feedback) -> dict[str, Any]:
+        what = values.choice("WHAT")
         if what == _ALWAYS:
-            self._install(given, feedback)
+            self._install(values, feedback)
         else:
             try:
                 version_of(current_geodl(), os.environ, feedback.isCanceled)
@@ -80,20 +80,20 @@ class Setup(GeodlAlgorithm):
                 if what == _CHECK:
                     raise
                 feedback.pushInfo(str(error))
-                self._install(given, feedback)
+                self._install(values, feedback)
         return self._checked(feedback)
 
-    def _install(self, given, feedback) -> None:
+    def _install(self, values, feedback) -> None:
         def stage(percent: float, text: str) -> None:
             feedback.setProgress(percent)
             feedback.setProgressText(text)
             feedback.pushInfo(text)
 
         stage(0, "Looking for a Python")
-        python = find_python(given.text("PYTHON"), os.environ, feedback.isCanceled)
+        python = find_python(values.text("PYTHON"), os.environ, feedback.isCanceled)
         install(
             python,
-            given.text("SOURCE"),
+            values.text("SOURCE"),
             os.environ,
             line=feedback.pushConsoleInfo,
             stage=stage,
@@ -101,10 +101,10 @@ class Setup(GeodlAlgorithm):
         )
 
     def _checked(self, feedback) -> dict[str, Any]:
-        """What is found now, by the way that every other algorithm takes."""
+        """Find the installed geodl as all other algorithms do."""
         found, environment = current_geodl(), child_environment()
         version = version_of(found, os.environ, feedback.isCanceled)
-        remember_models(found, learn_models(found, feedback.isCanceled))
+        store_models(found, fetch_models(found, feedback.isCanceled))
         ended = run(
             [found.path, "doctor"],
             environment=environment,

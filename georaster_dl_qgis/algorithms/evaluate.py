@@ -15,7 +15,7 @@ from qgis.core import (
 )
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
-from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_source
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.results.feedback import in_words
@@ -83,26 +83,26 @@ class Evaluate(GeodlAlgorithm):
         for _key, name, title in _NUMBERS:
             self.addOutput(QgsProcessingOutputNumber(name, title))
 
-    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
-        return {"INPUT": chosen.map(), "REFERENCE": chosen.reference()}
+    def opens_with(self, selected: SelectedLayers) -> dict[str, Any]:
+        return {"INPUT": selected.map(), "REFERENCE": selected.reference()}
 
-    def check(self, given) -> None:
-        reference = given.layer("REFERENCE")
+    def check(self, values) -> None:
+        reference = values.layer("REFERENCE")
         if reference is None:
-            raise GeodlError(f"{given.text('REFERENCE')} cannot be opened; check the path.")
+            raise GeodlError(f"{values.text('REFERENCE')} cannot be opened; check the path.")
         check_one_layer(reference)
-        if reference.source() == given.raster("INPUT").source():
+        if reference.source() == values.raster("INPUT").source():
             raise GeodlError(
                 "The map and its reference are the same layer, which is always right; give a reference that is "
                 "known otherwise."
             )
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        reference, image = given.layer("REFERENCE"), given.raster("IMAGE")
-        made = {name: given.file_output(name) for name in ("REPORT", "TABLE")}
+    def execute(self, values, context, feedback) -> dict[str, Any]:
+        reference, image = values.layer("REFERENCE"), values.raster("IMAGE")
+        made = {name: values.file_output(name) for name in ("REPORT", "TABLE")}
         arguments = [
             "evaluate",
-            raster_source(given.raster("INPUT")),
+            raster_source(values.raster("INPUT")),
             layer_source(reference, context, feedback),
         ]
         arguments += ["--json", "--overwrite"]
@@ -110,8 +110,8 @@ class Evaluate(GeodlAlgorithm):
         arguments += ["--csv", made["TABLE"]] if made["TABLE"] else []
         arguments += ["--image", raster_source(image)] if image and made["REPORT"] else []
         for name in ("CLASS_FIELD", "BACKGROUND"):
-            if given.text(name):
-                arguments.append(f"--{name.lower().replace('_', '-')}={given.text(name)}")
+            if values.text(name):
+                arguments.append(f"--{name.lower().replace('_', '-')}={values.text(name)}")
         found = self.geodl(arguments, feedback).result or {}
         for note in found.get("notes", []):  # what figures may not be read without
             feedback.pushWarning(in_words(note))
@@ -119,7 +119,7 @@ class Evaluate(GeodlAlgorithm):
         for key, name, title in _NUMBERS:
             if name in numbers:
                 interval = found.get(f"{key}_95")
-                told = f" (95 %: {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-                feedback.pushInfo(f"{title}: {numbers[name]:.3f}{told}")
+                help_text = f" (95 %: {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+                feedback.pushInfo(f"{title}: {numbers[name]:.3f}{help_text}")
         # One that could not be written costs itself alone; geodl has warned of it.
         return {**{name: path for name, path in made.items() if Path(path).is_file()}, **numbers}

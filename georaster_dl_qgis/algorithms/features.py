@@ -1,4 +1,4 @@
-"""What a network sees in every pixel, one band per feature."""
+"""Algorithm that writes a network's features of every pixel."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ class Features(SceneAlgorithm):
         )
         self.add(error, "Of autoencoders only: in standard deviations of the bands.")
 
-    def check(self, given) -> None:
-        super().check(given)
-        self.check_model(given)
+    def check(self, values) -> None:
+        super().check(values)
+        self.check_model(values)
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        scene, called = self.scene(given)
-        made = {name: given.output(name) for name in ("OUTPUT", "ERROR")}
-        arguments = ["features", scene, *self.model(given), "-o", made["OUTPUT"]]
-        arguments += ["--dtype", "int16"] if given.flag("PACKED") else []
-        arguments += [f"--layer={given.text('LAYER')}"] if given.text("LAYER") else []
+    def execute(self, values, context, feedback) -> dict[str, Any]:
+        scene, called = self.scene(values)
+        made = {name: values.output(name) for name in ("OUTPUT", "ERROR")}
+        arguments = ["features", scene, *self.model(values), "-o", made["OUTPUT"]]
+        arguments += ["--dtype", "int16"] if values.flag("PACKED") else []
+        arguments += [f"--layer={values.text('LAYER')}"] if values.text("LAYER") else []
         arguments += ["--error", made["ERROR"]] if made["ERROR"] else []
-        self.geodl([*arguments, *self.common(given, context)], feedback)
-        self.keep_model(given)
+        self.geodl([*arguments, *self.common(values, context)], feedback)
+        self.remember_model(values)
 
         group = LayerGroup(f"geodl: {called}")
         for name, title in (("OUTPUT", "Features"), ("ERROR", "Error")):

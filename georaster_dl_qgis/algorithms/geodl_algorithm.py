@@ -1,4 +1,4 @@
-"""What all algorithms have in common: geodl is started, followed, and its errors told."""
+"""Base of all algorithms: starts geodl, follows its events and shows its errors."""
 
 from __future__ import annotations
 
@@ -20,18 +20,15 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
-from georaster_dl_qgis.dialog.selected_layers import Chosen
-from georaster_dl_qgis.parameters.values import Given
+from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
+from georaster_dl_qgis.parameters.values import ParameterValues
 from georaster_dl_qgis.program.installation import version_of
-from georaster_dl_qgis.program.models import known_models, own_models, remember_own
+from georaster_dl_qgis.program.models import AUTOMATIC, add_own_model, own_models, stored_models
 from georaster_dl_qgis.program.runner import CancelledError, Ended, GeodlError, run
 from georaster_dl_qgis.program.settings import child_environment, current_geodl
-from georaster_dl_qgis.results.feedback import Teller, in_words
+from georaster_dl_qgis.results.feedback import EventFeedback, in_words
 
-__all__ = ["AUTOMATIC", "GeodlAlgorithm", "icon"]
-
-AUTOMATIC = "automatic"
-"""The choice that leaves the model to geodl."""
+__all__ = ["GeodlAlgorithm", "icon"]
 
 
 def icon() -> QIcon:
@@ -72,7 +69,7 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         return icon()
 
     def canExecute(self) -> tuple[bool, str]:
-        """What the window asks before it opens; qgis_process of QGIS 3.22 does not."""
+        """Check for geodl before the dialog opens; qgis_process of QGIS 3.22 does not ask."""
         try:
             current_geodl()
         except GeodlError as error:
@@ -85,9 +82,9 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             Window,  # needs a display, which qgis_process has not
         )
 
-        return Window(self, Chosen.in_window(utils.iface), parent)
+        return Window(self, SelectedLayers.in_window(utils.iface), parent)
 
-    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
+    def opens_with(self, selected: SelectedLayers) -> dict[str, Any]:
         """Values of parameters with which a window opens; None leaves a list of layers unchosen."""
         return {}
 
@@ -97,13 +94,13 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         well, message = super().checkParameterValues(parameters, context)
         if well:
             try:
-                self.check(Given(self, parameters, context))
+                self.check(ParameterValues(self, parameters, context))
             except GeodlError as error:
                 return False, in_words(str(error))
         return well, message
 
-    def check(self, given: Given) -> None:
-        """Find what cannot be run before anything is.
+    def check(self, values: ParameterValues) -> None:
+        """Check the parameters before anything runs.
 
         Raises
         ------
@@ -117,10 +114,10 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         context: QgsProcessingContext,
         feedback: QgsProcessingFeedback,
     ) -> dict[str, Any]:
-        given = Given(self, parameters, context)
+        values = ParameterValues(self, parameters, context)
         try:
-            self.check(given)  # a model of the designer has not asked
-            return self.execute(given, context, feedback)
+            self.check(values)  # a model of the designer has not asked
+            return self.execute(values, context, feedback)
         except CancelledError:
             _forget_missing(context)
             feedback.pushInfo(self.CANCELLED)
@@ -130,7 +127,10 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(in_words(str(error))) from error
 
     def execute(
-        self, given: Given, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+        self,
+        values: ParameterValues,
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
     ) -> dict[str, Any]:
         """Do it and give the outputs by their names.
 
@@ -142,17 +142,17 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         raise QgsProcessingException(f"{self.NAME} does nothing.")
 
     def geodl(self, arguments: list[str], feedback: QgsProcessingFeedback, **how: Any) -> Ended:
-        """Run a command of geodl to its end, and tell how it goes."""
+        """Run a command of geodl to its end, and show its progress."""
         found, environment = current_geodl(), child_environment()
         version = version_of(found, environment, feedback.isCanceled)
         feedback.pushInfo(f"geodl {version} at {found.path} ({found.origin})")
         feedback.pushCommandInfo(_pasteable(["geodl", *arguments]))
-        teller = Teller(feedback)
+        events = EventFeedback(feedback)
         return run(
             [found.path, *arguments, "--parent-pipe"],
             environment=environment,
-            event=teller.event,
-            line=teller.line,
+            event=events.event,
+            line=events.line,
             cancelled=feedback.isCanceled,
             **how,
         )
@@ -168,9 +168,11 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         self.addParameter(definition)
 
     def add_model(self, *, automatic: str = "") -> None:
-        """Add the choice of a model; ``automatic`` says what happens where none is chosen."""
-        rows = known_models()
-        told = "; ".join(f"{row['name']}: {row['predicts']}, {row['resolution']}" for row in rows)
+        """Add the choice of a model; ``automatic`` describes the run without a choice."""
+        rows = stored_models()
+        help_text = "; ".join(
+            f"{row['name']}: {row['predicts']}, {row['resolution']}" for row in rows
+        )
         names = [*(str(row["name"]) for row in rows), *own_models()]
         definition = QgsProcessingParameterEnum(
             "MODEL",
@@ -182,7 +184,7 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         )
         self.add(
             definition,
-            f"{automatic} {told or 'Models are listed once geodl is installed.'}".strip(),
+            f"{automatic} {help_text or 'Models are listed once geodl is installed.'}".strip(),
         )
         file = QgsProcessingParameterFile(
             "MODEL_FILE", "Or a file of a model", extension="safetensors", optional=True
@@ -192,22 +194,22 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             "A .safetensors file, such as 'Train a model' makes; it wins, and is in the list above next time.",
         )
 
-    def model(self, given: Given) -> list[str]:
+    def model(self, values: ParameterValues) -> list[str]:
         """Arguments that name the chosen model."""
-        file, name = given.text("MODEL_FILE"), given.choice("MODEL")
+        file, name = values.text("MODEL_FILE"), values.choice("MODEL")
         if file:
             return ["-m", file]
         return [] if name in ("", AUTOMATIC) else ["-m", name]
 
-    def check_model(self, given: Given) -> None:
+    def check_model(self, values: ParameterValues) -> None:
         """Find that no model is chosen."""
-        if not given.text("MODEL_FILE") and not given.choice("MODEL"):
+        if not values.text("MODEL_FILE") and not values.choice("MODEL"):
             raise GeodlError("Choose a model in the list, or give the file of one.")
 
-    def keep_model(self, given: Given) -> None:
+    def remember_model(self, values: ParameterValues) -> None:
         """Have a file that was used in the list of models from now on."""
-        if given.text("MODEL_FILE"):
-            remember_own(given.text("MODEL_FILE"))
+        if values.text("MODEL_FILE"):
+            add_own_model(values.text("MODEL_FILE"))
 
 
 def _pasteable(command: list[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from qgis.core import QgsProcessingParameterBoolean
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
-from georaster_dl_qgis.parameters.values import Given
+from georaster_dl_qgis.parameters.values import ParameterValues
 
 __all__ = ["DEFAULT_MODEL", "OUTPUT_KINDS", "OutputKind", "add_flag", "chosen_kinds"]
 
@@ -61,13 +61,13 @@ OUTPUT_KINDS = _read()
 
 
 def add_flag(algorithm: GeodlAlgorithm, kind: OutputKind, *, of: str) -> None:
-    """Add the choice to make a file; ``of`` says beside what."""
+    """Add the choice to make a file beside ``of``."""
     flag = QgsProcessingParameterBoolean(
         kind.parameter, f"Also make: {kind.title.lower()}", defaultValue=False
     )
     algorithm.add(flag, f"{kind.help[0].upper()}{kind.help[1:]}, beside {of}.")
 
 
-def chosen_kinds(given: Given, kinds: list[OutputKind]) -> list[OutputKind]:
+def chosen_kinds(values: ParameterValues, kinds: list[OutputKind]) -> list[OutputKind]:
     """Give the kinds whose flag is set."""
-    return [kind for kind in kinds if given.flag(kind.parameter)]
+    return [kind for kind in kinds if values.flag(kind.parameter)]

@@ -1,4 +1,4 @@
-"""What algorithms that run a model over one scene have in common."""
+"""Base of the algorithms that run a model over one scene."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from qgis.core import (
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, add_resampling, reading
-from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 from georaster_dl_qgis.parameters.inputs import (
     check_one_layer,
     export_area,
     export_features,
     raster_source,
 )
-from georaster_dl_qgis.parameters.values import Given
+from georaster_dl_qgis.parameters.values import ParameterValues
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.program.settings import device
 
@@ -35,14 +35,14 @@ class SceneAlgorithm(GeodlAlgorithm):
 
     NOT_OPTIONAL = ("INPUT",)
 
-    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
-        return {"INPUT": next(iter(chosen.scenes()), None)}
+    def opens_with(self, selected: SelectedLayers) -> dict[str, Any]:
+        return {"INPUT": next(iter(selected.scenes()), None)}
 
-    def check(self, given: Given) -> None:
-        self.scene(given)
-        if given.text("EXTENT") and given.source("AOI") is not None:
+    def check(self, values: ParameterValues) -> None:
+        self.scene(values)
+        if values.text("EXTENT") and values.source("AOI") is not None:
             raise GeodlError("Give polygons or an extent as the area of interest, not both.")
-        check_one_layer(given.layer("AOI"))
+        check_one_layer(values.layer("AOI"))
 
     def add_scene(self) -> None:
         """Add the scene; it may be a layer, or something that is no raster to QGIS."""
@@ -58,7 +58,7 @@ class SceneAlgorithm(GeodlAlgorithm):
         )
 
     def add_common(self) -> None:
-        """Add what limits the output, and how the scene is read."""
+        """Add the area of interest, and how the scene is read."""
         self._add_area()
         add_reading(self)
         add_resampling(self)
@@ -74,30 +74,30 @@ class SceneAlgorithm(GeodlAlgorithm):
         extent = QgsProcessingParameterExtent("EXTENT", "Or an extent", optional=True)
         self.add(extent, "Of the map canvas, of a layer, or drawn; elsewhere the output is nodata.")
 
-    def scene(self, given: Given) -> tuple[str, str]:
-        """What geodl opens, and what the user calls it.
+    def scene(self, values: ParameterValues) -> tuple[str, str]:
+        """Find the scene for geodl, and its name in QGIS.
 
         Raises
         ------
         GeodlError
             When there is none, or two.
         """
-        layer, product = given.raster("INPUT"), given.text("PRODUCT")
+        layer, product = values.raster("INPUT"), values.text("PRODUCT")
         if (layer is None) == (not product):
             raise GeodlError(
                 "Give one scene: a raster layer or file as 'Scene', or the path or address of a product."
             )
         return (product, Path(product).stem) if product else (raster_source(layer), layer.name())
 
-    def common(self, given: Given, context: QgsProcessingContext) -> list[str]:
+    def common(self, values: ParameterValues, context: QgsProcessingContext) -> list[str]:
         """Arguments of ``add_common``, and of the settings."""
         arguments = ["--progress", "json", "--overwrite", "--device", device()]
-        arguments += reading(given) + (["--resample"] if given.flag("RESAMPLE") else [])
-        area = self._area(given, context)
+        arguments += reading(values) + (["--resample"] if values.flag("RESAMPLE") else [])
+        area = self._area(values, context)
         return [*arguments, "--aoi", area] if area else arguments
 
-    def _area(self, given: Given, context: QgsProcessingContext) -> str:
-        polygons = given.source("AOI")
+    def _area(self, values: ParameterValues, context: QgsProcessingContext) -> str:
+        polygons = values.source("AOI")
         if polygons is not None:
             return export_features(polygons, "area of interest", context)
-        return export_area(*given.extent("EXTENT"), context) if given.text("EXTENT") else ""
+        return export_area(*values.extent("EXTENT"), context) if values.text("EXTENT") else ""

@@ -43,25 +43,25 @@ class _Mapping(SceneAlgorithm):
             self.addOutput(QgsProcessingOutputRasterLayer(_key(kind), kind.title))
 
     def add_options(self) -> None:
-        """Add what is asked for beside the map."""
+        """Add the outputs beside the map."""
 
     def rasters(self) -> list[OutputKind]:
         """Rasters beside the map that may be asked for."""
         return []
 
-    def wanted(self, given: Any) -> list[OutputKind]:
+    def wanted(self, values: Any) -> list[OutputKind]:
         """Those of them that are."""
         return self.rasters()
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        (scene, name), output = self.scene(given), given.output("OUTPUT")
-        wanted, files = self.wanted(given), _files(self, given)
-        arguments = ["segment", scene, *self.model(given), "-o", output]
+    def execute(self, values, context, feedback) -> dict[str, Any]:
+        (scene, name), output = self.scene(values), values.output("OUTPUT")
+        wanted, files = self.wanted(values), _files(self, values)
+        arguments = ["segment", scene, *self.model(values), "-o", output]
         arguments += [f"--{kind.name}" for kind in wanted]
         for kind, path in files.items():
             arguments += [f"--{kind.name}", path]
-        self.geodl([*arguments, *self.common(given, context)], feedback)
-        self.keep_model(given)
+        self.geodl([*arguments, *self.common(values, context)], feedback)
+        self.remember_model(values)
 
         group = LayerGroup(f"geodl: {name}")
         loads = context.willLoadLayerOnCompletion(output)
@@ -106,8 +106,8 @@ class Segment(_Mapping):
     def rasters(self) -> list[OutputKind]:
         return _RASTERS
 
-    def wanted(self, given: Any) -> list[OutputKind]:
-        return chosen_kinds(given, self.rasters())
+    def wanted(self, values: Any) -> list[OutputKind]:
+        return chosen_kinds(values, self.rasters())
 
 
 class Uncertainty(_Mapping):
@@ -155,12 +155,12 @@ def _destination(kind: OutputKind) -> QgsProcessingDestinationParameter:
     )
 
 
-def _files(algorithm: SceneAlgorithm, given: Any) -> dict[OutputKind, str]:
+def _files(algorithm: SceneAlgorithm, values: Any) -> dict[OutputKind, str]:
     """Files that the user named."""
     named = {
-        kind: given.output(kind.parameter)
+        kind: values.output(kind.parameter)
         if kind.suffix == ".gpkg"
-        else given.file_output(kind.parameter)
+        else values.file_output(kind.parameter)
         for kind in _NAMED_FILES
         if algorithm.parameterDefinition(kind.parameter)
     }

@@ -19,10 +19,10 @@ from qgis.core import (
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
-from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_sources
-from georaster_dl_qgis.parameters.output_paths import lasting_model, new_model
-from georaster_dl_qgis.program.models import remember_own
+from georaster_dl_qgis.parameters.output_paths import new_model, permanent_model
+from georaster_dl_qgis.program.models import add_own_model
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.program.settings import device
 
@@ -97,12 +97,12 @@ class Train(GeodlAlgorithm):
         )
         self.addOutput(QgsProcessingOutputFolder("RUN", "Logs and curves"))
 
-    def opens_with(self, chosen: Chosen) -> dict[str, Any]:
-        return {"SCENES": chosen.scenes(), "LABELS": next(iter(chosen.labels()), None)}
+    def opens_with(self, selected: SelectedLayers) -> dict[str, Any]:
+        return {"SCENES": selected.scenes(), "LABELS": next(iter(selected.labels()), None)}
 
-    def check(self, given) -> None:
-        scenes = raster_sources(given.rasters("SCENES"))
-        labels, task = given.layer("LABELS"), given.choice("TASK")
+    def check(self, values) -> None:
+        scenes = raster_sources(values.rasters("SCENES"))
+        labels, task = values.layer("LABELS"), values.choice("TASK")
         if not scenes:
             raise GeodlError("Give at least one scene.")
         check_one_layer(labels)
@@ -113,11 +113,11 @@ class Train(GeodlAlgorithm):
                 else f"Training for {task} needs labels; give a layer of them."
             )
 
-    def execute(self, given, context, feedback) -> dict[str, Any]:
-        labels, output = given.layer("LABELS"), lasting_model(given.lasting("OUTPUT"))
+    def execute(self, values, context, feedback) -> dict[str, Any]:
+        labels, output = values.layer("LABELS"), permanent_model(values.permanent_path("OUTPUT"))
         with suppress(OSError):  # geodl says what is wrong with it
             output.parent.mkdir(parents=True, exist_ok=True)
-        inputs = raster_sources(given.rasters("SCENES"))
+        inputs = raster_sources(values.rasters("SCENES"))
         inputs += [] if labels is None else [layer_source(labels, context, feedback)]
         arguments = [
             "train",
@@ -125,15 +125,15 @@ class Train(GeodlAlgorithm):
             "-o",
             str(output),
             "--task",
-            given.choice("TASK"),
+            values.choice("TASK"),
             "--split",
-            given.choice("SPLIT"),
+            values.choice("SPLIT"),
         ]
         for name in ("CLASS_FIELD", "BACKGROUND", "INIT", "EPOCHS", "CONFIG"):
-            if given.text(name):
-                arguments += [f"--{name.lower().replace('_', '-')}={given.text(name)}"]
+            if values.text(name):
+                arguments += [f"--{name.lower().replace('_', '-')}={values.text(name)}"]
         common = ["--progress", "json", "--overwrite", "--device", device()]
-        self.geodl([*arguments, *reading(given), *common], feedback)
-        remember_own(str(output))
+        self.geodl([*arguments, *reading(values), *common], feedback)
+        add_own_model(str(output))
         feedback.pushInfo(f"The model is {output}; the other algorithms list it from now on.")
         return {"OUTPUT": str(output), "RUN": str(output.with_name(f"{output.stem}_run"))}

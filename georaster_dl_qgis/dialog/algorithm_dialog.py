@@ -6,7 +6,7 @@ from processing.gui.AlgorithmDialog import AlgorithmDialog
 from qgis.core import QgsProcessingContext
 from qgis.PyQt.QtWidgets import QComboBox
 
-from georaster_dl_qgis.dialog.selected_layers import Chosen
+from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 
 __all__ = ["Window"]
 
@@ -17,15 +17,15 @@ class Window(AlgorithmDialog):
     Parameters
     ----------
     algorithm : a ``GeodlAlgorithm``.
-    chosen : the layers to open with.
+    selected : the layers to open with.
     parent : widget that it belongs to.
     """
 
-    def __init__(self, algorithm, chosen: Chosen, parent=None) -> None:
+    def __init__(self, algorithm, selected: SelectedLayers, parent=None) -> None:
         super().__init__(algorithm, parent=parent)
         wrappers = self.mainWidget().wrappers
         context = QgsProcessingContext()
-        for name, value in algorithm.opens_with(chosen).items():
+        for name, value in algorithm.opens_with(selected).items():
             wrappers[name].setParameterValue(value, context)
             if value is None and wrappers[name].parameterValue() is not None:
                 # Where a layer must be given, QGIS chooses one.

@@ -21,7 +21,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
-from georaster_dl_qgis.algorithms.geodl_algorithm import AUTOMATIC
+from georaster_dl_qgis.program.models import AUTOMATIC
 from georaster_dl_qgis.program.runner import GeodlError, run
 from georaster_dl_qgis.program.settings import child_environment, current_geodl
 
@@ -40,11 +40,11 @@ def bands_of_model(model: str) -> list[tuple[str, str]]:
     """
     command = [current_geodl().path, "models", "show", model, "--json"]
     bands = run(command, environment=child_environment(), grace=0).result["bands"]
-    told = []
+    help_text = []
     for band in bands:
         nm = band.get("wavelength_nm")
-        told.append((band["name"], f"{band['name']} ({nm:.0f} nm)" if nm else band["name"]))
-    return told
+        help_text.append((band["name"], f"{band['name']} ({nm:.0f} nm)" if nm else band["name"]))
+    return help_text
 
 
 class BandTable(QDialog):
@@ -54,14 +54,14 @@ class BandTable(QDialog):
     ----------
     layer : the scene.
     known : names that the model knows, and what is shown for each.
-    given : names that were given before.
+    values : names that were given before.
     """
 
     def __init__(
         self,
         layer: QgsRasterLayer,
         known: list[tuple[str, str]],
-        given: list[str],
+        values: list[str],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -72,7 +72,7 @@ class BandTable(QDialog):
             title = QTableWidgetItem(layer.bandName(row + 1))
             title.setFlags(title.flags() & ~Qt.ItemFlag.ItemIsEditable)
             self._table.setItem(row, 0, title)
-            before = given[row] if row < len(given) else ""
+            before = values[row] if row < len(values) else ""
             self._table.setCellWidget(row, 1, _choice(known, layer.bandName(row + 1), before))
         self._table.resizeColumnsToContents()
         self._table.horizontalHeader().setStretchLastSection(True)
@@ -88,9 +88,9 @@ class BandTable(QDialog):
         self.resize(460, 420)
 
     def names(self) -> list[str]:
-        """The name of each band, in the order of the file; one that has none is called by its number."""
-        chosen = (self._table.cellWidget(row, 1) for row in range(self._table.rowCount()))
-        return [_name(box) or f"band{row}" for row, box in enumerate(chosen, 1)]
+        """List the names of the bands in file order; a band without a name has its number."""
+        selected = (self._table.cellWidget(row, 1) for row in range(self._table.rowCount()))
+        return [_name(box) or f"band{row}" for row, box in enumerate(selected, 1)]
 
 
 def _choice(known: list[tuple[str, str]], title: str, before: str) -> QComboBox:
@@ -143,7 +143,7 @@ class BandNames(WidgetWrapper):
         return self._line.text()
 
     def table(self) -> BandTable:
-        """The table for what is chosen in the dialog now.
+        """Fill the table for the scene and model that are chosen now.
 
         Raises
         ------
@@ -151,18 +151,18 @@ class BandNames(WidgetWrapper):
             When no scene is chosen, or geodl cannot tell the model's bands.
         """
         context = createContext()
-        chosen = {
+        selected = {
             name: self._others[name].parameterValue()
             for name in ("INPUT", "MODEL", "MODEL_FILE")
             if name in self._others
         }
-        scene = QgsProcessingUtils.mapLayerFromString(str(chosen.get("INPUT") or ""), context)
+        scene = QgsProcessingUtils.mapLayerFromString(str(selected.get("INPUT") or ""), context)
         if not isinstance(scene, QgsRasterLayer):
             raise GeodlError("Choose a scene first; its bands are listed then.")
-        model = chosen.get("MODEL_FILE") or chosen.get("MODEL") or AUTOMATIC
+        model = selected.get("MODEL_FILE") or selected.get("MODEL") or AUTOMATIC
         known = bands_of_model(_LANDCOVER if model == AUTOMATIC else str(model))
-        given = [name.strip() for name in self.value().split(",")]
-        return BandTable(scene, known, given, self._line)
+        values = [name.strip() for name in self.value().split(",")]
+        return BandTable(scene, known, values, self._line)
 
     def _choose(self) -> None:
         QgsApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)

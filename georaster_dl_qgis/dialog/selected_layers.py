@@ -7,12 +7,12 @@ from typing import Any
 
 from qgis.core import QgsMapLayer, QgsProject, QgsRasterLayer, QgsVectorLayer
 
-__all__ = ["Chosen"]
+__all__ = ["SelectedLayers"]
 
 _MADE_BY_GEODL = "GEORASTER_DL_CONTENT="  # tag of every raster that geodl makes
 
 
-class Chosen:
+class SelectedLayers:
     """Layers as they are chosen, and those of the project.
 
     Parameters
@@ -25,26 +25,26 @@ class Chosen:
         self._project = project
 
     @classmethod
-    def in_window(cls, iface: Any) -> Chosen:
-        """What is chosen in QGIS's window; nothing where there is none."""
+    def in_window(cls, iface: Any) -> SelectedLayers:
+        """Read the selection in QGIS's window; empty without a window."""
         project = QgsProject.instance()
         if iface is None:
             return cls([], project)
         return cls([iface.activeLayer(), *iface.layerTreeView().selectedLayers()], project)
 
     def scenes(self) -> list[QgsRasterLayer]:
-        """Chosen rasters that geodl did not make, else the only one of the project."""
-        return self._chosen_or_only(_is_scene)
+        """List selected rasters that geodl did not make, else the only raster of the project."""
+        return self._selected_or_only(_is_scene)
 
     def labels(self) -> list[QgsVectorLayer]:
-        """Chosen vector layers, else the only one of the project."""
-        return self._chosen_or_only(_is_vector)
+        """List selected vector layers, else the only vector layer of the project."""
+        return self._selected_or_only(_is_vector)
 
     def map(self) -> QgsRasterLayer | None:
         """The chosen map that geodl made or that shows classes, else geodl's topmost of the project."""
         top = self._project.layerTreeRoot().layerOrder()
-        chosen = [layer for layer in self._layers if _is_map(layer) or _shows_classes(layer)]
-        return next(iter([*chosen, *filter(_is_map, top)]), None)
+        selected = [layer for layer in self._layers if _is_map(layer) or _shows_classes(layer)]
+        return next(iter([*selected, *filter(_is_map, top)]), None)
 
     def reference(self) -> QgsMapLayer | None:
         """A chosen layer of classes or vectors beside the map, None where there is none."""
@@ -52,10 +52,10 @@ class Chosen:
         fitting = (layer for layer in self._layers if _is_vector(layer) or _shows_classes(layer))
         return next((layer for layer in fitting if layer != taken), None)
 
-    def _chosen_or_only(self, fits) -> list[Any]:
-        chosen = [layer for layer in self._layers if fits(layer)]
-        if chosen:
-            return chosen
+    def _selected_or_only(self, fits) -> list[Any]:
+        selected = [layer for layer in self._layers if fits(layer)]
+        if selected:
+            return selected
         all_layers = [layer for layer in self._project.mapLayers().values() if fits(layer)]
         return all_layers if len(all_layers) == 1 else []
 

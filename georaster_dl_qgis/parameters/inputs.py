@@ -42,7 +42,7 @@ _POINTS_AN_EDGE = 20
 
 
 def raster_source(layer: QgsRasterLayer) -> str:
-    """What geodl opens for a raster layer: a file, a part of one, or the Sentinel-2 product it belongs to.
+    """Find the source of a raster layer for geodl: a file, a part of a file, or a Sentinel-2 product.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def raster_source(layer: QgsRasterLayer) -> str:
 
 
 def raster_sources(layers: Iterable[QgsRasterLayer]) -> list[str]:
-    """What geodl opens for raster layers, each once: a product may be several layers of QGIS."""
+    """Find the sources of raster layers for geodl, each once: a product may be several layers."""
     return list(dict.fromkeys(raster_source(layer) for layer in layers))
 
 
@@ -156,7 +156,7 @@ def export_features(source: QgsFeatureSource, name: str, context: QgsProcessingC
 
 
 def _kept_fields(source: QgsFeatureSource) -> list[int]:
-    """All fields but the one that only numbers the features, which could be taken for a class."""
+    """List all fields but the feature numbers, which could be taken for a class."""
     key = source.primaryKeyAttributes() if isinstance(source, QgsVectorLayer) else []
     return [number for number in range(len(source.fields())) if key != [number]]
 

@@ -1,4 +1,4 @@
-"""Where results lie that outlive QGIS: trained models, and folders of maps.
+"""Paths for results that outlive QGIS: trained models, and folders of maps.
 
 QGIS deletes its temporary files when it closes; a training of hours must not go with them.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from qgis.core import QgsProcessingUtils, QgsProject
 from qgis.PyQt.QtCore import QStandardPaths
 
-__all__ = ["lasting_maps", "lasting_model", "new_maps", "new_model"]
+__all__ = ["new_maps", "new_model", "permanent_maps", "permanent_model"]
 
 _MODELS, _MAPS = "geodl_models", "geodl_maps"
 
@@ -26,7 +26,7 @@ def new_maps() -> Path:
     return _free(_home() / _MAPS)
 
 
-def lasting_model(path: Path) -> Path:
+def permanent_model(path: Path) -> Path:
     """The given file for a model, or another one where it would be lost or replace a model.
 
     A temporary file becomes ``new_model()``; in a folder ``geodl_models``, whose names are numbered,
@@ -37,7 +37,7 @@ def lasting_model(path: Path) -> Path:
     return _free(path) if path.parent.name == _MODELS else path
 
 
-def lasting_maps(folder: Path) -> Path:
+def permanent_maps(folder: Path) -> Path:
     """The given folder for maps, ``new_maps()`` instead of a temporary one."""
     return new_maps() if _is_temporary(folder) else folder
 

@@ -1,4 +1,4 @@
-"""What the user gave an algorithm."""
+"""Values of an algorithm's parameters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from qgis.core import (
 
 from georaster_dl_qgis.program.runner import GeodlError
 
-__all__ = ["Given"]
+__all__ = ["ParameterValues"]
 
 
-class Given:
+class ParameterValues:
     """The values of an algorithm's parameters."""
 
     def __init__(
@@ -55,14 +55,14 @@ class Given:
         return list(self._of("LayerList", name))
 
     def layer(self, name: str) -> Any:
-        """Any layer, or the one of which features were given; None where nothing was given."""
+        """Layer of any kind, or the layer of given features; None without a value."""
         value = self._parameters.get(name)
         if isinstance(value, QgsProcessingFeatureSourceDefinition):
             value = value.source.staticValue()
         return self._ask.parameterAsLayer({name: value}, name, self._context)
 
     def source(self, name: str) -> Any:
-        """Features, selected ones where the user asked for these; None where nothing was given."""
+        """Features, all or selected, as the user asked; None without a value."""
         return None if self._parameters.get(name) in (None, "") else self._of("Source", name)
 
     def extent(self, name: str) -> tuple[Any, Any]:
@@ -77,6 +77,6 @@ class Given:
         """Path of a file to make, empty where it is not wanted."""
         return str(self._of("FileOutput", name) or "") if self._parameters.get(name) else ""
 
-    def lasting(self, name: str) -> Path:
+    def permanent_path(self, name: str) -> Path:
         """Path of a file or folder to make; that of the definition where nothing was given."""
         return Path(self._of("FileOutput", name))

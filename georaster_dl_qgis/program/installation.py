@@ -177,7 +177,7 @@ def version_of(geodl: Geodl, environment: Mapping[str, str], cancelled: Cancelle
 
 
 def find_python(asked: str, environment: Mapping[str, str], cancelled: Cancelled) -> Python:
-    """A Python that can make a virtual environment: the one that was asked for, or one on the PATH.
+    """Find a Python that can make a virtual environment: the given path, or one on the PATH.
 
     ``sys.executable`` is of no use: inside QGIS it may be QGIS itself. Where no Python fits, ``uv``
     on the PATH is taken, which brings one.
@@ -221,7 +221,7 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _probed(candidate: str, environment: Mapping[str, str], cancelled: Cancelled) -> Python:
-    """The Python at a path, which says itself which it is: a launcher stands for another one."""
+    """Ask the Python at a path for its version and own path: a launcher starts another Python."""
     path = Path(candidate).expanduser()
     if path.name.lower().startswith("qgis"):
         raise GeodlError(f"{path} is QGIS, no Python")  # starting it would open a window
@@ -299,7 +299,7 @@ def _filled(
     stage: Stage,
     cancelled: Cancelled,
 ) -> tuple[Geodl, dict[str, str]]:
-    """The geodl of a new environment, and what to remember of it."""
+    """Return the geodl of a new environment, and remember the environment."""
     clean = clean_environment(environment)
 
     def step(percent: float, doing: str, *command: str | Path) -> None:

@@ -13,30 +13,33 @@ from georaster_dl_qgis.program.runner import GeodlError, run
 from georaster_dl_qgis.program.settings import child_environment
 
 __all__ = [
-    "are_current",
-    "known_models",
-    "learn_models",
+    "AUTOMATIC",
+    "add_own_model",
+    "fetch_models",
+    "models_are_current",
     "own_models",
-    "remember_models",
-    "remember_own",
+    "store_models",
+    "stored_models",
 ]
 
+AUTOMATIC = "automatic"
+"""The choice that leaves the model to geodl."""
 _STORED = "georaster_dl/models"
 _OWN = "georaster_dl/own_models"
 _MOST_OWN = 20
 
 
-def known_models() -> list[dict[str, Any]]:
+def stored_models() -> list[dict[str, Any]]:
     """Rows of ``geodl models list --json`` as they were learnt last; none before that."""
     return _stored().get("models", [])
 
 
-def are_current(geodl: Geodl) -> bool:
-    """Whether what is known was learnt from this geodl as it is now."""
+def models_are_current(geodl: Geodl) -> bool:
+    """Check whether the stored models are those of this geodl as it is now."""
     return _stored().get("geodl") == _identity(geodl)
 
 
-def learn_models(
+def fetch_models(
     geodl: Geodl, cancelled: Callable[[], bool] = lambda: False
 ) -> list[dict[str, Any]]:
     """Ask geodl for its models; takes a second, so never in the thread of the window.
@@ -55,8 +58,8 @@ def learn_models(
     return rows
 
 
-def remember_models(geodl: Geodl, rows: list[dict[str, Any]]) -> None:
-    """Keep what geodl told."""
+def store_models(geodl: Geodl, rows: list[dict[str, Any]]) -> None:
+    """Store the models of geodl."""
     stored = {"geodl": _identity(geodl), "models": rows}
     QgsSettings().setValue(_STORED, json.dumps(stored))
 
@@ -68,7 +71,7 @@ def own_models() -> list[str]:
     return [path for path in paths if Path(path).is_file()]
 
 
-def remember_own(path: str) -> None:
+def add_own_model(path: str) -> None:
     """Have a file first in the list of own models."""
     first = str(Path(path).absolute())
     others = [other for other in own_models() if other != first]

@@ -1,4 +1,4 @@
-"""Starts a program, follows what it tells, and ends it when the user cancels; knows no QGIS.
+"""Start of a program, its events, and its end when the user cancels; without QGIS.
 
 ``geodl --progress json`` tells a JSON object a line on standard output and text for people on
 standard error. It is cancelled by closing its standard input (``--parent-pipe``), which needs no
@@ -53,7 +53,7 @@ _FOREIGN = (
 
 
 class GeodlError(Exception):
-    """What the user must know or do; the message is the whole of it."""
+    """Error for the user, with a complete message."""
 
 
 class FailedError(GeodlError):
@@ -95,7 +95,7 @@ class Ended:
 def clean_environment(
     environment: Mapping[str, str], added: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Environment for another Python: without what belongs to QGIS's own.
+    """Make the environment for another Python, without the variables of QGIS's own.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def run(
         ended.code = process.wait()
     finally:
         _close(process.stdin)
-        if process.poll() is None:  # an error of ours, or of who is told
+        if process.poll() is None:  # an error of ours, or of the receiver of events
             process.kill()
             process.wait()
     if stopping is not None and ended.code not in accepted:

@@ -1,4 +1,4 @@
-"""What the user sets in Settings > Options > Processing > Providers > GeoRaster DL."""
+"""Settings of Settings > Options > Processing > Providers > GeoRaster DL."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def add_settings(icon: QIcon) -> None:
 
 
 def remove_settings() -> None:
-    """Take the settings out of QGIS's options; what was stored stays."""
+    """Take the settings out of QGIS's options; stored values stay."""
     for name in (_PATH, _DEVICE, _THREADS):
         ProcessingConfig.removeSetting(name)
 

@@ -1,1 +1,1 @@
-"""What geodl reports and makes, shown in QGIS."""
+"""Events and outputs of geodl, shown in QGIS."""

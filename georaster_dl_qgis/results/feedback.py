@@ -1,4 +1,4 @@
-"""What geodl tells, in the words and the progress bar of a Processing window."""
+"""Events of geodl in the words and the progress bar of a Processing dialog."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from qgis.core import QgsProcessingFeedback
 
-__all__ = ["Teller", "in_words"]
+__all__ = ["EventFeedback", "in_words"]
 
 # QGIS keeps every text of progress as a line of its log.
 _PERCENT_A_LINE = 5
@@ -42,22 +42,22 @@ def in_words(message: str) -> str:
     return re.sub(r"(?<![\w-])--[a-z-]+", lambda option: _FIELDS.get(option[0], option[0]), message)
 
 
-class Teller:
-    """Takes what geodl tells: events of ``--progress json``, and lines."""
+class EventFeedback:
+    """Feedback from geodl: events of ``--progress json``, and lines."""
 
     def __init__(self, feedback: QgsProcessingFeedback) -> None:
         self._feedback = feedback
         self._next = 0.0
 
     def line(self, text: str) -> None:
-        """Tell a line that is no event, as commands without any have warnings."""
+        """Show a line that is no event: warnings of commands without events."""
         if text.startswith(_WARNING):
             self._warning({"message": text[len(_WARNING) :]})
         else:
             self._feedback.pushConsoleInfo(text)
 
     def event(self, name: str, facts: dict[str, Any]) -> None:
-        """Tell one; of what is not known here nothing is told, as newer versions may say more."""
+        """Show an event; unknown kinds, which newer versions of geodl may have, are ignored."""
         tell = getattr(self, f"_{name}", None)
         if tell is not None:
             tell(facts)

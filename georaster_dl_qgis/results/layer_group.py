@@ -54,7 +54,7 @@ class LayerGroup:
         self._size += 1
 
     def take_in(self, layer: QgsMapLayer, rank: int, project: QgsProject) -> None:
-        """Move a layer, which stands somewhere in the tree, into the group at its place."""
+        """Move a layer of the tree to its place in the group."""
         root = project.layerTreeRoot()
         node = root.findLayer(layer.id())
         if node is None:  # the user was faster
@@ -69,7 +69,7 @@ class LayerGroup:
         moved.setItemVisibilityChecked(rank == 0)
 
     def _group(self, root: QgsLayerTreeGroup) -> QgsLayerTreeGroup:
-        """The group of this run, wherever the user moved it and whatever it is called now."""
+        """Find the group of this run, also after the user moved or renamed it."""
         for group in root.findGroups(True):
             if any(node.layerId() in self._ranks for node in group.findLayers()):
                 return group
@@ -102,7 +102,7 @@ class _PostProcessor(QgsProcessingLayerPostProcessorInterface):
 
 
 def _apply_style(layer: QgsMapLayer) -> None:
-    """The style that geodl wrote, whatever a user's default for rasters is."""
+    """Apply the style that geodl wrote, in place of the user's default for rasters."""
     if isinstance(layer, QgsRasterLayer):
         style = Path(layer.source()).with_suffix(".qml")
         if style.is_file():

@@ -208,28 +208,28 @@ def test_messages_name_fields_not_options(qgis, message, shown):
 
 
 def test_own_models_are_those_that_exist(qgis, tmp_path):
-    from georaster_dl_qgis.program.models import own_models, remember_own
+    from georaster_dl_qgis.program.models import add_own_model, own_models
 
     first, second = tmp_path / "é 1.safetensors", tmp_path / "2.safetensors"
     for path in (first, second, first):
         path.touch()
-        remember_own(str(path))
+        add_own_model(str(path))
     assert own_models()[:2] == [str(first), str(second)]
     first.unlink()
     assert str(first) not in own_models()
 
 
 def test_no_trained_model_is_replaced_in_the_folder_of_models(qgis, tmp_path):
-    from georaster_dl_qgis.parameters.output_paths import lasting_model
+    from georaster_dl_qgis.parameters.output_paths import permanent_model
 
     path = tmp_path / "geodl_models" / "model.safetensors"
-    assert lasting_model(path) == path
+    assert permanent_model(path) == path
     path.parent.mkdir()
     path.touch()
-    assert lasting_model(path) == path.with_name("model_2.safetensors")
+    assert permanent_model(path) == path.with_name("model_2.safetensors")
     elsewhere = tmp_path / "mine.safetensors"  # as the user said
     elsewhere.touch()
-    assert lasting_model(elsewhere) == elsewhere
+    assert permanent_model(elsewhere) == elsewhere
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,11 @@ def dialog(qgis):
 
     def open_dialog(name, *chosen):
         from georaster_dl_qgis.dialog.algorithm_dialog import Window
-        from georaster_dl_qgis.dialog.selected_layers import Chosen
+        from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 
         algorithm = QgsApplication.processingRegistry().createAlgorithmById(f"georaster_dl:{name}")
         made.append(
-            Window(algorithm, Chosen(chosen, QgsProject.instance()))
+            Window(algorithm, SelectedLayers(chosen, QgsProject.instance()))
             if chosen
             else algorithm.createCustomParametersWidget(None)
         )
@@ -151,13 +151,12 @@ def test_a_map_is_not_its_own_reference(dialog, layers, project):
     assert opened(dialog("evaluate"), "INPUT") is None
 
 
-@pytest.mark.parametrize("name", ["batch", "features"])
-def test_no_model_is_chosen_for_the_user(dialog, name):
-    assert opened(dialog(name), "MODEL") is None
+def test_no_model_is_chosen_for_the_user(dialog):
+    assert opened(dialog("features"), "MODEL") is None
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [("train", "LABELS"), ("segment", "INPUT"), ("batch", "MODEL")]
+    ("name", "field"), [("train", "LABELS"), ("segment", "INPUT"), ("features", "MODEL")]
 )
 def test_what_must_be_given_is_not_called_optional(dialog, name, field):
     assert "[optional]" not in dialog(name).mainWidget().wrappers[field].wrappedLabel().text()
