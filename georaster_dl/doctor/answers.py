@@ -1,4 +1,4 @@
-"""What the probes' answers mean: torch, GPUs, files, coordinates, models."""
+"""Findings from the probes' answers: torch, GPUs, files, coordinates, models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VECTORS = {"GPKG": "GeoPackage", "GeoJSON": "GeoJSON", "ESRI Shapefile": "Shape
 
 
 def judge_torch(answer: Answer) -> Part:
-    """Whether torch can be imported, and what it computes on."""
+    """Check the import of torch, and its devices."""
     part = Part(_facts(answer))
     if answer.facts is None:
         part.add(

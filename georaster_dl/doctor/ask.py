@@ -19,7 +19,7 @@ _PATIENCE_S = 180.0  # torch from a cold network disk takes a minute
 
 @dataclass(frozen=True)
 class Answer:
-    """What a probe found, or why it could not.
+    """Answer of a probe, or the reason for its failure.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def _ask_group(group: str, patience_s: float) -> dict[str, Answer]:
 
 
 def _answers(group: str, output: str, otherwise: str) -> dict[str, Answer]:
-    """Answers among the lines of the output; the first probe without one is whom it is laid to."""
+    """Parse the probes' answers; a crash is attributed to the first probe without an answer."""
     told: dict[str, Answer] = {}
     for line in output.splitlines():
         if line.startswith('{"probe"'):

@@ -1,4 +1,4 @@
-"""Variables that leak in from another installation and change what is loaded."""
+"""Environment variables of another installation that change the libraries loaded."""
 
 from __future__ import annotations
 

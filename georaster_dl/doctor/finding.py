@@ -1,4 +1,4 @@
-"""One thing found, good or bad, and the user's home kept out of what is told."""
+"""Findings of the doctor, without the path of the user's home."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ORDER: tuple[Status, ...] = ("ok", "warning", "problem")
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one topic, and what to do about it.
+    """Finding about a topic, and the remedy.
 
     Attributes
     ----------

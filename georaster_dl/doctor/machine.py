@@ -1,4 +1,4 @@
-"""The machine: Python, memory, free disk, and what earlier runs keep on it."""
+"""Checks of the machine: Python, memory, free disk, and leftovers of earlier runs."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def look_at_caches() -> Part:
 
 
 def _measure(folder: Path) -> dict[str, Any]:
-    """Files and bytes below; a link counts as what it is, or a cache of links would count twice."""
+    """Count files and bytes below a folder; links are not followed, or a cache of links would count twice."""
     files = size = 0
     for parent, _, names in os.walk(folder):
         for name in names:

@@ -31,7 +31,7 @@ _MODULES = ("numpy", "rasterio", "pyogrio", "pyproj", "torch", "torchvision", "t
 
 
 def look_at_packages() -> Part:
-    """Versions of what georaster_dl requires and of its extras, against what it asks for."""
+    """Check the versions of required and optional packages."""
     from packaging.requirements import Requirement  # what may be missing itself
 
     part = Part({"required": {}, "extras": {}})
@@ -91,7 +91,7 @@ def _look_for_hidden(part: Part) -> bool:
 
 
 def hidden_packages() -> dict[str, tuple[str, str]]:
-    """Modules that two folders of Python's path hold: the one that wins, and the next."""
+    """Find modules in two folders of Python's path: the loaded file, and the hidden file."""
     found = {}
     for name in _MODULES:
         places = list(dict.fromkeys(_places(name)))

@@ -1,4 +1,4 @@
-"""What runs in a process of its own: it imports what may be broken and tells what it found.
+"""Probes that run in a process of their own, because they import packages that may be broken.
 
 Started by ``ask.py``. Each probe prints one line of JSON as soon as it is done, so that those before a
 crash are not lost.
@@ -21,7 +21,7 @@ _PLACE = (3.0, 45.0)  # degrees east and north; on UTM zone 31's central meridia
 
 
 def main(group: str) -> None:
-    """Run the probes of a group and print what each found."""
+    """Run the probes of a group and print their answers."""
     for name in GROUPS[group]:
         told: dict[str, Any] = {"probe": name}
         try:

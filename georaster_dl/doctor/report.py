@@ -36,7 +36,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """Report of all findings.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Report:
         return worst(self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """The report for programs. Keys stay; new ones may come. The user's home is ``~`` throughout.
+        """Convert for programs. Keys stay, and new keys may come; the user's home is ``~`` throughout.
 
         ========================  ==================================================================
         key                       value

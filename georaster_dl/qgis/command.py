@@ -13,7 +13,7 @@ __all__ = ["find_geodl"]
 
 
 def find_geodl(given: Path | None = None) -> Path:
-    """Absolute path of the command ``geodl`` of this installation, or of the one that was given.
+    """Find the absolute path of this installation's command ``geodl``, or of a given path.
 
     Raises
     ------

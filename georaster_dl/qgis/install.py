@@ -1,4 +1,4 @@
-"""The plugin put into a profile of QGIS: copied whole, switched on, and told where geodl is."""
+"""Installation of the plugin into a profile of QGIS: copied, switched on, with the path of geodl."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLUGINS_ENTRY = ("PythonPlugins", PLUGIN)  # where QGIS notes which plugins are 
 
 @dataclass(frozen=True)
 class Installed:
-    """What was done to a profile.
+    """Changes to a profile.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Installed:
 
 
 def install_plugin(profile: Profile, source: Path, geodl: Path) -> Installed:
-    """Copy the plugin from ``source``, switch it on, and tell it to start ``geodl``.
+    """Copy the plugin from ``source``, switch it on, and set the ``geodl`` to start.
 
     A copy that is there is replaced at once, so QGIS never finds half of it.
 

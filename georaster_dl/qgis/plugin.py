@@ -1,4 +1,4 @@
-"""The plugin's folder as it was installed with the package, and what its metadata say."""
+"""Folder of the plugin as it was installed with the package, and its metadata."""
 
 from __future__ import annotations
 

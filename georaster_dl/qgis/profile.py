@@ -36,12 +36,12 @@ class Profile:
 
     @property
     def plugin(self) -> Path:
-        """Where our plugin lies, or would."""
+        """Folder of our plugin, which may not exist."""
         return self.folder / "python" / "plugins" / PLUGIN
 
     @property
     def settings(self) -> list[Path]:
-        """Files of settings that there are, else the one that QGIS will make."""
+        """Existing files of settings, else the file that QGIS will make."""
         folders = ("QGIS", "qgis.org")  # the second on macOS
         found = [
             path for name in folders for path in sorted((self.folder / name).glob("QGIS[34].ini"))

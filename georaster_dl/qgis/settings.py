@@ -1,4 +1,4 @@
-r"""QGIS's file of settings: one entry set or read, everything else left as it stands.
+r"""Entries of QGIS's file of settings, set or read without any change to the rest.
 
 The file is Qt's dialect of ini, which Python's parser does not know: keys in either case are
 different, ``%`` means nothing in a value, a value in quotes may go over several lines. So bytes are
@@ -55,7 +55,7 @@ def read_entry(content: bytes, section: str, key: str) -> str | None:
 
 
 def _lines(content: bytes) -> Iterator[bytes]:
-    """Lines with their ends: quotes and backslashes keep one together, comments end at theirs."""
+    """Split into lines with their ends: quotes and backslashes join lines, comments do not."""
     start = 0
     while start < len(content):
         end = _line_end(content, start)
