@@ -130,7 +130,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _of_the_system(error: OSError | MemoryError) -> str:
-    """What the system refused, in one line."""
+    """Describe an error of the operating system in one line."""
     if isinstance(error, MemoryError):
         return f"the memory does not suffice ({error}); close other programs."
     where = f"{error.filename}: " if error.filename else ""
@@ -156,7 +156,7 @@ def _say(message: str, arguments: list[str]) -> None:
 
 
 def _value(arguments: list[str], option: str) -> str | None:
-    """What an option is set to; the command line may be one that click cannot parse."""
+    """Find the value of an option, also in a command line that click cannot parse."""
     for i, argument in enumerate(arguments):
         if argument.startswith(f"{option}="):
             return argument.partition("=")[2]

@@ -1,11 +1,13 @@
-"""``geodl batch``: many scenes through one model, and nothing is lost."""
+"""``geodl batch``: run a model over many scenes, and go on after failures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -19,28 +21,23 @@ from georaster_dl.core.events import (
     Report,
     Started,
     Warned,
+    no_report,
 )
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
-from ..options.map_outputs import (
-    MapCommand,
-    asked_outputs,
-    asks_for_float32,
-    map_outputs,
-    output_options,
-)
-from ..options.model_run import model_run_options, run_settings, spoken
+from ..options.map_outputs import MapCommand, asks_for_float32, extra_outputs, map_outputs
+from ..options.model_run import model_run_options, with_matching
 from ..options.shared import (
     OUTPUT_FOLDER,
-    check_resources,
+    Cluster,
     model_option,
-    run_options,
+    progress_options,
     scene_argument,
     scheduler_options,
 )
 from ..terminal.hints import with_options
-from ..terminal.progress import end_with_parent, reporting
+from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import SOME_SCENES_FAILED, finished, status_of
 from .segment import subject
 
@@ -48,17 +45,21 @@ if TYPE_CHECKING:
     from georaster_dl.batch.job import SceneJob
     from georaster_dl.batch.pools.workers import SceneReport, Workers
     from georaster_dl.batch.run import BatchResult
-    from georaster_dl.batch.scenes.find import ListedScene
-    from georaster_dl.models.package.card import Card
+    from georaster_dl.predict.options import (
+        FeatureOptions,
+        FeatureOutputs,
+        Outputs,
+        SegmentOptions,
+    )
 
 __all__ = ["batch"]
 
-_MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
+_MOST_NAMED = 10  # scenes that cannot be done, before the rest is counted
 
 
 @click.command(cls=MapCommand)
 @scene_argument
-@model_option
+@model_option()
 @click.option(
     "-d",
     "--directory",
@@ -66,31 +67,56 @@ _MOST_TOLD = 10  # scenes that cannot be done, before the rest is counted
     type=OUTPUT_FOLDER,
     help="Folder for the maps and the reports; made where it does not exist.",
 )
-@click.option("--features", is_flag=True, help="Write features, as geodl features does, not maps.")
-@click.option("--layer", metavar="NAME", help="With --features: the layer, as of geodl features.")
-@output_options(name_files=False)
+@click.option("--features", is_flag=True, help="Write features, as geodl features, and no maps.")
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, help="Scenes at a time on this machine; 1."
+    "--layer", metavar="NAME", help="With --features: layer of the network, as in geodl features."
+)
+@extra_outputs(name_files=False)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Scenes at a time on this machine.",
 )
 @click.option(
-    "--retries", type=click.IntRange(0), default=1, help="Further attempts at a failed scene; 1."
+    "--retries",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Further attempts at a scene that failed.",
 )
 @click.option(
     "--on-error",
     type=click.Choice(["continue", "stop"]),
     default="continue",
-    help="Whether the other scenes are still done when one fails.",
+    show_default=True,
+    help="Continue with the other scenes when one fails, or stop.",
 )
 @scheduler_options
 @model_run_options
-@run_options
-def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
-    """Run a model over many scenes; run it again to do what is missing.
+@progress_options
+def batch(
+    *,
+    scene: tuple[str, ...],
+    model: str | None,
+    directory: Path,
+    features: bool,
+    layer: str | None,
+    extras: dict[str, Any],
+    workers: int,
+    retries: int,
+    on_error: Literal["continue", "stop"],
+    settings: dict[str, Any],
+    cluster: Cluster | None,
+    terminal: Terminal,
+) -> int:
+    """Run a model over many scenes; run it again to do the missing scenes.
 
     SCENE is a scene as geodl segment reads it, a pattern, a folder of scenes, a list (.txt, .csv) or
     a STAC item collection. Without -m, scenes of Sentinel-2 are mapped by the bundled model s2-landcover
-    and others fail. Scenes whose outputs stand, made by the same model with the same options
-    of the same input, are skipped. The folder gets a report: batch.html, batch.csv, batch.json.
+    and others fail. Scenes whose outputs exist, made by the same model with the same
+    options of the same input, are skipped. The folder gets a report: batch.html, batch.csv, batch.json.
     Exit status: 0 all done, 3 some are not, 4 all maps are made but something beside them is not,
     1 the command itself is wrong.
 
@@ -98,133 +124,162 @@ def batch(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> i
     geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
     geodl batch items.json -m model.safetensors -d maps --scheduler tcp://head:8786
     """
-    if given["parent_pipe"]:
-        end_with_parent()
-    _check(given)
-    talking = progress == "bar" and not quiet
-    with reporting(progress, quiet, given["log"]) as report:
-        tally = _Tally(spoken(report) if talking else report)
-        try:
-            result = _run(scene, given, tally)
-        except KeyboardInterrupt:
-            if talking:
-                click.echo("stopped; run the same command again to go on", err=True)
-            raise
-        for message in _doubts(given["model"], result):
-            report(Warned(message))
-        report(_finished(result))
-    if talking:
-        _print(result, tally.failing)
-    elif quiet:
-        _print_failed(result, (), errors=True)
-    if result.count("failed") or result.count("not run"):
-        return SOME_SCENES_FAILED
-    return status_of(result.failed)
-
-
-def _check(given: Mapping[str, Any]) -> None:
-    check_resources(given)
-    if given["layer"] and not given["features"]:
-        raise OptionError("--layer is for --features; add that, or leave --layer out.")
-    asked = asked_outputs(given)
-    if asked and given["features"]:
-        raise OptionError(f"--{asked[0]} is of maps; leave it or --features out.")
-    if given["features"] and given["model"] is None:
-        raise OptionError("--features needs a model; name one with -m, such as s2-landcover.")
-    if given["scheduler"] and given["workers"] > 1:
+    _check(model, layer, extras, features=features)
+    if cluster is not None and workers > 1:
         raise OptionError(
             "--workers is for this machine alone; with --scheduler its workers do the scenes."
         )
+    tally = _Tally()
 
+    def run(report: Report) -> BatchResult:
+        from georaster_dl.batch.run import BatchOptions, run_batch
 
-def _run(scenes: tuple[str, ...], given: Mapping[str, Any], tally: _Tally) -> BatchResult:
-    from georaster_dl.batch.run import WORK_FOLDER, BatchOptions, run_batch
-    from georaster_dl.batch.scenes.find import list_scenes
+        tally.report = with_matching(report) if terminal.prints else report
+        products = _features(model, layer) if features else _maps(model, extras)
+        folder = directory.absolute()
+        try:
+            result = run_batch(
+                _jobs(scene, folder, settings, products),
+                folder,
+                _pool(cluster, workers, tally.take_of_scene),
+                BatchOptions(retries, on_error, _workers_here(cluster, workers), with_options),
+                tally.take,
+            )
+        except KeyboardInterrupt:
+            if terminal.prints:
+                click.echo("stopped; run the same command again to go on", err=True)
+            raise
+        if terminal.quiet:
+            _print_failed(result, (), errors=True)
+        return result
 
-    folder: Path = given["directory"].absolute()
-    listed = list_scenes(scenes, folder / WORK_FOLDER / "items")
-    return run_batch(
-        _jobs(listed, folder, given),
-        folder,
-        _hiring(given, tally.event),
-        BatchOptions(given["retries"], given["on_error"], _workers_here(given), with_options),
-        tally.told,
+    return run_with_progress(
+        terminal,
+        run,
+        _finished,
+        lambda result: _print(result, tally.failing),
+        warnings=lambda result: _limitations(model, result),
+        status=_status,
     )
 
 
-def _workers_here(given: Mapping[str, Any]) -> int:
-    """Count the scenes that are processed at a time on this machine."""
-    from georaster_dl.batch.pools.scheduler import local_count
+def _check(
+    model: str | None, layer: str | None, extras: Mapping[str, Any], *, features: bool
+) -> None:
+    """Refuse options that do not go together."""
+    if layer and not features:
+        raise OptionError("--layer is for --features; add that, or leave --layer out.")
+    if extras and features:
+        raise OptionError(f"--{next(iter(extras))} is of maps; leave it or --features out.")
+    if features and model is None:
+        raise OptionError("--features needs a model; name one with -m, such as s2-landcover.")
 
-    count = None if given["scheduler"] is None else local_count(given["scheduler"])
-    return given["workers"] if count is None else count
+
+@dataclass(frozen=True)
+class _Products:
+    """Rasters that a batch makes of every scene.
+
+    Attributes
+    ----------
+    kind : end of their names.
+    outputs : names the files, given the raster.
+    options : makes the options of a run, given all but its own.
+    """
+
+    model: Path | None
+    kind: str
+    outputs: Callable[[Path], Outputs | FeatureOutputs]
+    options: Callable[..., SegmentOptions | FeatureOptions]
 
 
-def _jobs(listed: list[ListedScene], folder: Path, given: Mapping[str, Any]) -> list[SceneJob]:
+def _maps(model: str | None, extras: Mapping[str, Any]) -> _Products:
+    from georaster_dl.models.package.file import find_model, read_card
+    from georaster_dl.predict.options import SegmentOptions
+
+    package = None if model is None else find_model(model).absolute()
+    return _Products(
+        package,
+        subject(None if package is None else read_card(package)),
+        partial(map_outputs, extras=extras),
+        partial(SegmentOptions, float32=asks_for_float32(extras)),
+    )
+
+
+def _features(model: str | None, layer: str | None) -> _Products:
+    from georaster_dl.models.package.file import find_model
+    from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
+
+    package = None if model is None else find_model(model).absolute()
+    if package and layer:
+        _check_layer(package, layer)
+    return _Products(package, "features", FeatureOutputs, partial(FeatureOptions, layer=layer))
+
+
+def _jobs(
+    scenes: tuple[str, ...], folder: Path, settings: Mapping[str, Any], products: _Products
+) -> list[SceneJob]:
     from georaster_dl.batch.job import SceneJob
     from georaster_dl.batch.run import WORK_FOLDER
-    from georaster_dl.models.package.file import find_model, read_card
-    from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, SegmentOptions
+    from georaster_dl.batch.scenes.find import list_scenes
 
-    model = None if given["model"] is None else find_model(given["model"]).absolute()
-    settings = run_settings(given)
-    card = None if model is None else read_card(model)
-    if model and card and given["layer"]:
-        _check_layer(model, card, given["layer"])
-    kind = "features" if given["features"] else subject(card)
-    jobs = []
-    for scene in listed:
-        raster = folder / f"{scene.name}_{kind}.tif"
-        kept: dict[str, Any] = {
-            "record": raster.with_suffix(".json"),
-            "journal": folder / WORK_FOLDER / "strips" / raster.stem,
-        }
-        if given["features"]:
-            features = FeatureOptions(**settings, **kept, layer=given["layer"])
-            outputs = FeatureOutputs(raster)
-            jobs.append(SceneJob(scene.name, scene.sources, model, outputs, features))
-            continue
-        maps = map_outputs(raster, given)
-        options = SegmentOptions(**settings, **kept, float32=asks_for_float32(given))
-        jobs.append(SceneJob(scene.name, scene.sources, model, maps, options))
+    work, jobs = folder / WORK_FOLDER, []
+    for scene in list_scenes(scenes, work / "items"):
+        raster = folder / f"{scene.name}_{products.kind}.tif"
+        options = products.options(
+            **settings, record=raster.with_suffix(".json"), journal=work / "strips" / raster.stem
+        )
+        outputs = products.outputs(raster)
+        jobs.append(SceneJob(scene.name, scene.sources, products.model, outputs, options))
     return jobs
 
 
-def _check_layer(model: Path, card: Card, layer: str) -> None:
+def _check_layer(model: Path, layer: str) -> None:
     """Refuse a layer that the network does not have before all scenes fail for it."""
+    from georaster_dl.models.package.file import read_card
     from georaster_dl.models.runtime.features import FeatureNetwork
     from georaster_dl.models.runtime.optional_bands import load_narrowed
 
+    card = read_card(model)
     network = load_narrowed(model, [band.name for band in card.bands])[1]
     FeatureNetwork(network, len(card.bands), layer, error=False)
 
 
-def _hiring(given: Mapping[str, Any], report: SceneReport) -> Callable[[], Workers]:
-    if given["scheduler"] is None:
+def _pool(cluster: Cluster | None, workers: int, report: SceneReport) -> Callable[[], Workers]:
+    """Make the function that starts the workers."""
+    if cluster is None:
         from georaster_dl.batch.pools.local import LocalWorkers
 
-        return lambda: LocalWorkers(given["workers"], report)
+        return lambda: LocalWorkers(workers, report)
     from georaster_dl.batch.pools.scheduler import scheduled_workers
 
-    return lambda: scheduled_workers(given["scheduler"], given["resources"], report)
+    return lambda: scheduled_workers(cluster.scheduler, cluster.resources, report)
+
+
+def _workers_here(cluster: Cluster | None, workers: int) -> int:
+    """Count the scenes that are processed at a time on this machine."""
+    from georaster_dl.batch.pools.scheduler import local_count
+
+    count = None if cluster is None else local_count(cluster.scheduler)
+    return workers if count is None else count
 
 
 class _Tally:
-    """What runs and batch report, as progress over the pixels of all scenes.
+    """Progress over the pixels of all scenes, from the events of batch and scenes.
 
     Attributes
     ----------
-    failing : names of the scenes that were known to fail, and told of, before anything was done.
+    report : takes the events.
+    failing : names of the scenes that the checks found to fail, which was reported.
     """
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self) -> None:
+        self.report: Report = no_report
         self._pixels: dict[str, int] = {}
         self._progress: Callable[[int], None] = lambda _pixels: None
         self._model_reported = False
         self.failing: set[str] = set()
 
-    def event(self, name: str, event: Event) -> None:
+    def take_of_scene(self, name: str, event: Event) -> None:
         """Take an event of the run of one scene."""
         if isinstance(event, Progressed):
             # An attempt after a failed one counts from there on where it comes further.
@@ -233,14 +288,14 @@ class _Tally:
                 self._pixels[name] = event.done
                 self._progress(more)
         elif isinstance(event, Warned):
-            self._report(Warned(f"{name}: {event.message}"))
+            self.report(Warned(f"{name}: {event.message}"))
         elif isinstance(event, ModelChosen) and not self._model_reported:
             self._model_reported = True
-            self._report(event)
+            self.report(event)
 
-    def told(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
         """Take an event of the batch."""
-        self._report(event)
+        self.report(event)
         if isinstance(event, BatchChecked):
             self._begin(event)
 
@@ -248,21 +303,21 @@ class _Tally:
         from georaster_dl.predict.progress import Progress
 
         self.failing = set(checked.failing)
-        for name, error in islice(checked.failing.items(), _MOST_TOLD):
-            self._report(Warned(f"{name} cannot be done: {error}"))
-        more = len(self.failing) - _MOST_TOLD
+        for name, error in islice(checked.failing.items(), _MOST_NAMED):
+            self.report(Warned(f"{name} cannot be done: {error}"))
+        more = len(self.failing) - _MOST_NAMED
         if more > 0:
             message = (
                 f"{counted(more, 'more scene')} cannot be done; batch.html and batch.csv say why"
             )
-            self._report(Warned(message))
+            self.report(Warned(message))
         if checked.pixels:
-            self._report(Started(counted(checked.ready, "scene")))
-            self._progress = Progress(checked.pixels, self._report)
+            self.report(Started(counted(checked.ready, "scene")))
+            self._progress = Progress(checked.pixels, self.report)
 
 
-def _doubts(model: str | None, result: BatchResult) -> Iterator[str]:
-    """What the card says against trusting these maps, once for all of them."""
+def _limitations(model: str | None, result: BatchResult) -> Iterator[str]:
+    """Yield the limitations that the model card states for these maps, once for all of them."""
     from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.models.package.limitations import FAR_KM, distance_km, poor_classes_warning
     from georaster_dl.predict.matching.default_model import default_model
@@ -290,18 +345,24 @@ def _finished(result: BatchResult) -> Finished:
     return finished(result.files, result.failed, round(result.seconds, 3), scenes=counts)
 
 
+def _status(result: BatchResult) -> int:
+    if result.count("failed") or result.count("not run"):
+        return SOME_SCENES_FAILED
+    return status_of(result.failed)
+
+
 def _print_failed(result: BatchResult, failing: Collection[str], *, errors: bool) -> None:
-    """Say which scenes failed; to standard error where nothing else is printed."""
+    """Print which scenes failed; to standard error where nothing else is printed."""
     for row in result.rows:
         if row.status == "failed" and row.name not in failing:
-            reason = visible(row.error.split(". ")[0])  # all of it stands in the reports
+            reason = visible(row.error.split(". ")[0])  # the reports have all of it
             click.echo(f"failed: {row.name}: {reason}", err=errors)
 
 
 def _print(result: BatchResult, failing: Collection[str]) -> None:
     _print_failed(result, failing, errors=False)
     counts = {status: result.count(status) for status in ("done", "skipped", "failed", "not run")}
-    said = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
-    click.echo(f"{said or 'nothing to do'} in {result.seconds:.0f} s")
+    summary = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+    click.echo(f"{summary or 'nothing to do'} in {result.seconds:.0f} s")
     for path in result.files:
         click.echo(str(path))

@@ -1,51 +1,44 @@
-"""``geodl classify``: a raster and labels in, a map of classes out, learnt from single pixels."""
+"""``geodl classify``: map classes with a classifier of single pixels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Finished, Report, Warned
+from georaster_dl.core.events import Finished, Report
 
-from ..options.model_run import check_suffix
-from ..options.shared import OUTPUT_FILE, run_options, scene_settings
-from ..options.training import SETTINGS, changed, learning_options
-from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import finished, print_outputs, status_of
+from ..options.labels import SETTINGS, training_options
+from ..options.shared import (
+    INPUT_FILE,
+    OUTPUT_FILE,
+    check_suffix,
+    output_option,
+    overwrite_option,
+    progress_options,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
-    from georaster_dl.pixels.classify import Classified, ClassifyOptions
+    from georaster_dl.pixels.classify import Classified
 
 __all__ = ["classify"]
 
-_FILE = click.Path(path_type=Path)
-
-_OF_LEARNING = {"method", "save", "per_polygon", *SETTINGS} - {
-    "bands",
-    "nodata",
-    "scale",
-    "offset",
-    "mask",
-}
 _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "split_column", "block", "buffer", "save")  # fmt: skip
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="FEATURES... [LABELS]")
-@click.option("-m", "--model", type=_FILE, help="Classifier that --save wrote; then no LABELS.")
 @click.option(
-    "-o",
-    "--output",
-    type=OUTPUT_FILE,
-    required=True,
-    help="Map to make (.tif), or polygons with --per-polygon (.gpkg).",
+    "-m", "--model", type=INPUT_FILE, help="Classifier written by --save, in place of LABELS."
 )
-@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@output_option("Map to make (.tif), or polygons with --per-polygon (.gpkg).", required=True)
+@overwrite_option
 @click.option(
     "--method",
     type=click.Choice(["svm", "rf"]),
@@ -56,22 +49,35 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
     "--per-polygon",
     is_flag=True,
     default=None,
-    help="LABELS are polygons, some with a class; give one to each by mean and deviation of its pixels.",
+    help="Classify polygons, by mean and standard deviation of their pixels: LABELS are polygons, some of "
+    "them with a class.",
 )
-@click.option(
-    "--split",
-    type=click.Choice(["blocks", "random", "column"]),
-    help="What is learnt from and tested on: blocks of ground (default), random patches (leaks), or "
-    "a column of the labels.",
+@training_options(
+    click.option(
+        "--split",
+        type=click.Choice(["blocks", "random", "column"]),
+        help="How training and test data are split: by spatial blocks (default), by random patches (test "
+        "accuracy is then too high), or by a column of the labels.",
+    )
 )
-@learning_options
-@run_options
-def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
-    """Map classes learnt from single pixels, without a network.
+@progress_options
+def classify(
+    *,
+    inputs: tuple[str, ...],
+    model: Path | None,
+    output: Path,
+    overwrite: bool,
+    method: Literal["svm", "rf"] | None,
+    save: Path | None,
+    per_polygon: bool | None,
+    changes: dict[str, Any],
+    terminal: Terminal,
+) -> int:
+    """Map classes with a classifier of single pixels, without a network.
 
-    FEATURES is a scene, or a raster of features; with -m also several files of one scene. LABELS is a vector file (polygons, lines, points)
-    or a raster, read as geodl train reads them. Accuracy is measured on blocks of ground that
-    nothing was learnt from.
+    FEATURES is a scene, or a raster of features; with -m also several files of one scene. LABELS is a
+    vector file (polygons, lines, points) or a raster, read as geodl train reads them. Accuracy is
+    measured on blocks that the classifier was not trained on.
 
     \b
     geodl classify features.tif labels.gpkg -o map.tif --save classes.skops
@@ -79,71 +85,66 @@ def classify(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) 
     geodl classify B02.tif B03.tif B04.tif -m classes.skops -o map.tif
     geodl classify features.tif parcels.gpkg --per-polygon --class-field crop -o crops.gpkg
     """
-    if given["parent_pipe"]:
-        end_with_parent()
-    _check(inputs, given)
-    with reporting(progress, quiet, given["log"]) as report:
-        classified = _run(inputs, given, report)
-        accuracy = classified.accuracy
-        if accuracy is not None and accuracy.caution:
-            report(Warned(accuracy.caution))
-        report(_finished(classified))
-    if progress == "bar" and not quiet:
-        _print(classified, given)
-    return status_of(classified.failed)
-
-
-def _check(inputs: tuple[str, ...], given: Mapping[str, Any]) -> None:
-    """Refuse options that do not go together."""
-    if given["per_polygon"]:
-        check_suffix("-o", given["output"], "a GeoPackage", (".gpkg",))
-        _refuse(given, _OF_PIXELS, "has no use with --per-polygon")
-    else:
-        check_suffix("-o", given["output"], "a GeoTIFF", (".tif", ".tiff"))
-    check_suffix("--save", given["save"], "a classifier", (".skops",))
-    if given["model"] is not None:
-        _refuse(given, sorted(_OF_LEARNING), "has no use with -m, which learns nothing")
-    if given["model"] is None and len(inputs) != 2:
+    _check_output(output, save, per_polygon=bool(per_polygon))
+    training = {
+        "method": method,
+        "save": save,
+        "per_polygon": per_polygon,
+        **{
+            name: changes.get(key) for name, key in SETTINGS.items() if not key.startswith("scene.")
+        },
+    }
+    if per_polygon:
+        _refuse({name: training[name] for name in _OF_PIXELS}, "has no use with --per-polygon")
+    if model is not None:
+        _refuse(training, "has no use with -m, which learns nothing")
+    elif len(inputs) != 2:
         raise OptionError(f"Got {', '.join(inputs)}; give a raster and labels, or rasters and -m.")
 
+    def run(report: Report) -> Classified:
+        # Heavy imports come after the options were checked, and never for --help.
+        from georaster_dl.pixels.classify import ClassifyOptions, apply_classifier, classify
+        from georaster_dl.pixels.polygons import classify_polygons
+        from georaster_dl.train.settings.config import TrainConfig
 
-def _refuse(given: Mapping[str, Any], names: Any, why: str) -> None:
-    for name in names:
-        if given[name] not in (None, (), False):
+        config = TrainConfig().updated(changes)
+        if model is not None:
+            return apply_classifier(
+                inputs, model, output, config.scene, overwrite=overwrite, report=report
+            )
+        options = ClassifyOptions(method or "svm", config, save, overwrite)
+        train_and_map = classify_polygons if per_polygon else classify
+        return train_and_map(inputs[0], Path(inputs[1]), output, options, report)
+
+    return run_with_progress(
+        terminal,
+        run,
+        _finished,
+        lambda classified: _print(
+            classified, method or "svm", "polygons" if per_polygon else "pixels"
+        ),
+        warnings=_cautions,
+    )
+
+
+def _check_output(output: Path, save: Path | None, *, per_polygon: bool) -> None:
+    if per_polygon:
+        check_suffix("-o", output, "a GeoPackage", (".gpkg",))
+    else:
+        check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
+    check_suffix("--save", save, "a classifier", (".skops",))
+
+
+def _refuse(options: Mapping[str, Any], why: str) -> None:
+    """Refuse options that have a value."""
+    for name, value in sorted(options.items()):
+        if value not in (None, (), False):
             raise OptionError(f"--{name.replace('_', '-')} {why}; leave it out.")
 
 
-def _run(inputs: tuple[str, ...], given: Mapping[str, Any], report: Report) -> Classified:
-    # Heavy imports come after the options were found right, and never for --help.
-    if given["model"] is not None:
-        from georaster_dl.pixels.classify import apply_classifier
-
-        known = scene_settings(given)
-        return apply_classifier(
-            inputs,
-            given["model"],
-            given["output"],
-            known,
-            overwrite=given["overwrite"],
-            report=report,
-        )
-    from georaster_dl.pixels.classify import classify as map_pixels
-    from georaster_dl.pixels.polygons import classify_polygons as map_polygons
-
-    run = map_polygons if given["per_polygon"] else map_pixels
-    return run(inputs[0], Path(inputs[1]), given["output"], _options(given), report)
-
-
-def _options(given: Mapping[str, Any]) -> ClassifyOptions:
-    from georaster_dl.pixels.classify import ClassifyOptions
-    from georaster_dl.train.settings.config import TrainConfig
-
-    return ClassifyOptions(
-        method=given["method"] or "svm",
-        config=changed(TrainConfig(), given, SETTINGS),
-        save=given["save"],
-        overwrite=given["overwrite"],
-    )
+def _cautions(classified: Classified) -> list[str]:
+    accuracy = classified.accuracy
+    return [accuracy.caution] if accuracy is not None and accuracy.caution else []
 
 
 def _finished(classified: Classified) -> Finished:
@@ -172,14 +173,13 @@ def _finished(classified: Classified) -> Finished:
     )
 
 
-def _print(classified: Classified, given: Mapping[str, Any]) -> None:
+def _print(classified: Classified, method: str, units: str) -> None:
     if classified.settings:
         chosen = ", ".join(
             f"{key} {value}" for key, value in classified.settings.items() if key != "trained_on"
         )
-        units = "polygons" if given["per_polygon"] else "pixels"
         click.echo(
-            f"{given['method'] or 'svm'}{f' ({chosen})' if chosen else ''} learnt from "
+            f"{method}{f' ({chosen})' if chosen else ''} trained on "
             f"{classified.settings['trained_on']:,} {units}"
         )
         _print_accuracy(classified)
@@ -193,7 +193,7 @@ def _print(classified: Classified, given: Mapping[str, Any]) -> None:
 def _print_accuracy(classified: Classified) -> None:
     accuracy = classified.accuracy
     if accuracy is None:
-        click.echo("accuracy not measured: all labelled polygons lie in one block of ground")
+        click.echo("accuracy not measured: all labelled polygons are in one block")
         return
     confusion = accuracy.confusion
     click.echo(

@@ -1,22 +1,33 @@
-"""``geodl cluster``: a raster in, a map of groups of alike pixels out."""
+"""``geodl cluster``: group the pixels of a raster by their values."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Finished
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted
 
-from ..options.model_run import check_suffix, default_output
-from ..options.shared import OUTPUT_FILE, run_options, scene_options, scene_settings
-from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import finished, print_outputs, status_of
+from ..options.shared import (
+    OUTPUT_FILE,
+    check_suffix,
+    default_output,
+    output_option,
+    overwrite_option,
+    progress_options,
+    quicklook_option,
+    scene_options,
+    seed_option,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
-    from georaster_dl.pixels.cluster import Clustered, ClusterOptions, ClusterOutputs
+    from georaster_dl.pixels.cluster import Clustered
 
 __all__ = ["cluster"]
 
@@ -29,23 +40,18 @@ _TIFF = (".tif", ".tiff")
     "-k",
     "k",
     default="auto",
-    show_default=True,
+    callback=lambda _ctx, _param, text: _number_of_clusters(text),
     metavar="N|auto",
-    help="Clusters; auto takes the number from 2 to 20 with the best silhouette.",
+    help="Number of clusters; auto (default) takes the one from 2 to 20 with the best silhouette.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT_FILE,
-    help="Map to make; RASTER_clusters.tif in the working folder by default.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+@output_option("Map to make; RASTER_clusters.tif in the working folder by default.")
+@overwrite_option
 @click.option(
     "--method",
     type=click.Choice(["kmeans", "gmm"]),
     default="kmeans",
     show_default=True,
-    help="k-means, or a mixture of Gaussians (slower, for clusters of unlike spread).",
+    help="k-means, or a Gaussian mixture (slower, for clusters of different spread).",
 )
 @click.option(
     "--distance",
@@ -53,57 +59,54 @@ _TIFF = (".tif", ".tiff")
     help="Also write each pixel's distance from its cluster's centre, in standard deviations of "
     "the bands (Mahalanobis for gmm).",
 )
-@click.option("--quicklook", type=OUTPUT_FILE, help="Also write a PNG to look at.")
+@quicklook_option
 @scene_options
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same map.")
-@run_options
-def cluster(raster: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
-    """Group pixels by their values, without any label.
+@seed_option()
+@progress_options
+def cluster(
+    *,
+    raster: tuple[str, ...],
+    k: int | Literal["auto"],
+    output: Path | None,
+    overwrite: bool,
+    method: Literal["kmeans", "gmm"],
+    distance: Path | None,
+    quicklook: Path | None,
+    reading: SceneOptions,
+    seed: int,
+    terminal: Terminal,
+) -> int:
+    """Cluster pixels by their values, without any label.
 
-    RASTER is a scene, or a raster of features. Its bands are standardised, clusters are found in a
-    random sample of the valid pixels, and every valid pixel is given to one. They are numbered by
-    their size in the sample, the largest first.
+    RASTER is a scene, or a raster of features. Its bands are standardised, clusters are fitted to
+    a random sample of the valid pixels, and every valid pixel is assigned to one. Clusters are numbered
+    by their size in the sample, the largest first.
 
     \b
     geodl cluster scene.tif -k 12
     geodl cluster features.tif --method gmm -o clusters.tif --distance distance.tif
     """
-    if given["parent_pipe"]:
-        end_with_parent()
-    outputs, options = _outputs(raster, given), _options(given)
-    with reporting(progress, quiet, given["log"]) as report:
-        from georaster_dl.pixels.cluster import cluster as run
+    from georaster_dl.pixels.cluster import ClusterOptions, ClusterOutputs
+    from georaster_dl.pixels.cluster import cluster as run
 
-        clustered = run(raster, outputs, options, report)
-        report(_finished(clustered))
-    if progress == "bar" and not quiet:
-        _print(clustered)
-    return status_of(clustered.failed)
-
-
-def _outputs(raster: tuple[str, ...], given: dict[str, Any]) -> ClusterOutputs:
-    from georaster_dl.pixels.cluster import ClusterOutputs
-
-    mapped = given["output"] or default_output(raster[0], "clusters")
-    check_suffix("-o", mapped, "a GeoTIFF", _TIFF)
-    check_suffix("--distance", given["distance"], "a GeoTIFF", _TIFF)
-    check_suffix("--quicklook", given["quicklook"], "a PNG", (".png",))
-    return ClusterOutputs(mapped, given["distance"], given["quicklook"])
-
-
-def _options(given: dict[str, Any]) -> ClusterOptions:
-    from georaster_dl.pixels.cluster import ClusterOptions
-
-    k = given["k"]
-    if k != "auto" and not k.lstrip("-").isdecimal():
-        raise OptionError(f"-k must be a number of clusters or auto, not {k!r}.")
-    return ClusterOptions(
-        scene=scene_settings(given),
-        k=k if k == "auto" else int(k),
-        method=given["method"],
-        seed=given["seed"],
-        overwrite=given["overwrite"],
+    output = output or default_output(raster[0], "clusters")
+    check_suffix("-o", output, "a GeoTIFF", _TIFF)
+    check_suffix("--distance", distance, "a GeoTIFF", _TIFF)
+    check_suffix("--quicklook", quicklook, "a PNG", (".png",))
+    outputs = ClusterOutputs(output, distance, quicklook)
+    options = ClusterOptions(reading, k, method, seed, overwrite)
+    return run_with_progress(
+        terminal, lambda report: run(raster, outputs, options, report), _finished, _print
     )
+
+
+def _number_of_clusters(text: str) -> int | Literal["auto"]:
+    """Parse the value of -k."""
+    if text == "auto":
+        return "auto"
+    if not text.lstrip("-").isdecimal():
+        raise OptionError(f"-k must be a number of clusters or auto, not {text!r}.")
+    return int(text)
 
 
 def _finished(clustered: Clustered) -> Finished:

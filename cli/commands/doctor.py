@@ -1,4 +1,4 @@
-"""``geodl doctor``: one report on the installation, to be read or to be pasted."""
+"""``geodl doctor``: report on the installation, to read or to paste."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ..options.shared import debug_option
+from ..options.shared import debug_option, json_option
 from ..terminal.foreign import dropped_variables
 from ..terminal.hints import with_options
 
@@ -14,10 +14,10 @@ __all__ = ["doctor"]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Tell it as JSON on standard output.")
+@json_option
 @debug_option
-def doctor(as_json: bool, debug: bool) -> int:
-    """Look for what is wrong with this installation, and say what to do about it.
+def doctor(as_json: bool) -> int:
+    """Find problems of this installation, and their remedies.
 
     Versions, GPU, formats, coordinates, models, the environment, QGIS and its plugin; the text can be pasted
     into a report of a bug as it is. Your home folder is shown as ~. The exit status is 1 where there is a
@@ -28,6 +28,6 @@ def doctor(as_json: bool, debug: bool) -> int:
     from georaster_dl.doctor.text import as_text
 
     report = diagnose(dropped_variables())
-    told = with_options(report.as_json())
-    click.echo(json.dumps(told) if as_json else as_text(told))
+    findings = with_options(report.as_json())
+    click.echo(json.dumps(findings) if as_json else as_text(findings))
     return int(report.status == "problem")

@@ -1,4 +1,4 @@
-"""``geodl info``: what a scene holds, and whether a model fits it."""
+"""``geodl info``: show a scene's contents, and whether a model fits."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.bands import MOST_NAMED
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted, listed
 
 from ..options.shared import (
     debug_option,
+    json_option,
     model_option,
     scene_argument,
     scene_options,
-    scene_settings,
 )
 from ..terminal.hints import with_options
 
@@ -33,12 +34,12 @@ _MOST_BANDS = 20
 
 @click.command()
 @scene_argument
-@model_option
+@model_option()
 @scene_options
-@click.option("--json", "as_json", is_flag=True, help="Tell it as JSON on standard output.")
+@json_option
 @debug_option
-def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any) -> None:
-    """Tell a scene's bands, wavelengths, nodata and resolution.
+def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_json: bool) -> None:
+    """Show a scene's bands, wavelengths, nodata and resolution.
 
     With a model: whether it fits, and how many tiles, how much memory and time a run would take.
     Without: which bundled model geodl segment would take.
@@ -50,8 +51,7 @@ def info(scene: tuple[str, ...], model: str | None, as_json: bool, **given: Any)
     from georaster_dl.predict.matching.estimate import nodata_share
 
     package = None if model is None else find_model(model)
-    settings = scene_settings(given)
-    opened = open_scene(scene, settings)
+    opened = open_scene(scene, reading)
     filled = without_empty_bands(opened)
     nodata = nodata_share(filled)
     facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}

@@ -1,4 +1,4 @@
-"""``geodl models``: which models there are, what is on their cards, and whether they are sound."""
+"""``geodl models``: list, show, check and export models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.legend import color_hex
 from georaster_dl.core.wording import command_line, counted, listed
 
-from ..options.shared import OUTPUT_FILE, debug_option
+from ..options.shared import debug_option, json_option, output_option, overwrite_option
 from ..terminal.console import rich_console
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ __all__ = ["models"]
 
 _MOST_PLACES = 8
 _PIPED_WIDTH = 10_000  # characters: a file or a program has no width
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Tell it as JSON on standard output."
-)
 
 
 @click.group()
@@ -42,8 +38,8 @@ def models() -> None:
 )
 @json_option
 @debug_option
-def list_command(pattern: str, architectures: bool, as_json: bool, debug: bool) -> None:
-    """List the bundled models whose names match PATTERN, such as "s2-*"."""
+def list_command(pattern: str, architectures: bool, as_json: bool) -> None:
+    """List the bundled models with a name that matches PATTERN, for example "s2-*"."""
     rows = _architectures(pattern) if architectures else _bundled(pattern)
     if as_json:
         click.echo(json.dumps(rows))
@@ -120,7 +116,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 @click.argument("model")
 @json_option
 @debug_option
-def show_command(model: str, as_json: bool, debug: bool) -> None:
+def show_command(model: str, as_json: bool) -> None:
     """Show the card of MODEL, a file or the name of a bundled model."""
     from georaster_dl.models.package.file import find_model, read_card
 
@@ -220,7 +216,7 @@ def _halo(card: Card) -> str:
 @models.command("check")
 @click.argument("model")
 @debug_option
-def check_command(model: str, debug: bool) -> None:
+def check_command(model: str) -> None:
     """Load MODEL, verify its weights, run it, and test its claim about the halo."""
     from georaster_dl.models.exchange.check import check_model
     from georaster_dl.models.package.file import find_model
@@ -232,24 +228,42 @@ def check_command(model: str, debug: bool) -> None:
 @models.command("export")
 @click.argument("model")
 @click.option(
-    "--format", "kind", type=click.Choice(["stac", "onnx"]), required=True, help="What to make."
+    "--format",
+    "kind",
+    type=click.Choice(["stac", "onnx"]),
+    required=True,
+    help="Format to export to.",
 )
-@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="File to make.")
+@output_option("File to make.", required=True)
 @click.option(
-    "--bands", metavar="B02,B03,...", help="ONNX: the model's bands that there are; default all."
+    "--bands",
+    metavar="B02,B03,...",
+    help="ONNX: the model's bands that the input has; all by default.",
 )
 @click.option(
-    "--tile", type=int, default=512, show_default=True, help="ONNX: rows and cols of the input."
+    "--tile", type=int, default=512, show_default=True, help="ONNX: rows and columns of the input."
 )
 @click.option(
-    "--scale", type=float, default=1.0, help="ONNX: physical value = number * scale + offset."
+    "--scale", type=float, default=1.0, help="ONNX: physical value = stored value * scale + offset."
 )
 @click.option(
-    "--offset", type=float, default=0.0, help="ONNX: physical value = number * scale + offset."
+    "--offset",
+    type=float,
+    default=0.0,
+    help="ONNX: physical value = stored value * scale + offset.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@overwrite_option
 @debug_option
-def export_command(model: str, kind: str, output: Path, overwrite: bool, **given: Any) -> None:
+def export_command(
+    model: str,
+    kind: str,
+    output: Path,
+    bands: str | None,
+    tile: int,
+    scale: float,
+    offset: float,
+    overwrite: bool,
+) -> None:
     """Export MODEL: its card as a STAC item, or its network as ONNX for QGIS Deepness."""
     from georaster_dl.models.exchange.onnx import export_onnx, export_stac
     from georaster_dl.models.package.file import find_model, read_card
@@ -259,14 +273,14 @@ def export_command(model: str, kind: str, output: Path, overwrite: bool, **given
         export_stac(package, output, overwrite=overwrite)
         click.echo(f"{output}")
         return
-    scaling = {key: given[key] for key in ("tile", "scale", "offset")}
-    names = given["bands"]
-    bands = None if names is None else [name.strip() for name in names.split(",")]
-    difference = export_onnx(package, output, bands=bands, **scaling, overwrite=overwrite)
+    names = None if bands is None else [name.strip() for name in bands.split(",")]
+    difference = export_onnx(
+        package, output, bands=names, tile=tile, scale=scale, offset=offset, overwrite=overwrite
+    )
     click.echo(f"{output}  (output within {difference:.1g} of the network's)")
     card = read_card(package)
-    read = [band.name for band in card.bands if bands is None or band.name in bands]
+    read = [band.name for band in card.bands if names is None or band.name in names]
     click.echo(
         f"it reads {listed(read, MOST_NAMED)} as Deepness gives them, numbers / 255, and takes {card.quantity} to be "
-        f"number x {given['scale']:g} {given['offset']:+g}"
+        f"number x {scale:g} {offset:+g}"
     )

@@ -1,4 +1,4 @@
-"""``geodl mosaic``: maps of neighbouring scenes in, one map out, or a STAC collection of them."""
+"""``geodl mosaic``: join maps of neighbouring scenes, or describe them as a STAC collection."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Finished, MosaicStarted, Warned, warner
+from georaster_dl.core.events import Finished, MosaicStarted, Report, warner
 from georaster_dl.core.wording import counted
 
-from ..options.model_run import check_suffix
-from ..options.shared import OUTPUT_FILE, RenamedOption, run_options
-from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import finished, print_outputs, status_of
+from ..options.shared import (
+    INPUT_FILE,
+    OUTPUT_FILE,
+    RenamedOption,
+    check_suffix,
+    output_option,
+    overwrite_option,
+    progress_options,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
     from georaster_dl.mosaic.build import Mosaicked
+    from georaster_dl.mosaic.order import Rule
 
 __all__ = ["mosaic"]
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("maps", nargs=-1, required=True, metavar="MAPS...", type=_FILE)
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT_FILE,
-    help="Mosaic to make: a .vrt refers to the maps, a .tif has pixels of its own.",
-)
+@click.argument("maps", nargs=-1, required=True, metavar="MAPS...", type=INPUT_FILE)
+@output_option("Mosaic to make: a .vrt refers to the maps, a .tif has pixels of its own.")
 @click.option(
     "--order-by",
     cls=RenamedOption,
@@ -66,9 +67,20 @@ _FILE = click.Path(path_type=Path)
     metavar="MODEL",
     help="Package of a model that made the maps, for --stac; bundled ones are found without.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-@run_options
-def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> int:
+@overwrite_option
+@progress_options
+def mosaic(
+    *,
+    maps: tuple[Path, ...],
+    output: Path | None,
+    order_by: Rule,
+    fill_class: tuple[str, ...],
+    crs: str | None,
+    stac: Path | None,
+    models: tuple[str, ...],
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
     """Join maps that geodl segment made of neighbouring scenes.
 
     MAPS have the same classes, or hold the same quantity. Where the map that is taken holds no
@@ -80,39 +92,42 @@ def mosaic(maps: tuple[Path, ...], progress: str, quiet: bool, **given: Any) -> 
     geodl mosaic maps/*_landcover.tif -o mosaic.tif --order-by date --fill-class cloud,"cloud shadow"
     geodl mosaic west.tif east.tif --stac catalogue
     """
-    if given["parent_pipe"]:
-        end_with_parent()
-    check_suffix("-o", given["output"], "a VRT or a GeoTIFF", (".vrt", ".tif", ".tiff"))
-    if given["models"] and given["stac"] is None:
+    check_suffix("-o", output, "a VRT or a GeoTIFF", (".vrt", ".tif", ".tiff"))
+    if models and stac is None:
         raise OptionError(
             "-m links maps in a STAC collection to their model; give --stac FOLDER, too."
         )
     from georaster_dl.mosaic.build import MosaicOptions
-    from georaster_dl.mosaic.build import mosaic as run
+    from georaster_dl.mosaic.build import mosaic as make_mosaic
     from georaster_dl.predict.progress import Progress
 
-    with reporting(progress, quiet, given["log"]) as report:
+    options = MosaicOptions(order_by, crs, overwrite, fill_class)
+    packages = _Models(models)
 
+    def run(report: Report) -> Mosaicked:
         def begin(total: int) -> Callable[[int], None]:
             report(MosaicStarted("cpu", len(maps), total))
             return Progress(total, report)
 
-        models = _Models(given["models"])
-        made = run(
+        return make_mosaic(
             maps,
-            given["output"],
-            MosaicOptions(given["order_by"], given["crs"], given["overwrite"], given["fill_class"]),
-            stac=given["stac"],
-            find_model=models.item,
+            output,
+            options,
+            stac=stac,
+            find_model=packages.item,
             warn=warner(report),
             begin=begin,
         )
-        for name in models.unused():
-            report(Warned(f"{name} made none of these maps; nothing links to it"))
-        report(_finished(made))
-    if progress == "bar" and not quiet:
-        _print(made)
-    return status_of(made.failed)
+
+    return run_with_progress(
+        terminal,
+        run,
+        _finished,
+        _print,
+        warnings=lambda _made: [
+            f"{name} made none of these maps; nothing links to it" for name in packages.unused()
+        ],
+    )
 
 
 class _Models:

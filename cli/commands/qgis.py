@@ -1,4 +1,4 @@
-"""``geodl qgis``: the QGIS plugin installed, or packed for the plugin repository."""
+"""``geodl qgis``: install the QGIS plugin, or pack it for the plugin repository."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from georaster_dl import __version__
 from georaster_dl.core.wording import counted
 
-from ..options.shared import OUTPUT_FILE, debug_option
+from ..options.shared import debug_option, output_option, overwrite_option
 
 if TYPE_CHECKING:
     from georaster_dl.qgis.install import Installed
@@ -25,25 +25,27 @@ def qgis() -> None:
 
 @qgis.command("install")
 @click.option(
-    "--profile", default="default", show_default=True, metavar="NAME", help="Profile of QGIS."
+    "--profile",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Profile of QGIS to install into.",
 )
 @click.option(
     "--profiles-path",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Folder that holds the folder profiles, as of qgis --profiles-path; default where QGIS keeps it.",
+    help="Folder that holds the folder profiles, as in qgis --profiles-path; QGIS's own by default.",
 )
 @click.option(
     "--geodl",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="The geodl that the plugin starts; default this one.",
+    help="Command geodl that the plugin starts; this one by default.",
 )
 @debug_option
-def install_command(
-    profile: str, profiles_path: Path | None, geodl: Path | None, debug: bool
-) -> None:
-    """Put the plugin into a profile of QGIS, switch it on, and tell it where this geodl is.
+def install_command(profile: str, profiles_path: Path | None, geodl: Path | None) -> None:
+    """Install the plugin into a profile of QGIS, switch it on, and set the path of this geodl.
 
     An older copy of it is replaced. Where QGIS 3 and QGIS 4 both have the profile, both get it.
     """
@@ -54,7 +56,7 @@ def install_command(
 
     source, command = plugin_folder(), find_geodl(geodl)
     for chosen in choose_profiles(profile, profiles_path):
-        _tell(install_plugin(chosen, source, command))
+        _print_installed(install_plugin(chosen, source, command))
     click.echo(f"the plugin starts {command}")
     click.echo("next: restart QGIS, then open Processing > Toolbox > GeoRaster DL")
     if profiles_path is None and flatpak_root().is_dir():
@@ -64,7 +66,7 @@ def install_command(
         )
 
 
-def _tell(done: Installed) -> None:
+def _print_installed(done: Installed) -> None:
     if done.created:
         click.echo(f"QGIS had no profile here yet; made {done.profile.folder}")
     if done.linked:
@@ -77,15 +79,10 @@ def _tell(done: Installed) -> None:
 
 
 @qgis.command("package")
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT_FILE,
-    help=f"Zip to make; default georaster_dl_qgis.{__version__}.zip.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@output_option(f"Zip to make; georaster_dl_qgis.{__version__}.zip by default.")
+@overwrite_option
 @debug_option
-def package_command(output: Path | None, overwrite: bool, debug: bool) -> None:
+def package_command(output: Path | None, overwrite: bool) -> None:
     """Pack the plugin as a zip for QGIS's plugin repository, checked against its rules."""
     from georaster_dl.qgis.package import package_plugin
     from georaster_dl.qgis.plugin import PLUGIN, plugin_folder

@@ -1,57 +1,76 @@
-"""``geodl sample-points``: places of a map to look up on the ground."""
+"""``geodl sample-points``: draw a stratified random sample of a map's pixels to label."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import command_line, counted
 
-from ..options.shared import OUTPUT_FILE, debug_option, log_option
-from ..terminal.progress import reporting
+from ..options.labels import classes_option
+from ..options.shared import (
+    INPUT_FILE,
+    check_suffix,
+    output_option,
+    overwrite_option,
+    seed_option,
+    warning_options,
+)
+from ..terminal.progress import Terminal
 from ..terminal.results import finished
 
 __all__ = ["sample_points"]
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("sample-points")
-@click.argument("map_path", metavar="MAP", type=_FILE)
+@click.argument("map_path", metavar="MAP", type=INPUT_FILE)
 @click.option(
-    "-n", "n", type=click.IntRange(min=1), help="Points; by default what --standard-error needs."
+    "-n",
+    "n",
+    type=click.IntRange(min=1),
+    help="Number of points; by default as many as --standard-error needs.",
 )
-@click.option("-o", "--output", type=OUTPUT_FILE, required=True, help="GeoPackage to make.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random draw.")
+@output_option("GeoPackage to make.", required=True)
+@seed_option()
 @click.option(
     "--minimum-per-class",
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
-    help="Points that even the rarest class gets.",
+    help="Minimum number of points of each class.",
 )
 @click.option(
     "--standard-error",
     type=float,
     default=0.01,
     show_default=True,
-    help="Wanted standard error of the overall accuracy, where -n is not given.",
+    help="Standard error of the overall accuracy to plan for, without -n.",
 )
 @click.option(
     "--users-accuracy",
     default="0.8",
     show_default=True,
     metavar="0.8|NAME=0.9,...",
-    help="Expected user's accuracy of all classes, or of some by name, for the same.",
+    help="User's accuracy to expect, of all classes or of some by name, without -n.",
 )
-@click.option("--classes", type=_FILE, metavar="CSV", help="Names of classes: columns value,name.")
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
-@log_option
-@debug_option
-def sample_points(map_path: Path, output: Path, **given: Any) -> None:
+@classes_option
+@overwrite_option
+@warning_options
+def sample_points(
+    *,
+    map_path: Path,
+    n: int | None,
+    output: Path,
+    seed: int,
+    minimum_per_class: int,
+    standard_error: float,
+    users_accuracy: str,
+    classes: Path | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> None:
     """Draw random points to label, stratified by the map's classes.
 
     The points lie on pixel centres, in random order. Fill in their empty field `class`, without
@@ -65,21 +84,12 @@ def sample_points(map_path: Path, output: Path, **given: Any) -> None:
     from georaster_dl.evaluate.inputs.points import sample_points as run
     from georaster_dl.io.output.staging import Staging
 
-    if output.suffix.lower() != ".gpkg":
-        raise OptionError(f"-o makes a GeoPackage, but its name is {output}; end it in .gpkg.")
-    general, by_class = _accuracies(given["users_accuracy"])
-    options = SampleOptions(
-        n=given["n"],
-        minimum_per_class=given["minimum_per_class"],
-        standard_error=given["standard_error"],
-        users_accuracy=general,
-        by_class=by_class,
-        seed=given["seed"],
-        classes=given["classes"],
-    )
-    protect = [path for path in (map_path, given["classes"]) if path is not None]
-    with reporting("warnings", quiet=False, log=given["log"]) as report:
-        with Staging(output, overwrite=given["overwrite"], protect=protect) as stage:
+    check_suffix("-o", output, "a GeoPackage", (".gpkg",))
+    general, by_class = _accuracies(users_accuracy)
+    options = SampleOptions(n, minimum_per_class, standard_error, general, by_class, seed, classes)
+    protect = [path for path in (map_path, classes) if path is not None]
+    with terminal.reporting() as report:
+        with Staging(output, overwrite=overwrite, protect=protect) as stage:
             strata = run(map_path, stage.path(output), options)
         points = {stratum.name: stratum.points for stratum in strata}
         report(finished([output], points=points))

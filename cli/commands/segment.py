@@ -1,32 +1,29 @@
-"""``geodl segment``: a scene in, a styled map as GeoTIFF out."""
+"""``geodl segment``: map a scene with a model."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from georaster_dl.core.events import Report
 
-from ..options.map_outputs import MapCommand, asks_for_float32, map_outputs, output_options
-from ..options.model_run import (
+from ..options.map_outputs import MapCommand, asks_for_float32, extra_outputs, map_outputs
+from ..options.model_run import model_run_options, run_model
+from ..options.shared import (
+    Cluster,
     check_suffix,
     default_output,
-    model_run_options,
-    run_settings,
-    run_told,
-)
-from ..options.shared import (
-    OUTPUT_FILE,
-    check_resources,
     model_option,
-    run_options,
+    output_option,
+    progress_options,
     scene_argument,
     scheduler_options,
 )
-from ..terminal.progress import end_with_parent
+from ..terminal.progress import Terminal
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
@@ -37,19 +34,25 @@ __all__ = ["segment", "subject"]
 
 @click.command(cls=MapCommand)
 @scene_argument
-@model_option
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT_FILE,
-    help="Map to make; SCENE_landcover.tif (or SCENE_ and the quantity) in the working folder by default.",
+@model_option()
+@output_option(
+    "Map to make; SCENE_landcover.tif (or SCENE_ and the quantity) in the working folder by default."
 )
-@output_options(name_files=True)
+@extra_outputs(name_files=True)
 @model_run_options
 @scheduler_options
-@run_options
-def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
-    """Map what a model predicts of a scene: classes, or the quantity of a regression model.
+@progress_options
+def segment(
+    *,
+    scene: tuple[str, ...],
+    model: str | None,
+    output: Path | None,
+    extras: dict[str, Any],
+    settings: dict[str, Any],
+    cluster: Cluster | None,
+    terminal: Terminal,
+) -> int:
+    """Map a scene with a model: its classes, or the quantity of a regression model.
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
     scene. The map is a cloud-optimised GeoTIFF with class names and colours, or with values as
@@ -61,42 +64,32 @@ def segment(scene: tuple[str, ...], progress: str, quiet: bool, **given: Any) ->
     geodl segment B02.jp2 B03.jp2 ... -m my-model.safetensors -o map.tif --confidence
     geodl segment large.tif --scheduler local:4
     """
-    if given["parent_pipe"]:
-        end_with_parent()
-    # Heavy imports come after the options were found right, and never for --help.
+    # Heavy imports come after the options were parsed, and never for --help.
     from georaster_dl.batch.job import SceneJob
     from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.predict.options import SegmentOptions
 
-    model = None if given["model"] is None else find_model(given["model"])
-    card = None if model is None else read_card(model)
-    mapped = given["output"] or default_output(scene[0], subject(card))
-    check_suffix("-o", mapped, "a GeoTIFF", (".tif", ".tiff"))
-    outputs = map_outputs(mapped, given)
-    options = SegmentOptions(**run_settings(given), float32=asks_for_float32(given))
-    check_resources(given)
+    package = None if model is None else find_model(model)
+    card = None if package is None else read_card(package)
+    output = output or default_output(scene[0], subject(card))
+    check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
+    outputs = map_outputs(output, extras)
+    options = SegmentOptions(**settings, float32=asks_for_float32(extras))
 
-    job = SceneJob("", scene, model, outputs, options)
+    job = SceneJob("", scene, package, outputs, options)
 
     def run(report: Report) -> Summary:
-        if given["scheduler"] is None:
+        if cluster is None:
             return job.run(report).whole()
         from georaster_dl.batch.pools.one_scene import run_in_parts
 
-        return run_in_parts(job, given["scheduler"], given["resources"], report)
+        return run_in_parts(job, cluster.scheduler, cluster.resources, report)
 
-    return run_told(
-        run,
-        progress,
-        quiet,
-        given["log"],
-        facts=_facts,
-        found=_found,
-    )
+    return run_model(terminal, run, _results, _contents)
 
 
 def subject(card: Card | None) -> str:
-    """What the map is of, as part of a file's name; the model that is taken by default has classes."""
+    """Name the subject of a map for its file; the default model has classes."""
     if card is None or not card.targets:
         return "landcover"
     if len(card.targets) > 1:
@@ -104,19 +97,19 @@ def subject(card: Card | None) -> str:
     return re.sub(r"\W+", "_", card.targets[0].name.lower()).strip("_") or "values"
 
 
-def _facts(summary: Summary) -> dict[str, Any]:
+def _results(summary: Summary) -> dict[str, Any]:
     values = summary.findings.values
     if not values:
         return {"classes": summary.findings.counts}
-    return {"values": {name: asdict(of_one) for name, of_one in values.items()}}
+    return {"values": {name: asdict(of_quantity) for name, of_quantity in values.items()}}
 
 
-def _found(summary: Summary) -> str:
+def _contents(summary: Summary) -> str:
     counts, values = summary.findings.counts, summary.findings.values
     if values:
         return "\n".join(
-            f"{name}: mean {of_one.mean:.4g}, from {of_one.min:.4g} to {of_one.max:.4g}"
-            for name, of_one in values.items()
+            f"{name}: mean {of_quantity.mean:.4g}, from {of_quantity.min:.4g} to {of_quantity.max:.4g}"
+            for name, of_quantity in values.items()
         )
     total = sum(counts.values())
     return ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in counts.items() if n)

@@ -1,22 +1,29 @@
-"""``geodl train``: scenes in, mostly with labels, a model package out."""
+"""``geodl train``: train a network on scenes and labels, and package it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Finished, Warned
+from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
-from ..options.shared import OUTPUT_FILE, run_options
-from ..options.training import SETTINGS, changed, learning_options
-from ..terminal.progress import end_with_parent, reporting
-from ..terminal.results import finished, print_outputs, status_of
+from ..options.labels import training_options
+from ..options.shared import (
+    INPUT_FILE,
+    RenamedOption,
+    device_option,
+    output_option,
+    overwrite_option,
+    precision_option,
+    progress_options,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
@@ -26,81 +33,88 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_SETTINGS = {
-    **SETTINGS,
-    "task": "task",
-    "architecture": "model.architecture",
-    "encoder": "model.encoder",
-    "init": "start.weights",
-    "freeze": "start.freeze",
-    "epochs": "training.epochs",
-    "device": "training.device",
-    "precision": "training.precision",
-    "tensorboard": "training.tensorboard",
-}
-_DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are told below the others
+_DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are printed below the others
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="SCENE... [LABELS] | LIST.csv")
-@click.option(
-    "-o",
-    "--output",
-    type=OUTPUT_FILE,
+@output_option(
+    "Model package to make (.safetensors); logs and checkpoints go to NAME_run beside it.",
     required=True,
-    help="Model package to make (.safetensors); logs and checkpoints go to NAME_run beside it.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the model and the run that exist.")
+@overwrite_option
 @click.option(
     "--resume", is_flag=True, help="Continue the run in NAME_run after it was interrupted."
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
-    help="TOML file with any of the settings; options given here win.",
+    "config_file",
+    type=INPUT_FILE,
+    metavar="FILE",
+    help="TOML file with any of the settings; options on the command line win.",
 )
-@click.option(
-    "--task",
-    type=click.Choice(["segmentation", "regression", "autoencoder"]),
-    help="Classes (default), a quantity, or the bands themselves: no labels.",
+@training_options(
+    click.option(
+        "--task",
+        type=click.Choice(["segmentation", "regression", "autoencoder"]),
+        help="Predict classes (default), a quantity, or the bands themselves, without labels.",
+    ),
+    click.option(
+        "--split",
+        type=click.Choice(["blocks", "scenes", "random", "column"]),
+        help="How training, validation and test data are split: by spatial blocks (default), by scenes, by "
+        "random patches (test accuracy is then too high), or by a column of LIST.csv or of the labels.",
+    ),
+    click.option(
+        "--architecture",
+        cls=RenamedOption,
+        formerly="-m",
+        metavar="NAME",
+        help="Network; geodl models list --architectures lists all.",
+    ),
+    click.option(
+        "--encoder", metavar="NAME", help="Encoder of the network, such as tu-resnet18 or resnet34."
+    ),
+    click.option(
+        "--init",
+        metavar="random|imagenet|MODEL",
+        help="Weights to start from; random by default.",
+    ),
+    click.option(
+        "--freeze",
+        type=click.Choice(["none", "encoder", "all-but-head"]),
+        help="Layers whose weights stay as --init gives them.",
+    ),
+    click.option(
+        "--epochs",
+        type=int,
+        help="Maximum number of epochs; training stops earlier when validation no longer improves.",
+    ),
+    device_option(default=None),
+    precision_option(default=None),
+    click.option(
+        "--tensorboard",
+        is_flag=True,
+        default=None,
+        help="Also write logs for TensorBoard (an extra: georaster_dl[tensorboard]).",
+    ),
 )
-@click.option(
-    "--split",
-    type=click.Choice(["blocks", "scenes", "random", "column"]),
-    help="Who is trained and tested where: blocks of ground (default), whole scenes, random patches "
-    "(leaks), or a column of LIST.csv or of the labels.",
-)
-@click.option(
-    "-m", "--architecture", metavar="NAME", help="Network; see geodl models list --architectures."
-)
-@click.option("--encoder", help="Its encoder, for example tu-resnet18 or resnet34.")
-@click.option(
-    "--init", metavar="random|imagenet|MODEL", help="Weights to start from; random by default."
-)
-@click.option(
-    "--freeze",
-    type=click.Choice(["none", "encoder", "all-but-head"]),
-    help="What stays as it was in --init.",
-)
-@click.option(
-    "--epochs", type=int, help="Most epochs; training stops earlier when it gains nothing."
-)
-@learning_options
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]))
-@click.option(
-    "--tensorboard",
-    is_flag=True,
-    default=None,
-    help="Write logs for TensorBoard too (an extra: georaster_dl[tensorboard]).",
-)
-@run_options
-def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> int:
+@progress_options
+def train(
+    *,
+    inputs: tuple[str, ...],
+    output: Path,
+    overwrite: bool,
+    resume: bool,
+    config_file: Path | None,
+    changes: dict[str, Any],
+    terminal: Terminal,
+) -> int:
     """Train a model on your own labels, or without any.
 
     LABELS is a vector file (polygons, lines, points), a raster, or a folder with a label file of
     each scene's name. SCENE may be a pattern in quotes. LIST.csv has the columns scene and label.
-    Accuracy is measured on blocks of ground that the model never saw. With --task autoencoder
+    Accuracy is measured on blocks that the model was not trained on. With --task autoencoder
     everything is a SCENE, and LIST.csv needs the column scene only.
 
     \b
@@ -109,36 +123,23 @@ def train(inputs: tuple[str, ...], progress: str, quiet: bool, **given: Any) -> 
     geodl train list.csv -o model.safetensors --config train.toml
     geodl train --task autoencoder 'scenes/*.tif' -o features.safetensors
     """
-    if given["parent_pipe"]:
-        end_with_parent()
-    config = _config(given)
-    pairs = _pairs(inputs, config)
-    with reporting(progress, quiet, given["log"]) as report:
-        from georaster_dl.train.train import train as run
-
-        trained = run(
-            pairs,
-            given["output"],
-            config,
-            resume=given["resume"],
-            overwrite=given["overwrite"],
-            report=report,
-        )
-        if trained is None:  # one of several processes; the first reports
-            return 0
-        if config.task == "autoencoder" and trained.card.limitations:
-            report(Warned(trained.card.limitations))
-        report(_finished(trained))
-    if progress == "bar" and not quiet:
-        _print(trained)
-    return status_of(trained.failed)
-
-
-def _config(given: Mapping[str, Any]) -> TrainConfig:
     from georaster_dl.train.settings.config import TrainConfig, read_config
 
-    config = TrainConfig() if given["config"] is None else read_config(given["config"])
-    return changed(config, given, _SETTINGS)
+    config = TrainConfig() if config_file is None else read_config(config_file)
+    config = config.updated(changes)
+    pairs = _pairs(inputs, config)
+
+    def run(report: Report) -> Trained | None:
+        from georaster_dl.train.train import train  # heavy, so after the checks
+
+        return train(pairs, output, config, resume=resume, overwrite=overwrite, report=report)
+
+    return run_with_progress(terminal, run, _finished, _print, warnings=_limitations)
+
+
+def _limitations(trained: Trained) -> list[str]:
+    card = trained.card
+    return [card.limitations] if card.task == "autoencoder" and card.limitations else []
 
 
 def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels]:
@@ -168,7 +169,7 @@ def _finished(trained: Trained) -> Finished:
 
 
 def _metrics(card: Card) -> dict[str, float | None]:
-    """The card's figures, and None for the IoU of classes that no pixel was tested on."""
+    """List the card's metrics, with None for the IoU of classes without test pixels."""
     from georaster_dl.train.result.measure import iou_names
 
     metrics: dict[str, float | None] = dict(card.metrics)

@@ -10,13 +10,13 @@ import click
 
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, OutputKind
 
-from .model_run import check_suffix
-from .shared import OUTPUT_FILE
+from .groups import option_group
+from .shared import OUTPUT_FILE, check_suffix
 
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Outputs
 
-__all__ = ["MapCommand", "asked_outputs", "asks_for_float32", "map_outputs", "output_options"]
+__all__ = ["MapCommand", "asks_for_float32", "extra_outputs", "map_outputs"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,20 +35,21 @@ class MapCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-def output_options(*, name_files: bool) -> Callable[[F], F]:
-    """Add an option for each file that can be made beside a map.
+def extra_outputs(*, name_files: bool) -> Callable[[F], F]:
+    """Make a decorator that adds an option for each file that can be made beside a map.
+
+    The command gets ``extras``: the values of the options that were given, by the output's name.
 
     Parameters
     ----------
     name_files : whether polygons and pictures take the name of a file; else all are named after the map.
     """
+    options = [_option(kind, name_files=name_files) for kind in EXTRA_OUTPUTS.values()]
+    return option_group("extras", _given, *options)
 
-    def add(command: F) -> F:
-        for kind in reversed(EXTRA_OUTPUTS.values()):
-            command = _option(kind, name_files=name_files)(command)
-        return command
 
-    return add
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}
 
 
 def _option(kind: OutputKind, *, name_files: bool) -> Callable[[F], F]:
@@ -63,23 +64,18 @@ def _option(kind: OutputKind, *, name_files: bool) -> Callable[[F], F]:
     return click.option(flag, is_flag=True, help=text)
 
 
-def asked_outputs(options: Mapping[str, Any]) -> list[str]:
-    """List the names of the outputs that the options ask for."""
-    return [name for name in EXTRA_OUTPUTS if options[name]]
-
-
-def asks_for_float32(options: Mapping[str, Any]) -> bool:
+def asks_for_float32(extras: Mapping[str, Any]) -> bool:
     """Whether fractions are stored as float32."""
-    return any(options[name] == "float32" for name in EXTRA_OUTPUTS)
+    return "float32" in extras.values()
 
 
-def map_outputs(mapped: Path, options: Mapping[str, Any]) -> Outputs:
-    """Name the files that the options of ``output_options`` ask for beside a map."""
+def map_outputs(mapped: Path, extras: Mapping[str, Any]) -> Outputs:
+    """Name the files that the options of ``extra_outputs`` ask for beside a map."""
     from georaster_dl.predict.options import Outputs
 
     files: dict[str, Path] = {}
-    for name in asked_outputs(options):
-        kind, value = EXTRA_OUTPUTS[name], options[name]
+    for name, value in extras.items():
+        kind = EXTRA_OUTPUTS[name]
         if isinstance(value, Path):
             check_suffix(f"--{name}", value, _FORMATS[kind.suffix], (kind.suffix,))
         files[name] = value if isinstance(value, Path) else kind.beside(mapped)

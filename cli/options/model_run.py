@@ -1,129 +1,120 @@
-"""What every command that runs a model over a scene has in common."""
+"""Options of commands that run a model over a scene, and the run with its progress and result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Event, InferenceStarted, ModelChosen, Report, Warned
+from georaster_dl.core.events import Event, Finished, InferenceStarted, ModelChosen, Report
 from georaster_dl.core.wording import listed
-from georaster_dl.io.files.scene_names import file_name, scene_stem
 
-from ..terminal.progress import reporting
-from ..terminal.results import finished, print_outputs, status_of
-from .shared import scene_options, scene_settings
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
+from .groups import option_group
+from .shared import (
+    INPUT_FILE,
+    SCENE_OPTIONS,
+    device_option,
+    overwrite_option,
+    precision_option,
+    scene_reading,
+)
 
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Summary
 
-__all__ = [
-    "check_suffix",
-    "default_output",
-    "model_run_options",
-    "run_settings",
-    "run_told",
-    "spoken",
-]
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["model_run_options", "run_model", "with_matching"]
 
 
-def model_run_options(command: F) -> F:
-    """Options that say on what of a scene, where and how a model runs."""
-    for option in (
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-            default="auto",
-            help="Arithmetic of the network; auto takes the fastest for classes and fp32 for values.",
-        ),
-        click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N."),
-        click.option(
-            "--halo",
-            default="auto",
-            help="Pixels of context around a tile, auto (the model's own) or exact.",
-        ),
-        scene_options,
-        click.option(
-            "--resample",
-            is_flag=True,
-            help="Make the model's bands from the scene's by their wavelengths (Gaussian responses).",
-        ),
-        click.option(
-            "--aoi",
-            type=click.Path(path_type=Path),
-            help="Polygons (any CRS) that limit the output.",
-        ),
-        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
-    ):
-        command = option(command)
-    return command
+def _parse_halo(text: str) -> int | str:
+    if text in ("auto", "exact"):
+        return text
+    if not text.isdecimal():
+        raise OptionError(f"--halo must be auto, exact or a number of pixels, not {text!r}.")
+    return int(text)
 
 
-def run_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``model_run_options`` collected, as ``RunOptions`` takes it."""
-    halo = given["halo"]
-    if halo not in ("auto", "exact"):
-        if not halo.isdecimal():
-            raise OptionError(f"--halo must be auto, exact or a number of pixels, not {halo!r}.")
-        halo = int(halo)
-    return {
-        "scene": scene_settings(given),
-        "aoi": given["aoi"],
-        "device": given["device"],
-        "precision": given["precision"],
-        "halo": halo,
-        "resample": given["resample"],
-        "overwrite": given["overwrite"],
-    }
+def _run_settings(
+    bands: str | None,
+    nodata: float | None,
+    scale: float | None,
+    offset: float | None,
+    mask: str | None,
+    **settings: Any,
+) -> dict[str, Any]:
+    return {"scene": scene_reading(bands, nodata, scale, offset, mask), **settings}
 
 
-def default_output(scene: str, subject: str) -> Path:
-    """Name of an output in the working folder: the scene's own, and what the output is."""
-    return Path(f"{file_name(scene_stem(scene))}_{subject}.tif")
+model_run_options = option_group(
+    "settings",
+    _run_settings,
+    overwrite_option,
+    click.option(
+        "--aoi", type=INPUT_FILE, metavar="FILE", help="Polygons (any CRS) that limit the output."
+    ),
+    click.option(
+        "--resample",
+        is_flag=True,
+        help="Make the model's bands from the scene's by their wavelengths (Gaussian responses).",
+    ),
+    *SCENE_OPTIONS,
+    click.option(
+        "--halo",
+        default="auto",
+        callback=lambda _ctx, _param, text: _parse_halo(text),
+        metavar="auto|exact|PIXELS",
+        help="Context around a tile: the model's own (auto, the default), so much that tiles leave no trace "
+        "(exact), or a number of pixels.",
+    ),
+    device_option(),
+    precision_option(),
+)
+"""Options of a model's run over a scene; gives ``settings``, keyword arguments of ``RunOptions``."""
 
 
-def check_suffix(option: str, path: Path | None, kind: str, endings: tuple[str, ...]) -> None:
-    """Refuse a file whose name promises another format: it opens nowhere."""
-    if path is not None and path.suffix.lower() not in endings:
-        raise OptionError(f"{option} makes {kind}, but its name is {path}; end it in {endings[0]}.")
-
-
-def run_told(
+def run_model(
+    terminal: Terminal,
     run: Callable[[Report], Summary],
-    progress: str,
-    quiet: bool,
-    log: Path | None,
-    *,
-    facts: Callable[[Summary], Mapping[str, Any]],
-    found: Callable[[Summary], str],
+    results: Callable[[Summary], Mapping[str, Any]],
+    contents: Callable[[Summary], str],
 ) -> int:
-    """Run, tell how it goes, and at the end what was made; gives the exit status.
+    """Run a model with progress, print the result, and give the exit status.
 
     Parameters
     ----------
-    facts : of the finished run, beside its files, seconds and device, for ``--progress json``.
-    found : a line on what the rasters hold, for people.
+    results : of the finished run, for ``--progress json``, beside its files, seconds, pixels and device.
+    contents : a line on what the rasters hold, for people.
     """
-    talking = progress == "bar" and not quiet
-    with reporting(progress, quiet, log) as report:
-        summary = run(spoken(report) if talking else report)
-        for message in _doubts(summary):
-            report(Warned(message))
-        results = {"pixels": summary.pixels, "device": summary.device, **facts(summary)}
-        report(finished(summary.files, summary.failed, round(summary.seconds, 3), **results))
-    if talking:
-        _print(summary, found(summary))
-    return status_of(summary.failed)
+
+    def event(summary: Summary) -> Finished:
+        general = {"pixels": summary.pixels, "device": summary.device}
+        seconds = round(summary.seconds, 3)
+        return finished(summary.files, summary.failed, seconds, **general, **results(summary))
+
+    def show(summary: Summary) -> None:
+        click.echo(contents(summary))
+        megapixels = summary.pixels / 1e6
+        click.echo(
+            f"{megapixels:.3g} Mpx in {summary.seconds:.1f} s "
+            f"({megapixels / summary.seconds:.2g} Mpx/s, {summary.device})"
+        )
+        print_outputs(summary.files)
+
+    return run_with_progress(
+        terminal,
+        lambda report: run(with_matching(report) if terminal.prints else report),
+        event,
+        show,
+        warnings=_limitations,
+    )
 
 
-def _doubts(summary: Summary) -> Iterator[str]:
-    """What the card says against trusting this map."""
+def _limitations(summary: Summary) -> Iterator[str]:
+    """Yield the limitations that the model card states for this map."""
     from georaster_dl.models.package.limitations import far_warning, poor_classes_warning
 
     card, name = summary.card, summary.model.stem
@@ -134,18 +125,18 @@ def _doubts(summary: Summary) -> Iterator[str]:
     yield from filter(None, [far_warning(name, card.places, summary.place)])
 
 
-def spoken(report: Report) -> Report:
-    """The report that also says, once, which model was chosen and how it reads the scene's bands."""
-    said = set()
+def with_matching(report: Report) -> Report:
+    """Make a report that also prints, once, the model that was chosen and its match with the bands."""
+    printed = set()
 
-    def tell(event: Event) -> None:
+    def report_and_print(event: Event) -> None:
         report(event)
         for line in _lines(event):
-            if line not in said:  # a run that starts over tells its start again
-                said.add(line)
+            if line not in printed:  # a run that starts over reports its start again
+                printed.add(line)
                 click.echo(line, err=True)
 
-    return tell
+    return report_and_print
 
 
 def _lines(event: Event) -> Iterator[str]:
@@ -164,13 +155,3 @@ def _lines(event: Event) -> Iterator[str]:
     if event.matched_by_wavelength:
         taken = [f"{band} for {name}" for name, band in event.matched_by_wavelength.items()]
         yield f"by wavelength it takes {listed(taken, MOST_NAMED)}"
-
-
-def _print(summary: Summary, found: str) -> None:
-    click.echo(found)
-    megapixels = summary.pixels / 1e6
-    click.echo(
-        f"{megapixels:.3g} Mpx in {summary.seconds:.1f} s "
-        f"({megapixels / summary.seconds:.2g} Mpx/s, {summary.device})"
-    )
-    print_outputs(summary.files)

@@ -1,9 +1,10 @@
-"""Every option that more than one command has: one spelling, one help text, one meaning."""
+"""Options that several commands share: one spelling, one help text and one range each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,31 +13,42 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.files.atomic import check_local
+from georaster_dl.io.files.scene_names import file_name, scene_stem
+
+from ..terminal.progress import Terminal, end_with_parent
+from .groups import option_group
 
 __all__ = [
+    "INPUT_FILE",
     "OUTPUT_FILE",
     "OUTPUT_FOLDER",
+    "SCENE_OPTIONS",
+    "Cluster",
     "RenamedOption",
-    "check_resources",
+    "check_suffix",
     "debug_option",
-    "layer_option",
-    "log_option",
+    "default_output",
+    "device_option",
+    "json_option",
     "model_option",
-    "needed_model_option",
-    "parent_pipe_option",
-    "parse_resources",
-    "run_options",
+    "output_option",
+    "overwrite_option",
+    "precision_option",
+    "progress_options",
+    "quicklook_option",
     "scene_argument",
     "scene_options",
-    "scene_settings",
+    "scene_reading",
     "scheduler_options",
+    "seed_option",
+    "warning_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _OutputPath(click.Path):
-    """A file or folder to make; an address, which only an input may be, is refused before any work."""
+    """File or folder to make; an address, which only an input may be, is refused before any work."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         check_local(value)
@@ -44,11 +56,11 @@ class _OutputPath(click.Path):
 
 
 class RenamedOption(click.Option):
-    """Option that scripts may still spell as before, which the help does not show.
+    """Option that is also accepted under its former spelling, which the help does not show.
 
     Parameters
     ----------
-    formerly : the old spelling.
+    formerly : the former spelling.
     """
 
     def __init__(self, *args: Any, formerly: str, **kwargs: Any) -> None:
@@ -63,108 +75,159 @@ class RenamedOption(click.Option):
         self.opts = shown
 
 
+INPUT_FILE = click.Path(path_type=Path)
 OUTPUT_FILE = _OutputPath(path_type=Path)
 OUTPUT_FOLDER = _OutputPath(path_type=Path, file_okay=False)
+
 scene_argument = click.argument("scene", nargs=-1, required=True, metavar="SCENE...")
-model_option = click.option(
-    "-m", "--model", metavar="MODEL", help="Model package, or the name of a bundled model."
+
+
+def model_option(*, required: bool = False) -> Callable[[F], F]:
+    """Make the option for a model package."""
+    text = "Model package, or the name of a bundled model."
+    return click.option("-m", "--model", metavar="MODEL", required=required, help=text)
+
+
+def output_option(text: str, *, required: bool = False) -> Callable[[F], F]:
+    """Make the option for the main output, with its help text."""
+    return click.option("-o", "--output", type=OUTPUT_FILE, required=required, help=text)
+
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
+quicklook_option = click.option(
+    "--quicklook", type=OUTPUT_FILE, help="Also write a PNG of scene and map, side by side."
 )
-needed_model_option = click.option(
-    "-m",
-    "--model",
-    metavar="MODEL",
-    required=True,
-    help="Model package, or the name of a bundled model.",
-)
-layer_option = click.option(
-    "--layer",
-    metavar="NAME",
-    help="Layer of a vector file that has several; by default the only one with the class field.",
-)
-parent_pipe_option = click.option(
-    "--parent-pipe", is_flag=True, help="End with 130 when standard input closes."
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on standard output, not text."
 )
 debug_option = click.option(
-    "--debug", is_flag=True, help="Show the traceback of an error, and warnings of libraries."
+    "--debug",
+    is_flag=True,
+    expose_value=False,  # main.py reads it
+    help="Show the traceback of an error, and warnings of libraries.",
 )
-log_option = click.option(
+
+
+def seed_option(default: int | None = 0) -> Callable[[F], F]:
+    """Make the option for the random seed; its default is None where a file of settings may hold it."""
+    text = "Random seed; the same seed gives the same result."
+    return click.option("--seed", type=click.IntRange(min=0), default=default, help=text)
+
+
+def device_option(default: str | None = "auto") -> Callable[[F], F]:
+    """Make the option for the device."""
+    return click.option(
+        "--device",
+        default=default,
+        metavar="auto|cpu|cuda[:N]",
+        help="Device to compute on; auto (default) takes a GPU where there is one.",
+    )
+
+
+def precision_option(default: str | None = "auto") -> Callable[[F], F]:
+    """Make the option for the arithmetic of a network."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default=default,
+        help="Arithmetic of the network; auto (default) takes the fastest for classes and in training, and "
+        "fp32 for values.",
+    )
+
+
+def scene_reading(
+    bands: str | None,
+    nodata: float | None,
+    scale: float | None,
+    offset: float | None,
+    mask: str | None,
+) -> SceneOptions:
+    """Make the options of a scene from the values of ``SCENE_OPTIONS``."""
+    names = None if bands is None else tuple(name.strip() for name in bands.split(","))
+    return SceneOptions(bands=names, nodata=nodata, scale=scale, offset=offset, mask=mask)
+
+
+SCENE_OPTIONS = (
+    click.option(
+        "--bands",
+        metavar="B02,B03,...",
+        help="Names of a plain file's bands in file order; or the bands to use of a product.",
+    ),
+    click.option("--nodata", type=float, help="Stored value that means nodata."),
+    click.option("--scale", type=float, help="Physical value = stored value * scale + offset."),
+    click.option("--offset", type=float, help="Physical value = stored value * scale + offset."),
+    click.option(
+        "--mask",
+        metavar="NAME[=RULE]",
+        help="Quality band that masks pixels (cloud, shadow): SCL of a Sentinel-2 product or STAC item, a band "
+        "of the scene, or a file. The meaning of SCL, QA_PIXEL, Fmask and UDM2 is known; for others state "
+        "which values to mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1.",
+    ),
+)
+"""Options that say how a scene's stored values are read."""
+scene_options = option_group("reading", scene_reading, *SCENE_OPTIONS)
+
+
+def _terminal(progress: str, quiet: bool, log: Path | None, parent_pipe: bool) -> Terminal:
+    if parent_pipe:
+        end_with_parent()
+    return Terminal(progress, quiet, log)
+
+
+_parent_pipe_option = click.option(
+    "--parent-pipe", is_flag=True, help="Cancel the run when standard input closes."
+)
+_log_option = click.option(
     "--log",
     type=_OutputPath(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Append what is told to a file, as JSON lines with time and level, whatever is shown.",
+    help="Append all events to a file, as JSON lines with time and level.",
 )
+progress_options = option_group(
+    "terminal",
+    _terminal,
+    click.option(
+        "--progress",
+        type=click.Choice(["bar", "json"]),
+        default="bar",
+        help="A bar on standard error (default), or events as JSON lines on standard output.",
+    ),
+    click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+    _log_option,
+    _parent_pipe_option,
+    debug_option,
+)
+"""Options of commands that show their progress."""
+
+warning_options = option_group(
+    "terminal",
+    lambda log, parent_pipe: _terminal("warnings", False, log, parent_pipe),
+    _log_option,
+    _parent_pipe_option,
+    debug_option,
+)
+"""Options of commands that show warnings and their result only."""
 
 
-def scene_options(command: F) -> F:
-    """Options that say what the user knows better than the file."""
-    for option in (
-        click.option(
-            "--mask",
-            metavar="NAME[=RULE]",
-            help="Quality band that masks pixels (cloud, shadow): SCL of a Sentinel-2 product or STAC item, a band "
-            "of the scene, or a file. SCL, QA_PIXEL, Fmask and UDM2 are known; of others say which numbers "
-            "mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1.",
-        ),
-        click.option("--offset", type=float, help="Physical value = number * scale + offset."),
-        click.option("--scale", type=float, help="Physical value = number * scale + offset."),
-        click.option("--nodata", type=float, help="Number that stands for no measurement."),
-        click.option(
-            "--bands",
-            metavar="B02,B03,...",
-            help="Names of a plain file's bands in file order; or the bands to use of a product.",
-        ),
-    ):
-        command = option(command)
-    return command
+@dataclass(frozen=True)
+class Cluster:
+    """Dask cluster, and the resources of its workers that each task takes."""
+
+    scheduler: str
+    resources: dict[str, float]
 
 
-def run_options(command: F) -> F:
-    """Options of commands that run for long: how they tell their progress, and when they end."""
-    for option in (
-        debug_option,
-        log_option,
-        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
-        parent_pipe_option,
-        click.option(
-            "--progress",
-            type=click.Choice(["bar", "json"]),
-            default="bar",
-            help="A bar on standard error, or JSON lines on standard output.",
-        ),
-    ):
-        command = option(command)
-    return command
+def _cluster(scheduler: str | None, resources: dict[str, float]) -> Cluster | None:
+    if scheduler is not None:
+        return Cluster(scheduler, resources)
+    if resources:
+        raise OptionError("--resources is for workers of a Dask cluster; name its --scheduler too.")
+    return None
 
 
-def scheduler_options(command: F) -> F:
-    """Options that say which Dask cluster does the work."""
-    for option in (
-        click.option(
-            "--resources",
-            metavar="GPU=1",
-            callback=lambda _ctx, _param, text: parse_resources(text),
-            help="With --scheduler: what each task takes of the resources that workers declare.",
-        ),
-        click.option(
-            "--scheduler",
-            metavar="ADDRESS",
-            help="Dask cluster (tcp://host:port or a scheduler file; its workers must see all files under the "
-            "same paths), or local:N for N processes here.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def parse_resources(text: str | None) -> dict[str, float]:
-    """Resources of Dask, as ``GPU=1,MEMORY=8e9``.
-
-    Raises
-    ------
-    OptionError
-        When it is not NAME=NUMBER.
-    """
-    found = {}
+def _parse_resources(text: str | None) -> dict[str, float]:
+    """Parse ``GPU=1,MEMORY=8e9``."""
+    resources = {}
     for part in text.split(",") if text is not None else ():
         name, _, number = part.partition("=")
         try:
@@ -173,20 +236,35 @@ def parse_resources(text: str | None) -> dict[str, float]:
             value = math.nan
         if not name.strip() or not 0 < value < math.inf:
             raise OptionError(f"--resources takes NAME=NUMBER, like GPU=1, but got {part!r}.")
-        found[name.strip()] = value
-    return found
+        resources[name.strip()] = value
+    return resources
 
 
-def check_resources(given: Mapping[str, Any]) -> None:
-    """Refuse resources where nobody could offer them."""
-    if given["resources"] and given["scheduler"] is None:
-        raise OptionError("--resources is for workers of a Dask cluster; name its --scheduler too.")
+scheduler_options = option_group(
+    "cluster",
+    _cluster,
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Dask cluster (tcp://host:port or a scheduler file; its workers must see all files under the "
+        "same paths), or local:N for N processes here.",
+    ),
+    click.option(
+        "--resources",
+        metavar="GPU=1",
+        callback=lambda _ctx, _param, text: _parse_resources(text),
+        help="With --scheduler: resources that each task takes of those that the workers declare.",
+    ),
+)
+"""Options that choose a Dask cluster for the work."""
 
 
-def scene_settings(given: Mapping[str, Any]) -> SceneOptions:
-    """What ``scene_options`` collected."""
-    bands = given["bands"]
-    names = None if bands is None else tuple(name.strip() for name in bands.split(","))
-    return SceneOptions(
-        bands=names, **{key: given[key] for key in ("nodata", "scale", "offset", "mask")}
-    )
+def default_output(scene: str, subject: str) -> Path:
+    """Name an output in the working folder after the scene and the output's subject."""
+    return Path(f"{file_name(scene_stem(scene))}_{subject}.tif")
+
+
+def check_suffix(option: str, path: Path | None, kind: str, endings: tuple[str, ...]) -> None:
+    """Refuse a file whose name promises another format: no program would open it."""
+    if path is not None and path.suffix.lower() not in endings:
+        raise OptionError(f"{option} makes {kind}, but its name is {path}; end it in {endings[0]}.")

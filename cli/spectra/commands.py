@@ -1,8 +1,8 @@
-"""``geodl spectra``: tables of laboratory spectra in, models, predictions and comparisons out."""
+"""``geodl spectra``: train, apply and compare models on tables of laboratory spectra."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,36 +12,39 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Started, Warned
 from georaster_dl.core.wording import counted
 
-from ..options.model_run import check_suffix
-from ..options.shared import OUTPUT_FILE, run_options
-from ..terminal.results import finished, print_outputs, status_of
+from ..options.shared import (
+    RenamedOption,
+    check_suffix,
+    output_option,
+    overwrite_option,
+    progress_options,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
 from .compare import compare
 from .options import (
+    Columns,
     NetworkChoice,
+    Outcome,
+    TableReading,
+    Training,
     check_plot,
-    class_column_option,
-    columns_of,
+    column_options,
     data_argument,
-    learning_options,
     model_file_option,
-    overwrite_option,
     plot_option,
-    read_table,
-    resample_option,
-    settings_of,
     staged,
     table_options,
-    talking,
-    target_option,
-    told,
+    training_options,
 )
-from .scores import facts_of, words_of
+from .scores import scores_of, scores_text
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
     from georaster_dl.spectra.predict import PredictedValues
     from georaster_dl.spectra.scoring.scores import ClassScores
     from georaster_dl.spectra.table.samples import SpectraTable
+    from georaster_dl.spectra.train import TrainedTable
 
 __all__ = ["spectra"]
 
@@ -67,117 +70,182 @@ spectra.add_command(compare)
 
 @spectra.command()
 @data_argument
-@target_option
-@class_column_option
+@column_options
 @click.option(
-    "-m",
     "--method",
+    cls=RenamedOption,
+    formerly="-m",
     type=NetworkChoice(),
     default="cnn1d",
-    help="Network; cnn1d by default.",
+    show_default=True,
+    help="Network to train.",
 )
-@click.option("-o", "--output", type=OUTPUT_FILE, required=True)
-@table_options
-@learning_options
-@click.option("--members", type=int, default=5, help="Networks of the ensemble; 5 by default.")
+@output_option("Model package to make (.safetensors).", required=True)
+@table_options()
+@training_options
 @click.option(
-    "--quantity", default="reflectance", help="What the spectra are; reflectance by default."
+    "--members", type=int, default=5, show_default=True, help="Number of networks in the ensemble."
+)
+@click.option(
+    "--quantity", default="reflectance", show_default=True, help="Quantity that the spectra hold."
 )
 @overwrite_option
-@run_options
-def train(**given: Any) -> None:
-    """Train a network on a table and test it beside PLS on rows that it never saw.
+@progress_options
+def train(
+    *,
+    data: tuple[Path, ...],
+    columns: Columns,
+    method: str,
+    output: Path,
+    reading: TableReading,
+    training: Training,
+    members: int,
+    quantity: str,
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
+    """Train a network on a table and test it beside PLS on rows that it was not trained on.
 
     \b
     geodl spectra train x.csv y.csv --target fat --target water -o meat.safetensors
     geodl spectra train soils.csv --class-column type --group sample -o types.safetensors
     """
-    check_suffix("-o", given["output"], "a model package", (".safetensors",))
-    with told(given) as report:
-        with staged(given, report, given["output"]) as stage:
-            table = read_table(given, report)
+    check_suffix("-o", output, "a model package", (".safetensors",))
+
+    def trained(report: Report) -> Outcome[TrainedTable]:
+        with staged(report, output, inputs=data, overwrite=overwrite) as stage:
+            table = reading.read(data, report)
             from georaster_dl.models.runtime.device import Device
             from georaster_dl.spectra.train import train_table
 
-            report(Started(Device.choose(given["device"], "fp32").name))
-            trained = train_table(
+            report(Started(Device.choose(training.device, "fp32").name))
+            result = train_table(
                 table,
-                stage.path(given["output"]),
-                given["method"],
-                columns_of(given, quantity=given["quantity"]),
-                settings_of(given, members=given["members"]),
+                stage.path(output),
+                method,
+                training.table_options(columns, quantity=quantity),
+                training.settings(members=members),
                 report,
             )
-        _warn_of(trained.card, given["output"], report)
-        metrics = trained.card.metrics
-        report(finished([given["output"]], (), round(trained.seconds, 1), metrics=metrics))
-    if talking(given):
-        click.echo(trained.card.training["spectra"] + f" ({trained.split.description})")
-        for name, of_methods in trained.scores.items():
-            for method, score in of_methods.items():
-                click.echo(f"{name:16} {method:16} {words_of(score)}")
-        click.echo(str(given["output"]))
+        return Outcome(result, [output])
+
+    return run_with_progress(
+        terminal,
+        trained,
+        lambda outcome: finished(
+            outcome.files, (), round(outcome.value.seconds, 1), metrics=outcome.value.card.metrics
+        ),
+        _print_trained,
+        warnings=lambda outcome: _limitations(outcome.value.card, output),
+    )
 
 
 @spectra.command()
 @data_argument
 @model_file_option
-@click.option("-o", "--output", type=OUTPUT_FILE, required=True)
-@table_options
-@resample_option
+@output_option("Table to make (.csv).", required=True)
+@table_options(resample=True)
 @overwrite_option
-@run_options
-def predict(**given: Any) -> None:
+@progress_options
+def predict(
+    *,
+    data: tuple[Path, ...],
+    model: Path | None,
+    output: Path,
+    reading: TableReading,
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
     """Predict values with their intervals, or classes with their probabilities.
 
-    The output has all columns of the table that are not of the spectrum, and the predictions.
+    The output has the predictions, and all columns of the table but those of the spectra.
     """
-    check_suffix("-o", given["output"], "a table", (".csv",))
-    from georaster_dl.spectra.table.files import write_csv
+    check_suffix("-o", output, "a table", (".csv",))
+    if model is None:
+        raise OptionError("No model is named; give -m MODEL, one that geodl spectra train made.")
 
-    with told(given) as report:
-        with staged(given, report, given["output"]) as stage:
-            card, predicted = _predicted(given, report)
-            write_csv(predicted.columns, stage.path(given["output"]))
-        _warn_of(card, _model_of(given), report)
-        report(finished([given["output"]], spectra=len(predicted)))
-    if talking(given):
-        click.echo(f"{counted(len(predicted), 'spectrum')}: {card.predicts}{_levels(card)}")
-        click.echo(str(given["output"]))
+    def predicted(report: Report) -> Outcome[tuple[Card, SpectraTable]]:
+        from georaster_dl.spectra.table.files import write_csv
+
+        with staged(report, output, inputs=[*data, model], overwrite=overwrite) as stage:
+            card, table = _predicted(data, model, reading, report)
+            write_csv(table.columns, stage.path(output))
+        return Outcome((card, table), [output])
+
+    def show(outcome: Outcome[tuple[Card, SpectraTable]]) -> None:
+        card, table = outcome.value
+        click.echo(f"{counted(len(table), 'spectrum')}: {card.predicts}{_levels(card)}")
+        click.echo(str(output))
+
+    return run_with_progress(
+        terminal,
+        predicted,
+        lambda outcome: finished(outcome.files, spectra=len(outcome.value[1])),
+        show,
+        warnings=lambda outcome: _limitations(outcome.value[0], model),
+    )
 
 
 @spectra.command()
 @data_argument
 @model_file_option
-@target_option
-@class_column_option
-@table_options
-@resample_option
+@column_options
+@table_options(resample=True)
 @plot_option
 @overwrite_option
-@run_options
-def evaluate(**given: Any) -> int:
-    """Score predictions where measured values stand beside them.
+@progress_options
+def evaluate(
+    *,
+    data: tuple[Path, ...],
+    model: Path | None,
+    columns: Columns,
+    reading: TableReading,
+    plot: Path | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
+    """Score predictions against measured values in the same table.
 
-    DATA is what geodl spectra predict wrote, or with -m a table of spectra. Targets are those of the
+    DATA is a table written by geodl spectra predict, or with -m a table of spectra. Targets are those of the
     model unless they are named.
     """
-    check_plot(given)
-    _check_used(given)
-    plots = [] if given["plot"] is None else [given["plot"]]
-    with told(given) as report:
-        with staged(given, report, extras=plots) as stage:
-            found = _evaluated(given, report)
-            for plot in plots:
-                with stage.making(plot) as path:
-                    _draw(path, found, given["model"])
-        scores = {key: facts_of(one) for key, one in found.items()}
-        report(finished(stage.made(plots), stage.failed, scores=scores))
-    if talking(given):
-        for name, one in found.items():
-            click.echo(f"{name:16} {words_of(one)}")
-        print_outputs(stage.made(plots))
-    return status_of(stage.failed)
+    check_plot(plot, columns)
+    _check_used(model, reading)
+    plots = [] if plot is None else [plot]
+    inputs = [*data, *([] if model is None else [model])]
+
+    def evaluated(report: Report) -> Outcome[Mapping[str, PredictedValues | ClassScores]]:
+        with staged(report, extras=plots, inputs=inputs, overwrite=overwrite) as stage:
+            scored = _evaluated(data, model, columns, reading, report)
+            for output in plots:
+                with stage.making(output) as path:
+                    _draw(path, scored, model)
+        return Outcome(scored, stage.made(plots), stage.failed)
+
+    def show(outcome: Outcome[Mapping[str, PredictedValues | ClassScores]]) -> None:
+        for name, scored in outcome.value.items():
+            click.echo(f"{name:16} {scores_text(scored)}")
+        print_outputs(outcome.files)
+
+    return run_with_progress(
+        terminal,
+        evaluated,
+        lambda outcome: finished(
+            outcome.files,
+            outcome.failed,
+            scores={name: scores_of(scored) for name, scored in outcome.value.items()},
+        ),
+        show,
+    )
+
+
+def _print_trained(outcome: Outcome[TrainedTable]) -> None:
+    trained = outcome.value
+    click.echo(trained.card.training["spectra"] + f" ({trained.split.description})")
+    for name, of_methods in trained.scores.items():
+        for method, score in of_methods.items():
+            click.echo(f"{name:16} {method:16} {scores_text(score)}")
+    click.echo(str(outcome.files[0]))
 
 
 def _levels(card: Card) -> str:
@@ -185,35 +253,28 @@ def _levels(card: Card) -> str:
     return f", with {' and '.join(sorted(known))} intervals" if known else ""
 
 
-def _model_of(given: Mapping[str, Any]) -> Path:
-    if given["model"] is None:
-        raise OptionError("No model is named; give -m MODEL, one that geodl spectra train made.")
-    model: Path = given["model"]
-    return model
+def _limitations(card: Card, model: Path) -> Iterable[str]:
+    return [f"{model.stem}: {card.limitations}"] if card.limitations else []
 
 
-def _predicted(given: Mapping[str, Any], report: Report) -> tuple[Card, SpectraTable]:
+def _predicted(
+    data: tuple[Path, ...], model: Path, reading: TableReading, report: Report
+) -> tuple[Card, SpectraTable]:
     from georaster_dl.spectra.package.file import load_network
     from georaster_dl.spectra.predict import predicted_table
 
-    card, network = load_network(_model_of(given))
-    table = read_table(given, report)
-    predicted = predicted_table(card, network, table, resample=given["resample"])
+    card, network = load_network(model)
+    table = reading.read(data, report)
+    predicted = predicted_table(card, network, table, resample=reading.resample)
     for repair in predicted.repairs[len(table.repairs) :]:
         report(Warned(repair))
     return card, predicted
 
 
-def _warn_of(card: Card, model: Path, report: Report) -> None:
-    if card.limitations:
-        report(Warned(f"{model.stem}: {card.limitations}"))
-
-
-def _check_used(given: Mapping[str, Any]) -> None:
+def _check_used(model: Path | None, reading: TableReading) -> None:
     """Refuse options of spectra where only predictions are read."""
-    options = ("unit", "id_column", "drop_missing", "resample")
-    unused = [f"--{name.replace('_', '-')}" for name in options if given[name]]
-    if given["model"] is None and unused:
+    unused = [f"--{name.replace('_', '-')}" for name, value in vars(reading).items() if value]
+    if model is None and unused:
         raise OptionError(
             f"Without a model (-m) no spectra are read, so {' and '.join(unused)} would do nothing; name "
             f"the model, or leave out what only spectra need."
@@ -221,7 +282,11 @@ def _check_used(given: Mapping[str, Any]) -> None:
 
 
 def _evaluated(
-    given: Mapping[str, Any], report: Report
+    data: tuple[Path, ...],
+    model: Path | None,
+    columns: Columns,
+    reading: TableReading,
+    report: Report,
 ) -> Mapping[str, PredictedValues | ClassScores]:
     from georaster_dl.spectra.predict import (
         predicted_classes,
@@ -229,46 +294,44 @@ def _evaluated(
         read_predictions,
     )
 
-    names = given["targets"]
-    if given["model"] is not None:
-        card, table = _predicted(given, report)
+    names: Sequence[str] = columns.targets
+    if model is not None:
+        card, table = _predicted(data, model, reading, report)
         names = names or [target.name for target in card.targets]
-    elif len(given["data"]) == 1:
-        table = read_predictions(given["data"][0])
+    elif len(data) == 1:
+        table = read_predictions(data[0])
     else:
         raise OptionError(
-            f"Got {len(given['data'])} tables without a model; give the one that geodl spectra predict "
+            f"Got {len(data)} tables without a model; give the one that geodl spectra predict "
             f"wrote, or name a model (-m) to predict them with."
         )
-    if given["class_column"] is not None and given["targets"]:
+    if columns.class_column is not None and columns.targets:
         raise OptionError("Both --target and --class-column are named; score one after the other.")
-    if given["class_column"] is not None:
-        return {given["class_column"]: predicted_classes(table, given["class_column"])}
+    if columns.class_column is not None:
+        return {columns.class_column: predicted_classes(table, columns.class_column)}
     if not names:
         raise OptionError(
             "Nothing to score is named; give --target NAME, or --class-column "
             "NAME where classes are predicted."
         )
-    return {one.name: one for one in predicted_values(table, names)}
+    return {values.name: values for values in predicted_values(table, names)}
 
 
-def _draw(path: Path, found: Mapping[str, Any], model: Path | None) -> None:
+def _draw(path: Path, scored: Mapping[str, Any], model: Path | None) -> None:
     from georaster_dl.models.package.file import read_card
     from georaster_dl.spectra.scoring.plots import Panel, plot_values
 
     units = {} if model is None else {t.name: t.label for t in read_card(model).targets}
-    plot_values(
-        path,
-        [
-            Panel(
-                name,
-                units.get(name, name),
-                one.measured,
-                one.predicted,
-                one.lower,
-                one.upper,
-                one.level,
-            )
-            for name, one in found.items()
-        ],
-    )
+    panels = [
+        Panel(
+            name,
+            units.get(name, name),
+            values.measured,
+            values.predicted,
+            values.lower,
+            values.upper,
+            values.level,
+        )
+        for name, values in scored.items()
+    ]
+    plot_values(path, panels)

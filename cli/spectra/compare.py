@@ -1,110 +1,145 @@
-"""``geodl spectra compare``: all methods on the same rows."""
+"""``geodl spectra compare``: compare all methods on the same rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from georaster_dl.core.events import Event, MethodStarted, Report
 
-from ..options.model_run import check_suffix
-from ..options.shared import OUTPUT_FILE, run_options
-from ..terminal.results import finished, print_outputs, status_of
+from ..options.shared import check_suffix, output_option, overwrite_option, progress_options
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
 from .options import (
+    Columns,
+    Outcome,
+    TableReading,
+    Training,
     check_plot,
-    class_column_option,
-    columns_of,
+    column_options,
     data_argument,
-    learning_options,
-    overwrite_option,
     plot_option,
-    read_table,
-    settings_of,
     staged,
     table_options,
-    talking,
-    target_option,
-    told,
+    training_options,
 )
-from .scores import line_of
+from .scores import score_line
 
 if TYPE_CHECKING:
-    from georaster_dl.io.output.staging import Staging
+    from georaster_dl.spectra.compare import MethodResult
 
 __all__ = ["compare"]
 
 
 @click.command()
 @data_argument
-@target_option
-@class_column_option
+@column_options
 @click.option(
-    "--methods", metavar="NAME,NAME", help="Methods, such as pls,svm,cnn1d; all by default."
+    "--methods",
+    metavar="NAME,...",
+    help="Methods to compare, such as pls,svm,cnn1d; all by default.",
 )
-@click.option("--folds", type=int, default=5, help="Of cross-validation; 5 by default.")
-@click.option("--seeds", type=int, default=5, help="Runs of each method; 5 by default.")
-@table_options
-@learning_options
-@click.option("-o", "--output", type=OUTPUT_FILE, help="Table of scores, CSV.")
+@click.option(
+    "--folds", type=int, default=5, show_default=True, help="Number of cross-validation folds."
+)
+@click.option(
+    "--seeds",
+    type=int,
+    default=5,
+    show_default=True,
+    help="Runs of each method, with other random seeds.",
+)
+@table_options()
+@training_options
+@output_option("Also write the table of scores, as CSV.")
 @plot_option
 @overwrite_option
-@run_options
-def compare(**given: Any) -> int:
+@progress_options
+def compare(
+    *,
+    data: tuple[Path, ...],
+    columns: Columns,
+    methods: str | None,
+    folds: int,
+    seeds: int,
+    reading: TableReading,
+    training: Training,
+    output: Path | None,
+    plot: Path | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
     """Compare networks and the methods of chemometrics on the same rows.
 
     A difference between two methods counts where it is larger than their spread over the seeds.
     """
-    check_suffix("-o", given["output"], "a table", (".csv",))
-    check_plot(given)
-    outputs = [path for path in (given["output"], given["plot"]) if path is not None]
-    with told(given) as report:
-        # The scores are told in any case, so neither table nor plot may cost them.
-        with staged(given, report, extras=outputs) as stage:
-            rows = _compared(given, report, stage)
-        made = stage.made(outputs)
-        report(finished(made, stage.failed, methods=rows))
-    if talking(given):
-        for row in rows:
-            click.echo(line_of(row))
-        if given["seeds"] > 1:
-            click.echo(f"±: standard deviation over {given['seeds']} seeds")
-        print_outputs(made)
-    return status_of(stage.failed)
+    check_suffix("-o", output, "a table", (".csv",))
+    check_plot(plot, columns)
+    outputs = [path for path in (output, plot) if path is not None]
+
+    def compared(report: Report) -> Outcome[list[dict[str, Any]]]:
+        from georaster_dl.spectra.compare import compare as run
+        from georaster_dl.spectra.compare import summary
+        from georaster_dl.spectra.registry import methods as all_methods
+
+        # The scores are printed in any case, so neither table nor plot may cost them.
+        with staged(report, extras=outputs, inputs=data, overwrite=overwrite) as stage:
+            runs = run(
+                reading.read(data, report),
+                training.table_options(columns),
+                methods.split(",") if methods else all_methods(),
+                training.settings(),
+                n_folds=folds,
+                n_seeds=seeds,
+                report=_with_methods(report) if terminal.prints else report,
+            )
+            rows = summary(runs)
+            if output is not None:
+                with stage.making(output) as path:
+                    _write_table(rows, path)
+            if plot is not None:
+                with stage.making(plot) as path:
+                    _draw(runs, columns.targets[0], path)
+        return Outcome(rows, stage.made(outputs), stage.failed)
+
+    def show(outcome: Outcome[list[dict[str, Any]]]) -> None:
+        for row in outcome.value:
+            click.echo(score_line(row))
+        if seeds > 1:
+            click.echo(f"±: standard deviation over {seeds} seeds")
+        print_outputs(outcome.files)
+
+    return run_with_progress(
+        terminal,
+        compared,
+        lambda outcome: finished(outcome.files, outcome.failed, methods=outcome.value),
+        show,
+    )
 
 
-def _compared(given: Mapping[str, Any], report: Report, stage: Staging) -> list[dict[str, Any]]:
-    import pandas as pd
+def _with_methods(report: Report) -> Report:
+    """Make a report that also prints each method that begins."""
 
-    from georaster_dl.spectra.compare import compare as run
-    from georaster_dl.spectra.compare import summary
-    from georaster_dl.spectra.registry import methods
-    from georaster_dl.spectra.scoring.plots import Panel, plot_values
-    from georaster_dl.spectra.table.files import write_csv
-
-    def tell(event: Event) -> None:
+    def report_and_print(event: Event) -> None:
         report(event)
-        if isinstance(event, MethodStarted) and talking(given):
+        if isinstance(event, MethodStarted):
             click.echo(f"{event.method}, seed {event.seed}", err=True)
 
-    table = read_table(given, report)
-    found = run(
-        table,
-        columns_of(given),
-        given["methods"].split(",") if given["methods"] else methods(),
-        settings_of(given),
-        n_folds=given["folds"],
-        n_seeds=given["seeds"],
-        report=tell,
-    )
-    rows = summary(found)
-    if given["output"] is not None:
-        with stage.making(given["output"]) as path:
-            write_csv(pd.DataFrame(rows), path)
-    if given["plot"] is not None:
-        with stage.making(given["plot"]) as path:
-            quantity = given["targets"][0]
-            panels = [Panel(one.method, quantity, one.measured, one.predicted) for one in found]
-            plot_values(path, panels)
-    return rows
+    return report_and_print
+
+
+def _write_table(rows: list[dict[str, Any]], path: Path) -> None:
+    import pandas as pd
+
+    from georaster_dl.spectra.table.files import write_csv
+
+    write_csv(pd.DataFrame(rows), path)
+
+
+def _draw(runs: list[MethodResult], quantity: str, path: Path) -> None:
+    from georaster_dl.spectra.scoring.plots import Panel, plot_values
+
+    panels = [Panel(run.method, quantity, run.measured, run.predicted) for run in runs]
+    plot_values(path, panels)

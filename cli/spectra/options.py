@@ -1,63 +1,46 @@
-"""What the commands of ``geodl spectra`` have in common: options, and how a table is read."""
+"""Options of the commands of ``geodl spectra``, and the values that they become."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import click
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned, warner
 
-from ..options.model_run import check_suffix
-from ..options.shared import OUTPUT_FILE
-from ..terminal.progress import end_with_parent, reporting
+from ..options.groups import option_group
+from ..options.shared import INPUT_FILE, OUTPUT_FILE, check_suffix, device_option, seed_option
 
 if TYPE_CHECKING:
-    from georaster_dl.io.output.staging import Staging
+    from georaster_dl.io.output.staging import FailedOutput, Staging
     from georaster_dl.spectra.registry import Settings
     from georaster_dl.spectra.table.samples import SpectraTable
     from georaster_dl.spectra.train import TableOptions
 
 __all__ = [
+    "Columns",
     "NetworkChoice",
+    "Outcome",
+    "TableReading",
+    "Training",
     "check_plot",
-    "class_column_option",
-    "columns_of",
+    "column_options",
     "data_argument",
-    "learning_options",
     "model_file_option",
-    "overwrite_option",
     "plot_option",
-    "read_table",
     "resample_option",
-    "settings_of",
     "staged",
     "table_options",
-    "talking",
-    "target_option",
-    "told",
+    "training_options",
 ]
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _applied(options: list[Any]) -> Callable[[F], F]:
-    def apply(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return apply
-
-
-data_argument = click.argument(
-    "data", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DATA..."
-)
-target_option = click.option("--target", "targets", multiple=True, help="Column of values.")
 
 
 class NetworkChoice(click.Choice[str]):
@@ -74,115 +57,160 @@ class NetworkChoice(click.Choice[str]):
         return tuple(name.replace("_", "-") for name in spectral_models())
 
 
-class_column_option = click.option("--class-column", help="Column of classes, instead of values.")
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
-plot_option = click.option(
-    "--plot",
-    type=OUTPUT_FILE,
-    help="PNG of predicted against measured values.",
+@dataclass(frozen=True)
+class Columns:
+    """Columns with the values or the classes of spectra."""
+
+    targets: tuple[str, ...]
+    class_column: str | None
+
+
+@dataclass(frozen=True)
+class TableReading:
+    """Way in which tables of spectra are read."""
+
+    unit: Literal["nm", "um", "cm-1"] | None
+    id_column: str | None
+    drop_missing: bool
+    resample: bool = False
+
+    def read(self, data: Sequence[Path], report: Report) -> SpectraTable:
+        """Read the table, and warn of repairs."""
+        from georaster_dl.spectra.table.samples import SpectraOptions, read_spectra
+
+        options = SpectraOptions(self.unit, self.id_column, self.drop_missing)
+        table = read_spectra(data, options)
+        for repair in table.repairs:
+            report(Warned(repair))
+        return table
+
+
+@dataclass(frozen=True)
+class Training:
+    """Preprocessing, split and settings of a training on spectra."""
+
+    preprocess: str
+    split_column: str | None
+    group: str | None
+    epochs: int | None
+    device: str
+    seed: int
+
+    def table_options(self, columns: Columns, **more: Any) -> TableOptions:
+        """Make the options for targets and split."""
+        from georaster_dl.spectra.train import TableOptions
+
+        return TableOptions(
+            columns.targets,
+            class_column=columns.class_column,
+            split_column=self.split_column,
+            group=self.group,
+            **more,
+        )
+
+    def settings(self, **more: Any) -> Settings:
+        """Make the settings of the methods."""
+        from georaster_dl.spectra.registry import Settings
+
+        return Settings(
+            self.preprocess, epochs=self.epochs, device=self.device, seed=self.seed, **more
+        )
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """Result of a command, its files, and the files that could not be made."""
+
+    value: T
+    files: list[Path]
+    failed: tuple[FailedOutput, ...] = ()
+
+
+data_argument = click.argument("data", nargs=-1, required=True, type=INPUT_FILE, metavar="DATA...")
+column_options = option_group(
+    "columns",
+    Columns,
+    click.option(
+        "--target", "targets", multiple=True, metavar="NAME", help="Column of values; repeatable."
+    ),
+    click.option("--class-column", metavar="NAME", help="Column of classes, instead of values."),
 )
 model_file_option = click.option(
-    "-m", "--model", type=click.Path(path_type=Path), help="Model that geodl spectra train made."
+    "-m", "--model", type=INPUT_FILE, help="Model package of geodl spectra train."
+)
+plot_option = click.option(
+    "--plot", type=OUTPUT_FILE, help="Also write a PNG of predicted against measured values."
 )
 resample_option = click.option(
     "--resample",
     is_flag=True,
-    help="Bring spectra of another instrument to the model's wavelengths.",
+    help="Interpolate spectra of another instrument to the model's wavelengths.",
 )
-table_options = _applied(
-    [
-        click.option(
-            "--unit",
-            type=click.Choice(["nm", "um", "cm-1"]),
-            help="Of the wavelengths, where the header does not say.",
-        ),
-        click.option("--id-column", help="Column that joins the rows of several files."),
-        click.option("--drop-missing", is_flag=True, help="Leave spectra with gaps out."),
-    ]
-)
-learning_options = _applied(
-    [
-        click.option(
-            "--preprocess",
-            default="none",
-            metavar="STEPS",
-            help="Preprocessing of spectra, for example 'snv,savgol(15,2,1)'.",
-        ),
-        click.option(
-            "--split-column",
-            help="Column that says which rows train, validate and test; by chance otherwise.",
-        ),
-        click.option("--group", help="Column of samples, whose spectra stay together."),
-        click.option("--epochs", type=int, help="Epochs of a network (150)."),
-        click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N."),
-        click.option("--seed", type=int, default=0, help="Of everything random."),
-    ]
+_TABLE_OPTIONS = (
+    click.option(
+        "--unit",
+        type=click.Choice(["nm", "um", "cm-1"]),
+        help="Unit of the wavelengths, where the header does not state it.",
+    ),
+    click.option(
+        "--id-column", metavar="NAME", help="Column by which rows of several files are joined."
+    ),
+    click.option("--drop-missing", is_flag=True, help="Leave out spectra with missing values."),
 )
 
 
-@contextmanager
-def told(given: Mapping[str, Any]) -> Iterator[Report]:
-    """The reporter that ``run_options`` ask for, for the length of the block."""
-    if given["parent_pipe"]:
-        end_with_parent()
-    with reporting(given["progress"], given["quiet"], given["log"]) as report:
-        yield report
+def table_options(*, resample: bool = False) -> Callable[[F], F]:
+    """Make the options of how tables are read, with --resample where a model reads them."""
+    more = (resample_option,) if resample else ()
+    return option_group("reading", TableReading, *_TABLE_OPTIONS, *more)
+
+
+training_options = option_group(
+    "training",
+    Training,
+    click.option(
+        "--preprocess",
+        default="none",
+        metavar="STEPS",
+        help="Preprocessing steps of the spectra, such as 'snv,savgol(15,2,1)'.",
+    ),
+    click.option(
+        "--split-column",
+        metavar="NAME",
+        help="Column that assigns rows to training, validation and test; random by default.",
+    ),
+    click.option(
+        "--group",
+        metavar="NAME",
+        help="Column of samples, whose spectra stay in one part of the split.",
+    ),
+    click.option("--epochs", type=int, help="Epochs of a network [default: 150]."),
+    device_option(),
+    seed_option(),
+)
 
 
 @contextmanager
 def staged(
-    given: Mapping[str, Any], report: Report, *outputs: Path, extras: Sequence[Path] = ()
+    report: Report,
+    *outputs: Path,
+    extras: Sequence[Path] = (),
+    inputs: Sequence[Path],
+    overwrite: bool,
 ) -> Iterator[Staging]:
-    """The outputs of a command, which appear together; ``extras`` may fail alone."""
+    """Stage the outputs of a command, which appear together; ``extras`` may fail by themselves."""
     from georaster_dl.io.output.staging import Staging
 
-    inputs = [*given["data"], *([given["model"]] if given.get("model") else [])]
     with Staging(
-        *outputs,
-        extras=extras,
-        overwrite=given["overwrite"],
-        protect=inputs,
-        warn=warner(report),
+        *outputs, extras=extras, overwrite=overwrite, protect=inputs, warn=warner(report)
     ) as stage:
         yield stage
 
 
-def check_plot(given: Mapping[str, Any]) -> None:
+def check_plot(plot: Path | None, columns: Columns) -> None:
     """Refuse a plot that is no PNG, or of classes."""
-    check_suffix("--plot", given["plot"], "a picture", (".png",))
-    if given["plot"] is not None and given["class_column"] is not None:
+    check_suffix("--plot", plot, "a picture", (".png",))
+    if plot is not None and columns.class_column is not None:
         raise OptionError(
             "--plot draws predicted against measured values; leave it out for classes."
         )
-
-
-def talking(given: Mapping[str, Any]) -> bool:
-    """Whether people read what is printed."""
-    return given["progress"] == "bar" and not given["quiet"]
-
-
-def read_table(given: Mapping[str, Any], report: Report) -> SpectraTable:
-    """Read the table, and say what was repaired."""
-    from georaster_dl.spectra.table.samples import SpectraOptions, read_spectra
-
-    options = SpectraOptions(given["unit"], given["id_column"], given["drop_missing"])
-    table = read_spectra(given["data"], options)
-    for repair in table.repairs:
-        report(Warned(repair))
-    return table
-
-
-def columns_of(given: Mapping[str, Any], **more: Any) -> TableOptions:
-    """What is learnt, and how rows are divided."""
-    from georaster_dl.spectra.train import TableOptions
-
-    names = ("class_column", "split_column", "group")
-    return TableOptions(given["targets"], **{name: given[name] for name in names}, **more)
-
-
-def settings_of(given: Mapping[str, Any], **more: Any) -> Settings:
-    """How the methods are set."""
-    from georaster_dl.spectra.registry import Settings
-
-    names = ("epochs", "device", "seed")
-    return Settings(given["preprocess"], **{name: given[name] for name in names}, **more)

@@ -1,4 +1,4 @@
-"""How scores of laboratory values and classes are told."""
+"""Scores of laboratory values and classes as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from georaster_dl.spectra.predict import PredictedValues
     from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 
-__all__ = ["facts_of", "line_of", "words_of"]
+__all__ = ["score_line", "scores_of", "scores_text"]
 
 _NAMES = {
     "rmsep": "RMSEP",
@@ -25,8 +25,8 @@ _NAMES = {
 }
 
 
-def line_of(row: Mapping[str, Any]) -> str:
-    """A method's scores, each with its spread over the seeds."""
+def score_line(row: Mapping[str, Any]) -> str:
+    """Format a method's scores, each with its standard deviation over the seeds."""
     shown = []
     for name in (name for name in row if f"{name}_sd" in row):
         spread = row[f"{name}_sd"]
@@ -35,22 +35,24 @@ def line_of(row: Mapping[str, Any]) -> str:
     return f"{row['method']:16} {'  '.join(shown)}  n {row['n']}  {row['seconds']} s"
 
 
-def facts_of(one: Any) -> dict[str, float | None]:
-    """Scores by name, None where they have no meaning, which JSON can say."""
-    scores = getattr(one, "scores", one)
-    found = {name: getattr(scores, name) for name in _NAMES if hasattr(scores, name)}
+def scores_of(result: Any) -> dict[str, float | None]:
+    """List scores by name for JSON, with None where they are undefined."""
+    scores = getattr(result, "scores", result)
+    values = {name: getattr(scores, name) for name in _NAMES if hasattr(scores, name)}
     for name in ("within", "level"):
-        value = getattr(one, name, None)
-        found |= {} if value is None else {name: value}
-    known = {name: value if math.isfinite(value) else None for name, value in found.items()}
-    return {**known, "n": scores.n}
+        value = getattr(result, name, None)
+        values |= {} if value is None else {name: value}
+    finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {**finite, "n": scores.n}
 
 
-def words_of(one: PredictedValues | ValueScores | ClassScores) -> str:
-    """Scores in one line, those that have a meaning."""
-    facts = facts_of(one)
-    level = facts.pop("level", None)
+def scores_text(result: PredictedValues | ValueScores | ClassScores) -> str:
+    """Format the scores that are defined in one line."""
+    scores = scores_of(result)
+    level = scores.pop("level", None)
     names = _NAMES | ({} if level is None else {"within": f"within {100 * level:g} % intervals"})
     return "  ".join(
-        f"{names.get(name, name)} {value:.4g}" for name, value in facts.items() if value is not None
+        f"{names.get(name, name)} {value:.4g}"
+        for name, value in scores.items()
+        if value is not None
     )

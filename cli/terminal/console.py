@@ -28,7 +28,7 @@ _GONE = {errno.EPIPE, errno.EINVAL}  # EINVAL: so on Windows
 
 
 def prepare_console(arguments: Sequence[str]) -> None:
-    """Make printing safe: it must never end a run, and least of all one whose outputs stand already.
+    """Make printing safe: it must never end a run, least of all after its outputs were written.
 
     Characters that the console lacks are written as escapes; what a closed output or a reader that
     went away (``| head``) no longer takes is dropped. Control characters are written as text. Warnings
@@ -47,7 +47,7 @@ def prepare_console(arguments: Sequence[str]) -> None:
 
 
 def lost_output() -> str:
-    """Write what is held back, and say why standard output could not be written; empty where it could."""
+    """Flush the standard streams; return why standard output could not be written, or an empty text."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     out = sys.stdout

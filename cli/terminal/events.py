@@ -1,4 +1,4 @@
-"""What a run tells programs: JSON objects, one a line, on standard output and in a log."""
+"""Events as JSON lines, on standard output and in a log."""
 
 from __future__ import annotations
 

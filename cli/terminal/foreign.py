@@ -1,4 +1,4 @@
-"""Another installation's GDAL and PROJ, kept out of this process before anything can load them."""
+"""Removal of another installation's GDAL and PROJ from the environment, before anything loads them."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def forget_foreign_gdal() -> None:
 
 
 def dropped_variables() -> Mapping[str, str]:
-    """What was dropped, for ``geodl doctor`` to tell."""
+    """Return the dropped variables, for ``geodl doctor``."""
     return dict(_dropped)

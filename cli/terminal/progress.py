@@ -1,4 +1,4 @@
-"""How a run tells its progress: a bar for people, JSON lines for programs, or nothing."""
+"""Progress of a run: a bar for people, JSON lines for programs, or nothing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
 from georaster_dl.core.events import (
     EpochEnded,
     Event,
+    Finished,
     PixelsProgressed,
     Progressed,
     Report,
@@ -33,8 +36,12 @@ from georaster_dl.core.wording import counted
 from .console import rich_console
 from .events import EventLines, EventLog
 from .hints import with_options
+from .results import status_of
 
-__all__ = ["end_with_parent", "reporting"]
+if TYPE_CHECKING:
+    from georaster_dl.io.output.staging import FailedOutput
+
+__all__ = ["Terminal", "end_with_parent", "run_with_progress"]
 
 _CANCELLED = 130
 _GRACE_SECONDS = 15.0
@@ -98,7 +105,7 @@ class _Bar:
 
 
 def _lines(event: Event) -> Iterator[str]:
-    """Format what stays on the screen above the bar."""
+    """Format the lines above the bar."""
     match event:
         case TrainingStarted():
             yield from _training_lines(event)
@@ -137,24 +144,79 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-@contextmanager
-def reporting(progress: str, quiet: bool, log: Path | None) -> Iterator[Report]:
-    """Report for the length of the block.
+@dataclass(frozen=True)
+class Terminal:
+    """Way in which a command shows its progress, warnings and result.
+
+    Attributes
+    ----------
+    progress : ``bar``, ``json``, or ``warnings`` for a command that shows nothing else before its result.
+    quiet : whether nothing but errors is shown.
+    log : file to append events to.
+    """
+
+    progress: str = "bar"
+    quiet: bool = False
+    log: Path | None = None
+
+    @property
+    def prints(self) -> bool:
+        """Whether results are printed as text."""
+        return self.progress != "json" and not self.quiet
+
+    @contextmanager
+    def reporting(self) -> Iterator[Report]:
+        """Show events for the length of the block."""
+        with ExitStack() as stack:
+            shown: Report = no_report
+            if self.progress == "json":
+                shown = EventLines(_print_line)
+            elif self.progress == "warnings":
+                shown = _print_warning
+            elif not self.quiet:
+                shown = stack.enter_context(_Bar())
+            yield shown if self.log is None else _logged(shown, self.log)
+
+
+class _Result(Protocol):
+    """Result of a run, some of whose extra outputs may have failed."""
+
+    @property
+    def failed(self) -> Sequence[FailedOutput]: ...
+
+
+R = TypeVar("R", bound=_Result)
+
+
+def run_with_progress(
+    terminal: Terminal,
+    run: Callable[[Report], R | None],
+    event: Callable[[R], Finished],
+    show: Callable[[R], None],
+    *,
+    warnings: Callable[[R], Iterable[str]] = lambda _result: (),
+    status: Callable[[R], int] = lambda result: status_of(result.failed),
+) -> int:
+    """Run, show the progress and then the result, and give the exit status.
 
     Parameters
     ----------
-    progress, quiet, log : as ``run_options`` collects them; ``progress`` may also be ``warnings``, for
-        a command that shows nothing else.
+    run : does the work, and reports its events; gives None in all but the first of several processes.
+    event : makes the last event of the result.
+    show : prints the result for people.
+    warnings : cautions that the result calls for.
+    status : exit status of the result.
     """
-    with ExitStack() as stack:
-        shown: Report = no_report
-        if progress == "json":
-            shown = EventLines(_print_line)
-        elif progress == "warnings":
-            shown = _print_warning
-        elif not quiet:
-            shown = stack.enter_context(_Bar())
-        yield shown if log is None else _logged(shown, log)
+    with terminal.reporting() as report:
+        result = run(report)
+        if result is None:
+            return 0
+        for message in warnings(result):
+            report(Warned(message))
+        report(event(result))
+    if terminal.prints:
+        show(result)
+    return status(result)
 
 
 def end_with_parent() -> None:

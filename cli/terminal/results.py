@@ -1,4 +1,4 @@
-"""How a command ends: what it made, what belongs together, what could not be made, and its status."""
+"""End of a command: its outputs, failed outputs, and the exit status."""
 
 from __future__ import annotations
 

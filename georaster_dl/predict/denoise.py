@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report
-from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import RunOptions, Summary
-from georaster_dl.predict.prepare import prepare
+from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -57,7 +58,15 @@ class DenoiseRun(SceneRun):
         report: Report,
     ) -> None:
         context = RunContext(options, report)
-        super().__init__(prepare(sources, model, [output], context, _check_model))
+        card = read_card(model)
+        if card.task != "autoencoder":
+            raise OptionError(
+                f"{card.name} predicts {card.predicts}, but denoising needs an autoencoder; make one "
+                f"with `train(task='autoencoder')`."
+            )
+        scene = open_input(sources, options.scene)
+        match = match_scene(scene, card, resample=options.resample)
+        super().__init__(prepare(scene, match, model, [output], context))
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.feature_raster import SceneTask
@@ -66,12 +75,3 @@ class DenoiseRun(SceneRun):
         prepared, match = self.prepared, self.prepared.match
         rasters = RasterRun(prepared, loader(prepared), lambda: SceneTask(match.card, match.bands))
         return rasters, {"scene": prepared.files[0]}
-
-
-def _check_model(card: Card) -> None:
-    """Refuse a model that is no autoencoder."""
-    if card.task != "autoencoder":
-        raise OptionError(
-            f"{card.name} predicts {card.predicts}, but denoising needs an autoencoder; make one "
-            f"with `train(task='autoencoder')`."
-        )

@@ -13,13 +13,14 @@ from georaster_dl.io.output.staging import Staging
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
     Findings,
     Summary,
 )
-from georaster_dl.predict.prepare import prepare
+from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -70,14 +71,16 @@ class FeatureRun(SceneRun):
         card = read_card(model)
         if outputs.error is not None and card.task != "autoencoder":
             raise OptionError(
-                f"`error=` is how badly an autoencoder gives a pixel back, but {card.name} predicts "
+                f"`error=` is how badly an autoencoder reconstructs a pixel, but {card.name} predicts "
                 f"{card.predicts}; leave it out, or use a model of `train(task='autoencoder')`."
             )
         if options.halo == "auto" and card.halo.exact is not None:
             # A halo that is enough for classes to stay the same leaves seams in the features.
             options = replace(options, halo="exact")
         context = RunContext(options, report)
-        super().__init__(prepare(sources, model, outputs.all(), context))
+        scene = open_input(sources, options.scene)
+        match = match_scene(scene, card, resample=options.resample)
+        super().__init__(prepare(scene, match, model, outputs.all(), context))
         self._outputs = outputs
         self._options = options
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import Any
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.geography import centre_of
 from georaster_dl.core.process import tune_allocators
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.calibration_check import (
@@ -23,20 +24,16 @@ from georaster_dl.io.scenes.calibration_check import (
 )
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.io.vectors.aoi import AreaOfInterest
-from georaster_dl.models.package.card import Card
-from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
-from georaster_dl.predict.matching.default_model import choose_model
-from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene, resolution_warning
+from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
 from georaster_dl.predict.options import Findings, Summary
-from georaster_dl.predict.outputs.staged import staged_outputs
 from georaster_dl.predict.run_record import identity, record_text
 
-__all__ = ["PreparedRun", "prepare"]
+__all__ = ["PreparedRun", "open_input", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -69,15 +66,21 @@ class PreparedRun:
             When one of them exists and may not be replaced, cannot be written, or is an input.
         """
         options = self.context.options
-        outputs = staged_outputs(
-            self.files,
-            [self.model, *([] if options.aoi is None else [options.aoi])],
-            lambda: self.match.scene,
+        inputs: list[Path | str] = [self.model]
+        if options.aoi is not None:
+            inputs.append(options.aoi)
+        # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
+        if any(file.exists() for file in self.files):
+            inputs += source_files(self.match.scene)
+        *extras, main = self.files
+        staging = Staging(
+            *([main] if options.record is None else [options.record, main]),
+            extras=extras,
             overwrite=options.overwrite,
-            report=self.context.report,
-            records=[] if options.record is None else [options.record],
+            protect=inputs,
+            warn=self.context.warn,
         )
-        with outputs as stage, self.computing():
+        with staging as stage, self.computing():
             yield stage
         if options.journal is not None:
             shutil.rmtree(options.journal, ignore_errors=True)
@@ -122,47 +125,44 @@ class PreparedRun:
         return summary
 
 
+def open_input(sources: str | Path | Sequence[str | Path], options: SceneOptions) -> Scene:
+    """Open a scene for a model, without its empty bands."""
+    return without_empty_bands(open_scene(sources, options))
+
+
 def prepare(
-    sources: str | Path | Sequence[str | Path],
-    model: Path | None,
+    scene: Scene,
+    match: SceneMatch,
+    model: Path,
     files: Sequence[Path],
     context: RunContext,
-    check: Callable[[Card], None] = lambda _card: None,
+    *,
+    named: bool = True,
 ) -> PreparedRun:
-    """Open a scene, match it with a model, and check both with the options of the run.
+    """Check a matched scene's values and place, and the options that depend on the model.
 
     Parameters
     ----------
-    sources : path or address of the scene, or several single files of it.
-    model : package; None chooses the bundled model of Sentinel-2 if the scene has its bands.
+    scene : as ``open_input`` gives it.
+    match : the same as the model reads it.
     files : to write, the main one last.
-    check : raises GeoRasterError for models that the run cannot use.
+    named : whether the user chose the model.
 
     Raises
     ------
     GeoRasterError
-        When scene and model do not match, the halo is impossible with the model, or the area of
-        interest cannot be used. Where the user named no model, also for reflectances that look a tenth
-        too high or too low.
+        When the halo is impossible with the model, or the area of interest cannot be used. Where the
+        user named no model, also for reflectances that look a tenth too high or too low.
     """
-    options, named = context.options, model is not None
-    card = None if model is None else read_card(model)
-    if card is not None:
-        check(card)
-    scene = without_empty_bands(open_scene(sources, options.scene))
-    if model is None or card is None:
-        model, match = choose_model(scene)
-        check(match.card)
-    else:
-        match = match_scene(scene, card, resample=options.resample)
+    options, card = context.options, match.card
     for remark in (*scene.remarks, alpha_warning(scene)):
         context.warn(remark)
     _check_calibration(scene, match, context, named=named)
     context.warn(_training_warning(match))
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, match.scene.geobox)
-    context.warn(resolution_warning(match.scene, match.card))
-    halo = tile_context(match.card, options.halo)
-    tiling = TilingRequest(match.scene.shape, match.card, halo, options.tile)
+    context.warn(resolution_warning(match.scene, card))
+    halo = tile_context(card, options.halo)
+    tiling = TilingRequest(match.scene.shape, card, halo, options.tile)
     return PreparedRun(match, model, tuple(files), aoi, tiling, context)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,10 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import ModelChosen, Report, no_report
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.matching.default_model import choose_model
+from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
 from georaster_dl.predict.outputs.kinds import (
     EXTRA_OUTPUTS,
@@ -20,7 +22,7 @@ from georaster_dl.predict.outputs.kinds import (
     FinishedMap,
     FractionRaster,
 )
-from georaster_dl.predict.prepare import prepare
+from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
 
 if TYPE_CHECKING:
@@ -70,18 +72,25 @@ class SegmentRun(SceneRun):
         report: Report,
     ) -> None:
         context = RunContext(options, report)
-        super().__init__(
-            prepare(sources, model, outputs.all(), context, partial(_check_outputs, outputs))
-        )
+        scene = open_input(sources, options.scene)
+        named = model is not None
+        if model is None:
+            model, match = choose_model(scene)
+            _check_outputs(outputs, match.card)
+        else:
+            card = read_card(model)
+            _check_outputs(outputs, card)
+            match = match_scene(scene, card, resample=options.resample)
+        super().__init__(prepare(scene, match, model, outputs.all(), context, named=named))
         self._outputs = outputs
         self._derived = [
             kind for name in outputs.extras if isinstance(kind := EXTRA_OUTPUTS[name], DerivedFile)
         ]
         self._float32 = options.float32
-        if model is None:
-            _report_choice(self.prepared.match.card, report)
+        if not named:
+            _report_choice(match.card, report)
         for kind in self._derived:
-            kind.check(self.prepared.match.scene)
+            kind.check(match.scene)
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.rasters import RasterRun, loader

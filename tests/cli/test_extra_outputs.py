@@ -238,7 +238,7 @@ class WorkersHere:
 
 
 def test_a_batch_without_pictures(geodl, model, small, tmp_path, monkeypatch):
-    monkeypatch.setattr("geodl_cli.commands.batch._hiring", lambda *_: WorkersHere)
+    monkeypatch.setattr("geodl_cli.commands.batch._pool", lambda *_: WorkersHere)
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "quicklooks").write_text("a file, where a folder should be")
     ended = geodl("batch", small, "-m", model, "-d", "maps", "--progress", "json")

@@ -1,0 +1,147 @@
+"""Options of labels, and the settings of a training that options change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from georaster_dl.core.scene_options import LabelOptions
+
+from .groups import option_group
+from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option
+
+__all__ = ["SETTINGS", "classes_option", "label_options", "training_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SETTINGS = {
+    "task": "task",
+    "seed": "seed",
+    "bands": "scene.bands",
+    "nodata": "scene.nodata",
+    "scale": "scene.scale",
+    "offset": "scene.offset",
+    "mask": "scene.mask",
+    "layer": "labels.layer",
+    "class_field": "labels.class_field",
+    "width_m": "labels.width_m",
+    "all_touched": "labels.all_touched",
+    "priority": "labels.priority",
+    "ignore": "labels.ignore",
+    "classes": "labels.classes",
+    "background": "labels.background",
+    "split": "split.kind",
+    "split_column": "split.column",
+    "block": "split.block",
+    "buffer": "split.buffer",
+    "architecture": "model.architecture",
+    "encoder": "model.encoder",
+    "init": "start.weights",
+    "freeze": "start.freeze",
+    "epochs": "training.epochs",
+    "device": "training.device",
+    "precision": "training.precision",
+    "tensorboard": "training.tensorboard",
+}
+"""Full names of the settings that options change, by the option's name."""
+
+classes_option = click.option(
+    "--classes",
+    type=INPUT_FILE,
+    metavar="CSV",
+    help="Class list with the columns value, name and (optional) color.",
+)
+_LABEL_OPTIONS = (
+    click.option(
+        "--layer",
+        metavar="NAME",
+        help="Layer of a vector file that has several; by default the only one with the class field.",
+    ),
+    click.option(
+        "--class-field", metavar="NAME", help="Attribute that holds the class, or the quantity."
+    ),
+    classes_option,
+    click.option(
+        "--ignore",
+        type=float,
+        multiple=True,
+        metavar="VALUE",
+        help="Label value that means unlabelled, besides nodata; may be repeated.",
+    ),
+    click.option(
+        "--background",
+        metavar="NAME",
+        help="Class of all pixels without a label: for labels that show single classes only.",
+    ),
+    click.option(
+        "--width-m",
+        type=float,
+        metavar="METRES",
+        help="Width to which lines and points are widened.",
+    ),
+    click.option(
+        "--all-touched",
+        is_flag=True,
+        default=None,
+        help="Features label every pixel that they touch, not only those whose centre they cover.",
+    ),
+)
+
+
+def _label_options(all_touched: bool | None, **values: Any) -> LabelOptions:
+    return LabelOptions(all_touched=bool(all_touched), **values)
+
+
+label_options = option_group("labels", _label_options, *_LABEL_OPTIONS)
+"""Options that say how labels are read."""
+
+
+def _changes(**values: Any) -> dict[str, Any]:
+    changes = {
+        SETTINGS[name]: value for name, value in values.items() if value is not None and value != ()
+    }
+    for key in ("scene.bands", "labels.priority"):
+        if key in changes:
+            changes[key] = tuple(part.strip() for part in changes[key].split(","))
+    return changes
+
+
+def training_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Make a decorator that adds options of labels, split, scene and seed; gives ``changes`` of settings.
+
+    Parameters
+    ----------
+    options : further options of a command that are settings, too.
+    """
+    return option_group(
+        "changes",
+        _changes,
+        *options,
+        *_LABEL_OPTIONS,
+        click.option(
+            "--priority",
+            metavar="A,B,...",
+            help="Classes from the top down, where labels overlap.",
+        ),
+        click.option(
+            "--split-column",
+            metavar="NAME",
+            help="Column that --split column reads [default: split].",
+        ),
+        click.option(
+            "--block",
+            type=click.IntRange(min=1),
+            metavar="PIXELS",
+            help="Side of a block of --split blocks.",
+        ),
+        click.option(
+            "--buffer",
+            type=click.IntRange(min=0),
+            metavar="PIXELS",
+            help="Distance between training, validation and test pixels.",
+        ),
+        *SCENE_OPTIONS,
+        seed_option(default=None),
+    )

@@ -1,0 +1,76 @@
+"""An option that several commands have is spelt, described and bounded the same in all of them."""
+
+from collections import defaultdict
+
+import click
+import pytest
+from geodl_cli.main import geodl
+
+# Spellings that mean something else in another command.
+AMBIGUOUS = {
+    "--output",
+    "--model",  # of maps, of spectra, of pixels
+    "--layer",  # of a network, of a vector file
+    "--method",
+    "--split",  # classify has no whole scenes
+    "--split-column",  # of labels, of a table
+    "--block",  # of a split, of the bootstrap
+    "--epochs",
+    "--bands",  # ONNX: of the input
+    "--scale",
+    "--offset",
+    "--resample",  # bands of a scene, spectra of a table
+    "--polygons",  # batch names the files itself
+    "--quicklook",
+}
+
+
+def commands(group=geodl, name="geodl"):
+    for each in group.commands.values():
+        full = f"{name} {each.name}"
+        yield from commands(each, full) if isinstance(each, click.Group) else [(full, each)]
+
+
+def options():
+    for name, command in commands():
+        for option in command.params:
+            if isinstance(option, click.Option):
+                yield name, option
+
+
+def test_shared_options_are_the_same_everywhere():
+    meanings = defaultdict(set)
+    for _, option in options():
+        spelling = option.opts[-1]
+        if spelling not in AMBIGUOUS:
+            kind = option.type.to_info_dict() if option.type else None
+            meanings[spelling].add((option.help, option.metavar, option.is_flag, str(kind)))
+    assert [spelling for spelling, found in meanings.items() if len(found) > 1] == []
+
+
+def test_m_is_the_model():
+    assert {option.opts[-1] for _, option in options() if "-m" in option.opts} == {"--model"}
+
+
+def test_help_says_what_an_option_does():
+    for name, option in options():
+        assert option.help, f"{name} {option.opts}"
+        assert option.help[0].isupper() or option.help.startswith(("fp", "float32", "k-means"))
+        assert not option.help.startswith(("Of ", "What ", "Who ")), f"{name} {option.opts}"
+        assert option.help.endswith((".", "]")), f"{name} {option.opts}"
+
+
+@pytest.mark.parametrize(
+    ("name", "former", "value", "option"),
+    [
+        ("geodl train", "-m", "unet", "architecture"),
+        ("geodl spectra train", "-m", "spectratr", "method"),
+        ("geodl mosaic", "--by", "date", "order_by"),
+        ("geodl mosaic", "--without", "water", "fill_class"),
+    ],
+)
+def test_former_spellings_are_taken_and_not_shown(name, former, value, option):
+    command = dict(commands())[name]
+    context = command.make_context(name, ["input", "-o", "output", former, value])
+    assert context.params[option] in (value, (value,))
+    assert former not in {spelling for each in command.params for spelling in each.opts}
