@@ -155,7 +155,7 @@ def test_layer(geodl, refused, autoencoder, scene):
 
 def test_error_needs_an_autoencoder(refused, model, scene):
     said = refused("features", scene, "-m", model, "--error", "e.tif")
-    assert "--error is how badly an autoencoder gives a pixel back" in said
+    assert "--error is how badly an autoencoder reconstructs a pixel" in said
 
 
 def test_denoised_scene_is_in_physical_values(geodl, autoencoder, scene):
