@@ -113,6 +113,7 @@ def test_the_default_halo_changes_under_one_in_a_thousand(mapped, model):
     assert 0 < (untiled != tiled)[valid].mean() < 0.001
 
 
+@pytest.mark.slow
 @BOTH
 def test_the_exact_halo_changes_nothing_but_ties(mapped, model):
     untiled = mapped(model, "s2_west", halo="exact", precision="fp32")

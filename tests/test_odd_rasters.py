@@ -53,6 +53,7 @@ def expected_mask(path):
     return np.all(masks, axis=0) & finite
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_right_map_or_clear_error(geodl, model_for, tmp_path, name):
     path = FOLDER / name

@@ -169,6 +169,7 @@ def test_cube_has_red_edge_and_water_vapour():
     assert abs(median(FOREST, 1400)) < 0.01
 
 
+@pytest.mark.slow
 def test_scripts_make_the_same_arrays(scripts):
     make = scripts("make")
     for sample in (make.WEST, make.EAST, make.CUBE):

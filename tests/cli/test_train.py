@@ -119,13 +119,14 @@ def test_train_then_use(geodl, ground, tmp_path):
     assert geodl("models", "check", "m.safetensors").code == 0
 
 
-@pytest.mark.parametrize("rate", [0.01, "find"])
+@pytest.mark.parametrize("rate", [0.01, pytest.param("find", marks=pytest.mark.slow)])
 def test_quiet_says_nothing(geodl, ground, tmp_path, rate):
     settings(tmp_path / "tiny.toml", training={"epochs": 1, "learning_rate": rate})
     ended = geodl(*TRAIN, "--quiet")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_json_lines(geodl, ground, tmp_path):
     # A hundred steps a second would be told.
     settings(tmp_path / "tiny.toml", patches={"per_epoch": 120}, training={"batch": 2})
@@ -155,6 +156,7 @@ def test_json_lines(geodl, ground, tmp_path):
     assert last["epochs"] == 2
 
 
+@pytest.mark.slow
 def test_labels_elsewhere_on_earth_and_values_with_gaps(geodl, ground, tmp_path):
     """Labels in longitude and latitude; the map has the labels' own numbers."""
     polygons(ground).to_crs(4326).to_file(tmp_path / "lonlat.gpkg")

@@ -39,6 +39,7 @@ def test_a_batch_tells_it_once(doubtful):
     assert "2 of 4 scenes are up to 20,015 km" in far
 
 
+@pytest.mark.slow
 def test_a_saved_classifier_says_where_it_was_trained(geodl, tmp_path):
     labels = np.zeros((90, 80), "uint8")
     labels[:30, 40:], labels[50:80, 40:] = 1, 2

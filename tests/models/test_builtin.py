@@ -118,12 +118,14 @@ def test_round_trip(name, saved):
         assert torch.equal(loaded(image), network(image))
 
 
+@pytest.mark.slow
 @each
 def test_checks_pass(name, saved):
     exact = NETWORKS[name][1]
     assert f"tiles with the exact halo of {exact} give" in list(check_model(saved(name)[0]))[-1]
 
 
+@pytest.mark.slow
 @each
 def test_exact_halo(name, monkeypatch):
     monkeypatch.setattr(
@@ -229,6 +231,7 @@ def test_no_pretrained_weights(name):
         create_model(name, in_bands=3, n_classes=2, encoder_weights="imagenet")
 
 
+@pytest.mark.slow
 @each
 def test_building_and_running_is_silent(name):
     with warnings.catch_warnings():

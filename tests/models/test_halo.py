@@ -64,6 +64,7 @@ def test_global_families(name, options):
     assert probe_halo(network, in_bands=2, stride=32, longest=512).exact is None
 
 
+@pytest.mark.slow
 def test_resizing_that_depends_on_the_size_is_global(plain_unet):
     """NaN sees a near reach here; only the numbers show that the grid moves with the size."""
     bilinear = {"mode": "bilinear", "align_corners": False}

@@ -42,6 +42,7 @@ def told(names, image):
         return NETWORK(whole, present)
 
 
+@pytest.mark.slow
 @given(names=st.sets(st.sampled_from(S2_NAMES), min_size=1))
 @settings(max_examples=30)
 def test_narrowed_equals_the_full_network_told_of_the_bands(names):

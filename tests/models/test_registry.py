@@ -21,6 +21,7 @@ def _small(name):
     return (TRANSFORMER, SMALL_DPT) if name == "dpt" else (CONVOLUTIONAL, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in list_models() if takes_encoder(name)])
 def test_every_architecture_with_an_encoder(name, tmp_path):
     """Shape, odd numbers of bands and classes, stride, and a round trip through a file."""
@@ -57,6 +58,7 @@ def test_any_number_of_bands(in_bands):
         assert network(torch.zeros(1, in_bands, 32, 64)).shape == (1, 2, 32, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options", "stride"),
     [

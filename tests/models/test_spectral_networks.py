@@ -71,6 +71,7 @@ def test_band_attention_is_small():
     assert sum(weight.numel() for weight in network.parameters()) < 150_000
 
 
+@pytest.mark.slow
 @each
 def test_gradients_reach_every_weight(which):
     network = _made(which).train()
@@ -138,6 +139,7 @@ def test_only_patches_have_a_middle():
     assert _made("ssftt").patch == 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("patch", "halo"), [(3, 1), (7, 3)])
 def test_halo_of_patches(patch, halo, monkeypatch):
     monkeypatch.setattr("georaster_dl.models.runtime.halo._SHORTEST", 32)  # enough for these
@@ -152,6 +154,7 @@ def _in_blocks_of(pixels, network):
     return network
 
 
+@pytest.mark.slow
 @each
 @torch.inference_mode()
 def test_blocks_change_nothing(which):
@@ -165,6 +168,7 @@ def test_blocks_change_nothing(which):
     assert sum(sizes) == 70
 
 
+@pytest.mark.slow
 @each
 @torch.inference_mode()
 def test_memory_of_the_work_does_not_grow_with_the_image(which):
@@ -178,6 +182,7 @@ def test_memory_of_the_work_does_not_grow_with_the_image(which):
     assert (large - small) / (64**2 - 32**2) < 4 * (200 + padded + 4 * 64)
 
 
+@pytest.mark.slow
 @each
 @torch.inference_mode()
 def test_a_block_takes_little_memory(which):
@@ -241,6 +246,7 @@ def test_too_large_a_graph_is_refused(monkeypatch):
         network.to("meta").eval()(torch.zeros(1, 200, 128, 128, device="meta"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", sorted(set(PIXEL) - {"spectralformer without fusion"}))
 def test_learns_where_a_peak_is(which):
     """Two classes of noisy spectra, told apart by the place of a peak."""

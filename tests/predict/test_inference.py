@@ -137,6 +137,7 @@ def test_nodata_in_is_nodata_out(memory_scene, cut, data):
     assert (out[:, ~valid] == NODATA).all()
 
 
+@pytest.mark.slow
 @given(cuts())
 def test_blended_constant_probabilities_stay_constant(memory_scene, cut):
     tiling, block_rows, batch = cut
@@ -147,6 +148,7 @@ def test_blended_constant_probabilities_stay_constant(memory_scene, cut):
     assert out[0, 0, 0] == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 @given(cuts(), st.booleans(), st.data())
 def test_parts_of_the_strips_together_are_the_whole(memory_scene, cut, blended, data):
     """Also where seams are blended, and whatever is invalid."""
@@ -204,6 +206,7 @@ def test_the_identity_regression_returns_the_band_in_the_targets_unit(
     assert values.mean == pytest.approx(kept.mean(), rel=1e-6, abs=1e-6 * std)
 
 
+@pytest.mark.slow
 @given(cuts())
 def test_a_blended_constant_value_stays_constant(memory_scene, cut):
     tiling, block_rows, batch = cut
@@ -252,6 +255,7 @@ def test_tiled_equals_whole_at_the_exact_halo(memory_scene, shape):
     assert np.abs(out - expected).max() <= 1e-4 * expected.std()
 
 
+@pytest.mark.slow
 def test_a_halo_one_stride_too_small_is_not_exact(memory_scene):
     # Context of the small net: 1 + 2 * 1 + 4 * 1 of the convolutions and 3 of the pooling, 4 of the
     # up-sampling grid; 8 pixels of halo do not cover it, 12 do.
@@ -319,6 +323,7 @@ def test_batches_give_the_bytes_of_single_tiles(memory_scene):
     assert np.allclose(one, four, atol=1e-4)  # of numbers near 20; kernels sum in other orders
 
 
+@pytest.mark.slow
 @given(cuts(), st.integers(2, 4), st.data())
 def test_several_tiles_at_once_give_the_bytes_of_one_after_the_other(
     memory_scene, cut, at_once, data

@@ -15,6 +15,7 @@ def norms(network):
     return sum(type(m) is nn.BatchNorm2d for m in network.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [SmallUNet, lambda: create_model("unet", in_bands=3, n_classes=4)])
 def test_every_batch_norm_is_folded_and_the_output_stays(make):
     network = seeded(make())

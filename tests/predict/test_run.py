@@ -40,6 +40,7 @@ def _same(one, other):
         return a.read().tobytes() == b.read().tobytes() and tags[0] == tags[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_segment, _features])
 def test_parts_make_the_whole(scene_and_model, tmp_path, make, monkeypatch):
     for name in ("plain", "parts"):

@@ -60,6 +60,7 @@ def test_values(tmp_path):
     assert card.training["spectra"].endswith("32 tested")
 
 
+@pytest.mark.slow
 def test_intervals_hold_on_fresh_spectra(tmp_path):
     """With spectra spared for them; 0.9 are promised, of 400 fresh ones some sampling is left."""
     path = tmp_path / "m.safetensors"
@@ -70,6 +71,7 @@ def test_intervals_hold_on_fresh_spectra(tmp_path):
     assert 0.83 < found.within < 0.97
 
 
+@pytest.mark.slow
 def test_classes(tmp_path):
     path, table = tmp_path / "m.safetensors", _table()
     options = TableOptions(class_column="kind")

@@ -277,6 +277,7 @@ def test_an_autoencoder_goes_on_from_its_head_too(trained, scene, config, tmp_pa
         torch.testing.assert_close(weights[name], tensor, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_dense_classifier_takes_the_encoder_of_a_dense_autoencoder(scene, pair, config, tmp_path):
     model = {"architecture": "dense_autoencoder", "options": {"code": 5, "hidden": [7]}}
     first = tmp_path / "ae.safetensors"

@@ -101,6 +101,7 @@ def test_patches_have_the_side_of_the_network(sparse, tmp_path):
         loaded(sparse[0], tmp_path, patches={"sampling": "grid"})
 
 
+@pytest.mark.slow
 def test_a_network_of_patches_learns(make_tif, tmp_path):
     """The validation and test ground is measured with the network run densely."""
     rng = np.random.default_rng(0)
@@ -137,6 +138,7 @@ def test_a_network_of_patches_is_no_autoencoder(make_tif, settings, tmp_path):
         train([SceneWithLabels(str(scene), None)], tmp_path / "m.safetensors", config)
 
 
+@pytest.mark.slow
 def test_a_network_of_single_pixels_learns_from_labelled_ones_only(make_tif, tmp_path):
     rng = np.random.default_rng(0)
     classes = np.kron(rng.integers(0, 3, (8, 10)), np.ones((8, 8), np.int64))

@@ -179,6 +179,7 @@ def test_patches_do_not_depend_on_who_reads_them(pair, workers):
     assert (patches[4, 0][0] != patches[3, 0][0]).any()
 
 
+@pytest.mark.slow
 def test_readers_do_not_disturb_each_other(pair):
     """Processes forked after files were read, all in the same files."""
     data = data_of(pair)

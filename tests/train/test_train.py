@@ -203,6 +203,7 @@ def test_the_best_epoch_is_packaged(pair, settings, tmp_path):
         assert torch.equal(tensor, checkpoint["state_dict"][f"network.{name}"].to(tensor.dtype))
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_package(pair, settings, tmp_path):
     first = tmp_path / "first.safetensors"
     train([pair], first, settings.updated({"training.epochs": 8}))
@@ -215,6 +216,7 @@ def test_training_goes_on_from_a_package(pair, settings, tmp_path):
     assert second.card.training["started"].startswith("from first 1")
 
 
+@pytest.mark.slow
 def test_the_architecture_of_the_package_is_taken_over(pair, settings, tmp_path):
     first = tmp_path / "first.safetensors"
     train([pair], first, settings.updated({"training.epochs": 1}))
@@ -309,6 +311,7 @@ def test_frozen_parts_stay_as_they_were(pair, settings, tmp_path):
         assert all(name.startswith(trainable) for name in changed)
 
 
+@pytest.mark.slow
 def test_a_quantity_is_learnt(make_tif, settings, tmp_path):
     _, image = checkered()
     height = (image[0].astype(np.float32) * 0.002 + 5).astype(np.float32)
@@ -344,6 +347,7 @@ def test_labels_that_never_vary_are_no_regression(make_tif, settings, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_the_learning_rate_is_found(pair, settings, tmp_path):
     said = []
     settings = settings.updated({"training.learning_rate": "find", "training.epochs": 1})
