@@ -1,6 +1,7 @@
 """Rules of the house that no linter knows: circles, sizes of rooms, packages, docstrings, dependencies."""
 
 import re
+import runpy
 import sys
 import tomllib
 from pathlib import Path
@@ -113,3 +114,9 @@ def test_the_page_on_design_names_every_package():
     library = {module.package for module in LIBRARY}
     depth = {name: name.count(".") for name in library}
     assert {name for name in library if 1 <= depth[name] <= 2} - named == set()
+
+
+def test_the_page_of_modules_is_current():
+    page = runpy.run_path(str(ROOT / "docs" / "modules.py"))
+    message = "docs/modules.md is not what the docstrings say; run python docs/modules.py"
+    assert page["PAGE"].read_text(encoding="utf-8") == page["page"](), message
