@@ -120,3 +120,12 @@ def test_the_page_of_modules_is_current():
     page = runpy.run_path(str(ROOT / "docs" / "modules.py"))
     message = "docs/modules.md is not what the docstrings say; run python docs/modules.py"
     assert page["PAGE"].read_text(encoding="utf-8") == page["page"](), message
+
+
+def test_the_page_on_design_names_no_file_that_is_gone():
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`([\w/]+\.(?:py|toml|html))`", page)
+    assert paths
+    places = (ROOT, ROOT / "georaster_dl", ROOT / "georaster_dl_qgis")
+    gone = [path for path in paths if not any((place / path).exists() for place in places)]
+    assert gone == []

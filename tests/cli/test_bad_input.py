@@ -320,8 +320,8 @@ def test_model_file_that_is_none(refused, model, scene, tmp_path, kind, words):
 
 
 def test_card_of_a_newer_format(refused, model, scene, tmp_path):
-    path = altered(model, tmp_path / "m.safetensors", format=2, novelty={"a": 1})
-    said_all(refused("segment", scene, "-m", path), "has format 2", "reads up to 1", "upgrade")
+    path = altered(model, tmp_path / "m.safetensors", format=3, novelty={"a": 1})
+    said_all(refused("segment", scene, "-m", path), "has format 3", "reads up to 2", "upgrade")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import rasterio
 
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
@@ -11,6 +12,7 @@ from georaster_dl.testing import noise, write_scene
 BANDS = ("B02", "B03", "B04", "B08")
 
 
+@pytest.mark.slow
 def test_a_batch_makes_what_a_single_map_has(geodl, tmp_path):
     scene = write_scene(tmp_path / "s2.tif", noise((60, 70), 4), bands=BANDS)
     other = write_scene(tmp_path / "other.tif", noise((60, 70), 4), bands=None)

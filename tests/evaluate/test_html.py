@@ -116,6 +116,7 @@ def pictures(page):
     return re.findall(r'src="data:image/png;base64,([^"]+)"', page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["by_raster", "by_points", "by_numbers"])
 def test_the_page_in_a_browser(browse, request, scene, tmp_path, kind):
     found = request.getfixturevalue(kind)

@@ -164,6 +164,7 @@ def test_no_torch_is_imported():
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=600).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("bands", [None, ("B02", "B03", "B04", "B8A")], ids=["all", "rgb-nir"])
 def test_whole_product(bands):
@@ -191,6 +192,7 @@ def test_top_of_atmosphere(number, judged):
         assert is_doubled(judged(reflectance[some], bands=RGB_NIR, offset=-0.1))
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("bands", [BANDS, RGB_NIR], ids=["all", "rgb-nir"])
 @pytest.mark.parametrize("patch", ["00002806639B424A", "0000280849BAC91C"])

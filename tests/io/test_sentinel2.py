@@ -137,6 +137,7 @@ def test_a_product_without_band_files_or_with_broken_metadata(make_safe):
         open_scene(safe)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_real_product(real_data):
     safe = next((real_data / "s2_ireland_l2a").glob("*.SAFE"))

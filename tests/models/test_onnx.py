@@ -70,9 +70,9 @@ def test_stac_item_is_read_by_pystac(package, tmp_path):
 def test_nothing_is_overwritten_unasked(package, tmp_path):
     out = tmp_path / "precious"
     out.write_text("precious")
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         export_stac(package, out)
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         export_onnx(package, out)
     assert out.read_text() == "precious"
 

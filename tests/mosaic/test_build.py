@@ -56,6 +56,7 @@ def overlapping(folder, **tags):
     ]
 
 
+@pytest.mark.slow
 @BOTH
 def test_the_quarters_of_a_map_make_the_map(tmp_path, ending, monkeypatch):
     monkeypatch.setattr("georaster_dl.mosaic.tif._WINDOW_BYTES", 1)  # windows of one block

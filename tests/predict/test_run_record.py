@@ -90,8 +90,8 @@ def test_only_what_a_run_of_the_scene_can_have_made_is_removed(tmp_path):
     (tmp_path / "s_map_folder").mkdir()
     listed = [{"name": name, "bytes": 0} for name in (names[0], names[2], "s_map_folder")]
     row = SceneRow("s", "done", output=tmp_path / "s_map.tif", record={"files": []})
-    told = []
-    _remove_left_out({"files": listed}, row, tmp_path, lambda _, facts: told.append(facts))
+    events = []
+    _remove_left_out({"files": listed}, row, tmp_path, events.append)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["precious.txt", "s_map_folder"]
-    assert len(told) == 1
-    assert "s_map_folder" in told[0]["message"]
+    assert len(events) == 1
+    assert "s_map_folder" in events[0].message

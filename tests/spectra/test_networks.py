@@ -38,6 +38,7 @@ def _regressor(**changes):
     return SpectraRegressor(**QUICK | {"random_state": 0} | changes)
 
 
+@pytest.mark.slow
 def test_one_value_is_learnt_in_its_own_unit():
     spectra, values = chemistry(300)
     target = 1e4 + 1e3 * values[:, 0]
@@ -46,6 +47,7 @@ def test_one_value_is_learnt_in_its_own_unit():
     assert found.predict(spectra[200:]).shape == (100,)
 
 
+@pytest.mark.slow
 def test_missing_values_teach_nothing():
     """Two targets of which each is known of half the spectra."""
     spectra, values = chemistry(300, targets=2)
@@ -60,6 +62,7 @@ def test_missing_values_teach_nothing():
         _regressor().fit(spectra, np.where([False, True], np.nan, values))
 
 
+@pytest.mark.slow
 def test_classes_and_probabilities():
     spectra, values = chemistry(300)
     classes = np.where(values[:, 0] > 0.8, "high", "low").astype(object)

@@ -32,7 +32,7 @@ def test_other_wavelengths_show_both_axes():
     text = str(caught.value)
     assert "501 wavelengths from 1000 to 2000 nm" in text
     assert "1,000 wavelengths from 1100 to 2099 nm" in text
-    assert "--resample" in text
+    assert "`resample=True`" in text
 
 
 def test_nothing_is_extrapolated():

@@ -159,6 +159,7 @@ def test_the_seed_decides(pair, settings, tmp_path):
     assert runs["a"].card.weights_sha256 != runs["c"].card.weights_sha256
 
 
+@pytest.mark.slow
 def test_what_cannot_be_resumed_is_explained(pair, settings, tmp_path):
     model = tmp_path / "model.safetensors"
     with pytest.raises(OptionError, match="`resume=True` finds no checkpoint"):
