@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,6 @@ from georaster_dl.models.runtime.device import Device
 from georaster_dl.spectra.network.augment import SpectralAugmentation
 from georaster_dl.spectra.network.loop import Recipe, class_loss, learn, planes_of, value_loss
 
-if TYPE_CHECKING:
-    from georaster_dl.spectra.network.networks import SpectraNetwork
-
 __all__ = ["TrainingLog", "planes_of_members", "train_members"]
 
 TrainingLog = Callable[[int, int, float], None]
@@ -29,8 +26,26 @@ TrainingLog = Callable[[int, int, float], None]
 _Floats = npt.NDArray[np.float64]
 
 
+class _Estimator(Protocol):
+    """Settings of an estimator of networks, and its rows held out by each member."""
+
+    architecture: str
+    wavelengths_nm: Sequence[float] | None
+    members: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    augment: bool | Mapping[str, float]
+    device: str
+    random_state: Any
+    held_out_: Any
+
+    def normalised(self, spectra: _Floats) -> _Floats: ...
+
+
 def train_members(
-    estimator: SpectraNetwork,
+    estimator: _Estimator,
     spectra: _Floats,
     targets: npt.NDArray[Any],
     planes: int,
@@ -88,7 +103,7 @@ def _log_epoch(log: TrainingLog | None, before: int, most: int, epoch: int, loss
 
 
 def _inputs(
-    estimator: SpectraNetwork, spectra: _Floats, where: torch.device, seed: int
+    estimator: _Estimator, spectra: _Floats, where: torch.device, seed: int
 ) -> Callable[[], Tensor]:
     """Return a function that gives an epoch's training spectra: augmented as measured, then preprocessed."""
     augmentation = SpectralAugmentation.of(estimator.augment)
@@ -100,7 +115,7 @@ def _inputs(
     return lambda: _seen(estimator, augmentation.apply(measured, spread, generator).numpy(), where)
 
 
-def _seen(estimator: SpectraNetwork, spectra: _Floats, where: torch.device) -> Tensor:
+def _seen(estimator: _Estimator, spectra: _Floats, where: torch.device) -> Tensor:
     if not len(spectra):
         return torch.empty(0, spectra.shape[1], device=where)
     return torch.from_numpy(estimator.normalised(spectra)).to(where, torch.float32)
