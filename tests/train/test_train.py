@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from georaster_dl.core.errors import OptionError, OutputError, UnknownModelError
 from georaster_dl.core.events import Progressed, Warned
 from georaster_dl.io.labels.read import LabelOptions, labels_digest
+from georaster_dl.models import registry
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.predict.options import Outputs
 from georaster_dl.predict.segment import segment
@@ -283,6 +284,33 @@ def test_our_other_networks_are_trained_frozen_and_let_go(pair, settings, tmp_pa
     frozen = {"start.weights": str(first), "start.freeze": "encoder", "start.unfreeze_every": 1}
     second = train([pair], tmp_path / "second.safetensors", plain.updated(frozen))
     assert "classes taken: 1, 10, 14" in second.card.training["started"]
+
+
+def test_a_network_whose_outputs_do_not_fit_is_refused(pair, tmp_path, monkeypatch):
+    registry.list_models()
+    monkeypatch.setattr(registry, "_FAMILIES", dict(registry._FAMILIES))
+
+    class Halved(torch.nn.Module):
+        stride = 2
+
+        def __init__(self, bands, outputs):
+            super().__init__()
+            self.layer = torch.nn.Conv2d(bands, outputs, 2, stride=2)
+
+        def forward(self, image):
+            return self.layer(image)
+
+    @registry.register_model(options={})
+    def halved(spec):
+        return Halved(spec.in_bands, spec.n_classes)
+
+    path = tmp_path / "train.toml"
+    path.write_text('[model]\narchitecture = "halved"\n[split]\nblock = 16\n')
+    with pytest.raises(
+        OptionError, match=r"gives \(1, 3, 32, 32\) for an image of \(1, 3, 64, 64\), .*forward"
+    ):
+        train([pair], tmp_path / "model.safetensors", read_config(path))
+    assert not (tmp_path / "model_run").exists()
 
 
 def test_a_network_of_too_many_levels_is_refused(pair, settings, tmp_path):

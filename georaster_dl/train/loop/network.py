@@ -119,8 +119,25 @@ def build_network(data: TrainingData) -> tuple[nn.Module, list[str]]:
     if start.weights not in NO_PACKAGE:
         names = [band.name for band in data.bands] if data.unlabelled else data.names
         started = initialise_from_package(network, data.bands, names, find_model(start.weights))
+    _check_outputs(network, data)
     freeze(network, start.freeze)
     return network.to(memory_format=torch.channels_last), started
+
+
+@torch.no_grad()
+def _check_outputs(network: nn.Module, data: TrainingData) -> None:
+    """Check that a patch gives as many outputs as the data have, each of the patch's size."""
+    image = torch.zeros(1, len(data.bands), data.patch, data.patch)
+    training = network.training
+    output = network.eval()(image)
+    network.train(training)
+    expected = (1, data.outputs, data.patch, data.patch)
+    if not isinstance(output, torch.Tensor) or tuple(output.shape) != expected:
+        came = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise OptionError(
+            f"{data.config.model.architecture} gives {came} for an image of {tuple(image.shape)}, but training needs "
+            f"{expected}: (N, outputs, rows, cols); correct the network's forward()."
+        )
 
 
 def _options(config: TrainConfig) -> dict[str, Any]:
