@@ -232,14 +232,17 @@ def test_no_trained_model_is_replaced_in_the_folder_of_models(qgis, tmp_path):
     assert permanent_model(elsewhere) == elsewhere
 
 
-@pytest.mark.parametrize(
-    "given", [{"name": "batch", "SCENES": [EAST]}, {"name": "features", "INPUT": EAST}]
-)
-def test_a_model_must_be_chosen(run, tmp_path, given):
+def test_a_model_of_features_must_be_chosen(run, tmp_path):
     with pytest.raises(
         QgsProcessingException, match="Choose a model in the list, or give the file"
     ):
-        run(**given, OUTPUT=str(tmp_path / "out"))
+        run("features", INPUT=EAST, OUTPUT=str(tmp_path / "out"))
+
+
+def test_a_batch_chooses_the_bundled_model(run, tmp_path):
+    made = run("batch", SCENES=[EAST], OUTPUT=str(tmp_path / "out"), LOAD=False)
+    assert (made["MAPPED"], made["NOT_MAPPED"]) == (1, 0)
+    assert (tmp_path / "out" / "s2_east_landcover.tif").is_file()
 
 
 def test_a_folder_that_is_not_there(run, tmp_path):
