@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+Level = Literal["info", "warning", "error"]
+
+
 @dataclass(frozen=True)
 class Event:
     """Base of all events; fields that are None are absent from the JSON.
@@ -40,14 +43,16 @@ class Event:
     Attributes
     ----------
     kind : name of the event in JSON, shared by events that differ in some keys only.
+    severity : level of all events of the class.
     """
 
     kind: ClassVar[str]
+    severity: ClassVar[Level] = "info"
 
     @property
-    def level(self) -> Literal["info", "warning", "error"]:
-        """Severity, as logs have it."""
-        return "info"
+    def level(self) -> Level:
+        """Severity of this event, as logs have it."""
+        return self.severity
 
     def to_json(self) -> dict[str, Any]:
         """Convert to values that JSON has: ``event``, ``level`` and the event's own keys."""
@@ -241,7 +246,7 @@ class SceneEnded(Event):
     scenes: int
 
     @property
-    def level(self) -> Literal["info", "warning", "error"]:
+    def level(self) -> Level:
         """Error after a last failure, warning where another attempt follows."""
         if not self.error:
             return "info"
@@ -262,12 +267,8 @@ class Warned(Event):
     """Warning for the user."""
 
     kind: ClassVar[str] = "warning"
+    severity: ClassVar[Level] = "warning"
     message: str
-
-    @property
-    def level(self) -> Literal["info", "warning", "error"]:
-        """Severity of a warning."""
-        return "warning"
 
 
 @dataclass(frozen=True)
@@ -275,12 +276,8 @@ class Failed(Event):
     """Error that ends the run."""
 
     kind: ClassVar[str] = "error"
+    severity: ClassVar[Level] = "error"
     message: str
-
-    @property
-    def level(self) -> Literal["info", "warning", "error"]:
-        """Severity of an error."""
-        return "error"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import listed
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.output.writer import RasterSpec
-from georaster_dl.io.scenes.scene import open_dataset
+from georaster_dl.io.scenes.dataset import open_dataset
 
 __all__ = ["MosaicMap", "check_together", "damaged", "models_of", "open_map", "spec_of"]
 

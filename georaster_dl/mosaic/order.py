@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import is_same_grid
-from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.mosaic.maps import MosaicMap
 
 __all__ = ["Rule", "acquired", "confidence_beside", "confidence_of", "in_order"]

@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Footprint, footprint
 from georaster_dl.core.legend import MapClass, color_hex
-from georaster_dl.io.scenes.scene import open_dataset
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.mosaic.maps import MosaicMap, damaged
 from georaster_dl.mosaic.order import acquired, confidence_beside
 

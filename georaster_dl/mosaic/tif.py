@@ -17,8 +17,8 @@ from rasterio.windows import Window
 
 from georaster_dl.io.blocks import windows
 from georaster_dl.io.output.writer import RasterSpec, RasterWriter
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import warped
-from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.mosaic.grid import Layout, Placed
 from georaster_dl.mosaic.maps import damaged
 from georaster_dl.mosaic.order import confidence_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from georaster_dl.io.scenes.scene import open_dataset
+from georaster_dl.io.scenes.dataset import open_dataset
 
 
 @pytest.fixture

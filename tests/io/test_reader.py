@@ -17,7 +17,7 @@ from rasterio.transform import Affine, from_origin
 
 from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.scene_options import SceneOptions
-from georaster_dl.io.scenes import scene
+from georaster_dl.io.scenes import dataset
 from georaster_dl.io.scenes.reader import open_scene
 
 
@@ -554,7 +554,7 @@ def test_a_header_that_claims_too_much_is_refused_at_once(tmp_path, claim, told)
 
 
 def test_blocks_that_no_memory_holds(make_tif, monkeypatch):
-    monkeypatch.setattr(scene, "available_memory", lambda: 100)
+    monkeypatch.setattr(dataset, "available_memory", lambda: 100)
     with pytest.raises(SceneError, match="stored in blocks"):
         open_scene(make_tif(numbers(1)))
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.bands import Band
+from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Plane, Scene, SceneReader
+from georaster_dl.io.scenes.scene import Scene, SceneReader
 from georaster_dl.models.package.values import Target
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.features import FeatureNetwork

@@ -13,8 +13,9 @@ from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.io.formats import stac
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import Scene, open_dataset, source_files
+from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.render.stretch import red_green_blue, stretched
 from georaster_dl.render.thumbnails import (
     LONGEST,

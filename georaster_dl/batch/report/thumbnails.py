@@ -12,8 +12,8 @@ from PIL import UnidentifiedImageError
 from georaster_dl.core.errors import SceneError
 from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.io.labels.raster import stated_classes
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.render.colors import class_colors, ramp_colors, ramp_limits
 from georaster_dl.render.stretch import stretched
 from georaster_dl.render.thumbnails import (

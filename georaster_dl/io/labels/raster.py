@@ -28,8 +28,8 @@ from georaster_dl.io.labels.class_list import LARGEST_CLASS
 from georaster_dl.io.labels.legend_from_labels import FoundClasses
 from georaster_dl.io.labels.regrid import Regrid
 from georaster_dl.io.labels.styles import raster_style
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import is_same_grid, proj_crs
-from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.io.vectors.files import corners
 from georaster_dl.render.palette import choose_colors
 

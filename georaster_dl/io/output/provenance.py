@@ -9,7 +9,8 @@ from typing import Any
 
 from georaster_dl import __version__
 from georaster_dl.core.scene_options import SceneOptions
-from georaster_dl.io.scenes.scene import Scene, open_dataset
+from georaster_dl.io.scenes.dataset import open_dataset
+from georaster_dl.io.scenes.scene import Scene
 
 __all__ = ["feature_source", "joined_labels_tags", "labels_tags", "provenance", "trained_on"]
 

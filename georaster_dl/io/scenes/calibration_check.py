@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import SENTINEL2, Band, find_band
 from georaster_dl.io.formats.missions import mission_of
+from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.samples import sample_pixels
-from georaster_dl.io.scenes.scene import Plane, Scene
+from georaster_dl.io.scenes.scene import Scene
 
 __all__ = ["alpha_warning", "calibration_warning", "level_of", "training_warning"]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from georaster_dl.core.errors import SceneError
 from georaster_dl.core.wording import command_line, counted, listed
-from georaster_dl.io.scenes.scene import open_dataset
+from georaster_dl.io.scenes.dataset import open_dataset
 
 __all__ = ["Container", "image_variables"]
 

@@ -29,8 +29,10 @@ from georaster_dl.io.formats.envi import envi_data
 from georaster_dl.io.formats.metadata import bands_of, calibration_of, with_wavelengths
 from georaster_dl.io.formats.missions import band_of_file, mission_of
 from georaster_dl.io.scenes.containers import Container, image_variables
+from georaster_dl.io.scenes.dataset import check_openable, open_dataset
+from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.quality import QualityBand, has_own_bands, parse_mask
-from georaster_dl.io.scenes.scene import Plane, Scene, check_openable, open_dataset
+from georaster_dl.io.scenes.scene import Scene
 
 __all__ = ["open_scene"]
 

@@ -20,7 +20,7 @@ import pyogrio
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.files.layer_path import LayerPath, file_of
-from georaster_dl.io.scenes.scene import check_openable
+from georaster_dl.io.scenes.dataset import check_openable
 
 __all__ = ["VectorLayer", "choose_layer", "is_special", "is_vector"]
 

@@ -23,8 +23,8 @@ import shapely
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.geography import area_measure
 from georaster_dl.core.legend import Legend
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import proj_crs
-from georaster_dl.io.scenes.scene import open_dataset
 from georaster_dl.io.vectors.geopackage import open_geopackage, store_style
 
 __all__ = ["check_polygons_possible", "write_polygons"]
