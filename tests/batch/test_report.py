@@ -6,8 +6,6 @@ import json
 import math
 import os
 import re
-import shutil
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -27,6 +25,7 @@ from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.io.output.writer import RasterSpec, RasterWriter
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.render import thumbnails as pictures
+from tests.browser import WIDTHS, look_at
 
 HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it" * 2
 LEGEND = Legend(
@@ -43,7 +42,6 @@ FACTS = {
     "seconds": 3725.0,
     "parameters": {"halo": "exact", "bands": ["B02", "B03"], "resample": True},
 }
-WIDTHS = (1280, 400)
 
 
 def write(path, array, **spec):
@@ -504,57 +502,12 @@ def test_nothing_is_fetched_and_all_text_is_escaped(rows, tmp_path):
     assert page.index("fetch it again") < page.index('alt="one"')
 
 
-_LOOK = """
-onload = () => {
-  const seen = [...document.querySelectorAll('iframe')].map(frame => {
-    const page = frame.contentDocument, root = page.documentElement;
-    return {
-      width: frame.contentWindow.innerWidth, scroll: root.scrollWidth, title: page.title,
-      text: page.body.innerText,
-      pictures: [...page.images].map(i => [i.naturalWidth, i.alt, i.getBoundingClientRect().width]),
-      spilt: [...page.images].filter(i => {
-        const [own, room] = [i, i.closest('.view')].map(e => e.getBoundingClientRect());
-        return own.bottom > room.bottom + 1 || own.right > room.right + 1;
-      }).length,
-      smallest: Math.min(...[...page.querySelectorAll('p, li, dd div')]
-        .map(e => parseFloat(frame.contentWindow.getComputedStyle(e).fontSize))),
-    };
-  });
-  document.getElementById('seen').textContent = JSON.stringify(seen);
-};
-"""
-
-
 @pytest.fixture
 def browse(tmp_path):
     """Open the page of a folder in Chromium at every width; returns what was seen and complained of."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = next(filter(None, map(shutil.which, names)), None)
-    if chromium is None:
-        pytest.skip("no Chromium here")
-
-    def look(folder):
-        frames = "".join(
-            f'<iframe src="batch.html" style="width: {width}px; height: 3000px; border: 0"></iframe>'
-            for width in WIDTHS
-        )
-        wrapper = folder / "wrapper.html"
-        wrapper.write_text(
-            f'<!DOCTYPE html><meta charset="utf-8"><body>{frames}<pre id="seen"></pre>'
-            f"<script>{_LOOK}</script>",
-            encoding="utf-8",
-        )
-        command = [
-            chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,6200",
-            f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0",
-            "--allow-file-access-from-files", "--dump-dom", wrapper.as_uri(),
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-        found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
-        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-        return json.loads(html.unescape(found[1])), console
-
-    return look
+    return lambda folder: look_at(
+        folder / "batch.html", tmp_path / "profile", height=3000, text="p, li, dd div"
+    )
 
 
 def test_the_page_in_a_browser(browse, rows, tmp_path):

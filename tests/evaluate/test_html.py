@@ -3,10 +3,7 @@
 import base64
 import html
 import io
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -19,57 +16,20 @@ from georaster_dl.evaluate.report.html import render_report
 from georaster_dl.evaluate.report.pictures import class_pictures
 from georaster_dl.evaluate.report.table import csv_table
 from georaster_dl.io.labels.read import LabelOptions
+from tests.browser import WIDTHS, look_at
 from tests.maps import LEFT, NODATA, TOP, centre, noisy_pair
 
 HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it"
-WIDTHS = (1280, 400)
-
-_LOOK = """
-onload = () => {
-  const seen = [...document.querySelectorAll('iframe')].map(frame => {
-    const page = frame.contentDocument, root = page.documentElement;
-    return {
-      width: frame.contentWindow.innerWidth, scroll: root.scrollWidth, title: page.title,
-      language: root.lang, text: page.body.innerText,
-      pictures: [...page.images].map(i => [i.naturalWidth, i.alt, i.getBoundingClientRect().width]),
-      smallest: Math.min(...[...page.querySelectorAll('td, p, li, dd div')]
-        .map(e => parseFloat(frame.contentWindow.getComputedStyle(e).fontSize))),
-    };
-  });
-  document.getElementById('seen').textContent = JSON.stringify(seen);
-};
-"""
 
 
 @pytest.fixture
 def browse(tmp_path):
     """Open a page in Chromium at every width; returns what was seen, and what the console said."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = next(filter(None, map(shutil.which, names)), None)
-    if chromium is None:
-        pytest.skip("no Chromium here")
 
     def look(page):
-        frames = "".join(
-            f'<iframe srcdoc="{html.escape(page)}" style="width: {width}px; height: 900px; border: 0">'
-            f"</iframe>"
-            for width in WIDTHS
-        )
-        wrapper = tmp_path / "wrapper.html"
-        wrapper.write_text(
-            f'<!DOCTYPE html><meta charset="utf-8"><body>{frames}<pre id="seen"></pre>'
-            f"<script>{_LOOK}</script>",
-            encoding="utf-8",
-        )
-        command = [
-            chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,2000",
-            f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0",
-            "--dump-dom", wrapper.as_uri(),
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
-        found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
-        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-        return json.loads(html.unescape(found[1])), console
+        path = tmp_path / "page.html"
+        path.write_text(page, encoding="utf-8")
+        return look_at(path, tmp_path / "profile", height=900, text="td, p, li, dd div")
 
     return look
 
