@@ -46,10 +46,12 @@ CLASSES = (
     ("water", "#2b6cd4"),
     ("cloud", "#f4f4f4"),
     ("cloud shadow", "#5b5168"),
+    ("snow and ice", "#8fe3f0"),
 )
-TREE, GRASS, CROP, BUILT, BARE, WATER, CLOUD, SHADOW = (1 << i for i in range(len(CLASSES)))
+TREE, GRASS, CROP, BUILT, BARE, WATER, CLOUD, SHADOW, SNOW = (1 << i for i in range(len(CLASSES)))
 GREEN = TREE | GRASS | CROP
 LAND = GREEN | BUILT | BARE
+SURFACE = LAND | WATER | SNOW
 
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 _PLACE = {name: i for i, name in enumerate(BANDS)}

@@ -1,0 +1,171 @@
+"""Sentinel-2 chips of the world with labels on which two public networks agree, by place.
+
+Dynamic World says what covers the land, ukis-csmask where clouds and their shadows are; a label is
+where both are sure and physics agrees. Elsewhere a pixel keeps the set of classes that Dynamic
+World leaves open, and on chips that were looked at and found cloudless, at least that it is none of
+cloud and shadow. Places are held out as a whole, in folds.
+"""
+
+from __future__ import annotations
+
+import csv
+import runpy
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from sets import (
+    BANDS,
+    BARE,
+    BUILT,
+    CLASSES,
+    CLOUD,
+    CROP,
+    GRASS,
+    SHADOW,
+    SNOW,
+    SURFACE,
+    TREE,
+    WATER,
+    Piece,
+)
+
+FOLDS = 6
+_HARD = np.array([0, TREE, GRASS, CROP, BUILT, BARE, WATER, CLOUD, SHADOW, SNOW, GRASS | WATER])
+_TEACHER_NAMES = ("water", "trees", "grass", "crops", "shrub", "built", "bare", "snow")
+_TEACHER = (WATER, TREE, GRASS, CROP, GRASS, BUILT, BARE, SNOW)
+_NO_SHIPPING = ("presto_belgium", "brick_kiln", "barbellino")
+_DOUBT = 0.3
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One image of one place.
+
+    Attributes
+    ----------
+    name : file name without ending.
+    place, continent, biome, date : as the set states them; chips of one place share it.
+    level : L1C or L2A.
+    piece : image, bands and labels; labels of several classes are weak.
+    ships : whether weights that learnt from it may be published.
+    fold : of its place.
+    """
+
+    name: str
+    place: str
+    continent: str
+    biome: str
+    date: str
+    level: str
+    piece: Piece
+    ships: bool
+    fold: int
+
+
+def chips(data: Path) -> list[Chip]:
+    """Read all chips; the folds depend on the labels alone."""
+    folder = data / "s2_world"
+    review = runpy.run_path(str(folder / "make_labels.py"))["REVIEW"]
+    with (folder / "chips.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    folds = _folds(rows)
+    return [
+        Chip(
+            name=Path(row["file"]).stem,
+            place=_place(row),
+            continent=row["continent"],
+            biome=row["biome"],
+            date=row["date"],
+            level=row["level"][:3],
+            piece=_piece(folder, row, review.get(Path(row["file"]).stem, {})),
+            ships=_ships(row),
+            fold=folds[_place(row)],
+        )
+        for row in rows
+    ]
+
+
+def _ships(row: dict[str, str]) -> bool:
+    return not row["file"].startswith(_NO_SHIPPING)
+
+
+def _place(row: dict[str, str]) -> str:
+    """Name of a place; chips whose place has no name of its own are places by themselves."""
+    if row["place"].startswith(("Europe", "not stated")):
+        return Path(row["file"]).stem
+    return row["place"]
+
+
+def _folds(rows: list[dict[str, str]]) -> dict[str, int]:
+    """Deal places out so that the folds have about the same of each class, the rarest first."""
+    names = [key for key in rows[0] if key.startswith("px_") and key != "px_unlabelled"]
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        counts.setdefault(_place(row), Counter()).update(
+            {name: min(int(row[name]), 20_000) for name in names}
+        )
+    total = sum(counts.values(), Counter())
+    rarity = {p: sum(c[n] / max(total[n], 1) for n in names) for p, c in counts.items()}
+    held = [Counter[str]() for _ in range(FOLDS)]
+    folds = {}
+    for place in sorted(counts, key=lambda p: (-rarity[p], p)):
+        loads = [sum(counts[place][n] * h[n] / max(total[n], 1) ** 2 for n in names) for h in held]
+        sizes = [sum(h[n] / max(total[n], 1) for n in names) for h in held]
+        best = min(range(FOLDS), key=lambda k: (round(loads[k], 4), sizes[k]))
+        folds[place] = best
+        held[best].update(counts[place])
+    return folds
+
+
+def _piece(folder: Path, row: dict[str, str], review: dict) -> Piece:
+    name = Path(row["file"]).stem
+    with rasterio.open(folder / "chips" / row["file"]) as source:
+        numbers, names = source.read(), source.descriptions
+    with rasterio.open(folder / "labels" / row["file"]) as source:
+        label = _HARD[source.read(1)].astype(np.uint16)
+    with rasterio.open(folder / "teachers" / f"{name}_teachers.tif") as source:
+        teacher = dict(zip(source.descriptions, source.read() / np.float32(255), strict=True))
+        teacher |= {"dw_stable": teacher["dw_stable"] * 255}
+    image = np.zeros((len(BANDS), *label.shape), np.float32)
+    for band, values in zip(names, numbers, strict=True):
+        if band in BANDS:  # not B10, which says nothing of the ground
+            image[BANDS.index(band)] = values * np.float32(1e-4)
+    valid = numbers[0] > 0
+    label = np.where(label > 0, label, _weak(teacher, review))
+    return Piece(
+        image * valid,
+        np.array([band in names for band in BANDS]),
+        np.where(valid, label, 0).astype(np.uint16),
+        valid,
+    )
+
+
+def _weak(teacher: dict[str, npt.NDArray], review: dict) -> npt.NDArray[np.uint16]:
+    """Sets of classes of pixels without a sure label.
+
+    The two most probable classes of Dynamic World, and any half as probable as the first. What the
+    eye has struck off on a chip opens the set to every surface. Chips with clouds say nothing where
+    ukis-csmask sees any.
+    """
+    cover = np.zeros((len(CLASSES), *teacher["dw_bare"].shape), np.float32)
+    for bits, name in zip(_TEACHER, _TEACHER_NAMES, strict=True):
+        cover[[c for c in range(len(CLASSES)) if bits >> c & 1]] += teacher[f"dw_{name}"]
+    second = np.sort(cover, axis=0)[-2]
+    left = cover >= np.minimum(second, cover.max(axis=0) / 2)
+    bits = (left << np.arange(len(CLASSES))[:, None, None]).sum(axis=0)
+    struck = int(np.bitwise_or.reduce(_HARD[list(review.get("drop", ()))], initial=0))
+    if review.get("arid"):
+        struck |= CROP
+    unsure = (teacher["dw_stable"] == 0) | (bits & struck > 0) | (cover.sum(axis=0) < 0.5)
+    bits = np.where(unsure, SURFACE, bits)
+    if "only" in review or "all" in review:
+        bits = np.full_like(bits, SURFACE if review.get("clear") else 0)
+    if not review.get("clear"):
+        sky = [np.maximum(teacher[f"cs10_{k}"], teacher[f"cs30_{k}"]) for k in ("cloud", "shadow")]
+        bits = np.where(np.maximum(*sky) > _DOUBT, 0, np.where(bits == SURFACE, 0, bits))
+    weak: npt.NDArray[np.uint16] = bits.astype(np.uint16)
+    return weak
