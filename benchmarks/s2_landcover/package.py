@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from accuracy.parts import RGB_NIR, SCORED, alike, group_probabilities, network_scores, with_bands
 from canvases import Scaling
-from measure import RGB_NIR, SCORED, alike, group_probabilities, network_scores, with_bands
 from recipe import OPTIONS, logits_of, partial_loss, restore
 from sets import BANDS, CLASSES, Parts, simulated
 from torch import nn

@@ -30,6 +30,7 @@ from sets import (
     SURFACE,
     TREE,
     WATER,
+    Float,
     Piece,
 )
 
@@ -53,6 +54,7 @@ class Chip:
     piece : image, bands and labels; labels of several classes are weak.
     ships : whether weights that learnt from it may be published.
     fold : of its place.
+    cloudless : whether it was looked at and found without any cloud.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Chip:
     piece: Piece
     ships: bool
     fold: int
+    cloudless: bool
 
 
 def chips(data: Path) -> list[Chip]:
@@ -84,6 +87,7 @@ def chips(data: Path) -> list[Chip]:
             piece=_piece(folder, row, review.get(Path(row["file"]).stem, {})),
             ships=_ships(row),
             fold=folds[_place(row)],
+            cloudless=bool(review.get(Path(row["file"]).stem, {}).get("clear")),
         )
         for row in rows
     ]
@@ -127,9 +131,7 @@ def _piece(folder: Path, row: dict[str, str], review: dict) -> Piece:
         numbers, names = source.read(), source.descriptions
     with rasterio.open(folder / "labels" / row["file"]) as source:
         label = _HARD[source.read(1)].astype(np.uint16)
-    with rasterio.open(folder / "teachers" / f"{name}_teachers.tif") as source:
-        teacher = dict(zip(source.descriptions, source.read() / np.float32(255), strict=True))
-        teacher |= {"dw_stable": teacher["dw_stable"] * 255}
+    teacher = read_teachers(folder, name)
     image = np.zeros((len(BANDS), *label.shape), np.float32)
     for band, values in zip(names, numbers, strict=True):
         if band in BANDS:  # not B10, which says nothing of the ground
@@ -144,16 +146,29 @@ def _piece(folder: Path, row: dict[str, str], review: dict) -> Piece:
     )
 
 
-def _weak(teacher: dict[str, npt.NDArray], review: dict) -> npt.NDArray[np.uint16]:
+def read_teachers(folder: Path, name: str) -> dict[str, Float]:
+    """Opinions of the teachers on a chip by name (rows, cols): shares of 1; stable is 0 or 1."""
+    with rasterio.open(folder / "teachers" / f"{name}_teachers.tif") as source:
+        teacher = dict(zip(source.descriptions, source.read() / np.float32(255), strict=True))
+    return teacher | {"dw_stable": teacher["dw_stable"] * 255}
+
+
+def teacher_cover(teacher: dict[str, Float]) -> Float:
+    """Dynamic World's shares of this model's classes, (classes, rows, cols); 0 where it did not run."""
+    cover = np.zeros((len(CLASSES), *teacher["dw_bare"].shape), np.float32)
+    for bits, name in zip(_TEACHER, _TEACHER_NAMES, strict=True):
+        cover[[c for c in range(len(CLASSES)) if bits >> c & 1]] += teacher[f"dw_{name}"]
+    return cover
+
+
+def _weak(teacher: dict[str, Float], review: dict) -> npt.NDArray[np.uint16]:
     """Sets of classes of pixels without a sure label.
 
     The two most probable classes of Dynamic World, and any half as probable as the first. What the
     eye has struck off on a chip opens the set to every surface. Chips with clouds say nothing where
     ukis-csmask sees any.
     """
-    cover = np.zeros((len(CLASSES), *teacher["dw_bare"].shape), np.float32)
-    for bits, name in zip(_TEACHER, _TEACHER_NAMES, strict=True):
-        cover[[c for c in range(len(CLASSES)) if bits >> c & 1]] += teacher[f"dw_{name}"]
+    cover = teacher_cover(teacher)
     second = np.sort(cover, axis=0)[-2]
     left = cover >= np.minimum(second, cover.max(axis=0) / 2)
     bits = (left << np.arange(len(CLASSES))[:, None, None]).sum(axis=0)

@@ -1,4 +1,4 @@
-"""How good s2-landcover is on held-out real data, beside a random forest and an analyst's rules.
+"""Held-out parts of four sets that a network learns from, beside a forest and an analyst's rules.
 
 Every method is scored in the classes that a set's labels tell apart. A class of the map that
 belongs to none of them is wrong where it appears; pixels whose label says no more than 'one of
@@ -7,11 +7,10 @@ these' across such classes are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from canvases import Scaling, mirrored
 from recipe import logits_of
 from scipy.ndimage import uniform_filter
@@ -36,6 +35,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import f1_score
 from torch import nn
 
+from accuracy.tally import Ints, spread
+
 # The labels of each set that are scored; of a set with tree, grass and crop apart, 7 is none.
 SCORED = {
     "Ireland": {"vegetation": GREEN, "not vegetated": BARE | BUILT, "water": WATER, "cloud": CLOUD, "shadow": SHADOW},
@@ -45,7 +46,7 @@ SCORED = {
 }  # fmt: skip
 RGB_NIR = ("B02", "B03", "B04", "B08", "B8A")
 
-Ints = npt.NDArray[np.int64]
+Network = tuple[nn.Module, Scaling]
 
 
 @dataclass(frozen=True)
@@ -219,3 +220,45 @@ def group_probabilities(
         found.append(sums[truth >= 0])
         truths.append(truth[truth >= 0])
     return np.concatenate(found), np.concatenate(truths)
+
+
+def tables(
+    sets: dict[str, Parts], networks: Sequence[Network], before: Network, *, forests: bool
+) -> None:
+    """Print how every seed does on the held-out parts, and the baselines with as many seeds."""
+    print("| held out | method | accuracy | macro F1 | F1 by class |\n|---|---|---|---|---|")
+    for name in SCORED:
+        for method, scores in _methods(name, sets[name], networks, before, forests=forests):
+            print(_row(f"{name} ({scores[0].n:,} pixels)", method, scores), flush=True)
+    print()
+
+
+def _methods(
+    name: str, parts: Parts, networks: Sequence[Network], before: Network, *, forests: bool
+) -> Iterator[tuple[str, list[Score]]]:
+    pieces = parts.held_out
+    changed = {"": pieces}
+    if name != "Tokyo":  # its patches have neither green nor red
+        changed[", RGB and NIR only"] = with_bands(pieces, RGB_NIR)
+    for change, some in changed.items():
+        yield f"s2-landcover{change}", [network_scores(*each, name, some) for each in networks]
+        yield f"the model before{change}", [network_scores(*before, name, some)]
+    high = with_offset(pieces, 0.1)
+    yield (
+        "s2-landcover, -1000 forgotten",
+        [network_scores(*each, name, high) for each in networks],
+    )
+    for context in (False, True) if forests else ():
+        yield (
+            f"random forest, spectrum{' and 5 x 5' if context else ''}",
+            [forest_scores(name, parts, context=context, seed=s) for s in range(len(networks))],
+        )
+    yield "rules", [rule_scores(name, pieces)]
+
+
+def _row(name: str, method: str, scores: list[Score]) -> str:
+    by_class = ", ".join(f"{c} {np.mean([s.f1[c] for s in scores]):.2f}" for c in scores[0].f1)
+    accuracy = spread([s.accuracy for s in scores])
+    return (
+        f"| {name} | {method} | {accuracy} | {spread([s.macro_f1 for s in scores])} | {by_class} |"
+    )
