@@ -162,7 +162,9 @@ def test_no_place_lies_in_two_folds(world):
 
 def test_a_forest_draws_alike_from_pools_of_any_size(tally):
     rivals = importlib.import_module("accuracy.rivals")
-    pools = [np.full((n, 12), n, np.float32) for n in (1000, 10, 300)]
-    drawn = rivals._alike(pools, 300)
-    sizes = {n: int((drawn[:, 0] == n).sum()) for n in (10, 300, 1000)}
-    assert sizes == {10: 10, 300: 145, 1000: 145}
+    pools = [np.full((n, 12), n, np.float32) for n in (7000, 10, 5000)]
+    drawn = rivals._drawn(np.random.default_rng(0), pools)[:, 0]
+    assert {n: int((drawn == n).sum()) for n in (10, 5000, 7000)} == {
+        10: 10, 5000: 3328, 7000: 3328
+    }  # fmt: skip
+    assert len(set(drawn[:50])) > 1  # not pool after pool

@@ -12,9 +12,9 @@ from sklearn.ensemble import RandomForestClassifier
 from world import Chip, read_teachers, teacher_cover
 
 from accuracy.parts import features
-from accuracy.tally import CLOUD, SHADOW, SURFACES, Counted, Ints, N, by_place, count
+from accuracy.tally import CLOUD, SHADOW, SURFACES, Counted, Ints, N, by_place, count, is_sure
 
-_MOST = 60_000
+_SHARE = 60_000 // N  # pixels of a class
 
 
 def spectral_forest(leveled: Sequence[tuple[str, Chip]], seed: int) -> RandomForestClassifier:
@@ -24,33 +24,35 @@ def spectral_forest(leveled: Sequence[tuple[str, Chip]], seed: int) -> RandomFor
     its chips, those of L2A behind the veil among them: it meets both levels as the network does.
     """
     rng = np.random.default_rng(seed)
-    x, y = [], []
-    for c in range(N):
-        pools: dict[str, list[Float]] = {}
-        for _, chip in leveled:
-            found = features([chip.piece], context=False)[(chip.piece.label == 1 << c).ravel()]
+    pools: dict[int, dict[str, list[Float]]] = {}
+    for _, chip in leveled:
+        x, label = features([chip.piece], context=False), chip.piece.label.ravel()
+        for c in range(N):
+            found = rng.permutation(np.flatnonzero(label == 1 << c))[:_SHARE]
             if len(found):
-                pools.setdefault(chip.place, []).append(rng.permutation(found)[:_MOST])
-        drawn = _alike([_alike(chips, _MOST // N) for chips in pools.values()], _MOST // N)
-        x.append(drawn)
-        y.append(np.full(len(drawn), c))
+                pools.setdefault(c, {}).setdefault(chip.place, []).append(x[found])
+    drawn = {
+        c: _drawn(rng, [_drawn(rng, of_chips) for of_chips in places.values()])
+        for c, places in pools.items()
+    }
     forest = RandomForestClassifier(100, n_jobs=1, random_state=seed)
-    return forest.fit(np.concatenate(x), np.concatenate(y))
+    classes = np.repeat(list(drawn), [len(x) for x in drawn.values()])
+    return forest.fit(np.concatenate(list(drawn.values())), classes)
 
 
-def _alike(pools: list[Float], most: int) -> Float:
-    """Up to ``most`` rows, as many of each pool as it has or as is fair."""
-    taken, left = [], most
+def _drawn(rng: np.random.Generator, pools: list[Float]) -> Float:
+    """Up to a class's share of rows, as many of each pool as it has or as is fair, shuffled."""
+    taken, left = [], _SHARE
     for number, pool in enumerate(sorted(pools, key=len)):
         share = min(len(pool), left // (len(pools) - number))
         taken.append(pool[:share])
         left -= share
-    return np.concatenate(taken) if taken else np.zeros((0, 12), np.float32)
+    return rng.permutation(np.concatenate(taken))
 
 
 def map_by_forest(forest: RandomForestClassifier, piece: Piece) -> Ints:
-    """Class of each pixel with a label; elsewhere 0."""
-    asked = piece.label > 0
+    """Class of each pixel with a sure label; elsewhere 0."""
+    asked = is_sure(piece.label)
     mapped = np.zeros(asked.shape, np.int64)
     if asked.any():
         mapped[asked] = forest.predict(features([piece], context=False)[asked.ravel()])

@@ -92,9 +92,14 @@ def _mean(values: npt.NDArray[np.float64]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
+def is_sure(label: Bits) -> npt.NDArray[np.bool_]:
+    """Where a label is one class."""
+    return (label > 0) & (label & (label - 1) == 0)
+
+
 def count(label: Bits, mapped: Ints) -> Counts:
     """Count pixels by true and mapped class where the label is one class."""
-    sure = (label > 0) & (label & (label - 1) == 0)
+    sure = is_sure(label)
     truth = np.log2(label[sure]).astype(np.int64)
     return np.bincount(truth * N + mapped[sure], minlength=N * N).reshape(N, N).astype(float)
 
