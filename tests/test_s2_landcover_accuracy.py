@@ -168,3 +168,75 @@ def test_a_forest_draws_alike_from_pools_of_any_size(tally):
         10: 10, 5000: 3328, 7000: 3328
     }  # fmt: skip
     assert len(set(drawn[:50])) > 1  # not pool after pool
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "continent"),
+    [
+        (-17, 14, "Africa"),  # Senegal
+        (11, 35, "Africa"),  # Tunisia
+        (46, 4, "Africa"),  # Somalia
+        (31, 27, "Africa"),  # Egypt
+        (45, 24, "Asia"),  # Arabia
+        (33, 35, "Asia"),  # Cyprus
+        (33, 40, "Asia"),  # Anatolia
+        (72, 59, "Asia"),  # Siberia
+        (-5, 36.5, "Europe"),  # Andalusia
+        (25, 35.2, "Europe"),  # Crete
+        (58, 50, "Europe"),  # west of the Ural
+        (145, -5, "Oceania"),  # New Guinea
+        (131, -24, "Oceania"),  # Australia
+        (107, -7, "Asia"),  # Java
+        (-77, -8, "South America"),  # Peru
+        (-84, 10, "North America"),  # Costa Rica
+    ],
+)
+def test_continents_follow_from_longitude_and_latitude(tally, lon, lat, continent):
+    assert importlib.import_module("accuracy.points").continent_of(lon, lat) == continent
+
+
+def test_months_of_cloud_and_snow_are_left_out(sets, tally):
+    points = importlib.import_module("accuracy.points")
+    ground = np.array([np.nan if b in ("B01", "B09") else 0.1 for b in sets.BANDS], np.float32)
+    spectra = np.tile(ground, (12, 1))
+    spectra[:, sets.BANDS.index("B11")] = 0.2
+    spectra[3] += 0.3  # cloud
+    spectra[4, sets.BANDS.index("B03")] = 0.6  # snow
+    spectra[4, sets.BANDS.index("B11")] = 0.05
+    spectra[5, 1] = np.nan
+    assert list(np.flatnonzero(~points._clear(spectra))) == [3, 4, 5]
+    bright = spectra + 0.3
+    assert not points._clear(bright).any()
+
+
+def test_cloud_and_clear_follow_from_other_dates_of_a_series(tally, sets):
+    clouds = importlib.import_module("accuracy.clouds")
+    band = {name: i for i, name in enumerate(sets.BANDS)}
+    rng = np.random.default_rng(0)
+    image = np.full((10, len(sets.BANDS), 4, 4), 0.2, np.float32)
+    image[:, band["B02"]] = 0.05 + rng.uniform(-0.005, 0.005, (10, 4, 4))
+    image[:, band["B08"]] = 0.3 + rng.uniform(-0.05, 0.05, (10, 4, 4))
+    image[7] += 0.4  # cloud
+    image[8, band["B02"]] = image[8, band["B03"]] = 0.7  # snow
+    image[8, band["B11"]] = 0.05
+    image[9, band["B08"]] = 0.05  # shadow
+    cloud, clear = clouds.sky_of_series(image)
+    assert cloud[7].all()
+    assert not cloud[[i for i in range(10) if i != 7]].any()
+    assert not clear[[7, 8]].any()
+    assert not clear[9].any()
+    assert clear[:7].mean() > 0.6
+
+
+def test_false_clouds_are_counted_by_surface(sets, tally):
+    clouds = importlib.import_module("accuracy.clouds")
+    image = np.zeros((len(sets.BANDS), 1, 4), np.float32)
+    for name, values in {"B02": 0.1, "B04": [0.2, 0.1, 0.1, 0.2], "B11": 0.4}.items():
+        image[sets.BANDS.index(name)] = values
+    label = np.array([[sets.BARE, sets.BARE, sets.CROP, sets.BARE | sets.CROP]], np.uint16)
+    piece = sets.Piece(image, np.ones(len(sets.BANDS), bool), label, np.ones((1, 4), bool))
+    found = {name: mask.sum() for name, mask in clouds.surfaces(piece).items()}
+    assert found == {
+        "sand": 1, "other bare ground": 1, "crops and grass": 1, "snow": 0, "water": 0, "city": 0,
+        "forest": 0,
+    }  # fmt: skip

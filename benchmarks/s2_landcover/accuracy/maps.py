@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,19 +72,25 @@ def at_levels(chips: Sequence[Chip]) -> list[tuple[str, Chip]]:
     return [(c.level, c) for c in chips] + made
 
 
+def mapped_out_of_fold(
+    leveled: Sequence[tuple[str, Chip]], mapper_of_fold: Callable[[int], Mapper]
+) -> Iterator[tuple[str, Chip, Ints]]:
+    """Chips with what the mapper of their own fold makes of them, fold by fold."""
+    for fold in sorted({chip.fold for _, chip in leveled}):
+        mapper = mapper_of_fold(fold)
+        for level, chip in leveled:
+            if chip.fold == fold:
+                yield level, chip, mapper(chip)
+
+
 def out_of_fold(
     leveled: Sequence[tuple[str, Chip]], mapper_of_fold: Callable[[int], Mapper]
 ) -> list[Counted]:
     """Count what the mapper of each chip's own fold says of it."""
-    counted = []
-    for fold in sorted({chip.fold for _, chip in leveled}):
-        mapper = mapper_of_fold(fold)
-        counted += [
-            Counted(chip, level, count(chip.piece.label, mapper(chip)))
-            for level, chip in leveled
-            if chip.fold == fold
-        ]
-    return counted
+    return [
+        Counted(chip, level, count(chip.piece.label, mapped))
+        for level, chip, mapped in mapped_out_of_fold(leveled, mapper_of_fold)
+    ]
 
 
 def fold_weights(runs: Path) -> list[dict[int, Path]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import sets
 from recipe import restore
 
-from accuracy import parts, places
+from accuracy import clouds, parts, places, points
 from accuracy.maps import restore_package
 
-SECTIONS = ("places", "parts")
+SECTIONS = ("places", "points", "clouds", "parts")
 
 
 def measure(
@@ -25,6 +25,12 @@ def measure(
         figures = json.dumps(places.card_figures(counted), indent=1)
         (runs / "places.json").write_text(figures)
     networks = [restore(path) for path in sorted(runs.glob("seed*.pt"))]
+    if "points" in only:
+        print("## Points of the world\n")
+        points.tables(data, networks, restore_package(before), forests=forests)
+    if "clouds" in only:
+        print("## Clouds and shadows\n")
+        clouds.tables(data, runs, networks, restore_package(before))
     if "parts" in only:
         print("## Held-out parts\n")
         parts.tables(sets.load(data), networks, restore_package(before), forests=forests)
