@@ -229,7 +229,8 @@ def tables(
     print("| held out | method | accuracy | macro F1 | F1 by class |\n|---|---|---|---|---|")
     for name in SCORED:
         for method, scores in _methods(name, sets[name], networks, before, forests=forests):
-            print(_row(f"{name} ({scores[0].n:,} pixels)", method, scores), flush=True)
+            if scores:
+                print(_row(f"{name} ({scores[0].n:,} pixels)", method, scores), flush=True)
     print()
 
 

@@ -38,6 +38,7 @@ from accuracy.tally import (
     Counted,
     Counts,
     Figures,
+    N,
     alike_places,
     by_place,
     merged,
@@ -142,6 +143,7 @@ def tables(data: Path, runs: Path, before: Path, *, forests: bool) -> Seeds:
     _by("continent", shown, lambda each: each.chip.continent)
     _by("season", shown, lambda each: _season(each.chip))
     _by_class(shown)
+    _confusion(new)
     _places(methods)
     return new
 
@@ -227,6 +229,18 @@ def _by_class(methods: dict[str, Seeds]) -> None:
             if c in figures[NEW][0].recall
         ]
     table(("class", "level", "pixels", *methods), rows)
+
+
+def _confusion(seeds: Seeds) -> None:
+    """What each class is mapped as, chips at their own level and seeds together."""
+    print(f"### Confusion of {NEW}\n\nL1C and L2A; each row sums to 1.\n")
+    counts = np.sum([_sum(_at(seed, None)) for seed in seeds], axis=0)
+    rows = [
+        [CLASSES[c][0], *(f"{share:.2f}" for share in counts[c] / counts[c].sum())]
+        for c in range(N)
+        if counts[c].sum()
+    ]
+    table(("true class", *(name for name, _ in CLASSES)), rows)
 
 
 def _places(methods: dict[str, Seeds]) -> None:

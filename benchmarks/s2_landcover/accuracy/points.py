@@ -39,7 +39,12 @@ _AGREED = {
 # is in summer. Set before any map was scored.
 _CLOUDY, _ALWAYS = 0.08, 0.25
 _FEWEST = 4  # points of a class, to have a share in a balanced figure
-_SHOWN = ("agreement", "balanced", "macro_f1", "false_sky")
+_SHOWN = {
+    "agreement": "agreement",
+    "balanced": "balanced",
+    "macro_f1": "macro F1",
+    "false_sky": "called cloud or shadow",
+}
 
 Predictor = Callable[[Sequence[Piece]], Ints]
 """Class (N,) of canvases with one list of bands."""
@@ -178,8 +183,8 @@ def tables(data: Path, networks: Sequence[Network], before: Network, *, forests:
         for level, some in ((LEVELS[1], native), (MADE, made))
     }
     _overall(native, mapped)
-    _by("continent", native, mapped, lambda month: month.continent)
-    _by("class", native, mapped, lambda month: CLASSES[month.truth][0])
+    _by("continent", ("agreement", "balanced", "false_sky"), native, mapped, lambda m: m.continent)
+    _by("class", ("agreement", "false_sky"), native, mapped, lambda m: CLASSES[m.truth][0])
 
 
 Mapped = dict[tuple[str, str], list[Ints]]
@@ -214,14 +219,18 @@ def _overall(native: Sequence[Month], mapped: Mapped) -> None:
         year = [of_the_year(native, each) for each in seeds]
         columns = [[getattr(f, key) for f in figures] for key in _SHOWN]
         rows.append([name, level, *(spread(values) for values in (*columns, year))])
-    table(
-        ("method", "level", "agreement", "balanced", "macro F1", "called cloud or shadow", "class of the year"),
-        rows,
-    )  # fmt: skip
+    table(("method", "level", *_SHOWN.values(), "class of the year"), rows)
 
 
-def _by(title: str, native: Sequence[Month], mapped: Mapped, key: Callable[[Month], str]) -> None:
-    print("Agreement / balanced / called cloud or shadow.\n")
+def _by(
+    title: str,
+    keys: Sequence[str],
+    native: Sequence[Month],
+    mapped: Mapped,
+    key: Callable[[Month], str],
+) -> None:
+    """Figures of some keys by group of months."""
+    print(" / ".join(_SHOWN[k] for k in keys).capitalize() + ".\n")
     groups = np.array([key(month) for month in native])
     rows = []
     for group in np.unique(groups):
@@ -230,7 +239,6 @@ def _by(title: str, native: Sequence[Month], mapped: Mapped, key: Callable[[Mont
         cells = []
         for seeds in mapped.values():
             figures = [Figures.of(tallied(some, each[chosen]), _FEWEST) for each in seeds]
-            keys = ("agreement", "balanced", "false_sky")
             cells.append(" / ".join(spread([getattr(f, k) for f in figures], 2) for k in keys))
         rows.append([str(group), str(len({m.point for m in some})), *cells])
     table((title, "points", *(f"{name}, {level}" for name, level in mapped)), rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sets
 from recipe import restore
+from world import FOLDS
 
 from accuracy import clouds, parts, places, points
 from accuracy.maps import restore_package
@@ -18,12 +19,23 @@ SECTIONS = ("places", "points", "clouds", "parts")
 def measure(
     data: Path, runs: Path, before: Path, *, only: Collection[str] = SECTIONS, forests: bool = True
 ) -> None:
-    """Print the tables of some sections; figures for the card go to ``runs / "places.json"``."""
+    """Print the tables of some sections.
+
+    Parameters
+    ----------
+    runs : folder of ``fold{k}_seed{s}.pt``, trained without the places of fold k, and of
+        ``seed{s}.pt``, trained on all that may ship. Places and the chips of clouds are measured
+        with the first kind, all else with the second. Where all folds are there, figures for the
+        card are written to ``places.json``, see :func:`accuracy.places.card_figures`.
+    before : model file to measure beside them.
+    forests : whether to measure forests too, which takes about four minutes a seed.
+    """
     if "places" in only:
         print("## Places held out\n")
         counted = places.tables(data, runs, before, forests=forests)
-        figures = json.dumps(places.card_figures(counted), indent=1)
-        (runs / "places.json").write_text(figures)
+        if len({each.chip.fold for each in counted[0]}) == FOLDS:
+            figures = json.dumps(places.card_figures(counted), indent=1)
+            (runs / "places.json").write_text(figures)
     networks = [restore(path) for path in sorted(runs.glob("seed*.pt"))]
     if "points" in only:
         print("## Points of the world\n")
