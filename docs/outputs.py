@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, OutputKind
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, OutputKind
 
 ROOT = Path(__file__).parents[1]
 README, PLUGIN = ROOT / "README.md", ROOT / "georaster_dl_qgis" / "algorithms" / "outputs.json"
@@ -38,7 +38,7 @@ def readme() -> str:
 
 
 def _row(kind: OutputKind) -> str:
-    if not isinstance(kind, FractionRaster):
+    if not isinstance(kind, ExtraRaster):
         return f"| `--{kind.name} map{kind.suffix}` | {kind.help} |"
     choices = r"\|".join(kind.choices)
     option = f"--{kind.name} [{choices}]" if choices else f"--{kind.name}"

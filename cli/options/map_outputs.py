@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, OutputKind
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, OutputKind
 
 from .groups import option_group
 from .shared import OUTPUT_FILE, check_suffix
@@ -54,7 +54,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def _option(kind: OutputKind, *, name_files: bool) -> Callable[[F], F]:
     flag = f"--{kind.name}"
-    if name_files and not isinstance(kind, FractionRaster):
+    if name_files and not isinstance(kind, ExtraRaster):
         return click.option(flag, type=OUTPUT_FILE, help=f"Also write a {kind.help}.")
     text = f"Also write *_{kind.name}{kind.suffix}, {kind.help}."
     if kind.choices:

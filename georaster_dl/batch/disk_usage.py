@@ -12,7 +12,7 @@ from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import tensor_shapes
 from georaster_dl.predict.options import FeatureOptions, Outputs, SegmentOptions
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, map_spec
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, map_spec
 
 __all__ = ["DiskUsage", "estimate_disk_usage"]
 
@@ -65,7 +65,7 @@ def _rasters(job: SceneJob, card: Card) -> list[_Raster]:
     if isinstance(outputs, Outputs):
         float32 = isinstance(options, SegmentOptions) and options.float32
         kinds = [EXTRA_OUTPUTS[name] for name in outputs.extras]
-        extras = [k.spec(card, float32=float32) for k in kinds if isinstance(k, FractionRaster)]
+        extras = [k.spec(card, float32=float32) for k in kinds if isinstance(k, ExtraRaster)]
         return [_plain(_pixel_bytes(spec)) for spec in (map_spec(card), *extras)]
     layer = options.layer if isinstance(options, FeatureOptions) else None
     packed = isinstance(options, FeatureOptions) and options.packed

@@ -128,6 +128,7 @@ class Summary:
     device : where the network ran, and in which precision.
     failed : extra outputs, and styles, that could not be made; each was reported as a warning.
     place : longitude and latitude of the scene's middle in degrees; None where that is unknown.
+    novelty : share of the scene's pixels that are unlike the model's training; None where that is unknown.
     """
 
     files: tuple[Path, ...]
@@ -139,6 +140,7 @@ class Summary:
     findings: Findings
     failed: tuple[FailedOutput, ...] = ()
     place: Place | None = None
+    novelty: float | None = None
 
 
 @dataclass(frozen=True)

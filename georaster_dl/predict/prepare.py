@@ -26,10 +26,13 @@ from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.io.vectors.aoi import AreaOfInterest
+from georaster_dl.models.novelty.judge import SceneNovelty
+from georaster_dl.models.package.limitations import absent_bands_warning
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
 from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
+from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
 from georaster_dl.predict.options import Findings, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
@@ -46,6 +49,7 @@ class PreparedRun:
     model : package of the model.
     files : to write, the main one last; all others may fail alone.
     aoi : area to predict; None for the whole scene.
+    novelty : how unlike the model's training the scene is; None where that is not known.
     tiling : from which tiles are planned, when the device is known.
     """
 
@@ -53,6 +57,7 @@ class PreparedRun:
     model: Path
     files: tuple[Path, ...]
     aoi: AreaOfInterest | None
+    novelty: SceneNovelty | None
     tiling: TilingRequest
     context: RunContext
 
@@ -117,6 +122,7 @@ class PreparedRun:
             findings=findings,
             failed=stage.failed,
             place=centre_of(self.match.scene.geobox),
+            novelty=None if self.novelty is None else self.novelty.share,
         )
         if record is not None:
             staged = [stage.path(file) for file in stage.made(self.files)]
@@ -157,13 +163,17 @@ def prepare(
     options, card = context.options, match.card
     for remark in (*scene.remarks, alpha_warning(scene)):
         context.warn(remark)
-    _check_calibration(scene, match, context, named=named)
-    context.warn(_training_warning(match))
+    doubt = _calibration_doubt(scene, match, named=named) or _training_warning(match)
+    context.warn(doubt)
     aoi = None if options.aoi is None else AreaOfInterest(options.aoi, match.scene.geobox)
+    novelty = scene_novelty(match, aoi)
+    if doubt is None:  # else it has said why
+        context.warn(novelty_warning(novelty, card))
+    context.warn(absent_bands_warning(match.absent, card.absent_bands))
     context.warn(resolution_warning(match.scene, card))
     halo = tile_context(card, options.halo)
     tiling = TilingRequest(match.scene.shape, card, halo, options.tile)
-    return PreparedRun(match, model, tuple(files), aoi, tiling, context)
+    return PreparedRun(match, model, tuple(files), aoi, novelty, tiling, context)
 
 
 def _training_warning(match: SceneMatch) -> str | None:
@@ -179,10 +189,8 @@ def _training_warning(match: SceneMatch) -> str | None:
     return training_warning(match.scene, means, deviations)
 
 
-def _check_calibration(
-    scene: Scene, match: SceneMatch, context: RunContext, *, named: bool
-) -> None:
-    """Warn of implausible reflectances; raise if the model was chosen automatically."""
+def _calibration_doubt(scene: Scene, match: SceneMatch, *, named: bool) -> str | None:
+    """Describe implausible reflectances; raise if the model was chosen automatically."""
     # The whole scene: bands that the model does not read show its calibration, too.
     card = match.card
     warning = calibration_warning(scene) if card.quantity == "reflectance" else None
@@ -190,4 +198,4 @@ def _check_calibration(
         raise BandMismatchError(
             f"{warning} If they are right as they are, name the model: `model='{card.name}'`."
         )
-    context.warn(warning)
+    return warning

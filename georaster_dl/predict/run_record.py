@@ -84,6 +84,7 @@ def record_text(facts: Mapping[str, Any], summary: Summary, staged: Sequence[Pat
         "pixels": summary.pixels,
         "valid_pixels": found.pixels,
         "place": summary.place,
+        **({} if summary.novelty is None else {"novelty": round(summary.novelty, 4)}),
         "classes": found.counts,
         "values": {name: asdict(values) for name, values in found.values.items()},
         "seconds": round(summary.seconds, 3),
@@ -139,6 +140,7 @@ class _Record(_Part):
     valid_pixels: Annotated[int, Field(ge=0)] = 0
     classes: dict[str, Annotated[int, Field(ge=0)]] = {}
     values: dict[str, _Values] = {}
+    novelty: Annotated[float, Field(ge=0, le=1)] | None = None
     seconds: float = 0.0
     device: str = ""
 

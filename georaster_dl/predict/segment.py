@@ -19,8 +19,8 @@ from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summ
 from georaster_dl.predict.outputs.kinds import (
     EXTRA_OUTPUTS,
     DerivedFile,
+    ExtraRaster,
     FinishedMap,
-    FractionRaster,
 )
 from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
@@ -93,17 +93,23 @@ class SegmentRun(SceneRun):
             kind.check(match.scene)
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
+        from georaster_dl.predict.outputs.novelty import novelty_run
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
-        from georaster_dl.predict.outputs.tasks import task_of
+        from georaster_dl.predict.outputs.tasks import Task, task_of
 
         prepared, float32 = self.prepared, self._float32
-        rasters = RasterRun(
-            prepared, loader(prepared), lambda: task_of(prepared.match.card, float32=float32)
-        )
+
+        def task() -> Task:
+            return task_of(prepared.match.card, float32=float32)
+
+        if "novelty" in self._outputs.extras:
+            rasters = novelty_run(prepared, task)
+        else:
+            rasters = RasterRun(prepared, loader(prepared), task)
         rasters_beside = {
             name: path
             for name, path in self._outputs.extras.items()
-            if isinstance(EXTRA_OUTPUTS[name], FractionRaster)
+            if isinstance(EXTRA_OUTPUTS[name], ExtraRaster)
         }
         return rasters, {"map": self._outputs.map, **rasters_beside}
 
@@ -128,6 +134,13 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
             f"{card.name} predicts {card.predicts}, and no map; use it for `features()` or `denoise()`, or "
             f"name another `model=`."
         )
+    if card.novelty is None:
+        for name in outputs.extras:
+            if EXTRA_OUTPUTS[name].needs_novelty:
+                raise OptionError(
+                    f"{card.name} does not hold the statistics of its training that `{name}=...` needs; train "
+                    f"it again with this version, or leave that out."
+                )
     asked = [name for name in outputs.extras if EXTRA_OUTPUTS[name].needs_classes]
     if card.targets and asked:
         raise OptionError(

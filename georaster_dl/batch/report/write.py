@@ -24,7 +24,17 @@ from georaster_dl.render.thumbnails import Thumbnail
 __all__ = ["SceneRow", "Status", "write_report"]
 
 _MOST_SCENES = 500  # of which pictures are drawn: the scenes are slower to read than the maps
-_BESIDE = ("pixels", "valid_pixels", "classes", "values", "seconds", "device", "files", "failed")
+_BESIDE = (
+    "pixels",
+    "valid_pixels",
+    "classes",
+    "values",
+    "novelty",
+    "seconds",
+    "device",
+    "files",
+    "failed",
+)
 
 
 def write_report(
@@ -145,6 +155,7 @@ def _cells(folder: Path, row: SceneRow) -> dict[str, Any]:
         "map": relative(folder, row),
         "pixels": record.get("pixels", ""),
         "valid_share": f"{row.valid_share:.6g}" if record else "",
+        **({"novelty": record["novelty"]} if "novelty" in record else {}),
         "seconds": record.get("seconds", ""),
         "device": record.get("device", ""),
         **{f"share: {name}": f"{n / total:.6g}" for name, n in counts.items() if total},

@@ -37,6 +37,7 @@ from georaster_dl.models.package.limits import (
     Version,
     Word,
 )
+from georaster_dl.models.package.novelty import AbsentBands, NoveltyStatistics
 from georaster_dl.models.package.values import InputBand, Interval, Target
 
 __all__ = [
@@ -49,7 +50,7 @@ __all__ = [
     "ModelHalo",
 ]
 
-FORMAT = 2  # raised when an older georaster_dl would misread a newer card
+FORMAT = 3  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
 _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": "limitations"}
 """Keys of cards of format 1 that have other names since."""
@@ -171,6 +172,8 @@ class Card(FilePart):
         neither for an autoencoder.
     places : longitude and latitude in degrees of the scenes that it was trained and tested on.
     configuration : the effective configuration of the training run, one entry per setting.
+    novelty : what tells pixels that are unlike the training's; None in cards of format 2 and before.
+    absent_bands : the accuracy of a model of optional bands without some of them.
     limitations : where the model should not be trusted, for the person who runs it.
     weights_sha256 : digest of the weights; filled in when the model is saved.
 
@@ -202,6 +205,8 @@ class Card(FilePart):
     configuration: dict[Word, Line] = Field({}, max_length=256)
     metrics: dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]] = Field({}, max_length=64)
     calibration: Calibration = Calibration()
+    novelty: NoveltyStatistics | None = None
+    absent_bands: Annotated[tuple[AbsentBands, ...], Field(max_length=64)] = ()
     limitations: Text = ""
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
 
@@ -359,7 +364,7 @@ def _current_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     if len(current) < len(fields):
         return dict(fields)  # both names of one field: the older one is refused as unknown
     target = current.pop("target", None)
-    if current.get("format", 1) == 1:
+    if current.get("format", 1) in range(1, FORMAT):
         current["format"] = FORMAT
     return current | ({} if target is None else {"targets": [target]})
 

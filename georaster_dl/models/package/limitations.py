@@ -1,4 +1,4 @@
-"""Warnings about a map: classes with low test accuracy, and distance from the training places."""
+"""Warnings about a map: classes of low accuracy, absent bands, and distance from the training places."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ import numpy as np
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Place
 from georaster_dl.core.wording import listed
+from georaster_dl.models.package.novelty import AbsentBands
 
-__all__ = ["FAR_KM", "distance_km", "far_warning", "iou_figures", "poor_classes_warning"]
+__all__ = [
+    "FAR_KM",
+    "absent_bands_warning",
+    "distance_km",
+    "far_warning",
+    "iou_figures",
+    "poor_classes_warning",
+]
 
 FAR_KM = 500.0
 """From the nearest place of training or test on, ground is likely to look otherwise."""
 _LEAST = {"IoU": 0.3, "F1": 0.46}  # the same agreement: F1 = 2 IoU / (1 + IoU)
+_DEAR = 0.03  # of accuracy, that absent bands may cost unsaid
 _LONGEST_NAME = 48  # characters of a class in the name of a figure
 _MOST_NAMED = 6
 _EARTH_KM = 6371.0
@@ -41,6 +50,25 @@ def poor_classes_warning(
     if not poor:
         return None
     return f"{model} did badly in its own test at {listed(poor, _MOST_NAMED)}: trust these little"
+
+
+def absent_bands_warning(absent: Sequence[str], measured: Iterable[AbsentBands]) -> str | None:
+    """Warn of absent bands without which a model is less accurate; None where they cost little.
+
+    Parameters
+    ----------
+    absent : names of the model's bands that a scene lacks.
+    measured : what the absence of bands costs, from the card; of what applies, the dearest is said.
+    """
+    known = [each for each in measured if set(each.bands) <= set(absent)]
+    dearest = max(known, key=lambda each: each.whole - each.without, default=None)
+    if dearest is None or dearest.whole - dearest.without <= _DEAR:
+        return None
+    worst = f", {dearest.worst} most" if dearest.worst else ""
+    return (
+        f"the scene has no {', '.join(dearest.bands)}: {dearest.figure} is {dearest.without:.2f} instead of "
+        f"{dearest.whole:.2f} without {'it' if len(dearest.bands) == 1 else 'them'}{worst}"
+    )
 
 
 def iou_figures(iou: Mapping[str, float]) -> dict[str, float]:

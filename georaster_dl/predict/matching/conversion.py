@@ -47,7 +47,7 @@ class Conversion:
         size = max(1, _BLOCK // len(stored))
         for first in range(0, len(valid), size):
             pixels = valid[first : first + size]
-            made = self._converted(np.ascontiguousarray(stored[:, _span(pixels)].T))
+            made = self.spectra(np.ascontiguousarray(stored[:, _span(pixels)].T))
             fit = np.isfinite(made).all(axis=1)
             if not fit.all():
                 pixels, made = pixels[fit], made[fit]
@@ -57,9 +57,9 @@ class Conversion:
         image = values.reshape(*shape, bands).transpose(2, 0, 1)
         return replace(tile, numbers=image, valid=usable.reshape(shape))
 
-    def _converted(self, spectra: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """(pixels, bands) of stored numbers (pixels, bands of the scene), NaN where impossible."""
-        values: npt.NDArray[np.floating[Any]] = self.scene.to_physical(spectra, axis=1)
+    def spectra(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Convert stored numbers (pixels, bands of the scene) to (pixels, bands); NaN where impossible."""
+        values: npt.NDArray[np.floating[Any]] = self.scene.to_physical(stored, axis=1)
         if self.resampling is not None:
             values = values @ self.resampling.T
         if self.preprocessing is not None:

@@ -7,6 +7,7 @@ read it; a further output is one more entry. No heavy import: the command line r
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 __all__ = [
     "EXTRA_OUTPUTS",
     "DerivedFile",
+    "ExtraRaster",
     "FinishedMap",
     "FractionRaster",
+    "NoveltyRaster",
     "OutputKind",
     "map_spec",
 ]
@@ -45,6 +48,7 @@ class OutputKind:
     help : what the file holds, as a noun phrase.
     suffix : ending of the file's name, which says its format.
     needs_classes : whether only models of classes have it.
+    needs_novelty : whether only models whose card holds the statistics of their training have it.
     choices : values that the option takes, the first by default; empty where it takes none.
     """
 
@@ -53,6 +57,7 @@ class OutputKind:
     help: str
     suffix: str
     needs_classes: bool
+    needs_novelty: bool = False
     choices: tuple[str, ...] = ()
 
     def beside(self, mapped: Path) -> Path:
@@ -61,7 +66,18 @@ class OutputKind:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FractionRaster(OutputKind):
+class ExtraRaster(OutputKind, ABC):
+    """A raster that is made of a network's channels."""
+
+    suffix: str = ".tif"
+
+    @abstractmethod
+    def spec(self, card: Card, *, float32: bool) -> RasterSpec:
+        """Describe the raster; fractions are float32, or uint8 with a scale."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FractionRaster(ExtraRaster):
     """A raster of values between 0 and 1, computed from the classes' probabilities.
 
     Attributes
@@ -72,7 +88,6 @@ class FractionRaster(OutputKind):
 
     bands: Callable[[Card], Sequence[str]]
     compute: Callable[[Tensor], Tensor]
-    suffix: str = ".tif"
     needs_classes: bool = True
 
     def spec(self, card: Card, *, float32: bool) -> RasterSpec:
@@ -93,6 +108,20 @@ class FractionRaster(OutputKind):
 
         values = self.compute(probabilities)
         return values.clone() if float32 else values.mul(_STEPS).round_().to(torch.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoveltyRaster(ExtraRaster):
+    """A raster of how unlike the model's training pixels are; 1 is the threshold."""
+
+    needs_classes: bool = False
+    needs_novelty: bool = True
+
+    def spec(self, card: Card, *, float32: bool) -> RasterSpec:
+        """Describe the raster, which has no upper end and is float32 always."""
+        from georaster_dl.io.output.writer import RasterSpec
+
+        return RasterSpec([self.name], "float32", math.nan, "average")
 
 
 @dataclass(frozen=True)
@@ -200,7 +229,7 @@ def _write_quicklook(finished: FinishedMap, path: Path) -> None:
         write_class_overview(scene, finished.path, path, card.legend, finished.counts)
 
 
-_KINDS: tuple[FractionRaster | DerivedFile, ...] = (
+_KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
     FractionRaster(
         name="probabilities",
         title="Probabilities",
@@ -223,6 +252,11 @@ _KINDS: tuple[FractionRaster | DerivedFile, ...] = (
         "equally probable",
         bands=lambda _card: ["uncertainty"],
         compute=_entropy,
+    ),
+    NoveltyRaster(
+        name="novelty",
+        title="Novelty",
+        help="how unlike all that the model learnt from a pixel's values are: above 1 they are unlike it",
     ),
     DerivedFile(
         name="polygons",

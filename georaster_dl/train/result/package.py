@@ -30,6 +30,7 @@ from georaster_dl.tiling.tiles import round_up
 from georaster_dl.train.data.scaling import Scaling
 from georaster_dl.train.data.training_data import TrainingData
 from georaster_dl.train.result.measure import Measured, label_metrics, measure
+from georaster_dl.train.result.novelty import training_novelty
 from georaster_dl.train.result.reconstruction import reconstruction_caution, reconstruction_metrics
 
 __all__ = ["package_model"]
@@ -78,6 +79,7 @@ def package_model(
         configuration={key: value[:500] for key, value in data.config.flat().items()},
         metrics=metrics,
         calibration=calibration,
+        novelty=training_novelty(data),
         limitations=_limitations(data, part, metrics),
     )
     return save_model(path, card, network)

@@ -1,0 +1,1 @@
+"""Novelty: how unlike the pixels that a model learnt from a pixel or a scene is."""

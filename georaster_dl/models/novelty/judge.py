@@ -1,0 +1,157 @@
+"""Verdict on a scene: how much of it is unlike a model's training, and the likely reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.bands import Band
+from georaster_dl.core.wording import listed
+from georaster_dl.models.novelty.causes import BRIGHTEST, evidence
+from georaster_dl.models.novelty.detector import Detector
+from georaster_dl.models.package.novelty import NoveltyStatistics
+
+__all__ = ["SceneNovelty", "judge"]
+
+Floats = npt.NDArray[np.float64]
+
+_FOR_CAUSES = 4096  # pixels
+_OUTSIDE = 6.0  # standard deviations of the training
+_MOST_NAMED = 3  # bands
+_MOSTLY = 0.5  # of the largest difference
+_BRIGHT, _DARK, _SNOW_SWIR, _SNOW_INDEX = 0.3, 0.05, 0.25, 0.4
+_VISIBLE_NM, _SWIR_NM = (400.0, 700.0), (1500.0, 2500.0)
+_GREEN_NM = 560.0
+
+
+@dataclass(frozen=True)
+class SceneNovelty:
+    """Share of a scene's pixels that are unlike a model's training.
+
+    Attributes
+    ----------
+    share : 0 to 1.
+    reason : why the scene is warned of, as the rest of a sentence; None where it is ordinary.
+    """
+
+    share: float
+    reason: str | None = None
+
+
+def judge(
+    statistics: NoveltyStatistics,
+    detector: Detector,
+    values: Floats,
+    bands: Sequence[Band],
+    *,
+    quantity: str,
+    classes: Sequence[str],
+) -> SceneNovelty:
+    """Judge a scene by a sample of its pixels.
+
+    Parameters
+    ----------
+    detector : of the statistics, for the scene's bands.
+    values : (pixels, bands) in physical units.
+    bands : of the model, those that the detector looks at.
+    quantity : the card's.
+    classes : names of the model's classes; empty for other tasks.
+    """
+    novel = detector.novelty(values) > 1
+    share = float(novel.mean())
+    fault = _fault(statistics, detector, values, quantity)
+    if fault is not None:
+        return SceneNovelty(share, fault)
+    if share <= statistics.share:
+        return SceneNovelty(share)
+    unlike = values[novel]
+    seen = (
+        _appearance(np.median(unlike, axis=0), bands, classes)
+        if quantity == "reflectance"
+        else None
+    )
+    return SceneNovelty(
+        share, seen or _outside(detector, unlike) or _least_fitting(detector, unlike)
+    )
+
+
+def _fault(
+    statistics: NoveltyStatistics, detector: Detector, values: Floats, quantity: str
+) -> str | None:
+    """Find the fault that, undone, makes the scene an ordinary one; the most evident of them."""
+    some = values[:: -(-len(values) // _FOR_CAUSES)]
+    known = evidence(detector.mixture, some, quantity)
+    cause = max(known, key=lambda each: known[each], default=None)
+    if cause is None or known[cause] <= statistics.margin:
+        return None
+    before, left = (float(np.mean(detector.novelty(each) > 1)) for each in (some, cause.undo(some)))
+    return cause.text if left <= max(statistics.share, before / 2) else None
+
+
+def _outside(detector: Detector, unlike: Floats) -> str | None:
+    """Name bands whose values are far outside of all that was learnt."""
+    mixture = detector.mixture
+    weights = mixture.weights / mixture.weights.sum()
+    mean = weights @ mixture.means
+    variances = np.diagonal(mixture.covariances, axis1=1, axis2=2) + (mixture.means - mean) ** 2
+    deviation = np.sqrt(weights @ variances)
+    middle = np.median(unlike, axis=0)
+    away = np.abs(middle - mean) / deviation
+    far = [i for i in np.argsort(-away) if away[i] > _OUTSIDE][:_MOST_NAMED]
+    if not far:
+        return None
+    said = ", ".join(
+        f"{detector.names[i]} is around {middle[i]:.3g}, in training {mean[i]:.3g} ± {deviation[i]:.2g}"
+        for i in sorted(far)
+    )
+    return f"{said}; check what these bands hold (`bands=`, `scale=`)"
+
+
+def _appearance(middle: Floats, bands: Sequence[Band], classes: Sequence[str]) -> str | None:
+    """Name a surface that reflectances (bands,) look like."""
+    waves = np.array([band.wavelength_nm or np.nan for band in bands])
+    visible = (waves >= _VISIBLE_NM[0]) & (waves <= _VISIBLE_NM[1])
+    swir = (waves >= _SWIR_NM[0]) & (waves <= _SWIR_NM[1])
+    if not visible.any() or middle.max() > BRIGHTEST:
+        return None
+    green = middle[np.nanargmin(np.abs(waves - _GREEN_NM))]
+    names = np.array([band.name for band in bands])
+    if swir.any() and green > _BRIGHT and middle[swir].max() < _SNOW_SWIR:
+        dark = middle[swir].max()
+        if green - dark > _SNOW_INDEX * (green + dark):
+            return (
+                f"bright in the visible ({listed(names[visible])}), dark in the short-wave infrared "
+                f"({listed(names[swir])}): snow or ice{_unknown(classes, 'snow', ' ice')}"
+            )
+    if middle.min() > _BRIGHT:
+        what = "clouds are" if swir.any() else "clouds and snow are"
+        return f"bright in all bands, as {what}{_unknown(classes, 'cloud')}"
+    if middle.max() < _DARK:
+        return "dark in all bands, as water and deep shadow are"
+    return None
+
+
+def _unknown(classes: Sequence[str], *words: str) -> str:
+    """Say that a model has no class for it, where none is named so."""
+    named = any(word in f" {name.casefold()}" for name in classes for word in words)
+    return "" if named or not classes else ", which this model has no class for"
+
+
+def _least_fitting(detector: Detector, unlike: Floats) -> str:
+    """Name the bands that fit their other bands least, by the cluster nearest to each pixel."""
+    mixture = detector.mixture
+    nearest = mixture.distances(unlike).argmin(axis=1)
+    precision = np.linalg.inv(mixture.covariances)
+    # Difference from what the other bands lead to expect, in its standard deviations.
+    away = np.einsum("nij,nj->ni", precision[nearest], unlike - mixture.means[nearest])
+    away /= np.sqrt(np.diagonal(precision, axis1=1, axis2=2))[nearest]
+    middle = np.median(away, axis=0)
+    size = np.median(np.abs(away), axis=0)
+    most = [i for i in np.argsort(-size) if size[i] > _MOSTLY * size.max()][:_MOST_NAMED]
+    said = ", ".join(
+        f"{detector.names[i]} ({'higher' if middle[i] > 0 else 'lower'})" for i in sorted(most)
+    )
+    return f"most different from what the other bands lead to expect: {said}"

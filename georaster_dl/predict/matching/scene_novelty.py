@@ -1,0 +1,86 @@
+"""Novelty of a scene for a model, judged by a few windows before a run, without torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.scenes.samples import spread_windows
+from georaster_dl.io.scenes.scene import Scene, SceneReader
+from georaster_dl.io.vectors.aoi import AreaOfInterest
+from georaster_dl.models.novelty.detector import Detector
+from georaster_dl.models.novelty.judge import SceneNovelty, judge
+from georaster_dl.models.package.card import Card
+from georaster_dl.predict.matching.conversion import conversion_of
+from georaster_dl.predict.matching.scene_match import SceneMatch
+
+__all__ = ["novelty_warning", "scene_novelty"]
+
+_FEWEST = 100  # pixels
+
+
+def scene_novelty(match: SceneMatch, aoi: AreaOfInterest | None = None) -> SceneNovelty | None:
+    """Judge how unlike a model's training a scene is, by at most 25 windows of it.
+
+    None where the card holds no statistics, or fewer than 100 pixels of the windows are valid.
+
+    Parameters
+    ----------
+    aoi : area outside of which pixels do not count.
+
+    Raises
+    ------
+    SceneError
+        When the file is damaged or truncated.
+    """
+    card = match.card
+    if card.novelty is None:
+        return None
+    detector = Detector.of(card.novelty, [band.name for band in card.bands])
+    if detector is None:
+        return None
+    values = _sampled_values(match, detector.names, aoi)
+    if len(values) < _FEWEST:
+        return None
+    return judge(
+        card.novelty,
+        detector,
+        values,
+        [band for band in card.bands if band.name in detector.names],
+        quantity=card.quantity,
+        classes=[each.name for each in card.classes],
+    )
+
+
+def novelty_warning(novelty: SceneNovelty | None, card: Card) -> str | None:
+    """Say how much of a scene is unlike a model's training, and why; None where it is ordinary."""
+    if novelty is None or novelty.reason is None:
+        return None
+    share = f"{100 * novelty.share:.0f} % of the scene's pixels"
+    return f"{share} are unlike all that {card.name} learnt from: {novelty.reason}"
+
+
+def _sampled_values(
+    match: SceneMatch, names: tuple[str, ...], aoi: AreaOfInterest | None
+) -> npt.NDArray[np.float64]:
+    """Values (pixels, names) of these bands of the model, as its network reads them."""
+    places = [i for i, band in enumerate(match.card.bands) if band.name in names]
+    conversion = conversion_of(match)
+    if conversion is None:
+        scene = match.scene.select(places)
+        values = scene.to_physical(_sampled(scene, aoi)).T
+    else:
+        values = conversion.spectra(_sampled(match.scene, aoi).T)[:, places]
+    kept: npt.NDArray[np.float64] = values[np.isfinite(values).all(axis=1)].astype(np.float64)
+    return kept
+
+
+def _sampled(scene: Scene, aoi: AreaOfInterest | None) -> npt.NDArray[np.generic]:
+    """Stored numbers (bands, pixels) of the valid pixels of a few windows within the area."""
+    found = []
+    with gdal_environment(), SceneReader(scene) as reader:
+        for rows, cols in spread_windows(scene.shape):
+            stored, valid = reader.read(rows, cols)
+            found.append(stored[:, valid if aoi is None else valid & aoi.mask(rows, cols)])
+    return np.concatenate(found, axis=1)
