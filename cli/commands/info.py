@@ -41,7 +41,8 @@ _MOST_BANDS = 20
 def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_json: bool) -> None:
     """Show a scene's bands, wavelengths, nodata and resolution.
 
-    With a model: whether it fits, and how many tiles, how much memory and time a run would take.
+    With a model: whether it fits, how much of the scene is unlike its training and why, and how many
+    tiles, how much memory and time a run would take.
     Without: which bundled model geodl segment would take.
     """
     from georaster_dl.io.scenes.calibration_check import alpha_warning, calibration_warning
@@ -66,7 +67,7 @@ def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_js
     if package is None:
         facts["choice"] = _choice(opened, doubtful=calibration is not None)
     else:
-        facts["model"] = _model_facts(opened, package)
+        facts["model"] = _model_facts(opened, package, doubtful=calibration is not None)
     if as_json:
         click.echo(json.dumps(facts))
     elif package is None:
@@ -116,17 +117,24 @@ def _choice(scene: Scene, *, doubtful: bool) -> dict[str, str | None]:
     return {"model": card.name, "version": card.version, "reason": None}
 
 
-def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
+def _model_facts(scene: Scene, package: Path, *, doubtful: bool) -> dict[str, Any]:
     from georaster_dl.core.process import available_memory
     from georaster_dl.models.package.file import read_card
+    from georaster_dl.models.package.limitations import absent_bands_warning
     from georaster_dl.predict.engine.tiling_plan import TilingRequest, make_plan, tile_context
     from georaster_dl.predict.matching.estimate import estimated_seconds
     from georaster_dl.predict.matching.scene_match import match_scene
+    from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
 
     card: Card = read_card(package)
     match = match_scene(scene, card)
     request = TilingRequest(scene.shape, match.card, tile_context(match.card))
     plan = make_plan(request, memory=available_memory())
+    novelty = scene_novelty(match)
+    doubts = (
+        None if doubtful else novelty_warning(novelty, match.card),  # of the same cause
+        absent_bands_warning(match.absent, match.card.absent_bands),
+    )
     return {
         "name": card.name,
         "task": card.task,
@@ -135,6 +143,8 @@ def _model_facts(scene: Scene, package: Path) -> dict[str, Any]:
             for band, wanted in zip(match.scene.bands, match.card.bands, strict=True)
         ],
         "absent": list(match.absent),
+        "novelty": None if novelty is None else round(novelty.share, 4),
+        "warnings": [with_options(doubt) for doubt in doubts if doubt is not None],
         "tiles": len(plan.tiling),
         "tile": list(plan.tiling.tile_shape),
         "halo": plan.tiling.halo,
@@ -182,6 +192,10 @@ def _print_model(facts: dict[str, Any]) -> None:
     rows, cols = facts["tile"]
     without = f", without {', '.join(facts['absent'])}" if facts["absent"] else ""
     click.echo(f"{facts['name']} fits, reading {listed(facts['bands'], MOST_NAMED)}{without}")
+    if facts["novelty"] is not None and not facts["warnings"]:
+        click.echo(f"{100 * facts['novelty']:.0f} % of the pixels are unlike its training")
+    for warning in facts["warnings"]:
+        click.echo(f"warning: {warning}")
     click.echo(
         f"{counted(facts['tiles'], 'tile')} of {rows} x {cols} with a halo of {facts['halo']}, about "
         f"{facts['memory_mib']} MiB beside the program itself, about {facts['cpu_seconds']:.0f} s of computing on this CPU"

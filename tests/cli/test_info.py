@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from georaster_dl.models.novelty.fit import fit_novelty
+from georaster_dl.models.package.novelty import AbsentBands
 from georaster_dl.testing import BANDS, SHAPE, noise, write_model, write_scene
+from tests.networks import save_optional
 
 
 def test_text(geodl, scene):
@@ -41,6 +44,30 @@ def test_model_that_fits(geodl, model, scene, narrow_memory, monkeypatch):
     assert facts["halo"] == 16
     assert facts["memory_mib"] >= 0
     assert facts["cpu_seconds"] >= 0
+
+
+def test_how_unlike_the_training_the_scene_is(geodl, tmp_path):
+    names = ("B02", "B03", "B04", "B08")
+    learnt = noise(n_bands=4).reshape(4, -1).T[::7] * 1e-4
+    learnt = learnt[learnt.all(axis=1)]
+    costs = AbsentBands(bands=("B11", "B12"), figure="macro F1", whole=0.78, without=0.7)
+    model = tmp_path / "m.safetensors"
+    save_optional(model, novelty=fit_novelty(names, [learnt], []), absent_bands=[costs])
+    for path, offset in (("like.tif", 0), ("unlike.tif", 5000)):
+        scene = write_scene(
+            tmp_path / path, noise(n_bands=4) + np.uint16(offset), bands=names, nodata=offset
+        )
+        facts = json.loads(geodl("info", scene, "-m", model, "--json").out)["model"]
+        text = geodl("info", scene, "-m", model).out
+        absent = "the scene has no B11, B12: macro F1 is 0.70 instead of 0.78 without them"
+        assert absent in facts["warnings"]
+        assert f"warning: {absent}" in text
+        if offset:
+            assert facts["novelty"] > 0.9
+            assert "of the scene's pixels are unlike all that s2-landcover learnt from" in text
+        else:
+            assert facts["novelty"] < 0.05
+            assert "learnt from" not in text
 
 
 def test_model_that_does_not_fit(geodl, scene, tmp_path):
