@@ -102,6 +102,9 @@ def test_the_card_tells_levels_and_continents_with_their_pixels(tally, sets, cou
     assert figures["continent"] == {
         "Europe": {"pixels": 200, "places": 2, "agreement": 0.75, "balanced": 0.75}
     }
+    assert figures["class"]["tree cover"]["F1"] == pytest.approx((0.8 / 1.4 + 1.2 / 1.6) / 2, 1e-3)
+    assert figures["class"]["cropland"] == {"pixels": 100, "F1": 1.0}
+    assert set(figures["class"]) == {"tree cover", "cropland"}
 
 
 def test_seasons_turn_round_in_the_south(sets, counted):

@@ -1,5 +1,6 @@
 """The recipe of s2-landcover: what its labels, its loss and its canvases promise."""
 
+import dataclasses
 import importlib
 from pathlib import Path
 
@@ -66,26 +67,104 @@ def test_bands_that_a_set_lacks_never_appear(canvases, sets):
         assert not (present & ~few).any()
 
 
+def made_piece(sets, side, bits, *, top_of_atmosphere=False, absent=()):
+    rng = np.random.default_rng(side)
+    present = np.array([band not in absent for band in sets.BANDS])
+    image = rng.uniform(0.05, 0.4, (len(sets.BANDS), side, side)).astype(np.float32)
+    image[~present] = 0
+    label = np.full((side, side), bits, np.uint16)
+    return sets.Piece(image, present, label, np.ones((side, side), bool), top_of_atmosphere)
+
+
 def test_canvases_hold_what_the_pieces_hold(canvases, sets):
-    """Absent bands are 0, labels come from the pieces, and a canvas's weights sum to 1."""
-    rng = np.random.default_rng(0)
-
-    def piece(name, side, bits):
-        present = np.array([name == "simulated" or band != "B01" for band in sets.BANDS])
-        image = rng.uniform(0.05, 0.4, (len(sets.BANDS), side, side)).astype(np.float32)
-        image[~present] = 0
-        label = np.full((side, side), bits, np.uint16)
-        return sets.Piece(image, present, label, np.ones((side, side), bool))
-
-    sides = {"Ireland": 80, "Slovenia": 40, "Tokyo": 8, "WorldCereal": 32, "simulated": 96}
-    parts = {
-        name: sets.Parts([piece(name, side, b) for b in (sets.WATER, sets.GREEN)], [], [])
+    """Absent bands are 0, labels come from the pieces or the weather, weights sum to 1."""
+    sides = {"world": 80, "Ireland": 80, "Slovenia": 40, "Tokyo": 8, "WorldCereal": 32}
+    sources = {
+        name: [
+            [
+                made_piece(sets, side, bits, absent=("B01",) if name == "Tokyo" else ())
+                for bits in (sets.WATER, sets.GREEN)
+            ]
+        ]
         for name, side in sides.items()
     }
-    scaling = canvases.Scaling.of(parts)
-    batch = next(iter(canvases.Canvases(parts, scaling, seed=1)))
-    assert batch.image.shape == (canvases.BATCH, len(sets.BANDS), 64, 64)
-    assert set(batch.label.unique().tolist()) <= {0, sets.WATER, sets.GREEN}
-    assert not batch.image[~batch.present].any()
-    assert batch.image[batch.present].any(dim=(1, 2)).all()
-    torch.testing.assert_close(batch.weight.sum(dim=(1, 2)), torch.ones(canvases.BATCH))
+    scaling = canvases.Scaling.of(sources)
+    soils = np.full((3, len(sets.BANDS)), 0.4, np.float32)
+    batches = iter(canvases.Canvases(sources, scaling, soils, seed=1))
+    seen = set()
+    for _ in range(6):
+        batch = next(batches)
+        assert batch.image.shape == (canvases.BATCH, len(sets.BANDS), 64, 64)
+        assert not batch.image[~batch.present].any()
+        assert batch.image[batch.present].any(dim=(1, 2)).all()
+        assert batch.weight.sum(dim=(1, 2)).max() < 1.001
+        assert (batch.weight[batch.label == 0] == 0).all()
+        seen |= set(batch.label.unique().tolist())
+    assert {sets.WATER, sets.GREEN, sets.CLOUD, sets.SNOW} <= seen
+    assert not seen & {sets.BUILT, sets.TREE, sets.CROP}
+
+
+def test_another_opinion_is_learnt_where_the_label_is_not_sure(canvases, sets):
+    piece = made_piece(sets, 96, sets.SURFACE)
+    opinion = np.zeros((len(sets.CLASSES), 96, 96), np.float16)
+    opinion[2] = 1
+    piece = dataclasses.replace(piece, opinion=opinion)
+    sources = {"world": [[piece]]}
+    soils = np.full((3, len(sets.BANDS)), 0.4, np.float32)
+    batch = next(iter(canvases.Canvases(sources, canvases.Scaling.of(sources), soils, seed=2)))
+    as_before = batch.label == sets.SURFACE
+    assert 0 < as_before.float().mean() < 1
+    assert (batch.opinion[:, 2] > 0).equal(as_before)
+    assert not batch.opinion[:, [0, 1, 3, 4, 5, 6, 7, 8]].any()
+
+
+def test_a_shrunk_piece_has_the_means_and_every_class_of_its_parts(canvases, sets):
+    piece = made_piece(sets, 6, sets.WATER)
+    piece.label[0, 0] = sets.TREE
+    piece.label[4, 4] = 0
+    made = canvases.shrunk(piece, 2)
+    expected = piece.image[:, 2:4, 2:4].mean(axis=(1, 2))
+    np.testing.assert_allclose(made.image[:, 1, 1], expected, rtol=1e-5)
+    assert made.label.tolist() == [
+        [sets.TREE | sets.WATER, sets.WATER, sets.WATER],
+        [sets.WATER] * 3,
+        [sets.WATER, sets.WATER, 0],
+    ]
+
+
+@pytest.fixture
+def weather(recipe, sets):
+    light = importlib.import_module("light")
+    return light.Weather(0, 64, np.full((2, len(sets.BANDS)), 0.5, np.float32))
+
+
+def test_weather_covers_the_ground_and_says_so(weather, sets):
+    """Snow is bright and dark in the short-wave infrared, clouds are bright in both."""
+    image = torch.full((60, len(sets.BANDS), 64, 64), 0.1)
+    label = torch.full((60, 64, 64), sets.GRASS)
+    seen, labels = weather.change(image, label, torch.zeros(60, dtype=torch.bool))
+    assert (image == 0.1).all()
+    green, swir = seen[:, sets.BANDS.index("B03")], seen[:, sets.BANDS.index("B11")]
+    snow, cloud, same = (labels == bits for bits in (sets.SNOW, sets.CLOUD, sets.GRASS))
+    assert min(m.float().mean() for m in (snow, cloud)) > 0.01
+    assert same.float().mean() > 0.4
+    assert green[snow].mean() > green[same].mean() + 0.2
+    assert swir[snow].mean() < 0.12
+    assert swir[cloud].mean() > swir[same].mean() + 0.1
+
+
+def test_weather_never_calls_unknown_ground_anything_but_covered(weather, sets):
+    image = torch.full((60, len(sets.BANDS), 64, 64), 0.1)
+    label = torch.zeros((60, 64, 64), dtype=torch.int64)
+    _, labels = weather.change(image, label, torch.ones(60, dtype=torch.bool))
+    assert {0, sets.CLOUD, sets.SNOW} <= set(labels.unique().tolist())
+    assert not (labels & ~(sets.CLOUD | sets.SNOW | sets.SHADOW)).any()
+
+
+def test_the_veil_taken_off_is_the_one_put_on(recipe, sets):
+    light = importlib.import_module("light")
+    ground = torch.full((50, len(sets.BANDS), 2, 2), 0.2)
+    path, passed = light.PATH[None, :, None, None], light.PASSED[None, :, None, None]
+    seen = passed * ground + path
+    found = light.Weather(1, 2, np.zeros((1, 12), np.float32))._without_veil(seen)
+    torch.testing.assert_close(found.mean(dim=0), ground[0], atol=0.02, rtol=0.1)

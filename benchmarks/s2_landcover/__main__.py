@@ -15,9 +15,7 @@ import argparse
 from pathlib import Path
 
 import recipe
-import sets
-from accuracy import report
-from canvases import Scaling
+from accuracy import pictures, report
 from package import package
 
 
@@ -28,20 +26,37 @@ def main() -> None:
     train = commands.add_parser("train")
     train.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     train.add_argument("--steps", type=int, default=3000)
+    train.add_argument("--folds", type=int, nargs="+", help="leave the places of these folds out")
     pack = commands.add_parser("package")
     measure = commands.add_parser("measure")
-    for command in (train, pack, measure):
+    picture = commands.add_parser("picture")
+    for command in (train, pack, measure, picture):
         command.add_argument("data", type=Path)
     pack.add_argument("weights", type=Path)
-    measure.add_argument("runs", type=Path)
+    for command in (measure, picture):
+        command.add_argument("runs", type=Path)
     measure.add_argument("--before", type=Path, required=True, help="file of the model before")
     measure.add_argument("--only", nargs="+", choices=report.SECTIONS, default=report.SECTIONS)
     measure.add_argument("--no-forests", action="store_true")
-    for command in (train, pack):
+    for command in (train, pack, picture):
         command.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
 
-    if options.command == "measure":
+    if options.command == "train":
+        options.output.mkdir(exist_ok=True)
+        whole = recipe.Lesson.of(options.data)
+        for fold in options.folds or [None]:
+            lesson = whole.without(fold)
+            for seed in options.seeds:
+                name = f"seed{seed}" if fold is None else f"fold{fold}_seed{seed}"
+                network, seconds = recipe.train(lesson, steps=options.steps, seed=seed)
+                recipe.save(network, lesson.scaling, options.output / f"{name}.pt")
+                print(f"{name}: {options.steps} steps in {seconds / 60:.0f} min", flush=True)
+    elif options.command == "package":
+        package(options.data, options.weights, options.output)
+    elif options.command == "picture":
+        pictures.draw(options.data, options.runs, options.output)
+    else:
         report.measure(
             options.data,
             options.runs,
@@ -49,17 +64,6 @@ def main() -> None:
             only=options.only,
             forests=not options.no_forests,
         )
-        return
-    loaded = sets.load(options.data)
-    if options.command == "train":
-        options.output.mkdir(exist_ok=True)
-        scaling = Scaling.of(loaded)
-        for seed in options.seeds:
-            network, seconds = recipe.train(loaded, scaling, steps=options.steps, seed=seed)
-            recipe.save(network, scaling, options.output / f"seed{seed}.pt")
-            print(f"seed {seed}: {options.steps} steps in {seconds / 60:.0f} min", flush=True)
-    else:
-        package(loaded, options.weights, options.output)
 
 
 if __name__ == "__main__":

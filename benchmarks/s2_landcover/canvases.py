@@ -12,26 +12,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from sets import BANDS, CLASSES, CLOUD, Float, Parts, Piece
-
-from georaster_dl.core.bands import named_bands
-from georaster_dl.train.transforms.augment import Augmentation, Optics
+from light import Weather
+from sets import BANDS, BUILT, CLASSES, CLOUD, CROP, Float, Piece
 
 SIDE, BATCH = 64, 16
-# Weight of labels of three classes and more where the set has pixels that tell these apart: they
-# would else make ever surer that all of them are what most of their neighbours are.
-_VAGUE = {"WorldCereal": 0.3}
-# Canvases of a set among all, and the side of its crops.
-SHARES = {"Ireland": 0.2, "Slovenia": 0.08, "Tokyo": 0.28, "WorldCereal": 0.34, "simulated": 0.1}
-_CROPS = {"Ireland": 64, "Slovenia": 32, "Tokyo": 16, "WorldCereal": 16, "simulated": 64}
+# Canvases of a source among all, and the side of its crops.
+SHARES = {
+    "world": 0.52, "Ireland": 0.1, "Slovenia": 0.05, "Tokyo": 0.1, "WorldCereal": 0.14, "simulated": 0.03, "spectra": 0.06,
+}  # fmt: skip
+_CROPS = {"world": 64, "Ireland": 64, "Slovenia": 32, "Tokyo": 16, "WorldCereal": 16, "simulated": 64, "spectra": 64}  # fmt: skip
+# How often a crop is drawn around a pixel of a weak label, and how much such a label weighs.
+_WEAK_DRAWN, _WEAK = 0.25, 0.2
+# Weight of another network's opinion.
+_OPINION = 0.5
+# Towns are few and small, fields are the hardest to tell from other green and other soil, clouds
+# from bright ground.
+_RARITY = {BUILT: 4.0, CROP: 2.5, CLOUD: 1.5}
+# Share of crops that are shrunk to 20 or 30 m, where a piece is large enough.
+_SHRUNK = 0.3
 
 _NEEDED = [BANDS.index(name) for name in ("B03", "B04")]
 _NIR = [BANDS.index(name) for name in ("B08", "B8A")]
 _RARELY = [BANDS.index(name) for name in ("B01", "B09")]
 _FEW = [BANDS.index(name) for name in ("B02", "B03", "B04")]
-_AUGMENTATION = Augmentation(
-    scale=0.0, gain=0.05, band_gain=0.02, haze=0.15, offset=0.02, noise=0.02
-)
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,20 @@ class Scaling:
     std: Float
 
     @classmethod
-    def of(cls, sets: dict[str, Parts]) -> Scaling:
+    def of(cls, sources: dict[str, list[list[Piece]]]) -> Scaling:
         """Measure over labelled land and water; clouds would drown the rest in their range.
 
         Every set counts alike, whatever its size.
         """
         moments = []
-        for parts in sets.values():
+        for places in sources.values():
             image = np.concatenate(
-                [p.image[:, (p.label > 0) & (p.label != CLOUD)] for p in parts.training], axis=1
+                [
+                    piece.image[:, (piece.label > 0) & (piece.label != CLOUD)]
+                    for pieces in places
+                    for piece in pieces
+                ],
+                axis=1,
             ).astype(np.float64)
             there = image > 0
             n = np.maximum(there.sum(axis=1), 1)
@@ -66,31 +74,31 @@ class Scaling:
         image = (piece.image - self.mean[:, None, None]) / self.std[:, None, None]
         return image * piece.valid * piece.present[:, None, None]
 
-    @property
-    def optics(self) -> Optics:
-        """What varying the light has to know."""
-        return Optics.of(named_bands(BANDS), self.mean.astype(float), self.std.astype(float))
-
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N, 12, rows, cols), present (N, 12), labels (N, rows, cols), weights alike."""
+    """Images (N, 12, rows, cols), present (N, 12), labels and their weights (N, rows, cols).
+
+    And probabilities to learn (N, classes, rows, cols), times their weights.
+    """
 
     image: torch.Tensor
     present: torch.Tensor
     label: torch.Tensor
     weight: torch.Tensor
+    opinion: torch.Tensor
 
 
 def mirrored(piece: Piece, side: int) -> Piece:
     """A small piece amid its own mirror image, at least ``side`` each way; the margin is unlabelled."""
     missing = [max(side - n, 0) for n in piece.label.shape]
     pad = [(n // 2, n - n // 2) for n in missing]
-    return Piece(
-        np.pad(piece.image, [(0, 0), *pad], mode="symmetric"),
-        piece.present,
-        np.pad(piece.label, pad),
-        np.pad(piece.valid, pad, mode="symmetric"),
+    return replace(
+        piece,
+        image=np.pad(piece.image, [(0, 0), *pad], mode="symmetric"),
+        label=np.pad(piece.label, pad),
+        valid=np.pad(piece.valid, pad, mode="symmetric"),
+        opinion=None if piece.opinion is None else np.pad(piece.opinion, [(0, 0), *pad]),
     )
 
 
@@ -99,116 +107,174 @@ class Canvases:
 
     Parameters
     ----------
-    sets : the training parts are used.
+    sources : pieces to learn from, each list from a place of its own, by the name of their set.
+    soils : (n, 12) spectra that may lie over land: see :class:`light.Weather`.
     """
 
-    def __init__(self, sets: dict[str, Parts], scaling: Scaling, seed: int) -> None:
-        self._names = list(SHARES)
-        self._sources = {
-            name: _Source(sets[name].training, _CROPS[name], _VAGUE.get(name, 1.0))
-            for name in SHARES
-        }
-        self._scaling = scaling
-        self._optics = scaling.optics
+    def __init__(
+        self, sources: dict[str, list[list[Piece]]], scaling: Scaling, soils: Float, seed: int
+    ) -> None:
+        self._sources = {name: _Source(places, _CROPS[name]) for name, places in sources.items()}
+        self._names = list(self._sources)
+        shares = np.array([SHARES[name] for name in self._names])
+        self._shares = shares / shares.sum()
+        self._mean, self._std = (
+            torch.from_numpy(v)[None, :, None, None] for v in (scaling.mean, scaling.std)
+        )
+        self._weather = Weather(seed, SIDE, soils)
         self._rng = np.random.default_rng(seed)
 
     def __iter__(self) -> Iterator[Batch]:
         """Draw batches."""
         while True:
-            names = self._rng.choice(self._names, BATCH, p=list(SHARES.values()))
-            made = [self._canvas(name) for name in names]
-            image, present, label, weight = (
+            names = self._rng.choice(self._names, BATCH, p=self._shares)
+            made = [self._canvas(str(name)) for name in names]
+            image, present, before, valid, level, opinion = (
                 torch.from_numpy(np.stack(each)) for each in zip(*made, strict=True)
             )
-            yield Batch(image, present, label, weight)
+            image, label = self._weather.change(image, before, level)
+            kept = present[:, :, None, None] & valid[:, None]
+            image = torch.where(kept, (image - self._mean) / self._std, 0)
+            label = torch.where(valid, label, 0)
+            # Nobody has an opinion of what the weather hides.
+            opinion = torch.where((label == before)[:, None], opinion, 0)
+            weight, of_opinion = _weights(label, opinion.amax(dim=1) > 0)
+            yield Batch(image, present, label, weight, opinion * of_opinion[:, None])
 
-    def _canvas(
-        self, name: str
-    ) -> tuple[Float, npt.NDArray[np.bool_], npt.NDArray[np.int64], Float]:
+    def _canvas(self, name: str) -> tuple[npt.NDArray, ...]:
         source = self._sources[name]
         n = SIDE // source.side
         image = np.zeros((len(BANDS), SIDE, SIDE), np.float32)
         label = np.zeros((SIDE, SIDE), np.int64)
-        weight = np.zeros((SIDE, SIDE), np.float32)
+        valid = np.zeros((SIDE, SIDE), bool)
+        opinion = np.zeros((len(CLASSES), SIDE, SIDE), np.float32)
         first = source.draw(self._rng)
-        present = _taken_away(self._rng, first.present)
         for place in range(n * n):
             # One canvas has one list of bands, as a scene has.
             piece = first if place == 0 else source.draw(self._rng, like=first)
             down, across = (slice(i * source.side, (i + 1) * source.side) for i in divmod(place, n))
-            image[:, down, across], label[down, across] = self._varied(piece)
-            weight[down, across] = source.weight[label[down, across]]
-        image[~present] = 0
-        return image, present, label, weight / max(float(weight.sum()), 1e-6)
+            turn = int(self._rng.integers(8))
+            image[:, down, across] = _turned(piece.image, turn)
+            label[down, across] = _turned(piece.label, turn)
+            valid[down, across] = _turned(piece.valid, turn)
+            if piece.opinion is not None:
+                opinion[:, down, across] = _turned(piece.opinion, turn)
+        present = _taken_away(self._rng, first.present)
+        return image, present, label, valid, np.array(first.top_of_atmosphere), opinion
 
-    def _varied(self, piece: Piece) -> tuple[Float, npt.NDArray[np.int64]]:
-        image, valid, label = _AUGMENTATION.apply(
-            self._rng,
-            self._scaling.apply(piece),
-            piece.valid,
-            piece.label.astype(np.int64),
-            patch=piece.label.shape[0],
-            optics=self._optics,
-        )
-        return image, np.where(valid, label, 0)
+
+def _weights(label: torch.Tensor, opined: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights of labels and of opinions (N, rows, cols).
+
+    Canvases count alike, unless they hold few labels; what is not sure counts less.
+    """
+    bits = sum((label >> c) & 1 for c in range(len(CLASSES)))
+    weight = torch.where(bits == 1, 1.0, _WEAK) * (label > 0)
+    for which, factor in _RARITY.items():
+        weight = torch.where(label == which, factor, weight)
+    opinion = _OPINION * opined
+    total = (weight + opinion).sum(dim=(1, 2), keepdim=True).clamp(min=100.0)
+    return weight / total, opinion / total
+
+
+def _turned(array: npt.NDArray, turn: int) -> npt.NDArray:
+    """Turn and mirror in one of eight ways; rows and cols are the last two axes."""
+    array = np.rot90(array, turn % 4, axes=(-2, -1))
+    return array[..., ::-1] if turn >= 4 else array
 
 
 class _Source:
-    """Crops of one set, its labels drawn about evenly.
+    """Crops of one set, drawn by label first, then by place.
 
-    Attributes
-    ----------
-    weight : of a pixel by its label's bits: rare labels count more, by the root of their rarity.
+    So neither common labels nor large places crowd the rest out.
     """
 
-    def __init__(self, pieces: list[Piece], side: int, vague: float) -> None:
-        small = pieces[0].label.shape[0] < side
-        self._pieces = [mirrored(p, side) for p in pieces] if small else pieces
+    def __init__(self, places: list[list[Piece]], side: int) -> None:
         self.side = side
-        counts = np.zeros(1 << len(CLASSES))
-        # For each label, where it occurs: (piece, row, col), thinned out.
-        places: dict[int, list[npt.NDArray[np.int32]]] = {}
-        for number, piece in enumerate(self._pieces):
-            counts += np.bincount(piece.label.ravel(), minlength=len(counts))
-            for bits in np.unique(piece.label[piece.label > 0]):
-                rows, cols = np.nonzero(piece.label == bits)
-                step = max(len(rows) // 2000, 1)
-                found = np.stack([np.full(len(rows), number), rows, cols], axis=1)[::step]
-                places.setdefault(int(bits), []).append(found.astype(np.int32))
-        self._places = {bits: np.concatenate(found) for bits, found in places.items()}
-        known = np.flatnonzero(counts[1:]) + 1
-        self.weight = np.zeros(len(counts), np.float32)
-        self.weight[known] = (counts[known] / counts[known].sum()) ** -0.5
-        self.weight[[bits for bits in known if int(bits).bit_count() > 2]] *= vague
-        share = np.sqrt(counts[list(self._places)])
+        self._pieces: list[Piece] = []
+        # For each label and place where it occurs: (piece, row, col), thinned out.
+        found: dict[int, dict[int, list[npt.NDArray[np.int32]]]] = {}
+        for number, pieces in enumerate(places):
+            for piece in pieces:
+                small = min(piece.label.shape) < side
+                self._pieces.append(mirrored(piece, side) if small else piece)
+                for bits, where in _where(self._pieces[-1], len(self._pieces) - 1).items():
+                    found.setdefault(bits, {}).setdefault(number, []).append(where)
+        self._places = {
+            bits: [np.concatenate(each) for each in by.values()] for bits, by in found.items()
+        }
         self._labels = list(self._places)
+        # The more places and pixels a label has, the more there is to learn, but not in proportion.
+        share = np.array([sum(len(a) for a in self._places[b]) ** 0.25 for b in self._labels])
+        sure = np.array([int(bits).bit_count() == 1 for bits in self._labels])
+        if sure.any() and not sure.all():
+            share[sure] *= (1 - _WEAK_DRAWN) / share[sure].sum()
+            share[~sure] *= _WEAK_DRAWN / share[~sure].sum()
         self._share = share / share.sum()
 
     def draw(self, rng: np.random.Generator, like: Piece | None = None) -> Piece:
         """A crop around a pixel of a random label, with the same bands as ``like``."""
         while True:
             places = self._places[int(rng.choice(self._labels, p=self._share))]
-            number, row, col = places[rng.integers(len(places))]
+            size = np.array([len(a) for a in places]) ** 0.25
+            where = places[rng.choice(len(places), p=size / size.sum())]
+            number, row, col = where[rng.integers(len(where))]
             piece = self._pieces[number]
             if like is None or (piece.present == like.present).all():
                 return self._crop(rng, piece, int(row), int(col))
 
     def _crop(self, rng: np.random.Generator, piece: Piece, row: int, col: int) -> Piece:
-        if min(piece.label.shape) < self.side:
-            piece = mirrored(piece, self.side)
+        factor = 1
+        if self.side == SIDE and rng.random() < _SHRUNK:
+            factor = min(int(rng.integers(2, 4)), min(piece.label.shape) // SIDE)
+        side = self.side * factor
         rows, cols = (
-            slice(start, start + self.side)
+            slice(start, start + side)
             for start in (
-                int(np.clip(at - rng.integers(self.side), 0, n - self.side))
+                int(np.clip(at - rng.integers(side), 0, n - side))
                 for at, n in zip((row, col), piece.label.shape, strict=True)
             )
         )
-        return replace(
-            piece,
-            image=piece.image[:, rows, cols],
-            label=piece.label[rows, cols],
-            valid=piece.valid[rows, cols],
-        )
+        cut = piece.part(rows, cols)
+        return shrunk(cut, factor) if factor > 1 else cut
+
+
+def _where(piece: Piece, number: int) -> dict[int, npt.NDArray[np.int32]]:
+    """Where each label of a piece occurs: (n, 3) of piece, row, col, thinned out."""
+    places = {}
+    for bits in np.unique(piece.label[piece.label > 0]):
+        rows, cols = np.nonzero(piece.label == bits)
+        step = max(len(rows) // 2000, 1)
+        where = np.stack([np.full(len(rows), number), rows, cols], axis=1)[::step]
+        places[int(bits)] = where.astype(np.int32)
+    return places
+
+
+def shrunk(piece: Piece, factor: int) -> Piece:
+    """A piece of pixels ``factor`` times as wide; a label that holds for all of a pixel's parts."""
+    rows, cols = (n // factor for n in piece.label.shape)
+    cut = np.s_[..., : rows * factor, : cols * factor]
+
+    def blocks(array: npt.NDArray) -> npt.NDArray:
+        return array[cut].reshape(*array.shape[:-2], rows, factor, cols, factor)
+
+    label, valid = blocks(piece.label), blocks(piece.valid).all(axis=(-3, -1))
+    either = np.bitwise_or.reduce(np.bitwise_or.reduce(label, axis=-1), axis=-2)
+    known = valid & (label > 0).all(axis=(-3, -1))
+    return replace(
+        piece,
+        image=blocks(piece.image).mean(axis=(-3, -1)) * valid,
+        label=np.where(known, either, 0).astype(np.uint16),
+        valid=valid,
+        opinion=None if piece.opinion is None else _mean_opinion(blocks(piece.opinion)),
+    )
+
+
+def _mean_opinion(blocks: npt.NDArray) -> npt.NDArray[np.float16]:
+    """Mean over (classes, rows, factor, cols, factor) where all parts have an opinion."""
+    mean = blocks.astype(np.float32).mean(axis=(-3, -1))
+    mean *= (blocks.max(axis=0) > 0).all(axis=(-3, -1))
+    return mean.astype(np.float16)
 
 
 def _taken_away(rng: np.random.Generator, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

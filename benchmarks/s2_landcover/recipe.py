@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import sets
 import torch
-from canvases import Batch, Canvases, Scaling
-from sets import BANDS, CLASSES, Parts, Piece
+import world
+from canvases import Canvases, Scaling
+from light import soils
+from sets import BANDS, CLASSES, Float, Piece
 from torch import Tensor, nn
 
 from georaster_dl.models.runtime.device import Device
@@ -42,27 +46,70 @@ def build() -> SpectralUNet:
     return SpectralUNet(len(BANDS), len(CLASSES), **OPTIONS)  # type: ignore[arg-type]
 
 
-def train(
-    sets: dict[str, Parts], scaling: Scaling, *, steps: int, seed: int
-) -> tuple[nn.Module, float]:
-    """Train on the training parts.
+@dataclass(frozen=True)
+class Lesson:
+    """What a network learns from.
+
+    Attributes
+    ----------
+    sets : training parts by name.
+    chips : of the world.
+    soils : spectra to lay over land.
+    """
+
+    sets: dict[str, list[Piece]]
+    chips: list[world.Chip]
+    soils: Float
+
+    @cached_property
+    def sources(self) -> dict[str, list[list[Piece]]]:
+        """Pieces by set and place."""
+        places: dict[str, list[Piece]] = {}
+        for chip in self.chips:
+            places.setdefault(chip.place, []).append(chip.piece)
+        return {name: [pieces] for name, pieces in self.sets.items()} | {
+            "world": list(places.values())
+        }
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """Mean and deviation of the bands."""
+        return Scaling.of(self.sources)
+
+    @classmethod
+    def of(cls, data: Path) -> Lesson:
+        """Read everything that may ship."""
+        known = {name: parts.training for name, parts in sets.load(data).items()}
+        chips = [chip for chip in world.chips(data) if chip.ships]
+        return cls(known, chips, soils(sets.spectral_table(data), BANDS))
+
+    def without(self, fold: int | None) -> Lesson:
+        """Leave the places of a fold out."""
+        return replace(self, chips=[chip for chip in self.chips if chip.fold != fold])
+
+
+def train(lesson: Lesson, *, steps: int, seed: int) -> tuple[nn.Module, float]:
+    """Train a network.
 
     Returns
     -------
-    The network with the average of its late weights (decay 0.998), and seconds.
+    The network with the average of its weights over about the last twentieth of the steps, and
+    seconds.
     """
     torch.manual_seed(seed)
     device = Device.choose("cpu")
     network = build().to(memory_format=torch.channels_last)
     averaged = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(1 - 20 / steps),
+        use_buffers=True,
     )
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, 3e-3, total_steps=steps, pct_start=0.1
     )
     begun, running = time.monotonic(), 0.0
-    batches: Iterator[Batch] = iter(Canvases(sets, scaling, seed))
+    batches = iter(Canvases(lesson.sources, lesson.scaling, lesson.soils, seed))
     for step in range(1, steps + 1):
         batch = next(batches)
         network.train()
@@ -70,7 +117,10 @@ def train(
             logits = network(
                 batch.image.contiguous(memory_format=torch.channels_last), batch.present
             )
-        loss = (partial_loss(logits.float(), batch.label) * batch.weight).sum() / len(batch.label)
+        logits = logits.float()
+        loss = (partial_loss(logits, batch.label) * batch.weight).sum()
+        loss -= (logits.log_softmax(dim=1) * batch.opinion).sum()
+        loss = loss / len(batch.label)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -20,6 +20,7 @@ simulated  seeds 210000 ...        -                           -
 
 from __future__ import annotations
 
+import csv
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,17 +68,31 @@ class Piece:
     present : (12,) which bands there are.
     label : (rows, cols) bits of the classes that may be right, 0 where unlabelled.
     valid : (rows, cols) where there is a measurement.
+    top_of_atmosphere : whether it is L1C, seen through the air.
+    opinion : (classes, rows, cols) probabilities by another network, to be learnt where the label
+        is not sure; 0 where it has none. None where there is none at all.
     """
 
     image: Float
     present: npt.NDArray[np.bool_]
     label: Bits
     valid: npt.NDArray[np.bool_]
+    top_of_atmosphere: bool = False
+    opinion: npt.NDArray[np.float16] | None = None
 
     def rows(self, start: int, stop: int) -> Piece:
         """Some of its rows."""
-        cut = slice(start, stop)
-        return Piece(self.image[:, cut], self.present, self.label[cut], self.valid[cut])
+        return self.part(slice(start, stop), slice(None))
+
+    def part(self, rows: slice, cols: slice) -> Piece:
+        """Some of its rows and cols."""
+        return replace(
+            self,
+            image=self.image[:, rows, cols],
+            label=self.label[rows, cols],
+            valid=self.valid[rows, cols],
+            opinion=None if self.opinion is None else self.opinion[:, rows, cols],
+        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +173,8 @@ def slovenia(data: Path) -> Parts:
             numbers, names = source.read(), source.descriptions
         bands = {n: v * np.float32(1e-4) for n, v in zip(names, numbers, strict=True) if n != "B10"}
         label = np.full_like(cover, CLOUD) if date <= 2 else cover
-        pieces.append(_piece(bands, label, (numbers > 0).all(axis=0)))
+        piece = _piece(bands, label, (numbers > 0).all(axis=0))
+        pieces.append(replace(piece, top_of_atmosphere=True))
     return Parts([p.rows(0, 50) for p in pieces], [], [p.rows(52, 100) for p in pieces])
 
 
@@ -210,7 +226,7 @@ def worldcereal(data: Path) -> Parts:
             continue
         rows = pieces[0].label.shape[0]
         cut = 3 * rows // 4
-        parts.training.extend(p.rows(0, cut - rows // 16) for p in pieces)
+        parts.training.extend(_as_fields(p.rows(0, cut - rows // 16)) for p in pieces)
         parts.validation.extend(p.rows(cut, rows) for p in pieces)
     return parts
 
@@ -255,6 +271,12 @@ def _date(bands: dict[str, npt.NDArray], scl: npt.NDArray, cover: npt.NDArray) -
     return _piece({n: v * np.float32(1e-4) for n, v in bands.items()}, label, valid)
 
 
+def _as_fields(piece: Piece) -> Piece:
+    """A ploughed field is cropland, as maps of land cover have it; for training only."""
+    label = np.where(piece.label == (CROP | BARE), CROP, piece.label)
+    return replace(piece, label=label.astype(np.uint16))
+
+
 _SIMULATED = {1: WATER, 2: TREE, 3: GRASS, 4: CROP, 5: BARE, 6: BUILT, 7: BUILT}
 _SEED = 210_000
 _PLAN = ((10.0, 60, 192), (20.0, 30, 160), (60.0, 20, 128))  # gsd_m, scenes, rows = cols
@@ -277,12 +299,90 @@ def simulated(seed: int = _SEED, plan: tuple[tuple[float, int, int], ...] = _PLA
     return Parts(pieces, [], [])
 
 
+def spectra(data: Path, seed: int = 0, n: int = 200, side: int = 64) -> list[Piece]:
+    """Streets and roofs, soils, dry and burned ground and leaf canopies from measured spectra.
+
+    Every canvas has patches of one or two spectra each, mixed where they meet; those of built-up
+    land change from pixel to pixel among roofs, roads, trees and shade, as they do in a town.
+    """
+    table = spectral_table(data)
+    groups = {
+        name: np.array([[float(r[b]) for b in BANDS] for r in table if r["level_2"] == name], np.float32)
+        for name in ("bare", "burned", "built", "vegetation", "npv")
+    }  # fmt: skip
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice(list(_LAID), (n, 6), p=[0.15, 0.1, 0.4, 0.1, 0.1, 0.15])
+    return [_laid_out(rng, groups, list(row), side) for row in kinds]
+
+
+# Soil may be a field at rest or a desert. Sparse plants, green or dry, are low vegetation.
+_LAID = {
+    "bare": BARE | CROP,
+    "burned": BARE,
+    "built": BUILT,
+    "vegetation": GREEN,
+    "npv": GRASS | CROP,
+    "sparse": GRASS | CROP,
+}
+
+
+def _laid_out(
+    rng: np.random.Generator,
+    groups: dict[str, Float],
+    kinds: list[str],
+    side: int,
+) -> Piece:
+    """A canvas of patches around random points, the nearest of which a pixel belongs to."""
+    at = rng.uniform(0, side, (2, len(kinds)))
+    grid = np.indices((side, side))
+    nearest = np.square(grid[..., None] - at[:, None, None]).sum(axis=0).argmin(axis=-1)
+    image = np.zeros((len(BANDS), side, side), np.float32)
+    label = np.zeros((side, side), np.uint16)
+    for number, kind in enumerate(kinds):
+        inside = nearest == number
+        image[:, inside] = _textured(rng, groups, kind, int(inside.sum())).T
+        label[inside] = _LAID[kind]
+    image *= np.exp(rng.normal(0, 0.07, (1, side, side))).astype(np.float32)
+    border = np.zeros((side, side), bool)
+    border[:-1] |= nearest[1:] != nearest[:-1]
+    border[:, :-1] |= nearest[:, 1:] != nearest[:, :-1]
+    valid = np.ones((side, side), bool)
+    return Piece(
+        image, np.ones(len(BANDS), bool), np.where(border, 0, label).astype(np.uint16), valid
+    )
+
+
+def _textured(rng: np.random.Generator, groups: dict[str, Float], kind: str, n: int) -> Float:
+    """Spectra of the pixels of one patch, (n, 12)."""
+    if kind == "sparse":
+        plants = _textured(rng, groups, str(rng.choice(["vegetation", "npv"])), n)
+        cover = rng.uniform(0.2, 0.5) + rng.uniform(0, 0.2, (n, 1))
+        spectra = cover * plants + (1 - cover) * _textured(rng, groups, "bare", n)
+        return spectra.astype(np.float32)
+    some = groups[kind][rng.integers(len(groups[kind]), size=2 if kind != "built" else 12)]
+    shares = rng.dirichlet(np.full(len(some), 0.6 if kind == "built" else 2.0), n)
+    spectra = shares @ some
+    if kind == "built":
+        green = groups["vegetation"][rng.integers(len(groups["vegetation"]))]
+        trees = rng.beta(0.5, 2.5, (n, 1))
+        spectra = (1 - trees) * spectra + trees * green
+        spectra *= rng.uniform(0.35, 1.0, (n, 1))  # walls shade what is between
+    return spectra.astype(np.float32)
+
+
+def spectral_table(data: Path) -> list[dict[str, str]]:
+    """Measured spectra in Sentinel-2's bands, with their classes."""
+    with (data / "s2_world/spectra/earthlib_s2.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def load(data: Path) -> dict[str, Parts]:
-    """All sets by name."""
+    """All sets but the chips of the world by name."""
     return {
         "Ireland": ireland(data),
         "Slovenia": slovenia(data),
         "Tokyo": tokyo(data),
         "WorldCereal": worldcereal(data),
         "simulated": simulated(),
+        "spectra": Parts(spectra(data), [], []),
     }

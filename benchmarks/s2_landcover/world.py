@@ -3,7 +3,7 @@
 Dynamic World says what covers the land, ukis-csmask where clouds and their shadows are; a label is
 where both are sure and physics agrees. Elsewhere a pixel keeps the set of classes that Dynamic
 World leaves open, and on chips that were looked at and found cloudless, at least that it is none of
-cloud and shadow. Places are held out as a whole, in folds.
+cloud and shadow; Dynamic World's probabilities go with it. Places are held out as a whole, in folds.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Chip:
     ships : whether weights that learnt from it may be published.
     fold : of its place.
     cloudless : whether it was looked at and found without any cloud.
+    lonlat : longitude and latitude in degrees; None where the set does not state them.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Chip:
     ships: bool
     fold: int
     cloudless: bool
+    lonlat: tuple[float, float] | None = None
 
 
 def chips(data: Path) -> list[Chip]:
@@ -88,6 +90,7 @@ def chips(data: Path) -> list[Chip]:
             ships=_ships(row),
             fold=folds[_place(row)],
             cloudless=bool(review.get(Path(row["file"]).stem, {}).get("clear")),
+            lonlat=(float(row["lon"]), float(row["lat"])) if row["lon"] else None,
         )
         for row in rows
     ]
@@ -137,12 +140,16 @@ def _piece(folder: Path, row: dict[str, str], review: dict) -> Piece:
         if band in BANDS:  # not B10, which says nothing of the ground
             image[BANDS.index(band)] = values * np.float32(1e-4)
     valid = numbers[0] > 0
-    label = np.where(label > 0, label, _weak(teacher, review))
+    weak, opinion = _weak(teacher, review)
+    weak = np.where(label > 0, label, weak) * valid
+    opinion *= (label == 0) & valid & (weak > 0)
     return Piece(
         image * valid,
         np.array([band in names for band in BANDS]),
-        np.where(valid, label, 0).astype(np.uint16),
+        weak.astype(np.uint16),
         valid,
+        row["level"].startswith("L1C"),
+        opinion.astype(np.float16),
     )
 
 
@@ -161,26 +168,26 @@ def teacher_cover(teacher: dict[str, Float]) -> Float:
     return cover
 
 
-def _weak(teacher: dict[str, Float], review: dict) -> npt.NDArray[np.uint16]:
-    """Sets of classes of pixels without a sure label.
+def _weak(
+    teacher: dict[str, npt.NDArray], review: dict
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float32]]:
+    """Sets of classes of pixels without a sure label, and Dynamic World's probabilities.
 
-    The two most probable classes of Dynamic World, and any half as probable as the first. What the
-    eye has struck off on a chip opens the set to every surface. Chips with clouds say nothing where
-    ukis-csmask sees any.
+    All that a pixel may be is any surface: Dynamic World knows no clouds. Its probabilities count
+    where a little haze does not change its mind. What the eye has struck off on a chip is none of
+    them. Chips with clouds say nothing where ukis-csmask sees any, and little elsewhere.
     """
     cover = teacher_cover(teacher)
-    second = np.sort(cover, axis=0)[-2]
-    left = cover >= np.minimum(second, cover.max(axis=0) / 2)
-    bits = (left << np.arange(len(CLASSES))[:, None, None]).sum(axis=0)
     struck = int(np.bitwise_or.reduce(_HARD[list(review.get("drop", ()))], initial=0))
     if review.get("arid"):
         struck |= CROP
-    unsure = (teacher["dw_stable"] == 0) | (bits & struck > 0) | (cover.sum(axis=0) < 0.5)
-    bits = np.where(unsure, SURFACE, bits)
+    cover[[c for c in range(len(CLASSES)) if struck >> c & 1]] = 0
+    cover *= (teacher["dw_stable"] > 0) & (cover.sum(axis=0) > 0.4)
     if "only" in review or "all" in review:
-        bits = np.full_like(bits, SURFACE if review.get("clear") else 0)
+        cover[:] = 0
+    bits = np.full(cover.shape[1:], SURFACE)
     if not review.get("clear"):
         sky = [np.maximum(teacher[f"cs10_{k}"], teacher[f"cs30_{k}"]) for k in ("cloud", "shadow")]
-        bits = np.where(np.maximum(*sky) > _DOUBT, 0, np.where(bits == SURFACE, 0, bits))
-    weak: npt.NDArray[np.uint16] = bits.astype(np.uint16)
-    return weak
+        bits = np.where((np.maximum(*sky) > _DOUBT) | (cover.sum(axis=0) == 0), 0, bits)
+    sharp = cover**2 / np.maximum((cover**2).sum(axis=0), 1e-6)
+    return bits.astype(np.uint16), sharp * (bits > 0)

@@ -92,18 +92,30 @@ def forests_counted(data: Path, n_seeds: int) -> Seeds:
 
 
 def card_figures(seeds: Seeds) -> dict[str, dict[str, dict[str, float]]]:
-    """Figures for the card, by level and by continent: mean over the seeds of places held out.
+    """Figures for the card, by level, continent and class: mean over the seeds of places held out.
 
     Returns
     -------
-    {"level" or "continent": {name: {"pixels", "places", "agreement", "balanced"}}}. Continents are
-    of the chips at their own level.
+    {"level" or "continent": {name: {"pixels", "places", "agreement", "balanced"}}, "class": {name:
+    {"pixels", "F1"}}}. Continents and classes are of the chips at their own level.
     """
     native = [[each for each in seed if each.level != MADE] for seed in seeds]
     return {
         "level": _figures(seeds, lambda each: each.level),
         "continent": _figures(native, lambda each: each.chip.continent),
+        "class": _class_figures([sum(each.counts for each in seed) for seed in native]),
     }
+
+
+def _class_figures(seeds: Sequence[Counts]) -> dict[str, dict[str, float]]:
+    """Pixels and F1 of every class that has labels."""
+    made = {}
+    for c, (name, _) in enumerate(CLASSES):
+        pixels = int(seeds[0][c].sum())
+        if pixels:
+            f1 = [2 * s[c, c] / (s[c].sum() + s[:, c].sum()) for s in seeds]
+            made[name] = {"pixels": pixels, "F1": round(float(np.mean(f1)), 3)}
+    return made
 
 
 def _figures(seeds: Seeds, key: Callable[[Counted], str]) -> dict[str, dict[str, float]]:

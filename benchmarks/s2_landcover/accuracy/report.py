@@ -10,7 +10,7 @@ import sets
 from recipe import restore
 from world import FOLDS
 
-from accuracy import clouds, parts, places, points
+from accuracy import absent, clouds, parts, places, points
 from accuracy.maps import restore_package
 
 SECTIONS = ("places", "points", "clouds", "parts")
@@ -26,7 +26,8 @@ def measure(
     runs : folder of ``fold{k}_seed{s}.pt``, trained without the places of fold k, and of
         ``seed{s}.pt``, trained on all that may ship. Places and the chips of clouds are measured
         with the first kind, all else with the second. Where all folds are there, figures for the
-        card are written to ``places.json``, see :func:`accuracy.places.card_figures`.
+        card are written to ``places.json``: see :func:`accuracy.places.card_figures` and
+        :func:`accuracy.absent.figures`.
     before : model file to measure beside them.
     forests : whether to measure forests too, which takes about four minutes a seed.
     """
@@ -34,8 +35,8 @@ def measure(
         print("## Places held out\n")
         counted = places.tables(data, runs, before, forests=forests)
         if len({each.chip.fold for each in counted[0]}) == FOLDS:
-            figures = json.dumps(places.card_figures(counted), indent=1)
-            (runs / "places.json").write_text(figures)
+            figures = places.card_figures(counted) | {"absent_bands": absent.figures(data, runs)}
+            (runs / "places.json").write_text(json.dumps(figures, indent=1))
     networks = [restore(path) for path in sorted(runs.glob("seed*.pt"))]
     if "points" in only:
         print("## Points of the world\n")
