@@ -20,8 +20,9 @@ _CLUSTERS = 8  # measured: docs/novelty.md
 _MOST_PIXELS = 60_000  # that the mixture is fitted to
 _MOST_HELD_OUT = 2000  # pixels of a group
 _FOR_MARGIN = 500  # of these
-_LEAST_SHARE, _MOST_SHARE = 0.05, 0.25
-_ORDINARY = 95  # percent of the groups kept aside must not be warned of
+_LEAST_SHARE, _MOST_SHARE = 0.10, 0.25
+_LEAST_MARGIN = 2.0  # "positive" evidence begins there (Kass and Raftery 1995)
+_ORDINARY = 0.95  # of the groups kept aside must not be warned of
 _DIGITS = 6
 
 
@@ -42,7 +43,7 @@ def fit_novelty(
         place, scene or patch; NaN where a band is absent. Each gets an equal share of the sample.
     held_out : the same of ground kept aside, one array for each place (or patch): the threshold is that
         which 1 % of the pixels of the middle one exceed, the share that which 5 % of them exceed, but at
-        least 5 % and at most a quarter. Without any, the mixture's own threshold, and 5 %.
+        least a tenth and at most a quarter. Without any, the mixture's own threshold, and a tenth.
     quantity : the card's.
     seed : of the sample and of the mixture.
 
@@ -105,20 +106,29 @@ def _with_limits(
     novelty = [detector.novelty(pixels) for detector, pixels in judged]
     threshold = max(float(np.median([np.percentile(each, 99) for each in novelty])), 1.0)
     shares = [float(np.mean(each > threshold)) for each in novelty]
-    share = float(np.clip(np.percentile(shares, _ORDINARY), _LEAST_SHARE, _MOST_SHARE))
+    share = float(np.clip(_limit(shares), _LEAST_SHARE, _MOST_SHARE))
     margins = [
         max(evidence(detector.mixture, pixels[:_FOR_MARGIN], quantity).values(), default=0.0)
         for (detector, pixels), of_group in zip(judged, shares, strict=True)
         if of_group <= share  # else there is a reason to warn of
     ]
-    margin = float(np.percentile(margins, _ORDINARY)) if margins else 0.0
+    margin = max(_limit(margins), _LEAST_MARGIN) if margins else _LEAST_MARGIN
     return drafted.model_copy(
         update={
             "threshold": round(threshold, 4),
             "share": round(share, 4),
-            "margin": round(max(margin, 0.0), 3),
+            "margin": round(margin, 3),
         }
     )
+
+
+def _limit(of_groups: Sequence[float]) -> float:
+    """Limit that the next group exceeds with a probability of 5 % (Vovk et al. 2005).
+
+    Of fewer than 19 groups, the largest number.
+    """
+    n = len(of_groups)
+    return float(np.quantile(of_groups, min(_ORDINARY * (1 + 1 / n), 1.0), method="higher"))
 
 
 def _judged(

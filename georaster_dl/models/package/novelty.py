@@ -60,8 +60,8 @@ class NoveltyStatistics(FilePart):
         tuple[Annotated[float, Field(ge=-1e18, le=1e18)], ...], Field(max_length=_MOST_NUMBERS)
     ]
     threshold: _Positive = 1.0
-    share: Share = 0.05
-    margin: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    share: Share = 0.1
+    margin: Annotated[float, Field(ge=0, le=1e9)] = 2.0
 
     @model_validator(mode="after")
     def _is_mixture(self) -> Self:
