@@ -422,7 +422,12 @@ def test_mixed_types_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("shapes", "fields", "options", "words"),
     [
-        ([LEFT, RIGHT], {"a": [1, 2], "b": [1, 2]}, {}, ["several fields (a, b)", "class_field="]),
+        (
+            [LEFT, RIGHT],
+            {"a": [1, 2], "b": [1, 2]},
+            {},
+            ["several fields (a, b)", "class_field=", "add a field 'class'"],
+        ),
         ([LEFT, RIGHT], {}, {}, ["no attributes"]),
         (
             [LEFT, RIGHT],

@@ -192,7 +192,7 @@ def _class_field(frame: geopandas.GeoDataFrame, path: Path, field: str | None) -
     if len(likely) != 1:
         raise OptionError(
             f"{path} has several fields ({', '.join(fields)}); say with `class_field=` which holds the "
-            f"labels."
+            f"labels; where none does, add a field 'class'."
         )
     return likely[0]
 
