@@ -67,7 +67,9 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     assert not (folder / "tensorboard").exists()
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     # The map of the scene has the labels' own values, and nodata where the scene has.
-    segment(pair.scene, tmp_path / "model.safetensors", Outputs(tmp_path / "map.tif"))
+    outputs = Outputs(tmp_path / "map.tif", novelty=tmp_path / "novelty.tif")
+    summary = segment(pair.scene, tmp_path / "model.safetensors", outputs)
+    assert summary.novelty < 0.05
     with rasterio.open(tmp_path / "map.tif") as dataset:
         classes = dataset.read(1)
     truth = np.array(CLASSES)[checkered()[0]]

@@ -12,16 +12,17 @@ from georaster_dl.core.bands import Band
 from georaster_dl.core.wording import listed
 from georaster_dl.models.novelty.causes import BRIGHTEST, evidence
 from georaster_dl.models.novelty.detector import Detector
+from georaster_dl.models.novelty.mixture import Mixture
 from georaster_dl.models.package.novelty import NoveltyStatistics
 
 __all__ = ["SceneNovelty", "judge"]
 
 Floats = npt.NDArray[np.float64]
 
-_FOR_CAUSES = 4096  # pixels
+_FOR_CAUSES, _FOR_BANDS = 4096, 1000  # pixels
 _OUTSIDE = 6.0  # standard deviations of the training
 _MOST_NAMED = 3  # bands
-_MOSTLY = 0.5  # of the largest difference
+_MOSTLY = 0.5  # of the largest surprise
 _BRIGHT, _DARK, _SNOW_SWIR, _SNOW_INDEX = 0.3, 0.05, 0.25, 0.4
 _VISIBLE_NM, _SWIR_NM = (400.0, 700.0), (1500.0, 2500.0)
 _GREEN_NM = 560.0
@@ -141,17 +142,47 @@ def _unknown(classes: Sequence[str], *words: str) -> str:
 
 
 def _least_fitting(detector: Detector, unlike: Floats) -> str:
-    """Name the bands that fit their other bands least, by the cluster nearest to each pixel."""
-    mixture = detector.mixture
-    nearest = mixture.distances(unlike).argmin(axis=1)
-    precision = np.linalg.inv(mixture.covariances)
-    # Difference from what the other bands lead to expect, in its standard deviations.
-    away = np.einsum("nij,nj->ni", precision[nearest], unlike - mixture.means[nearest])
-    away /= np.sqrt(np.diagonal(precision, axis1=1, axis2=2))[nearest]
-    middle = np.median(away, axis=0)
-    size = np.median(np.abs(away), axis=0)
-    most = [i for i in np.argsort(-size) if size[i] > _MOSTLY * size.max()][:_MOST_NAMED]
+    """Name the bands that fit the others least, the worst first taken out."""
+    mixture, some = detector.mixture, unlike[:_FOR_BANDS]
+    left, taken, most = list(range(len(detector.names))), list[int](), 0.0
+    while len(left) > 1 and len(taken) < _MOST_NAMED:
+        whole = _distances(mixture, some, left)
+        surprise = {
+            band: float(
+                np.median(whole - _distances(mixture, some, [i for i in left if i != band]))
+            )
+            for band in left
+        }
+        band = max(left, key=lambda each: surprise[each])
+        if taken and surprise[band] < _MOSTLY * most:
+            break
+        most = max(most, surprise[band])
+        taken.append(band)
+        left.remove(band)
+    higher = _higher(mixture, some, left, taken)
     said = ", ".join(
-        f"{detector.names[i]} ({'higher' if middle[i] > 0 else 'lower'})" for i in sorted(most)
+        f"{detector.names[band]} ({'higher' if higher[band] else 'lower'})"
+        for band in sorted(taken)
     )
-    return f"most different from what the other bands lead to expect: {said}"
+    return f"most different from what the other bands lead to expect: {said or detector.names[0]}"
+
+
+def _distances(mixture: Mixture, values: Floats, bands: list[int]) -> Floats:
+    """Squared distance (pixels,) from the nearest cluster by some bands."""
+    nearest: Floats = mixture.marginal(bands).distances(values[:, bands]).min(axis=1)
+    return nearest
+
+
+def _higher(
+    mixture: Mixture, values: Floats, given: list[int], bands: list[int]
+) -> dict[int, bool]:
+    """Check whether values of bands are above those that the given bands lead to expect."""
+    nearest = mixture.marginal(given).distances(values[:, given]).argmin(axis=1)
+    above = np.zeros((len(values), len(bands)), bool)
+    for k in np.unique(nearest):
+        here = nearest == k
+        expected, _ = mixture.conditional(
+            k, np.array(given), np.array(bands, np.intp), values[here][:, given]
+        )
+        above[here] = values[here][:, bands] > expected
+    return dict(zip(bands, (above.mean(axis=0) > 0.5).tolist(), strict=True))

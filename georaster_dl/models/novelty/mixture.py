@@ -75,6 +75,26 @@ class Mixture:
         nearest: Floats = np.sqrt(self.distances(values).min(axis=1))
         return nearest
 
+    def conditional(
+        self,
+        cluster: int,
+        given: npt.NDArray[np.intp],
+        bands: npt.NDArray[np.intp],
+        values: Floats,
+    ) -> tuple[Floats, Floats]:
+        """Mean (pixels, bands) and covariance of bands given others' values, in a cluster.
+
+        Parameters
+        ----------
+        given, bands : indexes of bands.
+        values : (pixels, given).
+        """
+        covariance, mean = self.covariances[cluster], self.means[cluster]
+        slope = np.linalg.solve(covariance[np.ix_(given, given)], covariance[np.ix_(given, bands)])
+        expected = mean[bands] + (values - mean[given]) @ slope
+        rest = covariance[np.ix_(bands, bands)] - covariance[np.ix_(bands, given)] @ slope
+        return expected, rest
+
     def draw(self, pixels: int, seed: int = 0) -> Floats:
         """Draw random pixels (pixels, bands) of the mixture."""
         rng = np.random.default_rng(seed)
@@ -157,8 +177,8 @@ def _round(
             continue
         for k in range(count):
             some = which[nearest == k]
-            filled[np.ix_(some, absent)], rest = _conditional(
-                mixture, k, own, absent, pixels[np.ix_(some, own)]
+            filled[np.ix_(some, absent)], rest = mixture.conditional(
+                k, own, absent, pixels[np.ix_(some, own)]
             )
             unknown[k][np.ix_(absent, absent)] += len(some) * rest
     sizes = np.bincount(cluster, minlength=count)
@@ -167,20 +187,6 @@ def _round(
     weights = sizes[kept] / sizes[kept].sum()
     means, covariances = zip(*moments, strict=True)
     return Mixture(weights, np.stack(means), np.stack(covariances))
-
-
-def _conditional(
-    mixture: Mixture,
-    k: int,
-    own: npt.NDArray[np.intp],
-    absent: npt.NDArray[np.intp],
-    values: Floats,
-) -> tuple[Floats, Floats]:
-    """Mean (pixels, absent) and covariance of absent bands given the pixels' own, in a cluster."""
-    covariance, mean = mixture.covariances[k], mixture.means[k]
-    slope = np.linalg.solve(covariance[np.ix_(own, own)], covariance[np.ix_(own, absent)])
-    expected = mean[absent] + (values - mean[own]) @ slope
-    return expected, covariance[np.ix_(absent, absent)] - covariance[np.ix_(absent, own)] @ slope
 
 
 def _moments(pixels: Floats, unknown: Floats, narrowest: Floats) -> tuple[Floats, Floats]:
