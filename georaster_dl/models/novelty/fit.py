@@ -16,7 +16,7 @@ __all__ = ["fit_novelty"]
 
 Pixels = npt.NDArray[np.floating]
 
-_CLUSTERS = 8  # measured: docs/novelty.md
+_CLUSTERS = 8  # 16 are no better: docs/benchmarks.md
 _MOST_PIXELS = 60_000  # that the mixture is fitted to
 _MOST_HELD_OUT = 2000  # pixels of a group
 _FOR_MARGIN = 500  # of these
