@@ -25,9 +25,8 @@ _CROPS = {"world": 64, "Ireland": 64, "Slovenia": 32, "Tokyo": 16, "WorldCereal"
 _WEAK_DRAWN, _WEAK = 0.25, 0.2
 # Weight of another network's opinion.
 _OPINION = 0.5
-# Towns are few and small, fields are the hardest to tell from other green and other soil, clouds
-# from bright ground.
-_RARITY = {BUILT: 4.0, CROP: 2.5, CLOUD: 1.5}
+# Towns are few and small, fields are the hardest to tell from other green and other soil.
+_RARITY = {BUILT: 2.5, CROP: 1.5}
 # Share of crops that are shrunk to 20 or 30 m, where a piece is large enough.
 _SHRUNK = 0.3
 
