@@ -1,12 +1,15 @@
 """Train, package and measure the bundled Sentinel-2 model.
 
-    python benchmarks/s2_landcover train ../shared/data --seeds 0 1 -o RUNS
-    python benchmarks/s2_landcover package ../shared/data RUNS/seed0.pt -o s2-landcover.safetensors
+    python benchmarks/s2_landcover train ../shared/data --folds 0 1 2 3 4 5 --seeds 0 1 2 --steps 800 -o RUNS
+    python benchmarks/s2_landcover train ../shared/data --seeds 0 --steps 2400 -o RUNS
     python benchmarks/s2_landcover measure ../shared/data RUNS --before BEFORE.safetensors
+    python benchmarks/s2_landcover package ../shared/data RUNS/seed0.pt -o s2-landcover.safetensors
+    python benchmarks/s2_landcover picture ../shared/data RUNS -o docs/world.png
 
-``train`` writes a file of weights per seed, ``measure`` the tables of docs/benchmarks.md: places
-that a fold's networks never saw, points of the world, clouds and held-out parts, beside the model
-before, forests and rules (pip install scikit-learn xarray netCDF4). The model that ships is the first seed, whatever the others reached.
+``train`` writes a file of weights per seed, and per fold of places left out; ``measure`` the tables of
+docs/benchmarks.md: places that a fold's networks never saw, points of the world, clouds and held-out
+parts, beside the model before, forests and rules (pip install scikit-learn xarray netCDF4). The model
+that ships is the first seed, whatever the others reached.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The bundled Sentinel-2 model.")
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train")
-    train.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    train.add_argument("--steps", type=int, default=3000)
+    train.add_argument("--seeds", type=int, nargs="+", default=[0])
+    train.add_argument("--steps", type=int, default=2400)
     train.add_argument("--folds", type=int, nargs="+", help="leave the places of these folds out")
     pack = commands.add_parser("package")
     measure = commands.add_parser("measure")

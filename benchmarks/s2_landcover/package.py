@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from accuracy.maps import at_levels
+from accuracy.maps import behind_veil
 from accuracy.parts import RGB_NIR, SCORED, alike, group_probabilities, network_scores, with_bands
 from canvases import Scaling
 from recipe import OPTIONS, logits_of, partial_loss, restore
@@ -30,6 +30,7 @@ from georaster_dl.models.zoo.spectral_unet import SpectralUNet, narrowed_weights
 
 STRIDE = 8
 _KEPT_FOLD = 5
+_VEILS = (0.6, 1.0, 1.6)
 NEEDS = (("B03",), ("B04",), ("B08", "B8A"))
 _DESCRIPTION = (
     "Land cover in nine classes, snow, clouds and their shadows among them, from Sentinel-2 reflectance "
@@ -122,7 +123,7 @@ def package(data: Path, weights: Path, output: Path) -> None:
                 temperature=round(temperature, 3),
                 ece=round(_calibration_error(network, scaling, sets, temperature), 4),
             ),
-            "metrics": _metrics(network, scaling, sets) | _metrics_of_places(places),
+            "metrics": _metrics_of_places(places) | _metrics(network, scaling, sets),
         }
     )
     save_model(output, Card.from_json(card.to_json()), network, half=True)
@@ -141,12 +142,12 @@ def _counted(places: dict) -> dict[str, str]:
 
 
 def _metrics_of_places(places: dict) -> dict[str, float]:
-    """Agreement by level and continent, balanced over classes too, and F1 by class."""
+    """Accuracy by level and continent, balanced over classes too, and F1 by class."""
+    some = {level: places["level"][level] for level in ("L1C", "L2A")} | places["continent"]
     metrics = {
-        f"{figure} of places held out, {name}": each[figure]
-        for kind in ("level", "continent")
-        for name, each in places[kind].items()
-        for figure in ("agreement", "balanced")
+        f"{name} places held out, {where}": each[figure]
+        for where, each in some.items()
+        for name, figure in (("accuracy", "agreement"), ("balanced accuracy", "balanced"))
     }
     return metrics | {
         f"F1 {name}, places held out": each["F1"] for name, each in places["class"].items()
@@ -160,8 +161,10 @@ def _novelty(sets: dict[str, Parts], world: list[Chip]) -> NoveltyStatistics:
     """
     learnt = [p for parts in sets.values() for p in parts.training if p.label.size > 256]
     kept = [p for parts in sets.values() for p in parts.validation if p.label.size > 256]
-    for _, chip in at_levels([chip for chip in world if chip.ships]):
-        (kept if chip.fold == _KEPT_FOLD else learnt).append(chip.piece)
+    for chip in world:
+        veils = [behind_veil(chip.piece, s) for s in _VEILS] if chip.level == "L2A" else []
+        if chip.ships:
+            (kept if chip.fold == _KEPT_FOLD else learnt).extend([chip.piece, *veils])
     return fit_novelty(BANDS, [_pixels(p) for p in learnt], [_pixels(p) for p in kept])
 
 

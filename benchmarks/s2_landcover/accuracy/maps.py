@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import recipe
 from canvases import Scaling
+from light import PASSED, PATH
 from sets import BANDS, Piece
 from world import FOLDS, Chip
 
@@ -23,27 +24,17 @@ Seeds = list[list[Counted]]
 
 MADE = "L1C made of L2A"
 LEVELS = ("L1C", "L2A", MADE)
-# rho_L1C = path + T rho_L2A: a mean Rayleigh veil. For B01 and B09 there are no constants checked on
-# paired scenes, so that these bands are absent behind it; B8A lies beside B08.
-_PATH = {
-    "B02": 0.072, "B03": 0.038, "B04": 0.021, "B05": 0.017, "B06": 0.013, "B07": 0.010, "B08": 0.008,
-    "B8A": 0.008, "B11": 0.001, "B12": 0.0003,
-}  # fmt: skip
-_TRANSMITTANCE = {
-    "B02": 0.80, "B03": 0.86, "B04": 0.90, "B05": 0.91, "B06": 0.92, "B07": 0.94, "B08": 0.93,
-    "B8A": 0.93, "B11": 0.90, "B12": 0.83,
-}  # fmt: skip
+# Constants of the veil that no paired scenes have checked; these bands are absent behind it.
+_UNCHECKED = [BANDS.index(name) for name in ("B01", "B09")]
 
 
-def behind_veil(piece: Piece) -> Piece:
-    """L1C made of an L2A piece."""
-    path, through = (
-        np.array([table.get(band, 0) for band in BANDS], np.float32)[:, None, None]
-        for table in (_PATH, _TRANSMITTANCE)
-    )
-    present = piece.present & (through[:, 0, 0] > 0)
-    image = (path + through * piece.image) * piece.valid * present[:, None, None]
-    return replace(piece, image=image, present=present)
+def behind_veil(piece: Piece, strength: float = 1.0) -> Piece:
+    """L1C made of an L2A piece: see :mod:`light`."""
+    path, passed = (v.numpy()[:, None, None] for v in (PATH, PASSED))
+    present = piece.present.copy()
+    present[_UNCHECKED] = False
+    image = strength * path + passed**strength * piece.image
+    return replace(piece, image=image * piece.valid * present[:, None, None], present=present)
 
 
 def restore_package(path: Path) -> Network:
