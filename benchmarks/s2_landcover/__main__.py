@@ -4,6 +4,7 @@
     python benchmarks/s2_landcover train ../shared/data --seeds 0 --steps 2400 -o RUNS
     python benchmarks/s2_landcover measure ../shared/data RUNS --before BEFORE.safetensors
     python benchmarks/s2_landcover package ../shared/data RUNS/seed0.pt -o s2-landcover.safetensors
+    python benchmarks/s2_landcover novelty ../shared/data BEFORE.safetensors -o s2-landcover.safetensors
     python benchmarks/s2_landcover picture ../shared/data RUNS -o docs/world.png
 
 ``train`` writes a file of weights per seed, and per fold of places left out; ``measure`` the tables of
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import recipe
 from accuracy import pictures, report
-from package import package
+from package import package, with_novelty
 
 
 def main() -> None:
@@ -33,15 +34,17 @@ def main() -> None:
     pack = commands.add_parser("package")
     measure = commands.add_parser("measure")
     picture = commands.add_parser("picture")
-    for command in (train, pack, measure, picture):
+    novelty = commands.add_parser("novelty")
+    for command in (train, pack, measure, picture, novelty):
         command.add_argument("data", type=Path)
     pack.add_argument("weights", type=Path)
+    novelty.add_argument("model", type=Path)
     for command in (measure, picture):
         command.add_argument("runs", type=Path)
     measure.add_argument("--before", type=Path, required=True, help="file of the model before")
     measure.add_argument("--only", nargs="+", choices=report.SECTIONS, default=report.SECTIONS)
     measure.add_argument("--no-forests", action="store_true")
-    for command in (train, pack, picture):
+    for command in (train, pack, picture, novelty):
         command.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
 
@@ -57,6 +60,8 @@ def main() -> None:
                 print(f"{name}: {options.steps} steps in {seconds / 60:.0f} min", flush=True)
     elif options.command == "package":
         package(options.data, options.weights, options.output)
+    elif options.command == "novelty":
+        with_novelty(options.data, options.model, options.output)
     elif options.command == "picture":
         pictures.draw(options.data, options.runs, options.output)
     else:

@@ -154,18 +154,38 @@ def _metrics_of_places(places: dict) -> dict[str, float]:
     }
 
 
+def with_novelty(data: Path, model: Path, output: Path) -> None:
+    """Write version 1.1: version 1.0 with statistics of what it learnt from; weights stay."""
+    card, network = load_model(model)
+    learnt = {name: parts for name, parts in load(data).items() if name != "spectra"}
+    changed = card.model_copy(update={"version": "1.1", "novelty": _novelty(learnt, [])})
+    save_model(output, Card.from_json(changed.to_json()), network, half=True)
+    print(f"{output}: {output.stat().st_size:,} bytes")
+
+
 def _novelty(sets: dict[str, Parts], world: list[Chip]) -> NoveltyStatistics:
-    """Fit statistics of the training pixels at both levels.
+    """Fit statistics of the training pixels, of chips of the world at both levels.
 
     Limits come from the places of one fold and from validation parts, which they see nothing of.
+    Sets and places count alike in the statistics; a group of the limits is a place or a date.
     """
-    learnt = [p for parts in sets.values() for p in parts.training if p.label.size > 256]
-    kept = [p for parts in sets.values() for p in parts.validation if p.label.size > 256]
+    learnt = [_together(parts.training) for parts in sets.values()]
+    kept = []
+    for name, parts in sets.items():
+        # Each of Tokyo's patches is too small to say what is ordinary.
+        kept += [_together(parts.validation)] if name == "Tokyo" else map(_pixels, parts.validation)
     for chip in world:
         veils = [behind_veil(chip.piece, s) for s in _VEILS] if chip.level == "L2A" else []
         if chip.ships:
-            (kept if chip.fold == _KEPT_FOLD else learnt).extend([chip.piece, *veils])
-    return fit_novelty(BANDS, [_pixels(p) for p in learnt], [_pixels(p) for p in kept])
+            (kept if chip.fold == _KEPT_FOLD else learnt).extend(map(_pixels, [chip.piece, *veils]))
+    return fit_novelty(BANDS, learnt, kept)
+
+
+def _together(pieces: list[Piece]) -> npt.NDArray[np.float32]:
+    """Pixels of all pieces, up to 20,000 of each."""
+    rng = np.random.default_rng(0)
+    every = [_pixels(piece) for piece in pieces]
+    return np.concatenate([pixels[rng.permutation(len(pixels))[:20_000]] for pixels in every])
 
 
 def _pixels(piece: Piece) -> npt.NDArray[np.float32]:
