@@ -17,6 +17,7 @@ import shapely
 import torch
 from safetensors.torch import save_file
 
+from georaster_dl.models.package.card import FORMAT
 from georaster_dl.testing import BANDS, noise, write_model, write_scene
 from tests.cli.conftest import leftovers, run_here, start
 
@@ -320,8 +321,9 @@ def test_model_file_that_is_none(refused, model, scene, tmp_path, kind, words):
 
 
 def test_card_of_a_newer_format(refused, model, scene, tmp_path):
-    path = altered(model, tmp_path / "m.safetensors", format=3, novelty={"a": 1})
-    said_all(refused("segment", scene, "-m", path), "has format 3", "reads up to 2", "upgrade")
+    path = altered(model, tmp_path / "m.safetensors", format=FORMAT + 1, unheard={"a": 1})
+    said = refused("segment", scene, "-m", path)
+    said_all(said, f"has format {FORMAT + 1}", f"reads up to {FORMAT}", "upgrade")
 
 
 @pytest.mark.parametrize(
