@@ -47,7 +47,7 @@ def test_a_batch_makes_what_a_single_map_has(geodl, tmp_path):
             assert (tmp_path / f"m{kind.suffix}").is_file()
             continue
         with rasterio.open(made) as dataset, rasterio.open(f"map_{kind.name}.tif") as alone:
-            assert np.array_equal(dataset.read(), alone.read())
+            np.testing.assert_array_equal(dataset.read(), alone.read())
             assert dataset.tags()["GEORASTER_DL_CONTENT"] == kind.name
     # What the next run does not make is removed, and the map keeps its style.
     assert geodl("batch", scene, "-d", "maps").code == 0
