@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.package.card import CardPreprocessing
 from georaster_dl.predict.engine.strips import TileInput
 from georaster_dl.predict.matching.scene_match import SceneMatch
-from georaster_dl.spectra.preprocess.chain import Preprocessing
+
+if TYPE_CHECKING:
+    from georaster_dl.spectra.preprocess.chain import Preprocessing
 
 __all__ = ["Conversion", "conversion_of"]
 
@@ -89,5 +92,12 @@ def conversion_of(match: SceneMatch) -> Conversion | None:
     return Conversion(
         match.scene,
         match.resampling,
-        None if preprocessing is None else Preprocessing.from_json(preprocessing.model_dump()),
+        None if preprocessing is None else _learnt(preprocessing),
     )
+
+
+def _learnt(preprocessing: CardPreprocessing) -> Preprocessing:
+    """Build preprocessing from the card; it takes scikit-learn, which few models need."""
+    from georaster_dl.spectra.preprocess.chain import Preprocessing
+
+    return Preprocessing.from_json(preprocessing.model_dump())

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.samples import spread_windows
 from georaster_dl.io.scenes.scene import Scene, SceneReader
-from georaster_dl.io.vectors.aoi import AreaOfInterest
 from georaster_dl.models.novelty.detector import Detector
 from georaster_dl.models.novelty.judge import SceneNovelty, judge
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.matching.conversion import conversion_of
 from georaster_dl.predict.matching.scene_match import SceneMatch
+
+if TYPE_CHECKING:  # vector files take geopandas, which looking at a scene does not need
+    from georaster_dl.io.vectors.aoi import AreaOfInterest
 
 __all__ = ["novelty_warning", "scene_novelty"]
 
