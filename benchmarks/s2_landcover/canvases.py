@@ -76,9 +76,14 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (N, 12, rows, cols), present (N, 12), labels and their weights (N, rows, cols).
+    """Varied canvases with what is to be learnt from them.
 
-    And probabilities to learn (N, classes, rows, cols), times their weights.
+    Attributes
+    ----------
+    image : (N, 12, rows, cols) normalised, 0 in absent bands.
+    present : (N, 12) which bands there are.
+    label, weight : (N, rows, cols) bits of classes, and how much they count.
+    opinion : (N, classes, rows, cols) another network's probabilities, times their weight.
     """
 
     image: torch.Tensor

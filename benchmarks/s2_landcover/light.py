@@ -62,8 +62,7 @@ class Weather:
         -------
         Reflectance at a random level, and labels of what is to be seen now.
         """
-        bare = self._without_veil(image)
-        image = torch.where(level[:, None, None, None], bare, image)
+        image = torch.where(level[:, None, None, None], self._without_veil(image), image)
         image = self._water(image, label)
         image, label = self._soil(image, label)
         image, label = self._snow(image, label)

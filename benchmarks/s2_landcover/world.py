@@ -1,9 +1,8 @@
 """Sentinel-2 chips of the world with labels on which two public networks agree, by place.
 
 Dynamic World says what covers the land, ukis-csmask where clouds and their shadows are; a label is
-where both are sure and physics agrees. Elsewhere a pixel keeps the set of classes that Dynamic
-World leaves open, and on chips that were looked at and found cloudless, at least that it is none of
-cloud and shadow; Dynamic World's probabilities go with it. Places are held out as a whole, in folds.
+where both are sure and physics agrees. Elsewhere, where nothing speaks for clouds, a pixel may be any
+surface, and Dynamic World's probabilities go with it. Places are held out as a whole, in folds.
 """
 
 from __future__ import annotations

@@ -110,7 +110,8 @@ def fit_mixture(values: npt.NDArray[np.floating], clusters: int, seed: int = 0) 
 
     Each pixel belongs to its nearest cluster by the bands that it has. An absent band enters a
     cluster's mean and covariance by its conditional mean and covariance given the others (Little and
-    Rubin 2019, chapter 11). Clusters that keep no more pixels than twice the bands are given up.
+    Rubin 2019, chapter 11), which scikit-learn's GaussianMixture does not do. Clusters that keep no more
+    pixels than twice the bands are given up.
 
     Parameters
     ----------

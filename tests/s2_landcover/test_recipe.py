@@ -1,30 +1,10 @@
 """The recipe of s2-landcover: what its labels, its loss and its canvases promise."""
 
 import dataclasses
-import importlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-RECIPE = Path(__file__).parents[1] / "benchmarks" / "s2_landcover"
-
-
-@pytest.fixture
-def recipe(monkeypatch):
-    monkeypatch.syspath_prepend(RECIPE)
-    return importlib.import_module("recipe")
-
-
-@pytest.fixture
-def canvases(recipe):
-    return importlib.import_module("canvases")
-
-
-@pytest.fixture
-def sets(recipe):
-    return importlib.import_module("sets")
 
 
 def test_a_partial_label_asks_for_the_sum_of_its_classes(recipe, sets):
@@ -133,8 +113,7 @@ def test_a_shrunk_piece_has_the_means_and_every_class_of_its_parts(canvases, set
 
 
 @pytest.fixture
-def weather(recipe, sets):
-    light = importlib.import_module("light")
+def weather(light, sets):
     return light.Weather(0, 64, np.full((2, len(sets.BANDS)), 0.5, np.float32))
 
 
@@ -161,8 +140,7 @@ def test_weather_never_calls_unknown_ground_anything_but_covered(weather, sets):
     assert not (labels & ~(sets.CLOUD | sets.SNOW | sets.SHADOW)).any()
 
 
-def test_the_veil_taken_off_is_the_one_put_on(recipe, sets):
-    light = importlib.import_module("light")
+def test_the_veil_taken_off_is_the_one_put_on(light, sets):
     ground = torch.full((50, len(sets.BANDS), 2, 2), 0.2)
     path, passed = light.PATH[None, :, None, None], light.PASSED[None, :, None, None]
     seen = passed * ground + path

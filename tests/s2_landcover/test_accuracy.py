@@ -7,24 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
-DATA = ROOT.parent / "shared" / "data"
-
-
-@pytest.fixture
-def tally(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks" / "s2_landcover")
-    return importlib.import_module("accuracy.tally")
-
-
-@pytest.fixture
-def sets(tally):
-    return importlib.import_module("sets")
-
-
-@pytest.fixture
-def world(tally):
-    return importlib.import_module("world")
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.fixture
