@@ -192,7 +192,7 @@ def _print_model(facts: dict[str, Any]) -> None:
     rows, cols = facts["tile"]
     without = f", without {', '.join(facts['absent'])}" if facts["absent"] else ""
     click.echo(f"{facts['name']} fits, reading {listed(facts['bands'], MOST_NAMED)}{without}")
-    if facts["novelty"] is not None and not facts["warnings"]:
+    if facts["novelty"] is not None:
         click.echo(f"{100 * facts['novelty']:.0f} % of the pixels are unlike its training")
     for warning in facts["warnings"]:
         click.echo(f"warning: {warning}")

@@ -62,6 +62,7 @@ def test_how_unlike_the_training_the_scene_is(geodl, tmp_path):
         absent = "the scene has no B11, B12: macro F1 is 0.70 instead of 0.78 without them"
         assert absent in facts["warnings"]
         assert f"warning: {absent}" in text
+        assert f"{100 * facts['novelty']:.0f} % of the pixels are unlike its training\n" in text
         if offset:
             assert facts["novelty"] > 0.9
             assert "of the scene's pixels are unlike all that s2-landcover learnt from" in text
