@@ -3,6 +3,7 @@
     python benchmarks/segment.py speed             4096 x 4096 x 10, U-Net ResNet-18, 8 classes
     python benchmarks/segment.py memory            5490, 10980 and 21960 rows x 10980 x 10, 10 classes
     python benchmarks/segment.py speed --device cuda
+    python benchmarks/segment.py models --models NEW.safetensors OLD.safetensors    two models of its bands
 
 Every measurement runs in a process of its own, so that peaks and caches do not mix. The network
 has random weights: its arithmetic is that of any other. Times are of the work itself, file to
@@ -140,7 +141,8 @@ def part_segment(
     from georaster_dl.predict.options import Outputs, SegmentOptions
     from georaster_dl.predict.segment import segment
 
-    options = SegmentOptions(device=device, precision=precision, halo=int(halo), overwrite=True)
+    pixels = halo if halo == "auto" else int(halo)
+    options = SegmentOptions(device=device, precision=precision, halo=pixels, overwrite=True)
     with tempfile.TemporaryDirectory() as folder:
         if warm:
             segment(warm, Path(model), Outputs(Path(folder) / "warm.tif"), options)
@@ -281,18 +283,42 @@ def memory(folder: Path, args: argparse.Namespace) -> None:
     print(f"growth from 5490 to 21960 rows: {100 * (peaks[21960] / peaks[5490] - 1):.1f} %")
 
 
+def models(folder: Path, args: argparse.Namespace) -> None:
+    """Time and memory of the first model over those of the second, with their own halos."""
+    scene, warm = folder / "scene.tif", folder / "warm.tif"
+    make_scene(scene, args.rows or 4096, 4096)
+    make_scene(warm, 256, 256)
+    found: dict[str, list[dict[str, float]]] = {model: [] for model in args.models}
+    for number in range(args.rounds):
+        for model in args.models:
+            result = measure(
+                "segment", scene=str(scene), model=str(Path(model).resolve()), device=args.device,
+                precision=args.precision, halo="auto", warm=str(warm),
+            )  # fmt: skip
+            found[model].append(result)
+            print(f"round {number + 1}: {model} {json.dumps(result)}", flush=True)
+    new, old = found.values()
+    print(f"\n{machine()}; {new[0]['device']}; median of {args.rounds} rounds")
+    for key in ("seconds", "peak_gib"):
+        ratio = np.median([a[key] / b[key] for a, b in zip(new, old, strict=True)])
+        print(f"{key}, first over second: {ratio:.3f}")
+
+
 def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] == "part":
         return run_part(sys.argv[2], PARTS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["speed", "memory"])
+    parser.add_argument("what", choices=["speed", "memory", "models"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rows", type=int, help="rows of the speed scene, 4096 by default")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", nargs=2, help="files to compare, for models")
     args = parser.parse_args()
+    if (args.what == "models") != (args.models is not None):
+        parser.error("models takes two files with --models, speed and memory none")
     with tempfile.TemporaryDirectory() as folder:
-        {"speed": speed, "memory": memory}[args.what](Path(folder), args)
+        {"speed": speed, "memory": memory, "models": models}[args.what](Path(folder), args)
     return None
 
 
