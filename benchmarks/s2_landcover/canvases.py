@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from light import Weather
-from sets import BANDS, BUILT, CLASSES, CLOUD, CROP, Float, Piece
+from sets import BANDS, BUILT, CLASSES, CLOUD, CROP, GRASS, TREE, Float, Piece
 
 SIDE, BATCH = 64, 16
 # Canvases of a source among all, and the side of its crops.
 SHARES = {
-    "world": 0.52, "Ireland": 0.1, "Slovenia": 0.05, "Tokyo": 0.1, "WorldCereal": 0.14, "simulated": 0.03, "spectra": 0.06,
+    "world": 0.42, "Ireland": 0.1, "Slovenia": 0.08, "Tokyo": 0.16, "WorldCereal": 0.16, "simulated": 0.03, "spectra": 0.05,
 }  # fmt: skip
 _CROPS = {"world": 64, "Ireland": 64, "Slovenia": 32, "Tokyo": 16, "WorldCereal": 16, "simulated": 64, "spectra": 64}  # fmt: skip
 # How often a crop is drawn around a pixel of a weak label, and how much such a label weighs.
@@ -26,7 +26,9 @@ _WEAK_DRAWN, _WEAK = 0.25, 0.2
 # Weight of another network's opinion.
 _OPINION = 0.5
 # Towns are few and small, fields are the hardest to tell from other green and other soil.
-_RARITY = {BUILT: 2.5, CROP: 1.5}
+_RARITY = {TREE: 0.5, GRASS: 1.6, CROP: 1.8, BUILT: 2.5}
+# Sixteen patches of Tokyo on a canvas have sixteen labels; with fewer a canvas counts less.
+_FEWEST = 16.0
 # Share of crops that are shrunk to 20 or 30 m, where a piece is large enough.
 _SHRUNK = 0.3
 
@@ -177,7 +179,7 @@ def _weights(label: torch.Tensor, opined: torch.Tensor) -> tuple[torch.Tensor, t
     for which, factor in _RARITY.items():
         weight = torch.where(label == which, factor, weight)
     opinion = _OPINION * opined
-    total = (weight + opinion).sum(dim=(1, 2), keepdim=True).clamp(min=100.0)
+    total = (weight + opinion).sum(dim=(1, 2), keepdim=True).clamp(min=_FEWEST)
     return weight / total, opinion / total
 
 

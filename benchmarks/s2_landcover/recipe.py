@@ -41,6 +41,9 @@ def partial_loss(logits: Tensor, label: Tensor) -> Tensor:
     return torch.where(label > 0, loss, 0.0)
 
 
+Trained = tuple[nn.Module, Scaling]
+
+
 def build() -> SpectralUNet:
     """The network with fresh weights."""
     return SpectralUNet(len(BANDS), len(CLASSES), **OPTIONS)  # type: ignore[arg-type]
@@ -64,17 +67,16 @@ class Lesson:
     @cached_property
     def sources(self) -> dict[str, list[list[Piece]]]:
         """Pieces by set and place."""
+        sources = {name: [pieces] for name, pieces in self.sets.items()}
         places: dict[str, list[Piece]] = {}
         for chip in self.chips:
             places.setdefault(chip.place, []).append(chip.piece)
-        return {name: [pieces] for name, pieces in self.sets.items()} | {
-            "world": list(places.values())
-        }
+        return sources | {"world": list(places.values())} if places else sources
 
-    @cached_property
-    def scaling(self) -> Scaling:
-        """Mean and deviation of the bands."""
-        return Scaling.of(self.sources)
+    @property
+    def base(self) -> Lesson:
+        """The sets alone, without the chips of the world: what networks of all folds begin with."""
+        return replace(self, chips=[])
 
     @classmethod
     def of(cls, data: Path) -> Lesson:
@@ -88,20 +90,21 @@ class Lesson:
         return replace(self, chips=[chip for chip in self.chips if chip.fold != fold])
 
 
-def train(lesson: Lesson, *, steps: int, seed: int) -> tuple[nn.Module, float]:
-    """Train a network.
+def train(lesson: Lesson, *, steps: int, seed: int, start: Path | None = None) -> Trained:
+    """Train a network, from fresh weights or from those of ``start``.
 
     Returns
     -------
     The network with the average of its weights over about the last twentieth of the steps, and
-    seconds.
+    the scaling it began with.
     """
     torch.manual_seed(seed)
     device = Device.choose("cpu")
-    network = build().to(memory_format=torch.channels_last)
+    network, scaling = restore(start) if start else (build(), Scaling.of(lesson.sources))
+    network = network.to(memory_format=torch.channels_last)
     averaged = torch.optim.swa_utils.AveragedModel(
         network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(1 - 20 / steps),
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(max(1 - 20 / steps, 0.0)),
         use_buffers=True,
     )
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
@@ -109,7 +112,7 @@ def train(lesson: Lesson, *, steps: int, seed: int) -> tuple[nn.Module, float]:
         optimiser, 3e-3, total_steps=steps, pct_start=0.1
     )
     begun, running = time.monotonic(), 0.0
-    batches = iter(Canvases(lesson.sources, lesson.scaling, lesson.soils, seed))
+    batches = iter(Canvases(lesson.sources, scaling, lesson.soils, seed))
     for step in range(1, steps + 1):
         batch = next(batches)
         network.train()
@@ -132,7 +135,7 @@ def train(lesson: Lesson, *, steps: int, seed: int) -> tuple[nn.Module, float]:
             seconds = time.monotonic() - begun
             print(f"step {step}: loss {running / 200:.3f}, {seconds:.0f} s", flush=True)
             running = 0.0
-    return averaged.module.eval(), time.monotonic() - begun
+    return averaged.module.eval(), scaling
 
 
 @torch.inference_mode()
@@ -154,7 +157,7 @@ def save(network: nn.Module, scaling: Scaling, path: Path) -> None:
     torch.save({"network": network.state_dict(), "mean": scaling.mean, "std": scaling.std}, path)
 
 
-def restore(path: Path) -> tuple[nn.Module, Scaling]:
+def restore(path: Path) -> Trained:
     """What ``save`` kept."""
     kept = torch.load(path, weights_only=False)
     network = build()

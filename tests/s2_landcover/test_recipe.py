@@ -1,6 +1,7 @@
 """The recipe of s2-landcover: what its labels, its loss and its canvases promise."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -110,6 +111,28 @@ def test_a_shrunk_piece_has_the_means_and_every_class_of_its_parts(canvases, set
         [sets.WATER] * 3,
         [sets.WATER, sets.WATER, 0],
     ]
+
+
+def test_a_network_goes_on_from_saved_weights_and_their_scaling(recipe, sets, tmp_path):
+    """Places left out have no say in the scaling either, because the base has seen no place."""
+    soils = np.full((3, len(sets.BANDS)), 0.4, np.float32)
+    piece = made_piece(sets, 64, sets.WATER)
+    chip = types.SimpleNamespace(place="there", fold=0, piece=made_piece(sets, 96, sets.TREE))
+    lesson = recipe.Lesson({"Ireland": [piece]}, [chip], soils)
+    assert set(lesson.sources) == {"Ireland", "world"}
+    assert set(lesson.base.sources) == set(lesson.without(0).sources) == {"Ireland"}
+    base, scaling = recipe.train(lesson.base, steps=2, seed=0)
+    recipe.save(base, scaling, tmp_path / "base.pt")
+    further, same = recipe.train(lesson, steps=2, seed=0, start=tmp_path / "base.pt")
+    np.testing.assert_array_equal(same.mean, scaling.mean)
+    fresh, other = recipe.train(lesson, steps=2, seed=0)
+    assert (other.mean != scaling.mean).any()
+
+    def distance(network):
+        pairs = zip(network.parameters(), base.parameters(), strict=True)
+        return sum(float((a - b).detach().square().sum()) for a, b in pairs)
+
+    assert 0 < distance(further) < distance(fresh)
 
 
 @pytest.fixture
