@@ -54,21 +54,7 @@ def main() -> None:
     options = parser.parse_args()
 
     if options.command == "train":
-        options.output.mkdir(exist_ok=True)
-        whole = recipe.Lesson.of(options.data)
-        for fold in options.folds or [None]:
-            lesson = whole.base if options.base else whole.without(fold)
-            for seed in options.seeds:
-                base = options.output / f"base_seed{seed}.pt"
-                name = f"seed{seed}" if fold is None else f"fold{fold}_seed{seed}"
-                path = base if options.base else options.output / f"{name}.pt"
-                begun = time.monotonic()
-                trained = recipe.train(
-                    lesson, steps=options.steps, seed=seed, start=None if options.base else base
-                )
-                recipe.save(*trained, path)
-                minutes = (time.monotonic() - begun) / 60
-                print(f"{path.name}: {options.steps} steps in {minutes:.0f} min", flush=True)
+        _train(options)
     elif options.command == "package":
         package(options.data, options.weights, options.output)
     elif options.command == "novelty":
@@ -83,6 +69,27 @@ def main() -> None:
             only=options.only,
             forests=not options.no_forests,
         )
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train a network for every fold and seed."""
+    options.output.mkdir(exist_ok=True)
+    whole = recipe.Lesson.of(options.data)
+    for fold in options.folds or [None]:
+        lesson = whole.base if options.base else whole.without(fold)
+        for seed in options.seeds:
+            base = options.output / f"base_seed{seed}.pt"
+            name = f"seed{seed}" if fold is None else f"fold{fold}_seed{seed}"
+            path = base if options.base else options.output / f"{name}.pt"
+            begun = time.monotonic()
+            network, scaling = recipe.train(
+                lesson, steps=options.steps, seed=seed, start=None if options.base else base
+            )
+            if not options.base:
+                recipe.adjust_logits(network)
+            recipe.save(network, scaling, path)
+            minutes = (time.monotonic() - begun) / 60
+            print(f"{path.name}: {options.steps} steps in {minutes:.0f} min", flush=True)
 
 
 if __name__ == "__main__":

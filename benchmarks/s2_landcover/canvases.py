@@ -26,7 +26,7 @@ _WEAK_DRAWN, _WEAK = 0.25, 0.2
 # Weight of another network's opinion.
 _OPINION = 0.5
 # Towns are few and small, fields are the hardest to tell from other green and other soil.
-_RARITY = {TREE: 0.5, GRASS: 1.6, CROP: 1.8, BUILT: 2.5}
+CLASS_WEIGHTS = {TREE: 0.5, GRASS: 1.6, CROP: 1.8, BUILT: 2.5}
 # Sixteen patches of Tokyo on a canvas have sixteen labels; with fewer a canvas counts less.
 _FEWEST = 16.0
 # Share of crops that are shrunk to 20 or 30 m, where a piece is large enough.
@@ -176,7 +176,7 @@ def _weights(label: torch.Tensor, opined: torch.Tensor) -> tuple[torch.Tensor, t
     """
     bits = sum((label >> c) & 1 for c in range(len(CLASSES)))
     weight = torch.where(bits == 1, 1.0, _WEAK) * (label > 0)
-    for which, factor in _RARITY.items():
+    for which, factor in CLASS_WEIGHTS.items():
         weight = torch.where(label == which, factor, weight)
     opinion = _OPINION * opined
     total = (weight + opinion).sum(dim=(1, 2), keepdim=True).clamp(min=_FEWEST)

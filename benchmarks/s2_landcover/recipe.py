@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import sets
 import torch
 import world
-from canvases import Canvases, Scaling
+from canvases import CLASS_WEIGHTS, Canvases, Scaling
 from light import soils
 from sets import BANDS, CLASSES, Float, Piece
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ def partial_loss(logits: Tensor, label: Tensor) -> Tensor:
     return torch.where(label > 0, loss, 0.0)
 
 
-Trained = tuple[nn.Module, Scaling]
+Trained = tuple[SpectralUNet, Scaling]
 
 
 def build() -> SpectralUNet:
@@ -136,6 +137,17 @@ def train(lesson: Lesson, *, steps: int, seed: int, start: Path | None = None) -
             print(f"step {step}: loss {running / 200:.3f}, {seconds:.0f} s", flush=True)
             running = 0.0
     return averaged.module.eval(), scaling
+
+
+@torch.no_grad()
+def adjust_logits(network: SpectralUNet) -> None:
+    """Take half of the weights of classes back, in the bias of the last layer.
+
+    Rare classes are learnt better with a greater weight, but then they are found too often (logit
+    adjustment: Menon et al. 2021, arXiv:2007.07314).
+    """
+    for bits, weight in CLASS_WEIGHTS.items():
+        network.segmentation_head[0].bias[bits.bit_length() - 1] -= 0.5 * math.log(weight)
 
 
 @torch.inference_mode()

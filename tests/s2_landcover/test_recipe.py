@@ -135,6 +135,18 @@ def test_a_network_goes_on_from_saved_weights_and_their_scaling(recipe, sets, tm
     assert 0 < distance(further) < distance(fresh)
 
 
+def test_rare_classes_lose_half_of_their_weight_again(recipe, canvases, sets):
+    torch.manual_seed(0)
+    network = recipe.build().eval()
+    image = torch.randn(1, len(sets.BANDS), 16, 16)
+    before = network(image)
+    recipe.adjust_logits(network)
+    changed = (network(image) - before).mean(dim=(0, 2, 3))
+    for c in range(len(sets.CLASSES)):
+        weight = canvases.CLASS_WEIGHTS.get(1 << c, 1.0)
+        assert changed[c].item() == pytest.approx(-0.5 * np.log(weight), abs=1e-4)
+
+
 @pytest.fixture
 def weather(light, sets):
     return light.Weather(0, 64, np.full((2, len(sets.BANDS)), 0.5, np.float32))
