@@ -163,3 +163,18 @@ def test_sentinel2_model_on_the_held_out_half_of_three_dates(geodl, real_data):
             mapped = made.read(1)[52:]
         assert (mapped == 1)[cover == 2].mean() >= 0.9
         assert (mapped == 2)[cover == 3].mean() >= 0.6
+
+
+@pytest.mark.parametrize(
+    ("chip", "value"),
+    [("lena_delta_L2A", 9), ("emirates_sand_20221109_L2A", 5), ("eurosat_forest_2_L1C", 1)],
+)
+def test_sentinel2_model_takes_neither_snow_nor_sand_nor_dark_woods_for_sky(
+    geodl, real_data, chip, value
+):
+    assert geodl("segment", real_data / f"s2_world/chips/{chip}.tif", "-o", "map.tif").code == 0
+    with rasterio.open("map.tif") as made:
+        mapped = made.read(1)
+    valid = mapped != NODATA
+    assert (mapped[valid] == value).mean() >= 0.95
+    assert np.isin(mapped[valid], (7, 8)).mean() <= 0.01

@@ -144,6 +144,7 @@ def _model_facts(scene: Scene, package: Path, *, doubtful: bool) -> dict[str, An
         ],
         "absent": list(match.absent),
         "novelty": None if novelty is None else round(novelty.share, 4),
+        "fault": doubtful or (novelty is not None and novelty.fault),
         "warnings": [with_options(doubt) for doubt in doubts if doubt is not None],
         "tiles": len(plan.tiling),
         "tile": list(plan.tiling.tile_shape),
@@ -192,7 +193,8 @@ def _print_model(facts: dict[str, Any]) -> None:
     rows, cols = facts["tile"]
     without = f", without {', '.join(facts['absent'])}" if facts["absent"] else ""
     click.echo(f"{facts['name']} fits, reading {listed(facts['bands'], MOST_NAMED)}{without}")
-    if facts["novelty"] is not None:
+    # A fault of all values may leave each of them possible: the share would contradict its warning.
+    if facts["novelty"] is not None and not facts["fault"]:
         click.echo(f"{100 * facts['novelty']:.0f} % of the pixels are unlike its training")
     for warning in facts["warnings"]:
         click.echo(f"warning: {warning}")

@@ -62,6 +62,7 @@ def test_how_unlike_the_training_the_scene_is(geodl, tmp_path):
         absent = "the scene has no B11, B12: macro F1 is 0.70 instead of 0.78 without them"
         assert absent in facts["warnings"]
         assert f"warning: {absent}" in text
+        assert not facts["fault"]
         assert f"{100 * facts['novelty']:.0f} % of the pixels are unlike its training\n" in text
         if offset:
             assert facts["novelty"] > 0.9
@@ -69,6 +70,24 @@ def test_how_unlike_the_training_the_scene_is(geodl, tmp_path):
         else:
             assert facts["novelty"] < 0.05
             assert "learnt from" not in text
+
+
+def test_a_fault_of_all_values_is_not_contradicted_by_a_share(geodl, tmp_path):
+    """Fields with 0.1 added are still possible ground, pixel by pixel."""
+    names = ("B02", "B03", "B04", "B08")
+    rng = np.random.default_rng(0)
+    dark, bright = np.array([0.04, 0.06, 0.05, 0.3]), np.array([0.2, 0.25, 0.3, 0.4])
+    soil = rng.random((20_000, 1))
+    learnt = dark + soil * (bright - dark) + rng.normal(0, 0.01, (20_000, 4))
+    model = tmp_path / "m.safetensors"
+    save_optional(model, novelty=fit_novelty(names, [learnt[::2]], [learnt[1::2]]))
+    fields = (dark + rng.normal(0, 0.005, (64, 64, 4)) + 0.1).transpose(2, 0, 1)
+    scene = write_scene(tmp_path / "s.tif", (fields * 1e4).astype(np.uint16), bands=names)
+    facts = json.loads(geodl("info", scene, "-m", model, "--json").out)["model"]
+    assert facts["fault"]
+    text = geodl("info", scene, "-m", model).out
+    assert "the scene does not fit what s2-landcover learnt from: all bands are brighter" in text
+    assert "of the pixels are unlike" not in text
 
 
 def test_model_that_does_not_fit(geodl, scene, tmp_path):

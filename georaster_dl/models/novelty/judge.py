@@ -36,10 +36,12 @@ class SceneNovelty:
     ----------
     share : 0 to 1.
     reason : why the scene is warned of, as the rest of a sentence; None where it is ordinary.
+    fault : whether the reason is a fault of all values, which may leave every pixel possible ground.
     """
 
     share: float
     reason: str | None = None
+    fault: bool = False
 
 
 def judge(
@@ -65,7 +67,7 @@ def judge(
     share = float(novel.mean())
     fault = _fault(statistics, detector, values, quantity)
     if fault is not None:
-        return SceneNovelty(share, fault)
+        return SceneNovelty(share, fault, fault=True)
     if share <= statistics.share:
         return SceneNovelty(share)
     unlike = values[novel]

@@ -61,6 +61,8 @@ def novelty_warning(novelty: SceneNovelty | None, card: Card) -> str | None:
     """Say how much of a scene is unlike a model's training, and why; None where it is ordinary."""
     if novelty is None or novelty.reason is None:
         return None
+    if novelty.fault:
+        return f"the scene does not fit what {card.name} learnt from: {novelty.reason}"
     share = f"{100 * novelty.share:.0f} % of the scene's pixels"
     return f"{share} are unlike all that {card.name} learnt from: {novelty.reason}"
 
