@@ -138,6 +138,7 @@ def part_segment(
 ) -> dict[str, float]:
     """``segment`` file to file."""
     begun = time.perf_counter()
+    from georaster_dl.core.events import Event, InferenceStarted
     from georaster_dl.predict.options import Outputs, SegmentOptions
     from georaster_dl.predict.segment import segment
 
@@ -149,9 +150,9 @@ def part_segment(
         loaded = time.perf_counter()
         facts: dict[str, object] = {}
 
-        def note(event: str, values: object) -> None:
-            if event == "start":
-                facts.update(values)  # type: ignore[call-overload]
+        def note(event: Event) -> None:
+            if isinstance(event, InferenceStarted):
+                facts.update(tiles=event.tiles, tile=list(event.tile))
 
         summary = segment(scene, Path(model), Outputs(Path(folder) / "map.tif"), options, note)
     return {
@@ -159,7 +160,7 @@ def part_segment(
         "loading": loaded - begun,
         "tiles": facts["tiles"],
         "tile": facts["tile"],
-        "device": facts["device"],
+        "device": summary.device,
     }  # type: ignore[dict-item]
 
 
