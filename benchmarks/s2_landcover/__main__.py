@@ -2,7 +2,7 @@
 
     python benchmarks/s2_landcover train ../shared/data --base --seeds 0 1 2 --steps 2000 -o RUNS
     python benchmarks/s2_landcover train ../shared/data --folds 0 1 2 3 4 5 --seeds 0 1 2 --steps 800 -o RUNS
-    python benchmarks/s2_landcover train ../shared/data --seeds 0 --steps 4000 -o RUNS
+    python benchmarks/s2_landcover train ../shared/data --seeds 0 1 --steps 800 -o RUNS
     python benchmarks/s2_landcover measure ../shared/data RUNS --before BEFORE.safetensors
     python benchmarks/s2_landcover package ../shared/data RUNS/seed0.pt -o s2-landcover.safetensors
     python benchmarks/s2_landcover novelty ../shared/data BEFORE.safetensors -o s2-landcover.safetensors
@@ -10,7 +10,7 @@
 
 ``train --base`` learns from the sets of few places alone; all other networks of a seed go on from its
 weights. ``train`` writes a file of weights per seed, and per fold of places left out; ``measure`` the tables of
-docs/benchmarks.md: places that a fold's networks never saw, points of the world, clouds and held-out
+docs/s2-landcover.md: places that a fold's networks never saw, points of the world, clouds and held-out
 parts, beside the model before, forests and rules (pip install scikit-learn xarray netCDF4). The model
 that ships is the first seed, whatever the others reached.
 """
@@ -32,7 +32,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train")
     train.add_argument("--seeds", type=int, nargs="+", default=[0])
-    train.add_argument("--steps", type=int, default=4000)
+    train.add_argument("--steps", type=int, default=800)
     part = train.add_mutually_exclusive_group()
     part.add_argument("--base", action="store_true", help="without the places of the world")
     part.add_argument("--folds", type=int, nargs="+", help="leave the places of these folds out")

@@ -94,6 +94,8 @@ def forests_counted(data: Path, n_seeds: int) -> Seeds:
 def card_figures(seeds: Seeds) -> dict[str, dict[str, dict[str, float]]]:
     """Figures for the card, by level, continent and class: mean over the seeds of places held out.
 
+    Places count alike in those by level and continent, pixels in those by class.
+
     Returns
     -------
     {"level" or "continent": {name: {"pixels", "places", "agreement", "balanced"}}, "class": {name:
@@ -122,10 +124,11 @@ def _figures(seeds: Seeds, key: Callable[[Counted], str]) -> dict[str, dict[str,
     made = {}
     for name in sorted({key(each) for each in seeds[0]}):
         some = [[each for each in seed if key(each) == name] for seed in seeds]
-        figures = [Figures.of(merged(seed, key)[name]) for seed in some]
-        if figures[0].pixels:
+        pixels = int(Figures.of(_sum(some[0])).pixels)
+        if pixels:
+            figures = [Figures.of(alike_places(seed), fewest=0) for seed in some]
             made[name] = {
-                "pixels": int(figures[0].pixels),
+                "pixels": pixels,
                 "places": len(by_place(some[0])),
                 "agreement": round(float(np.mean([f.agreement for f in figures])), 3),
                 "balanced": round(float(np.mean([f.balanced for f in figures])), 3),

@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, as Markdown on standard output."""
+"""The tables of docs/s2-landcover.md, as Markdown on standard output."""
 
 from __future__ import annotations
 
