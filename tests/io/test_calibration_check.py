@@ -240,6 +240,7 @@ def scene_of(make_tif, values, **profile):
         (1, None),
         (1e4, "reflectance times 10,000; if so, state `scale=0.0001, offset=0`"),
         (100, "percent; if so, state `scale=0.01, offset=0`"),
+        (20, "reflectance times 10 (or percent of a very dark scene); if so, state `scale=0.1, "),
         (1e-4, "scaled twice"),
     ],
 )

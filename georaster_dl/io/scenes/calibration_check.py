@@ -42,8 +42,14 @@ _SUNLIT_NM = (350.0, 2600.0)
 _MOST_SAMPLED = 8  # bands
 _ENOUGH = 3
 _BRIGHTEST = 3.0  # of 95 % of the pixels: cloud and snow stay below 1.6
+_TENFOLD = 10.0  # beyond it percent: of 95 % of a scene's pixels at least some reach 10 %
 _PERCENT = 150.0
 _DARKEST = 0.002  # of 95 % of the pixels, in all bands together: deep water in blue is brighter
+_FACTORS = (
+    (_TENFOLD, 0.1, "reflectance times 10 (or percent of a very dark scene)"),
+    (_PERCENT, 0.01, "percent"),
+    (np.inf, 1e-4, "reflectance times 10,000"),
+)
 _HALF_TRANSPARENT = 0.2  # share of the pixels; soft edges are fewer
 # In standard deviations of the training: cloud over a model of forests stays below 15.
 _FARTHEST = 20.0
@@ -162,7 +168,7 @@ def _factor_warning(scene: Scene, stored: npt.NDArray[Any], optical: list[int]) 
     high = float(np.percentile(values, 95))
     plane = scene.planes[optical[0]]
     if high > _BRIGHTEST:
-        factor, what = (0.01, "percent") if high <= _PERCENT else (1e-4, "reflectance times 10,000")
+        factor, what = next((factor, what) for highest, factor, what in _FACTORS if high <= highest)
         scaled = replace(plane, scale=plane.scale * factor)
         return (
             f"{scene.name} has values up to {high:.4g} (95 % are below), where reflectances are 0 to 1: they "
