@@ -193,7 +193,7 @@ def test_the_automatic_model_and_polygons(run, feedback, tmp_path):
     layer = QgsVectorLayer(made["POLYGONS"], "polygons")
     assert layer.isValid()
     assert layer.featureCount() > 10
-    assert QgsRasterLayer(made["PROBABILITIES_RASTER"]).bandCount() == 8
+    assert QgsRasterLayer(made["PROBABILITIES_RASTER"]).bandCount() == 9  # classes
 
 
 @pytest.fixture
