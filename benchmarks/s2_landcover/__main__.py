@@ -5,14 +5,13 @@
     python benchmarks/s2_landcover train ../shared/data --seeds 0 1 --steps 800 -o RUNS
     python benchmarks/s2_landcover measure ../shared/data RUNS --before BEFORE.safetensors
     python benchmarks/s2_landcover package ../shared/data RUNS/seed0.pt -o s2-landcover.safetensors
-    python benchmarks/s2_landcover novelty ../shared/data BEFORE.safetensors -o s2-landcover.safetensors
     python benchmarks/s2_landcover picture ../shared/data RUNS -o docs/world.png
 
 ``train --base`` learns from the sets of few places alone; all other networks of a seed go on from its
-weights. ``train`` writes a file of weights per seed, and per fold of places left out; ``measure`` the tables of
-docs/s2-landcover.md: places that a fold's networks never saw, points of the world, clouds and held-out
-parts, beside the model before, forests and rules (pip install scikit-learn xarray netCDF4). The model
-that ships is the first seed, whatever the others reached.
+weights. ``train`` writes a file of weights per seed, and per fold of places left out; ``measure`` the
+tables of docs/s2-landcover.md: places that a fold's networks never saw, points of the world, clouds and
+held-out parts, beside the model before, forests and rules (pip install scikit-learn xarray netCDF4).
+The model that ships is the first seed, whatever the others reached.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import recipe
 from accuracy import pictures, report
-from package import package, with_novelty
+from package import package
 
 
 def main() -> None:
@@ -39,17 +38,15 @@ def main() -> None:
     pack = commands.add_parser("package")
     measure = commands.add_parser("measure")
     picture = commands.add_parser("picture")
-    novelty = commands.add_parser("novelty")
-    for command in (train, pack, measure, picture, novelty):
+    for command in (train, pack, measure, picture):
         command.add_argument("data", type=Path)
     pack.add_argument("weights", type=Path)
-    novelty.add_argument("model", type=Path)
     for command in (measure, picture):
         command.add_argument("runs", type=Path)
     measure.add_argument("--before", type=Path, required=True, help="file of the model before")
     measure.add_argument("--only", nargs="+", choices=report.SECTIONS, default=report.SECTIONS)
     measure.add_argument("--no-forests", action="store_true")
-    for command in (train, pack, picture, novelty):
+    for command in (train, pack, picture):
         command.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
 
@@ -57,8 +54,6 @@ def main() -> None:
         _train(options)
     elif options.command == "package":
         package(options.data, options.weights, options.output)
-    elif options.command == "novelty":
-        with_novelty(options.data, options.model, options.output)
     elif options.command == "picture":
         pictures.draw(options.data, options.runs, options.output)
     else:

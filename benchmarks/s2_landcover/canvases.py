@@ -25,9 +25,10 @@ _CROPS = {"world": 64, "Ireland": 64, "Slovenia": 32, "Tokyo": 16, "WorldCereal"
 _WEAK_DRAWN, _WEAK = 0.25, 0.2
 # Weight of another network's opinion.
 _OPINION = 0.5
-# Towns are few and small, fields are the hardest to tell from other green and other soil.
+# Weights in the loss: towns are few and small, fields and grass hard to tell apart, and woods so common
+# that all green becomes tree cover.
 CLASS_WEIGHTS = {TREE: 0.5, GRASS: 1.6, CROP: 1.8, BUILT: 2.5}
-# Sixteen patches of Tokyo on a canvas have sixteen labels; with fewer a canvas counts less.
+# Weight of labels below which a canvas counts less: Tokyo's sixteen patches have sixteen labels.
 _FEWEST = 16.0
 # Share of crops that are shrunk to 20 or 30 m, where a piece is large enough.
 _SHRUNK = 0.3

@@ -157,15 +157,6 @@ def _metrics_of_places(places: dict) -> dict[str, float]:
     }
 
 
-def with_novelty(data: Path, model: Path, output: Path) -> None:
-    """Write version 1.1: version 1.0 with statistics of what it learnt from; weights stay."""
-    card, network = load_model(model)
-    learnt = {name: parts for name, parts in load(data).items() if name != "spectra"}
-    changed = card.model_copy(update={"version": "1.1", "novelty": _novelty(learnt, [])})
-    save_model(output, Card.from_json(changed.to_json()), network, half=True)
-    print(f"{output}: {output.stat().st_size:,} bytes")
-
-
 def _novelty(sets: dict[str, Parts], world: list[Chip]) -> NoveltyStatistics:
     """Fit statistics of the training pixels, of chips of the world at both levels.
 
