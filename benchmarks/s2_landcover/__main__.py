@@ -1,6 +1,6 @@
 """Train, package and measure the bundled Sentinel-2 model.
 
-    python benchmarks/s2_landcover train ../shared/data --base --seeds 0 1 2 --steps 2000 -o RUNS
+    python benchmarks/s2_landcover train ../shared/data --base --seeds 0 1 2 --steps 3000 -o RUNS
     python benchmarks/s2_landcover train ../shared/data --folds 0 1 2 3 4 5 --seeds 0 1 2 --steps 800 -o RUNS
     python benchmarks/s2_landcover train ../shared/data --seeds 0 1 --steps 800 -o RUNS
     python benchmarks/s2_landcover measure ../shared/data RUNS --before BEFORE.safetensors

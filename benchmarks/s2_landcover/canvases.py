@@ -23,8 +23,6 @@ SHARES = {
 _CROPS = {"world": 64, "Ireland": 64, "Slovenia": 32, "Tokyo": 16, "WorldCereal": 16, "simulated": 64, "spectra": 64}  # fmt: skip
 # How often a crop is drawn around a pixel of a weak label, and how much such a label weighs.
 _WEAK_DRAWN, _WEAK = 0.25, 0.2
-# Weight of another network's opinion.
-_OPINION = 0.5
 # Weights in the loss: towns are few and small, fields and grass hard to tell apart, and woods so common
 # that all green becomes tree cover.
 CLASS_WEIGHTS = {TREE: 0.5, GRASS: 1.6, CROP: 1.8, BUILT: 2.5}
@@ -86,14 +84,12 @@ class Batch:
     image : (N, 12, rows, cols) normalised, 0 in absent bands.
     present : (N, 12) which bands there are.
     label, weight : (N, rows, cols) bits of classes, and how much they count.
-    opinion : (N, classes, rows, cols) another network's probabilities, times their weight.
     """
 
     image: torch.Tensor
     present: torch.Tensor
     label: torch.Tensor
     weight: torch.Tensor
-    opinion: torch.Tensor
 
 
 def mirrored(piece: Piece, side: int) -> Piece:
@@ -105,7 +101,6 @@ def mirrored(piece: Piece, side: int) -> Piece:
         image=np.pad(piece.image, [(0, 0), *pad], mode="symmetric"),
         label=np.pad(piece.label, pad),
         valid=np.pad(piece.valid, pad, mode="symmetric"),
-        opinion=None if piece.opinion is None else np.pad(piece.opinion, [(0, 0), *pad]),
     )
 
 
@@ -136,17 +131,14 @@ class Canvases:
         while True:
             names = self._rng.choice(self._names, BATCH, p=self._shares)
             made = [self._canvas(str(name)) for name in names]
-            image, present, before, valid, level, opinion = (
+            image, present, label, valid, level = (
                 torch.from_numpy(np.stack(each)) for each in zip(*made, strict=True)
             )
-            image, label = self._weather.change(image, before, level)
+            image, label = self._weather.change(image, label, level)
             kept = present[:, :, None, None] & valid[:, None]
             image = torch.where(kept, (image - self._mean) / self._std, 0)
             label = torch.where(valid, label, 0)
-            # Nobody has an opinion of what the weather hides.
-            opinion = torch.where((label == before)[:, None], opinion, 0)
-            weight, of_opinion = _weights(label, opinion.amax(dim=1) > 0)
-            yield Batch(image, present, label, weight, opinion * of_opinion[:, None])
+            yield Batch(image, present, label, _weights(label))
 
     def _canvas(self, name: str) -> tuple[npt.NDArray, ...]:
         source = self._sources[name]
@@ -154,7 +146,6 @@ class Canvases:
         image = np.zeros((len(BANDS), SIDE, SIDE), np.float32)
         label = np.zeros((SIDE, SIDE), np.int64)
         valid = np.zeros((SIDE, SIDE), bool)
-        opinion = np.zeros((len(CLASSES), SIDE, SIDE), np.float32)
         first = source.draw(self._rng)
         for place in range(n * n):
             # One canvas has one list of bands, as a scene has.
@@ -164,14 +155,12 @@ class Canvases:
             image[:, down, across] = _turned(piece.image, turn)
             label[down, across] = _turned(piece.label, turn)
             valid[down, across] = _turned(piece.valid, turn)
-            if piece.opinion is not None:
-                opinion[:, down, across] = _turned(piece.opinion, turn)
         present = _taken_away(self._rng, first.present)
-        return image, present, label, valid, np.array(first.top_of_atmosphere), opinion
+        return image, present, label, valid, np.array(first.top_of_atmosphere)
 
 
-def _weights(label: torch.Tensor, opined: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights of labels and of opinions (N, rows, cols).
+def _weights(label: torch.Tensor) -> torch.Tensor:
+    """Weights of labels (N, rows, cols).
 
     Canvases count alike, unless they hold few labels; what is not sure counts less.
     """
@@ -179,9 +168,7 @@ def _weights(label: torch.Tensor, opined: torch.Tensor) -> tuple[torch.Tensor, t
     weight = torch.where(bits == 1, 1.0, _WEAK) * (label > 0)
     for which, factor in CLASS_WEIGHTS.items():
         weight = torch.where(label == which, factor, weight)
-    opinion = _OPINION * opined
-    total = (weight + opinion).sum(dim=(1, 2), keepdim=True).clamp(min=_FEWEST)
-    return weight / total, opinion / total
+    return weight / weight.sum(dim=(1, 2), keepdim=True).clamp(min=_FEWEST)
 
 
 def _turned(array: npt.NDArray, turn: int) -> npt.NDArray:
@@ -273,15 +260,7 @@ def shrunk(piece: Piece, factor: int) -> Piece:
         image=blocks(piece.image).mean(axis=(-3, -1)) * valid,
         label=np.where(known, either, 0).astype(np.uint16),
         valid=valid,
-        opinion=None if piece.opinion is None else _mean_opinion(blocks(piece.opinion)),
     )
-
-
-def _mean_opinion(blocks: npt.NDArray) -> npt.NDArray[np.float16]:
-    """Mean over (classes, rows, factor, cols, factor) where all parts have an opinion."""
-    mean = blocks.astype(np.float32).mean(axis=(-3, -1))
-    mean *= (blocks.max(axis=0) > 0).all(axis=(-3, -1))
-    return mean.astype(np.float16)
 
 
 def _taken_away(rng: np.random.Generator, present: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -123,9 +123,9 @@ class Weather:
     def _lit(self, image: Tensor) -> Tensor:
         """Vary the sun's height over a canvas, and over slopes where there is relief."""
         n = len(image)
-        sun = torch.exp(0.1 * self._normal(n, 1, 1, 1))
+        sun = torch.exp(0.03 * self._normal(n, 1, 1, 1))
         slopes = 1 + self._uniform(n, 0.1, 0.5) * self._fields(n)
-        sun = sun * torch.where(self._often(n, 0.2), slopes.clamp(0.12, 1.7), torch.ones(1))
+        sun = sun * torch.where(self._often(n, 0.1), slopes.clamp(0.12, 1.7), torch.ones(1))
         # What the sun does not light, the sky does.
         sky = 0.3 * _SKYLIGHT[None, :, None, None]
         return image * (sky + (1 - sky) * sun)

@@ -37,8 +37,8 @@ _DESCRIPTION = (
     "(L1C or L2A, 10 to 60 m) with whatever bands a scene has."
 )
 _LIMITATIONS = (
-    "Green fields in spring are often mapped as tree cover, dry shrub as cropland, villages among gardens as what "
-    "grows there; grass and cropland are hard to tell on one date, and bare fields from bare ground. Learnt from few crops and towns outside Europe and no tropical "
+    "Fields are often mapped as grass or tree cover, dry grass and shrub as cropland or bare, villages among gardens as what "
+    "grows there, open woods now and then as cropland or built-up; grass and cropland are hard to tell on one date, and bare fields from bare ground. Learnt from few crops and towns outside Europe and no tropical "
     "forest; wetlands and burned ground have no class of their own. Thin cirrus counts as cloud."
 )
 # Longitude and latitude: Ireland, Slovenia, Tokyo, three patches of Flanders, Tanzania; the chips of
@@ -66,7 +66,7 @@ _SOURCES = {
     "contains modified Copernicus Sentinel data 2015-2022)",
     "labels of world": "where Dynamic World (Apache-2.0; produced for the Dynamic World Project by Google in "
     "partnership with National Geographic and the World Resources Institute) and ukis-csmask (Apache-2.0, DLR) "
-    "are sure; Dynamic World's probabilities elsewhere",
+    "are sure",
 }
 
 
@@ -84,7 +84,7 @@ def package(data: Path, weights: Path, output: Path) -> None:
     plain.load_state_dict(narrowed_weights(network, range(len(BANDS))))
     draft = Card(
         name="s2-landcover",
-        version="2.0",
+        version="2.1",
         description=_DESCRIPTION,
         architecture=Architecture(
             name="spectral_unet", options={**OPTIONS, "widths": list(OPTIONS["widths"])}

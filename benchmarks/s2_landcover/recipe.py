@@ -122,9 +122,7 @@ def train(lesson: Lesson, *, steps: int, seed: int, start: Path | None = None) -
                 batch.image.contiguous(memory_format=torch.channels_last), batch.present
             )
         logits = logits.float()
-        loss = (partial_loss(logits, batch.label) * batch.weight).sum()
-        loss -= (logits.log_softmax(dim=1) * batch.opinion).sum()
-        loss = loss / len(batch.label)
+        loss = (partial_loss(logits, batch.label) * batch.weight).sum() / len(batch.label)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

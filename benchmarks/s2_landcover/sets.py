@@ -69,8 +69,6 @@ class Piece:
     label : (rows, cols) bits of the classes that may be right, 0 where unlabelled.
     valid : (rows, cols) where there is a measurement.
     top_of_atmosphere : whether it is L1C, seen through the air.
-    opinion : (classes, rows, cols) probabilities by another network, to be learnt where the label
-        is not sure; 0 where it has none. None where there is none at all.
     """
 
     image: Float
@@ -78,7 +76,6 @@ class Piece:
     label: Bits
     valid: npt.NDArray[np.bool_]
     top_of_atmosphere: bool = False
-    opinion: npt.NDArray[np.float16] | None = None
 
     def rows(self, start: int, stop: int) -> Piece:
         """Some of its rows."""
@@ -91,7 +88,6 @@ class Piece:
             image=self.image[:, rows, cols],
             label=self.label[rows, cols],
             valid=self.valid[rows, cols],
-            opinion=None if self.opinion is None else self.opinion[:, rows, cols],
         )
 
 

@@ -2,7 +2,7 @@
 
 Dynamic World says what covers the land, ukis-csmask where clouds and their shadows are; a label is
 where both are sure and physics agrees. Elsewhere, where nothing speaks for clouds, a pixel may be any
-surface, and Dynamic World's probabilities go with it. Places are held out as a whole, in folds.
+surface. Places are held out as a whole, in folds.
 """
 
 from __future__ import annotations
@@ -139,21 +139,18 @@ def _piece(folder: Path, row: dict[str, str], review: dict) -> Piece:
         if band in BANDS:  # not B10, which says nothing of the ground
             image[BANDS.index(band)] = values * np.float32(1e-4)
     valid = numbers[0] > 0
-    weak, opinion = _weak(teacher, review)
-    weak = np.where(label > 0, label, weak) * valid
-    opinion *= (label == 0) & valid & (weak > 0)
+    weak = np.where(label > 0, label, _weak(teacher, review)) * valid
     return Piece(
         image * valid,
         np.array([band in names for band in BANDS]),
         weak.astype(np.uint16),
         valid,
         row["level"].startswith("L1C"),
-        opinion.astype(np.float16),
     )
 
 
 def read_teachers(folder: Path, name: str) -> dict[str, Float]:
-    """Opinions of the teachers on a chip by name (rows, cols): shares of 1; stable is 0 or 1."""
+    """Probabilities by the teachers on a chip by name (rows, cols): shares of 1; stable is 0 or 1."""
     with rasterio.open(folder / "teachers" / f"{name}_teachers.tif") as source:
         teacher = dict(zip(source.descriptions, source.read() / np.float32(255), strict=True))
     return teacher | {"dw_stable": teacher["dw_stable"] * 255}
@@ -167,26 +164,20 @@ def teacher_cover(teacher: dict[str, Float]) -> Float:
     return cover
 
 
-def _weak(
-    teacher: dict[str, npt.NDArray], review: dict
-) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float32]]:
-    """Sets of classes of pixels without a sure label, and Dynamic World's probabilities.
+def _weak(teacher: dict[str, Float], review: dict) -> npt.NDArray[np.int64]:
+    """Sets of classes of pixels without a sure label: any surface, or 0 where clouds may be.
 
-    All that a pixel may be is any surface: Dynamic World knows no clouds. Its probabilities count
-    where a little haze does not change its mind. What the eye has struck off on a chip is none of
-    them. Chips with clouds say nothing where ukis-csmask sees any, and little elsewhere.
+    On chips with clouds that is where ukis-csmask sees any, and where Dynamic World, which knows none,
+    gives no class that a little haze leaves as it is and the eye has not struck off.
     """
-    cover = teacher_cover(teacher)
-    struck = int(np.bitwise_or.reduce(_HARD[list(review.get("drop", ()))], initial=0))
-    if review.get("arid"):
-        struck |= CROP
-    cover[[c for c in range(len(CLASSES)) if struck >> c & 1]] = 0
-    cover *= (teacher["dw_stable"] > 0) & (cover.sum(axis=0) > 0.4)
+    surface = np.full(teacher["dw_bare"].shape, SURFACE)
+    if review.get("clear"):
+        return surface
     if "only" in review or "all" in review:
-        cover[:] = 0
-    bits = np.full(cover.shape[1:], SURFACE)
-    if not review.get("clear"):
-        sky = [np.maximum(teacher[f"cs10_{k}"], teacher[f"cs30_{k}"]) for k in ("cloud", "shadow")]
-        bits = np.where((np.maximum(*sky) > _DOUBT) | (cover.sum(axis=0) == 0), 0, bits)
-    sharp = cover**2 / np.maximum((cover**2).sum(axis=0), 1e-6)
-    return bits.astype(np.uint16), sharp * (bits > 0)
+        return np.zeros_like(surface)
+    struck = int(np.bitwise_or.reduce(_HARD[list(review.get("drop", ()))], initial=0))
+    cover = teacher_cover(teacher)
+    cover[[c for c in range(len(CLASSES)) if struck >> c & 1]] = 0
+    covered = (teacher["dw_stable"] > 0) & (cover.sum(axis=0) > 0.4)
+    sky = np.max([teacher[f"cs{m}_{k}"] for m in (10, 30) for k in ("cloud", "shadow")], axis=0)
+    return np.where(covered & (sky <= _DOUBT), surface, 0)

@@ -1,6 +1,5 @@
 """The recipe of s2-landcover: what its labels, its loss and its canvases promise."""
 
-import dataclasses
 import types
 
 import numpy as np
@@ -83,20 +82,6 @@ def test_canvases_hold_what_the_pieces_hold(canvases, sets):
         seen |= set(batch.label.unique().tolist())
     assert {sets.WATER, sets.GREEN, sets.CLOUD, sets.SNOW} <= seen
     assert not seen & {sets.BUILT, sets.TREE, sets.CROP}
-
-
-def test_another_opinion_is_learnt_where_the_label_is_not_sure(canvases, sets):
-    piece = made_piece(sets, 96, sets.SURFACE)
-    opinion = np.zeros((len(sets.CLASSES), 96, 96), np.float16)
-    opinion[2] = 1
-    piece = dataclasses.replace(piece, opinion=opinion)
-    sources = {"world": [[piece]]}
-    soils = np.full((3, len(sets.BANDS)), 0.4, np.float32)
-    batch = next(iter(canvases.Canvases(sources, canvases.Scaling.of(sources), soils, seed=2)))
-    as_before = batch.label == sets.SURFACE
-    assert 0 < as_before.float().mean() < 1
-    assert (batch.opinion[:, 2] > 0).equal(as_before)
-    assert not batch.opinion[:, [0, 1, 3, 4, 5, 6, 7, 8]].any()
 
 
 def test_a_shrunk_piece_has_the_means_and_every_class_of_its_parts(canvases, sets):
