@@ -92,14 +92,12 @@ class FeatureRun(SceneRun):
         bands, layer = len(self.prepared.match.card.bands), self._options.layer
         error = self._outputs.error is not None
         # Before the rasters are made: how many features there are is only known of the network.
-        network = cast(
-            "FeatureNetwork",
-            loader(
-                self.prepared,
-                lambda network: FeatureNetwork(network, bands, layer, error=error),
-                ("features", layer, error),
-            )(),
-        )
+        rewritten = loader(
+            self.prepared,
+            lambda network: FeatureNetwork(network, bands, layer, error=error),
+            ("features", layer, error),
+        )()
+        network = cast("FeatureNetwork", rewritten.network)
 
         def task() -> FeatureTask:
             return FeatureTask(network.features, network.layer, packed=self._options.packed)
@@ -107,7 +105,7 @@ class FeatureRun(SceneRun):
         paths: dict[str, Path] = {"features": self._outputs.features}
         if self._outputs.error is not None:
             paths["error"] = self._outputs.error
-        return RasterRun(self.prepared, lambda: network, task), paths
+        return RasterRun(self.prepared, lambda: rewritten, task), paths
 
     def _complete(self, stage: Staging, found: Findings) -> None:
         _check_error(self.prepared.match.card, found, self.prepared.context)

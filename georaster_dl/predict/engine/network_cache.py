@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["keep_networks", "last_network"]
+
+N = TypeVar("N", bound="nn.Module")
 
 
 class _Last(threading.local):
@@ -28,7 +30,7 @@ def keep_networks() -> None:
     _last.keeping = True
 
 
-def last_network(key: Hashable, make: Callable[[], nn.Module]) -> nn.Module:
+def last_network(key: Hashable, make: Callable[[], N]) -> N:
     """Return the network of the last run if it had the same key, else make it.
 
     Parameters
@@ -36,7 +38,7 @@ def last_network(key: Hashable, make: Callable[[], nn.Module]) -> nn.Module:
     key : all that the network depends on.
     """
     if _last.network is not None and _last.key == key:
-        return _last.network
+        return cast("N", _last.network)
     _last.network = None  # before the next is made: two take twice the memory
     made = make()
     if _last.keeping:

@@ -23,6 +23,7 @@ from georaster_dl.predict.engine.inference import Job, Product, run
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.network_cache import last_network
 from georaster_dl.predict.engine.optimise import optimise_network
+from georaster_dl.predict.engine.rewrite.network import Rewritten
 from georaster_dl.predict.engine.tiling_plan import Plan, make_plan, smaller
 from georaster_dl.predict.matching.conversion import conversion_of
 from georaster_dl.predict.matching.scene_match import SceneMatch
@@ -41,7 +42,7 @@ def loader(
     prepared: PreparedRun,
     change: Callable[[nn.Module], nn.Module] = lambda network: network,
     changed: Hashable = None,
-) -> Callable[[], nn.Module]:
+) -> Callable[[], Rewritten]:
     """Make the function that loads the model's network for the scene's bands, on the device.
 
     Parameters
@@ -52,14 +53,21 @@ def loader(
     card, device = prepared.match.card, prepared.context.options.device
     present = tuple(band.name for band in card.bands)
 
-    def load() -> nn.Module:
+    def load() -> Rewritten:
         network = change(load_narrowed(prepared.model, present)[1])
         where = Device.choose(device).torch_device
-        return optimise_network(network, len(present), card.stride, where)
+        network = optimise_network(network, len(present), card.stride, where)
+        return Rewritten(network, card.stride)
 
     file = prepared.model.stat()
     key = (prepared.model.resolve(), file.st_size, file.st_mtime_ns, present, device, changed)
-    return lambda: last_network(key, load)
+
+    def load_once() -> Rewritten:
+        network = last_network(key, load)
+        network.warn_with(prepared.context.warn)
+        return network
+
+    return load_once
 
 
 class RasterRun:
