@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.geography import centre_of
@@ -25,16 +25,19 @@ from georaster_dl.io.scenes.calibration_check import (
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
-from georaster_dl.io.vectors.aoi import AreaOfInterest
 from georaster_dl.models.novelty.judge import SceneNovelty
 from georaster_dl.models.package.limitations import absent_bands_warning
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
+from georaster_dl.predict.engine.strips import rows_at_once
 from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
 from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
 from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
 from georaster_dl.predict.options import Findings, Summary
 from georaster_dl.predict.run_record import identity, record_text
+
+if TYPE_CHECKING:
+    from georaster_dl.io.vectors.aoi import AreaOfInterest
 
 __all__ = ["PreparedRun", "open_input", "prepare"]
 
@@ -165,15 +168,24 @@ def prepare(
         context.warn(remark)
     doubt = _calibration_doubt(scene, match, named=named) or _training_warning(match)
     context.warn(doubt)
-    aoi = None if options.aoi is None else AreaOfInterest(options.aoi, match.scene.geobox)
+    aoi = _area_of_interest(context, match.scene)
     novelty = scene_novelty(match, aoi)
     if doubt is None:  # else it has said why
         context.warn(novelty_warning(novelty, card))
     context.warn(absent_bands_warning(match.absent, card.absent_bands))
     context.warn(resolution_warning(match.scene, card))
     halo = tile_context(card, options.halo)
-    tiling = TilingRequest(match.scene.shape, card, halo, options.tile)
+    tiling = TilingRequest(match.scene.shape, card, halo, options.tile, rows_at_once(match.scene))
     return PreparedRun(match, model, tuple(files), aoi, novelty, tiling, context)
+
+
+def _area_of_interest(context: RunContext, scene: Scene) -> AreaOfInterest | None:
+    """Read the area of interest; None where the options name none."""
+    if context.options.aoi is None:
+        return None
+    from georaster_dl.io.vectors.aoi import AreaOfInterest  # GeoPandas takes a while to load
+
+    return AreaOfInterest(context.options.aoi, scene.geobox)
 
 
 def _training_warning(match: SceneMatch) -> str | None:

@@ -13,7 +13,7 @@ from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.scene import Scene, SceneReader
 from georaster_dl.tiling.tiles import Tile, Tiling, round_up
 
-__all__ = ["TileInput", "read_tiles"]
+__all__ = ["TileInput", "read_tiles", "rows_at_once"]
 
 # A file whose blocks are taller than this is read row range by row range through GDAL's cache;
 # holding whole blocks would cost more memory than it saves time.
@@ -25,6 +25,11 @@ _NATIVE = (
     "uint16",
     "float32",
 )  # what the device converts; others come as float32
+
+
+def rows_at_once(scene: Scene) -> int:
+    """Rows of which a strip holds all or none: those of the file's blocks, unless they are very tall."""
+    return scene.block_rows if scene.block_rows <= _TALLEST_BLOCK else _RANGE
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class _Strip:
         n_rows, n_cols = scene.shape
         self._reader = reader
         self._n_rows, self._n_cols = n_rows, n_cols
-        self._block = scene.block_rows if scene.block_rows <= _TALLEST_BLOCK else _RANGE
+        self._block = rows_at_once(scene)
         # One call decodes whole rows of blocks, few enough that GDAL's cache stays small.
         self._step = round_up(256, self._block)
         # Rows are read in whole blocks, so up to a block more than a tile is held.

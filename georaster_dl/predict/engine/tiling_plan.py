@@ -19,8 +19,8 @@ _SCRATCH = 1.4  # kernels' own buffers, over the activations that the card count
 _LARGEST_BATCH = 16
 # Tile and strip together stay below this even where far more is free: a wide scene gets flatter
 # tiles, which costs a few per cent of time and keeps a run modest on a shared machine.
-_MODEST = 768 * 2**20
-_BLOCK_ROWS = 512  # rows of a strip beyond the tile's, read because files are decoded in blocks
+_MODEST = 896 * 2**20
+_COPIES = 10  # bytes that a number of a tile takes: as it is cut, waits, and is normalised
 # Where a pixel needs no other, small tiles cost nothing: the first is soon read, the last soon
 # written, and several threads compute one each.
 _SMALL = 2**22  # numbers of such a tile
@@ -45,12 +45,14 @@ class TilingRequest:
     ----------
     shape : rows and columns of the scene.
     tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
+    block_rows : rows that the file decodes at once: a strip holds up to so many beyond the tile's.
     """
 
     shape: tuple[int, int]
     card: Card
     context: TileContext
     tile_limit: int | None = None
+    block_rows: int = 512
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def make_plan(
     if tile_limit is None and alone:
         rows = min(limit, _flat(shape, limit, len(card.bands)))
     elif tile_limit is None:
-        modest = _modest(shape, limit, len(card.bands), activations)
+        modest = _modest(request, limit, activations)
         rows = min(limit, max(modest // card.stride * card.stride, smallest))
     tiling = Tiling(shape, tile=(rows, limit), halo=halo, stride=card.stride)
     rows, cols = tiling.tile_shape
@@ -183,7 +185,7 @@ def make_plan(
     )
     most = min(threads, _MOST_AT_ONCE, len(tiling), int(_SHARE * memory) // tile_bytes)
     at_once = max(1, most) if alone else 1
-    strip = (rows + _BLOCK_ROWS) * shape[1] * (2 * len(card.bands) + 1)
+    strip = (rows + request.block_rows) * shape[1] * (2 * len(card.bands) + 1)
     return Plan(
         tiling=tiling,
         margin=min(margin, tiling.largest_margin()),
@@ -194,10 +196,12 @@ def make_plan(
     )
 
 
-def _modest(shape: tuple[int, int], limit: int, n_bands: int, activations: float) -> int:
+def _modest(request: TilingRequest, limit: int, activations: float) -> int:
     """Rows of a tile with which tile and strip together take modest memory."""
-    of_row = shape[1] * (2 * n_bands + 1)  # bytes that a row of the strip takes
-    return int((_MODEST - _BLOCK_ROWS * of_row) / (min(limit, shape[1]) * activations + of_row))
+    n_cols, n_bands = request.shape[1], len(request.card.bands)
+    of_row = n_cols * (2 * n_bands + 1)  # bytes that a row of the strip takes
+    of_tile = min(limit, n_cols) * (activations + _COPIES * n_bands)
+    return int((_MODEST - request.block_rows * of_row) / (of_tile + of_row))
 
 
 def _flat(shape: tuple[int, int], limit: int, n_bands: int) -> int:
