@@ -21,6 +21,7 @@ def gdal_environment(cache_mib: int = 64) -> rasterio.Env:
     """
     return rasterio.Env(
         GDAL_CACHEMAX=cache_mib,
+        GDAL_NUM_THREADS="ALL_CPUS",
         GDAL_HTTP_CONNECTTIMEOUT=15,
         GDAL_HTTP_LOW_SPEED_TIME=30,
         GDAL_HTTP_LOW_SPEED_LIMIT=1000,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from rasterio.windows import Window
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import SceneError
 from georaster_dl.core.geography import resolution_m
+from georaster_dl.core.process import usable_cpus
 from georaster_dl.core.raster import Georeference, Raster
 from georaster_dl.io.blocks import chunks
 from georaster_dl.io.environment import gdal_environment
@@ -174,7 +177,8 @@ class SceneReader:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._stack = ExitStack()
-        self._groups: list[PlaneGroup] = []
+        self._files: list[list[PlaneGroup]] = []
+        self._pool: ThreadPoolExecutor | None = None
         self._quality: QualityMask | None = None
 
     def __enter__(self) -> SceneReader:
@@ -184,7 +188,10 @@ class SceneReader:
             for path in paths:
                 positions = [i for i, p in enumerate(self._scene.planes) if p.path == path]
                 dataset = self._stack.enter_context(open_dataset(path))
-                self._groups += self._groups_of(dataset, positions)
+                self._files.append(self._groups_of(dataset, positions))
+            threads = min(len(self._files), usable_cpus())
+            if threads > 1:
+                self._pool = self._stack.enter_context(ThreadPoolExecutor(threads))
             if self._scene.quality is not None:
                 self._quality = self._quality_of(self._scene.quality)
         except BaseException:
@@ -195,7 +202,7 @@ class SceneReader:
     def __exit__(self, *exc: object) -> None:
         """Close the files."""
         self._stack.close()
-        self._groups.clear()
+        self._files.clear()
 
     def _groups_of(self, dataset: Any, positions: list[int]) -> list[PlaneGroup]:
         """The planes of one file: together, or by their nodata numbers where they are resampled."""
@@ -252,12 +259,16 @@ class SceneReader:
         if out is None:
             shape = (len(self._scene.planes), window.height, window.width)
             out = np.empty(shape, self._scene.dtype)
+        # Files are decoded in threads of their own: of JPEG 2000 that is most of the time of a run.
+        every: Iterable[npt.NDArray[np.bool_]]
+        if self._pool is None:
+            every = (_read_file(groups, window, out) for groups in self._files)
+        else:
+            read = partial(_read_in_thread, window=window, out=out)
+            every = self._pool.map(read, self._files)
         valid = np.ones(out.shape[1:], bool)
-        for group in self._groups:
-            try:
-                group.read(window, out, valid)
-            except RasterioError as error:
-                raise _unreadable(group.planes[0].path, rows, error) from error
+        for of_file in every:
+            valid &= of_file
         if self._quality is not None:
             try:
                 self._quality.clear(window, valid)
@@ -273,7 +284,8 @@ class SceneReader:
         """
         rows, cols = self._scene.shape
         everything = slice(0, rows), slice(0, cols)
-        levels = [set(group.dataset.overviews(group.planes[0].index)) for group in self._groups]
+        groups = chain.from_iterable(self._files)
+        levels = [set(group.dataset.overviews(group.planes[0].index)) for group in groups]
         fitting = [level for level in set.intersection(*levels) if level >= factor > 1]
         if factor == 1 or fitting:
             level = min(fitting, default=1)
@@ -288,6 +300,28 @@ class SceneReader:
         ]
         stored, valid = zip(*strips, strict=True)
         return np.concatenate(stored, axis=1), np.concatenate(valid, axis=0)
+
+
+def _read_file(
+    groups: Sequence[PlaneGroup], window: Window, out: npt.NDArray[Any]
+) -> npt.NDArray[np.bool_]:
+    """Read a window of a file's planes into ``out``; (rows, cols) True where all are valid."""
+    valid = np.ones(out.shape[1:], bool)
+    for group in groups:
+        try:
+            group.read(window, out, valid)
+        except RasterioError as error:
+            rows = slice(window.row_off, window.row_off + window.height)
+            raise _unreadable(group.planes[0].path, rows, error) from error
+    return valid
+
+
+def _read_in_thread(
+    groups: Sequence[PlaneGroup], window: Window, out: npt.NDArray[Any]
+) -> npt.NDArray[np.bool_]:
+    """Read a window of a file with GDAL's settings, which each thread has for itself."""
+    with gdal_environment():
+        return _read_file(groups, window, out)
 
 
 def _unreadable(path: str, rows: slice, error: RasterioError) -> SceneError:
