@@ -4,6 +4,9 @@
     python benchmarks/segment.py memory            5490, 10980 and 21960 rows x 10980 x 10, 10 classes
     python benchmarks/segment.py speed --device cuda
     python benchmarks/segment.py models --models NEW.safetensors OLD.safetensors    two models of its bands
+    python benchmarks/segment.py growth            time and memory over sides, bands and classes
+    python benchmarks/segment.py rewriting         the rewritten network over the plain one, by network
+    python benchmarks/segment.py agreement SCENE ...    classes by the rewritten network and by the plain one
 
 Every measurement runs in a process of its own, so that peaks and caches do not mix. The network
 has random weights: its arithmetic is that of any other. Times are of the work itself, file to
@@ -21,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,31 +33,31 @@ BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 TILE = 1024
 
 
-def make_scene(path: Path, rows: int, cols: int) -> None:
+def make_scene(path: Path, rows: int, cols: int, bands: Sequence[str] = BANDS) -> None:
     """Sentinel-2-like uint16 scene, deflate, tiled: fields of one level with noise."""
     import rasterio
     from rasterio.transform import from_origin
 
     rng = np.random.default_rng(0)
     profile = {
-        "driver": "GTiff", "height": rows, "width": cols, "count": len(BANDS), "dtype": "uint16",
+        "driver": "GTiff", "height": rows, "width": cols, "count": len(bands), "dtype": "uint16",
         "crs": "EPSG:32631", "transform": from_origin(5e5, 5e6, 10, 10), "nodata": 0,
         "tiled": True, "blockxsize": 512, "blockysize": 512, "interleave": "band",
         "compress": "deflate", "predictor": 2, "BIGTIFF": "IF_SAFER", "NUM_THREADS": "ALL_CPUS",
     }  # fmt: skip
     with rasterio.open(path, "w", **profile) as dataset:
-        dataset.descriptions = BANDS
-        dataset.scales, dataset.offsets = [1e-4] * len(BANDS), [-0.1] * len(BANDS)
+        dataset.descriptions = bands
+        dataset.scales, dataset.offsets = [1e-4] * len(bands), [-0.1] * len(bands)
         for top in range(0, rows, 512):
             height = min(512, rows - top)
-            for band in range(len(BANDS)):
+            for band in range(len(bands)):
                 fields = rng.integers(1200, 4000, (9, cols // 64 + 1)).repeat(64, 0).repeat(64, 1)
                 noise = rng.normal(0, 30, (height, cols))
                 block = (fields[:height, :cols] + noise).clip(1, 65535).astype("uint16")
                 dataset.write(block, band + 1, window=((top, top + height), (0, cols)))
 
 
-def make_model(path: Path, n_classes: int) -> None:
+def make_model(path: Path, n_classes: int, bands: Sequence[str] = BANDS) -> None:
     """U-Net ResNet-18 with random weights, as a package."""
     import torch
 
@@ -66,19 +70,19 @@ def make_model(path: Path, n_classes: int) -> None:
     from georaster_dl.models.runtime.cost import measure_cost
 
     torch.manual_seed(0)
-    network = create_model("unet", in_bands=len(BANDS), n_classes=n_classes, encoder="resnet18")
+    network = create_model("unet", in_bands=len(bands), n_classes=n_classes, encoder="resnet18")
     card = Card(
         name="benchmark",
         version="1",
         architecture=Architecture(name="unet", encoder="resnet18"),
         bands=[
             InputBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
-            for b in named_bands(BANDS)
+            for b in named_bands(bands)
         ],
         classes=[MapClass(i + 1, f"class {i + 1}", (i * 20, 128, 128)) for i in range(n_classes)],
         stride=32,
         halo=ModelHalo(default=64, exact=320),
-        cost=measure_cost(network, in_bands=len(BANDS), stride=32),
+        cost=measure_cost(network, in_bands=len(bands), stride=32),
     )
     save_model(path, card, network)
 
@@ -305,11 +309,142 @@ def models(folder: Path, args: argparse.Namespace) -> None:
         print(f"{key}, first over second: {ratio:.3f}")
 
 
+def growth(folder: Path, args: argparse.Namespace) -> None:
+    """Time and memory over the side of a scene, its bands and its classes, each with the others fixed."""
+    warm = folder / "warm.tif"
+    cases = [(side, 10, 8) for side in (1024, 2048, 4096, 8192)]
+    cases += [(2048, bands, 8) for bands in (4, 50, 200)] + [(2048, 10, n) for n in (2, 64)]
+    print(f"{machine()}\n\n| side | bands | classes | seconds | seconds a Mpx | peak GiB |")
+    print("|---|---|---|---|---|---|")
+    by_side = {}
+    for side, n_bands, n_classes in cases:
+        bands = BANDS if n_bands == len(BANDS) else [f"band {i + 1}" for i in range(n_bands)]
+        scene, model = folder / "scene.tif", folder / "model.safetensors"
+        make_scene(scene, side, side, bands)
+        make_scene(warm, 256, 256, bands)
+        make_model(model, n_classes, bands)
+        found = [
+            measure("segment", scene=str(scene), model=str(model), device=args.device,
+                    precision=args.precision, halo="64", warm=str(warm))
+            for _ in range(args.rounds)
+        ]  # fmt: skip
+        seconds = float(np.median([each["seconds"] for each in found]))
+        peak = max(each["peak_gib"] for each in found)
+        if (n_bands, n_classes) == (10, 8):
+            by_side[side] = seconds
+        a_mpx = seconds / (side * side / 1e6)
+        print(
+            f"| {side} | {n_bands} | {n_classes} | {seconds:.2f} | {a_mpx:.3f} | {peak:.2f} |",
+            flush=True,
+        )
+    sides = np.log(list(by_side)), np.log(list(by_side.values()))
+    print(f"\nexponent of seconds over pixels: {np.polyfit(*sides, 1)[0] / 2:.3f}")
+
+
+REWRITTEN = (
+    ("unet", {"encoder": "resnet18"}), ("unet", {"encoder": "efficientnet-b0"}),
+    ("unetplusplus", {"encoder": "resnet18"}), ("fpn", {"encoder": "resnet18"}),
+    ("spectral_unet", {}), ("conv_autoencoder", {}),
+)  # fmt: skip
+
+
+def rewriting(_folder: Path, args: argparse.Namespace) -> None:
+    """Time of the plain network over that of the rewritten one, on 1024 x 1024 x 10, and how far they differ."""
+    import torch
+
+    from georaster_dl.models.contract import network_stride
+    from georaster_dl.models.package.file import find_model, read_card
+    from georaster_dl.models.registry import create_model
+    from georaster_dl.models.runtime.optional_bands import load_narrowed
+
+    print(f"{machine()}\n\n| network | fp32 | | bf16 | |\n|---|---|---|---|---|")
+    for name, options in REWRITTEN:
+        torch.manual_seed(0)
+        network = create_model(name, in_bands=10, n_classes=8, **options)
+        cells = pairs(network, 10, network_stride(network), args.rounds)
+        print(f"| {' '.join([name, *options.values()])} | {cells} |", flush=True)
+    for name in ("s2-landcover", "landcover-sample"):
+        path = find_model(name)
+        card, network = load_narrowed(path, [band.name for band in read_card(path).bands])
+        print(
+            f"| {name} | {pairs(network, len(card.bands), card.stride, args.rounds)} |", flush=True
+        )
+
+
+def pairs(network, n_bands: int, stride: int, rounds: int) -> str:
+    """Cells of a table: times as fast, and the relative difference, in fp32 and bf16."""
+    import torch
+
+    from georaster_dl.predict.engine.optimise import optimise_network
+    from georaster_dl.predict.engine.rewrite.network import Rewritten
+
+    rewritten = Rewritten(optimise_network(network, n_bands, stride, torch.device("cpu")), stride)
+    x = torch.randn(1, n_bands, TILE, TILE).contiguous(memory_format=torch.channels_last)
+    cells = []
+    for precision in (torch.float32, torch.bfloat16):
+        in_bf16 = precision == torch.bfloat16
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=in_bf16):
+            expected, found = rewritten.network(x).double(), rewritten(x).double()
+            if rewritten.program(precision) is None:
+                cells += ["as it is", ""]
+                continue
+            ratios = []
+            for _ in range(rounds):
+                times = [time.perf_counter()]
+                for each in (rewritten.network, rewritten):
+                    each(x)
+                    times.append(time.perf_counter())
+                ratios.append((times[1] - times[0]) / (times[2] - times[1]))
+        wrong = (found - expected).square().mean().sqrt() / expected.square().mean().sqrt()
+        cells += [f"{np.median(ratios):.2f} x", f"{float(wrong):.0e}"]
+    return " | ".join(cells)
+
+
+def agreement(_folder: Path, args: argparse.Namespace) -> None:
+    """Share of pixels whose class differs from that of the plain network in fp32, for bundled models."""
+    print(f"{machine()}\n\n| model | scene | fp32, rewritten | bf16, plain | bf16, rewritten |")
+    print("|---|---|---|---|---|")
+    for model in ("s2-landcover", "landcover-sample"):
+        for scene in args.scenes:
+            expected = classes(model, scene, "fp32", plain=True)
+            shares = [
+                100 * float((classes(model, scene, *how) != expected)[expected > 0].mean())
+                for how in (("fp32", False), ("bf16", True), ("bf16", False))
+            ]
+            cells = " | ".join(f"{share:.4f} %" for share in shares)
+            print(f"| {model} | {Path(scene).name} | {cells} |", flush=True)
+
+
+def classes(model: str, scene: str, precision: str, plain: bool) -> np.ndarray:
+    """Classes of a scene (rows, cols) by a bundled model."""
+    import rasterio
+
+    from georaster_dl.models.package.file import find_model
+    from georaster_dl.predict.engine.rewrite.network import Rewritten
+    from georaster_dl.predict.options import Outputs, SegmentOptions
+    from georaster_dl.predict.segment import segment
+
+    rewritten = Rewritten.forward
+    if plain:
+        Rewritten.forward = lambda self, image: self.network(image)  # type: ignore[method-assign]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "map.tif"
+            segment(scene, find_model(model), Outputs(path), SegmentOptions(precision=precision))
+            with rasterio.open(path) as dataset:
+                return dataset.read(1)
+    finally:
+        Rewritten.forward = rewritten  # type: ignore[method-assign]
+
+
 def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] == "part":
         return run_part(sys.argv[2], PARTS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["speed", "memory", "models"])
+    parser.add_argument(
+        "what", choices=["speed", "memory", "models", "growth", "rewriting", "agreement"]
+    )
+    parser.add_argument("scenes", nargs="*", help="scenes of agreement")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rows", type=int, help="rows of the speed scene, 4096 by default")
@@ -319,7 +454,15 @@ def main() -> None:
     if (args.what == "models") != (args.models is not None):
         parser.error("models takes two files with --models, speed and memory none")
     with tempfile.TemporaryDirectory() as folder:
-        {"speed": speed, "memory": memory, "models": models}[args.what](Path(folder), args)
+        commands = {
+            "speed": speed,
+            "memory": memory,
+            "models": models,
+            "growth": growth,
+            "rewriting": rewriting,
+            "agreement": agreement,
+        }
+        commands[args.what](Path(folder), args)
     return None
 
 
