@@ -269,3 +269,23 @@ def test_activations_after_sums(activation):
     network = seeded(Summed())
     program = program_of(network, 1)
     assert_same(network, program, image(4, 6))
+
+
+def test_float32_made_of_bf16_is_judged_as_bf16():
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = SmallUNet()
+
+        def forward(self, x):
+            return torch.cat([self.net(x).float(), x.float()], dim=1)
+
+    network = seeded(Mixed())
+    rewritten, warnings = rewritten_of(network, 4)
+    seen = image(40, 48)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected, found = network(seen), rewritten(seen)
+    assert not warnings
+    assert rewritten.program(torch.bfloat16) is not None
+    assert found.dtype == expected.dtype == torch.float32
+    assert (found - expected).square().mean().sqrt() <= 0.03 * expected.std()
