@@ -66,17 +66,15 @@ def look_at_machine() -> Part:
     """System, processor and memory."""
     import psutil
 
-    from georaster_dl.core.process import available_memory
+    from georaster_dl.core.process import available_memory, usable_cpus
 
     total, free = int(psutil.virtual_memory().total), available_memory()
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = os.cpu_count() if affinity is None else len(affinity(0))
     part = Part(
         {
             "system": platform.platform(),
             "machine": platform.machine(),
             "processor": _processor(),
-            "cores": cores,
+            "cores": usable_cpus(),
             "memory_bytes": total,
             "memory_free_bytes": free,
         }

@@ -220,16 +220,20 @@ def test_threads_share_the_program_and_weights():
     assert copied.program(torch.float32) is rewritten.program(torch.float32)
 
 
-def test_the_image_stays_as_it_is():
-    class InPlace(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2d(3, 3, 1)
+class Pointwise(nn.Module):
+    """One convolution of single pixels, for what is made of it."""
 
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+
+
+def test_the_image_stays_as_it_is():
+    class Added(Pointwise):
         def forward(self, x):
             return self.conv(x) + x
 
-    network = seeded(InPlace())
+    network = seeded(Added())
     seen = image(4, 4)
     before = seen.clone()
     program = program_of(network, 1)
@@ -238,11 +242,7 @@ def test_the_image_stays_as_it_is():
 
 
 def test_images_of_a_batch_are_computed_one_by_one():
-    class Pooled(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2d(3, 3, 1)
-
+    class Pooled(Pointwise):
         def forward(self, x):
             y = self.conv(x).relu()
             n, channels = y.shape[:2]

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.utils._pytree import tree_map
 
 from georaster_dl.predict.engine.rewrite.program import Program, Step, Value
@@ -151,13 +152,8 @@ class Fused:
 class UpsamplingFused:
     """Nearest up-sampling by 2 and a 3 x 3 convolution, as one transposed convolution."""
 
-    _GEOMETRY = (
-        [1, 1],
-        [0, 0],
-        [2, 2],
-        [1, 1],
-        1,
-    )  # padding, of the output, stride, dilation, groups
+    # Padding, padding of the output, stride, dilation, groups.
+    _GEOMETRY = [1, 1], [0, 0], [2, 2], [1, 1], 1
 
     def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
         # An odd pixel sees its own coarse pixel through two of three taps and the next one through the third.
@@ -243,15 +239,14 @@ def _without_norms(found: Steps, recorder: Recorder) -> Steps:
             steps.append(step)
             continue
         gain, offset, mean, variance, training, _momentum, eps = norm.args[1:8]
-        if training or any(isinstance(each, Value) or each is None for each in norm.args[1:5]):
+        if training or any(isinstance(each, Value) for each in norm.args[1:5]):
             steps.append(step)
             continue
-        scale = gain * (variance + eps).rsqrt()
-        weight = recorder.uncast(conv.weight) * scale[:, None, None, None]
-        bias = 0 if conv.bias is None else recorder.uncast(conv.bias)
-        constants = (
-            each.to(conv.weight.dtype) for each in (weight, (bias - mean) * scale + offset)
+        bias = None if conv.bias is None else recorder.uncast(conv.bias)
+        fused = fuse_conv_bn_weights(
+            recorder.uncast(conv.weight), bias, mean, variance, eps, gain, offset
         )
+        constants = (each.to(conv.weight.dtype) for each in fused)
         steps.append(Step(step.op, (conv.image, *constants, *conv.geometry), norm.out))
         folded.add(norm.out)
     return Steps(steps, found.likes, found.result)

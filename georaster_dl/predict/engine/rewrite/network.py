@@ -51,7 +51,7 @@ class Rewritten(nn.Module):
         if program is None:
             return self._plain(image)
         # One by one: the number of images may be among the operations that were recorded.
-        made = [_run(program, each[None]) for each in image]
+        made = [_run(program, each) for each in image.split(1)]  # type: ignore[no-untyped-call]
         return made[0] if len(made) == 1 else torch.cat(made)
 
     def program(self, precision: torch.dtype) -> Program | None:
