@@ -26,11 +26,11 @@ import rasterio
 from scipy import ndimage
 from sklearn.ensemble import RandomForestClassifier
 
-from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.pixels.learn.classifier import Method, Pixels, fit_pipeline
-from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.settings.config import TrainConfig
-from georaster_dl.train.train import train
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.train import train
 
 PARTS = ("train", "validation", "test")
 # Networks of spectra, the same for both cubes. Of labelled pixels only the brightness is varied much:

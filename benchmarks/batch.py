@@ -60,7 +60,7 @@ def make_scene(path: Path, rows: int, cols: int, seed: int = 0) -> None:
 
 def job(scene: Path, folder: Path, model: str, journal: Path | None = None):
     """What a batch does with a scene."""
-    from georaster_dl.batch.job import SceneJob
+    from georaster_dl.batches.job import SceneJob
     from georaster_dl.models.package.file import find_model
     from georaster_dl.predict.options import Outputs, SegmentOptions
 
@@ -98,8 +98,8 @@ def part_one_process(scenes: list[str], folder: str, model: str, keep: bool) -> 
 def part_workers(scenes: list[str], folder: str, model: str, scheduler: str) -> dict[str, float]:
     """A batch's workers: one that is started here, or Dask's."""
     begun = time.perf_counter()
-    from georaster_dl.batch.pools.local import LocalWorkers
-    from georaster_dl.batch.pools.scheduler import scheduled_workers
+    from georaster_dl.batches.pools.local import LocalWorkers
+    from georaster_dl.batches.pools.scheduler import scheduled_workers
 
     jobs = [job(Path(scene), Path(folder), model) for scene in scenes]
 
@@ -181,7 +181,7 @@ class _Strips:
 
 def part_large(scene: str, folder: str, model: str) -> dict[str, Any]:
     """One scene in parts on two workers."""
-    from georaster_dl.batch.pools.scheduler import scheduled_workers
+    from georaster_dl.batches.pools.scheduler import scheduled_workers
 
     journal = Path(folder) / "journal"
     one = job(Path(scene), Path(folder), model, journal)

@@ -32,15 +32,15 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.preprocessing import StandardScaler
 
-from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.pixels.classify import ClassifyOptions, classify
 from georaster_dl.pixels.cluster import ClusterOptions, ClusterOutputs, cluster
 from georaster_dl.pixels.learn.classifier import Method
 from georaster_dl.predict.features import features
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
-from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.settings.config import TrainConfig
-from georaster_dl.train.train import train
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.train import train
 
 CODE = 10
 PLAIN = {"gaussian": 0.0, "masked": 0.0}

@@ -65,14 +65,14 @@ def make_data(folder: Path, side: int) -> tuple[Path, Path]:
 def speed(network: str, side: int, steps: int, rounds: int, device: str) -> None:
     """Print patches per second from disk and from memory, and their ratio."""
     from georaster_dl.models.runtime.device import Device
-    from georaster_dl.train.data.cache import CacheFolder
-    from georaster_dl.train.data.datamodule import PatchDataModule
-    from georaster_dl.train.data.sources import SceneWithLabels
-    from georaster_dl.train.data.training_data import load_training_data
-    from georaster_dl.train.loop.learner import Learner
-    from georaster_dl.train.loop.network import build_network
-    from georaster_dl.train.loop.objective import make_objective
-    from georaster_dl.train.settings.config import TrainConfig
+    from georaster_dl.training.data.cache import CacheFolder
+    from georaster_dl.training.data.datamodule import PatchDataModule
+    from georaster_dl.training.data.sources import SceneWithLabels
+    from georaster_dl.training.data.training_data import load_training_data
+    from georaster_dl.training.loop.learner import Learner
+    from georaster_dl.training.loop.network import build_network
+    from georaster_dl.training.loop.objective import make_objective
+    from georaster_dl.training.settings.config import TrainConfig
 
     with tempfile.TemporaryDirectory() as folder:
         scene, labels = make_data(Path(folder), side)

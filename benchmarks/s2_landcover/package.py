@@ -18,7 +18,7 @@ from world import Chip, chips
 
 from georaster_dl.core.bands import named_bands
 from georaster_dl.core.legend import MapClass, parse_color
-from georaster_dl.evaluate.metrics.calibration import calibration_error
+from georaster_dl.evaluation.metrics.calibration import calibration_error
 from georaster_dl.models.novelty.fit import fit_novelty
 from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
 from georaster_dl.models.package.file import load_model, save_model

@@ -42,9 +42,9 @@ from ..terminal.results import SOME_SCENES_FAILED, finished, status_of
 from .segment import subject
 
 if TYPE_CHECKING:
-    from georaster_dl.batch.job import SceneJob
-    from georaster_dl.batch.pools.workers import SceneReport, Workers
-    from georaster_dl.batch.run import BatchResult
+    from georaster_dl.batches.job import SceneJob
+    from georaster_dl.batches.pools.workers import SceneReport, Workers
+    from georaster_dl.batches.run import BatchResult
     from georaster_dl.predict.options import (
         FeatureOptions,
         FeatureOutputs,
@@ -132,7 +132,7 @@ def batch(
     tally = _Tally()
 
     def run(report: Report) -> BatchResult:
-        from georaster_dl.batch.run import BatchOptions, run_batch
+        from georaster_dl.batches.run import BatchOptions, run_batch
 
         tally.report = with_matching(report) if terminal.prints else report
         products = _features(model, layer) if features else _maps(model, extras)
@@ -218,9 +218,9 @@ def _features(model: str | None, layer: str | None) -> _Products:
 def _jobs(
     scenes: tuple[str, ...], folder: Path, settings: Mapping[str, Any], products: _Products
 ) -> list[SceneJob]:
-    from georaster_dl.batch.job import SceneJob
-    from georaster_dl.batch.run import WORK_FOLDER
-    from georaster_dl.batch.scenes.find import list_scenes
+    from georaster_dl.batches.job import SceneJob
+    from georaster_dl.batches.run import WORK_FOLDER
+    from georaster_dl.batches.scenes.find import list_scenes
 
     work, jobs = folder / WORK_FOLDER, []
     for scene in list_scenes(scenes, work / "items"):
@@ -247,17 +247,17 @@ def _check_layer(model: Path, layer: str) -> None:
 def _pool(cluster: Cluster | None, workers: int, report: SceneReport) -> Callable[[], Workers]:
     """Make the function that starts the workers."""
     if cluster is None:
-        from georaster_dl.batch.pools.local import LocalWorkers
+        from georaster_dl.batches.pools.local import LocalWorkers
 
         return lambda: LocalWorkers(workers, report)
-    from georaster_dl.batch.pools.scheduler import scheduled_workers
+    from georaster_dl.batches.pools.scheduler import scheduled_workers
 
     return lambda: scheduled_workers(cluster.scheduler, cluster.resources, report)
 
 
 def _workers_here(cluster: Cluster | None, workers: int) -> int:
     """Count the scenes that are processed at a time on this machine."""
-    from georaster_dl.batch.pools.scheduler import local_count
+    from georaster_dl.batches.pools.scheduler import local_count
 
     count = None if cluster is None else local_count(cluster.scheduler)
     return workers if count is None else count

@@ -105,7 +105,7 @@ def classify(
         # Heavy imports come after the options were checked, and never for --help.
         from georaster_dl.pixels.classify import ClassifyOptions, apply_classifier, classify
         from georaster_dl.pixels.polygons import classify_polygons
-        from georaster_dl.train.settings.config import TrainConfig
+        from georaster_dl.training.settings.config import TrainConfig
 
         config = TrainConfig().updated(changes)
         if model is not None:

@@ -30,7 +30,7 @@ from ..terminal.progress import Terminal
 from ..terminal.results import finished, print_outputs, status_of
 
 if TYPE_CHECKING:
-    from georaster_dl.evaluate.report.result import Evaluation, NumberEvaluation
+    from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 
 __all__ = ["evaluate"]
 
@@ -80,8 +80,8 @@ def evaluate(
     geodl evaluate map.tif truth.tif
     geodl evaluate map.tif points.gpkg --class-field class --html report.html --image scene.tif
     """
-    from georaster_dl.evaluate.compare import EvaluateOptions
-    from georaster_dl.evaluate.compare import evaluate as compare
+    from georaster_dl.evaluation.compare import EvaluateOptions
+    from georaster_dl.evaluation.compare import evaluate as compare
     from georaster_dl.io.output.staging import Staging
     from georaster_dl.io.scenes.reader import open_scene
 
@@ -128,7 +128,7 @@ def _check(csv: Path | None, html: Path | None, image: Path | None, curves: Path
 
 def _with_options(evaluation: Evaluation | NumberEvaluation) -> Evaluation | NumberEvaluation:
     """Name the command line's options in the notes, also in the files made of them."""
-    from georaster_dl.evaluate.report.result import Evaluation
+    from georaster_dl.evaluation.report.result import Evaluation
 
     evaluation = replace(evaluation, warnings=tuple(with_options(evaluation.warnings)))
     if not isinstance(evaluation, Evaluation):
@@ -139,20 +139,20 @@ def _with_options(evaluation: Evaluation | NumberEvaluation) -> Evaluation | Num
 def _html(
     evaluation: Evaluation | NumberEvaluation, image: Path | None, curves: Path | None
 ) -> str:
-    from georaster_dl.evaluate.report.html import render_report
+    from georaster_dl.evaluation.report.html import render_report
 
     return render_report(evaluation, image=image, curves=curves)
 
 
 def _csv(evaluation: Evaluation | NumberEvaluation) -> str:
-    from georaster_dl.evaluate.report.table import csv_table
+    from georaster_dl.evaluation.report.table import csv_table
 
     return csv_table(evaluation)
 
 
 def _print(evaluation: Evaluation | NumberEvaluation) -> None:
-    from georaster_dl.evaluate.report.result import Evaluation
-    from georaster_dl.evaluate.report.text import compared
+    from georaster_dl.evaluation.report.result import Evaluation
+    from georaster_dl.evaluation.report.text import compared
 
     click.echo(
         f"{visible(evaluation.map.name)} against {visible(evaluation.reference.name)} ({evaluation.kind}): "
@@ -169,7 +169,7 @@ def _print(evaluation: Evaluation | NumberEvaluation) -> None:
 
 
 def _print_classes(evaluation: Evaluation) -> None:
-    from georaster_dl.evaluate.report.text import between, percent, plus_minus
+    from georaster_dl.evaluation.report.text import between, percent, plus_minus
 
     c, intervals = evaluation.confusion, evaluation.intervals
 
@@ -215,7 +215,7 @@ def _print_classes(evaluation: Evaluation) -> None:
 
 
 def _print_areas(evaluation: Evaluation) -> None:
-    from georaster_dl.evaluate.report.table import area_table
+    from georaster_dl.evaluation.report.table import area_table
 
     table = area_table(evaluation, range(len(evaluation.confusion.names)))
     unit = table["unit"]

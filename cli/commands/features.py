@@ -81,7 +81,7 @@ def features(
     geodl features scene.tif -m autoencoder.safetensors
     geodl features scene.tif -m s2-landcover -o features.tif --dtype int16
     """
-    from georaster_dl.batch.job import SceneJob
+    from georaster_dl.batches.job import SceneJob
     from georaster_dl.models.package.file import find_model
     from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
 
@@ -97,7 +97,7 @@ def features(
     def run(report: Report) -> Summary:
         if cluster is None:
             return job.run(report).whole()
-        from georaster_dl.batch.pools.one_scene import run_in_parts
+        from georaster_dl.batches.pools.one_scene import run_in_parts
 
         return run_in_parts(job, cluster.scheduler, cluster.resources, report)
 

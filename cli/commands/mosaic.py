@@ -25,8 +25,8 @@ from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
-    from georaster_dl.mosaic.build import Mosaicked
-    from georaster_dl.mosaic.order import Rule
+    from georaster_dl.mosaics.build import Mosaicked
+    from georaster_dl.mosaics.order import Rule
 
 __all__ = ["mosaic"]
 
@@ -97,8 +97,8 @@ def mosaic(
         raise OptionError(
             "-m links maps in a STAC collection to their model; give --stac FOLDER, too."
         )
-    from georaster_dl.mosaic.build import MosaicOptions
-    from georaster_dl.mosaic.build import mosaic as make_mosaic
+    from georaster_dl.mosaics.build import MosaicOptions
+    from georaster_dl.mosaics.build import mosaic as make_mosaic
     from georaster_dl.predict.progress import Progress
 
     options = MosaicOptions(order_by, crs, overwrite, fill_class)

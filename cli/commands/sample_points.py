@@ -80,8 +80,8 @@ def sample_points(
     geodl sample-points map.tif -o points.gpkg
     geodl sample-points map.tif -n 500 -o points.gpkg --minimum-per-class 30
     """
-    from georaster_dl.evaluate.inputs.points import SampleOptions
-    from georaster_dl.evaluate.inputs.points import sample_points as run
+    from georaster_dl.evaluation.inputs.points import SampleOptions
+    from georaster_dl.evaluation.inputs.points import sample_points as run
     from georaster_dl.io.output.staging import Staging
 
     check_suffix("-o", output, "a GeoPackage", (".gpkg",))

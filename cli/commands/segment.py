@@ -65,7 +65,7 @@ def segment(
     geodl segment large.tif --scheduler local:4
     """
     # Heavy imports come after the options were parsed, and never for --help.
-    from georaster_dl.batch.job import SceneJob
+    from georaster_dl.batches.job import SceneJob
     from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.predict.options import SegmentOptions
 
@@ -81,7 +81,7 @@ def segment(
     def run(report: Report) -> Summary:
         if cluster is None:
             return job.run(report).whole()
-        from georaster_dl.batch.pools.one_scene import run_in_parts
+        from georaster_dl.batches.pools.one_scene import run_in_parts
 
         return run_in_parts(job, cluster.scheduler, cluster.resources, report)
 

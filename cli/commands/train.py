@@ -27,9 +27,9 @@ from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
-    from georaster_dl.train.data.sources import SceneWithLabels
-    from georaster_dl.train.settings.config import TrainConfig
-    from georaster_dl.train.train import Trained
+    from georaster_dl.training.data.sources import SceneWithLabels
+    from georaster_dl.training.settings.config import TrainConfig
+    from georaster_dl.training.train import Trained
 
 __all__ = ["train"]
 
@@ -123,14 +123,14 @@ def train(
     geodl train list.csv -o model.safetensors --config train.toml
     geodl train --task autoencoder 'scenes/*.tif' -o features.safetensors
     """
-    from georaster_dl.train.settings.config import TrainConfig, read_config
+    from georaster_dl.training.settings.config import TrainConfig, read_config
 
     config = TrainConfig() if config_file is None else read_config(config_file)
     config = config.updated(changes)
     pairs = _pairs(inputs, config)
 
     def run(report: Report) -> Trained | None:
-        from georaster_dl.train.train import train  # heavy, so after the checks
+        from georaster_dl.training.train import train  # heavy, so after the checks
 
         return train(pairs, output, config, resume=resume, overwrite=overwrite, report=report)
 
@@ -143,7 +143,7 @@ def _limitations(trained: Trained) -> list[str]:
 
 
 def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels]:
-    from georaster_dl.train.data.sources import find_pairs, find_scenes, read_pairs
+    from georaster_dl.training.data.sources import find_pairs, find_scenes, read_pairs
 
     labelled = config.task != "autoencoder"
     if len(inputs) == 1 and Path(inputs[0]).suffix.lower() == ".csv":
@@ -170,7 +170,7 @@ def _finished(trained: Trained) -> Finished:
 
 def _metrics(card: Card) -> dict[str, float | None]:
     """List the card's metrics, with None for the IoU of classes without test pixels."""
-    from georaster_dl.train.result.measure import iou_names
+    from georaster_dl.training.result.measure import iou_names
 
     metrics: dict[str, float | None] = dict(card.metrics)
     for part in [name.removeprefix("mIoU, ") for name in metrics if name.startswith("mIoU, ")]:

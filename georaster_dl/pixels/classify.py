@@ -14,7 +14,7 @@ from georaster_dl.core.events import Report, SceneStarted, Warned, no_report, wa
 from georaster_dl.core.geography import centre_of
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted
-from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.io.output.provenance import feature_source, labels_tags, provenance
@@ -33,9 +33,9 @@ from georaster_dl.predict.outputs.output_raster import ClassCounts, class_raster
 from georaster_dl.predict.outputs.staged import staged_outputs
 from georaster_dl.predict.progress import Progress
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
-from georaster_dl.train.data.cache import CacheFolder
-from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.settings.config import TrainConfig
+from georaster_dl.training.data.cache import CacheFolder
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.settings.config import TrainConfig
 
 __all__ = ["Accuracy", "Classified", "ClassifyOptions", "apply_classifier", "classify"]
 

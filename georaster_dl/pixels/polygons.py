@@ -17,7 +17,7 @@ from georaster_dl.core.events import Report, SceneStarted, Warned, no_report
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import counted
-from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.io.labels.read import is_vector, read_features, read_legend
 from georaster_dl.io.labels.zones import RasterizedZones, read_zones, write_zones
 from georaster_dl.io.scenes.reader import open_scene

@@ -82,7 +82,7 @@ def test_what_is_done_is_skipped_and_what_changed_is_made_anew(geodl, model, sce
 def test_nothing_to_do_loads_nothing(geodl, model, scenes, monkeypatch):
     folder = scenes(2)
     assert geodl("batch", folder, "-m", model, "-d", "maps").code == 0
-    monkeypatch.setattr("georaster_dl.batch.pools.local.LocalWorkers", None)
+    monkeypatch.setattr("georaster_dl.batches.pools.local.LocalWorkers", None)
     ended = geodl("batch", folder, "-m", model, "-d", "maps")
     assert ended.code == 0
     assert "2 skipped" in ended.out

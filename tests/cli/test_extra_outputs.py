@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import shapely
 
-from georaster_dl.batch.job import SceneJob, attempt
+from georaster_dl.batches.job import SceneJob, attempt
 from georaster_dl.core.events import Warned
 from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.predict.options import Outputs, SegmentOptions
@@ -189,7 +189,7 @@ def test_spectra_are_scored_without_a_plot(geodl, tmp_path, no_fonts):
 
 @pytest.mark.usefixtures("no_fonts")
 def test_training_goes_on_without_curves(tmp_path):
-    from georaster_dl.train.loop.run_folder import RunFolder
+    from georaster_dl.training.loop.run_folder import RunFolder
 
     said = []
     folder = RunFolder(tmp_path / "m.safetensors", said.append)

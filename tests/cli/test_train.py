@@ -20,11 +20,11 @@ from rasterio.transform import from_origin
 
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.testing import checkered, write_scene
-from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.settings.config import read_config
-from georaster_dl.train.train import train
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.settings.config import read_config
+from georaster_dl.training.train import train
 from tests.cli.conftest import leftovers, start
-from tests.train.conftest import CLASSES, one_thread  # noqa: F401
+from tests.training.conftest import CLASSES, one_thread  # noqa: F401
 
 NAMES = {1: "water", 10: "wood", 14: "field"}
 TINY = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from geodl_cli.commands.batch import _limitations
 
-from georaster_dl.batch.report.row import SceneRow
-from georaster_dl.batch.run import BatchResult
+from georaster_dl.batches.report.row import SceneRow
+from georaster_dl.batches.run import BatchResult
 from georaster_dl.testing import noise, write_model, write_scene
 from tests.cli.test_extra_outputs import warnings_of
 

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from geodl_cli.terminal import console
 
-from georaster_dl.batch.report.write import SceneRow, write_report
+from georaster_dl.batches.report.write import SceneRow, write_report
 from georaster_dl.core.bands import Band
 from georaster_dl.core.legend import MapClass
 from georaster_dl.core.text import cell, is_utf8, visible

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import Point, box
 
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.evaluate.compare import evaluate
+from georaster_dl.evaluation.compare import evaluate
 from georaster_dl.io.labels.read import LabelOptions, open_class_labels, read_legend
 from georaster_dl.io.labels.vector import _widened
 from georaster_dl.io.scenes.reader import open_scene

@@ -4,11 +4,11 @@ import codecs
 
 import pytest
 
-from georaster_dl.batch.scenes.find import list_scenes
+from georaster_dl.batches.scenes.find import list_scenes
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.labels.class_list import read_class_list
-from georaster_dl.train.data.sources import read_pairs
-from georaster_dl.train.settings.config import read_config
+from georaster_dl.training.data.sources import read_pairs
+from georaster_dl.training.settings.config import read_config
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
 

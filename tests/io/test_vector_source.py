@@ -23,7 +23,7 @@ from georaster_dl.io.labels.zones import read_zones, write_zones
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.vectors.aoi import AreaOfInterest
 from georaster_dl.io.vectors.points import write_points
-from georaster_dl.train.data.sources import find_pairs, read_pairs
+from georaster_dl.training.data.sources import find_pairs, read_pairs
 
 GRID = GeoBox.from_bbox((0, 0, 100, 100), "EPSG:32631", shape=(10, 10))
 EVERYTHING = slice(0, 10), slice(0, 10)

@@ -8,8 +8,8 @@ import pytest
 import rasterio
 import torch
 
-from georaster_dl.batch.job import SceneJob
-from georaster_dl.batch.pools.local import LocalWorkers
+from georaster_dl.batches.job import SceneJob
+from georaster_dl.batches.pools.local import LocalWorkers
 from georaster_dl.core.errors import ModelPackageError, OptionError, UnknownModelError
 from georaster_dl.models import registry
 from georaster_dl.models.contract import network_part
@@ -19,7 +19,7 @@ from georaster_dl.models.registry import create_model, describe_model, list_mode
 from georaster_dl.models.runtime.features import FeatureNetwork
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.testing import noise, write_scene
-from georaster_dl.train.loop.transfer import freeze, unfreeze_for_epoch
+from georaster_dl.training.loop.transfer import freeze, unfreeze_for_epoch
 from tests.cli.conftest import start
 from tests.cli.test_train import NAMES, settings, write_ground
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.batch.disk_usage import estimate_disk_usage
-from georaster_dl.batch.job import SceneJob
+from georaster_dl.batches.disk_usage import estimate_disk_usage
+from georaster_dl.batches.job import SceneJob
 from georaster_dl.core.errors import OptionError
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, FractionRaster

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from georaster_dl.batch.report.row import SceneRow
-from georaster_dl.batch.run import _remove_left_out
+from georaster_dl.batches.report.row import SceneRow
+from georaster_dl.batches.run import _remove_left_out
 from georaster_dl.predict.run_record import read_record
 
 WHOLE = {

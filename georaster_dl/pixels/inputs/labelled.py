@@ -13,16 +13,16 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.pixels.inputs.sample import Sample
 from georaster_dl.tiling.split_blocks import PARTS, TEST, TRAIN, VALIDATION
-from georaster_dl.train.data.cache import CachedScene, CacheFolder, drop_absent_classes
-from georaster_dl.train.data.class_counts import check_class_counts, warn_missing_classes
-from georaster_dl.train.data.labelled_scenes import (
+from georaster_dl.training.data.cache import CachedScene, CacheFolder, drop_absent_classes
+from georaster_dl.training.data.class_counts import check_class_counts, warn_missing_classes
+from georaster_dl.training.data.labelled_scenes import (
     open_labelled_scenes,
     warn_implausible,
 )
-from georaster_dl.train.data.sources import SceneWithLabels
-from georaster_dl.train.data.split import Split
-from georaster_dl.train.data.split_kinds import split_scenes
-from georaster_dl.train.settings.config import TrainConfig
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.data.split import Split
+from georaster_dl.training.data.split_kinds import split_scenes
+from georaster_dl.training.settings.config import TrainConfig
 
 __all__ = ["LabelledRaster", "Pixels", "draw_pixels", "open_labelled"]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from georaster_dl.core.bands import Band
 from georaster_dl.core.geography import Place
 from georaster_dl.core.legend import Legend
-from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.pixels.inputs.labelled import Pixels
 from georaster_dl.pixels.learn.rbf_svm import RbfSvm
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.evaluate.metrics.confusion import Confusion
+from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.pixels.learn.classifier import GRID, Method, new_pipeline
 from georaster_dl.pixels.learn.folds import Fold, block_folds, stratified_folds
 

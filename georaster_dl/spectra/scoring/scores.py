@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.evaluate.metrics.confusion import Confusion
-from georaster_dl.evaluate.metrics.regression import RegressionScores
+from georaster_dl.evaluation.metrics.confusion import Confusion
+from georaster_dl.evaluation.metrics.regression import RegressionScores
 
 __all__ = ["ClassScores", "ValueScores"]
 

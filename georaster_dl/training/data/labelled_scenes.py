@@ -1,0 +1,226 @@
+"""Scenes opened with their labels: with the same bands, one legend and one physical quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.core.bands import Band, match_bands
+from georaster_dl.core.errors import BandMismatchError, OptionError
+from georaster_dl.core.legend import Legend
+from georaster_dl.io.labels.read import (
+    ClassLabels,
+    LabelOptions,
+    NumberLabels,
+    open_class_labels,
+    open_number_labels,
+    read_legend,
+)
+from georaster_dl.io.scenes.calibration_check import alpha_warning, calibration_warning, level_of
+from georaster_dl.io.scenes.empty_bands import without_empty_bands
+from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.settings.config import TrainConfig
+
+__all__ = [
+    "LabelledScene",
+    "NoLabels",
+    "is_labelled",
+    "open_labelled_scenes",
+    "open_labels",
+    "warn_implausible",
+]
+
+Warn = Callable[[str], None]
+
+_UNLIKE = 30.0  # times that one scene's values are another's: no light differs so much
+
+
+class NoLabels:
+    """Labels of a scene without any: every pixel counts as labelled 0."""
+
+    def __enter__(self) -> NoLabels:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close nothing."""
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.int8]:
+        """(rows, cols) zeros."""
+        return np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.int8)
+
+    def missed(self) -> tuple[int, int]:
+        """There are no features that could cover no pixel."""
+        return 0, 0
+
+
+Labels = ClassLabels | NumberLabels | NoLabels
+
+
+@dataclass(frozen=True)
+class LabelledScene:
+    """A scene and its labels.
+
+    Attributes
+    ----------
+    scene : planes in the order of the network's channels.
+    labels : file of the labels; None for an autoencoder, to which every valid pixel is as good as
+        labelled.
+    legend : classes, in the order of the network's outputs; None for other tasks.
+    options : how the labels are read.
+    part : part of the split that a list of scenes gives, None where it gives none.
+    """
+
+    scene: Scene
+    labels: Path | None
+    legend: Legend | None
+    options: LabelOptions
+    part: str | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of the scene's label counts: one per class, one for other tasks."""
+        return 1 if self.legend is None else len(self.legend.classes)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the labels are numbers, NaN where there is none; class indexes have -1."""
+        return self.legend is None and self.labels is not None
+
+    @property
+    def counted(self) -> str:
+        """Kind of pixel that a network is trained on, for messages."""
+        return "valid" if self.labels is None else "labelled, valid"
+
+
+def open_labelled_scenes(
+    pairs: Sequence[SceneWithLabels], config: TrainConfig
+) -> list[LabelledScene]:
+    """Open every scene with its labels; no pixel is read but the label rasters' classes.
+
+    The bands are those of the first scene that its own list does not call bad, and that hold data in
+    every scene.
+
+    Raises
+    ------
+    GeoRasterError
+        When a scene cannot be opened, the scenes differ in bands or in what their numbers mean, or
+        the labels cannot be used.
+    """
+    pairs = [_labelled(pair, config.task) for pair in pairs]
+    legend = _legend(pairs, config.labels) if config.task == "segmentation" else None
+    scenes = _with_data([open_scene(pair.scene, config.scene) for pair in pairs])
+    bands = [band for band in scenes[0].bands if band.good]
+    return _same_quantity(
+        [
+            LabelledScene(_with_bands(scene, bands), pair.labels, legend, config.labels, pair.part)
+            for scene, pair in zip(scenes, pairs, strict=True)
+        ]
+    )
+
+
+def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
+    """Warn of implausible bands and values of single scenes, and of values that differ between scenes."""
+    scenes = [each.scene for each in labelled]
+    for scene in scenes:
+        doubts = [*scene.remarks, alpha_warning(scene), calibration_warning(scene)]
+        for doubt in dict.fromkeys(filter(None, doubts)):
+            warn(doubt)
+    if len(scenes) < 2:
+        return
+    levels = {scene.name: level for scene in scenes if (level := level_of(scene))}
+    low, high = (pick(levels, key=levels.__getitem__, default="") for pick in (min, max))
+    if levels and levels[high] > _UNLIKE * levels[low]:
+        warn(
+            f"the scenes' values differ in size: around {levels[low]:.3g} in {low}, around {levels[high]:.3g} in "
+            f"{high}; check that their numbers mean the same (`scale=`, `offset=`)"
+        )
+
+
+def _with_data(scenes: Sequence[Scene]) -> list[Scene]:
+    """Drop the bands that are empty in any scene, where no pixel would be valid otherwise."""
+    filled = [without_empty_bands(scene) for scene in scenes]
+    lost = [
+        {band.name for band in before.bands} - {band.name for band in after.bands}
+        for before, after in zip(scenes, filled, strict=True)
+    ]
+    everywhere = set().union(*lost)
+    return [
+        scene.select([i for i, band in enumerate(scene.bands) if band.name not in everywhere])
+        for scene in filled
+    ]
+
+
+def _labelled(pair: SceneWithLabels, task: str) -> SceneWithLabels:
+    """Drop the labels for an autoencoder, and require them for other tasks."""
+    if task == "autoencoder":
+        return replace(pair, labels=None)
+    if pair.labels is None:
+        raise OptionError(
+            f"{pair.scene} has no labels, but the task {task} learns from labels; give some, or use "
+            f"`task='autoencoder'`."
+        )
+    return pair
+
+
+def _legend(pairs: Sequence[SceneWithLabels], options: LabelOptions) -> Legend:
+    files = dict.fromkeys(pair.labels for pair in pairs if pair.labels is not None)
+    legend = read_legend(list(files), options)
+    if len(legend.classes) < 2:
+        raise OptionError(
+            f"The labels have only one class, {legend.names[0]!r}, but a map needs at least two; label "
+            f"another, or give everything unlabelled a class with `background='NAME'`."
+        )
+    return legend
+
+
+def _with_bands(scene: Scene, bands: Sequence[Band]) -> Scene:
+    try:
+        return scene.select(match_bands(bands, scene.bands))
+    except BandMismatchError as error:
+        raise BandMismatchError(
+            f"{scene.name} does not go with the training's bands: {error}"
+        ) from error
+
+
+def _same_quantity(labelled: list[LabelledScene]) -> list[LabelledScene]:
+    """Make scenes give physical values where every file is calibrated, stored values where none is."""
+    calibrated = [all(p.calibrated for p in each.scene.planes) for each in labelled]
+    if all(calibrated):
+        return labelled
+    if any(calibrated):
+        unscaled = labelled[calibrated.index(False)].scene.name
+        scaled = labelled[calibrated.index(True)].scene.name
+        raise BandMismatchError(
+            f"{scaled} says what its numbers mean (scale and offset) but {unscaled} does not; state it "
+            f"for all with `scale=` and `offset=`, or give scenes of one kind."
+        )
+    return [replace(each, scene=each.scene.as_stored()) for each in labelled]
+
+
+def open_labels(labelled: LabelledScene, where: tuple[str, str] | None = None) -> Labels:
+    """Open the labels on the scene's grid; ``where`` selects vector features by the value of a column."""
+    geobox = labelled.scene.geobox
+    if labelled.labels is None:
+        return NoLabels()
+    if labelled.legend is None:
+        return open_number_labels(labelled.labels, geobox, labelled.options, where=where)
+    return open_class_labels(
+        labelled.labels, geobox, labelled.legend, labelled.options, where=where
+    )
+
+
+def is_labelled(
+    labels: npt.NDArray[np.integer] | npt.NDArray[np.floating],
+) -> npt.NDArray[np.bool_]:
+    """Mask (rows, cols) of class indexes that are not negative, or of finite values."""
+    if np.issubdtype(labels.dtype, np.floating):
+        finite: npt.NDArray[np.bool_] = np.isfinite(labels)
+        return finite
+    labelled: npt.NDArray[np.bool_] = labels >= 0
+    return labelled

@@ -1,0 +1,235 @@
+"""Training data: cached scenes, their split and normalisation, and the size of patches.
+
+Errors of scenes, labels and split are raised here, before a network is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from georaster_dl.core.bands import Band
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.file import find_model, read_card
+from georaster_dl.tiling.sampling import PatchSampler, Window
+from georaster_dl.tiling.split_blocks import PARTS, TRAIN
+from georaster_dl.tiling.tiles import round_up
+from georaster_dl.training.data.cache import CachedScene, CacheFolder, drop_absent_classes
+from georaster_dl.training.data.class_counts import check_class_counts, check_split
+from georaster_dl.training.data.labelled_scenes import (
+    LabelledScene,
+    open_labelled_scenes,
+    warn_implausible,
+)
+from georaster_dl.training.data.scaling import Scaling
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.data.split import Split
+from georaster_dl.training.data.split_kinds import split_scenes
+from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.settings.resolve import NO_PACKAGE, with_code
+from georaster_dl.training.transforms.noise import InputNoise
+
+__all__ = ["SMALLEST_PATCH", "TrainingData", "load_training_data"]
+
+SMALLEST_PATCH = 32  # and every network can halve it five times
+_PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones,
+_FINE_M = 2.0  # but where pixels are finer than this, a small one shows a piece of a roof
+_FEWEST_BATCHES, _MOST_PATCHES = 30, 2048  # of an epoch
+_EVALUATION_SIDE = 256  # and at least two patches: fewer borders
+_MEASURED = 512  # windows; where a training set has more, its statistics are estimated
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Split scenes, their normalisation, and the patches that a network is trained on.
+
+    Attributes
+    ----------
+    split : scenes with one order of bands and one legend, and their parts.
+    patch : side of a training patch in pixels, a multiple of 32 unless ``centred``.
+    per_epoch : patches of an epoch.
+    scaling : mean and standard deviation of the bands in the training part.
+    centred : whether only the middle pixel of a training patch has a label.
+    """
+
+    split: Split
+    patch: int
+    per_epoch: int
+    scaling: Scaling
+    config: TrainConfig
+    centred: bool = False
+
+    @property
+    def scenes(self) -> tuple[CachedScene, ...]:
+        """The scenes with their labels."""
+        return self.split.scenes
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The network's input channels."""
+        return self.scenes[0].scene.bands
+
+    @property
+    def quantity(self) -> str:
+        """Physical quantity of the network's input, for the card."""
+        return _quantity(self.scenes[0])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes; empty for other tasks."""
+        legend = self.scenes[0].legend
+        return () if legend is None else tuple(legend.names)
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether the scenes have no labels, so that the bands are the targets."""
+        return self.scenes[0].labels is None
+
+    @property
+    def input_noise(self) -> InputNoise | None:
+        """Noise on an autoencoder's input; None for other tasks."""
+        return self.config.corruption if self.unlabelled else None
+
+    @property
+    def outputs(self) -> int:
+        """Number of the network's output channels."""
+        return len(self.bands) if self.unlabelled else len(self.names) or 1
+
+    def sampler(self) -> PatchSampler:
+        """Sampler of training patches."""
+        return self.split.sampler(TRAIN, self.config.patches.sampling, self.patch)
+
+    def statistics_windows(self) -> list[Window]:
+        """Windows of the training part over which statistics are computed."""
+        return _statistics_windows(self.split, self.patch, self.config.seed)
+
+    def evaluation_windows(self, part: int, most: int | None = None) -> list[Window]:
+        """Windows that cover a part's labels, or ``most`` of them; wider than patches where possible."""
+        longest = max(max(each.scene.shape) for each in self.scenes)
+        side = min(max(_EVALUATION_SIDE, 2 * self.patch), round_up(longest, SMALLEST_PATCH))
+        windows = self.split.sampler(part, "grid", side).windows
+        return windows if most is None else _sampled(windows, most, self.config.seed)
+
+    def label_counts(self) -> dict[str, dict[str, int]]:
+        """Labelled pixels by part and class; valid pixels where there are no labels."""
+        names = self.names or ("valid" if self.unlabelled else "labelled",)
+        return {
+            name: dict(zip(names, map(int, self.split.labelled(part)), strict=True))
+            for part, name in enumerate(PARTS)
+        }
+
+
+def load_training_data(
+    pairs: Sequence[SceneWithLabels],
+    config: TrainConfig,
+    cache: CacheFolder,
+    warn: Callable[[str], None],
+    *,
+    centred: int | None = None,
+) -> TrainingData:
+    """Open, cache, count and split scenes with labels.
+
+    Parameters
+    ----------
+    cache : folder of the decoded pixels.
+    warn : called with doubts about scenes, labels and split that do not stop the run.
+    centred : side in pixels of the patches of a network that is trained on their middle pixel only.
+
+    Raises
+    ------
+    GeoRasterError
+        When scenes or labels cannot be used, or leave nothing to train or validate on.
+    """
+    opened = open_labelled_scenes(pairs, config)
+    warn_implausible(opened, warn)
+    config = with_code(config, len(opened[0].scene.planes))
+    patch = _patch_side(opened, config) if centred is None else _centred_side(centred, config)
+    # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.
+    reach = max(_EVALUATION_SIDE, 2 * patch)
+    scenes = [CachedScene.fill(each, cache, number, reach) for number, each in enumerate(opened)]
+    check_class_counts(scenes, warn)
+    split = split_scenes(drop_absent_classes(scenes), config.split, patch=patch, seed=config.seed)
+    check_split(split, warn)
+    learnt = patch**2 if centred is None else 1  # pixels of a patch
+    per_epoch = _patches_per_epoch(int(split.labelled(TRAIN).sum()) / learnt, config)
+    scaling = _scaling(split, patch, config)
+    return TrainingData(split, patch, per_epoch, scaling, config, centred is not None)
+
+
+def _scaling(split: Split, patch: int, config: TrainConfig) -> Scaling:
+    """Measure the normalisation; bands of the model to start from keep that model's."""
+    windows = _statistics_windows(split, patch, config.seed)
+    scaling = Scaling.measure(split.reader(TRAIN), windows)
+    if config.start.weights in NO_PACKAGE:
+        return scaling
+    card = read_card(find_model(config.start.weights))
+    first = split.scenes[0]
+    same = card.quantity == _quantity(first)
+    return scaling.with_bands_of(first.scene.bands, card) if same else scaling
+
+
+def _statistics_windows(split: Split, patch: int, seed: int) -> list[Window]:
+    return _sampled(split.sampler(TRAIN, "grid", patch).windows, _MEASURED, seed)
+
+
+def _sampled(windows: Sequence[Window], most: int, seed: int) -> list[Window]:
+    """Draw ``most`` random windows, in their order; all where there are fewer."""
+    if len(windows) <= most:
+        return list(windows)
+    chosen = np.random.default_rng(seed).permutation(len(windows))[:most]
+    return [windows[i] for i in sorted(chosen)]
+
+
+def _quantity(labelled: LabelledScene) -> str:
+    scene = labelled.scene
+    if not all(plane.calibrated for plane in scene.planes):
+        return "digital numbers"
+    spectral = all(band.wavelength_nm is not None for band in scene.bands)
+    return "reflectance" if spectral else "physical values"
+
+
+def _patches_per_epoch(covering: float, config: TrainConfig) -> int:
+    """Number of patches: the configured number, else four times as many as cover the labels, within limits."""
+    batch = config.training.batch
+    wished = max(min(round(4 * covering), _MOST_PATCHES), _FEWEST_BATCHES * batch)
+    per_epoch = config.patches.per_epoch or -(-wished // batch) * batch
+    if per_epoch < batch:
+        raise OptionError(
+            f"patches.per_epoch is {per_epoch}, fewer than a batch of {batch}; raise it or lower "
+            f"training.batch."
+        )
+    return per_epoch
+
+
+def _centred_side(side: int, config: TrainConfig) -> int:
+    """Check that the settings of patches agree with the side that the network takes."""
+    if config.patches.size not in (None, side):
+        raise OptionError(
+            f"patches.size is {config.patches.size}, but {config.model.architecture} takes patches of "
+            f"{side} pixels; leave it out."
+        )
+    if config.patches.sampling == "grid":
+        raise OptionError(
+            f"patches.sampling is 'grid', but {config.model.architecture} learns of a patch's middle pixel "
+            f"only; use 'balanced' or 'random'."
+        )
+    return side
+
+
+def _patch_side(scenes: Sequence[LabelledScene], config: TrainConfig) -> int:
+    """Side of a patch: the configured side, else a multiple of 32 that suits the resolution."""
+    wished = config.patches.size
+    if wished is None:
+        resolution = scenes[0].scene.resolution_m
+        fine = resolution is not None and resolution < _FINE_M
+        smallest = min(min(each.scene.shape) for each in scenes)
+        wished = min(_FINE_PATCH if fine else _PATCH, max(smallest, SMALLEST_PATCH))
+        return wished // SMALLEST_PATCH * SMALLEST_PATCH
+    if wished % SMALLEST_PATCH:
+        raise OptionError(
+            f"patches.size is {wished} but must be a multiple of {SMALLEST_PATCH}, which every "
+            f"network can halve five times; use {max(wished // 32, 1) * 32}."
+        )
+    return wished

@@ -1,0 +1,140 @@
+"""Lightning module of a training: network, loss, optimiser, and the score of an epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L  # noqa: N812  the library's own convention
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from georaster_dl.training.loop.objective import Objective
+from georaster_dl.training.loop.transfer import set_training_mode, unfreeze_for_epoch
+from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
+
+__all__ = ["SCORE", "Learner"]
+
+_FINE_RATE = 5e-4  # a large rate would forget what the weights know
+SCORE = "val_score"  # the objective's: the higher the better
+
+
+class Learner(L.LightningModule):
+    """A network in training.
+
+    Parameters
+    ----------
+    network : from images (N, bands, rows, cols) to planes (N, planes, rows, cols).
+    objective : its loss and its score.
+
+    Attributes
+    ----------
+    history : figures of every finished epoch, those before an interruption included.
+    objective : its loss and its score.
+    learning_rate : largest of the schedule.
+    finds_rate : whether the rate is chosen by a range test.
+    begun : whether training has begun, or gone on from a checkpoint.
+    """
+
+    def __init__(self, network: nn.Module, objective: Objective, config: TrainConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        self.history: list[dict[str, float]] = []  # one entry per finished epoch
+        rate = config.training.learning_rate
+        self.finds_rate = rate == "find"
+        fresh = config.start.weights == "random"
+        self.learning_rate = (
+            rate if isinstance(rate, float) else FRESH_RATE if fresh else _FINE_RATE
+        )
+        self.begun = False
+        self._config = config
+        self._train_loss = MeanMetric()
+        self._val_loss = MeanMetric()
+
+    def train(self, mode: bool = True) -> Learner:
+        """Set training mode, except in frozen layers: their BatchNorm stays as it is."""
+        super().train(mode)
+        if mode:
+            set_training_mode(self.network)
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Compute the outputs for (N, bands, rows, cols)."""
+        output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
+        return output
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout and freeze layers by the number of the epoch, so that a resumed run repeats them."""
+        torch.manual_seed(
+            int(
+                np.random.SeedSequence([self._config.seed, self.current_epoch]).generate_state(1)[0]
+            )
+        )
+        start = self._config.start
+        unfreeze_for_epoch(self.network, start.freeze, self.current_epoch, start.unfreeze_every)
+        self.train()
+
+    def loss_of(self, image: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of images (N, bands, rows, cols) with their targets, the last axes rows and cols.
+
+        A network of patches is trained on their middle pixels.
+        """
+        centre = getattr(self.network, "centre", None)
+        output = self(image) if centre is None else centre(image)
+        return self.objective.loss(output, target)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _number: int) -> Tensor:
+        """Compute the loss of a batch."""
+        loss = self.loss_of(*batch)
+        self._train_loss.update(loss.detach())
+        self.log("batch_loss", loss, on_step=True, on_epoch=False)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _number: int) -> None:
+        """Add a batch to loss and score of the validation."""
+        image, target = batch
+        output = self(image).float()
+        self._val_loss.update(self.objective.loss(output, target))
+        self.objective.count(output, target)
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the epoch and add its figures to the history; validation ends an epoch."""
+        entry = {
+            "epoch": float(self.current_epoch),
+            "loss": float(self._train_loss.compute()),
+            "val_loss": float(self._val_loss.compute()),
+            SCORE: self.objective.score(),
+            "learning_rate": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
+        }
+        self._train_loss.reset()
+        self._val_loss.reset()
+        self.history.append(entry)
+        self.log_dict({key: value for key, value in entry.items() if key != "epoch"})
+
+    def configure_optimizers(self) -> Any:
+        """Make AdamW; by default with a one-cycle schedule."""
+        training = self._config.training
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=self.learning_rate, weight_decay=training.weight_decay
+        )
+        if training.schedule == "constant":
+            return optimiser
+        total = int(self.trainer.estimated_stepping_batches)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, self.learning_rate, total_steps=total, pct_start=0.15
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Note that the checkpoint is restored."""
+        self.begun = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the history to the checkpoint."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the history of the run that is resumed."""
+        self.history = list(checkpoint["history"])

@@ -1,0 +1,229 @@
+"""Folder of a training run beside the model: configuration, split, checkpoints, log, curves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from georaster_dl.core.disk import explain_os_error
+from georaster_dl.core.errors import OptionError, OutputError
+from georaster_dl.io.files.atomic import write_atomically
+from georaster_dl.io.files.temporary import refuse_link
+from georaster_dl.io.output.staging import Extras
+from georaster_dl.io.vectors.split_map import write_split_map
+from georaster_dl.training.data.split import Split
+from georaster_dl.training.loop.curves import write_curves
+from georaster_dl.training.settings.config import TrainConfig, read_config
+
+__all__ = [
+    "AtomicCheckpoints",
+    "RunFolder",
+    "finished_epoch",
+    "read_checkpoint",
+    "unusable_checkpoint",
+]
+
+# What Lightning and the learner need of a checkpoint.
+_FIELDS: dict[str, type] = {
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "history": list,
+}
+
+
+class RunFolder:
+    """The folder ``MODEL_run`` beside the model ``MODEL.safetensors``.
+
+    Attributes
+    ----------
+    path : the folder.
+    config, split, log, curves : files in it.
+    best, last : checkpoints, of the best validation score and of the last finished epoch.
+    extras : files that could not be written; a run without settings or checkpoints is an error.
+
+    Parameters
+    ----------
+    model : package that the run makes.
+    warn : called with one line for every other file that cannot be written.
+    """
+
+    def __init__(self, model: Path, warn: Callable[[str], None] = lambda _message: None) -> None:
+        self.extras = Extras(warn)
+        self.path = model.with_name(f"{model.stem}_run")
+        self.config = self.path / "config.toml"
+        self.split = self.path / "split.gpkg"
+        self.log = self.path / "log.csv"
+        self.curves = self.path / "curves.png"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+        self.tensorboard = self.path / "tensorboard"
+
+    @property
+    def resume_hint(self) -> str:
+        """Sentence for errors of a run that can be resumed; empty before the first epoch has ended."""
+        hint = " The finished epochs are kept: go on with `resume=True`."
+        return hint if self.last.exists() else ""
+
+    def check_free(self, *, overwrite: bool) -> None:
+        """Check that a new run may begin here.
+
+        Raises
+        ------
+        OutputError
+            When an earlier run is there and must not be replaced, or a link.
+        """
+        self._check_no_link()
+        if self.path.exists() and not (overwrite and self.config.exists()):
+            raise OutputError(
+                f"{self.path} exists from an earlier run; continue it with `resume=True`, replace it with "
+                f"`overwrite=True`, or give the model another name."
+            )
+
+    def _check_no_link(self) -> None:
+        """Refuse folders that are links: a run writes and removes files in its own folder only."""
+        try:
+            for folder in (self.path, self.checkpoints, self.tensorboard):
+                refuse_link(folder)
+        except OSError as error:
+            raise explain_os_error(error, folder) from error
+
+    def begin(
+        self,
+        config: TrainConfig,
+        split: Split,
+        *,
+        overwrite: bool,
+    ) -> None:
+        """Create the folder of a new run, with its settings and the map of its split.
+
+        Raises
+        ------
+        OutputError
+            When an earlier run is there and must not be replaced, or the folder cannot be made; it
+            is not left half made.
+        """
+        self.check_free(overwrite=overwrite)
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        try:
+            self.checkpoints.mkdir(parents=True)
+            write_atomically(self.config, config.to_toml().encode())
+            with self.extras.making(self.split):
+                write_split_map(self.split, split.placed_masks())
+        except OutputError:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+        except OSError as error:
+            raise OutputError(
+                f"The folder {self.path} cannot be made ({error.strerror}); check the path of the model."
+            ) from error
+
+    def resume(self, config: TrainConfig) -> None:
+        """Check that the run that is there can be continued with these settings.
+
+        Raises
+        ------
+        OptionError
+            When there is no such run, no epoch of it was finished, its settings were others, or its
+            checkpoint is damaged or of another program.
+        """
+        self._check_no_link()
+        if not self.last.exists():
+            raise OptionError(
+                f"`resume=True` finds no checkpoint at {self.last}; no epoch was finished: start anew "
+                f"(`overwrite=True`)."
+            )
+        before, now = read_config(self.config).flat(), config.flat()
+        changed = sorted(key for key in before | now if before.get(key) != now.get(key))
+        if changed:
+            key = changed[0]
+            raise OptionError(
+                f"`resume=True` continues a run with the settings it began with, but {key} was "
+                f"{before.get(key, 'unset')!r} and is {now.get(key, 'unset')!r} now; use "
+                f"`config={str(self.config)!r}`, or start anew with `overwrite=True`."
+            )
+
+        finished_epoch(self.last)
+
+    def write_history(self, history: Sequence[Mapping[str, float]], score: str) -> None:
+        """Write the figures of all epochs so far as CSV, and draw them.
+
+        Parameters
+        ----------
+        history, score : as ``write_curves`` takes them.
+        """
+        with self.extras.making(self.log):
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+            write_atomically(self.log, text.getvalue().encode())
+        with self.extras.making(self.curves):
+            write_curves(self.curves, history, score=score)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that replace the one before only when they are complete, and that run no code."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint."""
+        import torch
+
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_atomically(Path(path), content.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read numbers and texts of a checkpoint; ``weights_only`` is ignored."""
+        return read_checkpoint(Path(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of a run without running code of the file, which may be hostile.
+
+    Raises
+    ------
+    OptionError
+        When it is damaged, holds anything but numbers and texts, or is of another program.
+    """
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of a damaged file, torch raises many kinds
+        raise unusable_checkpoint(
+            path, "is damaged, or holds more than numbers and texts"
+        ) from error
+    if not isinstance(content, dict) or not content.keys() >= _FIELDS.keys():
+        raise unusable_checkpoint(path, "is of another program")
+    wrong = next((key for key, kind in _FIELDS.items() if not isinstance(content[key], kind)), None)
+    if wrong is not None:
+        raise unusable_checkpoint(path, f"holds no {wrong} of a run")
+    return content
+
+
+def finished_epoch(checkpoint: Path) -> int:
+    """Read the number of a checkpoint's last epoch, from 0; raises as ``read_checkpoint``."""
+    return int(read_checkpoint(checkpoint)["epoch"])
+
+
+def unusable_checkpoint(path: Path, reason: str) -> OptionError:
+    """Make the error of a checkpoint that cannot be resumed."""
+    return OptionError(f"The checkpoint {path} {reason}; start anew with `overwrite=True`.")

@@ -1,0 +1,209 @@
+"""Lightning trainer with checkpoints, logs and progress events, and its errors explained."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import lightning as L  # noqa: N812  the library's own convention
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from georaster_dl.core.disk import explain_os_error
+from georaster_dl.core.errors import DeviceError, OptionError, OutputError
+from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, TrainingStarted
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.training.data.training_data import TrainingData
+from georaster_dl.training.loop.learner import SCORE, Learner
+from georaster_dl.training.loop.run_folder import AtomicCheckpoints, RunFolder
+from georaster_dl.training.settings.config import TrainConfig, TrainingSection
+
+__all__ = ["check_tensorboard", "explain_errors", "make_trainer"]
+
+_PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    torch.float32: "32-true",
+    torch.bfloat16: "bf16-mixed",
+    torch.float16: "16-mixed",
+}
+
+
+def check_tensorboard(config: TrainConfig) -> None:
+    """Check that TensorBoard is installed where its logs are wanted.
+
+    Raises
+    ------
+    OptionError
+        When it is not.
+    """
+    if config.training.tensorboard and find_spec("tensorboard") is None:
+        raise OptionError(
+            "`tensorboard=True` needs TensorBoard, which is not installed; pip install "
+            "'georaster_dl[tensorboard]', or leave it out."
+        )
+
+
+def make_trainer(
+    data: TrainingData, device: Device, folder: RunFolder, report: Report
+) -> L.Trainer:
+    """Make the trainer of a run: best and last checkpoint, early stopping, logs, progress."""
+    training = data.config.training
+    devices = _devices(training, device)
+    where: dict[str, Any] = {
+        "dirpath": folder.checkpoints,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
+    best = ModelCheckpoint(filename=folder.best.stem, monitor=SCORE, mode="max", **where)
+    # Lightning's own save_last comes only with a better score.
+    last = ModelCheckpoint(filename=folder.last.stem, **where)
+    stop = EarlyStopping(
+        SCORE, mode="max", patience=training.patience, check_on_train_epoch_end=True
+    )
+    with _quiet():
+        tensorboard = training.tensorboard and TensorBoardLogger(
+            folder.path, name="", version=folder.tensorboard.name
+        )
+        return L.Trainer(
+            accelerator="gpu" if device.is_cuda else "cpu",
+            devices=devices,
+            strategy="ddp" if isinstance(devices, int) and devices > 1 else "auto",
+            precision=_PRECISIONS[device.dtype],
+            max_epochs=training.epochs,
+            gradient_clip_val=training.clip,
+            logger=tensorboard,
+            callbacks=[stop, best, last, ProgressCallback(folder, report, data)],
+            plugins=[AtomicCheckpoints()],
+            default_root_dir=folder.path,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # EpochSampler shares out by itself
+            log_every_n_steps=10,
+        )
+
+
+def _devices(training: TrainingSection, device: Device) -> int | list[int]:
+    """Choose the GPU that is named, or the number of devices."""
+    if ":" in training.device:
+        return [int(training.device.partition(":")[2])]
+    return training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
+
+
+class ProgressCallback(L.Callback):
+    """Reports start, progress and epochs of a run, and updates log and curves."""
+
+    def __init__(self, folder: RunFolder, report: Report, data: TrainingData) -> None:
+        self._folder = folder
+        self._report = report
+        self._data = data
+        self._begun = time.monotonic()
+        self._first = 0
+        self._terminate: Any = signal.SIG_DFL
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save the handler of SIGTERM."""
+        self._terminate = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Report network and data."""
+        # Lightning's own handler waits for the other processes, which wait for this one.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminate)
+        self._begun, self._first = time.monotonic(), trainer.global_step
+        counts, unlabelled = self._data.label_counts(), self._data.unlabelled
+        started = TrainingStarted(
+            device=f"{trainer.strategy.root_device}, {trainer.precision}",
+            weights=sum(p.numel() for p in pl_module.parameters()),
+            patch=self._data.patch,
+            per_epoch=self._data.per_epoch,
+            epochs=self._data.config.training.epochs,
+            split=self._data.split.note,
+            labelled=None if unlabelled else counts,
+            valid=counts if unlabelled else None,
+        )
+        self._report(started)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Report the progress in batches."""
+        if not trainer.is_global_zero:
+            return
+        total = int(trainer.estimated_stepping_batches)
+        done = trainer.global_step
+        rate = (done - self._first) / max(time.monotonic() - self._begun, 1e-6)
+        score = trainer.callback_metrics.get(SCORE)
+        progress = TrainingProgressed(
+            done=done,
+            total=total,
+            seconds_left=round((total - done) / max(rate, 1e-6), 1),
+            loss=round(float(trainer.callback_metrics["batch_loss"]), 4),
+            score=None if score is None else round(float(score), 4),
+        )
+        self._report(progress)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write log and curves, and report the epoch's figures."""
+        if not trainer.is_global_zero or not isinstance(pl_module, Learner):
+            return
+        history = pl_module.history
+        score = pl_module.objective.score_name
+        self._folder.write_history(history, score)
+        self._report(
+            EpochEnded(**history[-1], epochs=self._data.config.training.epochs, score=score)
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Lightning's advice to developers."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def explain_errors(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
+    """Turn errors inside the trainer into GeoRasterError, and Lightning's exit on Ctrl-C into KeyboardInterrupt."""
+    try:
+        with _quiet():
+            yield
+    except BaseException as error:
+        _end_others(trainer)
+        # The terminal interrupts all processes; the first reports it.
+        if isinstance(error, SystemExit) and trainer.is_global_zero:
+            raise KeyboardInterrupt from error
+        if isinstance(error, torch.OutOfMemoryError):
+            raise DeviceError(
+                f"The device ran out of memory; lower training.batch or patches.size, or use another "
+                f"device.{folder.resume_hint}"
+            ) from error
+        if isinstance(error, OSError) and (isinstance(error, OutputError) or error.errno):
+            output_error = (
+                error if isinstance(error, OutputError) else explain_os_error(error, folder.path)
+            )
+            raise OutputError(f"{output_error}{folder.resume_hint}") from error
+        raise
+
+
+def _end_others(trainer: L.Trainer) -> None:
+    """Kill the other processes of the training, which would wait for this process for ever."""
+    for process in getattr(trainer.strategy.launcher, "procs", ()):
+        process.kill()
+        process.wait()

@@ -1,0 +1,232 @@
+"""Package of a trained network: tested on the test part, described by its card, and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from georaster_dl.core.geography import Place, centre_of
+from georaster_dl.core.legend import MapClass
+from georaster_dl.core.text import slug
+from georaster_dl.core.wording import counted
+from georaster_dl.evaluation.metrics.calibration import calibration_error, fit_temperature
+from georaster_dl.io.files.layer_path import file_of
+from georaster_dl.io.labels.read import labels_digest
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.contract import network_stride
+from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
+from georaster_dl.models.package.file import save_model
+from georaster_dl.models.package.values import InputBand, Target
+from georaster_dl.models.registry import takes_encoder
+from georaster_dl.models.runtime.cost import measure_cost
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.models.runtime.halo import choose_halo, probe_halo
+from georaster_dl.tiling.split_blocks import PARTS, TEST, VALIDATION
+from georaster_dl.tiling.tiles import round_up
+from georaster_dl.training.data.scaling import Scaling
+from georaster_dl.training.data.training_data import TrainingData
+from georaster_dl.training.result.measure import Measured, label_metrics, measure
+from georaster_dl.training.result.novelty import training_novelty
+from georaster_dl.training.result.reconstruction import (
+    reconstruction_caution,
+    reconstruction_metrics,
+)
+
+__all__ = ["package_model"]
+
+_HALO_SCENES, _HALO_SIDE, _HALO_TILE = 2, 512, 256
+_MOST_PLACES = 256  # of a card
+_DIGESTED = 27  # label files: as many digests as a fact of a card has characters for
+_UNMEASURED_HALO = 64  # where scenes are too small to see what tiling changes
+
+
+def package_model(
+    data: TrainingData,
+    network: nn.Module,
+    device: Device,
+    path: Path,
+    notes: Mapping[str, str],
+) -> Card:
+    """Measure, describe and package a trained network.
+
+    Parameters
+    ----------
+    notes : further entries of the card about the training.
+    """
+    network = network.eval()
+    part = TEST if data.split.labelled(TEST).any() else VALIDATION
+    metrics, calibration = _tested(data, part, network, device)
+    network = network.cpu()
+    stride = network_stride(network)
+    card = Card(
+        name=data.config.model.name or slug(path.stem),
+        version="1",
+        description=_description(data),
+        task=data.config.task,
+        architecture=_architecture(data),
+        bands=_bands(data),
+        quantity=data.quantity,
+        resolution_m=_resolutions(data),
+        classes=_classes(data),
+        targets=_targets(data),
+        stride=stride,
+        halo=_halo(data, network, stride),
+        cost=measure_cost(network, in_bands=len(data.bands), stride=stride),
+        licence=data.config.model.licence,
+        places=_places(data),
+        training={key: value[:500] for key, value in {**_training(data), **notes}.items()},
+        configuration={key: value[:500] for key, value in data.config.flat().items()},
+        metrics=metrics,
+        calibration=calibration,
+        novelty=training_novelty(data),
+        limitations=_limitations(data, part, metrics),
+    )
+    return save_model(path, card, network)
+
+
+def _tested(
+    data: TrainingData, part: int, network: nn.Module, device: Device
+) -> tuple[dict[str, float], Calibration]:
+    """Metrics of a part, and the calibration of the probabilities, where there are any."""
+    if data.unlabelled:
+        return reconstruction_metrics(data, part, network, device), Calibration()
+    tested = measure(data, part, network, device)
+    metrics = label_metrics(tested, PARTS[part])
+    if not data.names:
+        return metrics, Calibration()
+    return metrics, _calibration(data, network, device, tested)
+
+
+def _calibration(
+    data: TrainingData, network: nn.Module, device: Device, tested: Measured
+) -> Calibration:
+    """Fit the temperature on the validation part, and measure its error on the tested part."""
+    validation = measure(data, VALIDATION, network, device)
+    temperature = fit_temperature(validation.logits, validation.target)
+    error = calibration_error(tested.logits, tested.target, temperature)
+    return Calibration(temperature=round(temperature, 3), ece=round(error, 4))
+
+
+def _halo(data: TrainingData, network: nn.Module, stride: int) -> ModelHalo:
+    """Measure the exact halo, and the shortest that changes hardly a pixel of the training's scenes."""
+    exact = probe_halo(network, in_bands=len(data.bands), stride=stride).exact
+    inputs = [_middle(each.scene, data.scaling) for each in data.scenes[:_HALO_SCENES]]
+    longest = max(max(image.shape[1:]) for image in inputs)
+    tile = min(_HALO_TILE, round_up(longest // 2, stride))
+    if longest < 4 * stride:
+        unmeasured = round_up(_UNMEASURED_HALO, stride)
+        if exact is None:
+            return ModelHalo(default=unmeasured, blend=unmeasured)
+        return ModelHalo(default=min(exact, unmeasured), exact=exact)
+    default, changed = choose_halo(
+        network, inputs, stride=stride, exact=exact, tile=tile, classes=bool(data.names)
+    )
+    blend = 0 if exact is not None else default
+    return ModelHalo(default=default, exact=exact, changed=round(changed, 6), blend=blend)
+
+
+def _middle(scene: Scene, scaling: Scaling) -> npt.NDArray[np.float32]:
+    rows, cols = (
+        slice(max(0, (n - _HALO_SIDE) // 2), min(n, (n + _HALO_SIDE) // 2)) for n in scene.shape
+    )
+    raster = scene.read(rows, cols)
+    return scaling.apply(raster.array, raster.valid)
+
+
+def _architecture(data: TrainingData) -> Architecture:
+    model = data.config.model
+    encoder = model.encoder if takes_encoder(model.architecture) else None
+    return Architecture(name=model.architecture, encoder=encoder, options=model.options)
+
+
+def _bands(data: TrainingData) -> tuple[InputBand, ...]:
+    return tuple(
+        InputBand(
+            name=band.name,
+            wavelength_nm=band.wavelength_nm,
+            fwhm_nm=band.fwhm_nm,
+            mean=float(mean),
+            std=float(std),
+        )
+        for band, mean, std in zip(data.bands, data.scaling.mean, data.scaling.std, strict=True)
+    )
+
+
+def _classes(data: TrainingData) -> tuple[MapClass, ...]:
+    legend = data.scenes[0].legend
+    return () if legend is None else legend.classes
+
+
+def _targets(data: TrainingData) -> tuple[Target, ...]:
+    labels = data.scenes[0].labels
+    if data.scaling.target is None or labels is None:
+        return ()
+    mean, std = data.scaling.target
+    field = data.config.labels.class_field
+    return (Target(name=field or file_of(labels).stem[:64], mean=mean, std=std),)
+
+
+def _resolutions(data: TrainingData) -> tuple[float, float] | None:
+    resolutions = [r for each in data.scenes if (r := each.scene.resolution_m) is not None]
+    return (min(resolutions), max(resolutions)) if resolutions else None
+
+
+def _description(data: TrainingData) -> str:
+    what = f"{counted(len(data.names), 'class')}" if data.names else "A quantity"
+    if data.unlabelled:
+        what = "Autoencoder: features of each pixel"
+    scenes = (
+        data.scenes[0].scene.name
+        if len(data.scenes) == 1
+        else f"{counted(len(data.scenes), 'scene')}"
+    )
+    return f"{what} from {counted(len(data.bands), 'band')}, learnt from {Path(scenes).name}."
+
+
+def _places(data: TrainingData) -> tuple[Place, ...]:
+    """Places of the scenes, to a tenth of a degree; to a degree where there are too many."""
+    centres = [
+        centre for each in data.scenes if (centre := centre_of(each.scene.geobox)) is not None
+    ]
+    exact, coarse = ({(round(x, n), round(y, n)) for x, y in centres} for n in (1, 0))
+    return tuple(sorted(exact if len(exact) <= _MOST_PLACES else coarse)[:_MOST_PLACES])
+
+
+def _training(data: TrainingData) -> dict[str, str]:
+    scenes = [Path(each.scene.name).name for each in data.scenes]
+    labels = dict.fromkeys(each.labels for each in data.scenes if each.labels)
+    counts = {part: sum(values.values()) for part, values in data.label_counts().items()}
+    pixels = ", ".join(f"{part} {n}" for part, n in counts.items())
+    return {
+        "scenes": ", ".join(scenes),
+        **(_labels(list(labels), data) if labels else {}),
+        "split": data.split.note,
+        f"{'labelled' if labels else 'valid'} pixels": pixels,
+    }
+
+
+def _labels(files: Sequence[Path], data: TrainingData) -> dict[str, str]:
+    """Names and digests of the label files, as many as a card has room for."""
+    digests = [
+        labels_digest(file, data.scenes[0].options, numbers=not data.names)
+        for file in files[:_DIGESTED]
+    ]
+    names = dict.fromkeys(file_of(file).name for file in files)
+    return {"labels": ", ".join(names), "labels_sha256": ", ".join(digests)}
+
+
+def _limitations(data: TrainingData, part: int, metrics: Mapping[str, float]) -> str:
+    said = [data.split.caution]
+    if data.unlabelled:
+        said.append(reconstruction_caution(data, metrics))
+    if part == VALIDATION:
+        what = "reconstruction" if data.unlabelled else "accuracy"
+        said.append(
+            f"No ground was kept for testing: the {what} is that of the validation ground, on which "
+            "the best epoch was chosen."
+        )
+    return " ".join(filter(None, said))

@@ -1,0 +1,109 @@
+"""Defaults that follow from other settings: from the task, and from the model to start from."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.models.package.card import Architecture, Card
+from georaster_dl.models.package.file import find_model, read_card
+from georaster_dl.models.registry import describe_model
+from georaster_dl.models.runtime.optional_bands import narrowed_card
+from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
+
+__all__ = ["NO_PACKAGE", "resolve_defaults", "with_code"]
+
+NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
+_AUTOENCODER = "conv_autoencoder"
+
+
+def resolve_defaults(config: TrainConfig) -> TrainConfig:
+    """Resolve the defaults that depend on the task, the architecture and the model to start from.
+
+    Raises
+    ------
+    GeoRasterError
+        When settings contradict each other, or the model to start from cannot be read.
+    """
+    return _with_options(_with_task(_with_start(config)))
+
+
+def _with_start(config: TrainConfig) -> TrainConfig:
+    """Take the architecture of the package to start from, where the settings choose none."""
+    weights = config.start.weights
+    if weights == "random" and config.start.freeze != "none":
+        raise OptionError(
+            f"`start.freeze='{config.start.freeze}'` would keep random weights as they are; say with "
+            f"`start.weights=` which weights to start from: imagenet, or a model."
+        )
+    if weights in NO_PACKAGE:
+        return config
+    card = read_card(find_model(weights))
+    if card.task == "autoencoder" != config.task and config.training.learning_rate is None:
+        # Not the rate of fine-tuning: most of an autoencoder has to change to separate classes.
+        config = config.updated({"training.learning_rate": FRESH_RATE})
+    return _with_network_of(_plain(card).architecture, config)
+
+
+def _with_network_of(stated: Architecture, config: TrainConfig) -> TrainConfig:
+    """Take the package's architecture, or the options that another architecture shares with it."""
+    model = config.model
+    if not model.model_fields_set & {"architecture", "encoder"}:
+        chosen = {"model.architecture": stated.name, "model.options": stated.options}
+        return config.updated(
+            chosen | ({"model.encoder": stated.encoder} if stated.encoder else {})
+        )
+    if "options" in model.model_fields_set or model.architecture == stated.name:
+        return config
+    # Of another network that can start from it, such as a classifier of an autoencoder's code.
+    options = describe_model(model.architecture)[1]
+    shared = {key: value for key, value in stated.options.items() if key in options}
+    return config.updated({"model.options": shared}) if shared else config
+
+
+def _plain(card: Card) -> Card:
+    """Card without band-presence flags: in training all bands are present."""
+    return narrowed_card(card, [band.name for band in card.bands])
+
+
+def _with_task(config: TrainConfig) -> TrainConfig:
+    """Resolve the settings of an autoencoder: no labels, its network, no radiometric augmentation."""
+    if config.task != "autoencoder":
+        return config
+    default = LabelOptions()
+    stated = [
+        f.name
+        for f in fields(default)
+        if getattr(config.labels, f.name) != getattr(default, f.name)
+    ]
+    if stated:
+        raise OptionError(
+            f"The task autoencoder learns from scenes without labels, but labels.{stated[0]} is set; "
+            f"leave it out, or choose another task."
+        )
+    unchanged = {f.name for f in fields(config.augment)} - {"dihedral", "scale"}
+    changes: dict[str, object] = {f"augment.{key}": 0.0 for key in sorted(unchanged)}
+    if not config.model.model_fields_set & {"architecture", "encoder"}:
+        changes["model.architecture"] = _AUTOENCODER
+    return config.updated(changes)
+
+
+def _with_options(config: TrainConfig) -> TrainConfig:
+    """Drop the default options, which are a U-Net's, where the architecture lacks them."""
+    model = config.model
+    if "options" in model.model_fields_set:
+        return config
+    _, options = describe_model(model.architecture)
+    return (
+        config if model.options.keys() <= options.keys() else config.updated({"model.options": {}})
+    )
+
+
+def with_code(config: TrainConfig, bands: int) -> TrainConfig:
+    """Halve an autoencoder's code to half the bands, where its default code could copy them."""
+    model = config.model
+    usual = describe_model(model.architecture)[1].get("code")
+    if config.task != "autoencoder" or usual is None or "code" in model.options or usual < bands:
+        return config
+    return config.updated({"model.options": {**model.options, "code": max(bands // 2, 1)}})

@@ -1,0 +1,140 @@
+"""Train a network on scenes, mostly with labels: the public function behind ``geodl train``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, no_report, warner
+from georaster_dl.io.files.atomic import check_local
+from georaster_dl.io.output.staging import FailedOutput
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.runtime.device import Device
+from georaster_dl.training.data.cache import CacheFolder
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.data.training_data import TrainingData, load_training_data
+from georaster_dl.training.loop.fit import fit
+from georaster_dl.training.loop.learner import SCORE, Learner
+from georaster_dl.training.loop.network import build_network, check_network
+from georaster_dl.training.loop.objective import make_objective
+from georaster_dl.training.loop.run_folder import RunFolder
+from georaster_dl.training.loop.trainer import check_tensorboard
+from georaster_dl.training.result.package import package_model
+from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.settings.resolve import resolve_defaults
+
+__all__ = ["Trained", "train"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Result of a training run.
+
+    Attributes
+    ----------
+    card : of the packaged model.
+    model, folder : the package, and the run's folder beside it.
+    history : figures of each epoch.
+    failed : files of the folder that could not be written (curves, log, map of the split), each
+        reported by a warning.
+    """
+
+    card: Card
+    model: Path
+    folder: Path
+    history: list[dict[str, float]]
+    seconds: float
+    failed: tuple[FailedOutput, ...] = ()
+
+
+def train(
+    pairs: Sequence[SceneWithLabels],
+    model: Path,
+    config: TrainConfig | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Report = no_report,
+) -> Trained | None:
+    """Train a model on labelled scenes, test it and write its package.
+
+    Parameters
+    ----------
+    pairs : scenes with their labels, which the task ``autoencoder`` does without.
+    model : package to write; checkpoints and logs go to ``<name>_run`` beside it.
+    resume : continue the run that is in that folder; the result is that of an unbroken run.
+    report : called with ``start``, ``progress``, ``epoch`` and ``warning`` events.
+
+    Returns
+    -------
+    The result; None in the processes that training on several GPUs adds to the first.
+
+    Raises
+    ------
+    GeoRasterError
+        When scenes, labels, settings, outputs or the device cannot be used. The checkpoints of
+        finished epochs stay.
+    """
+    config = resolve_defaults(config or TrainConfig())
+    begun = time.monotonic()
+    leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
+    if not leader:
+        report = no_report
+    warn = warner(report)
+    folder = RunFolder(model, warn)
+    if leader:
+        _check_output(model, resume=resume, overwrite=overwrite)
+        if resume:
+            folder.resume(config)
+        else:
+            folder.check_free(overwrite=overwrite)
+
+    device = Device.choose(config.training.device, config.training.precision)
+    check_tensorboard(config)
+    centred = check_network(config)
+    with CacheFolder(model, leader=leader) as cache:
+        data = load_training_data(pairs, config, cache, warn, centred=centred)
+        network, started = build_network(data)
+        learner = Learner(network, make_objective(data), data.config)
+        if leader and not resume:
+            folder.begin(config, data.split, overwrite=overwrite)
+        fit(learner, data, device, folder, report, resume=resume)
+        if not leader:
+            return None
+        notes = _notes(learner, data, device, time.monotonic() - begun, started)
+        card = package_model(data, network, device, model, notes)
+    seconds = time.monotonic() - begun
+    return Trained(card, model, folder.path, learner.history, seconds, folder.extras.failed)
+
+
+def _notes(
+    learner: Learner, data: TrainingData, device: Device, seconds: float, started: Sequence[str]
+) -> dict[str, str]:
+    """Describe epochs, duration, initial weights, patches and learning rate, for the card."""
+    best = max(learner.history, key=lambda entry: entry[SCORE])
+    return {
+        "epochs": f"{len(learner.history)}, the best was {int(best['epoch']) + 1}",
+        "time": f"{seconds / 60:.1f} min on {device.name}",
+        **({"started": "; ".join(started)} if started else {}),
+        "patches": f"{data.per_epoch} of {data.patch} x {data.patch} pixels an epoch, batches of "
+        f"{data.config.training.batch}, learning rate {learner.learning_rate:.2g}",
+    }
+
+
+def _check_output(model: Path, *, resume: bool, overwrite: bool) -> None:
+    """Check that the package can be written."""
+    if resume and model.exists() and not overwrite:
+        raise OptionError(f"`resume=True` has nothing to do: {model} is finished.")
+    check_local(model)
+    if model.suffix != ".safetensors":
+        raise OptionError(
+            f"A model package is made, but its name is {model}; end it in .safetensors."
+        )
+    if model.exists() and not overwrite:
+        raise OptionError(f"The output {model} exists; give another name or use `overwrite=True`.")
+    if not model.absolute().parent.is_dir():
+        raise OptionError(f"The folder {model.absolute().parent} does not exist; make it first.")
