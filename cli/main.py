@@ -17,6 +17,7 @@ from georaster_dl.core.text import visible
 from .commands.batch import batch
 from .commands.classify import classify
 from .commands.cluster import cluster
+from .commands.completion import completion
 from .commands.denoise import denoise
 from .commands.doctor import doctor
 from .commands.evaluate import evaluate
@@ -60,6 +61,7 @@ def geodl() -> None:
     geodl spectra --help             values and classes from tables of laboratory spectra
     geodl qgis install               the plugin for QGIS, put into your profile
     geodl doctor                     what is wrong with this installation, and what to do
+    geodl completion bash            completion of commands, options and files in your shell
 
     Exit status: 0 done; 1 an error; 3 some scenes of a batch are not done; 4 the main output stands, but
     something beside it (a picture, polygons, a report, a style) could not be made; 130 cancelled.
@@ -81,6 +83,7 @@ geodl.add_command(models)
 geodl.add_command(spectra)
 geodl.add_command(qgis)
 geodl.add_command(doctor)
+geodl.add_command(completion)
 
 
 def main() -> None:

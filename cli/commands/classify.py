@@ -12,6 +12,7 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Finished, Report
 
+from ..options.completion import complete_files
 from ..options.labels import SETTINGS, training_options
 from ..options.shared import (
     INPUT_FILE,
@@ -33,7 +34,9 @@ _OF_PIXELS = ("width_m", "all_touched", "priority", "background", "split", "spli
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="FEATURES... [LABELS]")
+@click.argument(
+    "inputs", nargs=-1, required=True, metavar="FEATURES... [LABELS]", shell_complete=complete_files
+)
 @click.option(
     "-m", "--model", type=INPUT_FILE, help="Classifier written by --save, in place of LABELS."
 )

@@ -12,6 +12,7 @@ from georaster_dl.core.events import Finished
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted
 
+from ..options.completion import complete_files
 from ..options.shared import (
     OUTPUT_FILE,
     check_suffix,
@@ -35,7 +36,9 @@ _TIFF = (".tif", ".tiff")
 
 
 @click.command()
-@click.argument("raster", nargs=-1, required=True, metavar="RASTER...")
+@click.argument(
+    "raster", nargs=-1, required=True, metavar="RASTER...", shell_complete=complete_files
+)
 @click.option(
     "-k",
     "k",

@@ -13,6 +13,7 @@ from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.legend import color_hex
 from georaster_dl.core.wording import command_line, counted, listed
 
+from ..options.completion import complete_models
 from ..options.shared import debug_option, json_option, output_option, overwrite_option
 from ..terminal.console import rich_console
 
@@ -113,7 +114,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 @models.command("show")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @json_option
 @debug_option
 def show_command(model: str, as_json: bool) -> None:
@@ -214,7 +215,7 @@ def _halo(card: Card) -> str:
 
 
 @models.command("check")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @debug_option
 def check_command(model: str) -> None:
     """Load MODEL, verify its weights, run it, and test its claim about the halo."""
@@ -226,7 +227,7 @@ def check_command(model: str) -> None:
 
 
 @models.command("export")
-@click.argument("model")
+@click.argument("model", shell_complete=complete_models)
 @click.option(
     "--format",
     "kind",

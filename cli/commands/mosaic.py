@@ -12,6 +12,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Finished, MosaicStarted, Report, warner
 from georaster_dl.core.wording import counted
 
+from ..options.completion import complete_models
 from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -65,6 +66,7 @@ __all__ = ["mosaic"]
     "models",
     multiple=True,
     metavar="MODEL",
+    shell_complete=complete_models,
     help="Package of a model that made the maps, for --stac; bundled ones are found without.",
 )
 @overwrite_option

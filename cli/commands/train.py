@@ -12,6 +12,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
+from ..options.completion import complete_files, complete_models
 from ..options.labels import training_options
 from ..options.shared import (
     INPUT_FILE,
@@ -37,7 +38,13 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are prin
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="SCENE... [LABELS] | LIST.csv")
+@click.argument(
+    "inputs",
+    nargs=-1,
+    required=True,
+    metavar="SCENE... [LABELS] | LIST.csv",
+    shell_complete=complete_files,
+)
 @output_option(
     "Model package to make (.safetensors); logs and checkpoints go to NAME_run beside it.",
     required=True,
@@ -78,6 +85,7 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are prin
     click.option(
         "--init",
         metavar="random|imagenet|MODEL",
+        shell_complete=complete_models,
         help="Weights to start from; random by default.",
     ),
     click.option(

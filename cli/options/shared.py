@@ -16,6 +16,7 @@ from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.files.scene_names import file_name, scene_stem
 
 from ..terminal.progress import Terminal, end_with_parent
+from .completion import complete_files, complete_models
 from .groups import option_group
 
 __all__ = [
@@ -79,13 +80,22 @@ INPUT_FILE = click.Path(path_type=Path)
 OUTPUT_FILE = _OutputPath(path_type=Path)
 OUTPUT_FOLDER = _OutputPath(path_type=Path, file_okay=False)
 
-scene_argument = click.argument("scene", nargs=-1, required=True, metavar="SCENE...")
+scene_argument = click.argument(
+    "scene", nargs=-1, required=True, metavar="SCENE...", shell_complete=complete_files
+)
 
 
 def model_option(*, required: bool = False) -> Callable[[F], F]:
     """Make the option for a model package."""
     text = "Model package, or the name of a bundled model."
-    return click.option("-m", "--model", metavar="MODEL", required=required, help=text)
+    return click.option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        required=required,
+        help=text,
+        shell_complete=complete_models,
+    )
 
 
 def output_option(text: str, *, required: bool = False) -> Callable[[F], F]:
@@ -159,6 +169,7 @@ SCENE_OPTIONS = (
     click.option(
         "--mask",
         metavar="NAME[=RULE]",
+        shell_complete=complete_files,
         help="Quality band that masks pixels (cloud, shadow): SCL of a Sentinel-2 product or STAC item, a band "
         "of the scene, or a file. The meaning of SCL, QA_PIXEL, Fmask and UDM2 is known; for others state "
         "which values to mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1.",
