@@ -12,15 +12,17 @@ from rasterio.errors import NotGeoreferencedWarning
 
 __all__ = ["allow_ungeoreferenced", "gdal_environment"]
 
+_CACHE = 64 << 20  # bytes: as an argument of rasterio's, small numbers are no MiB
 
-def gdal_environment(cache_mib: int = 64) -> rasterio.Env:
+
+def gdal_environment() -> rasterio.Env:
     """GDAL settings for reading and writing scenes, as a context manager.
 
     The block cache is small on purpose: pixels are read once, in strips, so a cache as large as
     GDAL's default (5 % of the memory) would only hold what is never asked for again.
     """
     return rasterio.Env(
-        GDAL_CACHEMAX=cache_mib,
+        GDAL_CACHEMAX=_CACHE,
         GDAL_NUM_THREADS="ALL_CPUS",
         GDAL_HTTP_CONNECTTIMEOUT=15,
         GDAL_HTTP_LOW_SPEED_TIME=30,

@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import rasterio
+from rasterio._env import get_gdal_config
 
+from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.dataset import open_dataset
 
 
@@ -45,3 +47,8 @@ def test_threads_that_open_ungeoreferenced_rasters_warn_nobody(ungeoreferenced):
         assert told == []
         with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
             rasterio.open(ungeoreferenced).close()
+
+
+def test_gdal_keeps_decoded_blocks_within_a_run():
+    with gdal_environment():
+        assert get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20  # rasterio's unit is the byte
