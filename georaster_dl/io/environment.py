@@ -19,7 +19,8 @@ def gdal_environment() -> rasterio.Env:
     """GDAL settings for reading and writing scenes, as a context manager.
 
     The block cache is small on purpose: pixels are read once, in strips, so a cache as large as
-    GDAL's default (5 % of the memory) would only hold what is never asked for again.
+    GDAL's default (5 % of the memory) would only hold what is never asked for again. It must hold a
+    row of blocks of all bands: else one whose bands lie side by side is decoded anew for each band.
     """
     return rasterio.Env(
         GDAL_CACHEMAX=_CACHE,

@@ -52,3 +52,21 @@ def test_threads_that_open_ungeoreferenced_rasters_warn_nobody(ungeoreferenced):
 def test_gdal_keeps_decoded_blocks_within_a_run():
     with gdal_environment():
         assert get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20  # rasterio's unit is the byte
+
+
+@pytest.mark.parametrize(
+    ("side", "interleave", "threads"),
+    [(64, "band", 1), (256, "band", None), (64, "pixel", None)],
+)
+def test_small_blocks_are_decoded_by_one_thread(tmp_path, side, interleave, threads):
+    """Handing them to several costs more than decoding them."""
+    path = tmp_path / "a.tif"
+    numbers = np.arange(8 * 256 * 256, dtype=np.uint16).reshape(8, 256, 256)
+    profile = {"driver": "GTiff", "width": 256, "height": 256, "count": 8, "dtype": "uint16"}
+    blocks = {"tiled": True, "blockxsize": side, "blockysize": side, "interleave": interleave}
+    with allow_ungeoreferenced(), rasterio.open(path, "w", **profile, **blocks) as dataset:
+        dataset.write(numbers)
+
+    with open_dataset(str(path)) as dataset:
+        assert dataset.options.get("NUM_THREADS") == threads
+        np.testing.assert_array_equal(dataset.read(), numbers)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 
 from georaster_dl.core.errors import SceneError
@@ -17,6 +18,7 @@ from georaster_dl.io.environment import allow_ungeoreferenced
 
 __all__ = ["check_openable", "open_dataset"]
 
+_SMALL_BLOCK = 2**15  # bytes; handing a smaller one to a thread costs more than decoding it
 _MOST_BANDS, _LONGEST_SIDE, _MOST_PIXELS = 10_000, 100_000_000, 10**12  # that a file may claim
 
 
@@ -26,6 +28,9 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
     try:
         with allow_ungeoreferenced():
             dataset = rasterio.open(path)
+            if _has_small_blocks(dataset):
+                dataset.close()
+                dataset = rasterio.open(path, driver="GTiff", NUM_THREADS=1)
     except (RasterioError, OSError, IndexError) as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({str(error).rstrip('.')}). Fetch it again if it is cut short, or give "
@@ -37,6 +42,15 @@ def open_dataset(path: str) -> rasterio.DatasetReader:
         dataset.close()
         raise
     return dataset
+
+
+def _has_small_blocks(dataset: rasterio.DatasetReader) -> bool:
+    """Whether GDAL would decode the file in threads, and slower for it."""
+    if dataset.driver != "GTiff" or not dataset.count:
+        return False
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    size = math.prod(dataset.block_shapes[0]) * _bytes(dataset.dtypes[0]) * together
+    return bool(size < _SMALL_BLOCK)
 
 
 def _check_claims(dataset: rasterio.DatasetReader, path: str) -> None:
