@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from rasterio._env import get_gdal_config
 
-from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.environment import allow_ungeoreferenced, gdal_environment
 from georaster_dl.io.scenes.dataset import open_dataset
 
 
