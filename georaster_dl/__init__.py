@@ -1,3 +1,3 @@
 """Deep learning on georeferenced rasters: scenes in, styled land-cover GeoTIFFs out."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
