@@ -17,22 +17,15 @@ from georaster_dl.core.process import tune_allocators
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.staging import Staging
-from georaster_dl.io.scenes.calibration_check import (
-    alpha_warning,
-    calibration_warning,
-    training_warning,
-)
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
-from georaster_dl.models.novelty.judge import SceneNovelty
-from georaster_dl.models.package.limitations import absent_bands_warning
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.strips import rows_at_once
 from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
-from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
-from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
+from georaster_dl.predict.matching.doubts import SceneDoubts
+from georaster_dl.predict.matching.scene_match import SceneMatch
 from georaster_dl.predict.options import Findings, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
@@ -52,7 +45,7 @@ class PreparedRun:
     model : package of the model.
     files : to write, the main one last; all others may fail alone.
     aoi : area to predict; None for the whole scene.
-    novelty : how unlike the model's training the scene is; None where that is not known.
+    doubts : about the scene's values, which are read when the run begins.
     tiling : from which tiles are planned, when the device is known.
     """
 
@@ -60,9 +53,20 @@ class PreparedRun:
     model: Path
     files: tuple[Path, ...]
     aoi: AreaOfInterest | None
-    novelty: SceneNovelty | None
+    doubts: SceneDoubts
     tiling: TilingRequest
     context: RunContext
+
+    def warn(self) -> None:
+        """Report the doubts about the scene as warnings.
+
+        Raises
+        ------
+        SceneError
+            When the file is damaged or truncated.
+        """
+        for doubt in self.doubts.warnings():
+            self.context.warn(doubt)
 
     @contextmanager
     def staged(self) -> Iterator[Staging]:
@@ -114,7 +118,7 @@ class PreparedRun:
     def finished(self, stage: Staging, device: str, findings: Findings) -> Summary:
         """Summarise the finished run, and stage its record where the options name it."""
         rows, cols = self.match.scene.shape
-        record = self.context.options.record
+        record, novelty = self.context.options.record, self.doubts.novelty
         summary = Summary(
             files=self.files,
             model=self.model,
@@ -125,7 +129,7 @@ class PreparedRun:
             findings=findings,
             failed=stage.failed,
             place=centre_of(self.match.scene.geobox),
-            novelty=None if self.novelty is None else self.novelty.share,
+            novelty=None if novelty is None else novelty.share,
         )
         if record is not None:
             staged = [stage.path(file) for file in stage.made(self.files)]
@@ -148,7 +152,9 @@ def prepare(
     *,
     named: bool = True,
 ) -> PreparedRun:
-    """Check a matched scene's values and place, and the options that depend on the model.
+    """Check a matched scene's place, and the options that depend on the model.
+
+    Its values are checked where nobody has chosen the model; else they only give warnings, when the run begins.
 
     Parameters
     ----------
@@ -164,19 +170,15 @@ def prepare(
         user named no model, also for reflectances that look a tenth too high or too low.
     """
     options, card = context.options, match.card
-    for remark in (*scene.remarks, alpha_warning(scene)):
-        context.warn(remark)
-    doubt = _calibration_doubt(scene, match, named=named) or _training_warning(match)
-    context.warn(doubt)
     aoi = _area_of_interest(context, match.scene)
-    novelty = scene_novelty(match, aoi)
-    if doubt is None:  # else it has said why
-        context.warn(novelty_warning(novelty, card))
-    context.warn(absent_bands_warning(match.absent, card.absent_bands))
-    context.warn(resolution_warning(match.scene, card))
+    doubts = SceneDoubts(scene, match, aoi)
+    if not named and doubts.calibration is not None:
+        raise BandMismatchError(
+            f"{doubts.calibration} If they are right as they are, name the model: `model='{card.name}'`."
+        )
     halo = tile_context(card, options.halo)
     tiling = TilingRequest(match.scene.shape, card, halo, options.tile, rows_at_once(match.scene))
-    return PreparedRun(match, model, tuple(files), aoi, novelty, tiling, context)
+    return PreparedRun(match, model, tuple(files), aoi, doubts, tiling, context)
 
 
 def _area_of_interest(context: RunContext, scene: Scene) -> AreaOfInterest | None:
@@ -186,28 +188,3 @@ def _area_of_interest(context: RunContext, scene: Scene) -> AreaOfInterest | Non
     from georaster_dl.io.vectors.aoi import AreaOfInterest  # GeoPandas takes a while to load
 
     return AreaOfInterest(context.options.aoi, scene.geobox)
-
-
-def _training_warning(match: SceneMatch) -> str | None:
-    """Describe values of another size than in training; reflectances have a check of their own."""
-    card = match.card
-    if (
-        card.quantity == "reflectance"
-        or card.preprocessing is not None
-        or match.resampling is not None
-    ):
-        return None
-    means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
-    return training_warning(match.scene, means, deviations)
-
-
-def _calibration_doubt(scene: Scene, match: SceneMatch, *, named: bool) -> str | None:
-    """Describe implausible reflectances; raise if the model was chosen automatically."""
-    # The whole scene: bands that the model does not read show its calibration, too.
-    card = match.card
-    warning = calibration_warning(scene) if card.quantity == "reflectance" else None
-    if warning is not None and not named:
-        raise BandMismatchError(
-            f"{warning} If they are right as they are, name the model: `model='{card.name}'`."
-        )
-    return warning

@@ -37,6 +37,7 @@ class SceneRun(ABC):
             Whatever is wrong with the outputs or the device; nothing is left behind.
         """
         prepared = self.prepared
+        prepared.warn()
         with prepared.staged() as stage:
             rasters, paths = self._rasters()
             findings = rasters.run(stage, paths, prepared.journal())
@@ -55,6 +56,7 @@ class SceneRun(ABC):
         journal = self.prepared.journal()
         if journal is None:
             raise ValueError("A part of a run needs a journal to be kept in.")
+        self.prepared.warn()
         with self.prepared.computing():
             rasters, paths = self._rasters()
             rasters.add_part(journal, list(paths), number, of)

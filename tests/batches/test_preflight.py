@@ -98,6 +98,13 @@ def test_what_is_wrong_is_found(job, wrong, told):
     assert failing.tiling is None
 
 
+def test_values_that_only_warn_are_read_by_the_run_alone(job):
+    run = job().run()
+    assert not {"calibration", "novelty"} & vars(run.prepared.doubts).keys()
+    run.whole()
+    assert {"calibration", "novelty"} <= vars(run.prepared.doubts).keys()
+
+
 def test_wrong_bands_are_found(job, tmp_path):
     scene = write_scene(tmp_path / "two.tif", noise(SHAPE, 2), bands=("B02", "B03"))
     failing = check(job(scene=scene))

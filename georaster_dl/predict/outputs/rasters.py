@@ -308,7 +308,7 @@ class RasterRun:
             },
         )
         tags |= {"GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
-        novelty = self._prepared.novelty
+        novelty = self._prepared.doubts.novelty
         if novelty is not None:
             tags |= {"GEORASTER_DL_NOVELTY_SHARE": f"{novelty.share:.4f}"}
         return tags | labels_tags(card.training)

@@ -1,0 +1,78 @@
+"""Doubts about a scene's values, read from a few windows of it when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from georaster_dl.io.scenes.calibration_check import (
+    alpha_warning,
+    calibration_warning,
+    training_warning,
+)
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.novelty.judge import SceneNovelty
+from georaster_dl.models.package.limitations import absent_bands_warning
+from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
+from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
+
+if TYPE_CHECKING:
+    from georaster_dl.io.vectors.aoi import AreaOfInterest
+
+__all__ = ["SceneDoubts"]
+
+
+@dataclass(frozen=True)
+class SceneDoubts:
+    """Warnings of a scene that may be another than a model was made for.
+
+    Everything here may raise a SceneError, when the file is damaged or truncated.
+
+    Attributes
+    ----------
+    scene : with all of its bands: those that the model does not read show its calibration, too.
+    match : the same as the model reads it.
+    aoi : area outside of which pixels are not judged; None for the whole scene.
+    """
+
+    scene: Scene
+    match: SceneMatch
+    aoi: AreaOfInterest | None = None
+
+    @cached_property
+    def calibration(self) -> str | None:
+        """Warning of implausible reflectances; None where they are plausible."""
+        is_reflectance = self.match.card.quantity == "reflectance"
+        return calibration_warning(self.scene) if is_reflectance else None
+
+    @cached_property
+    def novelty(self) -> SceneNovelty | None:
+        """How unlike the model's training the scene is; None where that is not known."""
+        return scene_novelty(self.match, self.aoi)
+
+    def warnings(self) -> Iterator[str | None]:
+        """Yield a warning of each doubt; None where there is nothing to say."""
+        match, card = self.match, self.match.card
+        yield from self.scene.remarks
+        yield alpha_warning(self.scene)
+        values = self.calibration or _training_warning(match)
+        yield values
+        if values is None:  # else it has said why
+            yield novelty_warning(self.novelty, card)
+        yield absent_bands_warning(match.absent, card.absent_bands)
+        yield resolution_warning(match.scene, card)
+
+
+def _training_warning(match: SceneMatch) -> str | None:
+    """Describe values of another size than in training; reflectances have a check of their own."""
+    card = match.card
+    if (
+        card.quantity == "reflectance"
+        or card.preprocessing is not None
+        or match.resampling is not None
+    ):
+        return None
+    means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
+    return training_warning(match.scene, means, deviations)
