@@ -11,7 +11,7 @@ import numpy as np
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
 
-__all__ = ["BASELINES", "Settings", "Task", "baseline", "settings_grid"]
+__all__ = ["BASELINES", "UNSEARCHED", "Settings", "Task", "baseline", "settings_grid"]
 
 Task = Literal["regression", "classification"]
 Settings = dict[str, Any]
@@ -96,6 +96,9 @@ BASELINES: Mapping[str, Callable[[Task, Settings, int], Any]] = {
     "svm": _svm,
     "rf": _rf,
 }
+
+UNSEARCHED = frozenset({"rf"})
+"""Those that are taken as they are: their grid is of one entry."""
 
 
 def settings_grid(name: str, n: int, bands: int) -> list[Settings]:

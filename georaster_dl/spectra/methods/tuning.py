@@ -12,7 +12,13 @@ import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
-from georaster_dl.spectra.methods.baselines import Settings, Task, baseline, settings_grid
+from georaster_dl.spectra.methods.baselines import (
+    UNSEARCHED,
+    Settings,
+    Task,
+    baseline,
+    settings_grid,
+)
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import Fold, cross_validation
 from georaster_dl.spectra.scoring.scores import ClassScores
@@ -32,15 +38,16 @@ class Tuned:
     Attributes
     ----------
     settings : of ``baseline``.
-    score : of these in cross-validation: RMSE of values (the less the better), macro F1 of classes.
+    score : of these in cross-validation: RMSE of values (the less the better), macro F1 of classes;
+        None of a method whose settings are never searched.
     pipeline : ``Preprocessing`` and estimator, fitted on all training spectra.
-    tried : all settings with their scores, in order.
+    tried : all settings with their scores, in order; empty where none are searched.
     """
 
     name: str
     task: Task
     settings: Mapping[str, Any]
-    score: float
+    score: float | None
     pipeline: Any = field(repr=False)
     tried: tuple[tuple[Mapping[str, Any], float], ...] = field(repr=False)
 
@@ -69,7 +76,8 @@ def tune(
     Raises
     ------
     OptionError
-        When too few spectra have a known target, or folds of whole samples leave one class alone.
+        When too few spectra have a known target, or folds of whole samples, by which settings are
+        chosen, leave one class alone.
     """
     from sklearn.pipeline import make_pipeline
 
@@ -82,21 +90,17 @@ def tune(
             f"{counted(len(target), 'training spectrum')} with {counted(len(np.unique(target)), 'different value')} are too few to "
             f"learn from; check the target and the split."
         )
-    folds = _folds(name, task, target, None if groups is None else groups[known], seed)
-    smallest = min(len(learnt) for learnt, _ in folds)
-    grid = settings_grid(name, smallest, spectra.shape[1])
-    predicted = _out_of_fold(name, task, grid, folds, spectra, target, preprocessing, seed)
-    tried = tuple(
-        (chosen, _score(task, column, target))
-        for settings, columns in zip(grid, predicted, strict=True)
-        for chosen, column in _by_components(settings, columns)
-    )
-    scores = np.array([score for _, score in tried])
-    # Of equals the first, which is the stiffest.
-    best = int(scores.argmin() if task == "regression" else scores.argmax())
-    settings = tried[best][0]
+    tried: tuple[tuple[Settings, float], ...] = ()
+    settings: Settings = {}
+    score: float | None = None
+    if name not in UNSEARCHED:
+        folds = _folds(name, task, target, None if groups is None else groups[known], seed)
+        tried = _tried(name, task, folds, spectra, target, preprocessing, seed)
+        scores = np.array([score for _, score in tried])
+        # Of equals the first, which is the stiffest.
+        settings, score = tried[int(scores.argmin() if task == "regression" else scores.argmax())]
     pipeline = make_pipeline(Preprocessing(preprocessing), baseline(name, task, settings, seed))
-    return Tuned(name, task, settings, tried[best][1], pipeline.fit(spectra, target), tried)
+    return Tuned(name, task, settings, score, pipeline.fit(spectra, target), tried)
 
 
 def _folds(
@@ -111,6 +115,26 @@ def _folds(
             "more; check the columns of classes and groups."
         )
     return folds
+
+
+def _tried(
+    name: str,
+    task: Task,
+    folds: list[Fold],
+    spectra: npt.NDArray[Any],
+    target: npt.NDArray[Any],
+    preprocessing: str,
+    seed: int,
+) -> tuple[tuple[Settings, float], ...]:
+    """All settings of a method's grid with their scores in cross-validation."""
+    smallest = min(len(learnt) for learnt, _ in folds)
+    grid = settings_grid(name, smallest, spectra.shape[1])
+    predicted = _out_of_fold(name, task, grid, folds, spectra, target, preprocessing, seed)
+    return tuple(
+        (chosen, _score(task, column, target))
+        for settings, columns in zip(grid, predicted, strict=True)
+        for chosen, column in _by_components(settings, columns)
+    )
 
 
 def _out_of_fold(
