@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-__all__ = ["allow_ungeoreferenced", "gdal_environment"]
+__all__ = ["FILE_CACHE", "allow_ungeoreferenced", "gdal_environment"]
 
-_CACHE = 64 << 20  # bytes: as an argument of rasterio's, small numbers are no MiB
+FILE_CACHE = 64 << 20  # bytes: as an argument of rasterio's, small numbers are no MiB
 
 
 def gdal_environment() -> rasterio.Env:
@@ -23,7 +23,7 @@ def gdal_environment() -> rasterio.Env:
     row of blocks of all bands: else one whose bands lie side by side is decoded anew for each band.
     """
     return rasterio.Env(
-        GDAL_CACHEMAX=_CACHE,
+        GDAL_CACHEMAX=FILE_CACHE,
         GDAL_NUM_THREADS="ALL_CPUS",
         GDAL_HTTP_CONNECTTIMEOUT=15,
         GDAL_HTTP_LOW_SPEED_TIME=30,

@@ -22,7 +22,7 @@ from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
-from georaster_dl.predict.engine.strips import rows_at_once
+from georaster_dl.predict.engine.strips import block_of
 from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
 from georaster_dl.predict.matching.doubts import SceneDoubts
 from georaster_dl.predict.matching.scene_match import SceneMatch
@@ -177,7 +177,7 @@ def prepare(
             f"{doubts.calibration} If they are right as they are, name the model: `model='{card.name}'`."
         )
     halo = tile_context(card, options.halo)
-    tiling = TilingRequest(match.scene.shape, card, halo, options.tile, rows_at_once(match.scene))
+    tiling = TilingRequest(match.scene.shape, card, halo, options.tile, block_of(match.scene))
     return PreparedRun(match, model, tuple(files), aoi, doubts, tiling, context)
 
 

@@ -51,16 +51,15 @@ def memory_scene():
     patch = pytest.MonkeyPatch()
     patch.setattr("georaster_dl.predict.engine.strips.SceneReader", FromMemory)
 
-    def make(array, valid=None, block_rows=1):
+    def make(array, valid=None, block_rows=1, block_cols=1):
         valid = np.ones(array.shape[1:], bool) if valid is None else valid
         name = str(len(arrays))
         arrays[name] = (array, valid)
         planes = tuple(
             Plane(Band(str(i)), "memory", i + 1, str(array.dtype)) for i in range(len(array))
         )
-        return Scene(
-            name, planes, GeoBox(array.shape[1:], (1, 0, 0, 0, -1, 0), None), None, block_rows
-        )
+        grid = GeoBox(array.shape[1:], (1, 0, 0, 0, -1, 0), None)
+        return Scene(name, planes, grid, None, block_rows, block_cols)
 
     yield make
     patch.undo()
@@ -83,6 +82,7 @@ def predict(
     done=lambda _: None,
     at_once=1,
     convert=None,
+    panels=False,
 ):
     """Run the engine into an array of (planes, rows, cols)."""
     n = len(scene.planes)
@@ -95,7 +95,7 @@ def predict(
     job = Job(
         scene,
         lambda: network,
-        Plan(tiling, margin, batch, 0, 0, at_once),
+        Plan(tiling, margin, batch, 0, 0, at_once, panels),
         CPU,
         gain or [1.0] * n,
         [0.0] * n,
@@ -136,6 +136,46 @@ def test_nodata_in_is_nodata_out(memory_scene, cut, data):
     out = predict(memory_scene(array, valid, block_rows), Planes(2), tiling, batch=batch)
     assert np.array_equal(out[:, valid], array[:, valid])
     assert (out[:, ~valid] == NODATA).all()
+
+
+@given(cuts(), st.integers(1, 30), st.booleans(), st.data())
+def test_panels_of_a_strip_give_what_its_full_width_gives(memory_scene, cut, width, blended, data):
+    """To the last bit, also where seams are blended and some tiles are not asked for."""
+    tiling, block_rows, batch = cut
+    rng = np.random.default_rng(data.draw(st.integers(0, 5)))
+    array = rng.normal(size=(2, *tiling.shape)).astype("float32")
+    valid = rng.random(tiling.shape) > data.draw(st.sampled_from([0.0, 0.9, 1.0]))
+    asked = rng.random(tiling.shape) > data.draw(st.sampled_from([0.0, 0.99]))
+    scene = memory_scene(array, valid, block_rows, width)
+    settings = {
+        "margin": tiling.largest_margin() if blended else 0,
+        "batch": batch,
+        "logits": not blended,
+        "aoi_mask": lambda rows, cols: asked[rows, cols],
+    }
+    across, panels = (
+        predict(scene, Planes(2), tiling, panels=each, **settings) for each in (False, True)
+    )
+    np.testing.assert_array_equal(panels, across)
+    if not blended:
+        np.testing.assert_array_equal(panels[:, valid & asked], array[:, valid & asked])
+
+
+def test_a_panel_is_no_wider_than_a_tile_and_a_column_of_blocks(memory_scene, monkeypatch):
+    array = np.random.default_rng(6).normal(size=(1, 40, 2000)).astype("float32")
+    scene = memory_scene(array, None, 8, 100)
+    strips = sys.modules["georaster_dl.predict.engine.strips"]
+    held = []
+    move = strips._Window._move
+
+    def watching(self, along):
+        move(self, along)
+        held.append(self._numbers.shape)
+
+    monkeypatch.setattr(strips._Window, "_move", watching)
+    out = predict(scene, Planes(1), Tiling((40, 2000), tile=(20, 60), halo=2), panels=True)
+    assert np.array_equal(out, array)
+    assert max(shape[2] for shape in held) < 60 + 100
 
 
 @pytest.mark.slow

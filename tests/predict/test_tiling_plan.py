@@ -82,6 +82,17 @@ def test_a_wide_scene_gets_flatter_tiles_so_that_memory_stays_modest():
     assert long.memory <= short.memory * 1.1
 
 
+def test_scenes_of_many_bands_are_read_in_panels_so_that_memory_stays_modest():
+    facts = card(
+        stride=32, default=64, exact=320, bytes_per_pixel=420, bands=[f"b{i}" for i in range(200)]
+    )
+    plans = [plan_of((4096, cols), facts, memory=100 * GIB) for cols in (2048, 10_980, 40_000)]
+    assert all(plan.panels for plan in plans)
+    assert max(plan.memory for plan in plans) < 1.3 * GIB
+    assert all(plan.tiling.tile_shape[0] >= 512 for plan in plans)  # else blocks are decoded often
+    assert not plan_of((4096, 600), facts, memory=100 * GIB).panels
+
+
 SPECTRA = card(stride=1, default=0, exact=0, bands=[f"b{i}" for i in range(200)])
 
 

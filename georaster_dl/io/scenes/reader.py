@@ -44,7 +44,7 @@ class _File:
     planes: tuple[Plane, ...]
     geobox: Georeference
     rpcs: Any
-    block_rows: int
+    block: tuple[int, int]
     alpha: tuple[Plane, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -186,8 +186,8 @@ def _file(dataset: Any, path: str, prefix: str = "") -> _File:
         # The mask says what alpha says.
         kind = alpha if dataset.colorinterp[index - 1] == ColorInterp.alpha else planes
         kind.append(_plane(dataset, path, index, band))
-    block_rows = max(shape[0] for shape in dataset.block_shapes)
-    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, block_rows, tuple(alpha))
+    rows, cols = (max(sides) for sides in zip(*dataset.block_shapes, strict=True))
+    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, (rows, cols), tuple(alpha))
 
 
 def _plane(dataset: Any, path: str, index: int, band: Band) -> Plane:
@@ -223,13 +223,23 @@ def _geobox(dataset: Any) -> Georeference:
 def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: str = "") -> Scene:
     """One scene of many files, on the finest grid among them."""
     finest = min(files, key=_pixel_size)
-    scale = {id(f): finest.geobox.shape[0] / f.geobox.shape[0] for f in files}
+    rows, cols = (
+        max(
+            1,
+            *(
+                round(f.block[axis] * finest.geobox.shape[axis] / f.geobox.shape[axis])
+                for f in files
+            ),
+        )
+        for axis in (0, 1)
+    )
     return Scene(
         name=name,
         planes=tuple(plane for file in files for plane in file.planes),
         geobox=finest.geobox,
         rpcs=finest.rpcs,
-        block_rows=max(1, *(round(f.block_rows * scale[id(f)]) for f in files)),
+        block_rows=rows,
+        block_cols=cols,
         named=named,
         note=note,
         alpha=tuple(plane for file in files for plane in file.alpha),

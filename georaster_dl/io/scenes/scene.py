@@ -50,7 +50,8 @@ class Scene:
     planes : its bands in order.
     geobox : the grid that every plane is read on.
     rpcs : rational polynomial coefficients, None where the file has none.
-    block_rows : rows that the file decodes at once; reads along them cost least.
+    block_rows, block_cols : rows and columns that the file decodes at once; reads of whole blocks
+        cost least.
     named : whether the band names come from the product itself (not from a plain file).
     note : product facts worth telling, for example ``Sentinel-2 L2A, baseline 04.00``.
     alpha : bands that their files mark as transparency; they mask the others and are no data.
@@ -64,6 +65,7 @@ class Scene:
     geobox: Georeference
     rpcs: Any = None
     block_rows: int = 1
+    block_cols: int = 1
     named: bool = False
     note: str = ""
     alpha: tuple[Plane, ...] = ()

@@ -167,7 +167,15 @@ def _batches(
     whole = slice(0, job.scene.shape[1])
     aoi_mask = None if job.aoi_mask is None else (lambda rows: job.aoi_mask(rows, whole))  # type: ignore[misc]
     waiting: list[TileInput] = []
-    for item in read_tiles(job.scene, job.plan.tiling, stitcher.reach, aoi_mask, job.predicted):
+    tiles = read_tiles(
+        job.scene,
+        job.plan.tiling,
+        stitcher.reach,
+        aoi_mask,
+        job.predicted,
+        panels=job.plan.panels,
+    )
+    for item in tiles:
         if isinstance(item, Tile):
             yield item
             continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from georaster_dl.core.errors import DeviceError, OptionError
+from georaster_dl.io.environment import FILE_CACHE
 from georaster_dl.models.package.card import Card
 from georaster_dl.tiling.tiles import Tiling, round_up
 
@@ -17,9 +18,14 @@ _LARGEST = 2048
 _SHARE = 0.5  # of the free memory, the rest is for the strip, the writer and others
 _SCRATCH = 1.4  # kernels' own buffers, over the activations that the card counts
 _LARGEST_BATCH = 16
-# Tile and strip together stay below this even where far more is free: a wide scene gets flatter
-# tiles, which costs a few per cent of time and keeps a run modest on a shared machine.
-_MODEST = 896 * 2**20
+# Tile, strip and GDAL's cache together stay below 896 MiB even where far more is free: a wide scene
+# gets flatter tiles, which costs a few per cent of time and keeps a run modest on a shared machine.
+_MODEST = 896 * 2**20 - FILE_CACHE
+# Where a row of blocks of all bands takes more than this, strips are read panel by panel.
+_HEAVY = _MODEST // 3
+_PANEL_CORE = (
+    512  # rows of a tile beside its halo: with fewer, more blocks are decoded more than once
+)
 _COPIES = 10  # bytes that a number of a tile takes: as it is cut, waits, and is normalised
 # Where a pixel needs no other, small tiles cost nothing: the first is soon read, the last soon
 # written, and several threads compute one each.
@@ -45,14 +51,15 @@ class TilingRequest:
     ----------
     shape : rows and columns of the scene.
     tile_limit : largest side of a tile in pixels, halo included; from the memory where None.
-    block_rows : rows that the file decodes at once: a strip holds up to so many beyond the tile's.
+    block : rows, cols that the file decodes at once: of a strip, up to so many are held beyond the
+        tile's.
     """
 
     shape: tuple[int, int]
     card: Card
     context: TileContext
     tile_limit: int | None = None
-    block_rows: int = 512
+    block: tuple[int, int] = (512, 512)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Plan:
     batch : tiles that the network sees at once.
     at_once : batches that are computed at the same time, in threads of their own.
     tile_limit : largest side of a tile that this plan allowed.
-    memory : bytes that the network and the strips will take, about.
+    memory : bytes that the network, the strips and GDAL's cache will take, about.
+    panels : whether a strip is read block column by block column, not in its full width.
     """
 
     tiling: Tiling
@@ -75,6 +83,7 @@ class Plan:
     tile_limit: int
     memory: int
     at_once: int = 1
+    panels: bool = False
 
     @property
     def pixels(self) -> int:
@@ -170,14 +179,17 @@ def make_plan(
             f"with a halo of {halo}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
             f"smaller `halo=` or another `device=`."
         )
-    rows = limit
+    rows, cols, panels = limit, limit, False
     alone = card.halo.exact == halo == margin == 0
     if tile_limit is None and alone:
         rows = min(limit, _flat(shape, limit, len(card.bands)))
     elif tile_limit is None:
-        modest = _modest(request, limit, activations)
-        rows = min(limit, max(modest // card.stride * card.stride, smallest))
-    tiling = Tiling(shape, tile=(rows, limit), halo=halo, stride=card.stride)
+        panels = _needs_panels(request)
+        rows, cols = (
+            max(min(limit, side) // card.stride * card.stride, min(limit, smallest))
+            for side in (_panel if panels else _modest)(request, limit, activations)
+        )
+    tiling = Tiling(shape, tile=(rows, cols), halo=halo, stride=card.stride)
     rows, cols = tiling.tile_shape
     tile_bytes = int(rows * cols * per_pixel)
     batch = max(
@@ -185,23 +197,41 @@ def make_plan(
     )
     most = min(threads, _MOST_AT_ONCE, len(tiling), int(_SHARE * memory) // tile_bytes)
     at_once = max(1, most) if alone else 1
-    strip = (rows + request.block_rows) * shape[1] * (2 * len(card.bands) + 1)
+    strip = rows * (cols + request.block[1]) if panels else (rows + request.block[0]) * shape[1]
     return Plan(
         tiling=tiling,
         margin=min(margin, tiling.largest_margin()),
         batch=batch,
         tile_limit=limit,
-        memory=batch * at_once * tile_bytes + strip,
+        memory=batch * at_once * tile_bytes + strip * (2 * len(card.bands) + 1) + FILE_CACHE,
         at_once=at_once,
+        panels=panels,
     )
 
 
-def _modest(request: TilingRequest, limit: int, activations: float) -> int:
-    """Rows of a tile with which tile and strip together take modest memory."""
+def _needs_panels(request: TilingRequest) -> bool:
+    """Whether full-width strips would take too much memory, and the file's blocks allow for less."""
+    n_cols = request.shape[1]
+    row_of_blocks = request.block[0] * n_cols * (2 * len(request.card.bands) + 1)
+    return row_of_blocks > _HEAVY and 2 * request.block[1] <= n_cols
+
+
+def _modest(request: TilingRequest, limit: int, activations: float) -> tuple[int, int]:
+    """Rows, cols of a tile with which tile and strip together take modest memory."""
     n_cols, n_bands = request.shape[1], len(request.card.bands)
     of_row = n_cols * (2 * n_bands + 1)  # bytes that a row of the strip takes
     of_tile = min(limit, n_cols) * (activations + _COPIES * n_bands)
-    return int((_MODEST - request.block_rows * of_row) / (of_tile + of_row))
+    return int((_MODEST - request.block[0] * of_row) / (of_tile + of_row)), limit
+
+
+def _panel(request: TilingRequest, limit: int, activations: float) -> tuple[int, int]:
+    """Rows, cols of a tile with which it and a column of blocks together take modest memory."""
+    n_bands = len(request.card.bands)
+    core = max(_PANEL_CORE // request.block[0], 1) * request.block[0]
+    rows = min(core + 2 * request.context.halo, limit)
+    of_col = rows * (2 * n_bands + 1)
+    of_tile = rows * (activations + _COPIES * n_bands)
+    return rows, int((_MODEST - request.block[1] * of_col) / (of_tile + of_col))
 
 
 def _flat(shape: tuple[int, int], limit: int, n_bands: int) -> int:
