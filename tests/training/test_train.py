@@ -121,6 +121,18 @@ def test_the_split_is_written_as_a_map(pair, settings, tmp_path):
     assert frame.area.sum() == pytest.approx(area)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_gradients_are_clipped_before_a_fused_step(pair, settings, tmp_path, precision):
+    clip = 1e-3
+    chosen = {"training.epochs": 1, "training.precision": precision, "training.clip": clip}
+    train([pair], tmp_path / "model.safetensors", settings.updated(chosen))
+    last = torch.load(tmp_path / "model_run/checkpoints/last.ckpt", weights_only=True)
+    [optimiser] = last["optimizer_states"]
+    assert optimiser["param_groups"][0]["fused"]
+    mean = torch.cat([state["exp_avg"].ravel() for state in optimiser["state"].values()])
+    assert 0 < mean.norm() <= 1.001 * clip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_resumed_run_equals_an_unbroken_one(pair, settings, tmp_path, workers):

@@ -113,11 +113,33 @@ class Learner(L.LightningModule):
         self.history.append(entry)
         self.log_dict({key: value for key, value in entry.items() if key != "epoch"})
 
+    @property
+    def _fused(self) -> bool:
+        """Whether the optimiser is fused; in fp16 it would take off the gradients' scale after they were clipped."""
+        return self.trainer.precision != "16-mixed"
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the gradient, also in bf16, where Lightning refuses to for a fused optimiser."""
+        if self._fused and gradient_clip_val is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+        else:
+            super().configure_gradient_clipping(
+                optimizer, gradient_clip_val, gradient_clip_algorithm
+            )
+
     def configure_optimizers(self) -> Any:
         """Make AdamW; by default with a one-cycle schedule."""
         training = self._config.training
         optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=self.learning_rate, weight_decay=training.weight_decay
+            self.network.parameters(),
+            lr=self.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=self._fused,  # one kernel for all weights
         )
         if training.schedule == "constant":
             return optimiser
