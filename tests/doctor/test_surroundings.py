@@ -5,6 +5,7 @@ import sys
 from importlib import metadata
 
 import pytest
+from packaging.requirements import Requirement
 
 from georaster_dl import __version__
 from georaster_dl.doctor import machine, packages
@@ -101,10 +102,11 @@ def test_packages_missing_and_old(monkeypatch):
     versions = {"numpy": "1.24.2", "dask": None, "rasterio": None}
     whole = packages._version
     monkeypatch.setattr(packages, "_version", lambda name: versions.get(name, whole(name)))
+    needed = {r.name: r.specifier for r in map(Requirement, metadata.requires("georaster_dl"))}
     found = [(f.status, f.text, f.remedy) for f in look_at_packages().findings]
     assert found[0][:2] == ("problem", "missing: rasterio")
-    assert found[0][2].endswith("-m pip install 'rasterio>=1.4'")
-    assert found[1][1] == "of the wrong version: numpy 1.24.2 (>=1.26 is needed)"
+    assert found[0][2].endswith(f"-m pip install 'rasterio{needed['rasterio']}'")
+    assert found[1][1] == f"of the wrong version: numpy 1.24.2 ({needed['numpy']} is needed)"
     assert ("ok", "Dask clusters: dask not installed") in [f[:2] for f in found]
 
 
