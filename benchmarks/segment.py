@@ -143,9 +143,11 @@ def part_segment(
     """``segment`` file to file."""
     begun = time.perf_counter()
     from georaster_dl.core.events import Event, InferenceStarted
+    from georaster_dl.core.process import tune_allocators
     from georaster_dl.predict.options import Outputs, SegmentOptions
     from georaster_dl.predict.segment import segment
 
+    tune_allocators()  # as the command does
     pixels = halo if halo == "auto" else int(halo)
     options = SegmentOptions(device=device, precision=precision, halo=pixels, overwrite=True)
     with tempfile.TemporaryDirectory() as folder:

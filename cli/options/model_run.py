@@ -10,6 +10,7 @@ import click
 from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, Finished, InferenceStarted, ModelChosen, Report
+from georaster_dl.core.process import tune_allocators
 from georaster_dl.core.wording import listed
 
 from ..terminal.progress import Terminal, run_with_progress
@@ -89,6 +90,7 @@ def run_model(
     results : of the finished run, for ``--progress json``, beside its files, seconds, pixels and device.
     contents : a line on what the rasters hold, for people.
     """
+    tune_allocators()
 
     def event(summary: Summary) -> Finished:
         general = {"pixels": summary.pixels, "device": summary.device}
@@ -114,15 +116,10 @@ def run_model(
 
 
 def _limitations(summary: Summary) -> Iterator[str]:
-    """Yield the limitations that the model card states for this map."""
-    from georaster_dl.models.package.limitations import far_warning, poor_classes_warning
+    """Yield the limitations that the model card states for this run."""
+    from georaster_dl.predict.limitations import run_limitations
 
-    card, name = summary.card, summary.model.stem
-    present = [of_class for of_class, pixels in summary.findings.counts.items() if pixels]
-    if card.limitations:
-        yield f"{name}: {card.limitations}"
-    yield from filter(None, [poor_classes_warning(name, card.metrics, present)])
-    yield from filter(None, [far_warning(name, card.places, summary.place)])
+    yield from run_limitations(summary)
 
 
 def with_matching(report: Report) -> Report:

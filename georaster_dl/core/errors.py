@@ -70,3 +70,7 @@ class DeviceError(GeoRasterError, RuntimeError):
 
 class PluginError(GeoRasterError, ValueError):
     """The QGIS plugin is not there, or its folder breaks a rule of QGIS or of its repository."""
+
+
+class GeoRasterWarning(UserWarning):
+    """Something that may make a result wrong, as a Python warning where no function takes the events."""

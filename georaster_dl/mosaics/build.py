@@ -21,6 +21,7 @@ from georaster_dl.io.output.provenance import joined_labels_tags
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.output.view_style import style_by_values
 from georaster_dl.io.output.writer import RasterSpec
+from georaster_dl.io.shown import ShownResult
 from georaster_dl.mosaics.grid import Layout, check_one_grid, check_size, lay_out
 from georaster_dl.mosaics.maps import MosaicMap, check_together, models_of, open_map, spec_of
 from georaster_dl.mosaics.order import Rule, confidence_of, in_order
@@ -54,7 +55,7 @@ class MosaicOptions:
 
 
 @dataclass(frozen=True)
-class Mosaicked:
+class Mosaicked(ShownResult):
     """Result of a run.
 
     Attributes
@@ -66,7 +67,7 @@ class Mosaicked:
         each was warned of.
     """
 
-    files: list[Path]
+    files: tuple[Path, ...]
     maps: list[Path]
     shape: tuple[int, int] | None
     seconds: float
@@ -136,7 +137,7 @@ def mosaic(
     files = stage.made([*catalogue, *filter(None, [output])])
     shape = None if layout is None else (layout.geobox.shape[0], layout.geobox.shape[1])
     order, seconds = [one.path for one in ordered], time.monotonic() - begun
-    return Mosaicked(files, order, shape, seconds, stage.failed)
+    return Mosaicked(tuple(files), order, shape, seconds, stage.failed)
 
 
 def _check_asked(

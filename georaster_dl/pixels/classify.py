@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.io.output.provenance import feature_source, labels_tags, provenance
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.scenes.calibration_check import training_warning
-from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.shown import ShownResult
 from georaster_dl.models.package.limitations import far_warning, iou_figures, poor_classes_warning
 from georaster_dl.pixels.inputs.labelled import LabelledRaster, Pixels, draw_pixels, open_labelled
 from georaster_dl.pixels.inputs.strips import warn_doubts
@@ -74,8 +75,8 @@ class Accuracy:
     caution: str = ""
 
 
-@dataclass(frozen=True)
-class Classified:
+@dataclass(frozen=True, repr=False)
+class Classified(ShownResult):
     """Result of a classification.
 
     Attributes
@@ -95,6 +96,14 @@ class Classified:
     pixels: int
     seconds: float
     failed: tuple[FailedOutput, ...] = ()
+
+    def __repr__(self) -> str:
+        """File, accuracy and classes, in one line."""
+        measured = "not measured"
+        if self.accuracy is not None:
+            measured = f"mIoU {self.accuracy.confusion.mean_iou:.3f} ({self.accuracy.part})"
+        counts = ", ".join(f"{name} {n:,}" for name, n in self.counts.items() if n)
+        return f"<Classified {self.files[-1]}: {measured}; {counts}>"
 
 
 def classify(
@@ -166,7 +175,7 @@ def classify(
 
 
 def apply_classifier(
-    features: str | Sequence[str],
+    features: Sources,
     saved: Path,
     out: Path,
     scene_options: SceneOptions,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,8 +18,9 @@ from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.output.provenance import provenance
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.io.output.writer import RasterSpec
-from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.shown import ShownResult
 from georaster_dl.pixels.inputs.sample import Sample
 from georaster_dl.pixels.inputs.strips import read_strips, usable_bands, warn_doubts
 from georaster_dl.pixels.learn.clustering import Clustering, Method, choose_k, fit_clusters
@@ -78,7 +78,7 @@ class ClusterOptions:
 
 
 @dataclass(frozen=True)
-class Clustered:
+class Clustered(ShownResult):
     """Result of a clustering.
 
     Attributes
@@ -101,7 +101,7 @@ class Clustered:
 
 
 def cluster(
-    sources: str | Path | Sequence[str | Path],
+    sources: Sources,
     outputs: ClusterOutputs,
     options: ClusterOptions | None = None,
     report: Report = no_report,
@@ -113,7 +113,7 @@ def cluster(
 
     Parameters
     ----------
-    sources : path or address of the raster, or several single files of it.
+    sources : path or address of the raster, several single files of it, or an open scene.
     outputs : files to make. All appear at the end, or none; an extra one that fails is left out, with
         a warning and in the result's ``failed``.
     report : called with ``start``, ``progress`` and ``warning`` events.

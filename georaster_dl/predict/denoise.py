@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report
+from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
 from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import RunOptions, Summary
 from georaster_dl.predict.prepare import open_input, prepare
@@ -22,7 +23,7 @@ __all__ = ["denoise"]
 
 
 def denoise(
-    sources: str | Path | Sequence[str | Path],
+    sources: Sources,
     model: Path,
     output: Path,
     options: RunOptions | None = None,
@@ -32,7 +33,7 @@ def denoise(
 
     Parameters
     ----------
-    sources : path or address of the scene, or several single files of it.
+    sources : path or address of the scene, several single files of it, or an open scene.
     model : package of an autoencoder.
     output : raster to make (COG), float32 with the scene's band names; it appears whole or not at all.
     report : called with ``start``, ``progress`` and ``warning`` events.
@@ -51,13 +52,14 @@ class DenoiseRun(SceneRun):
 
     def __init__(
         self,
-        sources: str | Path | Sequence[str | Path],
+        sources: Sources,
         model: Path,
         output: Path,
         options: RunOptions,
         report: Report,
+        networks: NetworkCache = of_process,
     ) -> None:
-        context = RunContext(options, report)
+        context = RunContext(options, report, networks)
         card = read_card(model)
         if card.task != "autoencoder":
             raise OptionError(

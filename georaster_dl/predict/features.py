@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report
 from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
 from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import (
     FeatureOptions,
@@ -32,7 +33,7 @@ _FAR = 3.0  # times the error in the model's own test
 
 
 def features(
-    sources: str | Path | Sequence[str | Path],
+    sources: Sources,
     model: Path,
     outputs: FeatureOutputs,
     options: FeatureOptions | None = None,
@@ -42,7 +43,7 @@ def features(
 
     Parameters
     ----------
-    sources : path or address of the scene, or several single files of it.
+    sources : path or address of the scene, several single files of it, or an open scene.
     model : model package of any task.
     outputs : files to make. All appear at the end, or none; an extra one that fails is left out, with
         a warning and in the summary's ``failed``.
@@ -62,11 +63,12 @@ class FeatureRun(SceneRun):
 
     def __init__(
         self,
-        sources: str | Path | Sequence[str | Path],
+        sources: Sources,
         model: Path,
         outputs: FeatureOutputs,
         options: FeatureOptions,
         report: Report,
+        networks: NetworkCache = of_process,
     ) -> None:
         card = read_card(model)
         if outputs.error is not None and card.task != "autoencoder":
@@ -77,7 +79,7 @@ class FeatureRun(SceneRun):
         if options.halo == "auto" and card.halo.exact is not None:
             # A halo that is enough for classes to stay the same leaves seams in the features.
             options = replace(options, halo="exact")
-        context = RunContext(options, report)
+        context = RunContext(options, report, networks)
         scene = open_input(sources, options.scene)
         match = match_scene(scene, card, resample=options.resample)
         super().__init__(prepare(scene, match, model, outputs.all(), context))

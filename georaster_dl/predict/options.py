@@ -11,6 +11,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Place
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.output.staging import FailedOutput
+from georaster_dl.io.shown import ShownResult
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 
@@ -54,6 +55,20 @@ class Outputs:
         files = {name: path for name in EXTRA_OUTPUTS if (path := extras.get(name)) is not None}
         object.__setattr__(self, "map", Path(map))
         object.__setattr__(self, "extras", {name: Path(path) for name, path in files.items()})
+
+    @classmethod
+    def beside(cls, map: Path, extras: Mapping[str, Path | None]) -> Outputs:
+        """Name a map and its extras: those that are None after the map."""
+        files = {
+            name: EXTRA_OUTPUTS[name].beside(map) if path is None else path
+            for name, path in extras.items()
+        }
+        return cls(map, **files)
+
+    @classmethod
+    def in_memory(cls, *extras: str) -> Outputs:
+        """Name the outputs of a run whose rasters stay in memory, so that no file is made."""
+        return cls("map", **dict.fromkeys(extras, "memory"))
 
     def all(self) -> list[Path]:
         """List the files, the map last."""
@@ -115,8 +130,8 @@ class Findings:
     values: dict[str, Values] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Summary:
+@dataclass(frozen=True, repr=False)
+class Summary(ShownResult):
     """Result of a run.
 
     Attributes
@@ -141,6 +156,18 @@ class Summary:
     failed: tuple[FailedOutput, ...] = ()
     place: Place | None = None
     novelty: float | None = None
+
+    def __repr__(self) -> str:
+        """Files, model, size and contents, in one line."""
+        made = ", ".join(str(path) for path in self.files)
+        found = self.findings
+        texts = [f"{name} {n:,}" for name, n in found.counts.items() if n]
+        texts += [f"{name} {v.mean:.4g} (mean)" for name, v in found.values.items()]
+        contents = "; ".join(texts) or f"{found.bands} bands"
+        return (
+            f"<Summary {made}: {self.card.name} {self.card.version}, {self.pixels / 1e6:.3g} Mpx in "
+            f"{self.seconds:.1f} s, {contents}>"
+        )
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from georaster_dl.core.errors import BandMismatchError
+from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.geography import centre_of
-from georaster_dl.core.process import tune_allocators
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
-from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
@@ -26,7 +25,7 @@ from georaster_dl.predict.engine.strips import block_of
 from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
 from georaster_dl.predict.matching.doubts import SceneDoubts
 from georaster_dl.predict.matching.scene_match import SceneMatch
-from georaster_dl.predict.options import Findings, Summary
+from georaster_dl.predict.options import Findings, RunOptions, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
 if TYPE_CHECKING:
@@ -92,18 +91,10 @@ class PreparedRun:
             protect=inputs,
             warn=self.context.warn,
         )
-        with staging as stage, self.computing():
+        with staging as stage, gdal_environment():
             yield stage
         if options.journal is not None:
             shutil.rmtree(options.journal, ignore_errors=True)
-
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        """Set GDAL and the memory allocators up for a run."""
-        with gdal_environment():
-            # Loading torch takes seconds; what can be wrong without it has been checked by now.
-            tune_allocators()
-            yield
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -138,7 +129,7 @@ class PreparedRun:
         return summary
 
 
-def open_input(sources: str | Path | Sequence[str | Path], options: SceneOptions) -> Scene:
+def open_input(sources: Sources, options: SceneOptions) -> Scene:
     """Open a scene for a model, without its empty bands."""
     return without_empty_bands(open_scene(sources, options))
 
@@ -170,6 +161,7 @@ def prepare(
         user named no model, also for reflectances that look a tenth too high or too low.
     """
     options, card = context.options, match.card
+    _check_identifiable(scene, options)
     aoi = _area_of_interest(context, match.scene)
     doubts = SceneDoubts(scene, match, aoi)
     if not named and doubts.calibration is not None:
@@ -179,6 +171,16 @@ def prepare(
     halo = tile_context(card, options.halo)
     tiling = TilingRequest(match.scene.shape, card, halo, options.tile, block_of(match.scene))
     return PreparedRun(match, model, tuple(files), aoi, doubts, tiling, context)
+
+
+def _check_identifiable(scene: Scene, options: RunOptions) -> None:
+    """Refuse records and journals of a scene in memory, which cannot be identified."""
+    for name in ("record", "journal"):
+        if scene.memory is not None and getattr(options, name) is not None:
+            raise OptionError(
+                f"`{name}=` tells by the scene's files whether they are the same again, but {scene.name} has "
+                f"none; leave it out, or give the path of a file."
+            )
 
 
 def _area_of_interest(context: RunContext, scene: Scene) -> AreaOfInterest | None:

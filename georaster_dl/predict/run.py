@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.raster import Raster
 from georaster_dl.predict.options import Findings, Summary
 from georaster_dl.predict.prepare import PreparedRun
 
@@ -45,6 +47,19 @@ class SceneRun(ABC):
             summary = prepared.finished(stage, rasters.device.name, findings)
         return replace(summary, files=tuple(stage.made(prepared.files)), failed=stage.failed)
 
+    def in_memory(self) -> dict[str, Raster]:
+        """Make the rasters in memory, by their kind; files derived from the map are not made.
+
+        Raises
+        ------
+        GeoRasterError
+            As above.
+        """
+        self.prepared.warn()
+        with gdal_environment():
+            rasters, paths = self._rasters()
+            return rasters.in_memory(list(paths))
+
     def part(self, number: int, of: int) -> None:
         """Add part ``number`` of ``of`` of the strips to the journal.
 
@@ -57,7 +72,7 @@ class SceneRun(ABC):
         if journal is None:
             raise ValueError("A part of a run needs a journal to be kept in.")
         self.prepared.warn()
-        with self.prepared.computing():
+        with gdal_environment():
             rasters, paths = self._rasters()
             rasters.add_part(journal, list(paths), number, of)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import ModelChosen, Report, no_report
 from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
+from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
 from georaster_dl.predict.matching.default_model import choose_model
 from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
@@ -34,7 +35,7 @@ _FIRST_METRICS = 4  # a card states the most telling ones first
 
 
 def segment(
-    sources: str | Path | Sequence[str | Path],
+    sources: Sources,
     model: Path | None,
     outputs: Outputs,
     options: SegmentOptions | None = None,
@@ -44,7 +45,7 @@ def segment(
 
     Parameters
     ----------
-    sources : path or address of the scene, or several single files of it.
+    sources : path or address of the scene, several single files of it, or an open scene.
     model : model package; None takes the bundled one of Sentinel-2 where it fits.
     outputs : files to make. All appear at the end, or none; an extra one that fails is left out, with
         a warning and in the summary's ``failed``.
@@ -65,13 +66,14 @@ class SegmentRun(SceneRun):
 
     def __init__(
         self,
-        sources: str | Path | Sequence[str | Path],
+        sources: Sources,
         model: Path | None,
         outputs: Outputs,
         options: SegmentOptions,
         report: Report,
+        networks: NetworkCache = of_process,
     ) -> None:
-        context = RunContext(options, report)
+        context = RunContext(options, report, networks)
         scene = open_input(sources, options.scene)
         named = model is not None
         if model is None:

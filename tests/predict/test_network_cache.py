@@ -6,7 +6,7 @@ import threading
 import pytest
 from torch import nn
 
-from georaster_dl.predict.engine.network_cache import keep_networks, last_network
+from georaster_dl.predict.engine.network_cache import keep_networks, of_process
 from tests.predict.test_run import SHAPE, _features, _same, _segment  # noqa: F401
 
 
@@ -26,13 +26,13 @@ def on_a_thread():
 
 def test_the_last_network_is_kept_where_asked(on_a_thread):
     def two(key, other):
-        return last_network(key, nn.Identity) is last_network(other, nn.Identity)
+        return of_process.get(key, nn.Identity) is of_process.get(other, nn.Identity)
 
     assert not on_a_thread(lambda: two(1, 1))
 
     def kept(*keys):
         keep_networks()
-        made = [last_network(key, nn.Identity) for key in keys]
+        made = [of_process.get(key, nn.Identity) for key in keys]
         return made[0] is made[-1]
 
     assert on_a_thread(lambda: kept(1, 1))

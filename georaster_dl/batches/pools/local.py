@@ -19,7 +19,7 @@ from georaster_dl.batches.pools.merge_progress import MergedProgress
 from georaster_dl.batches.pools.parts import count_parts
 from georaster_dl.batches.pools.workers import SceneReport
 from georaster_dl.core.events import Event, Report
-from georaster_dl.core.process import interrupt_when_ended, share_memory
+from georaster_dl.core.process import interrupt_when_ended, share_memory, tune_allocators
 from georaster_dl.models.registry import import_networks, registering_modules
 from georaster_dl.predict.engine.network_cache import keep_networks
 
@@ -193,6 +193,7 @@ def _serve(pipe: Connection, count: int, networks: list[str]) -> None:
     # Before torch is loaded, and GDAL.
     os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
     share_memory(count)
+    tune_allocators()
     interrupt_when_ended()
     _end_with_the_batch()
     keep_networks()

@@ -179,12 +179,14 @@ def _times(value: float | None, factor: float | None) -> float | None:
     return None if value is None or factor is None or value <= 0 else value * factor
 
 
-def with_wavelengths(bands: Sequence[Band], values: Sequence[float]) -> tuple[Band, ...]:
+def with_wavelengths(
+    bands: Sequence[Band], values: Sequence[float], unit: str = ""
+) -> tuple[Band, ...]:
     """Give bands that state no wavelength those of a list; both have one length.
 
-    The list's unit is told by its values (see ``_factor``).
+    Where no unit is stated, the values tell it (see ``_factor``).
     """
-    factor = _factor(values, "")
+    factor = _factor(values, unit)
     return tuple(
         band
         if band.wavelength_nm is not None

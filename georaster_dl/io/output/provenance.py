@@ -79,7 +79,7 @@ def feature_source(scene: Scene) -> str:
 
     ``feat_01`` of one model and of another, or of the same one trained again, have nothing in common.
     """
-    with open_dataset(scene.planes[0].path) as dataset:
+    with scene.open_pixels(scene.planes[0].path) as dataset:
         tags = dataset.tags()
     if tags.get("GEORASTER_DL_CONTENT") != "features":
         return ""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
@@ -34,7 +34,10 @@ from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.quality import QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["open_scene"]
+__all__ = ["Sources", "open_scene"]
+
+Sources: TypeAlias = str | Path | Sequence[str | Path] | Scene
+"""Path or address of a scene, several of one scene to be stacked, or a scene that is open already."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,13 @@ class _File:
     remarks: tuple[str, ...] = ()
 
 
-def open_scene(
-    sources: str | Path | Sequence[str | Path], options: SceneOptions | None = None
-) -> Scene:
+def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
     """Describe a scene without reading its pixels.
 
     Parameters
     ----------
-    sources : path or address, or several of one scene to be stacked.
+    sources : path or address, or several of one scene to be stacked; or a scene that is described
+        already, such as one in memory.
     options : names, nodata and calibration that override the file's.
 
     Raises
@@ -67,13 +69,17 @@ def open_scene(
         When ``options.bands`` does not fit the scene's bands.
     """
     options = options or SceneOptions()
+    with gdal_environment():
+        scene = sources if isinstance(sources, Scene) else _opened(sources)
+        chosen = _with_options(scene, options)
+        return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
+
+
+def _opened(sources: str | Path | Sequence[str | Path]) -> Scene:
     names = [str(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
     if not names:
         raise SceneError("No scene was given; give the path or address of a raster.")
-    with gdal_environment():
-        scene = _open_one(names[0]) if len(names) == 1 else _stacked(names)
-        chosen = _with_options(scene, options)
-        return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
+    return _open_one(names[0]) if len(names) == 1 else _stacked(names)
 
 
 def _open_one(source: str) -> Scene:

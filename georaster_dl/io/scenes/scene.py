@@ -20,11 +20,13 @@ from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import SceneError
 from georaster_dl.core.geography import resolution_m
 from georaster_dl.core.process import usable_cpus
-from georaster_dl.core.raster import Georeference, Raster
+from georaster_dl.core.raster import Georeference
 from georaster_dl.io.blocks import chunks
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.raster import Raster
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import is_same_grid
+from georaster_dl.io.scenes.memory import ArrayPixels
 from georaster_dl.io.scenes.planes import (
     Plane,
     PlaneGroup,
@@ -58,6 +60,7 @@ class Scene:
     remarks : how the files were understood where they left room for doubt, a sentence each.
     layers : rasters beside the bands that a product offers by name, such as ``SCL``; GDAL's names.
     quality : band whose numbers mask pixels, None where none was asked for.
+    memory : pixels of all planes, where they are an array and no file.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Scene:
     remarks: tuple[str, ...] = ()
     layers: Mapping[str, str] = field(default_factory=dict)
     quality: QualityBand | None = None
+    memory: ArrayPixels | None = None
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -99,6 +103,17 @@ class Scene:
         """Scales and offsets, (bands,) each."""
         scales = np.array([plane.scale for plane in self.planes], np.float32)
         return scales, np.array([plane.offset for plane in self.planes], np.float32)
+
+    def open_pixels(self, path: str) -> Any:
+        """Open the file of a plane, or the array that the scene is made of.
+
+        Raises
+        ------
+        SceneError
+            When the file cannot be opened.
+        """
+        in_memory = self.memory is not None and path == self.memory.path
+        return self.memory.opened() if in_memory and self.memory else open_dataset(path)
 
     def select(self, indices: Sequence[int]) -> Scene:
         """The scene with these planes, in this order."""
@@ -161,10 +176,10 @@ class Scene:
 def source_files(scene: Scene) -> list[str]:
     """Every file that the scene's pixels come from, those behind a VRT or a container included."""
     files: dict[str, None] = {}
-    paths = [plane.path for plane in scene.planes]
+    paths = [plane.path for plane in scene.planes if scene.memory is None]
     with gdal_environment():
         for path in dict.fromkeys([*paths, scene.quality.path] if scene.quality else paths):
-            with open_dataset(path) as dataset:
+            with scene.open_pixels(path) as dataset:
                 files |= dict.fromkeys([path, *dataset.files])
     return list(files)
 
@@ -189,7 +204,7 @@ class SceneReader:
         try:
             for path in paths:
                 positions = [i for i, p in enumerate(self._scene.planes) if p.path == path]
-                dataset = self._stack.enter_context(open_dataset(path))
+                dataset = self._stack.enter_context(self._scene.open_pixels(path))
                 self._files.append(self._groups_of(dataset, positions))
             threads = min(len(self._files), usable_cpus())
             if threads > 1:

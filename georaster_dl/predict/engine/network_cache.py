@@ -1,4 +1,4 @@
-"""Cache of the last run's network, for processes that do many runs."""
+"""Cache of the last run's network, for processes and models that do many runs."""
 
 from __future__ import annotations
 
@@ -9,38 +9,44 @@ from typing import TYPE_CHECKING, TypeVar, cast
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["keep_networks", "last_network"]
+__all__ = ["NetworkCache", "keep_networks", "of_process"]
 
 N = TypeVar("N", bound="nn.Module")
 
 
-class _Last(threading.local):
-    """Cache of a thread; networks shared by two runs would have to be thread-safe."""
+class NetworkCache(threading.local):
+    """The network of each thread's last run; one shared by two runs would have to be thread-safe.
 
-    keeping = False
-    key: Hashable = None
-    network: nn.Module | None = None
+    Parameters
+    ----------
+    keeping : whether networks are kept at all.
+    """
+
+    def __init__(self, *, keeping: bool = True) -> None:
+        self.keeping = keeping
+        self._key: Hashable = None
+        self._network: nn.Module | None = None
+
+    def get(self, key: Hashable, make: Callable[[], N]) -> N:
+        """Return the network of the last run if it had the same key, else make it.
+
+        Parameters
+        ----------
+        key : all that the network depends on.
+        """
+        if self._network is not None and self._key == key:
+            return cast("N", self._network)
+        self._network = None  # before the next is made: two take twice the memory
+        made = make()
+        if self.keeping:
+            self._key, self._network = key, made
+        return made
 
 
-_last = _Last()
+of_process = NetworkCache(keeping=False)
+"""Cache of the runs that bring none of their own."""
 
 
 def keep_networks() -> None:
     """From now on, keep the network of this thread's last run for the next one."""
-    _last.keeping = True
-
-
-def last_network(key: Hashable, make: Callable[[], N]) -> N:
-    """Return the network of the last run if it had the same key, else make it.
-
-    Parameters
-    ----------
-    key : all that the network depends on.
-    """
-    if _last.network is not None and _last.key == key:
-        return cast("N", _last.network)
-    _last.network = None  # before the next is made: two take twice the memory
-    made = make()
-    if _last.keeping:
-        _last.key, _last.network = key, made
-    return made
+    of_process.keeping = True

@@ -7,21 +7,25 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import DeviceError, OptionError, SceneError
 from georaster_dl.core.events import InferenceStarted, Warned
 from georaster_dl.io.output.provenance import labels_tags, provenance
 from georaster_dl.io.output.staged_raster import Sink
 from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.raster import Raster
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.runtime.device import Device, is_out_of_memory
 from georaster_dl.models.runtime.optional_bands import load_narrowed
 from georaster_dl.predict.engine.inference import Job, Product, run
 from georaster_dl.predict.engine.journal import Journal
-from georaster_dl.predict.engine.network_cache import last_network
 from georaster_dl.predict.engine.optimise import optimise_network
 from georaster_dl.predict.engine.rewrite.network import Rewritten
 from georaster_dl.predict.engine.tiling_plan import Plan, make_plan, smaller
@@ -34,6 +38,8 @@ from georaster_dl.predict.prepare import PreparedRun
 from georaster_dl.predict.progress import Progress
 
 __all__ = ["RasterRun", "loader"]
+
+T = TypeVar("T")
 
 _GPU_BATCH = 16
 
@@ -63,7 +69,7 @@ def loader(
     key = (prepared.model.resolve(), file.st_size, file.st_mtime_ns, present, device, changed)
 
     def load_once() -> Rewritten:
-        network = last_network(key, load)
+        network = prepared.context.networks.get(key, load)
         network.warn_with(prepared.context.warn)
         return network
 
@@ -115,13 +121,28 @@ class RasterRun:
             When not even the smallest tiles fit into the memory.
         """
         findings = self._fitting(lambda plan: self._run_once(plan, stage, paths, journal), journal)
+        self._check_found(findings)
+        return findings
+
+    def in_memory(self, kinds: Sequence[str]) -> dict[str, Raster]:
+        """Make the rasters of these kinds in memory.
+
+        Raises
+        ------
+        SceneError, DeviceError
+            As ``run`` raises them.
+        """
+        rasters, findings = self._fitting(lambda plan: self._run_in_memory(plan, kinds), None)
+        self._check_found(findings)
+        return rasters
+
+    def _check_found(self, findings: Findings) -> None:
         if not findings.pixels:
             aoi = self._prepared.aoi
             raise SceneError(
                 f"{self._scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all "
                 f"are nodata, NaN or masked; check `nodata=` and `aoi=`."
             )
-        return findings
 
     def add_part(self, journal: Journal, kinds: Sequence[str], number: int, of: int) -> None:
         """Add the missing strips of an equal part of the scene to the journal.
@@ -166,7 +187,7 @@ class RasterRun:
         self.device = Device.choose(self._prepared.context.options.device, cut.pop("precision"))
         return plan.as_cut(cut)
 
-    def _fitting(self, attempt: Callable[[Plan], Findings], journal: Journal | None) -> Findings:
+    def _fitting(self, attempt: Callable[[Plan], T], journal: Journal | None) -> T:
         """Attempt it with smaller and smaller plans until the memory suffices."""
         plan: Plan | None = self._plan()
         while plan is not None:
@@ -215,6 +236,16 @@ class RasterRun:
                     for kind, rows, cols, pixels in journal.blocks(strip, kinds):
                         sinks[kind](rows, cols, pixels)
         return task.findings()
+
+    def _run_in_memory(
+        self, plan: Plan, kinds: Sequence[str]
+    ) -> tuple[dict[str, Raster], Findings]:
+        task = self._make_task()
+        rasters = {kind: task.raster(kind) for kind in kinds}
+        arrays = {kind: _MemoryRaster(raster, self._scene) for kind, raster in rasters.items()}
+        self._report(self._started(plan))
+        run(self._job(plan, task, rasters, {kind: made.take for kind, made in arrays.items()}))
+        return {kind: made.raster() for kind, made in arrays.items()}, task.findings()
 
     def _add(self, plan: Plan, kinds: Sequence[str], journal: Journal, asked: range) -> None:
         """Compute the strips of a range that the journal lacks."""
@@ -312,6 +343,29 @@ class RasterRun:
         if novelty is not None:
             tags |= {"GEORASTER_DL_NOVELTY_SHARE": f"{novelty.share:.4f}"}
         return tags | labels_tags(card.training)
+
+
+class _MemoryRaster:
+    """Pixels of an output raster in memory, filled block by block."""
+
+    def __init__(self, output: OutputRaster[Tensor], scene: Scene) -> None:
+        self._output = output
+        self._geobox = scene.geobox
+        spec = output.spec
+        self._pixels = np.full((len(spec.names), *scene.shape), spec.nodata, spec.dtype)
+
+    def take(self, rows: slice, cols: slice, block: npt.NDArray[Any]) -> None:
+        """Take a block (bands, rows, cols) of final pixels."""
+        self._output.seen(block)
+        self._pixels[:, rows, cols] = block
+
+    def raster(self) -> Raster:
+        """Give all pixels with their meaning."""
+        spec = self._output.spec
+        first = self._pixels[0]
+        valid = ~np.isnan(first) if np.isnan(spec.nodata or 0) else first != spec.nodata
+        bands = tuple(spec.bands) or tuple(Band(name) for name in spec.names)
+        return Raster(self._pixels, valid, self._geobox, bands, spec.legend, spec.unit)
 
 
 def _normalisation(match: SceneMatch, *, converted: bool) -> tuple[list[float], list[float]]:

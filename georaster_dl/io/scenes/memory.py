@@ -1,0 +1,123 @@
+"""Arrays in memory (NumPy, xarray, Dask behind it) that are read as raster files are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from affine import Affine
+from odc.geo.gcp import GCPGeoBox
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.windows import Window
+
+from georaster_dl.core.raster import Georeference
+from georaster_dl.io.scenes.grid import rasterio_crs
+
+__all__ = ["ArrayDataset", "ArrayPixels"]
+
+_VALID = 255
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPixels:
+    """Pixels of a scene in memory.
+
+    Attributes
+    ----------
+    path : what messages call them.
+    window : reads bands (counted from 0), rows and cols as an array (bands, rows, cols); of a lazy array
+        it computes no more than that.
+    geobox : of all pixels.
+    n_bands : number of bands.
+    valid : (rows, cols) True where there is a measurement; None where only the values tell.
+    """
+
+    path: str
+    window: Callable[[Sequence[int], slice, slice], npt.NDArray[Any]]
+    geobox: Georeference
+    n_bands: int
+    valid: npt.NDArray[np.bool_] | None = None
+
+    def opened(self) -> ArrayDataset:
+        """Give the pixels as a reader takes an open file."""
+        return ArrayDataset(self)
+
+
+class ArrayDataset(AbstractContextManager["ArrayDataset"]):
+    """Pixels in memory with as much of rasterio's DatasetReader as reading a scene needs."""
+
+    def __init__(self, pixels: ArrayPixels) -> None:
+        self._pixels = pixels
+        self.name = pixels.path
+        self.files: tuple[str, ...] = ()
+        rows, cols = pixels.geobox.shape
+        self.shape = (rows, cols)
+        grid = pixels.geobox
+        has_points = isinstance(grid, GCPGeoBox)
+        self.crs: CRS | None = None if has_points else rasterio_crs(grid)
+        self.transform = Affine.identity() if isinstance(grid, GCPGeoBox) else grid.affine
+        self.colorinterp: tuple[ColorInterp, ...] = ()  # none is transparency
+        flag = MaskFlags.all_valid if pixels.valid is None else MaskFlags.per_dataset
+        self.mask_flag_enums = ([flag],) * pixels.n_bands
+
+    def __exit__(self, *_error: object) -> None:
+        """Do nothing: the memory is the caller's."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def tags(self) -> dict[str, str]:
+        """No tags."""
+        return {}
+
+    def overviews(self, _index: int) -> list[int]:
+        """No overviews."""
+        return []
+
+    def read(
+        self,
+        indexes: Sequence[int],
+        *,
+        window: Window,
+        out: npt.NDArray[Any] | None = None,
+        out_shape: tuple[int, ...] | None = None,
+    ) -> npt.NDArray[Any]:
+        """Read bands, counted from 1, of a window; another shape takes the nearest pixels."""
+        values = self._pixels.window([index - 1 for index in indexes], *_slices(window))
+        shape = out_shape if out is None else out.shape
+        if shape is not None and shape[-2:] != values.shape[-2:]:
+            values = _nearest(values, shape[-2:])
+        if out is None:
+            return values
+        out[:] = values
+        return out
+
+    def read_masks(
+        self, _index: int, *, window: Window, out_shape: tuple[int, ...]
+    ) -> npt.NDArray[np.uint8]:
+        """Read the mask (rows, cols) of a window, 255 where there is a measurement."""
+        rows, cols = _slices(window)
+        valid = self._pixels.valid
+        if valid is None:
+            return np.full(out_shape, _VALID, np.uint8)
+        return _nearest(valid[rows, cols], out_shape[-2:]).astype(np.uint8) * np.uint8(_VALID)
+
+
+def _slices(window: Window) -> tuple[slice, slice]:
+    rows, cols = int(window.row_off), int(window.col_off)
+    return slice(rows, rows + int(window.height)), slice(cols, cols + int(window.width))
+
+
+def _nearest(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Take the pixels nearest to those of another shape, as GDAL does."""
+    rows, cols = (
+        np.minimum(((np.arange(n) + 0.5) * size / n).astype(int), size - 1)
+        for n, size in zip(shape, values.shape[-2:], strict=True)
+    )
+    return values[..., rows[:, None], cols]
