@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +24,7 @@ from georaster_dl.core.events import (
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
-from ..options.map_outputs import MapCommand, asks_for_float32, extra_outputs, map_outputs
+from ..options.map_outputs import MapCommand, asks_for_float32, extra_outputs
 from ..options.model_run import model_run_options, with_matching
 from ..options.shared import (
     OUTPUT_FOLDER,
@@ -39,18 +37,10 @@ from ..options.shared import (
 from ..terminal.hints import with_options
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import SOME_SCENES_FAILED, finished, status_of
-from .segment import subject
 
 if TYPE_CHECKING:
-    from georaster_dl.batches.job import SceneJob
     from georaster_dl.batches.pools.workers import SceneReport, Workers
     from georaster_dl.batches.run import BatchResult
-    from georaster_dl.predict.options import (
-        FeatureOptions,
-        FeatureOutputs,
-        Outputs,
-        SegmentOptions,
-    )
 
 __all__ = ["batch"]
 
@@ -132,14 +122,18 @@ def batch(
     tally = _Tally()
 
     def run(report: Report) -> BatchResult:
+        from georaster_dl.batches.products import feature_products, list_jobs, map_products
         from georaster_dl.batches.run import BatchOptions, run_batch
 
         tally.report = with_matching(report) if terminal.prints else report
-        products = _features(model, layer) if features else _maps(model, extras)
+        if features:
+            products = feature_products(model, layer)
+        else:
+            products = map_products(model, list(extras), float32=asks_for_float32(extras))
         folder = directory.absolute()
         try:
             result = run_batch(
-                _jobs(scene, folder, settings, products),
+                list_jobs(scene, folder, settings, products),
                 folder,
                 _pool(cluster, workers, tally.take_of_scene),
                 BatchOptions(retries, on_error, _workers_here(cluster, workers), with_options),
@@ -173,75 +167,6 @@ def _check(
         raise OptionError(f"--{next(iter(extras))} is of maps; leave it or --features out.")
     if features and model is None:
         raise OptionError("--features needs a model; name one with -m, such as s2-landcover.")
-
-
-@dataclass(frozen=True)
-class _Products:
-    """Rasters that a batch makes of every scene.
-
-    Attributes
-    ----------
-    kind : end of their names.
-    outputs : names the files, given the raster.
-    options : makes the options of a run, given all but its own.
-    """
-
-    model: Path | None
-    kind: str
-    outputs: Callable[[Path], Outputs | FeatureOutputs]
-    options: Callable[..., SegmentOptions | FeatureOptions]
-
-
-def _maps(model: str | None, extras: Mapping[str, Any]) -> _Products:
-    from georaster_dl.models.package.file import find_model, read_card
-    from georaster_dl.predict.options import SegmentOptions
-
-    package = None if model is None else find_model(model).absolute()
-    return _Products(
-        package,
-        subject(None if package is None else read_card(package)),
-        partial(map_outputs, extras=extras),
-        partial(SegmentOptions, float32=asks_for_float32(extras)),
-    )
-
-
-def _features(model: str | None, layer: str | None) -> _Products:
-    from georaster_dl.models.package.file import find_model
-    from georaster_dl.predict.options import FeatureOptions, FeatureOutputs
-
-    package = None if model is None else find_model(model).absolute()
-    if package and layer:
-        _check_layer(package, layer)
-    return _Products(package, "features", FeatureOutputs, partial(FeatureOptions, layer=layer))
-
-
-def _jobs(
-    scenes: tuple[str, ...], folder: Path, settings: Mapping[str, Any], products: _Products
-) -> list[SceneJob]:
-    from georaster_dl.batches.job import SceneJob
-    from georaster_dl.batches.run import WORK_FOLDER
-    from georaster_dl.batches.scenes.find import list_scenes
-
-    work, jobs = folder / WORK_FOLDER, []
-    for scene in list_scenes(scenes, work / "items"):
-        raster = folder / f"{scene.name}_{products.kind}.tif"
-        options = products.options(
-            **settings, record=raster.with_suffix(".json"), journal=work / "strips" / raster.stem
-        )
-        outputs = products.outputs(raster)
-        jobs.append(SceneJob(scene.name, scene.sources, products.model, outputs, options))
-    return jobs
-
-
-def _check_layer(model: Path, layer: str) -> None:
-    """Refuse a layer that the network does not have before all scenes fail for it."""
-    from georaster_dl.models.package.file import read_card
-    from georaster_dl.models.runtime.features import FeatureNetwork
-    from georaster_dl.models.runtime.optional_bands import load_narrowed
-
-    card = read_card(model)
-    network = load_narrowed(model, [band.name for band in card.bands])[1]
-    FeatureNetwork(network, len(card.bands), layer, error=False)
 
 
 def _pool(cluster: Cluster | None, workers: int, report: SceneReport) -> Callable[[], Workers]:

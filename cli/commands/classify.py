@@ -11,9 +11,10 @@ import click
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Finished, Report
+from georaster_dl.training.settings.keywords import SETTINGS
 
 from ..options.completion import complete_files
-from ..options.labels import SETTINGS, training_options
+from ..options.labels import training_options
 from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,

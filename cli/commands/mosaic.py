@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -99,12 +99,13 @@ def mosaic(
         raise OptionError(
             "-m links maps in a STAC collection to their model; give --stac FOLDER, too."
         )
+    from georaster_dl.models.exchange.packages import NamedPackages
     from georaster_dl.mosaics.build import MosaicOptions
     from georaster_dl.mosaics.build import mosaic as make_mosaic
     from georaster_dl.predict.progress import Progress
 
     options = MosaicOptions(order_by, crs, overwrite, fill_class)
-    packages = _Models(models)
+    packages = NamedPackages(models)
 
     def run(report: Report) -> Mosaicked:
         def begin(total: int) -> Callable[[int], None]:
@@ -130,32 +131,6 @@ def mosaic(
             f"{name} made none of these maps; nothing links to it" for name in packages.unused()
         ],
     )
-
-
-class _Models:
-    """Models named or bundled, found by the digest of their weights."""
-
-    def __init__(self, named: Sequence[str]) -> None:
-        from georaster_dl.models.package.file import find_model
-
-        self._named = {name: find_model(name) for name in named}
-        self._used: set[Path] = set()
-
-    def item(self, digest: str) -> Mapping[str, Any] | None:
-        """STAC item of the model; None where it is unknown."""
-        from georaster_dl.models.exchange.stac import stac_item
-        from georaster_dl.models.package.file import builtin_models, read_card
-
-        for package in (*self._named.values(), *builtin_models().values()):
-            card = read_card(package)
-            if card.weights_sha256 == digest:
-                self._used.add(package)
-                return stac_item(card, package)
-        return None
-
-    def unused(self) -> list[str]:
-        """Names that were given in vain."""
-        return [name for name, package in self._named.items() if package not in self._used]
 
 
 def _finished(made: Mosaicked) -> Finished:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +25,9 @@ from ..options.shared import (
 from ..terminal.progress import Terminal
 
 if TYPE_CHECKING:
-    from georaster_dl.models.package.card import Card
     from georaster_dl.predict.options import Summary
 
-__all__ = ["segment", "subject"]
+__all__ = ["segment"]
 
 
 @click.command(cls=MapCommand)
@@ -66,6 +64,7 @@ def segment(
     """
     # Heavy imports come after the options were parsed, and never for --help.
     from georaster_dl.batches.job import SceneJob
+    from georaster_dl.batches.products import subject
     from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.predict.options import SegmentOptions
 
@@ -86,15 +85,6 @@ def segment(
         return run_in_parts(job, cluster.scheduler, cluster.resources, report)
 
     return run_model(terminal, run, _results, _contents)
-
-
-def subject(card: Card | None) -> str:
-    """Name the subject of a map for its file; the default model has classes."""
-    if card is None or not card.targets:
-        return "landcover"
-    if len(card.targets) > 1:
-        return "values"
-    return re.sub(r"\W+", "_", card.targets[0].name.lower()).strip("_") or "values"
 
 
 def _results(summary: Summary) -> dict[str, Any]:

@@ -8,44 +8,14 @@ from typing import Any, TypeVar
 import click
 
 from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.training.settings.keywords import SETTINGS
 
 from .groups import option_group
 from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option
 
-__all__ = ["SETTINGS", "classes_option", "label_options", "training_options"]
+__all__ = ["classes_option", "label_options", "training_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-SETTINGS = {
-    "task": "task",
-    "seed": "seed",
-    "bands": "scene.bands",
-    "nodata": "scene.nodata",
-    "scale": "scene.scale",
-    "offset": "scene.offset",
-    "mask": "scene.mask",
-    "layer": "labels.layer",
-    "class_field": "labels.class_field",
-    "width_m": "labels.width_m",
-    "all_touched": "labels.all_touched",
-    "priority": "labels.priority",
-    "ignore": "labels.ignore",
-    "classes": "labels.classes",
-    "background": "labels.background",
-    "split": "split.kind",
-    "split_column": "split.column",
-    "block": "split.block",
-    "buffer": "split.buffer",
-    "architecture": "model.architecture",
-    "encoder": "model.encoder",
-    "init": "start.weights",
-    "freeze": "start.freeze",
-    "epochs": "training.epochs",
-    "device": "training.device",
-    "precision": "training.precision",
-    "tensorboard": "training.tensorboard",
-}
-"""Full names of the settings that options change, by the option's name."""
 
 classes_option = click.option(
     "--classes",

@@ -73,10 +73,10 @@ def map_outputs(mapped: Path, extras: Mapping[str, Any]) -> Outputs:
     """Name the files that the options of ``extra_outputs`` ask for beside a map."""
     from georaster_dl.predict.options import Outputs
 
-    files: dict[str, Path] = {}
+    files: dict[str, Path | None] = {}
     for name, value in extras.items():
-        kind = EXTRA_OUTPUTS[name]
         if isinstance(value, Path):
-            check_suffix(f"--{name}", value, _FORMATS[kind.suffix], (kind.suffix,))
-        files[name] = value if isinstance(value, Path) else kind.beside(mapped)
-    return Outputs(mapped, **files)
+            suffix = EXTRA_OUTPUTS[name].suffix
+            check_suffix(f"--{name}", value, _FORMATS[suffix], (suffix,))
+        files[name] = value if isinstance(value, Path) else None
+    return Outputs.beside(mapped, files)

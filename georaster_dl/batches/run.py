@@ -27,6 +27,8 @@ from georaster_dl.predict.run_record import NOT_OF_THE_RESULT, read_record
 
 __all__ = ["WORK_FOLDER", "BatchOptions", "BatchResult", "run_batch"]
 
+_MOST_SHOWN = 3  # failures
+
 WORK_FOLDER = ".geodl-batch"
 """Folder within the output folder for the lock and for finished strips of unfinished scenes."""
 
@@ -49,7 +51,7 @@ class BatchOptions:
     wording: Callable[[str], str] = str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BatchResult:
     """Result of a batch.
 
@@ -69,6 +71,13 @@ class BatchResult:
     def count(self, status: str) -> int:
         """Count the scenes of a status."""
         return sum(row.status == status for row in self.rows)
+
+    def __repr__(self) -> str:
+        """Number of scenes of each status, and the first failures, in one line."""
+        statuses = dict.fromkeys(row.status for row in self.rows)
+        counts = ", ".join(f"{self.count(status)} {status}" for status in statuses)
+        failures = [f"{row.name}: {row.error}" for row in self.rows if row.error]
+        return f"<BatchResult {'; '.join([counts or 'no scene', *failures[:_MOST_SHOWN]])}>"
 
 
 def run_batch(
