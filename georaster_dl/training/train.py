@@ -10,6 +10,7 @@ from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report, warner
+from georaster_dl.core.wording import counted
 from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
@@ -30,7 +31,7 @@ from georaster_dl.training.settings.resolve import resolve_defaults
 __all__ = ["Trained", "train"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trained:
     """Result of a training run.
 
@@ -49,6 +50,12 @@ class Trained:
     history: list[dict[str, float]]
     seconds: float
     failed: tuple[FailedOutput, ...] = ()
+
+    def __repr__(self) -> str:
+        """Package, epochs and the first metrics, in one line."""
+        metrics = [f"{name} {value:.3g}" for name, value in list(self.card.metrics.items())[:2]]
+        epochs = counted(len(self.history), "epoch")
+        return f"<Trained {self.model}: {', '.join(metrics)}; {epochs} in {self.seconds:.0f} s>"
 
 
 def train(

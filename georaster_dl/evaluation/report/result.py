@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ class Coverage:
     outside: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """How right a map of classes is.
 
@@ -71,6 +72,32 @@ class Evaluation:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     view: View
+
+    def __repr__(self) -> str:
+        """The two files and the main scores, in one line."""
+        c = self.confusion
+        return (
+            f"<Evaluation {self.map.name} against {self.reference.name}: overall accuracy "
+            f"{c.overall_accuracy:.3f}, mean IoU {c.mean_iou:.3f}, {self.coverage.compared:,} {self.kind}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Table of the classes' scores, for notebooks."""
+        heads = ("class", "mapped", "reference", "user's", "producer's", "F1", "IoU")
+        c = self.confusion
+        scores = (c.users, c.producers, c.f1, c.iou)
+        rows = [
+            [
+                html.escape(name),
+                f"{c.mapped[i]:,}",
+                f"{c.referenced[i]:,}",
+                *(f"{s[i]:.3f}" for s in scores),
+            ]
+            for i, name in enumerate(c.names)
+        ]
+        cells = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+        head = "".join(f"<th>{name}</th>" for name in heads)
+        return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{cells}</table>"
 
     @property
     def sampled(self) -> bool:
@@ -162,7 +189,7 @@ class Evaluation:
         ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NumberEvaluation:
     """How right a map of numbers is; the attributes are those of :class:`Evaluation`."""
 
@@ -173,6 +200,14 @@ class NumberEvaluation:
     coverage: Coverage
     warnings: tuple[str, ...]
     view: View
+
+    def __repr__(self) -> str:
+        """The two files and the scores, in one line."""
+        s = self.scores
+        return (
+            f"<NumberEvaluation {self.map.name} against {self.reference.name}: RMSE {s.rmse:.4g}, "
+            f"bias {s.bias:+.3g}, R2 {s.r2:.3f}, {self.coverage.compared:,} {self.kind}>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures for JSON, None where unknown."""

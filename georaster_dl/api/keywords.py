@@ -1,0 +1,151 @@
+"""Keyword arguments shared by several functions of the Python interface, and their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, TypedDict, TypeVar
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.core.wording import nearest_names
+
+__all__ = [
+    "LabelKeywords",
+    "RunKeywords",
+    "SceneKeywords",
+    "label_options",
+    "options_of",
+    "plain_value",
+]
+
+O = TypeVar("O")  # noqa: E741 - of options
+
+
+class SceneKeywords(TypedDict, total=False):
+    """Keywords of reading a scene, which override its metadata.
+
+    Attributes
+    ----------
+    bands : names of a plain file's bands in file order, as a list or a text with commas; of a product, or
+        where there are fewer names than bands, those to use.
+    nodata : number that stands for no measurement, in every band.
+    scale, offset : physical value = stored value * scale + offset, in every band.
+    mask : quality band that masks pixels, such as ``"SCL"`` or ``"QA60:0"``; see the guide on scenes.
+    """
+
+    bands: Sequence[str] | str | None
+    nodata: float | None
+    scale: float | None
+    offset: float | None
+    mask: str | None
+
+
+class RunKeywords(SceneKeywords, total=False):
+    """Keywords of running a model over a scene.
+
+    Attributes
+    ----------
+    aoi : file of polygons outside of which the output is nodata.
+    device : ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+    precision : ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+    halo : pixels of context around each tile; ``"auto"`` is the model's own, ``"exact"`` makes tiles
+        equal the untiled result.
+    tile : largest side of a tile in pixels, halo included; from the free memory where None.
+    resample : make the model's bands from the scene's by their wavelengths.
+    overwrite : replace outputs that exist.
+    record : JSON file to make beside the outputs: model, options, inputs and contents.
+    journal : folder of finished strips, with which a killed run goes on; removed at the end.
+    """
+
+    aoi: str | Path | None
+    device: str
+    precision: str
+    halo: int | Literal["auto", "exact"]
+    tile: int | None
+    resample: bool
+    overwrite: bool
+    record: str | Path | None
+    journal: str | Path | None
+
+
+class LabelKeywords(TypedDict, total=False):
+    """Keywords of reading labels.
+
+    Attributes
+    ----------
+    layer : of a vector file; None takes the only one there is, or the only one with the class field.
+    class_field : attribute that holds the class, or the number of a regression.
+    width_m : full width in metres to which lines and points are widened.
+    all_touched : a feature labels every pixel it touches.
+    priority : class names; where features overlap the first named lies on top.
+    ignore : label numbers that mean unlabelled, besides the declared nodata.
+    classes : CSV with the columns value, name and color.
+    background : class of the pixels without a label.
+    """
+
+    layer: str | None
+    class_field: str | None
+    width_m: float | None
+    all_touched: bool
+    priority: Sequence[str]
+    ignore: Sequence[float]
+    classes: str | Path | None
+    background: str | None
+
+
+def options_of(
+    kind: type[O], given: Mapping[str, Any], *, beside: Sequence[str] = (), **more: Any
+) -> O:
+    """Make options of keyword arguments; those of the scene become its section.
+
+    Parameters
+    ----------
+    kind : dataclass of options.
+    beside : further keywords that the function takes, for the message.
+    more : options that are no keyword arguments.
+
+    Raises
+    ------
+    OptionError
+        When there is no such keyword; the nearest is named.
+    """
+    has_scene = any(field.name == "scene" for field in fields(kind))  # type: ignore[arg-type]
+    of_scene = _names(SceneOptions) if has_scene else set()
+    own = _names(kind) - {"scene", "labels"}
+    known = [*own, *of_scene, *beside]
+    for name in given:
+        if name not in known:
+            raise OptionError(
+                f"There is no keyword {name!r} here{nearest_names(name, known)}; it takes "
+                f"{', '.join(sorted(known))}."
+            )
+    values = {name: plain_value(name, value) for name, value in given.items()}
+    scene = {name: value for name, value in values.items() if name in of_scene}
+    options = {name: value for name, value in values.items() if name in own} | more
+    if has_scene and scene:
+        options["scene"] = SceneOptions(**scene)
+    return kind(**options)
+
+
+def label_options(given: Mapping[str, Any]) -> LabelOptions:
+    """Make options of labels of those of the keyword arguments that are."""
+    return options_of(
+        LabelOptions, {name: value for name, value in given.items() if name in _names(LabelOptions)}
+    )
+
+
+def _names(kind: type) -> set[str]:
+    return {field.name for field in fields(kind)}
+
+
+def plain_value(name: str, value: Any) -> Any:
+    """Paths given as text, and lists, as options have them."""
+    if value is None:
+        return None
+    if name in ("aoi", "record", "journal", "classes"):
+        return Path(value)
+    if name == "bands":
+        return tuple(value.split(",") if isinstance(value, str) else value)
+    return tuple(value) if name in ("priority", "ignore") else value

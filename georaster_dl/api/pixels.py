@@ -1,0 +1,127 @@
+"""Classifiers and clusterings of pixel values, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from georaster_dl.api.keywords import SceneKeywords, options_of
+from georaster_dl.api.reporting import reporting
+from georaster_dl.api.runs import scene_sources
+from georaster_dl.api.training import TrainKeywords, config_of
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.scene_options import SceneOptions
+
+if TYPE_CHECKING:
+    from georaster_dl.api.scenes import SceneSource
+    from georaster_dl.pixels.classify import Classified
+    from georaster_dl.pixels.cluster import Clustered
+
+__all__ = ["classify", "cluster"]
+
+
+def cluster(
+    scene: SceneSource,
+    *,
+    out: str | Path,
+    k: int | Literal["auto"] = "auto",
+    method: Literal["kmeans", "gmm"] = "kmeans",
+    distance: str | Path | None = None,
+    quicklook: str | Path | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    report: Report | None = None,
+    progress: bool = False,
+    **options: Unpack[SceneKeywords],
+) -> Clustered:
+    """Group the valid pixels of a raster by their values and map the groups; as ``geodl cluster``.
+
+    Parameters
+    ----------
+    scene, report, progress : as ``segment`` takes them.
+    out : map to make (.tif).
+    k : number of clusters; ``"auto"`` takes the one from 2 to 20 with the best silhouette.
+    method : k-means, or a Gaussian mixture (slower, for clusters of different spread).
+    distance : raster of each pixel's distance from its cluster's centre; None leaves it out.
+    quicklook : PNG of the scene beside the map; None leaves it out.
+    seed : of the sample and the start; the same seed gives the same map.
+    **options : how the scene is read; ``SceneKeywords``.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the raster, the options or the outputs; nothing is left behind.
+    """
+    from georaster_dl.pixels.cluster import ClusterOptions, ClusterOutputs
+    from georaster_dl.pixels.cluster import cluster as run
+
+    outputs = ClusterOutputs(
+        Path(out),
+        None if distance is None else Path(distance),
+        None if quicklook is None else Path(quicklook),
+    )
+    reading = options_of(SceneOptions, options)
+    asked = ClusterOptions(reading, k, method, seed, overwrite)
+    with reporting(report, progress=progress) as take:
+        return run(scene_sources(scene), outputs, asked, take)
+
+
+def classify(
+    features: str | Path,
+    labels: str | Path | None = None,
+    *,
+    out: str | Path,
+    classifier: str | Path | None = None,
+    method: Literal["svm", "rf"] = "svm",
+    save: str | Path | None = None,
+    per_polygon: bool = False,
+    overwrite: bool = False,
+    report: Report | None = None,
+    progress: bool = False,
+    **settings: Unpack[TrainKeywords],
+) -> Classified:
+    """Map classes with a classifier of single pixels, without a network; as ``geodl classify``.
+
+    Parameters
+    ----------
+    features : path or address of a scene, or of a raster of features.
+    labels : vector file or raster to learn from; None with ``classifier``.
+    out : map to make (.tif), or with ``per_polygon`` polygons (.gpkg).
+    classifier : file that ``save`` made, which is applied instead of learning.
+    method : support vector machine, or random forest.
+    save : file for the classifier (.skops); None keeps none.
+    per_polygon : classify polygons, by mean and standard deviation of their pixels.
+    report, progress : as ``segment`` takes them.
+    **settings : how raster and labels are read, the split and the seed; ``TrainKeywords``.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with raster, labels, options or outputs; nothing is left behind.
+    """
+    from georaster_dl.pixels import classify as pixels
+    from georaster_dl.pixels.polygons import classify_polygons
+
+    config = config_of(None, settings)
+    with reporting(report, progress=progress) as take:
+        if classifier is not None:
+            return pixels.apply_classifier(
+                str(features),
+                Path(classifier),
+                Path(out),
+                config.scene,
+                overwrite=overwrite,
+                report=take,
+            )
+        if labels is None:
+            raise OptionError(
+                "`labels=` to learn from, or a saved `classifier=` to apply is missing; give one of them."
+            )
+        kept = None if save is None else Path(save)
+        options = pixels.ClassifyOptions(method, config, kept, overwrite)
+        learn = classify_polygons if per_polygon else pixels.classify
+        made = learn(str(features), Path(labels), Path(out), options, take)
+        if made.accuracy is not None and made.accuracy.caution:
+            take(Warned(made.accuracy.caution))
+        return made

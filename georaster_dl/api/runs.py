@@ -1,0 +1,194 @@
+"""Functions that run a model over a scene and write files: maps, features, denoised scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from georaster_dl.api.keywords import RunKeywords, options_of
+from georaster_dl.api.reporting import reporting
+from georaster_dl.api.scenes import SceneSource, as_scene
+from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.arrays import is_array
+from georaster_dl.models.package.file import find_model
+from georaster_dl.predict.denoise import DenoiseRun
+from georaster_dl.predict.features import FeatureRun
+from georaster_dl.predict.limitations import run_limitations
+from georaster_dl.predict.options import (
+    FeatureOptions,
+    FeatureOutputs,
+    Outputs,
+    RunOptions,
+    SegmentOptions,
+    Summary,
+)
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
+from georaster_dl.predict.run import SceneRun
+from georaster_dl.predict.segment import SegmentRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from georaster_dl.io.scenes.reader import Sources
+
+__all__ = ["FeatureKeywords", "SegmentKeywords", "denoise", "features", "scene_sources", "segment"]
+
+
+class SegmentKeywords(RunKeywords, total=False):
+    """Keywords of mapping a scene; files beside the map are named after it (True) or by a path.
+
+    Attributes
+    ----------
+    probabilities : probability of each class, one band per class.
+    confidence : probability of the mapped class.
+    uncertainty : entropy of the classes' probabilities, 0 to 1.
+    novelty : how unlike the model's training each pixel is; above 1 it is unlike it.
+    polygons : GeoPackage of the map as polygons.
+    quicklook : PNG of the scene beside its map.
+    float32 : store probabilities, confidence and uncertainty as float32 instead of scaled uint8.
+    """
+
+    probabilities: bool | str | Path
+    confidence: bool | str | Path
+    uncertainty: bool | str | Path
+    novelty: bool | str | Path
+    polygons: bool | str | Path
+    quicklook: bool | str | Path
+    float32: bool
+
+
+def segment(
+    scene: SceneSource,
+    model: str | Path | None = None,
+    *,
+    out: str | Path,
+    report: Report | None = None,
+    progress: bool = False,
+    **options: Unpack[SegmentKeywords],
+) -> Summary:
+    """Map a scene with a model: its classes, or a quantity; as ``geodl segment``.
+
+    Parameters
+    ----------
+    scene : as ``open_scene`` takes it.
+    model : name of a bundled model or path of a package; None takes the bundled one of Sentinel-2 where
+        it fits.
+    out : map to make (.tif), a Cloud Optimized GeoTIFF. All files appear at the end, or none; an extra
+        one that fails is left out, with a warning and in the summary's ``failed``.
+    report : called with the events of the run; where None, warnings are Python warnings
+        (``GeoRasterWarning``) and the rest is logged.
+    progress : show a bar.
+    **options : files beside the map, and how the scene is read and the model run; ``SegmentKeywords``.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the scene, the model, the outputs or the device; nothing is left behind.
+    """
+    extras = {name: value for name, value in options.items() if name in EXTRA_OUTPUTS}
+    rest = {name: value for name, value in options.items() if name not in EXTRA_OUTPUTS}
+    asked = options_of(SegmentOptions, rest, beside=tuple(EXTRA_OUTPUTS))
+    package = None if model is None else find_model(model)
+    outputs = Outputs.beside(
+        Path(out),
+        {name: None if value is True else Path(value) for name, value in extras.items() if value},  # type: ignore[arg-type]
+    )
+    return _run(
+        lambda take: SegmentRun(scene_sources(scene), package, outputs, asked, take),
+        report,
+        progress,
+    )
+
+
+class FeatureKeywords(RunKeywords, total=False):
+    """Keywords of computing and storing features.
+
+    Attributes
+    ----------
+    layer : dotted name of the network's layer; None takes the one that it calls its features.
+    packed : store them as int16, each with a scale and offset of its own, instead of float32.
+    """
+
+    layer: str | None
+    packed: bool
+
+
+def features(
+    scene: SceneSource,
+    model: str | Path,
+    *,
+    out: str | Path,
+    error: str | Path | None = None,
+    report: Report | None = None,
+    progress: bool = False,
+    **options: Unpack[FeatureKeywords],
+) -> Summary:
+    """Write the features that a model computes of every pixel, one band each; as ``geodl features``.
+
+    Parameters
+    ----------
+    scene, model, report, progress : as ``segment`` takes them; a model of any task.
+    out : raster to make (.tif).
+    error : raster of how badly an autoencoder reconstructs each pixel; None leaves it out.
+    **options : layer and packed, how the scene is read and the model run; ``FeatureKeywords``.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the scene, the model, its layer, the outputs or the device; nothing is
+        left behind.
+    """
+    asked = options_of(FeatureOptions, options)
+    outputs = FeatureOutputs(Path(out), None if error is None else Path(error))
+    package = find_model(model)
+    return _run(
+        lambda take: FeatureRun(scene_sources(scene), package, outputs, asked, take),
+        report,
+        progress,
+    )
+
+
+def denoise(
+    scene: SceneSource,
+    model: str | Path,
+    *,
+    out: str | Path,
+    report: Report | None = None,
+    progress: bool = False,
+    **options: Unpack[RunKeywords],
+) -> Summary:
+    """Write a scene as an autoencoder reconstructs it, in physical values; as ``geodl denoise``.
+
+    Parameters
+    ----------
+    scene, report, progress : as ``segment`` takes them.
+    model : package of an autoencoder.
+    out : raster to make (.tif).
+    **options : how the scene is read and the model run; ``RunKeywords``.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the scene, the model, the output or the device; nothing is left behind.
+    """
+    asked, package = options_of(RunOptions, options), find_model(model)
+    return _run(
+        lambda take: DenoiseRun(scene_sources(scene), package, Path(out), asked, take),
+        report,
+        progress,
+    )
+
+
+def scene_sources(scene: SceneSource) -> Sources:
+    """Pixels in memory as a scene; paths as they are, which the run opens with its options."""
+    return as_scene(scene, SceneOptions()) if is_array(scene) else scene  # type: ignore[return-value]
+
+
+def _run(prepare: Callable[[Report], SceneRun], report: Report | None, progress: bool) -> Summary:
+    """Run, and report the limitations that the model's card states."""
+    with reporting(report, progress=progress) as take:
+        summary = prepare(take).whole()
+        for limitation in run_limitations(summary):
+            take(Warned(limitation))
+    return summary

@@ -1,0 +1,219 @@
+"""Training of networks, and the accuracy of maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
+
+from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, label_options, plain_value
+from georaster_dl.api.reporting import reporting
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.wording import nearest_names
+from georaster_dl.evaluation.compare import EvaluateOptions
+from georaster_dl.evaluation.compare import evaluate as compare
+from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
+from georaster_dl.training.data.sources import SceneWithLabels, find_pairs, find_scenes, read_pairs
+from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.settings.keywords import SETTINGS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from georaster_dl.training.train import Trained
+
+__all__ = ["LabelledScenes", "TrainKeywords", "config_of", "evaluate", "train"]
+
+LabelledScenes: TypeAlias = "str | Path | Sequence[str | Path] | pd.DataFrame"
+"""Scenes by path, address or pattern; or a CSV or DataFrame with the columns scene and label."""
+
+
+class TrainKeywords(SceneKeywords, LabelKeywords, total=False):
+    """Keywords of a training, by the names of the options of ``geodl train``; TrainConfig has all others.
+
+    Attributes
+    ----------
+    task : ``"segmentation"``, ``"regression"`` or ``"autoencoder"``.
+    seed : of all that is random.
+    split : ``"blocks"``, ``"scenes"``, ``"random"`` (leaks) or ``"column"``.
+    split_column : column of the list of scenes, or of the labels, that says train, validation or test.
+    block : side of a block in pixels.
+    buffer : pixels that lie at least between two parts.
+    architecture, encoder : of the network; ``list_models()`` lists architectures.
+    init : ``"random"``, ``"imagenet"`` or a model package to start from.
+    freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
+    epochs : at most.
+    device, precision : as ``RunKeywords`` has them.
+    tensorboard : also write logs for TensorBoard.
+    """
+
+    task: Literal["segmentation", "regression", "autoencoder"]
+    seed: int
+    split: Literal["blocks", "scenes", "random", "column"]
+    split_column: str
+    block: int | None
+    buffer: int | None
+    architecture: str
+    encoder: str
+    init: str | Path
+    freeze: Literal["none", "encoder", "all-but-head"]
+    epochs: int
+    device: str
+    precision: str
+    tensorboard: bool
+
+
+def train(
+    scenes: LabelledScenes,
+    labels: str | Path | None = None,
+    *,
+    out: str | Path,
+    config: TrainConfig | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Report | None = None,
+    progress: bool = False,
+    **settings: Unpack[TrainKeywords],
+) -> Trained | None:
+    """Train a model on labelled scenes, test it and write its package; as ``geodl train``.
+
+    Parameters
+    ----------
+    scenes : paths, addresses or patterns of scenes; or a CSV or DataFrame with the columns scene and label.
+    labels : a vector file or raster that serves every scene, or a folder with a file of each scene's
+        name; None for a list with labels, and for autoencoders.
+    out : package to write (.safetensors); checkpoints and logs go to ``NAME_run`` beside it.
+    config : all settings; None takes the defaults.
+    resume : continue the run in that folder; the result is that of an unbroken run.
+    overwrite : replace a package that exists.
+    report, progress : as ``segment`` takes them.
+    **settings : change some of the settings; ``TrainKeywords``.
+
+    Returns
+    -------
+    The result; None in the processes that training on several GPUs adds to the first.
+
+    Raises
+    ------
+    GeoRasterError
+        When scenes, labels, settings, outputs or the device cannot be used. The checkpoints of
+        finished epochs stay.
+    """
+    chosen = config_of(config, settings)
+    pairs = _pairs(scenes, labels, chosen)
+    from georaster_dl.training.train import train as run  # torch and Lightning, after the checks
+
+    with reporting(report, progress=progress) as take:
+        trained = run(pairs, Path(out), chosen, resume=resume, overwrite=overwrite, report=take)
+        if trained is not None and trained.card.limitations:
+            take(Warned(f"{trained.card.name}: {trained.card.limitations}"))
+    return trained
+
+
+def config_of(config: TrainConfig | None, settings: Mapping[str, Any]) -> TrainConfig:
+    """Change settings of a configuration by the names of keyword arguments.
+
+    Raises
+    ------
+    OptionError
+        When there is no such setting, or a value cannot work.
+    """
+    changes = {}
+    for name, value in settings.items():
+        if name not in SETTINGS:
+            raise OptionError(
+                f"There is no setting {name!r} here{nearest_names(name, SETTINGS)}; it takes "
+                f"{', '.join(sorted(SETTINGS))}, and all others in `config=TrainConfig(...)`."
+            )
+        changes[SETTINGS[name]] = plain_value(name, value)
+    return (config or TrainConfig()).updated(changes)
+
+
+def _pairs(
+    scenes: LabelledScenes, labels: str | Path | None, config: TrainConfig
+) -> list[SceneWithLabels]:
+    labelled = config.task != "autoencoder"
+    if hasattr(scenes, "columns"):
+        return _rows(scenes, config.split.column, labelled=labelled)
+    given = [str(s) for s in ([scenes] if isinstance(scenes, str | Path) else scenes)]
+    if len(given) == 1 and Path(given[0]).suffix.lower() == ".csv":
+        return read_pairs(Path(given[0]), config.split.column, labelled=labelled)
+    if not labelled:
+        return find_scenes(given)
+    if labels is None:
+        raise OptionError(
+            f"`labels=` is missing for {given[0] if given else 'no scene'}; give a file, a folder of files, or a "
+            f"CSV or DataFrame with the columns scene and label."
+        )
+    return find_pairs(given, Path(labels))
+
+
+def _rows(table: Any, part: str, *, labelled: bool) -> list[SceneWithLabels]:
+    """Pairs of the rows of a DataFrame."""
+    wanted = ["scene", "label"] if labelled else ["scene"]
+    missing = [name for name in wanted if name not in table.columns]
+    if missing or not len(table):
+        raise OptionError(
+            f"The DataFrame has {len(table)} rows and the columns {', '.join(map(str, table.columns))}; it needs "
+            f"at least one row and {' and '.join(wanted)}."
+        )
+    rows: Iterable[Mapping[str, Any]] = table.to_dict("records")
+    return [
+        SceneWithLabels(
+            str(row["scene"]),
+            Path(row["label"]) if labelled else None,
+            str(row[part]) if part in table.columns else None,
+        )
+        for row in rows
+    ]
+
+
+def evaluate(
+    mapped: str | Path,
+    reference: str | Path,
+    *,
+    block: int | None = None,
+    seed: int = 0,
+    html: str | Path | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+    **labels: Unpack[LabelKeywords],
+) -> Evaluation | NumberEvaluation:
+    """Estimate the accuracy of a map against a reference, with confidence intervals; as ``geodl evaluate``.
+
+    Parameters
+    ----------
+    mapped : single-band raster of classes, or of floating-point numbers.
+    reference : raster, or vector file of polygons, lines or points.
+    block : side in pixels of the blocks that are resampled for intervals; None makes about 100.
+    seed : of the resampling.
+    html : page with figures and pictures to make; None makes none.
+    overwrite : replace that page where it exists.
+    report : as ``segment`` takes it.
+    **labels : how the reference is read; ``LabelKeywords``.
+
+    Returns
+    -------
+    An Evaluation for a map of classes, a NumberEvaluation for one of numbers; ``to_dict()`` gives all
+    figures.
+
+    Raises
+    ------
+    GeoRasterError
+        When a file cannot be read, or nothing can be compared: no common ground, no common class.
+    """
+    options = EvaluateOptions(label_options(labels), block, seed)
+    evaluation = compare(Path(mapped), Path(reference), options)
+    with reporting(report) as take:
+        for warning in evaluation.warnings:
+            take(Warned(warning))
+    if html is not None:
+        from georaster_dl.evaluation.report.html import render_report
+        from georaster_dl.io.output.staging import Staging
+
+        page, path = render_report(evaluation), Path(html)
+        inputs = [Path(mapped), Path(reference)]
+        with Staging(path, overwrite=overwrite, protect=inputs) as stage:
+            stage.path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
+    return evaluation

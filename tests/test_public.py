@@ -1,0 +1,187 @@
+"""Public names, their signatures and their lazy import are promises."""
+
+import dataclasses
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import georaster_dl as gdl
+from georaster_dl.core import errors
+from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
+from georaster_dl.training.settings.keywords import SETTINGS
+
+SIGNATURES = {
+    "batch": "(scenes, model=None, *, folder, extras=(), float32=False, features=False, layer=None, workers=1, "
+    "retries=1, on_error='continue', report=None, **options)",
+    "classify": "(features, labels=None, *, out, classifier=None, method='svm', save=None, per_polygon=False, "
+    "overwrite=False, report=None, progress=False, **settings)",
+    "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
+    "report=None, progress=False, **options)",
+    "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, **options)",
+    "denoise": "(scene, model, *, out, report=None, progress=False, **options)",
+    "evaluate": "(mapped, reference, *, block=None, seed=0, html=None, overwrite=False, report=None, **labels)",
+    "features": "(scene, model, *, out, error=None, report=None, progress=False, **options)",
+    "list_models": "(pattern='*')",
+    "load_model": "(model)",
+    "mosaic": "(maps, *, out=None, stac=None, models=(), order_by='order', fill_class=(), crs=None, overwrite=False, "
+    "report=None, progress=False)",
+    "open_scene": "(source, **options)",
+    "read_map": "(path, *, longest=None)",
+    "register_model": "(*, options, encoders=False, spectral=False)",
+    "save_model": "(path, card, network, *, half=False)",
+    "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
+    "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
+    "**settings)",
+    "write_cog": "(raster, path, *, overwrite=False)",
+}
+METHODS = {
+    "Model": {"predict": "(self, source, output='map', *, report=None, progress=False, **options)"},
+    "Raster": {
+        "plot": "(self, ax=None, *, band=None)",
+        "select": "(self, *names)",
+        "to_xarray": "(self)",
+    },
+    "Scene": {"read": "(self, rows=None, cols=None)"},
+}
+CLASSES = {
+    "Band", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "Model", "NetworkSpec", "Raster", "RunKeywords",
+    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "TrainConfig", "TrainKeywords",
+}  # fmt: skip
+
+
+def plain(function):
+    """Signature without annotations."""
+    signature = inspect.signature(function)
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))
+
+
+def of_errors():
+    return {name for name, value in vars(errors).items() if isinstance(value, type)}
+
+
+def test_the_names_are_these():
+    assert set(gdl.__all__) == {*SIGNATURES, *CLASSES, *of_errors()}
+    assert dir(gdl) == sorted(gdl.__all__)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_the_signatures_are_these(name):
+    assert plain(getattr(gdl, name)) == SIGNATURES[name]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_methods_are_these(name):
+    of_class = getattr(gdl, name)
+    assert {m: plain(getattr(of_class, m)) for m in METHODS[name]} == METHODS[name]
+
+
+def fields(*kinds):
+    return {field.name for kind in kinds for field in dataclasses.fields(kind)}
+
+
+def test_keywords_are_the_options_of_the_runs():
+    scene = fields(SceneOptions)
+    assert set(gdl.SceneKeywords.__annotations__) == scene
+    assert set(gdl.RunKeywords.__annotations__) == scene | fields(RunOptions) - {"scene"}
+    run = set(gdl.RunKeywords.__annotations__)
+    own = fields(SegmentOptions) - {"scene"}
+    assert set(gdl.SegmentKeywords.__annotations__) == run | own | set(EXTRA_OUTPUTS)
+    assert set(gdl.FeatureKeywords.__annotations__) == run | fields(FeatureOptions) - {"scene"}
+    assert set(gdl.LabelKeywords.__annotations__) == fields(LabelOptions)
+    assert set(gdl.TrainKeywords.__annotations__) == set(SETTINGS)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="segmentt"):
+        gdl.segmentt  # noqa: B018
+
+
+def test_functions_stay_functions_when_modules_are_imported():
+    code = (
+        "import georaster_dl as gdl, georaster_dl.training.train, georaster_dl.batches.run, "
+        "georaster_dl.evaluation.compare, georaster_dl.mosaics.build\n"
+        "print([callable(f) for f in (gdl.train, gdl.batch, gdl.evaluate, gdl.mosaic)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str([True] * 4)
+
+
+def test_importing_loads_nothing_heavy():
+    code = (
+        "import sys, georaster_dl\n"
+        "heavy = {'numpy', 'rasterio', 'torch', 'pandas', 'geopandas', 'matplotlib', 'pydantic', 'xarray'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_scene_is_opened_without_torch():
+    scene = Path(__file__).parents[1] / "sample_tiles" / "s2_west.tif"
+    code = (
+        f"import sys, georaster_dl as gdl\ngdl.open_scene({str(scene)!r}).read(); gdl.load_model('s2-landcover')\n"
+        "print(sorted({'torch', 'geopandas', 'lightning', 'sklearn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+SCRIPT = """
+from pathlib import Path
+
+import numpy as np
+
+import georaster_dl as gdl
+
+
+def map_all(scenes: list[Path]) -> dict[str, int]:
+    model: gdl.Model = gdl.load_model("s2-landcover")
+    counts: dict[str, int] = {}
+    for path in scenes:
+        raster = model.predict(path, tile=512, nodata=0)
+        counts |= raster.class_counts
+        raster.plot()
+        gdl.write_cog(raster, path.with_suffix(".map.tif"), overwrite=True)
+    values = model.predict(np.zeros((10, 64, 64)), "probabilities", bands=["B02", "B03"])
+    assert values.array.ndim == 3 and not values.valid.all()
+    summary = gdl.segment("scene.tif", out="map.tif", uncertainty=True, halo="exact")
+    print(summary.files, gdl.open_scene("scene.tif", bands="B02,B03").read().to_xarray())
+    try:
+        trained = gdl.train("scene.tif", "labels.gpkg", out="m.safetensors", epochs=3, config=gdl.TrainConfig())
+    except gdl.GeoRasterError as error:
+        print(error)
+    else:
+        print(trained)
+    print(gdl.evaluate("map.tif", "truth.tif", classes="classes.csv").to_dict())
+    return counts
+"""
+WRONG = {
+    'gdl.segment("a.tif", out="b.tif", uncertaint=True)': "uncertaint",
+    'gdl.segment("a.tif", out="b.tif", halo="none")': "halo",
+    'gdl.load_model("x").predict("a.tif", "classes")': "predict",
+    "gdl.segmentt": "segmentt",
+}
+
+
+@pytest.mark.slow
+def test_a_users_script_is_checked_by_mypy(tmp_path):
+    """The right script passes in strict mode; each mistake is found on its line."""
+    wrong = "import georaster_dl as gdl\n\n" + "\n".join(WRONG)
+    (tmp_path / "right.py").write_text(SCRIPT)
+    (tmp_path / "wrong.py").write_text(wrong)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent", "right.py", "wrong.py"],
+        env=os.environ | {"MYPYPATH": str(Path(__file__).parents[1])},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert [line for line in found if not line.startswith("wrong.py")] == []
+    for number, said in enumerate(WRONG.values(), 3):
+        assert any(line.startswith(f"wrong.py:{number}:") and said in line for line in found), found
