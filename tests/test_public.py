@@ -47,7 +47,7 @@ METHODS = {
         "select": "(self, *names)",
         "to_xarray": "(self)",
     },
-    "Scene": {"read": "(self, rows=None, cols=None)"},
+    "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
     "Band", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "Model", "NetworkSpec", "Raster", "RunKeywords",

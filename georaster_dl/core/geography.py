@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyproj
 import shapely
 from affine import Affine
+from odc.geo.crs import CRS
 from odc.geo.gcp import GCPGeoBox
 from pyproj.exceptions import ProjError
 
@@ -23,6 +24,7 @@ __all__ = [
     "area_measure",
     "can_transform",
     "centre_of",
+    "crs_name",
     "footprint",
     "full_turn",
     "has_longitude",
@@ -45,6 +47,14 @@ _METRES_PER_RADIAN = 111_320.0 * 180 / math.pi
 _TOLERANCE = 0.01  # of an area: a CRS that distorts less is taken as it is
 _PLACES = 5  # along a row, at which areas are measured
 _POINTS = 51  # along a side of an outline, to be projected
+
+
+def crs_name(crs: CRS | None) -> str:
+    """Name a CRS for a line of text: ``EPSG:32631``, or its own name."""
+    if crs is None:
+        return "no CRS"
+    code = crs.to_epsg()
+    return str(crs.proj.name) if code is None else f"EPSG:{code}"
 
 
 def has_longitude(crs: pyproj.CRS) -> bool:

@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import resolution_m
+from georaster_dl.core.geography import crs_name, resolution_m
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
@@ -117,9 +117,8 @@ class Raster:
                 f"{counted(len(self.bands), 'band')} ({names}{', ' * bool(self.unit)}{self.unit})",
             )
         yield "valid", f"{100 * self.valid.mean():.1f} % valid" if self.valid.size else "empty"
-        crs, size = self.geobox.crs, resolution_m(self.geobox)
-        code = None if crs is None else crs.to_epsg()
-        yield "CRS", "no CRS" if crs is None else crs.proj.name if code is None else f"EPSG:{code}"
+        yield "CRS", crs_name(self.geobox.crs)
+        size = resolution_m(self.geobox)
         if size is not None:
             yield "pixel", f"{size:.4g} m"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from georaster_dl.core.raster import Georeference
 if TYPE_CHECKING:
     from xarray import DataArray
 
-__all__ = ["to_dataarray"]
+__all__ = ["lazy_dataarray", "to_dataarray"]
 
 
 def to_dataarray(
@@ -28,24 +29,13 @@ def to_dataarray(
     unit: str,
 ) -> DataArray:
     """Make a DataArray of a raster's parts; see ``Raster.to_xarray``."""
-    try:
+    with _needing_xarray():
         from odc.geo.xr import wrap_xr
-    except ImportError as error:
-        raise OptionError(
-            "A DataArray needs xarray, which is not installed; `pip install 'georaster_dl[xarray]'`."
-        ) from error
     nodata: float = np.nan if legend is None else legend.nodata
     dtype = np.result_type(array, np.float32) if legend is None else array.dtype
     values = np.where(valid, array, np.asarray(nodata, dtype)).astype(dtype)
     made = wrap_xr(values, geobox, nodata=nodata, dims=("band", *geobox.dimensions), axis=1)
-    coordinates: dict[str, Any] = {"band": [band.name for band in bands]}
-    if all(band.wavelength_nm is not None for band in bands):
-        coordinates["wavelength"] = (
-            "band",
-            [band.wavelength_nm for band in bands],
-            {"units": "nm"},
-        )
-    made = made.assign_coords(coordinates)
+    made = made.assign_coords(_of_bands(bands))
     made.attrs["_FillValue"] = nodata
     if unit:
         made.attrs["units"] = unit
@@ -57,3 +47,76 @@ def to_dataarray(
             "class_colors": [color_hex(entry.color) for entry in legend.classes],
         }
     return made
+
+
+def lazy_dataarray(
+    read: Callable[[Sequence[int], slice, slice], npt.NDArray[np.float32]],
+    geobox: Georeference,
+    bands: Sequence[Band],
+) -> DataArray:
+    """Make a DataArray whose windows are read when they are asked for; see ``Scene.to_xarray``.
+
+    Parameters
+    ----------
+    read : gives float32 values (bands, rows, cols) of bands (counted from 0), rows and cols.
+    """
+    with _needing_xarray():
+        import xarray
+        from odc.geo.xr import xr_coords
+        from xarray.backends import BackendArray
+        from xarray.core import indexing
+
+    class Windows(BackendArray):
+        """Pixels as xarray's backends give them."""
+
+        shape = (len(bands), *geobox.shape)
+        dtype = np.dtype("float32")
+
+        def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+            basic = indexing.IndexingSupport.BASIC
+            return indexing.explicit_indexing_adapter(key, self.shape, basic, self._window)
+
+        def _window(self, key: tuple[int | slice, ...]) -> npt.NDArray[np.float32]:
+            """Read a whole run of each axis, and take the steps and single places asked for from it."""
+            runs = [
+                range(n)[k] if isinstance(k, slice) else range(k, k + 1)
+                for k, n in zip(key, self.shape, strict=True)
+            ]
+            first = [min(run, default=0) for run in runs]
+            rows, cols = (
+                slice(low, max(run, default=low - 1) + 1)
+                for low, run in zip(first[1:], runs[1:], strict=True)
+            )
+            if not all(runs):
+                values = np.empty([len(run) for run in runs], np.float32)
+            else:
+                inside = [
+                    [place - low for place in run]
+                    for run, low in zip(runs[1:], first[1:], strict=True)
+                ]
+                values = read(list(runs[0]), rows, cols)[:, inside[0]][:, :, inside[1]]
+            return values[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
+
+    lazy = indexing.LazilyIndexedArray(Windows())
+    coordinates: dict[Any, Any] = {**xr_coords(geobox), **_of_bands(bands)}
+    dims = ("band", *geobox.dimensions)
+    return xarray.DataArray(lazy, coordinates, dims, attrs={"_FillValue": np.nan})
+
+
+def _of_bands(bands: Sequence[Band]) -> dict[str, Any]:
+    """Coordinates of bands: names, and wavelengths where all are known."""
+    coordinates: dict[str, Any] = {"band": [band.name for band in bands]}
+    wavelengths = [band.wavelength_nm for band in bands]
+    if None not in wavelengths:
+        coordinates["wavelength"] = ("band", wavelengths, {"units": "nm"})
+    return coordinates
+
+
+@contextmanager
+def _needing_xarray() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise OptionError(
+            "A DataArray needs xarray, which is not installed; `pip install 'georaster_dl[xarray]'`."
+        ) from error

@@ -131,3 +131,50 @@ def test_maps_are_written_and_read_again(tmp_path):
     np.testing.assert_array_equal(again.valid, raster.valid)
     assert again.legend == raster.legend
     assert (tmp_path / "map.qml").is_file()
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return gdl.open_scene(gdl.write_cog(image(), tmp_path / "image.tif"))
+
+
+def test_scenes_tell_the_essential(scene):
+    assert repr(scene).endswith(
+        "image.tif: 20 x 30 pixels, 3 bands (B02, B03, B04), EPSG:32631, 10 m>"
+    )
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {},
+        {"band": 1},
+        {"band": [2, 0], "y": slice(3, 9)},
+        {"y": slice(None, None, -3), "x": slice(5, 20, 2)},
+        {"y": 4, "x": 5},
+        {"x": [1, 17, 3]},
+        {"y": slice(7, 7)},
+    ],
+)
+def test_windows_of_a_lazy_dataarray_are_those_of_the_loaded_one(scene, window):
+    lazy, loaded = scene.to_xarray(), image().to_xarray()
+    np.testing.assert_array_equal(lazy.isel(window).to_numpy(), loaded.isel(window).to_numpy())
+    assert lazy.odc.geobox == GRID
+    assert lazy.band.to_numpy().tolist() == ["B02", "B03", "B04"]
+
+
+def test_a_lazy_dataarray_reads_what_is_asked_for(scene, monkeypatch):
+    read = []
+    whole = type(scene).read
+    monkeypatch.setattr(
+        type(scene),
+        "read",
+        lambda self, rows, cols: read.append((rows, cols)) or whole(self, rows, cols),
+    )
+    array = scene.to_xarray()
+    assert not read
+    part = array.isel(band=0, y=slice(2, 6), x=slice(8, 16)).load()
+    assert part.shape == (4, 8)
+    assert read == [(slice(2, 6), slice(8, 16))]
+    chunked = scene.to_xarray().chunk(y=10, x=10)
+    assert np.isnan(chunked.mean("band").compute()[3, 4])

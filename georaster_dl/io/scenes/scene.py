@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,12 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from georaster_dl.core.bands import Band
+from georaster_dl.core.bands import MOST_NAMED, Band
 from georaster_dl.core.errors import SceneError
-from georaster_dl.core.geography import resolution_m
+from georaster_dl.core.geography import crs_name, resolution_m
 from georaster_dl.core.process import usable_cpus
 from georaster_dl.core.raster import Georeference
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.blocks import chunks
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.raster import Raster
@@ -37,12 +38,15 @@ from georaster_dl.io.scenes.planes import (
 )
 from georaster_dl.io.scenes.quality import QualityBand
 
+if TYPE_CHECKING:
+    from xarray import DataArray
+
 __all__ = ["Scene", "SceneReader", "source_files"]
 
 _THINNED_ROWS = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scene:
     """A scene that can be read, described without reading a pixel.
 
@@ -104,6 +108,15 @@ class Scene:
         scales = np.array([plane.scale for plane in self.planes], np.float32)
         return scales, np.array([plane.offset for plane in self.planes], np.float32)
 
+    def __repr__(self) -> str:
+        """Name, size, bands and CRS, in one line."""
+        names = listed([band.name for band in self.bands], MOST_NAMED)
+        size = f"{self.shape[0]} x {self.shape[1]} pixels"
+        parts = [size, f"{counted(len(self.bands), 'band')} ({names})", crs_name(self.geobox.crs)]
+        if self.resolution_m is not None:
+            parts.append(f"{self.resolution_m:.4g} m")
+        return f"<Scene {self.name}: {', '.join(parts)}>"
+
     def open_pixels(self, path: str) -> Any:
         """Open the file of a plane, or the array that the scene is made of.
 
@@ -146,6 +159,28 @@ class Scene:
         with gdal_environment(), SceneReader(self) as reader:
             stored, valid = reader.read(rows, cols)
         return Raster(self.to_physical(stored), valid, self.geobox[rows, cols], self.bands)
+
+    def to_xarray(self) -> DataArray:
+        """Give a DataArray of physical values (band, y, x) whose windows are read when they are asked for.
+
+        float32, NaN where there is no measurement, with the CRS (``.odc``, ``.rio``), the bands' names and
+        wavelengths. ``.chunk(...)`` makes it an array of Dask.
+
+        Raises
+        ------
+        OptionError
+            When xarray is not installed.
+        """
+        from georaster_dl.io.xarrays import lazy_dataarray
+
+        def read(indexes: Sequence[int], rows: slice, cols: slice) -> npt.NDArray[np.float32]:
+            raster = self.select(indexes).read(rows, cols)
+            values: npt.NDArray[np.float32] = np.where(
+                raster.valid, raster.array, np.float32(np.nan)
+            )
+            return values
+
+        return lazy_dataarray(read, self.geobox, self.bands)
 
     def read_small(
         self, longest: int | None = None, shape: tuple[int, int] | None = None
