@@ -18,7 +18,7 @@ from georaster_dl.core.legend import Legend
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.render.picture import Picture, draw_picture, make_picture
-from georaster_dl.render.png import raster_png
+from georaster_dl.render.png import as_image, data_address, encoded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,11 +91,12 @@ class Raster:
             f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(text)}</td></tr>"
             for name, text in self._described()
         )
-        picture = self._picture(_IN_A_PAGE)
-        drawn = raster_png(picture.colors, picture.known)
+        drawn = data_address(encoded(as_image(self._picture(_IN_A_PAGE).colors)))
+        # Small rasters are enlarged by the browser, in whole pixels.
+        style = f"width:{_IN_A_PAGE}px;max-width:60%;image-rendering:pixelated"
         return (
             f"<div style='display:flex;gap:1em;align-items:flex-start'><img alt='' src='{drawn}' "
-            f"style='max-width:{_IN_A_PAGE}px;max-height:{_IN_A_PAGE}px'><table>{rows}</table></div>"
+            f"style='{style}'><table>{rows}</table></div>"
         )
 
     def _described(self) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,10 @@ class Coverage:
     outside: int
 
 
+def _units(kind: Kind) -> str:
+    return "points" if kind == "points" else "pixels"
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """How right a map of classes is.
@@ -78,7 +82,7 @@ class Evaluation:
         c = self.confusion
         return (
             f"<Evaluation {self.map.name} against {self.reference.name}: overall accuracy "
-            f"{c.overall_accuracy:.3f}, mean IoU {c.mean_iou:.3f}, {self.coverage.compared:,} {self.kind}>"
+            f"{c.overall_accuracy:.3f}, mean IoU {c.mean_iou:.3f}, {self.coverage.compared:,} {_units(self.kind)}>"
         )
 
     def _repr_html_(self) -> str:
@@ -206,7 +210,7 @@ class NumberEvaluation:
         s = self.scores
         return (
             f"<NumberEvaluation {self.map.name} against {self.reference.name}: RMSE {s.rmse:.4g}, "
-            f"bias {s.bias:+.3g}, R2 {s.r2:.3f}, {self.coverage.compared:,} {self.kind}>"
+            f"bias {s.bias:+.3g}, R2 {s.r2:.3f}, {self.coverage.compared:,} {_units(self.kind)}>"
         )
 
     def to_dict(self) -> dict[str, Any]:
