@@ -15,7 +15,9 @@ Mask = npt.NDArray[np.bool_]
 
 _ROUNDS = 20
 _NARROWEST = 0.05  # of a band's standard deviation over all pixels
-_BLOCK = 2**14  # pixels whose distances are computed at once
+_BLOCK = (
+    2**12
+)  # pixels whose distances are computed at once, in memory that is not mapped anew each time
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Mixture:
             block = values[first : first + _BLOCK]
             for k, (matrix, constant) in enumerate(zip(matrices, constants, strict=True)):
                 white = (block - self.means[k]) @ matrix.T
-                made[first : first + _BLOCK, k] = (white**2).sum(axis=1) + constant
+                made[first : first + _BLOCK, k] = np.einsum("ij,ij->i", white, white) + constant
         return made
 
     def distance(self, values: npt.NDArray[np.floating]) -> Floats:
