@@ -7,6 +7,7 @@
     python benchmarks/segment.py growth            time and memory over sides, bands and classes
     python benchmarks/segment.py rewriting         the rewritten network over the plain one, by network
     python benchmarks/segment.py agreement SCENE ...    classes by the rewritten network and by the plain one
+    python benchmarks/segment.py start SCENE       seconds of the command, torch's import alone beside it
 
 Every measurement runs in a process of its own, so that peaks and caches do not mix. The network
 has random weights: its arithmetic is that of any other. Times are of the work itself, file to
@@ -446,14 +447,48 @@ def classes(model: str, scene: str, precision: str, plain: bool) -> np.ndarray:
         Rewritten.forward = rewritten  # type: ignore[method-assign]
 
 
+def start(folder: Path, args: argparse.Namespace) -> None:
+    """Seconds of ``geodl segment`` on a small scene, and of importing torch alone, in turn.
+
+    Before a cold one, the kernel is told to forget the files of the Python environment.
+    """
+    geodl = str(Path(sys.executable).with_name("geodl"))
+    commands = {
+        "import torch": [sys.executable, "-c", "import torch"],
+        "geodl segment": [geodl, "segment", args.scenes[0], "-o", str(folder / "map.tif"), "--overwrite"],
+    }  # fmt: skip
+    found: dict[str, list[float]] = {}
+    for cold in (True, False):
+        for number in range(args.rounds + 1):
+            for name, command in commands.items():
+                if cold:
+                    forget_files(Path(np.__file__).parents[1])
+                begun = time.perf_counter()
+                subprocess.run(command, check=True, capture_output=True)
+                if number:  # the first one compiles what has no byte code yet
+                    key = f"{name}, {'cold' if cold else 'warm'}"
+                    found.setdefault(key, []).append(time.perf_counter() - begun)
+    print(machine())
+    for name, seconds in found.items():
+        print(f"{name}: {np.median(seconds):.2f} s, the least {min(seconds):.2f}")
+
+
+def forget_files(folder: Path) -> None:
+    """Drop the files of a folder from the kernel's cache, those that no process holds."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] == "part":
         return run_part(sys.argv[2], PARTS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "what", choices=["speed", "memory", "models", "growth", "rewriting", "agreement"]
+        "what", choices=["speed", "memory", "models", "growth", "rewriting", "agreement", "start"]
     )
-    parser.add_argument("scenes", nargs="*", help="scenes of agreement")
+    parser.add_argument("scenes", nargs="*", help="scenes of agreement, the scene of start")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--rows", type=int, help="rows of the speed scene, 4096 by default")
@@ -470,6 +505,7 @@ def main() -> None:
             "growth": growth,
             "rewriting": rewriting,
             "agreement": agreement,
+            "start": start,
         }
         commands[args.what](Path(folder), args)
     return None
