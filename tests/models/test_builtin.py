@@ -1,5 +1,7 @@
 """One battery for every architecture of our own, on small options."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -240,3 +242,28 @@ def test_building_and_running_is_silent(name):
         side = 4 * network_stride(network)
         network(torch.randn(2, 3, side, side)).square().mean().backward()
     assert all(weight.grad is not None for weight in network.parameters())
+
+
+_FIRST_MODEL = """
+import importlib.abc, sys, torch
+from georaster_dl.models.package.file import find_model, load_model
+
+class Recorder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "segmentation_models_pytorch":
+            print(torch.get_default_device())
+
+sys.meta_path.insert(0, Recorder())
+load_model(find_model("landcover-sample"))
+"""
+
+
+def test_libraries_are_not_imported_on_the_meta_device():
+    """torch 2.6 fails there, and tensors that a module makes for itself would stay without values."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _FIRST_MODEL],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "cpu\n"

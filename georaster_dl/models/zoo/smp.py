@@ -145,7 +145,11 @@ def dpt(spec: NetworkSpec) -> nn.Module:
 
 def _build(family: str, spec: NetworkSpec) -> nn.Module:
     """Build ``spec`` with the class ``family`` of segmentation_models_pytorch."""
-    import segmentation_models_pytorch as smp
+    import torch
+
+    # Where a network is only planned, on the meta device, the library's own tensors stay real.
+    with torch.device("cpu"):
+        import segmentation_models_pytorch as smp
 
     weights = _checked_weights(spec)
     options = _fitted(spec)
