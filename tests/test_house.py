@@ -99,7 +99,8 @@ def test_what_is_imported_is_declared():
 def test_what_is_declared_is_imported():
     development = {
         canonicalize_name(Requirement(text).name)
-        for text in PROJECT["project"]["optional-dependencies"]["dev"]
+        for extra in ("dev", "docs")
+        for text in PROJECT["project"]["optional-dependencies"][extra]
     }
     unused = declared() - development - imported()
     assert unused == set(IMPORTED_BY_OTHERS)

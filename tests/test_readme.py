@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands."""
+"""The Python of the README and of the pages runs as it stands."""
 
 import doctest
 import re
@@ -6,21 +6,25 @@ from pathlib import Path
 
 import pytest
 
+import georaster_dl as gdl
+
 ROOT = Path(__file__).parents[1]
 
 # The sample's model states in its card that it is a sample.
 pytestmark = pytest.mark.filterwarnings("ignore::georaster_dl.GeoRasterWarning")
 
 
-def test_python_blocks_run(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+@pytest.mark.parametrize(
+    ("page", "made"), [("README.md", "east.tif"), ("docs/index.md", "map.tif")]
+)
+def test_python_blocks_run(tmp_path, monkeypatch, page, made):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
     assert blocks
     (tmp_path / "sample_tiles").symlink_to(ROOT / "sample_tiles")
     monkeypatch.chdir(tmp_path)
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
-    assert "'water'" in capsys.readouterr().out
-    assert (tmp_path / "east.tif").exists()
+        exec(compile(block, page, "exec"), {})
+    assert gdl.read_map(made).class_counts["water"] > 1000
 
 
 def test_every_file_it_names_is_there():

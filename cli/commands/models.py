@@ -128,7 +128,7 @@ def show_command(model: str, as_json: bool) -> None:
     click.echo(
         f"{card.name} {card.version}" + (f" - {card.description}" if card.description else "")
     )
-    for label, text in _facts(card):
+    for label, text in card_facts(card):
         click.echo(f"  {label:<12} {text}")
     _print_section(
         "classes", [f"{c.value:5d}  {color_hex(c.color)}  {c.name}" for c in card.classes]
@@ -148,7 +148,7 @@ def _print_section(title: str, lines: list[str]) -> None:
         click.echo(f"  {line}")
 
 
-def _facts(card: Card) -> list[tuple[str, str]]:
+def card_facts(card: Card) -> list[tuple[str, str]]:
     """Label and text of each line of a card but the classes and the configuration."""
     network = " + ".join(filter(None, (card.architecture.name, card.architecture.encoder)))
     facts = [

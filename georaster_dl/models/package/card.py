@@ -162,14 +162,26 @@ class Card(FilePart):
 
     Attributes
     ----------
+    format : version of the card's format.
+    name, version, description : of the model.
+    task : what it predicts of a pixel.
+    architecture : network, encoder and options, by the names of the registry.
+    bands : input bands in order, with wavelengths, and the mean and standard deviation that normalise each.
     required_bands : groups of bands of which a scene must have at least one each; the others may be
         absent. Every band is required where there are no groups.
+    quantity : of the physical values, such as ``reflectance``; ``digital numbers`` are as stored.
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
     preprocessing : of spectra, before they are normalised; means and deviations of the bands are
         those of preprocessed values.
     classes, targets : one of them: the classes of a segmentation, the quantities of a regression;
         neither for an autoencoder.
+    halo : context that tiles need, in pixels.
+    cost : of one pixel.
+    licence : of the weights.
+    training : what it learnt from, by name.
+    metrics : measured accuracies and errors, by name.
+    calibration : of the probabilities.
     places : longitude and latitude in degrees of the scenes that it was trained and tested on.
     configuration : the effective configuration of the training run, one entry per setting.
     novelty : what tells pixels that are unlike the training's; None in cards of format 2 and before.

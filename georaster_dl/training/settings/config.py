@@ -178,7 +178,21 @@ class TrainingSection(_Section):
 
 
 class TrainConfig(_Section):
-    """The settings of a run, section by section."""
+    """The settings of a run, section by section.
+
+    Attributes
+    ----------
+    task : what the model predicts of a pixel.
+    seed : of all that is random.
+    labels, scene : how labels and scenes are read.
+    split : which ground is training, validation and test.
+    patches : size, sampling and number.
+    model : network to train, and the name and licence on its card.
+    start : initial weights and frozen layers.
+    loss : to minimise.
+    augment, corruption : random changes of the patches; noise that an autoencoder has to remove.
+    training : epochs, batch, learning rate, device.
+    """
 
     task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
