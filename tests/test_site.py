@@ -81,6 +81,16 @@ def test_descriptions_of_docstrings_are_no_types():
     assert numpydoc(given) == wanted
 
 
+def test_public_names_in_docstrings_are_links():
+    numpydoc = made_by("docstrings")["numpydoc"]
+    given = "As ``segment`` has it: as ``segment`` takes it, of ``RunKeywords``, ``Nothing`` and ``features``."
+    wanted = (
+        "As ``segment`` has it: as [`segment`][georaster_dl.segment] takes it, of "
+        "[`RunKeywords`][georaster_dl.RunKeywords], ``Nothing`` and ``features``."
+    )
+    assert numpydoc(given) == wanted
+
+
 def texts_of_the_code():
     """Every text of the code, with NUL for what is put in."""
     for package in ("georaster_dl", "cli", "georaster_dl_qgis"):

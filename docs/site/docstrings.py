@@ -10,9 +10,13 @@ from textwrap import indent
 
 import griffe
 
+from georaster_dl import __all__ as public
+
 _SECTION = re.compile(
     r"^(Parameters|Attributes|Returns)\n-{3,}\n(.*?)(?=^\w+\n-{3,}$|\Z)", re.MULTILINE | re.DOTALL
 )
+# Names in code that can only be those of the library: classes, and functions that say how others work.
+_NAME = re.compile(r"``([A-Z]\w+)``|(?<=\bas )``(\w+)``")
 _ENTRY = re.compile(r"^(\S.*?) : (.*(?:\n    .*)*)", re.MULTILINE)
 
 
@@ -25,10 +29,15 @@ class Docstrings(griffe.Extension):
 
 
 def numpydoc(text: str) -> str:
-    """The docstring with each description on the line after its name."""
+    """The docstring with each description on the line after its name, and links to public names."""
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text)  # roles of reStructuredText
     text = re.sub(r"::$", ":", text, flags=re.MULTILINE)
-    return _SECTION.sub(_section, text)
+    return _SECTION.sub(_section, _NAME.sub(_linked, text))
+
+
+def _linked(match: re.Match[str]) -> str:
+    name = match[1] or match[2]
+    return f"[`{name}`][georaster_dl.{name}]" if name in public else match[0]
 
 
 def _section(match: re.Match[str]) -> str:
