@@ -1,6 +1,7 @@
 """The documentation site leaves out no page, no public name, no command, and quotes messages that exist."""
 
 import ast
+import json
 import re
 import runpy
 from pathlib import Path
@@ -69,6 +70,29 @@ def test_every_bundled_model_has_its_card():
     assert "| 9 | " in pages["s2-landcover"]
     assert "snow and ice" in pages["s2-landcover"]
     assert "[Method and accuracy](../s2-landcover.md)" in pages["s2-landcover"]
+
+
+def test_notebooks_are_shown_with_their_outputs(tmp_path):
+    outputs = [
+        {"output_type": "stream", "name": "stderr", "text": ["a warning\n"]},
+        {"output_type": "stream", "name": "stdout", "text": ["mean IoU 0.8\n"]},
+        {"output_type": "execute_result", "data": {"text/plain": ["2"], "text/html": ["<b>2</b>"]}},
+        {
+            "output_type": "display_data",
+            "data": {"text/plain": ["<Figure>"], "image/png": "iVBO\n"},
+        },
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# A map\n", "of a scene"]},
+        {"cell_type": "code", "source": ["1 + 1"], "outputs": outputs},
+    ]
+    notebook = tmp_path / "one.ipynb"
+    notebook.write_text(json.dumps({"cells": cells}))
+    assert made_by("notebooks")["page"](notebook) == (
+        "# A map\nof a scene\n\n```python\n1 + 1\n```\n\n```text\nmean IoU 0.8\n```\n\n"
+        '<div class="output">\n<b>2</b>\n</div>\n\n'
+        '<div class="output"><img alt="" src="data:image/png;base64,iVBO"></div>\n'
+    )
 
 
 def test_descriptions_of_docstrings_are_no_types():

@@ -9,6 +9,7 @@ from typing import Any
 
 import cards
 import commands
+import notebooks
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -27,7 +28,11 @@ _CODE = re.compile(r"`[^`\n]+`")
 
 def on_config(config: MkDocsConfig) -> None:
     """Make the pages, and list them where the navigation has ``folder/*``."""
-    folders = {"commands": commands.pages(), "models": cards.pages()}
+    folders = {
+        "commands": commands.pages(),
+        "models": cards.pages(),
+        "notebooks": notebooks.pages(),
+    }
     config["made"] = {
         f"{f}/{name}.md": text for f, pages in folders.items() for name, text in pages.items()
     }
@@ -90,7 +95,7 @@ def _linked(markdown: str, source: str, page: Page, files: Files) -> str:
             return match[0]
         if path not in OUTSIDE and not path.startswith("docs/"):
             return f"`{path}`" if text.strip("`") == path else f"{text} (`{path}`)"
-        uri = OUTSIDE.get(path, path.removeprefix("docs/"))
+        uri = OUTSIDE.get(path, path.removeprefix("docs/").replace(".ipynb", ".md"))
         file = files.get_file_from_path(uri)
         if text.endswith(".md") and file is not None and file.page is not None:
             text = file.page.title
