@@ -12,7 +12,7 @@
 Every measurement runs in a process of its own, so that peaks and caches do not mix. The network
 has random weights: its arithmetic is that of any other. Times are of the work itself, file to
 file, after the libraries are loaded and the network has run once; what loading takes is printed
-apart. ``pip install monai`` adds the comparison with its sliding_window_inference.
+apart. ``pip install monai torchgeo geoai-py`` adds the comparison with each of them that is installed.
 """
 
 from __future__ import annotations
@@ -203,7 +203,72 @@ def part_monai(scene: str, model: str, device: str, **_: object) -> dict[str, fl
     return {"seconds": time.perf_counter() - begun}
 
 
-PARTS = {"read": part_read, "forward": part_forward, "segment": part_segment, "monai": part_monai}
+def part_torchgeo(scene: str, model: str, device: str, **_: object) -> dict[str, float]:
+    """Torchgeo's dataset, grid sampler and loader, as its tutorials use them; stitched by hand, float32."""
+    import rasterio
+    import torch
+    from torch.utils.data import DataLoader
+    from torchgeo.datasets import RasterDataset, stack_samples
+    from torchgeo.samplers import GridGeoSampler
+
+    from georaster_dl.models.package.file import load_model
+
+    where = "cuda" if device.startswith("cuda") else "cpu"
+    _card, network = load_model(Path(model))
+    network = network.to(where)
+
+    class Scene(RasterDataset):
+        filename_glob = Path(scene).name
+
+    with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
+        network(torch.zeros(1, len(BANDS), 512, 512, device=where))
+        begun = time.perf_counter()
+        dataset = Scene(str(Path(scene).parent))
+        sampler = GridGeoSampler(dataset, size=512, stride=448)  # 64 pixels overlap, as halo 64 has
+        loader = DataLoader(dataset, batch_size=4, sampler=sampler, collate_fn=stack_samples)
+        with rasterio.open(scene) as source:
+            profile, transform = source.profile, source.transform
+        classes = np.zeros((profile["height"], profile["width"]), np.uint8)
+        chips = 0
+        for batch in loader:
+            x = (batch["image"].to(where) * 1e-4 - 0.3) / 0.1
+            found = network(x).argmax(1).cpu().numpy()
+            for chip, (xs, ys, _time) in zip(found, batch["bounds"], strict=True):
+                col, row = (max(round(value), 0) for value in ~transform * (xs.start, ys.stop))
+                part = classes[row : row + 512, col : col + 512]
+                part[:] = chip[: part.shape[0], : part.shape[1]]
+                chips += 1
+        profile.update(count=1, dtype="uint8")
+        with rasterio.open(Path(folder) / "map.tif", "w", **profile) as out:
+            out.write(classes, 1)
+    return {"seconds": time.perf_counter() - begun, "chips": chips}
+
+
+def part_geoai(scene: str, device: str, **_: object) -> dict[str, float]:
+    """Geoai's function for this network, file to file, with its defaults but for the overlap."""
+    import geoai
+    import segmentation_models_pytorch as smp
+    import torch
+
+    where = torch.device("cuda" if device.startswith("cuda") else "cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "model.pth"
+        torch.manual_seed(0)
+        network = smp.Unet("resnet18", encoder_weights=None, in_channels=len(BANDS), classes=8)
+        torch.save(network.state_dict(), weights)
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, len(BANDS), 512, 512))
+        begun = time.perf_counter()
+        geoai.semantic_segmentation(
+            scene, str(Path(folder) / "map.tif"), str(weights), "unet", "resnet18", len(BANDS), 8,
+            window_size=512, overlap=64, device=where, quiet=True,
+        )  # fmt: skip
+    return {"seconds": time.perf_counter() - begun}
+
+
+PARTS = {"read": part_read, "forward": part_forward, "segment": part_segment, "monai": part_monai,
+         "torchgeo": part_torchgeo, "geoai": part_geoai}  # fmt: skip
+RIVALS = ("monai", "torchgeo", "geoai")
 
 
 def measure(part: str, *, script: str = __file__, **settings: object) -> dict[str, float]:
@@ -248,8 +313,7 @@ def speed(folder: Path, args: argparse.Namespace) -> None:
         "precision": args.precision,
     }
     parts = [("read", {}), ("forward", {}), ("segment", {"halo": "64"}), ("segment", {"halo": "0"})]
-    if importlib.util.find_spec("monai"):
-        parts.append(("monai", {}))
+    parts += [(rival, {}) for rival in RIVALS if importlib.util.find_spec(rival)]
     rounds: list[dict[str, dict[str, float]]] = []
     for number in range(args.rounds):
         found = {}
@@ -269,10 +333,11 @@ def speed(folder: Path, args: argparse.Namespace) -> None:
     for halo in ("64", "0"):
         ratio = median(lambda f, h=halo: seconds(f, f"segment{h}") / seconds(f, "forward", "read"))
         print(f"wall over (bare forward + one read), halo {halo}: {ratio:.3f}")
-    if "monai" in rounds[0]:
-        ratio = median(lambda f: seconds(f, "monai") / seconds(f, "segment64"))
-        print(f"MONAI over geodl at halo 64: {ratio:.2f}")
-        print(f"MONAI peak {median(lambda f: f['monai']['peak_gib']):.2f} GiB")
+    for rival in RIVALS:
+        if rival in rounds[0]:
+            ratio = median(lambda f, r=rival: seconds(f, r) / seconds(f, "segment64"))
+            peak = median(lambda f, r=rival: f[r]["peak_gib"])
+            print(f"{rival} over geodl at halo 64: {ratio:.2f}; peak {peak:.2f} GiB")
     print(f"peak at halo 64: {median(lambda f: f['segment64']['peak_gib']):.2f} GiB")
 
 
