@@ -64,13 +64,13 @@ def segment(
     """
     # Heavy imports come after the options were parsed, and never for --help.
     from georaster_dl.batches.job import SceneJob
-    from georaster_dl.batches.products import subject
     from georaster_dl.models.package.file import find_model, read_card
     from georaster_dl.predict.options import SegmentOptions
+    from georaster_dl.predict.outputs.kinds import map_subject
 
     package = None if model is None else find_model(model)
     card = None if package is None else read_card(package)
-    output = output or default_output(scene[0], subject(card))
+    output = output or default_output(scene[0], map_subject(card))
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
     outputs = map_outputs(output, extras)
     options = SegmentOptions(**settings, float32=asks_for_float32(extras))

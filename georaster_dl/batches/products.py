@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +12,11 @@ from georaster_dl.batches.job import SceneJob
 from georaster_dl.batches.run import WORK_FOLDER
 from georaster_dl.batches.scenes.find import list_scenes
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
+from georaster_dl.predict.outputs.kinds import map_subject
 
-__all__ = ["Products", "feature_products", "list_jobs", "map_products", "subject"]
+__all__ = ["Products", "feature_products", "list_jobs", "map_products"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def map_products(
     package = None if model is None else find_model(model).absolute()
     return Products(
         package,
-        subject(None if package is None else read_card(package)),
+        map_subject(None if package is None else read_card(package)),
         partial(Outputs.beside, extras=dict.fromkeys(extras)),
         partial(SegmentOptions, float32=float32),
     )
@@ -109,15 +108,6 @@ def list_jobs(
         outputs = products.outputs(raster)
         jobs.append(SceneJob(scene.name, scene.sources, products.model, outputs, options))
     return jobs
-
-
-def subject(card: Card | None) -> str:
-    """Name the subject of a map for its file; the default model has classes."""
-    if card is None or not card.targets:
-        return "landcover"
-    if len(card.targets) > 1:
-        return "values"
-    return re.sub(r"\W+", "_", card.targets[0].name.lower()).strip("_") or "values"
 
 
 def _check_layer(model: Path, layer: str) -> None:

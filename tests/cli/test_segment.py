@@ -2,8 +2,11 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from contextlib import closing
+from pathlib import Path
 
 import geopandas
 import numpy as np
@@ -376,3 +379,21 @@ def test_the_map_names_what_the_model_learnt_from(geodl, scene, tmp_path):
     path = write_model(tmp_path / "own.safetensors", training=training)
     assert geodl("segment", scene, "-m", path, "-o", "map.tif").code == 0
     assert trained_on(tmp_path / "map.tif") == (["fields.gpkg"], ["0123456789abcdef"])
+
+
+@pytest.mark.slow
+def test_a_map_is_made_without_libraries_that_it_does_not_need(tmp_path):
+    """Each of them takes a quarter of a second or more to load, for every scene of a script."""
+    sample = str(Path(__file__).parents[2] / "sample_tiles" / "s2_east.tif")
+    code = (
+        "import sys\nfrom geodl_cli.main import main\n"
+        f"sys.argv = ['geodl', 'segment', {sample!r}, '-o', 'map.tif', '--confidence']\n"
+        "try:\n    main()\nfinally:\n"
+        "    unneeded = {'geopandas', 'pandas', 'sklearn', 'scipy', 'lightning', 'matplotlib', 'xarray'}\n"
+        "    print(sorted(unneeded & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert (tmp_path / "map.tif").is_file()

@@ -7,6 +7,7 @@ read it; a further output is one more entry. No heavy import: the command line r
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ __all__ = [
     "NoveltyRaster",
     "OutputKind",
     "map_spec",
+    "map_subject",
 ]
 
 # Fractions as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
@@ -171,6 +173,15 @@ def class_spec(name: str, legend: Legend) -> RasterSpec:
     from georaster_dl.io.output.writer import RasterSpec
 
     return RasterSpec([name], legend.dtype, legend.nodata, "mode", legend=legend)
+
+
+def map_subject(card: Card | None) -> str:
+    """Name the subject of a map for its file; the default model has classes."""
+    if card is None or not card.targets:
+        return "landcover"
+    if len(card.targets) > 1:
+        return "values"
+    return re.sub(r"\W+", "_", card.targets[0].name.lower()).strip("_") or "values"
 
 
 def _quantity_names(card: Card) -> list[str]:
