@@ -1,6 +1,8 @@
 """Public names, their signatures and their lazy import are promises."""
 
 import dataclasses
+import doctest
+import importlib
 import inspect
 import os
 import subprocess
@@ -101,6 +103,15 @@ def test_keywords_are_the_options_of_the_runs():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="segmentt"):
         gdl.segmentt  # noqa: B018
+
+
+@pytest.mark.filterwarnings("ignore::georaster_dl.GeoRasterWarning")
+@pytest.mark.parametrize("module", ["scenes", "model"])
+def test_examples_of_docstrings_give_what_stands_there(module, tmp_path, monkeypatch):
+    (tmp_path / "sample_tiles").symlink_to(Path(__file__).parents[1] / "sample_tiles")
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(importlib.import_module(f"georaster_dl.api.{module}"))
+    assert (found.failed, found.attempted > 2) == (0, True)
 
 
 def test_functions_stay_functions_when_modules_are_imported():
