@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["Picture", "draw_picture", "make_picture"]
 
 _COLORS = 3  # bands of an image
+_POINTED: dict[tuple[bool, bool], Literal["neither", "min", "max", "both"]] = {
+    (False, False): "neither",
+    (True, False): "min",
+    (False, True): "max",
+    (True, True): "both",
+}
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,14 @@ class Picture:
     known : (rows, cols) True where the raster holds data.
     classes : those of a map that occur in it; empty for anything else.
     limits : values of the first and the last colour of the ramp; None where there is none.
+    beyond : whether there are smaller and larger values.
     """
 
     colors: Colors
     known: npt.NDArray[np.bool_]
     classes: tuple[MapClass, ...] = ()
     limits: tuple[float, float] | None = None
+    beyond: tuple[bool, bool] = (False, False)
 
 
 def make_picture(
@@ -65,7 +73,10 @@ def make_picture(
     values = array[0].astype(np.float64)
     known = valid & np.isfinite(values)
     limits = ramp_limits(values[known])
-    return Picture(on_hatching(ramp_colors(values, limits), known), known, limits=limits)
+    seen = values[known]
+    beyond = bool((seen < limits[0]).any()), bool((seen > limits[1]).any())
+    colors = on_hatching(ramp_colors(values, limits), known)
+    return Picture(colors, known, limits=limits, beyond=beyond)
 
 
 def draw_picture(
@@ -97,4 +108,6 @@ def draw_picture(
         from matplotlib.colors import Normalize
 
         ramp = ScalarMappable(Normalize(*picture.limits), "viridis")
-        axes.get_figure().colorbar(ramp, ax=axes, label=label.replace("$", r"\$"), extend="both")  # type: ignore[union-attr]
+        axes.get_figure().colorbar(
+            ramp, ax=axes, label=label.replace("$", r"\$"), extend=_POINTED[picture.beyond]
+        )  # type: ignore[union-attr]
