@@ -108,6 +108,5 @@ def draw_picture(
         from matplotlib.colors import Normalize
 
         ramp = ScalarMappable(Normalize(*picture.limits), "viridis")
-        axes.get_figure().colorbar(
-            ramp, ax=axes, label=label.replace("$", r"\$"), extend=_POINTED[picture.beyond]
-        )  # type: ignore[union-attr]
+        pointed, name = _POINTED[picture.beyond], label.replace("$", r"\$")
+        axes.figure.colorbar(ramp, ax=axes, label=name, extend=pointed)
