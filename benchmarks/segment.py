@@ -80,7 +80,7 @@ def make_model(path: Path, n_classes: int, bands: Sequence[str] = BANDS) -> None
             InputBand(name=b.name, wavelength_nm=b.wavelength_nm, mean=0.2, std=0.1)
             for b in named_bands(bands)
         ],
-        classes=[MapClass(i + 1, f"class {i + 1}", (i * 20, 128, 128)) for i in range(n_classes)],
+        classes=[MapClass(i + 1, f"class {i + 1}", (i * 4, 128, 128)) for i in range(n_classes)],
         stride=32,
         halo=ModelHalo(default=64, exact=320),
         cost=measure_cost(network, in_bands=len(bands), stride=32),
