@@ -119,7 +119,9 @@ def _limitations(summary: Summary) -> Iterator[str]:
     """Yield the limitations that the model card states for this run."""
     from georaster_dl.predict.limitations import run_limitations
 
-    yield from run_limitations(summary)
+    yield from run_limitations(
+        summary.card, summary.model.stem, summary.findings.counts, summary.place
+    )
 
 
 def with_matching(report: Report) -> Report:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from georaster_dl.api.keywords import RunKeywords, options_of
+from georaster_dl.api.model import Model
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, MosaicStarted, Report, Warned, warner
@@ -22,7 +23,7 @@ __all__ = ["batch", "mosaic"]
 
 def batch(
     scenes: str | Path | Sequence[str | Path],
-    model: str | Path | None = None,
+    model: str | Path | Model | None = None,
     *,
     folder: str | Path,
     extras: Sequence[str] = (),
@@ -70,6 +71,8 @@ def batch(
 
     _check(extras, options, features=features)
     settings = options_of(RunOptions, options)
+    if isinstance(model, Model):
+        model = model.path
     products = (
         feature_products(model, layer)
         if features
@@ -148,6 +151,8 @@ def mosaic(
     from georaster_dl.mosaics.build import mosaic as build
     from georaster_dl.predict.progress import Progress
 
+    if not maps or isinstance(maps, str | Path):
+        raise OptionError(f"`maps=` is {maps!r}; give a list of the paths of maps.")
     with reporting(report, progress=progress) as take:
 
         def begin(total: int) -> Callable[[int], None]:

@@ -12,7 +12,8 @@ from georaster_dl.api.keywords import RunKeywords, options_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.scenes import SceneSource, as_scene
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report
+from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.geography import centre_of
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.raster import Raster
@@ -22,6 +23,7 @@ from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.predict.denoise import DenoiseRun
 from georaster_dl.predict.engine.network_cache import NetworkCache
 from georaster_dl.predict.features import FeatureRun
+from georaster_dl.predict.limitations import run_limitations
 from georaster_dl.predict.options import (
     FeatureOptions,
     FeatureOutputs,
@@ -33,7 +35,7 @@ from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster
 from georaster_dl.predict.run import SceneRun
 from georaster_dl.predict.segment import SegmentRun
 
-__all__ = ["Model", "Prediction", "load_model"]
+__all__ = ["Model", "Prediction", "load_model", "package_of"]
 
 Prediction: TypeAlias = Literal[
     "map", "probabilities", "confidence", "uncertainty", "novelty", "features", "denoised"
@@ -104,7 +106,12 @@ class Model:
                 )
         scene = as_scene(source, SceneOptions())
         with reporting(report, progress=progress) as take:
-            rasters = self._run(scene, output, options, take).in_memory()
+            run = self._run(scene, output, options, take)
+            rasters = run.in_memory()
+            counts = rasters["map"].class_counts if "map" in rasters else {}
+            place = centre_of(scene.geobox)
+            for limitation in run_limitations(self.card, self.path.stem, counts, place):
+                take(Warned(limitation))
         return rasters["scene" if output == "denoised" else output]
 
     def _run(self, scene: Scene, output: str, options: RunKeywords, report: Report) -> SceneRun:
@@ -152,7 +159,18 @@ class Model:
             yield "limitations", card.limitations
 
 
-def load_model(model: str | Path) -> Model:
+def package_of(model: str | Path | Model) -> Path:
+    """Find the package of a model.
+
+    Raises
+    ------
+    UnknownModelError
+        When no bundled model has that name and there is no such file.
+    """
+    return model.path if isinstance(model, Model) else find_model(model)
+
+
+def load_model(model: str | Path | Model) -> Model:
     """Load a model by the name of a bundled one or the path of a package; the weights follow with its first use.
 
     Raises
@@ -162,5 +180,5 @@ def load_model(model: str | Path) -> Model:
     ModelPackageError
         When the file is damaged or is no model package.
     """
-    path = find_model(model)
+    path = package_of(model)
     return Model(path, read_card(path))

@@ -61,6 +61,9 @@ def cluster(
         None if distance is None else Path(distance),
         None if quicklook is None else Path(quicklook),
     )
+    _check_choice("method", method, ("kmeans", "gmm"))
+    if k != "auto" and not isinstance(k, int):
+        raise OptionError(f"`k={k!r}` is no number of clusters; give a whole number, or 'auto'.")
     reading = options_of(SceneOptions, options)
     asked = ClusterOptions(reading, k, method, seed, overwrite)
     with reporting(report, progress=progress) as take:
@@ -103,6 +106,7 @@ def classify(
     from georaster_dl.pixels import classify as pixels
     from georaster_dl.pixels.polygons import classify_polygons
 
+    _check_choice("method", method, ("svm", "rf"))
     config = config_of(None, settings)
     with reporting(report, progress=progress) as take:
         if classifier is not None:
@@ -125,3 +129,8 @@ def classify(
         if made.accuracy is not None and made.accuracy.caution:
             take(Warned(made.accuracy.caution))
         return made
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise OptionError(f"`{name}={value!r}` is not known; choose {' or '.join(choices)}.")

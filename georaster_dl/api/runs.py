@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from georaster_dl.api.keywords import RunKeywords, options_of
+from georaster_dl.api.model import Model, package_of
 from georaster_dl.api.reporting import reporting
-from georaster_dl.api.scenes import SceneSource, as_scene
+from georaster_dl.api.scenes import SceneSource, as_scene, check_kind
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.arrays import is_array
-from georaster_dl.models.package.file import find_model
 from georaster_dl.predict.denoise import DenoiseRun
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.limitations import run_limitations
@@ -60,7 +60,7 @@ class SegmentKeywords(RunKeywords, total=False):
 
 def segment(
     scene: SceneSource,
-    model: str | Path | None = None,
+    model: str | Path | Model | None = None,
     *,
     out: str | Path,
     report: Report | None = None,
@@ -72,7 +72,7 @@ def segment(
     Parameters
     ----------
     scene : as ``open_scene`` takes it.
-    model : name of a bundled model or path of a package; None takes the bundled one of Sentinel-2 where
+    model : name of a bundled model, path of a package, or a loaded model; None takes the bundled one of Sentinel-2 where
         it fits.
     out : map to make (.tif), a Cloud Optimized GeoTIFF. All files appear at the end, or none; an extra
         one that fails is left out, with a warning and in the summary's ``failed``.
@@ -89,7 +89,7 @@ def segment(
     extras = {name: value for name, value in options.items() if name in EXTRA_OUTPUTS}
     rest = {name: value for name, value in options.items() if name not in EXTRA_OUTPUTS}
     asked = options_of(SegmentOptions, rest, beside=tuple(EXTRA_OUTPUTS))
-    package = None if model is None else find_model(model)
+    package = None if model is None else package_of(model)
     outputs = Outputs.beside(
         Path(out),
         {name: None if value is True else Path(value) for name, value in extras.items() if value},  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ class FeatureKeywords(RunKeywords, total=False):
 
 def features(
     scene: SceneSource,
-    model: str | Path,
+    model: str | Path | Model,
     *,
     out: str | Path,
     error: str | Path | None = None,
@@ -141,7 +141,7 @@ def features(
     """
     asked = options_of(FeatureOptions, options)
     outputs = FeatureOutputs(Path(out), None if error is None else Path(error))
-    package = find_model(model)
+    package = package_of(model)
     return _run(
         lambda take: FeatureRun(scene_sources(scene), package, outputs, asked, take),
         report,
@@ -151,7 +151,7 @@ def features(
 
 def denoise(
     scene: SceneSource,
-    model: str | Path,
+    model: str | Path | Model,
     *,
     out: str | Path,
     report: Report | None = None,
@@ -172,7 +172,7 @@ def denoise(
     GeoRasterError
         Whatever is wrong with the scene, the model, the output or the device; nothing is left behind.
     """
-    asked, package = options_of(RunOptions, options), find_model(model)
+    asked, package = options_of(RunOptions, options), package_of(model)
     return _run(
         lambda take: DenoiseRun(scene_sources(scene), package, Path(out), asked, take),
         report,
@@ -182,13 +182,18 @@ def denoise(
 
 def scene_sources(scene: SceneSource) -> Sources:
     """Pixels in memory as a scene; paths as they are, which the run opens with its options."""
-    return as_scene(scene, SceneOptions()) if is_array(scene) else scene  # type: ignore[return-value]
+    if is_array(scene):
+        return as_scene(scene, SceneOptions())
+    check_kind(scene)
+    return scene  # type: ignore[return-value]
 
 
 def _run(prepare: Callable[[Report], SceneRun], report: Report | None, progress: bool) -> Summary:
     """Run, and report the limitations that the model's card states."""
     with reporting(report, progress=progress) as take:
         summary = prepare(take).whole()
-        for limitation in run_limitations(summary):
+        for limitation in run_limitations(
+            summary.card, summary.model.stem, summary.findings.counts, summary.place
+        ):
             take(Warned(limitation))
     return summary

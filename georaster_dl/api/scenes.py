@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union, Unpack
 
 from georaster_dl.api.keywords import SceneKeywords, options_of
+from georaster_dl.core.errors import SceneError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.arrays import InMemory, is_array, scene_in_memory
 from georaster_dl.io.scenes.reader import Sources
@@ -14,7 +16,7 @@ from georaster_dl.io.scenes.scene import Scene
 if TYPE_CHECKING:
     import xarray  # noqa: F401 - in the alias below
 
-__all__ = ["SceneSource", "as_scene", "open_scene"]
+__all__ = ["SceneSource", "as_scene", "check_kind", "open_scene"]
 
 SceneSource: TypeAlias = Union[Sources, InMemory]  # noqa: UP007 - one of them is text
 """Path or address, several of one scene, an open scene, or pixels in memory."""
@@ -51,4 +53,20 @@ def as_scene(source: SceneSource, options: SceneOptions) -> Scene:
     """Open a source of any kind with options."""
     if is_array(source):
         source = scene_in_memory(source)  # type: ignore[arg-type]
+    check_kind(source)
     return open_described(source, options)  # type: ignore[arg-type]
+
+
+def check_kind(source: object) -> None:
+    """Refuse objects of other types, whose text would be taken for a path."""
+    many = source if isinstance(source, list | tuple) else [source]
+    wrong = [type(one) for one in many if not isinstance(one, str | Path | Scene)]
+    if len(many) > 1 and any(isinstance(one, Scene) for one in many):
+        wrong.append(type(source))
+    if not wrong:
+        return
+    found = wrong[0]
+    raise SceneError(
+        f"A {found.__module__}.{found.__name__} is no scene; give a path, a list of the paths of one scene, an array of NumPy "
+        f"(bands, rows, cols), a Raster, or a DataArray of xarray (an array of Dask or a tensor as one)."
+    )

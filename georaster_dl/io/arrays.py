@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ InMemory: TypeAlias = "npt.NDArray[Any] | Raster | xarray.DataArray | xarray.Dat
 """Pixels that are no file."""
 
 _NODATA_KEYS = ("_FillValue", "missing_value", "nodata")
+_UNEVEN = 0.01  # of a step, by which one may differ from the others
 _WAVELENGTH_KEYS = ("wavelength", "wavelengths", "wavelength_nm", "center_wavelength")
 
 
@@ -91,16 +93,36 @@ def _of_array(array: npt.NDArray[Any]) -> Scene:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _OfNumpy:
+    """Windows of an array (bands, rows, cols)."""
+
+    array: npt.NDArray[Any]
+
+    def __call__(self, indexes: Sequence[int], rows: slice, cols: slice) -> npt.NDArray[Any]:
+        return self.array[list(indexes), rows, cols]
+
+
+@dataclass(frozen=True, eq=False)
+class _OfXarray:
+    """Windows of a DataArray, which may be lazy, with its dimensions of bands, rows and cols."""
+
+    array: xarray.DataArray
+    dims: tuple[Hashable, Hashable, Hashable]
+
+    def __call__(self, indexes: Sequence[int], rows: slice, cols: slice) -> npt.NDArray[Any]:
+        window = dict(zip(self.dims, (list(indexes), rows, cols), strict=True))
+        values: npt.NDArray[Any] = self.array.isel(window).to_numpy()
+        return values
+
+
 def _numpy_pixels(
     path: str,
     array: npt.NDArray[Any],
     geobox: Georeference,
     valid: npt.NDArray[np.bool_] | None,
 ) -> ArrayPixels:
-    def window(indexes: Sequence[int], rows: slice, cols: slice) -> npt.NDArray[Any]:
-        return array[list(indexes), rows, cols]
-
-    return ArrayPixels(path, window, geobox, len(array), valid)
+    return ArrayPixels(path, _OfNumpy(array), geobox, len(array), valid)
 
 
 def _scene(
@@ -137,27 +159,33 @@ def _of_xarray(source: xarray.DataArray | xarray.Dataset) -> Scene:
 
     # A Dataset states what its numbers mean for each variable, a DataArray once.
     variables = list(source.data_vars.values()) if isinstance(source, xarray.Dataset) else [source]
+    _check_alike(variables)
     array = source.to_dataarray("band") if isinstance(source, xarray.Dataset) else source
-    array = array.squeeze([d for d in array.dims if d in ("time", "t") and array.sizes[d] == 1])
-    geobox = array.odc.geobox
     along = array.odc.spatial_dims
     others = [dim for dim in array.dims if along is None or dim not in along]
-    if along is None or geobox is None or len(others) > 1:
+    single = [dim for dim in others if array.sizes[dim] == 1]
+    # A date alone, say; a single band stays.
+    array = array.squeeze(single[: len(others) - 1], drop=True)
+    others = [dim for dim in array.dims if along is None or dim not in along]
+    sizes = ", ".join(f"{dim} ({n})" for dim, n in array.sizes.items())
+    if along is None or len(others) > 1:
         raise SceneError(
-            f"A DataArray with the dimensions {', '.join(f'{d} ({n})' for d, n in array.sizes.items())} is no scene; "
-            f"give one with y, x and at most one more, of bands; choose one of several dates with isel()."
+            f"A DataArray with the dimensions {sizes} is no scene; give one with y, x and at most one more, of bands; "
+            f"choose one of several dates with isel()."
+        )
+    _check_even(array, along)
+    geobox = array.odc.geobox
+    if geobox is None:
+        raise SceneError(
+            f"The DataArray has the dimensions {sizes}, but no coordinates along {along[0]} and {along[1]}; assign them, or "
+            f"give its NumPy array with the names of its bands."
         )
     band_dim = others[0] if others else "band"
     if not others:
         array = array.expand_dims(band_dim)
     array = array.transpose(band_dim, *along)
     n_bands = array.sizes[band_dim]
-
-    def window(indexes: Sequence[int], rows: slice, cols: slice) -> npt.NDArray[Any]:
-        part = array.isel({band_dim: list(indexes), along[0]: rows, along[1]: cols})
-        values: npt.NDArray[Any] = part.to_numpy()
-        return values
-
+    window = _OfXarray(array, (band_dim, *along))
     each = variables * (n_bands if len(variables) == 1 else 1)
     chunks = array.chunksizes.get(along[0])
     return _scene(
@@ -168,6 +196,31 @@ def _of_xarray(source: xarray.DataArray | xarray.Dataset) -> Scene:
         scaling=[_scaling(variable, i) for i, variable in enumerate(each)],
         block_rows=max(chunks) if chunks else 1,
     )
+
+
+def _check_alike(variables: Sequence[xarray.DataArray]) -> None:
+    """Check that there are variables, and that all are on one grid: xarray would repeat them to fit."""
+    if not variables:
+        raise SceneError("The Dataset has no variable; give one with a variable for each band.")
+    first = variables[0]
+    for other in variables[1:]:
+        if other.sizes != first.sizes:
+            raise SceneError(
+                f"The variable {other.name!r} has the dimensions {dict(other.sizes)}, but {first.name!r} {dict(first.sizes)}; "
+                f"bring all to one grid (interp_like), or leave that out."
+            )
+
+
+def _check_even(array: xarray.DataArray, along: Sequence[Hashable]) -> None:
+    """Check that coordinates go on in equal steps, as those of a raster do."""
+    for dim in along:
+        values = array.coords[dim].to_numpy() if dim in array.coords else np.arange(2)
+        steps = np.diff(values.astype(np.float64))
+        if steps.size and np.abs(steps - steps.mean()).max() > _UNEVEN * abs(steps.mean()):
+            raise SceneError(
+                f"The coordinates along {dim} do not go on in equal steps ({steps.min():g} to {steps.max():g}), so the pixels "
+                f"are no raster; select a range without gaps, sort it, or interpolate to an even grid."
+            )
 
 
 def _xarray_bands(array: xarray.DataArray, dim: Any) -> tuple[Band, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.labels.raster import stated_classes
@@ -26,6 +27,8 @@ _IMAGE = 3  # bands
 def read_map(path: str | Path, *, longest: int | None = None) -> Raster:
     """Read a raster into memory: a map with its classes, anything else as physical values.
 
+    A map whose pixels hold more than the classes it names is read as values.
+
     Parameters
     ----------
     longest : pixels of the longer side at most; the raster is then thinned out, for a picture.
@@ -36,11 +39,15 @@ def read_map(path: str | Path, *, longest: int | None = None) -> Raster:
         When the file cannot be read.
     """
     scene = open_scene(path)
+    if longest is not None and longest < 1:
+        raise OptionError(f"A view of {longest} pixels leaves nothing; give at least 1.")
     classes = stated_classes(Path(path)) if len(scene.planes) == 1 else []
     raster = scene.read() if longest is None else scene.thumbnail(longest)
     if not classes:
         return raster
     legend = Legend(tuple(classes))
+    if not np.isin(np.unique(raster.array[0][raster.valid]), legend.values).all():
+        return raster  # a table of colours that names other numbers than the raster holds
     values = np.where(raster.valid, raster.array, legend.nodata).astype(legend.dtype)
     return Raster(values, raster.valid, raster.geobox, raster.bands, legend)
 

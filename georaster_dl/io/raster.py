@@ -53,13 +53,41 @@ class Raster:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        """Check that the parts agree in shape."""
+        """Check that the parts agree, and that a map holds the classes of its legend."""
+        for name, part in (("array", self.array), ("valid", self.valid)):
+            if not isinstance(part, np.ndarray):
+                raise OptionError(
+                    f"The {name} of a raster is a {type(part).__name__}; give an array of NumPy."
+                )
+        if self.valid.dtype != bool:
+            raise OptionError(
+                f"The valid mask holds {self.valid.dtype}, but True and False are expected; compare it, as with 0."
+            )
         expected = (len(self.bands), *self.valid.shape)
         if self.array.shape != expected or tuple(self.geobox.shape) != self.valid.shape:
             raise OptionError(
                 f"A raster of {len(self.bands)} bands and a valid mask of {self.valid.shape} needs an "
                 f"array of {expected} and a grid of {self.valid.shape}, but got an array of "
                 f"{self.array.shape} and a grid of {tuple(self.geobox.shape)}."
+            )
+        if self.legend is not None:
+            self._check_classes(self.legend)
+
+    def _check_classes(self, legend: Legend) -> None:
+        if len(self.array) != 1 or self.array.dtype.kind not in "ui":
+            raise OptionError(
+                f"A map of classes is one band of whole numbers, but got {len(self.array)} of {self.array.dtype}; "
+                f"leave the legend out for quantities, or round them to class values."
+            )
+        values = self.array[0][self.valid]
+        known = np.zeros(legend.nodata + 1, bool)
+        known[legend.values] = True
+        inside = bool(values.size == 0 or (values.min() >= 0 and values.max() < known.size))
+        if not inside or not known[values].all():
+            strange = [value for value in np.unique(values).tolist() if value not in legend.values]
+            raise OptionError(
+                f"Valid pixels hold {', '.join(map(str, strange[:5]))}, which the legend does not name (it has "
+                f"{', '.join(map(str, legend.values))}); add classes, or make them invalid."
             )
 
     @property

@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from georaster_dl.core.bands import MOST_NAMED, Band
-from georaster_dl.core.errors import SceneError
+from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.geography import crs_name, resolution_m
 from georaster_dl.core.process import usable_cpus
 from georaster_dl.core.raster import Georeference
@@ -153,9 +153,16 @@ class Scene:
         return values
 
     def read(self, rows: slice | None = None, cols: slice | None = None) -> Raster:
-        """Physical values of these rows and cols (all by default) as a float32 raster."""
-        n_rows, n_cols = self.shape
-        rows, cols = rows or slice(0, n_rows), cols or slice(0, n_cols)
+        """Read physical values of these rows and cols (all by default) as a float32 raster.
+
+        Raises
+        ------
+        OptionError
+            When a slice is empty, has a step, or leads out of the scene.
+        SceneError
+            When the file is damaged or truncated.
+        """
+        rows, cols = _span("rows", rows, self.shape[0]), _span("cols", cols, self.shape[1])
         with gdal_environment(), SceneReader(self) as reader:
             stored, valid = reader.read(rows, cols)
         return Raster(self.to_physical(stored), valid, self.geobox[rows, cols], self.bands)
@@ -206,6 +213,22 @@ class Scene:
             stored, valid = reader.read_thinned(-(-max(self.shape) // longest))
         geobox = self.geobox.zoom_to(valid.shape)
         return Raster(self.to_physical(stored), valid, geobox, self.bands)
+
+
+def _span(name: str, asked: object, length: int) -> slice:
+    """Check a slice along an axis, and give it with both ends counted from 0."""
+    if asked is None:
+        return slice(0, length)
+    if not isinstance(asked, slice) or asked.step not in (None, 1):
+        raise OptionError(
+            f"`{name}={asked}` is no range; give a slice without a step, as slice(0, 512)."
+        )
+    start, stop, _ = asked.indices(length)
+    if (asked.stop or 0) > length or start >= stop:
+        raise OptionError(
+            f"`{name}={asked}` leads out of the scene, or is empty; it has {length} {name}, from 0 to {length - 1}."
+        )
+    return slice(start, stop)
 
 
 def source_files(scene: Scene) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from georaster_dl.core.errors import DeviceError
 from georaster_dl.io.output.staged_raster import Sink
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.runtime.device import Device
@@ -131,6 +133,7 @@ def run(job: Job) -> None:
     Pixels for which nothing was predicted (nodata, outside the area of interest) are handed over as nodata or, where
     a whole tile is so, not at all.
     """
+    _check_process()
     stitcher = Stitcher(job.plan.tiling, job.plan.margin)
     passed = _Passed(job, stitcher)
     with (
@@ -144,6 +147,20 @@ def run(job: Job) -> None:
                 continue
             for made in found:
                 writer.submit(partial(_finish, job, stitcher, made, passed))
+
+
+_computing: list[int] = []  # the process that has computed; a fork inherits the number
+
+
+def _check_process() -> None:
+    """Refuse to compute in a fork of a process that has computed: torch's threads would wait for ever."""
+    if not _computing:
+        _computing.append(os.getpid())
+    if _computing[0] != os.getpid() and os.name == "posix":
+        raise DeviceError(
+            "This process was forked from one that had predicted before, where torch would wait for ever; start "
+            "processes by multiprocessing.get_context('spawn'), or predict in the new ones alone."
+        )
 
 
 def _results(job: Job, stitcher: Stitcher) -> Generator[list[_Made] | Tile, None, None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class NetworkCache(threading.local):
         self.keeping = keeping
         self._key: Hashable = None
         self._network: nn.Module | None = None
+
+    def __reduce__(self) -> tuple[Callable[[], NetworkCache], tuple[()]]:
+        """Pickle without the networks, which another process loads for itself."""
+        return partial(NetworkCache, keeping=self.keeping), ()
 
     def get(self, key: Hashable, make: Callable[[], N]) -> N:
         """Return the network of the last run if it had the same key, else make it.
