@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import nearest_names
 
 __all__ = [
     "LabelKeywords",
     "RunKeywords",
     "SceneKeywords",
-    "label_options",
     "options_of",
     "plain_value",
 ]
@@ -127,13 +126,6 @@ def options_of(
     if has_scene and scene:
         options["scene"] = SceneOptions(**scene)
     return kind(**options)
-
-
-def label_options(given: Mapping[str, Any]) -> LabelOptions:
-    """Make options of labels of those of the keyword arguments that are."""
-    return options_of(
-        LabelOptions, {name: value for name, value in given.items() if name in _names(LabelOptions)}
-    )
 
 
 def _names(kind: type) -> set[str]:

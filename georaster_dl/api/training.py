@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
-from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, label_options, plain_value
+from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, options_of, plain_value
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.evaluation.compare import EvaluateOptions
 from georaster_dl.evaluation.compare import evaluate as compare
@@ -203,7 +204,7 @@ def evaluate(
     GeoRasterError
         When a file cannot be read, or nothing can be compared: no common ground, no common class.
     """
-    options = EvaluateOptions(label_options(labels), block, seed)
+    options = EvaluateOptions(options_of(LabelOptions, labels), block, seed)
     evaluation = compare(Path(mapped), Path(reference), options)
     with reporting(report) as take:
         for warning in evaluation.warnings:

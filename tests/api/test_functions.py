@@ -125,6 +125,11 @@ def test_evaluate_compares_and_shows(home, tmp_path):
         gdl.evaluate(home / "labels.tif", home / "labels.tif", html=tmp_path / "report.html")
 
 
+def test_a_misspelt_keyword_of_the_reference_is_refused(home):
+    with pytest.raises(gdl.OptionError, match="did you mean 'class_field'"):
+        gdl.evaluate(home / "labels.tif", home / "labels.tif", class_fields="class")
+
+
 def test_mosaic_joins_maps(home, tmp_path):
     for name in ("a", "b"):
         gdl.segment(home / "scene.tif", home / "model.safetensors", out=tmp_path / f"{name}.tif")
