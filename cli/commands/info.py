@@ -45,7 +45,11 @@ def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_js
     tiles, how much memory and time a run would take.
     Without: which bundled model geodl segment would take.
     """
-    from georaster_dl.io.scenes.calibration_check import alpha_warning, calibration_warning
+    from georaster_dl.io.scenes.calibration_check import (
+        alpha_warning,
+        calibration_warning,
+        zeros_warning,
+    )
     from georaster_dl.io.scenes.empty_bands import without_empty_bands
     from georaster_dl.io.scenes.reader import open_scene
     from georaster_dl.models.package.file import find_model
@@ -57,7 +61,7 @@ def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_js
     nodata = nodata_share(filled)
     facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}
     calibration = calibration_warning(filled)
-    doubts = [*filled.remarks, alpha_warning(opened), calibration]
+    doubts = [*filled.remarks, alpha_warning(opened), zeros_warning(filled), calibration]
     if nodata.exact and nodata.share == 1:
         doubts.append(f"{opened.name} has no valid pixel: check --nodata, --bands and --mask")
     facts["warnings"] = [with_options(doubt) for doubt in doubts if doubt is not None]

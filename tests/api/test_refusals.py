@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -76,6 +77,27 @@ def test_datasets_of_two_grids_are_not_repeated_to_fit(home):
 def test_a_single_date_is_dropped_whatever_it_is_called(home):
     array, _ = as_dataarray(home)
     assert gdl.open_scene(array.expand_dims("timestamp")).shape == SHAPE
+
+
+@pytest.mark.parametrize(("columns", "warned"), [(60, True), (2, False)])
+@pytest.mark.parametrize("stored", ["uint16", "float32"])
+def test_zeros_in_all_bands_that_count_as_measured(home, columns, warned, stored):
+    array = noise((100, 100), seed=3).clip(1).astype(stored)
+    array[:, :, :columns] = 0
+    options = {"bands": ["B02", "B03", "B04"], "scale": 1e-4}
+    model, caught = gdl.load_model(home / "model.safetensors"), []
+    model.predict(array, report=caught.append, **options)
+    said = [
+        e.message for e in caught if getattr(e, "kind", "") == "warning" and "0 in all" in e.message
+    ]
+    assert bool(said) == warned
+    if warned:
+        assert re.search(r"[56]\d % of the pixels", said[0])
+    del caught[:]
+    model.predict(array, report=caught.append, nodata=0, **options)
+    assert not [
+        e for e in caught if getattr(e, "kind", "") == "warning" and "0 in all" in e.message
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.samples import sample_pixels
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["alpha_warning", "calibration_warning", "level_of", "training_warning"]
+__all__ = [
+    "alpha_warning",
+    "calibration_warning",
+    "level_of",
+    "training_warning",
+    "zeros_warning",
+]
 
 _Samples: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -50,6 +56,7 @@ _FACTORS = (
     (_PERCENT, 0.01, "percent"),
     (np.inf, 1e-4, "reflectance times 10,000"),
 )
+_FOR_ZEROS, _MANY_ZEROS = 4, 0.02  # bands that are looked at; share of the pixels
 _HALF_TRANSPARENT = 0.2  # share of the pixels; soft edges are fewer
 # In standard deviations of the training: cloud over a model of forests stays below 15.
 _FARTHEST = 20.0
@@ -120,6 +127,30 @@ def level_of(scene: Scene) -> float | None:
     values = np.abs(some.to_physical(sample_pixels(some)))
     values = values[values > 0]
     return float(np.median(values)) if values.size else None
+
+
+def zeros_warning(scene: Scene) -> str | None:
+    """Say where many pixels are 0 in all bands, as a border is whose nodata the file does not declare.
+
+    No sensor measures that of a pixel. Scenes of fewer than three bands, and bands whose nodata is 0, are
+    not judged.
+
+    Raises
+    ------
+    SceneError
+        When the file is damaged or truncated.
+    """
+    undeclared = [i for i, plane in enumerate(scene.planes) if plane.marked != 0]
+    if len(undeclared) < _ENOUGH:
+        return None
+    stored = sample_pixels(scene.select(_picked(undeclared)[:_FOR_ZEROS]))
+    share = float((stored == 0).all(axis=0).mean()) if stored.size else 0.0
+    if share < _MANY_ZEROS:
+        return None
+    return (
+        f"{scene.name}: {100 * share:.0f} % of the pixels are 0 in all bands and count as measured; if nothing was "
+        f"measured there, state `nodata=0`."
+    )
 
 
 def training_warning(

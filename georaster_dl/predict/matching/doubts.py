@@ -11,6 +11,7 @@ from georaster_dl.io.scenes.calibration_check import (
     alpha_warning,
     calibration_warning,
     training_warning,
+    zeros_warning,
 )
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.novelty.judge import SceneNovelty
@@ -57,6 +58,7 @@ class SceneDoubts:
         match, card = self.match, self.match.card
         yield from self.scene.remarks
         yield alpha_warning(self.scene)
+        yield zeros_warning(match.scene)
         values = self.calibration or _training_warning(match)
         yield values
         if values is None:  # else it has said why
