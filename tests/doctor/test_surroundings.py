@@ -52,7 +52,7 @@ def test_nothing_leaks(clean):
     ("name", "value"),
     [
         ("GDAL_DATA", "/usr/share/gdal"),
-        ("PYTHONHOME", "/usr"),
+        ("PYTHONHOME", "/opt/python"),
         ("PYTHONPATH", "/usr/lib/python3/dist-packages"),
         ("VIRTUAL_ENV", "/another/one"),
         ("CONDA_PREFIX", "/opt/conda"),
