@@ -114,6 +114,7 @@ def test_examples_of_docstrings_give_what_stands_there(module, tmp_path, monkeyp
     assert (found.failed, found.attempted > 2) == (0, True)
 
 
+@pytest.mark.slow
 def test_functions_stay_functions_when_modules_are_imported():
     code = (
         "import georaster_dl as gdl, georaster_dl.training.train, georaster_dl.batches.run, "

@@ -94,6 +94,7 @@ def test_cluster_takes_arrays(home, tmp_path):
     np.testing.assert_array_equal(pixels(made.files[-1]), pixels(from_file.files[-1]))
 
 
+@pytest.mark.slow
 def test_classify_learns_saves_and_applies(home, tmp_path):
     made = gdl.classify(
         home / "scene.tif",

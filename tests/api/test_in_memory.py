@@ -208,6 +208,7 @@ def test_masked_pixels_are_invalid(home):
     assert valid[210:220, 50:60].all()
 
 
+@pytest.mark.slow
 def test_two_threads_predict_at_once(home, tmp_path):
     """Different scenes with different models give the bytes that they give one after the other."""
     write_model(tmp_path / "other.safetensors", n_classes=3)

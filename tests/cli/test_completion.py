@@ -74,6 +74,7 @@ class Terminal:
         os.close(self._ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", START)
 def test_the_tab_key_completes(shell, folder):
     if shutil.which(shell) is None or not hasattr(os, "openpty"):
@@ -91,6 +92,7 @@ def test_the_tab_key_completes(shell, folder):
         terminal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
 def test_fish_completes(folder):
     asked = "".join(f"; complete -C '{begun}'; echo ----" for begun, _ in TYPED)
