@@ -250,7 +250,7 @@ def test_cards_of_format_1_had_other_names_for_some_fields():
     assert card.limitations == "Not for snow."
     assert card.legend.classes[0].color == (0, 0, 255)
     again = json.loads(card.to_json())
-    assert again["format"] == FORMAT == 3
+    assert again["format"] == FORMAT == 4
     assert {"needs", "treatment", "caution"}.isdisjoint(again)
     assert Card.from_json(card.to_json()) == card
     both = json.loads(BEFORE) | {"limitations": ""}
@@ -265,3 +265,17 @@ def test_value_objects_are_limited_when_a_card_takes_them(fields):
         Card(**fields(bands=_band(surprise=1)))
     with pytest.raises(ModelPackageError, match=r"classes\.0\.color\.1"):
         Card(**fields(classes=_class(color=[0, 256, 0])))
+
+
+def test_each_predictor_has_a_calibration_of_its_own_or_that_of_one_pass():
+    made = Card(
+        **fields(
+            calibration={"temperature": 2.0},
+            calibrations={"mc-dropout": {"temperature": 1.5, "ece": 0.1}},
+        )
+    )
+    assert Card.from_json(made.to_json()) == made
+    assert made.calibration_of("mc-dropout").temperature == 1.5
+    assert made.calibration_of("tta") == made.calibration_of("single") == made.calibration
+    with pytest.raises(ModelPackageError, match="calibrations"):
+        Card(**fields(calibrations={"guess": {"temperature": 1.5}}))

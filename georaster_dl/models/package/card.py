@@ -48,9 +48,10 @@ __all__ = [
     "CardPreprocessing",
     "Cost",
     "ModelHalo",
+    "Predictor",
 ]
 
-FORMAT = 3  # raised when an older georaster_dl would misread a newer card
+FORMAT = 4  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
 _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": "limitations"}
 """Keys of cards of format 1 that have other names since."""
@@ -144,6 +145,10 @@ class Cost(FilePart):
     bytes_per_pixel: Annotated[float, Field(ge=0, le=1e9)]
 
 
+Predictor = Literal["single", "mc-dropout", "bayesian", "tta", "ensemble"]
+"""How the probabilities of a pixel are made: by one pass of the network, or as the mean of several."""
+
+
 class Calibration(FilePart):
     """Temperature that divides the logits, and the expected calibration error it leaves."""
 
@@ -181,7 +186,8 @@ class Card(FilePart):
     licence : of the weights.
     training : what it learnt from, by name.
     metrics : measured accuracies and errors, by name.
-    calibration : of the probabilities.
+    calibration : of the probabilities that one pass of the network gives.
+    calibrations : of those that are means of several passes, by how these are made.
     places : longitude and latitude in degrees of the scenes that it was trained and tested on.
     configuration : the effective configuration of the training run, one entry per setting.
     novelty : what tells pixels that are unlike the training's; None in cards of format 2 and before.
@@ -217,6 +223,7 @@ class Card(FilePart):
     configuration: dict[Word, Line] = Field({}, max_length=256)
     metrics: dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]] = Field({}, max_length=64)
     calibration: Calibration = Calibration()
+    calibrations: dict[Predictor, Calibration] = {}
     novelty: NoveltyStatistics | None = None
     absent_bands: Annotated[tuple[AbsentBands, ...], Field(max_length=64)] = ()
     limitations: Text = ""
@@ -342,6 +349,10 @@ class Card(FilePart):
     def gives_spread(self) -> bool:
         """Whether the network also gives a plane of spread for each target, as an ensemble does."""
         return self.architecture.name == "ensemble"
+
+    def calibration_of(self, predictor: Predictor) -> Calibration:
+        """Look up the calibration of a predictor; where it has none, that of one pass."""
+        return self.calibrations.get(predictor, self.calibration)
 
     @property
     def predicts(self) -> str:
