@@ -267,7 +267,7 @@ def test_value_objects_are_limited_when_a_card_takes_them(fields):
         Card(**fields(classes=_class(color=[0, 256, 0])))
 
 
-def test_each_predictor_has_a_calibration_of_its_own_or_that_of_one_pass():
+def test_each_predictor_has_a_calibration_of_its_own_or_that_of_one_pass(fields):
     made = Card(
         **fields(
             calibration={"temperature": 2.0},
