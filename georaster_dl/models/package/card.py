@@ -223,7 +223,7 @@ class Card(FilePart):
     configuration: dict[Word, Line] = Field({}, max_length=256)
     metrics: dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]] = Field({}, max_length=64)
     calibration: Calibration = Calibration()
-    calibrations: dict[Predictor, Calibration] = Field({}, max_length=8)
+    calibrations: dict[Predictor, Calibration] = Field(default={}, max_length=8)
     novelty: NoveltyStatistics | None = None
     absent_bands: Annotated[tuple[AbsentBands, ...], Field(max_length=64)] = ()
     limitations: Text = ""
