@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from georaster_dl.evaluation.metrics.confusion import Confusion
 
-__all__ = ["Intervals", "bootstrap"]
+__all__ = ["Intervals", "block_draws", "bootstrap", "percentiles"]
 
 _Floats = npt.NDArray[np.float64]
 _FEWEST_BLOCKS = 5
@@ -64,18 +64,15 @@ def bootstrap(
     if n < _FEWEST_BLOCKS:
         nothing = np.full((2, len(names)), np.nan)
         return Intervals(nothing[:, 0], nothing[:, 0], nothing, nothing, n, 0)
-    generator = np.random.default_rng(seed)
-    # How often each block is drawn says all: the sum over the draw is then one product of matrices.
-    times = generator.multinomial(n, np.full(n, 1 / n), size=replicates)
     # In floating point, which is fast, and exact below 2^53.
     flat = filled.reshape(n, -1).astype(np.float64)
     drawn = [
-        Confusion(names, (time @ flat).reshape(len(names), -1).astype(np.int64))
-        for time in times.astype(np.float64)
+        Confusion(names, (times @ flat).reshape(len(names), -1).astype(np.int64))
+        for times in block_draws(n, replicates, seed)
     ]
 
     def ends(score: Callable[[Confusion], float | _Floats]) -> _Floats:
-        return _percentiles(np.array([score(confusion) for confusion in drawn]))
+        return percentiles(np.array([score(confusion) for confusion in drawn]))
 
     return Intervals(
         overall_accuracy=ends(lambda c: c.overall_accuracy),
@@ -87,7 +84,19 @@ def bootstrap(
     )
 
 
-def _percentiles(scores: _Floats) -> _Floats:
+def block_draws(blocks: int, replicates: int, seed: int) -> _Floats:
+    """How often each of the blocks is drawn, (replicates, blocks); none where fewer than 5 are no sample.
+
+    The sum over a draw is then a product of matrices.
+    """
+    if blocks < _FEWEST_BLOCKS:
+        return np.zeros((0, blocks))
+    generator = np.random.default_rng(seed)
+    times = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=replicates)
+    return times.astype(np.float64)
+
+
+def percentiles(scores: _Floats) -> _Floats:
     """The 2.5th and 97.5th percentile over the first axis, NaN left out; NaN where all are."""
     out = np.full((2, *scores.shape[1:]), np.nan)
     known = np.isfinite(scores).any(axis=0)
