@@ -36,7 +36,8 @@ from training_data import (
 )
 
 from georaster_dl.core.legend import MapClass
-from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
+from georaster_dl.models.package.calibration import Calibration
+from georaster_dl.models.package.card import Architecture, Card, ModelHalo
 from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.package.values import InputBand
 from georaster_dl.models.registry import create_model

@@ -18,9 +18,10 @@ from world import Chip, chips
 
 from georaster_dl.core.bands import named_bands
 from georaster_dl.core.legend import MapClass, parse_color
-from georaster_dl.evaluation.metrics.calibration import calibration_error
+from georaster_dl.evaluation.metrics.reliability import measure_reliability
 from georaster_dl.models.novelty.fit import fit_novelty
-from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
+from georaster_dl.models.package.calibration import Calibration
+from georaster_dl.models.package.card import Architecture, Card, ModelHalo
 from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.package.novelty import AbsentBands, NoveltyStatistics
 from georaster_dl.models.package.values import InputBand
@@ -253,7 +254,7 @@ def _calibration_error(
         shares, truth = group_probabilities(
             network, scaling, name, sets[name].held_out, temperature
         )
-        errors.append(calibration_error(np.log(shares + 1e-12), truth, 1.0))
+        errors.append(measure_reliability(shares, truth).ece.value)
         print(f"calibration error {name}: {errors[-1]:.3f}")
     return float(np.mean(errors))
 

@@ -200,8 +200,10 @@ def _interval(target: Target) -> str:
 def _calibration(card: Card) -> str:
     if not card.classes:
         return ""
-    error = card.calibration.ece
-    return f"temperature {card.calibration.temperature:.3g}" + (
+    calibration = card.calibration
+    how = "a gain and an offset of each class" if calibration.gain else ""
+    error = calibration.ece
+    return (how or f"temperature {calibration.temperature:.3g}") + (
         "" if error is None else f", expected calibration error {error:.3g}"
     )
 

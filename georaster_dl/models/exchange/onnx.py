@@ -153,12 +153,14 @@ def _raw_to_meaning(card: Card, network: nn.Module, scale: float, offset: float)
     import torch
     from torch import nn
 
+    from georaster_dl.models.runtime.probabilities import class_probabilities
+
     # One multiplication and one addition, in float64 until here, so that large numbers such as
     # reflectance * 10000 do not lose digits on the way to 1/255 and back.
     mean = torch.tensor([band.mean for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
     std = torch.tensor([band.std for band in card.bands], dtype=torch.float64).view(-1, 1, 1)
     lines = [(mean, std) for _name, mean, std in card.value_planes]
-    temperature = card.calibration.temperature
+    calibration = card.calibration
 
     class RawToMeaning(nn.Module):
         gain: torch.Tensor
@@ -176,7 +178,7 @@ def _raw_to_meaning(card: Card, network: nn.Module, scale: float, offset: float)
             output: torch.Tensor = self.network(pixels * self.gain + self.shift)
             if lines:
                 return output * self.lines[:, 1] + self.lines[:, 0]
-            return torch.softmax(output / temperature, dim=1)
+            return class_probabilities(output, calibration)
 
     return RawToMeaning().eval()
 

@@ -193,7 +193,13 @@ def _hyperparameters(card: Card) -> dict[str, Any]:
 
 def _output_parameters(card: Card) -> dict[str, Any]:
     if card.classes:
-        return {"nodata": card.legend.nodata, "temperature": card.calibration.temperature}
+        calibration = card.calibration
+        lists = {"gain": list(calibration.gain), "offset": list(calibration.offset)}
+        return {
+            "nodata": card.legend.nodata,
+            "temperature": calibration.temperature,
+            **(lists if calibration.gain else {}),
+        }
     return {"targets": [asdict(target) for target in card.targets]} if card.targets else {}
 
 

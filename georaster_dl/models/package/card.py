@@ -18,6 +18,7 @@ from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
+from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.limits import (
     ClassColor,
     FilePart,
@@ -43,7 +44,6 @@ from georaster_dl.models.package.values import InputBand, Interval, Target
 __all__ = [
     "FORMAT",
     "Architecture",
-    "Calibration",
     "Card",
     "CardPreprocessing",
     "Cost",
@@ -149,13 +149,6 @@ Predictor = Literal["single", "mc-dropout", "bayesian", "tta", "ensemble"]
 """How the probabilities of a pixel are made: by one pass of the network, or as the mean of several."""
 
 
-class Calibration(FilePart):
-    """Temperature that divides the logits, and the expected calibration error it leaves."""
-
-    temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
-    ece: Share | None = None
-
-
 class Card(FilePart):
     """Everything about a model but its weights.
 
@@ -249,6 +242,16 @@ class Card(FilePart):
         names = [band.name for band in self.bands]
         if len(set(names)) < len(names):
             raise ValueError("bands must have distinct names")
+        return self
+
+    @model_validator(mode="after")
+    def _calibrations_of_the_classes(self) -> Self:
+        for calibration in (self.calibration, *self.calibrations.values()):
+            if len(calibration.gain) not in (0, len(self.classes)):
+                raise ValueError(
+                    f"calibration has {len(calibration.gain)} gains but must have one for each class, "
+                    f"{len(self.classes)}"
+                )
         return self
 
     @model_validator(mode="after")

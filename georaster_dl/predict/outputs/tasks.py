@@ -12,6 +12,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.output.statistics import BandStatistics
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.runtime.probabilities import class_probabilities
 from georaster_dl.predict.options import Findings, Values
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, map_spec
 from georaster_dl.predict.outputs.output_raster import (
@@ -69,7 +70,7 @@ class _Segmentation:
         self._counts = ClassCounts(card.legend)
 
     def activate(self, channels: Tensor) -> Tensor:
-        return torch.softmax(channels.float() / self._card.calibration.temperature, dim=0)
+        return class_probabilities(channels, self._card.calibration)
 
     def raster(self, kind: str) -> OutputRaster[Tensor]:
         if kind == "map":

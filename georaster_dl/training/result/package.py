@@ -13,12 +13,14 @@ from georaster_dl.core.geography import Place, centre_of
 from georaster_dl.core.legend import MapClass
 from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
-from georaster_dl.evaluation.metrics.calibration import calibration_error, fit_temperature
+from georaster_dl.evaluation.metrics.calibration import class_probabilities, fit_calibration
+from georaster_dl.evaluation.metrics.reliability import measure_reliability
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.read import labels_digest
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.contract import network_stride
-from georaster_dl.models.package.card import Architecture, Calibration, Card, ModelHalo
+from georaster_dl.models.package.calibration import Calibration
+from georaster_dl.models.package.card import Architecture, Card, ModelHalo
 from georaster_dl.models.package.file import save_model
 from georaster_dl.models.package.values import InputBand, Target
 from georaster_dl.models.registry import takes_encoder
@@ -104,11 +106,14 @@ def _tested(
 def _calibration(
     data: TrainingData, network: nn.Module, device: Device, tested: Measured
 ) -> Calibration:
-    """Fit the temperature on the validation part, and measure its error on the tested part."""
+    """Fit the calibration on the validation part, and measure its error on the tested part."""
     validation = measure(data, VALIDATION, network, device)
-    temperature = fit_temperature(validation.logits, validation.target)
-    error = calibration_error(tested.logits, tested.target, temperature)
-    return Calibration(temperature=round(temperature, 3), ece=round(error, 4))
+    fitted = fit_calibration(validation.logits[:, None], validation.target)
+    if not len(tested.target):
+        return fitted
+    probabilities = class_probabilities(tested.logits[:, None], fitted)
+    error = measure_reliability(probabilities, tested.target).ece.value
+    return fitted.model_copy(update={"ece": round(error, 4)})
 
 
 def _halo(data: TrainingData, network: nn.Module, stride: int) -> ModelHalo:
