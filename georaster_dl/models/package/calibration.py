@@ -68,7 +68,7 @@ class Calibration(FilePart):
         return self._quantiles("scores", level)[math.ceil(_place(level))]
 
     def least_confidence(self, coverage: float) -> float:
-        """Look up the confidence that keeps a share ``coverage`` of the calibration ground.
+        """Look up the confidence that a share ``coverage`` of the calibration pixels reaches.
 
         Raises
         ------
