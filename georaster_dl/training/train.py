@@ -86,13 +86,13 @@ def train(
         When scenes, labels, settings, outputs or the device cannot be used. The checkpoints of
         finished epochs stay.
     """
-    config = resolve_defaults(config or TrainConfig())
     begun = time.monotonic()
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
     if not leader:
         report = no_report
     warn = warner(report)
     folder = RunFolder(model, warn)
+    config = resolve_defaults(config or TrainConfig(), folder.settings if resume else None)
     if leader:
         _check_output(model, resume=resume, overwrite=overwrite)
         if resume:

@@ -22,6 +22,7 @@ from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import load_training_data
 from georaster_dl.training.settings.config import TrainConfig, read_config
+from georaster_dl.training.settings.resolve import resolve_defaults
 from georaster_dl.training.train import train
 from tests.networks import S2_OPTIONS, save_optional
 from tests.training.conftest import CLASSES
@@ -60,7 +61,7 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     assert card.training["labels_sha256"] == digest
     assert 0 < card.bands[0].mean < 0.4
     folder = tmp_path / "model_run"
-    assert read_config(folder / "config.toml") == settings
+    assert read_config(folder / "config.toml") == resolve_defaults(settings)
     lines = (folder / "log.csv").read_text().splitlines()
     assert lines[0].startswith("epoch,loss,val_loss,val_score")
     assert len(lines) == 1 + len(trained.history)
@@ -255,7 +256,8 @@ def test_a_package_of_optional_bands_is_narrowed_to_the_scenes(pair, settings, t
     trained = train([pair], tmp_path / "m.safetensors", chosen.updated({"training.epochs": 1}))
     card = trained.card
     assert card.architecture.name == "spectral_unet"
-    assert card.architecture.options == S2_OPTIONS | {"optional_bands": False}
+    own = {"optional_bands": False, "decoder_dropout": 0.1}
+    assert card.architecture.options == S2_OPTIONS | own
     assert ([band.name for band in card.bands], card.required_bands) == (["B02", "B03", "B04"], ())
     assert {(band.mean, band.std) for band in card.bands} == {(0.2, 0.1)}  # the package's
     assert "3 of 3 bands found again" in card.training["started"]
@@ -275,7 +277,7 @@ def test_the_network_of_our_own_needs_no_options(pair, settings, tmp_path):
         | {"training.epochs": 1}
     )
     trained = train([pair], tmp_path / "m.safetensors", config)
-    assert trained.card.architecture.options == {}
+    assert trained.card.architecture.options == {"decoder_dropout": 0.1}
     assert trained.card.halo.exact == 48
     assert trained.card.stride == 8
 

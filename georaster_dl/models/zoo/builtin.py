@@ -22,7 +22,14 @@ _MOST_CHANNELS = 4096
 _MOST_SHARE = 0.9  # of what is dropped, or of the input's spread that is noise
 
 
-@register_model(options={"mixed": 64, "widths": (32, 48, 64, 96), "optional_bands": False})
+@register_model(
+    options={
+        "mixed": 64,
+        "widths": (32, 48, 64, 96),
+        "optional_bands": False,
+        "decoder_dropout": 0.0,
+    }
+)
 def spectral_unet(spec: NetworkSpec) -> nn.Module:
     """Small U-Net that mixes bands pixel by pixel first; bands may be optional."""
     from georaster_dl.models.zoo.spectral_unet import SpectralUNet
@@ -71,6 +78,7 @@ def segnet(spec: NetworkSpec) -> nn.Module:
         "gate": "none",
         "residual": False,
         "norm": "batch",
+        "decoder_dropout": 0.0,
     },
 )
 def plain_unet(spec: NetworkSpec) -> nn.Module:
@@ -89,7 +97,7 @@ def patch_cnn(spec: NetworkSpec) -> nn.Module:
     return PatchCNN(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
-@register_model(options={}, spectral=True)
+@register_model(options={"decoder_dropout": 0.0}, spectral=True)
 def cnn1d(spec: NetworkSpec) -> nn.Module:
     """Convolutions along the bands of each pixel, then dense layers (as for NIR spectra)."""
     from georaster_dl.models.zoo.spectral.cnn1d import CNN1d
@@ -98,7 +106,14 @@ def cnn1d(spec: NetworkSpec) -> nn.Module:
 
 
 @register_model(
-    options={"heads": 2, "key_dim": 64, "pooled": False, "dropout": 0.1, "noise": 0.01},
+    options={
+        "heads": 2,
+        "key_dim": 64,
+        "pooled": False,
+        "dropout": 0.1,
+        "noise": 0.01,
+        "decoder_dropout": 0.0,
+    },
     spectral=True,
 )
 def spectratr(spec: NetworkSpec) -> nn.Module:
@@ -108,7 +123,9 @@ def spectratr(spec: NetworkSpec) -> nn.Module:
     return SpectraTr(spec.in_bands, spec.n_classes, **_checked(spec))
 
 
-@register_model(options={"group": 3, "patch": 1, "fusion": True, "dropout": 0.1})
+@register_model(
+    options={"group": 3, "patch": 1, "fusion": True, "dropout": 0.1, "decoder_dropout": 0.0}
+)
 def spectralformer(spec: NetworkSpec) -> nn.Module:
     """Transformer over the bands of each pixel, or of the patch around it (Hong et al. 2022)."""
     from georaster_dl.models.zoo.spectral.spectralformer import PatchSpectralFormer, SpectralFormer
@@ -120,7 +137,7 @@ def spectralformer(spec: NetworkSpec) -> nn.Module:
     return PatchSpectralFormer(spec.in_bands, spec.n_classes, **options)
 
 
-@register_model(options={"reduced": 30, "dropout": 0.1})
+@register_model(options={"reduced": 30, "dropout": 0.1, "decoder_dropout": 0.0})
 def ssftt(spec: NetworkSpec) -> nn.Module:
     """Spectral-spatial tokens of 13 x 13 pixels around each pixel (Sun et al. 2022)."""
     from georaster_dl.models.zoo.ssftt import SSFTT

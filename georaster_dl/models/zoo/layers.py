@@ -8,7 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-__all__ = ["GATES", "NORMS", "ChannelGate", "DoubleConvolution", "convolution", "normalisation"]
+__all__ = [
+    "GATES",
+    "NORMS",
+    "ChannelGate",
+    "DoubleConvolution",
+    "channel_dropout",
+    "convolution",
+    "normalisation",
+]
 
 Norm = Literal["batch", "none", "instance", "group", "layer"]
 Gate = Literal["none", "sigmoid", "softmax"]
@@ -48,6 +56,11 @@ def convolution(before: int, after: int, norm: Norm) -> list[nn.Module]:
     return [conv, *normalisation(norm, after)]
 
 
+def channel_dropout(share: float) -> list[nn.Module]:
+    """Dropout of whole channels (Tompson et al. 2015), none or one module; 0 drops none."""
+    return [nn.Dropout2d(share)] if share else []
+
+
 class ChannelGate(nn.Module):
     """Squeeze and excitation: channels weighted by the means of all channels.
 
@@ -79,9 +92,19 @@ class DoubleConvolution(nn.Module):
     gate : weights of the channels of the second one, before anything is added.
     residual : whether the input is added before the last ReLU, through a 1 x 1 convolution where
         the channels differ.
+    dropout : share of the channels that is dropped in training, behind the last ReLU.
     """
 
-    def __init__(self, before: int, after: int, *, norm: Norm, gate: Gate, residual: bool) -> None:
+    def __init__(
+        self,
+        before: int,
+        after: int,
+        *,
+        norm: Norm,
+        gate: Gate,
+        residual: bool,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             *convolution(before, after, norm), nn.ReLU(), *convolution(after, after, norm)
@@ -90,8 +113,10 @@ class DoubleConvolution(nn.Module):
         self.residual = residual
         fits = before == after or not residual
         self.shortcut = nn.Identity() if fits else nn.Conv2d(before, after, 1)
+        self.dropout = nn.Sequential(*channel_dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N, after, rows, cols) of (N, before, rows, cols)."""
         y = self.gate(self.body(x))
-        return torch.relu(self.shortcut(x) + y if self.residual else y)
+        features: Tensor = self.dropout(torch.relu(self.shortcut(x) + y if self.residual else y))
+        return features

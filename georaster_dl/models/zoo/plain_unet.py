@@ -29,6 +29,7 @@ class PlainUNet(nn.Module):
     in_bands, n_classes : planes in and out.
     widths : channels at full resolution, half, a quarter, and so on.
     gate, residual, norm : of every block, see :class:`DoubleConvolution`.
+    decoder_dropout : share of the channels that is dropped in training, after each block of the decoder.
 
     Attributes
     ----------
@@ -47,16 +48,20 @@ class PlainUNet(nn.Module):
         gate: Gate = "none",
         residual: bool = False,
         norm: Norm = "batch",
+        decoder_dropout: float = 0.0,
     ) -> None:
         super().__init__()
 
-        def block(before: int, after: int) -> nn.Module:
-            return DoubleConvolution(before, after, norm=norm, gate=gate, residual=residual)
+        def block(before: int, after: int, dropout: float = 0.0) -> nn.Module:
+            return DoubleConvolution(
+                before, after, norm=norm, gate=gate, residual=residual, dropout=dropout
+            )
 
         self.stride = 2 ** (len(widths) - 1)
         self.encoder = _Encoder([block(a, b) for a, b in pairwise((in_bands, *widths))])
         up = [nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths)]
-        self.decoder = _Decoder(up[::-1], [block(2 * a, a) for a in widths[-2::-1]])
+        merge = [block(2 * a, a, decoder_dropout) for a in widths[-2::-1]]
+        self.decoder = _Decoder(up[::-1], merge)
         self.segmentation_head = nn.Sequential(nn.Conv2d(widths[0], n_classes, 1))
 
     def forward(self, image: Tensor) -> Tensor:

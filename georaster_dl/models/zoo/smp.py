@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
 from georaster_dl.core.wording import nearest_names
@@ -30,10 +31,22 @@ _UNET: dict[str, Any] = {
 }
 
 
-@_register(options={**_UNET, "decoder_attention_type": None})
+@_register(options={**_UNET, "decoder_attention_type": None, "decoder_dropout": 0.0})
 def unet(spec: NetworkSpec) -> nn.Module:
     """U-Net: encoder and decoder joined by skips (Ronneberger et al. 2015)."""
-    return _build("Unet", spec)
+    from georaster_dl.models.zoo.layers import channel_dropout
+
+    options = dict(spec.options)
+    share = options.pop("decoder_dropout")
+    if type(share) not in (int, float) or not 0 <= share < 1:
+        raise OptionError(
+            f"The architecture 'unet' takes a number from 0 to below 1 as decoder_dropout, but got {share!r}."
+        )
+    network = _build("Unet", replace(spec, options=options))
+    for block in network.get_submodule("decoder.blocks").children():
+        # At the end of the block's last sequence, so that no weight gets another name.
+        cast("nn.Sequential", block.conv2).extend(channel_dropout(share))
+    return network
 
 
 @_register(options={**_UNET, "decoder_attention_type": None})

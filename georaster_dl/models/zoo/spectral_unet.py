@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.models.zoo.layers import channel_dropout
 
 __all__ = ["SpectralUNet", "narrowed_weights"]
 
@@ -33,6 +34,7 @@ class SpectralUNet(nn.Module):
     mixed : channels of the first layer.
     widths : channels at full resolution, half, a quarter, and so on.
     optional_bands : whether bands may be absent; it then reads which are present.
+    decoder_dropout : share of the channels that is dropped in training, after each level of the decoder.
 
     Attributes
     ----------
@@ -47,6 +49,7 @@ class SpectralUNet(nn.Module):
         mixed: int = 64,
         widths: Sequence[int] = (32, 48, 64, 96),
         optional_bands: bool = False,
+        decoder_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if not widths or min(*widths, mixed) < 1:
@@ -56,7 +59,7 @@ class SpectralUNet(nn.Module):
             )
         self.stride = 2 ** (len(widths) - 1)
         self.encoder = _Encoder(in_bands, mixed, widths, optional_bands=optional_bands)
-        self.decoder = _Decoder(widths)
+        self.decoder = _Decoder(widths, decoder_dropout)
         self.segmentation_head = nn.Sequential(nn.Conv2d(widths[0], n_classes, 1))
 
     def forward(self, image: Tensor, present: Tensor | None = None) -> Tensor:
@@ -124,10 +127,14 @@ class _Presence(nn.Module):
 
 
 class _Decoder(nn.Module):
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.merge = nn.ModuleList(
-            nn.Sequential(*_convolution(finer + coarser, finer, 3), *_convolution(finer, finer, 3))
+            nn.Sequential(
+                *_convolution(finer + coarser, finer, 3),
+                *_convolution(finer, finer, 3),
+                *channel_dropout(dropout),
+            )
             for finer, coarser in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
 

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.zoo.spectral.layers import PerPixel, Transformer, block_pixels, in_blocks
+from georaster_dl.models.zoo.spectral.layers import (
+    PerPixel,
+    Transformer,
+    block_pixels,
+    in_blocks,
+    pixel_head,
+)
 
 __all__ = ["SSFTT"]
 
@@ -34,7 +40,8 @@ class SSFTT(nn.Module):
     ----------
     in_bands, n_classes : planes in and out.
     reduced : planes that the bands are reduced to, at least 3.
-    dropout : share that is dropped in training.
+    dropout : share that is dropped in training, of tokens.
+    decoder_dropout : share of the features that is dropped in training, before the last layer.
 
     Attributes
     ----------
@@ -52,7 +59,13 @@ class SSFTT(nn.Module):
     patch = _PATCH
 
     def __init__(
-        self, in_bands: int, n_classes: int, *, reduced: int = 30, dropout: float = 0.1
+        self,
+        in_bands: int,
+        n_classes: int,
+        *,
+        reduced: int = 30,
+        dropout: float = 0.1,
+        decoder_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if reduced < _KERNEL:
@@ -64,7 +77,7 @@ class SSFTT(nn.Module):
         self.encoder = _Convolutions(in_bands, reduced)
         left = _PATCH - 2 * _REACH
         self.decoder = PerPixel(_Tokens(dropout), values=_WIDTH * left**2, patch=left)
-        self.segmentation_head = nn.Sequential(nn.Conv2d(_WIDTH, n_classes, 1))
+        self.segmentation_head = pixel_head(_WIDTH, n_classes, decoder_dropout)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (N, classes, rows, cols) of an image (N, bands, rows, cols).

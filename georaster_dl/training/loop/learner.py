@@ -66,15 +66,19 @@ class Learner(L.LightningModule):
         return output
 
     def on_train_epoch_start(self) -> None:
-        """Seed dropout and freeze layers by the number of the epoch, so that a resumed run repeats them."""
-        torch.manual_seed(
-            int(
-                np.random.SeedSequence([self._config.seed, self.current_epoch]).generate_state(1)[0]
-            )
-        )
+        """Freeze layers by the number of the epoch."""
         start = self._config.start
         unfreeze_for_epoch(self.network, start.freeze, self.current_epoch, start.unfreeze_every)
         self.train()
+
+    def on_train_batch_start(self, _batch: tuple[Tensor, Tensor], number: int) -> None:
+        """Seed dropout by the numbers of epoch and batch, so that a resumed run repeats it.
+
+        Not by the epoch alone: whether a loader draws from the same numbers before its first batch
+        differs between a new run and a resumed one.
+        """
+        seeds = np.random.SeedSequence([self._config.seed, self.current_epoch, number])
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
 
     def loss_of(self, image: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of images (N, bands, rows, cols) with their targets, the last axes rows and cols.

@@ -72,6 +72,11 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
 
     @property
+    def settings(self) -> TrainConfig | None:
+        """Settings of the run that is there; None where there is none."""
+        return read_config(self.config) if self.config.exists() else None
+
+    @property
     def resume_hint(self) -> str:
         """Sentence for errors of a run that can be resumed; empty before the first epoch has ended."""
         hint = " The finished epochs are kept: go on with `resume=True`."

@@ -16,17 +16,24 @@ __all__ = ["NO_PACKAGE", "resolve_defaults", "with_code"]
 
 NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
 _AUTOENCODER = "conv_autoencoder"
+_DECODER_DROPOUT = 0.1
 
 
-def resolve_defaults(config: TrainConfig) -> TrainConfig:
+def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> TrainConfig:
     """Resolve the defaults that depend on the task, the architecture and the model to start from.
+
+    Parameters
+    ----------
+    begun : settings of the run that is resumed; one of an older version goes on without dropout.
 
     Raises
     ------
     GeoRasterError
         When settings contradict each other, or the model to start from cannot be read.
     """
-    return _with_options(_with_task(_with_start(config)))
+    config = _with_options(_with_task(_with_start(config)))
+    older = begun is not None and "decoder_dropout" not in begun.model.options
+    return config if older else _with_dropout(config)
 
 
 def _with_start(config: TrainConfig) -> TrainConfig:
@@ -98,6 +105,18 @@ def _with_options(config: TrainConfig) -> TrainConfig:
     return (
         config if model.options.keys() <= options.keys() else config.updated({"model.options": {}})
     )
+
+
+def _with_dropout(config: TrainConfig) -> TrainConfig:
+    """Set the dropout of the decoder where no setting states it.
+
+    Later it tells how sure a map is. The default of the registry is none, as in a file without the option.
+    """
+    model = config.model
+    usual = describe_model(model.architecture)[1].get("decoder_dropout")
+    if usual != 0 or "decoder_dropout" in model.options or config.task == "autoencoder":
+        return config
+    return config.updated({"model.options": {**model.options, "decoder_dropout": _DECODER_DROPOUT}})
 
 
 def with_code(config: TrainConfig, bands: int) -> TrainConfig:

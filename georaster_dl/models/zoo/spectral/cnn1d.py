@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from georaster_dl.models.zoo.spectral.layers import BandConvolution, PerPixel
+from georaster_dl.models.zoo.spectral.layers import BandConvolution, PerPixel, pixel_head
 
 __all__ = ["CNN1d"]
 
@@ -26,6 +26,7 @@ class CNN1d(nn.Module):
     Parameters
     ----------
     in_bands, planes : planes in and out.
+    decoder_dropout : share of the features that is dropped in training, before the last layer.
 
     Attributes
     ----------
@@ -35,7 +36,7 @@ class CNN1d(nn.Module):
 
     feature_layer = "decoder"
 
-    def __init__(self, in_bands: int, planes: int) -> None:
+    def __init__(self, in_bands: int, planes: int, *, decoder_dropout: float = 0.0) -> None:
         super().__init__()
         self.stride = 1
         wide, narrow = _DENSE
@@ -43,7 +44,7 @@ class CNN1d(nn.Module):
             _Convolutions(in_bands, wide), values=_FILTERS[0] * -(-in_bands // _STRIDE)
         )
         self.decoder = nn.Sequential(nn.Conv2d(wide, narrow, 1), nn.ELU())
-        self.segmentation_head = nn.Sequential(nn.Conv2d(narrow, planes, 1))
+        self.segmentation_head = pixel_head(narrow, planes, decoder_dropout)
 
     def forward(self, image: Tensor) -> Tensor:
         """Planes (N, planes, rows, cols) of an image (N, bands, rows, cols)."""

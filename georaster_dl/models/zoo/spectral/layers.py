@@ -24,6 +24,7 @@ __all__ = [
     "Transformer",
     "block_pixels",
     "in_blocks",
+    "pixel_head",
 ]
 
 # Of the widest layer; what lives beside it makes it about three times as much memory.
@@ -130,6 +131,15 @@ class PlaneNorm(nn.LayerNorm):
     def forward(self, image: Tensor) -> Tensor:
         """Normalised planes (N, planes, rows, cols)."""
         return super().forward(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def pixel_head(width: int, planes: int, dropout: float) -> nn.Sequential:
+    """Make the last layer: a 1 x 1 convolution, behind dropout of each pixel's features where a share is dropped."""
+    head = nn.Sequential()
+    if dropout:
+        head.add_module("dropout", nn.Dropout(dropout))
+    head.add_module("0", nn.Conv2d(width, planes, 1))  # the name of the weights in model files
+    return head
 
 
 class BandConvolution(nn.Conv1d):

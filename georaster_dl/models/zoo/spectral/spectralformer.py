@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.models.zoo.spectral.layers import PerPixel, PlaneNorm, Transformer
+from georaster_dl.models.zoo.spectral.layers import PerPixel, PlaneNorm, Transformer, pixel_head
 
 __all__ = ["PatchSpectralFormer", "SpectralFormer"]
 
@@ -31,7 +31,8 @@ class SpectralFormer(nn.Module):
     patch : rows and cols around the pixel that each token sees, odd.
     fusion : whether the later blocks also see what entered two blocks before. Most of the weights
         are those of the fusion: 2 (bands + 1)^2 for each.
-    dropout : share that is dropped in training.
+    dropout : share that is dropped in training, of tokens.
+    decoder_dropout : share of the features that is dropped in training, before the last layer.
 
     Attributes
     ----------
@@ -55,6 +56,7 @@ class SpectralFormer(nn.Module):
         patch: int = 1,
         fusion: bool = True,
         dropout: float = 0.1,
+        decoder_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if patch % 2 == 0:
@@ -69,7 +71,7 @@ class SpectralFormer(nn.Module):
         values = (in_bands + 1) * max(3 * _WIDTH, seen)
         self.encoder = PerPixel(body, values=values, patch=patch)
         self.decoder = PlaneNorm(_WIDTH)
-        self.segmentation_head = nn.Sequential(nn.Conv2d(_WIDTH, n_classes, 1))
+        self.segmentation_head = pixel_head(_WIDTH, n_classes, decoder_dropout)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (N, classes, rows, cols) of an image (N, bands, rows, cols)."""
@@ -96,9 +98,16 @@ class PatchSpectralFormer(SpectralFormer):
         patch: int = 7,
         fusion: bool = True,
         dropout: float = 0.1,
+        decoder_dropout: float = 0.0,
     ) -> None:
         super().__init__(
-            in_bands, n_classes, group=group, patch=patch, fusion=fusion, dropout=dropout
+            in_bands,
+            n_classes,
+            group=group,
+            patch=patch,
+            fusion=fusion,
+            dropout=dropout,
+            decoder_dropout=decoder_dropout,
         )
         self.patch = patch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from georaster_dl.models.zoo.spectral.layers import Attention, BandConvolution, PerPixel
+from georaster_dl.models.zoo.spectral.layers import Attention, BandConvolution, PerPixel, pixel_head
 
 __all__ = ["SpectraTr"]
 
@@ -31,6 +31,7 @@ class SpectraTr(nn.Module):
         108,665 of the weights.
     dropout : share of the first dense layer that is dropped in training.
     noise : standard deviation of noise added to the normalised bands in training.
+    decoder_dropout : share of the features that is dropped in training, before the last layer.
 
     Attributes
     ----------
@@ -50,6 +51,7 @@ class SpectraTr(nn.Module):
         pooled: bool = False,
         dropout: float = 0.1,
         noise: float = 0.01,
+        decoder_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.stride = 1
@@ -65,7 +67,7 @@ class SpectraTr(nn.Module):
         body = nn.Sequential(_Noise(noise), _Tokens(tokens, heads, key_dim), _Pool(pooled), summary)
         self.encoder = PerPixel(body, values=tokens * max(3 * heads * key_dim, _FILTERS))
         self.decoder = nn.Sequential(nn.Conv2d(middle, narrow, 1), nn.GELU())
-        self.segmentation_head = nn.Sequential(nn.Conv2d(narrow, planes, 1))
+        self.segmentation_head = pixel_head(narrow, planes, decoder_dropout)
 
     def forward(self, image: Tensor) -> Tensor:
         """Planes (N, planes, rows, cols) of an image (N, bands, rows, cols)."""

@@ -15,6 +15,7 @@ from georaster_dl.predict.engine.rewrite.program import Step, Value
 __all__ = ["Like", "NotRecordableError", "Recorder"]
 
 _aten = torch.ops.aten
+_DROPOUTS = _aten.dropout.default, _aten.feature_dropout.default
 
 
 class NotRecordableError(Exception):
@@ -52,6 +53,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         made = func(*args, **kwargs)
+        if func in _DROPOUTS and made is args[0]:
+            return made  # outside training it is none
         symbols = tree_map(self._symbol, args), tree_map(self._symbol, kwargs)
         if not any(isinstance(leaf, Value) for leaf in tree_flatten(symbols)[0]):
             if func is _aten.to.dtype:
