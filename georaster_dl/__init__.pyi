@@ -1,6 +1,7 @@
 """Public names, which are imported when they are first used."""
 
 from .api.keywords import LabelKeywords as LabelKeywords
+from .api.keywords import MapKeywords as MapKeywords
 from .api.keywords import RunKeywords as RunKeywords
 from .api.keywords import SceneKeywords as SceneKeywords
 from .api.many import batch as batch

@@ -52,7 +52,7 @@ METHODS = {
     "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
-    "Band", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "Model", "NetworkSpec", "Raster", "RunKeywords",
+    "Band", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
 
@@ -94,6 +94,8 @@ def test_keywords_are_the_options_of_the_runs():
     assert set(gdl.RunKeywords.__annotations__) == scene | fields(RunOptions) - {"scene"}
     run = set(gdl.RunKeywords.__annotations__)
     own = fields(SegmentOptions) - {"scene"}
+    of_map = set(gdl.MapKeywords.__annotations__)
+    assert of_map == run | own - {"float32"}
     assert set(gdl.SegmentKeywords.__annotations__) == run | own | set(EXTRA_OUTPUTS)
     assert set(gdl.FeatureKeywords.__annotations__) == run | fields(FeatureOptions) - {"scene"}
     assert set(gdl.LabelKeywords.__annotations__) == fields(LabelOptions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,8 +24,9 @@ from georaster_dl.core.events import (
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
-from ..options.map_outputs import MapCommand, asks_for_float32, extra_outputs
+from ..options.map_outputs import MapCommand, extra_outputs
 from ..options.model_run import model_run_options, with_matching
+from ..options.predictor import map_settings, models_of, predictor_options
 from ..options.shared import (
     OUTPUT_FOLDER,
     Cluster,
@@ -49,7 +50,7 @@ _MOST_NAMED = 10  # scenes that cannot be done, before the rest is counted
 
 @click.command(cls=MapCommand)
 @scene_argument
-@model_option()
+@model_option(ensemble=True)
 @click.option(
     "-d",
     "--directory",
@@ -62,6 +63,7 @@ _MOST_NAMED = 10  # scenes that cannot be done, before the rest is counted
     "--layer", metavar="NAME", help="With --features: layer of the network, as in geodl features."
 )
 @extra_outputs(name_files=False)
+@predictor_options
 @click.option(
     "--workers",
     type=click.IntRange(1),
@@ -89,11 +91,12 @@ _MOST_NAMED = 10  # scenes that cannot be done, before the rest is counted
 def batch(
     *,
     scene: tuple[str, ...],
-    model: str | None,
+    model: tuple[str, ...],
     directory: Path,
     features: bool,
     layer: str | None,
     extras: dict[str, Any],
+    predicting: dict[str, Any],
     workers: int,
     retries: int,
     on_error: Literal["continue", "stop"],
@@ -114,11 +117,12 @@ def batch(
     geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
     geodl batch items.json -m model.safetensors -d maps --scheduler tcp://head:8786
     """
-    _check(model, layer, extras, features=features)
+    _check(model, layer, {**extras, **predicting}, features=features)
     if cluster is not None and workers > 1:
         raise OptionError(
             "--workers is for this machine alone; with --scheduler its workers do the scenes."
         )
+    first, members = models_of(model)
     tally = _Tally()
 
     def run(report: Report) -> BatchResult:
@@ -127,9 +131,10 @@ def batch(
 
         tally.report = with_matching(report) if terminal.prints else report
         if features:
-            products = feature_products(model, layer)
+            products = feature_products(first, layer)
         else:
-            products = map_products(model, list(extras), float32=asks_for_float32(extras))
+            of_map = map_settings(extras, predicting, members)
+            products = map_products(first, list(extras), **of_map)
         folder = directory.absolute()
         try:
             result = run_batch(
@@ -152,20 +157,22 @@ def batch(
         run,
         _finished,
         lambda result: _print(result, tally.failing),
-        warnings=lambda result: _limitations(model, result),
+        warnings=lambda result: _limitations(first, result),
         status=_status,
     )
 
 
 def _check(
-    model: str | None, layer: str | None, extras: Mapping[str, Any], *, features: bool
+    models: Sequence[str], layer: str | None, extras: Mapping[str, Any], *, features: bool
 ) -> None:
     """Refuse options that do not go together."""
     if layer and not features:
         raise OptionError("--layer is for --features; add that, or leave --layer out.")
     if extras and features:
         raise OptionError(f"--{next(iter(extras))} is of maps; leave it or --features out.")
-    if features and model is None:
+    if features and len(models) > 1:
+        raise OptionError("--features are of one network; name one model with -m.")
+    if features and not models:
         raise OptionError("--features needs a model; name one with -m, such as s2-landcover.")
 
 
@@ -241,13 +248,13 @@ class _Tally:
             self._progress = Progress(checked.pixels, self.report)
 
 
-def _limitations(model: str | None, result: BatchResult) -> Iterator[str]:
+def _limitations(model: Path | None, result: BatchResult) -> Iterator[str]:
     """Yield the limitations that the model card states for these maps, once for all of them."""
-    from georaster_dl.models.package.file import find_model, read_card
+    from georaster_dl.models.package.file import read_card
     from georaster_dl.models.package.limitations import FAR_KM, distance_km, poor_classes_warning
     from georaster_dl.predict.matching.default_model import default_model
 
-    path = default_model() if model is None else find_model(model)
+    path = default_model() if model is None else model
     if path is None:
         return
     card, name = read_card(path), path.stem

@@ -10,8 +10,9 @@ import click
 
 from georaster_dl.core.events import Report
 
-from ..options.map_outputs import MapCommand, asks_for_float32, extra_outputs, map_outputs
+from ..options.map_outputs import MapCommand, extra_outputs, map_outputs
 from ..options.model_run import model_run_options, run_model
+from ..options.predictor import map_settings, models_of, predictor_options
 from ..options.shared import (
     Cluster,
     check_suffix,
@@ -32,20 +33,22 @@ __all__ = ["segment"]
 
 @click.command(cls=MapCommand)
 @scene_argument
-@model_option()
+@model_option(ensemble=True)
 @output_option(
     "Map to make; SCENE_landcover.tif (or SCENE_ and the quantity) in the working folder by default."
 )
 @extra_outputs(name_files=True)
+@predictor_options
 @model_run_options
 @scheduler_options
 @progress_options
 def segment(
     *,
     scene: tuple[str, ...],
-    model: str | None,
+    model: tuple[str, ...],
     output: Path | None,
     extras: dict[str, Any],
+    predicting: dict[str, Any],
     settings: dict[str, Any],
     cluster: Cluster | None,
     terminal: Terminal,
@@ -61,19 +64,20 @@ def segment(
     geodl segment scene.tif
     geodl segment B02.jp2 B03.jp2 ... -m my-model.safetensors -o map.tif --confidence
     geodl segment large.tif --scheduler local:4
+    geodl segment scene.tif -m my-model.safetensors --uncertainty mc-dropout --passes 30
     """
     # Heavy imports come after the options were parsed, and never for --help.
     from georaster_dl.batches.job import SceneJob
-    from georaster_dl.models.package.file import find_model, read_card
+    from georaster_dl.models.package.file import read_card
     from georaster_dl.predict.options import SegmentOptions
     from georaster_dl.predict.outputs.kinds import map_subject
 
-    package = None if model is None else find_model(model)
+    package, members = models_of(model)
     card = None if package is None else read_card(package)
     output = output or default_output(scene[0], map_subject(card))
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
     outputs = map_outputs(output, extras)
-    options = SegmentOptions(**settings, float32=asks_for_float32(extras))
+    options = SegmentOptions(**settings, **map_settings(extras, predicting, members))
 
     job = SceneJob("", scene, package, outputs, options)
 

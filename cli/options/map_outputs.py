@@ -16,7 +16,7 @@ from .shared import OUTPUT_FILE, check_suffix
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Outputs
 
-__all__ = ["MapCommand", "asks_for_float32", "extra_outputs", "map_outputs"]
+__all__ = ["MapCommand", "extra_outputs", "map_outputs"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,14 +59,9 @@ def _option(kind: OutputKind, *, name_files: bool) -> Callable[[F], F]:
     text = f"Also write *_{kind.name}{kind.suffix}, {kind.help}."
     if kind.choices:
         first, *others = kind.choices
-        text += f" Stored as {first} (default) or {', '.join(others)}."
+        text += f" {kind.chosen.capitalize()} {first} (default), {', '.join(others)}."
         return click.option(flag, type=click.Choice(kind.choices), help=text)
     return click.option(flag, is_flag=True, help=text)
-
-
-def asks_for_float32(extras: Mapping[str, Any]) -> bool:
-    """Whether fractions are stored as float32."""
-    return "float32" in extras.values()
 
 
 def map_outputs(mapped: Path, extras: Mapping[str, Any]) -> Outputs:

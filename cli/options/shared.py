@@ -85,14 +85,17 @@ scene_argument = click.argument(
 )
 
 
-def model_option(*, required: bool = False) -> Callable[[F], F]:
-    """Make the option for a model package."""
+def model_option(*, required: bool = False, ensemble: bool = False) -> Callable[[F], F]:
+    """Make the option for a model package, or for several that are an ensemble."""
     text = "Model package, or the name of a bundled model."
+    if ensemble:
+        text += " Several (-m A -m B) are an ensemble, whose probabilities are averaged."
     return click.option(
         "-m",
         "--model",
         metavar="MODEL",
         required=required,
+        multiple=ensemble,
         help=text,
         shell_complete=complete_models,
     )

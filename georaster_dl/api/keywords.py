@@ -10,9 +10,11 @@ from typing import Any, Literal, TypedDict, TypeVar
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import nearest_names
+from georaster_dl.models.package.file import find_model
 
 __all__ = [
     "LabelKeywords",
+    "MapKeywords",
     "RunKeywords",
     "SceneKeywords",
     "options_of",
@@ -67,6 +69,27 @@ class RunKeywords(SceneKeywords, total=False):
     overwrite: bool
     record: str | Path | None
     journal: str | Path | None
+
+
+class MapKeywords(RunKeywords, total=False):
+    """Keywords of running a model that predicts classes or quantities.
+
+    Attributes
+    ----------
+    predictor : how the probabilities or values of a pixel are made: ``"single"`` pass; or the mean of
+        passes with dropout (``"mc-dropout"``) or a sampled last layer (``"bayesian"``), over mirror
+        images (``"tta"``), or of several networks (``"ensemble"``). ``"auto"`` is ``"ensemble"``
+        where there are members, else ``"single"``.
+    members : further models of an ensemble: names of bundled ones, or paths of packages.
+    passes, seed : number and random numbers of the passes of ``"mc-dropout"`` and ``"bayesian"``.
+    symmetries : mirror images of ``"tta"``: ``"flip"``, 4 passes; ``"d4"``, also transposed, 8 passes.
+    """
+
+    predictor: Literal["auto", "single", "mc-dropout", "bayesian", "tta", "ensemble"]
+    members: Sequence[str | Path]
+    passes: int
+    seed: int
+    symmetries: Literal["d4", "flip"]
 
 
 class LabelKeywords(TypedDict, total=False):
@@ -138,6 +161,8 @@ def plain_value(name: str, value: Any) -> Any:
         return None
     if name in ("aoi", "record", "journal", "classes"):
         return Path(value)
+    if name == "members":
+        return tuple(find_model(each).absolute() for each in value)
     if name == "bands":
         return tuple(value.split(",") if isinstance(value, str) else value)
     return tuple(value) if name in ("priority", "ignore") else value

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from georaster_dl.api.keywords import RunKeywords, options_of
+from georaster_dl.api.keywords import MapKeywords, options_of
 from georaster_dl.api.model import Model
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, MosaicStarted, Report, Warned, warner
-from georaster_dl.predict.options import RunOptions
+from georaster_dl.predict.options import SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def batch(
     retries: int = 1,
     on_error: Literal["continue", "stop"] = "continue",
     report: Report | None = None,
-    **options: Unpack[RunKeywords],
+    **options: Unpack[MapKeywords],
 ) -> BatchResult:
     """Run a model over many scenes; as ``geodl batch``. The same call again does the missing scenes.
 
@@ -54,7 +54,7 @@ def batch(
     on_error : go on with the other scenes when one fails, or stop.
     report : as ``segment`` takes it.
     **options : how scenes are read and the model is run, without record and journal, which a batch keeps
-        itself; ``RunKeywords``.
+        itself; ``MapKeywords``.
 
     Returns
     -------
@@ -70,13 +70,18 @@ def batch(
     from georaster_dl.batches.run import BatchOptions, run_batch
 
     _check(extras, options, features=features)
-    settings = options_of(RunOptions, options)
+    settings = options_of(SegmentOptions, options)
     if isinstance(model, Model):
         model = model.path
     products = (
         feature_products(model, layer)
         if features
-        else map_products(model, list(extras), float32=float32)
+        else map_products(
+            model,
+            list(extras),
+            float32=float32,
+            **{name: getattr(settings, name) for name in _OF_MAP},
+        )
     )
     given = [str(s) for s in ([scenes] if isinstance(scenes, str | Path) else scenes)]
     where = Path(folder).absolute()
@@ -96,10 +101,11 @@ def batch(
         )
 
 
+_OF_MAP = ("predictor", "members", "passes", "seed", "symmetries")
 _KEPT = ("scene", "aoi", "device", "precision", "halo", "tile", "resample", "overwrite")
 
 
-def _check(extras: Sequence[str], options: RunKeywords, *, features: bool) -> None:
+def _check(extras: Sequence[str], options: MapKeywords, *, features: bool) -> None:
     """Refuse records and journals, unknown extras, and extras of features."""
     for name in ("record", "journal"):
         if name in options:
@@ -109,6 +115,9 @@ def _check(extras: Sequence[str], options: RunKeywords, *, features: bool) -> No
         raise OptionError(
             f"There is no output {unknown[0]!r} beside a map; `extras=` takes {', '.join(EXTRA_OUTPUTS)}."
         )
+    of_map = [name for name in _OF_MAP if name in options]
+    if of_map and features:
+        raise OptionError(f"`{of_map[0]}=` is of maps; leave it or `features=True` out.")
     if extras and features:
         raise OptionError("`extras=` are of maps; leave them or `features=True` out.")
 

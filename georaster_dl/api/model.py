@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, Unpack
 
-from georaster_dl.api.keywords import RunKeywords, options_of
+from georaster_dl.api.keywords import MapKeywords, options_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.scenes import SceneSource, as_scene
 from georaster_dl.core.errors import OptionError
@@ -69,7 +69,7 @@ class Model:
         *,
         report: Report | None = None,
         progress: bool = False,
-        **options: Unpack[RunKeywords],
+        **options: Unpack[MapKeywords],
     ) -> Raster:
         """Predict every pixel of a scene in memory; the pixels are those that ``segment`` writes.
 
@@ -85,7 +85,8 @@ class Model:
         report : called with the events of the run; warnings are Python warnings where None.
         progress : show a bar.
         **options : bands, nodata, scale, offset, mask; aoi, device, precision, halo, tile and resample,
-            as ``RunKeywords`` describes them.
+            as ``RunKeywords`` describes them; of maps also predictor, members, passes, seed and
+            symmetries, as ``MapKeywords`` does.
 
         Raises
         ------
@@ -114,7 +115,7 @@ class Model:
                 take(Warned(limitation))
         return rasters["scene" if output == "denoised" else output]
 
-    def _run(self, scene: Scene, output: str, options: RunKeywords, report: Report) -> SceneRun:
+    def _run(self, scene: Scene, output: str, options: MapKeywords, report: Report) -> SceneRun:
         if output == "features":
             of_features = options_of(FeatureOptions, options)
             files = FeatureOutputs(Path("memory"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from georaster_dl.api.keywords import RunKeywords, options_of
+from georaster_dl.api.keywords import MapKeywords, RunKeywords, options_of
 from georaster_dl.api.model import Model, package_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.scenes import SceneSource, as_scene, check_kind
@@ -35,14 +35,17 @@ if TYPE_CHECKING:
 __all__ = ["FeatureKeywords", "SegmentKeywords", "denoise", "features", "scene_sources", "segment"]
 
 
-class SegmentKeywords(RunKeywords, total=False):
+class SegmentKeywords(MapKeywords, total=False):
     """Keywords of mapping a scene; files beside the map are named after it (True) or by a path.
 
     Attributes
     ----------
     probabilities : probability of each class, one band per class.
     confidence : probability of the mapped class.
-    uncertainty : entropy of the classes' probabilities, 0 to 1.
+    uncertainty : entropy of the classes' probabilities, 0 to 1; of several passes a band each of
+        predictive entropy, expected entropy, mutual information, variance and confidence; of a quantity
+        mean, sd and the bounds of its interval. The name of a predictor, as in
+        ``uncertainty="mc-dropout"``, also sets ``predictor``.
     novelty : how unlike the model's training each pixel is; above 1 it is unlike it.
     polygons : GeoPackage of the map as polygons.
     quicklook : PNG of the scene beside its map.
@@ -86,13 +89,18 @@ def segment(
     GeoRasterError
         Whatever is wrong with the scene, the model, the outputs or the device; nothing is left behind.
     """
-    extras = {name: value for name, value in options.items() if name in EXTRA_OUTPUTS}
+    extras: dict[str, Any] = {
+        name: value for name, value in options.items() if name in EXTRA_OUTPUTS
+    }
+    if extras.get("uncertainty") in EXTRA_OUTPUTS["uncertainty"].choices:
+        method, extras["uncertainty"] = extras["uncertainty"], True
+        options.setdefault("predictor", "auto" if method == "softmax" else method)
     rest = {name: value for name, value in options.items() if name not in EXTRA_OUTPUTS}
     asked = options_of(SegmentOptions, rest, beside=tuple(EXTRA_OUTPUTS))
     package = None if model is None else package_of(model)
     outputs = Outputs.beside(
         Path(out),
-        {name: None if value is True else Path(value) for name, value in extras.items() if value},  # type: ignore[arg-type]
+        {name: None if value is True else Path(value) for name, value in extras.items() if value},
     )
     return _run(
         lambda take: SegmentRun(scene_sources(scene), package, outputs, asked, take),

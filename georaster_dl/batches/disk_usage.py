@@ -63,9 +63,9 @@ def estimate_disk_usage(job: SceneJob, card: Card, shape: tuple[int, int]) -> Di
 def _rasters(job: SceneJob, card: Card) -> list[_Raster]:
     outputs, options = job.outputs, job.options
     if isinstance(outputs, Outputs):
-        float32 = isinstance(options, SegmentOptions) and options.float32
+        of_map = options if isinstance(options, SegmentOptions) else SegmentOptions()
         kinds = [EXTRA_OUTPUTS[name] for name in outputs.extras]
-        extras = [k.spec(card, float32=float32) for k in kinds if isinstance(k, ExtraRaster)]
+        extras = [k.spec(card, of_map) for k in kinds if isinstance(k, ExtraRaster)]
         return [_plain(_pixel_bytes(spec)) for spec in (map_spec(card), *extras)]
     layer = options.layer if isinstance(options, FeatureOptions) else None
     packed = isinstance(options, FeatureOptions) and options.packed

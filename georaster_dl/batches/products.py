@@ -37,16 +37,14 @@ class Products:
     options: Callable[..., SegmentOptions | FeatureOptions]
 
 
-def map_products(
-    model: str | Path | None, extras: Sequence[str] = (), *, float32: bool = False
-) -> Products:
+def map_products(model: str | Path | None, extras: Sequence[str] = (), **of_map: Any) -> Products:
     """Describe maps of all scenes.
 
     Parameters
     ----------
     model : name of a bundled model, or path of a package.
     extras : further files of each map, by their names in ``EXTRA_OUTPUTS``.
-    float32 : store fractions as float32.
+    of_map : keyword arguments of ``SegmentOptions`` beside those of ``RunOptions``.
 
     Raises
     ------
@@ -58,7 +56,7 @@ def map_products(
         package,
         map_subject(None if package is None else read_card(package)),
         partial(Outputs.beside, extras=dict.fromkeys(extras)),
-        partial(SegmentOptions, float32=float32),
+        partial(SegmentOptions, **of_map),
     )
 
 

@@ -12,7 +12,7 @@ from georaster_dl.core.geography import Place
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.io.shown import ShownResult
-from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.card import Card, Predictor
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 
 __all__ = [
@@ -204,10 +204,27 @@ class SegmentOptions(RunOptions):
 
     Attributes
     ----------
-    float32 : store probabilities, confidence and uncertainty as float32 instead of scaled uint8.
+    float32 : store probabilities and the like as float32 instead of scaled whole numbers.
+    predictor : how the probabilities or values of a pixel are made: ``single`` pass; or the mean of
+        passes with dropout (``mc-dropout``) or a sampled last layer (``bayesian``), over mirror images
+        (``tta``), or of several networks (``ensemble``). ``auto`` is ``ensemble`` where there are
+        members, else ``single``.
+    members : further models of an ensemble.
+    passes, seed : number and random numbers of the passes of ``mc-dropout`` and ``bayesian``.
+    symmetries : mirror images of ``tta``: ``flip``, 4 passes; ``d4``, also transposed, 8 passes.
     """
 
     float32: bool = False
+    predictor: Predictor | Literal["auto"] = "auto"
+    members: tuple[Path, ...] = ()
+    passes: int = 20
+    seed: int = 0
+    symmetries: Literal["d4", "flip"] = "d4"
+
+    @property
+    def several_passes(self) -> bool:
+        """Whether probabilities or values are means of several passes."""
+        return bool(self.members) or self.predictor not in ("auto", "single")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
+from georaster_dl.models.package.card import Card
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.strips import block_of
@@ -46,6 +47,7 @@ class PreparedRun:
     aoi : area to predict; None for the whole scene.
     doubts : about the scene's values, which are read when the run begins.
     tiling : from which tiles are planned, when the device is known.
+    members : packages and cards of the further models of an ensemble.
     """
 
     match: SceneMatch
@@ -55,6 +57,7 @@ class PreparedRun:
     doubts: SceneDoubts
     tiling: TilingRequest
     context: RunContext
+    members: tuple[tuple[Path, Card], ...] = ()
 
     def warn(self) -> None:
         """Report the doubts about the scene as warnings.
@@ -77,7 +80,7 @@ class PreparedRun:
             When one of them exists and may not be replaced, cannot be written, or is an input.
         """
         options = self.context.options
-        inputs: list[Path | str] = [self.model]
+        inputs: list[Path | str] = [self.model, *(model for model, _card in self.members)]
         if options.aoi is not None:
             inputs.append(options.aoi)
         # What does not exist yet cannot be an input, and asking costs requests where a scene is remote.
@@ -99,7 +102,8 @@ class PreparedRun:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """All that the outputs depend on; see ``run_record.identity``."""
-        return identity(self.match.scene, self.match.card, self.context.options, self.files)
+        cards = [self.match.card, *(card for _model, card in self.members)]
+        return identity(self.match.scene, cards, self.context.options, self.files)
 
     def journal(self) -> Journal | None:
         """Open the journal of finished strips; None for a run without one."""
@@ -142,6 +146,7 @@ def prepare(
     context: RunContext,
     *,
     named: bool = True,
+    members: Sequence[tuple[Path, Card]] = (),
 ) -> PreparedRun:
     """Check a matched scene's place, and the options that depend on the model.
 
@@ -153,6 +158,7 @@ def prepare(
     match : the same as the model reads it.
     files : to write, the main one last.
     named : whether the user chose the model.
+    members : packages and cards of the further models of an ensemble.
 
     Raises
     ------
@@ -170,7 +176,7 @@ def prepare(
         )
     halo = tile_context(card, options.halo)
     tiling = TilingRequest(match.scene.shape, card, halo, options.tile, block_of(match.scene))
-    return PreparedRun(match, model, tuple(files), aoi, doubts, tiling, context)
+    return PreparedRun(match, model, tuple(files), aoi, doubts, tiling, context, tuple(members))
 
 
 def _check_identifiable(scene: Scene, options: RunOptions) -> None:

@@ -30,7 +30,7 @@ _IN_ARCHIVE = re.compile(r"/vsi(?:zip|tar)/(.+?\.(?:zip|tar|tgz|tar\.gz))(?:/|$)
 
 
 def identity(
-    scene: Scene, card: Card, options: RunOptions, outputs: Sequence[Path]
+    scene: Scene, cards: Sequence[Card], options: RunOptions, outputs: Sequence[Path]
 ) -> dict[str, Any]:
     """Collect all that the outputs of a run depend on, for JSON.
 
@@ -44,16 +44,21 @@ def identity(
     }
     return {
         "georaster_dl": __version__,
-        "model": {
-            "name": card.name,
-            "version": card.version,
-            "card_sha256": _digest(card),
-            "weights_sha256": card.weights_sha256,
-        },
+        "model": _model(cards[0]),
+        **({"members": [_model(card) for card in cards[1:]]} if cards[1:] else {}),
         "input": [_file(path) for path in source_files(scene) if not path.endswith(_BESIDE)],
         "parameters": json.loads(json.dumps(given, default=_plain)),
         "aoi": None if options.aoi is None else _file(file_of(options.aoi)),
         "outputs": [path.name for path in outputs],
+    }
+
+
+def _model(card: Card) -> dict[str, str]:
+    return {
+        "name": card.name,
+        "version": card.version,
+        "card_sha256": _digest(card),
+        "weights_sha256": card.weights_sha256,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,18 +11,25 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import ModelChosen, Report, no_report
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import Sources
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
 from georaster_dl.predict.matching.default_model import choose_model
-from georaster_dl.predict.matching.scene_match import match_scene
+from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
 from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
 from georaster_dl.predict.outputs.kinds import (
     EXTRA_OUTPUTS,
     DerivedFile,
     ExtraRaster,
     FinishedMap,
+)
+from georaster_dl.predict.predictors.choice import (
+    PredictorChoice,
+    choose_predictor,
+    with_members,
+    with_sums,
 )
 from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
@@ -83,12 +91,24 @@ class SegmentRun(SceneRun):
             card = read_card(model)
             _check_outputs(outputs, card)
             match = match_scene(scene, card, resample=options.resample)
-        super().__init__(prepare(scene, match, model, outputs.all(), context, named=named))
+        match, choice = _with_predictor(scene, match, outputs, options)
+        super().__init__(
+            prepare(
+                scene,
+                match,
+                model,
+                outputs.all(),
+                context,
+                named=named,
+                members=[(member.model, member.card) for member in choice.members],
+            )
+        )
+        self._choice = choice
+        self._options = options
         self._outputs = outputs
         self._derived = [
             kind for name in outputs.extras if isinstance(kind := EXTRA_OUTPUTS[name], DerivedFile)
         ]
-        self._float32 = options.float32
         if not named:
             _report_choice(match.card, report)
         for kind in self._derived:
@@ -99,15 +119,15 @@ class SegmentRun(SceneRun):
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
         from georaster_dl.predict.outputs.tasks import Task, task_of
 
-        prepared, float32 = self.prepared, self._float32
+        prepared, options, choice = self.prepared, self._options, self._choice
 
         def task() -> Task:
-            return task_of(prepared.match.card, float32=float32)
+            return task_of(prepared.match.card, options)
 
         if "novelty" in self._outputs.extras:
-            rasters = novelty_run(prepared, task)
+            rasters = novelty_run(prepared, task, choice)
         else:
-            rasters = RasterRun(prepared, loader(prepared), task)
+            rasters = RasterRun(prepared, loader(prepared, choice=choice), task, choice)
         rasters_beside = {
             name: path
             for name, path in self._outputs.extras.items()
@@ -121,6 +141,29 @@ class SegmentRun(SceneRun):
         for kind in self._derived:
             with stage.making(self._outputs.extras[kind.name]) as path:
                 kind.write(finished, path)
+
+
+def _with_predictor(
+    scene: Scene, match: SceneMatch, outputs: Outputs, options: SegmentOptions
+) -> tuple[SceneMatch, PredictorChoice]:
+    """Choose the predictor, and match the scene to the further models of an ensemble.
+
+    Returns
+    -------
+    The match, whose card counts what several passes cost and need; and the choice.
+    """
+    kind = choose_predictor(match.card, options)
+    if kind == "single":
+        if match.card.targets and "uncertainty" in outputs.extras:
+            raise OptionError(
+                f"One pass gives the entropy of probabilities, but {match.card.name} predicts {match.card.predicts}; "
+                f"use several, whose spread is written: `predictor='mc-dropout'`, `predictor='tta'` or "
+                f"`predictor='ensemble'`; or leave `uncertainty=...` out."
+            )
+        return match, PredictorChoice()
+    match, members = with_members(scene, match, options.members, resample=options.resample)
+    match = replace(match, card=with_sums(match.card))
+    return match, PredictorChoice(kind, members, options.passes, options.seed, options.symmetries)
 
 
 def _report_choice(card: Card, report: Report) -> None:

@@ -22,6 +22,7 @@ from georaster_dl.models.runtime.features import FeatureNetwork
 from georaster_dl.predict.engine.inference import Job, Product, run
 from georaster_dl.predict.engine.optimise import optimise_network
 from georaster_dl.predict.engine.tiling_plan import Plan
+from georaster_dl.predict.options import SegmentOptions
 from georaster_dl.predict.outputs.tasks import task_of
 from georaster_dl.tiling.tiles import Tiling
 from tests.cards import card
@@ -216,7 +217,9 @@ def test_parts_of_the_strips_together_are_the_whole(memory_scene, cut, blended, 
 
 def predict_values(scene, network, tiling, *, mean, std, **options):
     """Run the engine as for a regression model; (1, rows, cols) and what was found."""
-    task = task_of(card(target=Target(name="height", unit="m", mean=mean, std=std)), float32=False)
+    task = task_of(
+        card(target=Target(name="height", unit="m", mean=mean, std=std)), SegmentOptions()
+    )
     raster = task.raster("map")
     given = {"render": raster.render, "activate": task.activate, "logits": raster.from_logits}
     out = predict(scene, network, tiling, k=1, **given, **options)
@@ -269,7 +272,7 @@ def test_a_tiled_regression_equals_the_whole(memory_scene):
 
 
 def test_a_regression_without_a_valid_pixel_found_nothing():
-    task = task_of(card(target=Target(name="height", mean=0, std=1)), float32=False)
+    task = task_of(card(target=Target(name="height", mean=0, std=1)), SegmentOptions())
     task.raster("map").seen(np.full((1, 4, 4), np.nan, "float32"))
     assert task.findings().pixels == 0
 

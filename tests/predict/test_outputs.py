@@ -37,8 +37,8 @@ def test_a_raster_is_computed_as_it_is_described(kind, n_classes):
     before, of_classes = probabilities.clone(), card(n_classes=n_classes)
     exact = kind.render(probabilities, float32=True)
     small = kind.render(probabilities, float32=False)
-    described = kind.spec(of_classes, float32=True)
-    packed = kind.spec(of_classes, float32=False)
+    described = kind.spec(of_classes, SegmentOptions(float32=True))
+    packed = kind.spec(of_classes, SegmentOptions())
     assert tuple(exact.shape) == tuple(small.shape) == (len(described.names), 6, 7)
     assert (exact.numpy().dtype, small.numpy().dtype) == (described.dtype, packed.dtype)
     assert 0 <= exact.min() <= exact.max() <= 1
@@ -56,7 +56,7 @@ def test_every_raster_takes_room_on_the_disk(kind, tmp_path):
         return estimate_disk_usage(job, card(n_classes=4), (512, 512)).outputs
 
     for float32 in (False, True):
-        spec = kind.spec(card(n_classes=4), float32=float32)
+        spec = kind.spec(card(n_classes=4), SegmentOptions(float32=float32))
         bands, size = len(spec.names), np.dtype(spec.dtype).itemsize
         more = kept(float32, **{kind.name: tmp_path / "extra.tif"}) - kept(float32)
         assert more == pytest.approx(bands * size * 512**2 * 4 / 3, abs=2)

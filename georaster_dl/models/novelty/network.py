@@ -54,9 +54,12 @@ class NoveltyNetwork(nn.Module):
         ):
             self.register_buffer(name, tensor, persistent=False)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(N, channels + 1, rows, cols) of a normalised image (N, bands, rows, cols)."""
-        output: Tensor = self.network(image)
+    def forward(self, image: Tensor, *place: object) -> Tensor:
+        """(N, channels + 1, rows, cols) of a normalised image (N, bands, rows, cols).
+
+        ``place`` is handed on to the network.
+        """
+        output: Tensor = self.network(image, *place)
         # Squares of small differences have no digits left in half precision.
         with torch.autocast(image.device.type, enabled=False):
             novelty = self._distance(image.float()).div_(self._unit)

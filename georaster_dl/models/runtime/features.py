@@ -11,7 +11,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.models.contract import HEAD, feature_layer, network_stride, outer_parts
 
-__all__ = ["FeatureNetwork"]
+__all__ = ["FeatureNetwork", "is_grid_of"]
 
 
 class FeatureNetwork(nn.Module):
@@ -81,7 +81,7 @@ class FeatureNetwork(nn.Module):
         finally:
             handle.remove()
         planes = captured[-1] if captured else None
-        if not isinstance(planes, Tensor) or not _divides(planes, image):
+        if not isinstance(planes, Tensor) or not is_grid_of(planes, image):
             raise OptionError(
                 f"The layer {self._name!r} gives {_shape(planes)} of an image of {_shape(image)}, but "
                 f"planes of it are needed; its parts are {outer_parts(self.network)}."
@@ -102,8 +102,8 @@ class FeatureNetwork(nn.Module):
         return count
 
 
-def _divides(planes: Tensor, image: Tensor) -> bool:
-    """Whether planes are as large as the image, or a whole number of times coarser."""
+def is_grid_of(planes: Tensor, image: Tensor) -> bool:
+    """Check whether planes are as large as the image, or a whole number of times coarser."""
     if planes.ndim != 4:
         return False
     (rows, cols), (n_rows, n_cols) = image.shape[2:], planes.shape[2:]

@@ -7,11 +7,16 @@ from torch import Tensor
 
 from georaster_dl.models.package.calibration import Calibration
 
-__all__ = ["class_probabilities"]
+__all__ = ["calibrated_logits", "class_probabilities"]
 
 
 def class_probabilities(logits: Tensor, calibration: Calibration) -> Tensor:
     """Probabilities (..., classes, rows, cols), float32, of logits of the same shape."""
+    return torch.softmax(calibrated_logits(logits, calibration), dim=-3)
+
+
+def calibrated_logits(logits: Tensor, calibration: Calibration) -> Tensor:
+    """Scale logits (..., classes, rows, cols) as the calibration says, in float32."""
     logits = logits.float()
     if calibration.gain:
         gain, offset = (
@@ -19,4 +24,4 @@ def class_probabilities(logits: Tensor, calibration: Calibration) -> Tensor:
             for values in (calibration.gain, calibration.offset)
         )
         logits = gain * logits + offset
-    return torch.softmax(logits / calibration.temperature, dim=-3)
+    return logits / calibration.temperature

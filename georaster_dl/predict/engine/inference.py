@@ -21,12 +21,13 @@ from georaster_dl.io.output.staged_raster import Sink
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.predict.engine.pipeline import BoundedWriter, Prefetched, in_order
+from georaster_dl.predict.engine.place import Place
 from georaster_dl.predict.engine.strips import TileInput, read_tiles
 from georaster_dl.predict.engine.tiling_plan import Plan
 from georaster_dl.tiling.stitch import Stitcher
 from georaster_dl.tiling.tiles import Tile
 
-__all__ = ["Job", "Product", "run"]
+__all__ = ["Job", "Product", "of_pixels", "run"]
 
 _READ_AHEAD = 1  # and one more is being cut while that waits
 _WRITE_BEHIND = 4
@@ -34,6 +35,12 @@ _CACHED = 2**20  # bytes of float32 that are normalised at a time
 
 T = TypeVar("T")
 Mask = npt.NDArray[np.bool_]
+
+
+def of_pixels(network: nn.Module, image: Tensor, _place: Place) -> Tensor:
+    """Run a network that asks for nothing but the images."""
+    outputs: Tensor = network(image)
+    return outputs
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Job:
     network : gives the prepared network, (N, planes, rows, cols) from (N, bands, rows, cols); it
         is asked for while the first strip is being read.
     gain, bias : normalised value = number * gain + bias, one of each per band.
+    predict : runs the network over a batch of images, given where these lie.
     convert : makes of a tile's stored numbers those that are normalised; None where they are.
     activate : the network's planes of a tile to float32 that means something and may be mixed
         between neighbours: probabilities, or values.
@@ -83,6 +91,7 @@ class Job:
     bias: Sequence[float]
     activate: Callable[[Tensor], Tensor]
     products: Mapping[str, Product]
+    predict: Callable[[nn.Module, Tensor, Place], Tensor] = of_pixels
     convert: Callable[[TileInput], TileInput] | None = None
     aoi_mask: Callable[[slice, slice], Mask] | None = None
     progress: Callable[[int], None] = field(default=lambda _: None)
@@ -106,6 +115,12 @@ class _Batch:
     tiles: list[tuple[Tile, Mask]]  # with the valid mask of the tile's outer window
     numbers: Tensor | None  # (N, bands, rows, cols), on the device
     valid: Tensor  # (N, 1, rows, cols), on the device
+
+    @property
+    def place(self) -> Place:
+        """Location of the images in the scene, (0, 0) for the padding of a batch."""
+        origins = [(tile.outer_rows.start, tile.outer_cols.start) for tile, _ in self.tiles]
+        return Place([*origins, *[(0, 0)] * (len(self.valid) - len(origins))], self.valid)
 
     def take_numbers(self) -> Tensor:
         """The numbers, once: a tile's worth of memory less while the network runs."""
@@ -281,14 +296,14 @@ class _Normalised:
         where = job.device.torch_device
         self._device = job.device
         self._network = network
+        self._predict = job.predict
         self._gain = torch.tensor(job.gain, dtype=torch.float32, device=where)[:, None, None]
         self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
 
     def __call__(self, batch: _Batch) -> Tensor:
         x = self._normal(batch.take_numbers(), batch.valid)
         with self._device.arithmetic():
-            outputs: Tensor = self._network(x)
-        return outputs
+            return self._predict(self._network, x, batch.place)
 
     def _normal(self, numbers: Tensor, valid: Tensor) -> Tensor:
         """Normalised (N, bands, rows, cols), the bands of a pixel beside each other.

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from georaster_dl.io.output.writer import RasterSpec
     from georaster_dl.io.scenes.scene import Scene
     from georaster_dl.models.package.card import Card
+    from georaster_dl.predict.options import SegmentOptions
 
 __all__ = [
+    "CLASS_MEASURES",
     "EXTRA_OUTPUTS",
     "DerivedFile",
     "ExtraRaster",
@@ -30,6 +32,7 @@ __all__ = [
     "FractionRaster",
     "NoveltyRaster",
     "OutputKind",
+    "UncertaintyRaster",
     "map_spec",
     "map_subject",
 ]
@@ -37,6 +40,18 @@ __all__ = [
 # Fractions as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
 _STEPS = 250
 _UINT8_NODATA = 255
+# Mutual information is small where it is of interest, so 250 steps would be too few.
+_FINE_STEPS = 50_000
+_UINT16_NODATA = 65_535
+
+CLASS_MEASURES = (
+    "predictive entropy",
+    "expected entropy",
+    "mutual information",
+    "variance",
+    "confidence",
+)
+"""Bands of the uncertainty of a class over several passes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +67,7 @@ class OutputKind:
     needs_classes : whether only models of classes have it.
     needs_novelty : whether only models whose card holds the statistics of their training have it.
     choices : values that the option takes, the first by default; empty where it takes none.
+    chosen : what is chosen, as the beginning of a phrase: ``stored as``, ``by``.
     """
 
     name: str
@@ -61,6 +77,7 @@ class OutputKind:
     needs_classes: bool
     needs_novelty: bool = False
     choices: tuple[str, ...] = ()
+    chosen: str = ""
 
     def beside(self, mapped: Path) -> Path:
         """Name the file after the map that it belongs to."""
@@ -74,8 +91,8 @@ class ExtraRaster(OutputKind, ABC):
     suffix: str = ".tif"
 
     @abstractmethod
-    def spec(self, card: Card, *, float32: bool) -> RasterSpec:
-        """Describe the raster; fractions are float32, or uint8 with a scale."""
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
+        """Describe the raster of a run with these options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,17 +109,9 @@ class FractionRaster(ExtraRaster):
     compute: Callable[[Tensor], Tensor]
     needs_classes: bool = True
 
-    def spec(self, card: Card, *, float32: bool) -> RasterSpec:
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
         """Describe the raster: float32, or uint8 with a scale."""
-        from georaster_dl.io.output.writer import RasterSpec
-
-        return RasterSpec(
-            names=self.bands(card),
-            dtype="float32" if float32 else "uint8",
-            nodata=math.nan if float32 else _UINT8_NODATA,
-            overview="average",
-            scale=None if float32 else 1 / _STEPS,
-        )
+        return _fractions(self.bands(card), "uint8", _UINT8_NODATA, _STEPS, options)
 
     def render(self, probabilities: Tensor, *, float32: bool) -> Tensor:
         """Compute pixels (bands, rows, cols) as ``spec`` stores them, in memory of their own."""
@@ -113,13 +122,51 @@ class FractionRaster(ExtraRaster):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UncertaintyRaster(FractionRaster):
+    """A raster of how sure a map is: of one pass, or of several and how far they are apart."""
+
+    needs_classes: bool = False  # several passes also give the spread of a quantity
+
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
+        """Describe the raster: of one pass a band, of several a band for each measure."""
+        if card.targets:
+            from georaster_dl.io.output.writer import RasterSpec
+
+            return RasterSpec(_value_measures(card), "float32", math.nan, "average")
+        if not options.several_passes:
+            return super().spec(card, options)
+        return _fractions(CLASS_MEASURES, "uint16", _UINT16_NODATA, _FINE_STEPS, options)
+
+    def store(self, measures: Tensor, *, float32: bool) -> Tensor:
+        """Convert measures (bands, rows, cols) to the numbers that ``spec`` stores."""
+        import torch
+
+        return measures if float32 else measures.mul_(_FINE_STEPS).round_().to(torch.uint16)
+
+
+def _fractions(
+    names: Sequence[str], dtype: str, nodata: int, steps: int, options: SegmentOptions
+) -> RasterSpec:
+    """Describe fractions, as whole numbers with a scale unless float32 is asked for."""
+    from georaster_dl.io.output.writer import RasterSpec
+
+    return RasterSpec(
+        names=names,
+        dtype="float32" if options.float32 else dtype,
+        nodata=math.nan if options.float32 else nodata,
+        overview="average",
+        scale=None if options.float32 else 1 / steps,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoveltyRaster(ExtraRaster):
     """A raster of how unlike the model's training pixels are; 1 is the threshold."""
 
     needs_classes: bool = False
     needs_novelty: bool = True
 
-    def spec(self, card: Card, *, float32: bool) -> RasterSpec:
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
         """Describe the raster, which has no upper end and is float32 always."""
         from georaster_dl.io.output.writer import RasterSpec
 
@@ -197,6 +244,15 @@ def _quantity_names(card: Card) -> list[str]:
     ]
 
 
+def _value_measures(card: Card) -> list[str]:
+    """Names of the measures of each quantity; an interval has bounds where its width is known."""
+    return [
+        f"{target.name}, {measure}" if len(card.targets) > 1 else measure
+        for target in card.targets
+        for measure in ("mean", "sd", *(("lower", "upper") if target.interval else ()))
+    ]
+
+
 def _entropy(probabilities: Tensor) -> Tensor:
     """Entropy of the probabilities over the logarithm of their number, (1, rows, cols).
 
@@ -246,6 +302,7 @@ _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
         title="Probabilities",
         help="probability of each class, one band per class",
         choices=("uint8", "float32"),
+        chosen="stored as",
         bands=lambda card: card.legend.names,
         compute=lambda probabilities: probabilities,
     ),
@@ -256,11 +313,13 @@ _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
         bands=lambda _card: ["confidence"],
         compute=lambda probabilities: probabilities.amax(dim=0, keepdim=True),
     ),
-    FractionRaster(
+    UncertaintyRaster(
         name="uncertainty",
         title="Uncertainty",
-        help="entropy of the classes' probabilities: 0 where one class is certain, 1 where all are "
-        "equally probable",
+        help="entropy of the classes' probabilities (0 where one class is certain, 1 where all are "
+        "equally probable); of several passes also how far they are apart, of a quantity its spread",
+        choices=("softmax", "mc-dropout", "bayesian", "tta", "ensemble"),
+        chosen="by",
         bands=lambda _card: ["uncertainty"],
         compute=_entropy,
     ),

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from georaster_dl.models.novelty.detector import Detector
 from georaster_dl.models.novelty.network import NoveltyNetwork
 from georaster_dl.models.package.card import Card
-from georaster_dl.predict.options import Findings
+from georaster_dl.predict.options import Findings, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, NoveltyRaster
 from georaster_dl.predict.outputs.output_raster import OutputRaster
 from georaster_dl.predict.outputs.rasters import RasterRun, loader
 from georaster_dl.predict.outputs.tasks import Task
+from georaster_dl.predict.predictors.choice import PredictorChoice
 from georaster_dl.predict.prepare import PreparedRun
 from georaster_dl.render.qml import write_ramp_style
 
@@ -25,7 +26,9 @@ __all__ = ["novelty_run"]
 _BRIGHTEST = 2.0  # novelty that is shown brightest; the threshold, 1, is in the middle
 
 
-def novelty_run(prepared: PreparedRun, make_task: Callable[[], Task]) -> RasterRun:
+def novelty_run(
+    prepared: PreparedRun, make_task: Callable[[], Task], choice: PredictorChoice
+) -> RasterRun:
     """Make the run of a task's rasters and of the novelty.
 
     Parameters
@@ -42,9 +45,8 @@ def novelty_run(prepared: PreparedRun, make_task: Callable[[], Task]) -> RasterR
     def change(network: nn.Module) -> nn.Module:
         return NoveltyNetwork(network, card.bands, detector)
 
-    return RasterRun(
-        prepared, loader(prepared, change, "novelty"), lambda: _WithNovelty(make_task(), card)
-    )
+    load = loader(prepared, change, "novelty", choice)
+    return RasterRun(prepared, load, lambda: _WithNovelty(make_task(), card), choice)
 
 
 class _WithNovelty:
@@ -62,7 +64,7 @@ class _WithNovelty:
         if not isinstance(novelty, NoveltyRaster):
             raster = self._task.raster(kind)
             return replace(raster, render=partial(_without_novelty, render=raster.render))
-        spec = novelty.spec(self._card, float32=True)
+        spec = novelty.spec(self._card, SegmentOptions())
         style = partial(write_ramp_style, minimum=0.0, maximum=_BRIGHTEST)
         return OutputRaster(spec, _novelty, style, from_logits=True)
 

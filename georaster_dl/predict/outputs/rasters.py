@@ -24,9 +24,10 @@ from georaster_dl.io.raster import Raster
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.runtime.device import Device, is_out_of_memory
 from georaster_dl.models.runtime.optional_bands import load_narrowed
-from georaster_dl.predict.engine.inference import Job, Product, run
+from georaster_dl.predict.engine.inference import Job, Product, of_pixels, run
 from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.optimise import optimise_network
+from georaster_dl.predict.engine.place import Place
 from georaster_dl.predict.engine.rewrite.network import Rewritten
 from georaster_dl.predict.engine.tiling_plan import Plan, make_plan, smaller
 from georaster_dl.predict.matching.conversion import conversion_of
@@ -34,6 +35,8 @@ from georaster_dl.predict.matching.scene_match import SceneMatch
 from georaster_dl.predict.options import Findings
 from georaster_dl.predict.outputs.output_raster import OutputRaster, raster_sinks
 from georaster_dl.predict.outputs.tasks import Task
+from georaster_dl.predict.predictors.choice import PredictorChoice
+from georaster_dl.predict.predictors.network import network_of_passes
 from georaster_dl.predict.prepare import PreparedRun
 from georaster_dl.predict.progress import Progress
 
@@ -48,32 +51,44 @@ def loader(
     prepared: PreparedRun,
     change: Callable[[nn.Module], nn.Module] = lambda network: network,
     changed: Hashable = None,
-) -> Callable[[], Rewritten]:
+    choice: PredictorChoice | None = None,
+) -> Callable[[], nn.Module]:
     """Make the function that loads the model's network for the scene's bands, on the device.
 
     Parameters
     ----------
     change : replaces the loaded network, for example by one that gives features.
     changed : all that ``change`` depends on, beside model and bands; a key of the cache.
+    choice : how probabilities or values are made; None for one pass.
     """
     card, device = prepared.match.card, prepared.context.options.device
     present = tuple(band.name for band in card.bands)
+    choice = choice or PredictorChoice()
 
-    def load() -> Rewritten:
-        network = change(load_narrowed(prepared.model, present)[1])
+    def load() -> nn.Module:
         where = Device.choose(device).torch_device
+        if choice.several:
+            return change(network_of_passes(prepared.model, card, choice, where)).to(where)
+        network = change(load_narrowed(prepared.model, present)[1])
         network = optimise_network(network, len(present), card.stride, where)
         return Rewritten(network, card.stride)
 
-    file = prepared.model.stat()
-    key = (prepared.model.resolve(), file.st_size, file.st_mtime_ns, present, device, changed)
+    files = [_file_key(path) for path in (prepared.model, *(m.model for m in choice.members))]
+    key = (*files, present, device, changed, choice.kind, choice.how)
 
-    def load_once() -> Rewritten:
+    def load_once() -> nn.Module:
         network = prepared.context.networks.get(key, load)
-        network.warn_with(prepared.context.warn)
+        for module in network.modules():
+            if isinstance(module, Rewritten):
+                module.warn_with(prepared.context.warn)
         return network
 
     return load_once
+
+
+def _file_key(path: Path) -> Hashable:
+    file = path.stat()
+    return path.resolve(), file.st_size, file.st_mtime_ns
 
 
 class RasterRun:
@@ -83,6 +98,7 @@ class RasterRun:
     ----------
     load : gives the prepared network; asked for once, while the first strip is read.
     make_task : a new object that says what the network's planes mean, for each attempt.
+    choice : how probabilities or values are made; None for one pass.
 
     Attributes
     ----------
@@ -90,12 +106,17 @@ class RasterRun:
     """
 
     def __init__(
-        self, prepared: PreparedRun, load: Callable[[], nn.Module], make_task: Callable[[], Task]
+        self,
+        prepared: PreparedRun,
+        load: Callable[[], nn.Module],
+        make_task: Callable[[], Task],
+        choice: PredictorChoice | None = None,
     ) -> None:
         self._prepared = prepared
         self._scene, self._card = prepared.match.scene, prepared.match.card
         self._load = load
         self._make_task = make_task
+        self._choice = choice or PredictorChoice()
         precision = prepared.context.options.precision
         if precision == "auto" and not make_task().fastest:
             precision = "fp32"
@@ -287,6 +308,7 @@ class RasterRun:
             products=products,
             aoi_mask=None if aoi is None else aoi.mask,
             progress=Progress(math.prod(self._scene.shape), self._report, before),
+            predict=_at_place if self._choice.several else of_pixels,
         )
 
     def _network(self) -> nn.Module:
@@ -338,11 +360,16 @@ class RasterRun:
                 "resampled": "yes" if self._prepared.match.resampling is not None else None,
             },
         )
-        tags |= {"GEORASTER_DL_MODEL_SHA256": card.weights_sha256}
+        tags |= {"GEORASTER_DL_MODEL_SHA256": card.weights_sha256, **self._choice.tags()}
         novelty = self._prepared.doubts.novelty
         if novelty is not None:
             tags |= {"GEORASTER_DL_NOVELTY_SHARE": f"{novelty.share:.4f}"}
         return tags | labels_tags(card.training)
+
+
+def _at_place(network: nn.Module, image: Tensor, place: Place) -> Tensor:
+    outputs: Tensor = network(image, place)
+    return outputs
 
 
 class _MemoryRaster:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -11,16 +13,24 @@ from torch import Tensor
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.output.statistics import BandStatistics
+from georaster_dl.io.output.view_style import style_by_values
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.values import Interval
 from georaster_dl.models.runtime.probabilities import class_probabilities
-from georaster_dl.predict.options import Findings, Values
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, FractionRaster, map_spec
+from georaster_dl.predict.options import Findings, SegmentOptions, Values
+from georaster_dl.predict.outputs.kinds import (
+    EXTRA_OUTPUTS,
+    FractionRaster,
+    UncertaintyRaster,
+    map_spec,
+)
 from georaster_dl.predict.outputs.output_raster import (
     ClassCounts,
     OutputRaster,
     class_raster,
     value_raster,
 )
+from georaster_dl.predict.predictors.sums import class_measures
 from georaster_dl.render.qml import write_ramp_style
 
 __all__ = ["Task", "task_of"]
@@ -48,15 +58,15 @@ class Task(Protocol):
         """Summarise the blocks that were written so far."""
 
 
-def task_of(card: Card, *, float32: bool) -> Task:
-    """Choose the task of a model; probabilities are stored as float32 or as scaled uint8."""
+def task_of(card: Card, options: SegmentOptions) -> Task:
+    """Choose the task of a model and a run."""
     if card.targets:
-        return _Regression(card)
+        return _MeanValues(card) if options.several_passes else _Regression(card)
     if not card.classes:
         raise OptionError(
             f"{card.name} predicts {card.predicts}, which is no map; use `features()`, `denoise()` or `cluster()`."
         )
-    return _Segmentation(card, float32=float32)
+    return (_MeanClasses if options.several_passes else _Segmentation)(card, options)
 
 
 class _Segmentation:
@@ -64,9 +74,9 @@ class _Segmentation:
 
     fastest = True
 
-    def __init__(self, card: Card, *, float32: bool) -> None:
+    def __init__(self, card: Card, options: SegmentOptions) -> None:
         self._card = card
-        self._float32 = float32
+        self._options = options
         self._counts = ClassCounts(card.legend)
 
     def activate(self, channels: Tensor) -> Tensor:
@@ -78,18 +88,43 @@ class _Segmentation:
         fraction = EXTRA_OUTPUTS[kind]
         if not isinstance(fraction, FractionRaster):
             raise OptionError(f"{kind} is no raster of a model of classes.")
-        spec = fraction.spec(self._card, float32=self._float32)
-        render = partial(fraction.render, float32=self._float32)
+        spec = fraction.spec(self._card, self._options)
+        render = partial(fraction.render, float32=self._options.float32)
         style = partial(write_ramp_style, minimum=0.0, maximum=1.0)
         return OutputRaster(spec, render, style)
 
     def _map(self) -> OutputRaster[Tensor]:
         render = partial(_classes, legend=self._card.legend)
-        return class_raster(map_spec(self._card), render, self._counts, from_logits=True)
+        # Vector scaling may make another class the most probable one.
+        alike = not self._card.calibration.gain
+        return class_raster(map_spec(self._card), render, self._counts, from_logits=alike)
 
     def findings(self) -> Findings:
         counts = self._counts.by_name()
         return Findings(sum(counts.values()), counts=counts)
+
+
+class _MeanClasses(_Segmentation):
+    """Rasters of classes, whose mean probabilities are the first channels, and two sums behind them."""
+
+    def activate(self, channels: Tensor) -> Tensor:
+        return channels.float()
+
+    def raster(self, kind: str) -> OutputRaster[Tensor]:
+        uncertainty = EXTRA_OUTPUTS.get(kind)
+        if isinstance(uncertainty, UncertaintyRaster):
+            spec = uncertainty.spec(self._card, self._options)
+            style = partial(write_ramp_style, minimum=0.0, maximum=1.0)
+            return OutputRaster(spec, partial(self._measures, uncertainty), style)
+        raster = super().raster(kind)
+        return replace(raster, render=partial(_of_shares, render=raster.render))
+
+    def _measures(self, kind: UncertaintyRaster, channels: Tensor) -> Tensor:
+        return kind.store(class_measures(channels), float32=self._options.float32)
+
+
+def _of_shares(channels: Tensor, *, render: Callable[[Tensor], Tensor]) -> Tensor:
+    return render(channels[:-2])
 
 
 class _Regression:
@@ -126,8 +161,7 @@ class _Regression:
         for index, target in enumerate(self._targets):
             if target.interval is not None:
                 spread = values[n + index] if self._spreads else torch.zeros_like(values[index])
-                floor = values.new_tensor(target.interval.floor)
-                made.append((target.interval.factor * torch.hypot(spread, floor))[None])
+                made.append(_half_width(target.interval, spread)[None])
         return torch.cat(made)
 
     def findings(self) -> Findings:
@@ -140,6 +174,41 @@ class _Regression:
             for target, of_band in zip(self._targets, seen, strict=False)
         }
         return Findings(pixels, values=values)
+
+
+class _MeanValues(_Regression):
+    """Rasters of quantities; the channels are their means over several passes, and the variances."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card)
+        self._card = card
+        self._spreads = True
+
+    def activate(self, channels: Tensor) -> Tensor:
+        # A spread can be blended with its neighbour's like a value.
+        n = len(self._targets)
+        return torch.cat([channels[:n], channels[n:].sqrt()]).float()
+
+    def raster(self, kind: str) -> OutputRaster[Tensor]:
+        uncertainty = EXTRA_OUTPUTS.get(kind)
+        if not isinstance(uncertainty, UncertaintyRaster):
+            return super().raster(kind)
+        spec = uncertainty.spec(self._card, SegmentOptions())
+        return OutputRaster(spec, self._measures, partial(style_by_values, band=2))
+
+    def _measures(self, values: Tensor) -> Tensor:
+        """Mean and sd of each quantity, and the bounds of its interval where that is known."""
+        n, made = len(self._targets), []
+        for mean, spread, target in zip(values[:n], values[n:], self._targets, strict=True):
+            made += [mean, spread]
+            if target.interval is not None:
+                half = _half_width(target.interval, spread)
+                made += [mean - half, mean + half]
+        return torch.stack(made)
+
+
+def _half_width(interval: Interval, spread: Tensor) -> Tensor:
+    return interval.factor * torch.hypot(spread, spread.new_tensor(interval.floor))
 
 
 def _classes(scores: Tensor, *, legend: Legend) -> Tensor:

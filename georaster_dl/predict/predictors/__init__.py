@@ -1,0 +1,1 @@
+"""Predictors of several passes over each tile: their means and spreads."""

@@ -1,0 +1,218 @@
+"""Choice of how a pixel's probabilities are made, checked against the models before torch is loaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.package.card import Card, Cost, ModelHalo, Predictor
+from georaster_dl.models.package.file import read_card
+from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
+from georaster_dl.predict.options import SegmentOptions
+
+__all__ = [
+    "Member",
+    "PredictorChoice",
+    "choose_predictor",
+    "no_dropout",
+    "with_members",
+    "with_sums",
+]
+
+_PLANES = 3  # copies of the classes' planes that the sums of a tile take beside the network
+
+
+@dataclass(frozen=True)
+class Member:
+    """A further model of an ensemble: its package, and its card narrowed to the scene's bands."""
+
+    model: Path
+    card: Card
+
+
+@dataclass(frozen=True)
+class PredictorChoice:
+    """How the probabilities or values of a pixel are made.
+
+    Attributes
+    ----------
+    kind : ``single`` for one pass of one network; else they are means of several passes.
+    members : further models, for ``ensemble``; where there are none it is the members of the package.
+    passes, seed : of ``mc-dropout`` and ``bayesian``.
+    symmetries : of ``tta``.
+    """
+
+    kind: Predictor = "single"
+    members: tuple[Member, ...] = ()
+    passes: int = 20
+    seed: int = 0
+    symmetries: str = "d4"
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several passes."""
+        return self.kind != "single"
+
+    @property
+    def how(self) -> tuple[object, ...]:
+        """All that the passes depend on beside the models."""
+        if self.kind == "tta":
+            return (self.symmetries,)
+        return (self.passes, self.seed) if self.kind in ("mc-dropout", "bayesian") else ()
+
+    def tags(self) -> dict[str, str]:
+        """Describe the predictor for the provenance of a raster; nothing for a single pass."""
+        if not self.several:
+            return {}
+        how = {
+            "tta": f"tta {self.symmetries}",
+            "ensemble": ", ".join(
+                ["ensemble", *(f"with {m.card.name} {m.card.version}" for m in self.members)]
+            ),
+        }.get(self.kind, f"{self.kind}, {self.passes} passes, seed {self.seed}")
+        return {"GEORASTER_DL_PREDICTOR": how}
+
+
+def choose_predictor(card: Card, options: SegmentOptions) -> Predictor:
+    """Choose the predictor that the options ask for.
+
+    Raises
+    ------
+    OptionError
+        When the model cannot do that; what it can do is named.
+    """
+    if options.passes < 1:
+        raise OptionError(f"`passes=` must be 1 or more, but got {options.passes}.")
+    kind = options.predictor
+    if kind == "auto":
+        return "ensemble" if options.members else "single"
+    if options.members and kind != "ensemble":
+        raise OptionError(
+            f"Several models are an ensemble, whose passes are its members; name one model, or leave "
+            f"`predictor='{kind}'` out."
+        )
+    if kind == "ensemble" and not options.members and card.architecture.name != "ensemble":
+        raise OptionError(
+            f"{card.name} is no ensemble; name several models, train an ensemble, or use "
+            f"{_others(card)}."
+        )
+    if kind == "bayesian" and card.architecture.options.get("head") != "bayesian":
+        raise OptionError(
+            f"The last layer of {card.name} holds no distributions of weights; train one with a "
+            f"Bayesian head, or use {_others(card)}."
+        )
+    return kind
+
+
+def _others(card: Card) -> str:
+    """Name the other predictors that a model has by its card; its dropout only the network knows."""
+    has = {
+        "ensemble": card.architecture.name == "ensemble",
+        "bayesian": card.architecture.options.get("head") == "bayesian",
+        "tta": True,
+    }
+    return " or ".join(f"`predictor='{name}'`" for name, there in has.items() if there)
+
+
+def no_dropout(card: Card) -> OptionError:
+    """Explain that a network has no dropout that could be left on."""
+    return OptionError(
+        f"{card.name} has no dropout of planes, so all its passes would be the same; train it again with this "
+        f"version, which adds dropout to the decoder, or use {_others(card)}."
+    )
+
+
+def with_members(
+    scene: Scene, match: SceneMatch, models: Sequence[Path], *, resample: bool
+) -> tuple[SceneMatch, tuple[Member, ...]]:
+    """Match a scene to further models, which must predict the same from the same bands.
+
+    Returns
+    -------
+    The match, whose card has the stride, halo and cost of all models; and the further models.
+
+    Raises
+    ------
+    OptionError
+        When a model has another task, legend, quantity or other bands than the first.
+    BandMismatchError
+        When the scene does not fit one of them, for example by its resolution.
+    """
+    members = []
+    for model in models:
+        card = read_card(model)
+        _check_alike(match.card, card)
+        members.append(Member(model, match_scene(scene, card, resample=resample).card))
+        _check_bands(match.card, members[-1].card)
+    return replace(match, card=_of_all(match.card, members)), tuple(members)
+
+
+def _check_alike(first: Card, other: Card) -> None:
+    """Refuse a model that predicts something else."""
+    for what, one, another in (
+        ("the task", first.task, other.task),
+        ("the classes", _legend(first), _legend(other)),
+        ("the quantities", _quantities(first), _quantities(other)),
+        ("input values in", first.quantity, other.quantity),
+        ("the preprocessing", _steps(first), _steps(other)),
+    ):
+        if one != another:
+            raise OptionError(
+                f"{first.name} and {other.name} are no ensemble: {first.name} has {what} {one}, but "
+                f"{other.name} {another}; name models that were trained for the same."
+            )
+
+
+def _legend(card: Card) -> str:
+    return ", ".join(f"{each.value} {each.name}" for each in card.classes)
+
+
+def _steps(card: Card) -> str:
+    """Describe the preprocessing, with the arrays learnt in training."""
+    made = card.preprocessing
+    return "none" if made is None else f"{made.steps} {made.learnt if any(made.learnt) else ''}"
+
+
+def _quantities(card: Card) -> str:
+    return ", ".join(target.label for target in card.targets)
+
+
+def _check_bands(first: Card, other: Card) -> None:
+    ours, theirs = ([band.name for band in card.bands] for card in (first, other))
+    if ours != theirs:
+        raise OptionError(
+            f"{first.name} and {other.name} are no ensemble: {first.name} reads {', '.join(ours)}, but "
+            f"{other.name} {', '.join(theirs)}; name models of the same bands in the same order."
+        )
+
+
+def _of_all(first: Card, members: Sequence[Member]) -> Card:
+    """Give the first card the stride, halo and cost of all."""
+    cards = [first, *(member.card for member in members)]
+    stride = math.lcm(*(card.stride for card in cards))
+
+    def up(pixels: int) -> int:
+        return -(-pixels // stride) * stride
+
+    exact = [card.halo.exact for card in cards]
+    halo = ModelHalo(
+        default=up(max(card.halo.default for card in cards)),
+        exact=None if None in exact else up(max(pixels or 0 for pixels in exact)),
+        blend=max(card.halo.blend for card in cards),
+    )
+    cost = Cost(
+        macs_per_pixel=sum(card.cost.macs_per_pixel for card in cards),
+        bytes_per_pixel=max(card.cost.bytes_per_pixel for card in cards),
+    )
+    return first.model_copy(update={"stride": stride, "halo": halo, "cost": cost})
+
+
+def with_sums(card: Card) -> Card:
+    """Count the sums over passes into the memory that a pixel takes."""
+    extra = 4 * (_PLANES * card.outputs + 4)
+    cost = card.cost.model_copy(update={"bytes_per_pixel": card.cost.bytes_per_pixel + extra})
+    return card.model_copy(update={"cost": cost})

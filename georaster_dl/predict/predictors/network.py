@@ -1,0 +1,139 @@
+"""Networks that give, of every pixel, sums over several passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from georaster_dl.models.contract import network_stride
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.runtime.optional_bands import load_narrowed
+from georaster_dl.models.zoo.spectral.ensemble import Ensemble
+from georaster_dl.predict.engine.optimise import optimise_network
+from georaster_dl.predict.engine.place import Place
+from georaster_dl.predict.engine.rewrite.network import Rewritten
+from georaster_dl.predict.predictors.choice import Member, PredictorChoice, no_dropout
+from georaster_dl.predict.predictors.fields import Draw
+from georaster_dl.predict.predictors.passes import (
+    MemberPasses,
+    Passes,
+    RandomPasses,
+    Rescaling,
+    SymmetryPasses,
+    keep_encoder,
+)
+from georaster_dl.predict.predictors.stochastic import make_dropout_random
+from georaster_dl.predict.predictors.sums import ClassSums, Sums, ValueSums
+
+__all__ = ["SampledNetwork", "network_of_passes"]
+
+
+class SampledNetwork(nn.Module):
+    """Sums over the passes of a tile, as planes.
+
+    Parameters
+    ----------
+    passes : module that makes them.
+    begin : makes empty sums.
+    stride : total down-sampling of the networks.
+    """
+
+    def __init__(self, passes: Passes, begin: Callable[[], Sums], stride: int) -> None:
+        super().__init__()
+        self.passes = passes
+        self.stride = stride
+        self._begin = begin
+
+    def forward(self, image: Tensor, place: Place) -> Tensor:
+        """Planes (N, planes, rows, cols) of images (N, bands, rows, cols)."""
+        sums = self._begin()
+        for planes, calibration in self.passes.each(image, place):
+            sums.add(planes, calibration)
+        return sums.planes()
+
+
+def network_of_passes(
+    model: Path, card: Card, choice: PredictorChoice, device: torch.device
+) -> SampledNetwork:
+    """Load the networks of a predictor of several passes.
+
+    Parameters
+    ----------
+    card : of the model, narrowed to the scene's bands.
+
+    Raises
+    ------
+    OptionError
+        When the network has no dropout of planes.
+    ModelPackageError
+        When a package cannot be used.
+    """
+    network = _loaded(model, card)
+    stride = network_stride(network)
+    passes = _passes(network, Member(model, card), choice, device)
+
+    def begin() -> Sums:
+        if not card.targets:
+            return ClassSums()
+        return ValueSums([(mean, std) for _name, mean, std in card.value_planes], card.targets)
+
+    return SampledNetwork(passes, begin, stride).eval()
+
+
+def _passes(
+    network: nn.Module, first: Member, choice: PredictorChoice, device: torch.device
+) -> Passes:
+    card, calibration = first.card, first.card.calibration_of(choice.kind)
+    if choice.kind == "tta":
+        fast = _fast(network, card, device)
+        return cast("Passes", SymmetryPasses(fast, choice.symmetries, calibration))
+    if choice.kind == "ensemble" and choice.members:
+        return cast("Passes", _of_packages(network, first, choice.members, device))
+    if choice.kind == "ensemble":
+        members = cast("Ensemble", network).members
+        fast_members = [_fast(member, card, device) for member in members]
+        n = len(members)
+        return cast("Passes", MemberPasses(fast_members, [None] * n, [calibration] * n))
+    optimise_network(network, len(card.bands), card.stride, torch.device("cpu"))
+    draw = Draw(choice.seed)
+    layers = make_dropout_random(network, len(card.bands), card.stride, draw)
+    if not layers:
+        raise no_dropout(card)
+    keep_encoder(network, layers)
+    network = network.to(device).to(memory_format=torch.channels_last)
+    return cast("Passes", RandomPasses(network, draw, choice.passes, calibration))
+
+
+def _of_packages(
+    network: nn.Module, first: Member, others: Sequence[Member], device: torch.device
+) -> MemberPasses:
+    members = [first, *others]
+    networks = [network, *(_loaded(member.model, member.card) for member in others)]
+    fast = [
+        _fast(each, member.card, device) for each, member in zip(networks, members, strict=True)
+    ]
+    rescalings = [_rescaling(first.card, member.card) for member in members]
+    return MemberPasses(fast, rescalings, [member.card.calibration for member in members])
+
+
+def _loaded(model: Path, card: Card) -> nn.Module:
+    return load_narrowed(model, [band.name for band in card.bands])[1]
+
+
+def _fast(network: nn.Module, card: Card, device: torch.device) -> Rewritten:
+    return Rewritten(optimise_network(network, len(card.bands), card.stride, device), card.stride)
+
+
+def _rescaling(first: Card, other: Card) -> Rescaling | None:
+    """Normalised values of one model from those of another; None where both normalise alike."""
+    pairs = list(zip(first.bands, other.bands, strict=True))
+    if all((one.mean, one.std) == (another.mean, another.std) for one, another in pairs):
+        return None
+    return Rescaling(
+        tuple(one.std / another.std for one, another in pairs),
+        tuple((one.mean - another.mean) / another.std for one, another in pairs),
+    )

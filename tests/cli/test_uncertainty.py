@@ -1,0 +1,69 @@
+"""The commands that map offer several passes, and refuse what contradicts itself."""
+
+import numpy as np
+import pytest
+import rasterio
+
+from georaster_dl.testing import noise, write_model, write_scene
+
+
+@pytest.fixture
+def files(tmp_path):
+    write_scene(tmp_path / "scene.tif", noise())
+    write_model(tmp_path / "model.safetensors")
+    write_model(tmp_path / "other.safetensors")
+    return tmp_path
+
+
+def test_mirror_images_give_a_map_alone_or_with_its_uncertainty(geodl, files):
+    for option in (["--tta", "flip"], ["--uncertainty", "tta"], ["--tta", "d4", "--uncertainty"]):
+        said = geodl(
+            "segment", "scene.tif", "-m", "model.safetensors", "-o", "m.tif", *option, "--overwrite"
+        )
+        assert said.code == 0, said.err
+        with rasterio.open("m.tif") as made:
+            symmetries = "flip" if "flip" in option else "d4"
+            assert made.tags()["GEORASTER_DL_PREDICTOR"] == f"tta {symmetries}"
+        if "--uncertainty" in option:
+            with rasterio.open("m_uncertainty.tif") as made:
+                assert made.count == 5
+
+
+def test_two_models_are_an_ensemble_in_a_batch_too(geodl, files):
+    models = ["-m", "model.safetensors", "-m", "other.safetensors"]
+    said = geodl("segment", "scene.tif", *models, "-o", "m.tif", "--uncertainty", "ensemble")
+    assert said.code == 0, said.err
+    said = geodl("batch", "scene.tif", *models, "-d", "maps", "--uncertainty", "ensemble")
+    assert said.code == 0, said.err
+    for name in ("map", "uncertainty"):
+        one, many = (
+            rasterio.open(path).read()
+            for path in (
+                "m.tif" if name == "map" else "m_uncertainty.tif",
+                "maps/scene_landcover.tif"
+                if name == "map"
+                else "maps/scene_landcover_uncertainty.tif",
+            )
+        )
+        assert np.array_equal(one, many)
+    said = geodl("batch", "scene.tif", *models, "-d", "maps", "--uncertainty", "ensemble")
+    assert "1 skipped" in said.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--uncertainty", "mc-dropout"], "no dropout of planes"),
+        (["--uncertainty", "ensemble"], "is no ensemble; name several models"),
+        (["--uncertainty", "bayesian"], "holds no distributions of weights"),
+        (["--tta", "d4", "--uncertainty", "mc-dropout"], "--tta and --uncertainty mc-dropout are two ways"),
+        (["--tta", "d4", "-m", "other.safetensors"], "--tta and several models are two ways"),
+        (["--passes", "5"], "--passes is for passes with random numbers; add --uncertainty mc-dropout"),
+        (["--uncertainty", "tta", "--seed", "5"], "--seed is for passes with random numbers"),
+    ],
+)  # fmt: skip
+def test_what_a_model_cannot_do_is_refused_and_nothing_is_left(geodl, files, options, message):
+    said = geodl("segment", "scene.tif", "-m", "model.safetensors", "-o", "m.tif", *options)
+    assert said.code == 1
+    assert message in said.err
+    assert not list(files.glob("m*.tif"))
