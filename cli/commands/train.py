@@ -83,6 +83,11 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are prin
         "--encoder", metavar="NAME", help="Encoder of the network, such as tu-resnet18 or resnet34."
     ),
     click.option(
+        "--head",
+        type=click.Choice(["plain", "bayesian"]),
+        help="Last layer: bayesian learns how sure each of its weights is, for --uncertainty bayesian.",
+    ),
+    click.option(
         "--init",
         metavar="random|imagenet|MODEL",
         shell_complete=complete_models,

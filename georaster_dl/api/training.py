@@ -42,6 +42,7 @@ class TrainKeywords(SceneKeywords, LabelKeywords, total=False):
     block : side of a block in pixels.
     buffer : pixels that lie at least between two parts.
     architecture, encoder : of the network; ``list_models()`` lists architectures.
+    head : ``"plain"``, or ``"bayesian"`` for a last layer whose weights are distributions.
     init : ``"random"``, ``"imagenet"`` or a model package to start from.
     freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
     epochs : at most.
@@ -57,6 +58,7 @@ class TrainKeywords(SceneKeywords, LabelKeywords, total=False):
     buffer: int | None
     architecture: str
     encoder: str
+    head: Literal["plain", "bayesian"]
     init: str | Path
     freeze: Literal["none", "encoder", "all-but-head"]
     epochs: int

@@ -20,6 +20,7 @@ __all__ = [
     "PatchNetwork",
     "SegmentationNetwork",
     "feature_layer",
+    "last_convolution",
     "network_part",
     "network_stride",
     "patch_size",
@@ -154,6 +155,29 @@ def feature_layer(network: nn.Module) -> str:
             f"`layer=` ({outer_parts(network)}), or give the network an attribute `feature_layer`."
         )
     return HEAD
+
+
+def last_convolution(network: nn.Module) -> str:
+    """Return the name of the convolution whose outputs are the classes: the last of the segmentation head.
+
+    Raises
+    ------
+    OptionError
+        When there is none.
+    """
+    from torch import nn
+
+    found: list[str] = [
+        name
+        for name, module in network.named_modules()
+        if name.startswith(f"{HEAD}.") and isinstance(module, nn.Conv2d)
+    ]
+    if found:
+        return found[-1]
+    raise OptionError(
+        f"{getattr(network, 'name', type(network).__name__)} has no segmentation head, so it is not known which weights "
+        f"belong to classes; choose an architecture of `list_models()`."
+    )
 
 
 def patch_size(network: nn.Module) -> int | None:

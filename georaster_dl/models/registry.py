@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENTRY_POINTS",
+    "HEADS",
     "NetworkSpec",
     "create_model",
     "describe_model",
@@ -83,10 +84,18 @@ class _Family:
     spectral: bool
     build: Builder
 
-    def defaults(self) -> dict[str, Any]:
-        """The options with their defaults."""
+    @property
+    def own(self) -> dict[str, Any]:
+        """The options that its builder takes, with their defaults."""
         return dict(self.options() if callable(self.options) else self.options)
 
+    def defaults(self) -> dict[str, Any]:
+        """All options with their defaults."""
+        return {"head": HEADS[0], **self.own}
+
+
+HEADS = ("plain", "bayesian")
+"""What the last layer of a network may be, by the option ``head`` that all architectures have."""
 
 _FAMILIES: dict[str, _Family] = {}
 _BROKEN: dict[str, str] = {}  # entry points that could not be loaded, and why
@@ -272,6 +281,17 @@ def create_model(
             f"those that are not known."
         )
     chosen = {**defaults, **options}
-    return family.build(
+    # An architecture that has the option itself, as ensembles for their members, sees to it.
+    head = HEADS[0] if "head" in family.own else chosen.pop("head")
+    if head not in HEADS:
+        raise OptionError(
+            f"The architecture {name!r} takes {' or '.join(HEADS)} as head, but got {head!r}."
+        )
+    network = family.build(
         NetworkSpec(family.name, in_bands, n_classes, encoder, encoder_weights, chosen, lengths)
     )
+    if head == "plain":
+        return network
+    from georaster_dl.models.zoo.bayesian import with_bayesian_head
+
+    return with_bayesian_head(network)

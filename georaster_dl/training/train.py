@@ -15,6 +15,7 @@ from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
+from georaster_dl.tiling.split_blocks import TRAIN
 from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import TrainingData, load_training_data
@@ -106,7 +107,8 @@ def train(
     with CacheFolder(model, leader=leader) as cache:
         data = load_training_data(pairs, config, cache, warn, centred=centred)
         network, started = build_network(data)
-        learner = Learner(network, make_objective(data), data.config)
+        cells = sum(len(index.rows) for index in data.split.indexes(TRAIN))
+        learner = Learner(network, make_objective(data), data.config, cells=cells)
         if leader and not resume:
             folder.begin(config, data.split, overwrite=overwrite)
         fit(learner, data, device, folder, report, resume=resume)

@@ -195,8 +195,9 @@ def _checked(spec: NetworkSpec, **choices: tuple[str, ...]) -> dict[str, Any]:
             f"The architecture {spec.architecture!r} has no pretrained weights {spec.encoder_weights!r}; "
             f"start from random ones (`start.weights='random'`) or from a model file."
         )
-    for name, default in describe_model(spec.architecture)[1].items():
-        value = spec.options[name]
+    defaults = describe_model(spec.architecture)[1]
+    for name, value in spec.options.items():
+        default = defaults[name]
         if not _fits(value, default, choices.get(name, ())):
             raise OptionError(
                 f"The architecture {spec.architecture!r} takes {_wanted(default, choices.get(name, ()))} as "

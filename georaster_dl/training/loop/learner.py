@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from georaster_dl.models.zoo.bayesian import BayesianConv2d
 from georaster_dl.training.loop.objective import Objective
 from georaster_dl.training.loop.transfer import set_training_mode, unfreeze_for_epoch
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
@@ -27,6 +28,8 @@ class Learner(L.LightningModule):
     ----------
     network : from images (N, bands, rows, cols) to planes (N, planes, rows, cols).
     objective : its loss and its score.
+    cells : labelled cells of the training part, among which the divergence of Bayesian layers is shared out: pixels
+        that lie together say the same, so they are no observations of their own.
 
     Attributes
     ----------
@@ -37,9 +40,13 @@ class Learner(L.LightningModule):
     begun : whether training has begun, or gone on from a checkpoint.
     """
 
-    def __init__(self, network: nn.Module, objective: Objective, config: TrainConfig) -> None:
+    def __init__(
+        self, network: nn.Module, objective: Objective, config: TrainConfig, *, cells: int = 1
+    ) -> None:
         super().__init__()
         self.network = network
+        self._bayesian = [each for each in network.modules() if isinstance(each, BayesianConv2d)]
+        self._cells = cells
         self.objective = objective
         self.history: list[dict[str, float]] = []  # one entry per finished epoch
         rate = config.training.learning_rate
@@ -83,11 +90,15 @@ class Learner(L.LightningModule):
     def loss_of(self, image: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of images (N, bands, rows, cols) with their targets, the last axes rows and cols.
 
-        A network of patches is trained on their middle pixels.
+        A network of patches is trained on their middle pixels. Bayesian layers add their divergence from the
+        prior, divided by the labelled cells.
         """
         centre = getattr(self.network, "centre", None)
         output = self(image) if centre is None else centre(image)
-        return self.objective.loss(output, target)
+        loss = self.objective.loss(output, target)
+        for layer in self._bayesian:
+            loss = loss + layer.kl() / self._cells
+        return loss
 
     def training_step(self, batch: tuple[Tensor, Tensor], _number: int) -> Tensor:
         """Compute the loss of a batch."""
@@ -139,8 +150,15 @@ class Learner(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """Make AdamW; by default with a one-cycle schedule."""
         training = self._config.training
+        # What the prior holds near 0 is not decayed as well, and its deviations are no weights.
+        prior = {id(weight) for layer in self._bayesian for weight in layer.parameters()}
+        weights = list(self.network.parameters())
+        groups: list[dict[str, Any]] = [{"params": [w for w in weights if id(w) not in prior]}]
+        if prior:
+            held = [w for w in weights if id(w) in prior]
+            groups.append({"params": held, "weight_decay": 0.0})
         optimiser = torch.optim.AdamW(
-            self.network.parameters(),
+            groups,
             lr=self.learning_rate,
             weight_decay=training.weight_decay,
             fused=self._fused,  # one kernel for all weights

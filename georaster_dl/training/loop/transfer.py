@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from georaster_dl.core.bands import Band, find_band
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
-from georaster_dl.models.contract import network_part, network_stride
+from georaster_dl.models.contract import last_convolution, network_part, network_stride
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.models.registry import create_model
@@ -124,7 +124,7 @@ def initialise_from_package(
             f"{package} was trained on spectra preprocessed by {card.preprocessing.steps}, but geodl train has no "
             f"preprocessing; start from random weights, or train on tables (geodl spectra train)."
         )
-    head = _last_layer(network)
+    head = last_convolution(network)
     weights = {k: v for k, v in source.state_dict().items() if not k.startswith(f"{head}.")}
     lines = _take(network, bands, source, weights, card.bands)
     source_names = [entry.name for entry in card.classes]
@@ -225,7 +225,9 @@ def _take_outputs(
 ) -> list[str]:
     """Copy the last layer's rows of the classes or bands that both networks have; describe them."""
     places = {name.casefold(): i for i, name in enumerate(source_names)}
-    target, taken = head.state_dict(), source.state_dict()
+    taken = source.state_dict()
+    # A Bayesian layer has the weights of a plain one, as its means, and more.
+    target = {key: tensor for key, tensor in head.state_dict().items() if key in taken}
     shared = [name for name in names if name.casefold() in places]
     if any(target[key].shape[1:] != taken[key].shape[1:] for key in target):
         shared = []
@@ -240,21 +242,6 @@ def _take_outputs(
 def _name(network: nn.Module) -> str:
     """Architecture and encoder as the library below calls them, ``u-resnet18``."""
     return str(getattr(network, "name", type(network).__name__))
-
-
-def _last_layer(network: nn.Module) -> str:
-    """Name of the convolution whose output are the classes."""
-    head: list[str] = [
-        name
-        for name, module in network.named_modules()
-        if name.startswith("segmentation_head.") and isinstance(module, nn.Conv2d)
-    ]
-    if not head:
-        raise OptionError(
-            f"{_name(network)} has no segmentation head, so it is not known which weights belong to "
-            f"classes; choose an architecture of `list_models()`."
-        )
-    return head[-1]
 
 
 def _trace(network: nn.Module) -> tuple[list[str], list[str]]:

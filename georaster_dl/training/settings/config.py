@@ -85,11 +85,18 @@ class PatchesSection(_Section):
 
 
 class ModelSection(_Section):
-    """Network by the registry's names, with hyphens or underscores."""
+    """Network by the registry's names, with hyphens or underscores.
+
+    Attributes
+    ----------
+    head : ``bayesian`` makes the last layer's weights distributions that can be sampled; None leaves it to the
+        options or the model to start from.
+    """
 
     architecture: str = "unet"
     encoder: str = "tu-resnet18"
     options: dict[str, Any] = {"encoder_depth": 3, "decoder_channels": [64, 32, 16]}
+    head: Literal["plain", "bayesian"] | None = None
     name: str | None = None
     licence: str = ""
 

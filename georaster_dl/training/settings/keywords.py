@@ -24,6 +24,7 @@ SETTINGS = {
     "buffer": "split.buffer",
     "architecture": "model.architecture",
     "encoder": "model.encoder",
+    "head": "model.head",
     "init": "start.weights",
     "freeze": "start.freeze",
     "epochs": "training.epochs",

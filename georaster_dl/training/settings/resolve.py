@@ -31,7 +31,7 @@ def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> T
     GeoRasterError
         When settings contradict each other, or the model to start from cannot be read.
     """
-    config = _with_options(_with_task(_with_start(config)))
+    config = _with_head(_with_options(_with_task(_with_start(config))))
     older = begun is not None and "decoder_dropout" not in begun.model.options
     return config if older else _with_dropout(config)
 
@@ -104,6 +104,16 @@ def _with_options(config: TrainConfig) -> TrainConfig:
     _, options = describe_model(model.architecture)
     return (
         config if model.options.keys() <= options.keys() else config.updated({"model.options": {}})
+    )
+
+
+def _with_head(config: TrainConfig) -> TrainConfig:
+    """Add the head to the options of the network, which go into the card."""
+    model = config.model
+    return (
+        config
+        if model.head is None
+        else config.updated({"model.options": {**model.options, "head": model.head}})
     )
 
 
