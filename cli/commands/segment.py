@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.events import Report
+from georaster_dl.core.wording import counted
 
 from ..options.map_outputs import MapCommand, extra_outputs, map_outputs
 from ..options.model_run import model_run_options, run_model
@@ -94,7 +95,9 @@ def segment(
 def _results(summary: Summary) -> dict[str, Any]:
     values = summary.findings.values
     if not values:
-        return {"classes": summary.findings.counts}
+        rejected = summary.findings.rejected
+        beside = {} if rejected is None else {"rejected": asdict(rejected)}
+        return {"classes": summary.findings.counts, **beside}
     return {"values": {name: asdict(of_quantity) for name, of_quantity in values.items()}}
 
 
@@ -106,4 +109,11 @@ def _contents(summary: Summary) -> str:
             for name, of_quantity in values.items()
         )
     total = sum(counts.values())
-    return ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in counts.items() if n)
+    shares = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in counts.items() if n)
+    rejected = summary.findings.rejected
+    if rejected is None:
+        return shares
+    return (
+        f"{shares}\n{rejected.name}: {counted(rejected.pixels, 'pixel')} whose class is less probable than "
+        f"{rejected.threshold:.3g}, the limit that keeps {rejected.coverage:.3g} of the validation ground"
+    )

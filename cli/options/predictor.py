@@ -39,8 +39,15 @@ predictor_options = option_group(
     click.option(
         "--seed", type=click.IntRange(0), help="Random numbers of these passes; 0 by default."
     ),
+    click.option(
+        "--reject",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        metavar="SHARE",
+        help="Make the least certain pixels a class of their own, 'uncertain': as many as leave this share of "
+        "the model's validation ground its class.",
+    ),
 )
-"""Options for several passes over a scene; gives ``predicting``, those that were given."""
+"""Options for the probabilities of a pixel; gives ``predicting``, those that were given."""
 
 
 def models_of(models: Sequence[str]) -> tuple[Path | None, tuple[Path, ...]]:

@@ -83,6 +83,8 @@ class MapKeywords(RunKeywords, total=False):
     members : further models of an ensemble: names of bundled ones, or paths of packages.
     passes, seed : number and random numbers of the passes of ``"mc-dropout"`` and ``"bayesian"``.
     symmetries : mirror images of ``"tta"``: ``"flip"``, 4 passes; ``"d4"``, also transposed, 8 passes.
+    reject : share of the model's validation ground that keeps its class, such as 0.9; less certain pixels
+        become the class "uncertain". None gives every pixel a class.
     """
 
     predictor: Literal["auto", "single", "mc-dropout", "bayesian", "tta", "ensemble"]
@@ -90,6 +92,7 @@ class MapKeywords(RunKeywords, total=False):
     passes: int
     seed: int
     symmetries: Literal["d4", "flip"]
+    reject: float | None
 
 
 class LabelKeywords(TypedDict, total=False):

@@ -17,7 +17,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.atomic import check_local
-from georaster_dl.io.output.provenance import joined_labels_tags
+from georaster_dl.io.output.provenance import joined_tags
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.output.view_style import style_by_values
 from georaster_dl.io.output.writer import RasterSpec
@@ -254,7 +254,7 @@ def _tags(ordered: Sequence[MosaicMap], options: MosaicOptions) -> dict[str, str
         "GEORASTER_DL_WITHOUT": ",".join(options.fill_class),
         "GEORASTER_DL_MODEL": "; ".join(dict.fromkeys(filter(None, names))),
         "GEORASTER_DL_MODEL_SHA256": " ".join(dict.fromkeys(filter(None, digests))),
-        **joined_labels_tags([one.tags for one in ordered]),
+        **joined_tags([one.tags for one in ordered]),
         "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
         "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
     }

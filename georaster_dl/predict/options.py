@@ -20,6 +20,7 @@ __all__ = [
     "FeatureOutputs",
     "Findings",
     "Outputs",
+    "Rejected",
     "RunOptions",
     "SegmentOptions",
     "Summary",
@@ -113,6 +114,24 @@ class Values:
 
 
 @dataclass(frozen=True)
+class Rejected:
+    """Pixels of a map whose class is too uncertain, and which are a class of their own.
+
+    Attributes
+    ----------
+    name : of that class.
+    pixels : of that class.
+    coverage : share of the validation ground that was to keep its class.
+    threshold : probability of the mapped class below which a pixel is uncertain.
+    """
+
+    name: str
+    pixels: int
+    coverage: float
+    threshold: float
+
+
+@dataclass(frozen=True)
 class Findings:
     """Contents of a finished raster.
 
@@ -122,12 +141,14 @@ class Findings:
     bands : of a raster of features, or of a reconstructed scene; 0 of a map.
     counts : pixels of each class, by name; empty where there are no classes.
     values : of each quantity, by name and unit; empty for anything else.
+    rejected : pixels without a class of the model's; None where every pixel has one.
     """
 
     pixels: int
     bands: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
+    rejected: Rejected | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -212,6 +233,8 @@ class SegmentOptions(RunOptions):
     members : further models of an ensemble.
     passes, seed : number and random numbers of the passes of ``mc-dropout`` and ``bayesian``.
     symmetries : mirror images of ``tta``: ``flip``, 4 passes; ``d4``, also transposed, 8 passes.
+    reject : share of the validation ground that keeps its class; less certain pixels become a class of
+        their own. None gives every pixel a class.
     """
 
     float32: bool = False
@@ -220,6 +243,7 @@ class SegmentOptions(RunOptions):
     passes: int = 20
     seed: int = 0
     symmetries: Literal["d4", "flip"] = "d4"
+    reject: float | None = None
 
     @property
     def several_passes(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import ModelChosen, Report, no_report
+from georaster_dl.core.legend import Legend
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.io.scenes.scene import Scene
@@ -25,6 +26,7 @@ from georaster_dl.predict.outputs.kinds import (
     ExtraRaster,
     FinishedMap,
 )
+from georaster_dl.predict.outputs.rejection import Rejection
 from georaster_dl.predict.predictors.choice import (
     PredictorChoice,
     choose_predictor,
@@ -104,6 +106,7 @@ class SegmentRun(SceneRun):
             )
         )
         self._choice = choice
+        self._legend = _legend(match.card, options)
         self._options = options
         self._outputs = outputs
         self._derived = [
@@ -137,7 +140,7 @@ class SegmentRun(SceneRun):
 
     def _complete(self, stage: Staging, found: Findings) -> None:
         match, staged_map = self.prepared.match, stage.path(self._outputs.map)
-        finished = FinishedMap(staged_map, match.scene, match.card, found.counts)
+        finished = FinishedMap(staged_map, match.scene, match.card, self._legend, found.counts)
         for kind in self._derived:
             with stage.making(self._outputs.extras[kind.name]) as path:
                 kind.write(finished, path)
@@ -164,6 +167,20 @@ def _with_predictor(
     match, members = with_members(scene, match, options.members, resample=options.resample)
     match = replace(match, card=with_sums(match.card))
     return match, PredictorChoice(kind, members, options.passes, options.seed, options.symmetries)
+
+
+def _legend(card: Card, options: SegmentOptions) -> Legend | None:
+    """Classes of the map; None for quantities.
+
+    Raises
+    ------
+    OptionError
+        When uncertain pixels are to be a class, but the model cannot tell them.
+    """
+    rejection = Rejection.of(card, options)
+    if rejection is not None:
+        return rejection.legend
+    return None if card.targets else card.legend
 
 
 def _report_choice(card: Card, report: Report) -> None:

@@ -1,9 +1,12 @@
 """The commands that map offer several passes, and refuse what contradicts itself."""
 
+import json
+
 import numpy as np
 import pytest
 import rasterio
 
+from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.testing import noise, write_model, write_scene
 
 
@@ -50,9 +53,27 @@ def test_two_models_are_an_ensemble_in_a_batch_too(geodl, files):
     assert "1 skipped" in said.out
 
 
+def test_uncertain_pixels_are_a_class_that_is_counted(geodl, files):
+    confidence = tuple(i / 200 for i in range(201))
+    write_model(files / "sure.safetensors", calibration=Calibration(confidence=confidence))
+    said = geodl("segment", "scene.tif", "-m", "sure.safetensors", "-o", "m.tif", "--reject", "0.4")
+    assert said.code == 0, said.err
+    pixels = int((rasterio.open("m.tif").read() == 5).sum())
+    assert 100 < pixels < 15_000
+    assert f"uncertain: {pixels:,} pixels whose class is less probable than 0.6," in said.out
+    assert "the limit that keeps 0.4 of the validation ground" in said.out
+    said = geodl("batch", "scene.tif", "-m", "sure.safetensors", "-d", "maps", "--reject", "0.4")
+    assert said.code == 0, said.err
+    scene = json.loads((files / "maps" / "batch.json").read_text())["scenes"][0]
+    assert scene["classes"]["uncertain"] == pixels
+    assert "uncertain" in (files / "maps" / "batch.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--reject", "0.9"], "no quantiles of its probabilities"),
+        (["--reject", "1"], "0<x<1"),
         (["--uncertainty", "mc-dropout"], "no dropout of planes"),
         (["--uncertainty", "ensemble"], "is no ensemble; name several models"),
         (["--uncertainty", "bayesian"], "holds no distributions of weights"),
@@ -64,6 +85,6 @@ def test_two_models_are_an_ensemble_in_a_batch_too(geodl, files):
 )  # fmt: skip
 def test_what_a_model_cannot_do_is_refused_and_nothing_is_left(geodl, files, options, message):
     said = geodl("segment", "scene.tif", "-m", "model.safetensors", "-o", "m.tif", *options)
-    assert said.code == 1
+    assert said.code in (1, 2)
     assert message in said.err
     assert not list(files.glob("m*.tif"))

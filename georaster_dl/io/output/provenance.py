@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,19 @@ from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["feature_source", "joined_labels_tags", "labels_tags", "provenance", "trained_on"]
+__all__ = [
+    "feature_source",
+    "joined_tags",
+    "labels_tags",
+    "provenance",
+    "rejected_tags",
+    "rejected_value",
+    "trained_on",
+]
 
 _LABELS, _LABELS_SHA256 = "GEORASTER_DL_LABELS", "GEORASTER_DL_LABELS_SHA256"
+_REJECTED = "GEORASTER_DL_REJECTED"
+_REJECTED_VALUE = re.compile(r"value=(\d{1,5}) ")
 
 
 def provenance(
@@ -57,10 +68,29 @@ def labels_tags(training: Mapping[str, str]) -> dict[str, str]:
     return {tag: value for tag, value in named.items() if value}
 
 
-def joined_labels_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The same of a mosaic, from the tags of its maps."""
+def rejected_tags(value: int, coverage: float, threshold: float) -> dict[str, str]:
+    """Make the tag of a map whose uncertain pixels are a class of their own.
+
+    Parameters
+    ----------
+    value : of that class.
+    coverage : share of the validation ground that was to keep its class.
+    threshold : probability of the mapped class below which a pixel is uncertain.
+    """
+    return {_REJECTED: f"value={value} coverage={coverage:g} threshold={threshold:.6g}"}
+
+
+def rejected_value(path: Path) -> int | None:
+    """Read the value of the class of a map's uncertain pixels; None where it has none."""
+    with open_dataset(str(path)) as dataset:
+        found = _REJECTED_VALUE.match(dataset.tags().get(_REJECTED, ""))
+    return int(found[1]) if found else None
+
+
+def joined_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Join the tags of labels and of uncertain pixels of the maps of a mosaic."""
     found = {}
-    for tag in (_LABELS, _LABELS_SHA256):
+    for tag in (_LABELS, _LABELS_SHA256, _REJECTED):
         parts = [part for one in tags for part in one.get(tag, "").split(", ") if part]
         found[tag] = ", ".join(dict.fromkeys(parts))
     return found

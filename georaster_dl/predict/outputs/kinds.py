@@ -181,12 +181,14 @@ class FinishedMap:
     ----------
     path : where it can be read for now.
     scene, card : that it was made of.
+    legend : its classes; None for quantities.
     counts : pixels of each class, by name; empty where there are no classes.
     """
 
     path: Path
     scene: Scene
     card: Card
+    legend: Legend | None
     counts: Mapping[str, int]
 
 
@@ -204,15 +206,20 @@ class DerivedFile(OutputKind):
     check: Callable[[Scene], None] = lambda _scene: None
 
 
-def map_spec(card: Card) -> RasterSpec:
-    """Describe the map of a model: its classes, or a band for each quantity and each interval."""
+def map_spec(card: Card, legend: Legend | None = None) -> RasterSpec:
+    """Describe the map of a model: its classes, or a band for each quantity and each interval.
+
+    Parameters
+    ----------
+    legend : of a map of classes; None takes the model's.
+    """
     from georaster_dl.io.output.writer import RasterSpec
 
     if card.targets:
         units = {target.unit for target in card.targets}
         unit = units.pop() if len(units) == 1 else ""
         return RasterSpec(_quantity_names(card), "float32", math.nan, "average", unit=unit)
-    return class_spec("land cover", card.legend)
+    return class_spec("land cover", legend or card.legend)
 
 
 def class_spec(name: str, legend: Legend) -> RasterSpec:
@@ -269,7 +276,9 @@ def _entropy(probabilities: Tensor) -> Tensor:
 def _write_polygons(finished: FinishedMap, path: Path) -> None:
     from georaster_dl.io.vectors.polygons import write_polygons
 
-    write_polygons(finished.path, path, legend=finished.card.legend)
+    if finished.legend is None:
+        raise ValueError("Polygons are made of maps of classes.")
+    write_polygons(finished.path, path, legend=finished.legend)
 
 
 def _check_place(scene: Scene) -> None:
@@ -289,11 +298,11 @@ def _check_place(scene: Scene) -> None:
 def _write_quicklook(finished: FinishedMap, path: Path) -> None:
     from georaster_dl.predict.outputs.overview import write_class_overview, write_value_overview
 
-    scene, card = finished.scene, finished.card
-    if card.targets:
-        write_value_overview(scene, finished.path, path, card.targets[0].label)
+    scene, legend = finished.scene, finished.legend
+    if legend is None:
+        write_value_overview(scene, finished.path, path, finished.card.targets[0].label)
     else:
-        write_class_overview(scene, finished.path, path, card.legend, finished.counts)
+        write_class_overview(scene, finished.path, path, legend, finished.counts)
 
 
 _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (

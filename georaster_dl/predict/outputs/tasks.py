@@ -30,6 +30,7 @@ from georaster_dl.predict.outputs.output_raster import (
     class_raster,
     value_raster,
 )
+from georaster_dl.predict.outputs.rejection import Rejection
 from georaster_dl.predict.predictors.sums import class_measures
 from georaster_dl.render.qml import write_ramp_style
 
@@ -77,7 +78,8 @@ class _Segmentation:
     def __init__(self, card: Card, options: SegmentOptions) -> None:
         self._card = card
         self._options = options
-        self._counts = ClassCounts(card.legend)
+        self._rejection = Rejection.of(card, options)
+        self._counts = ClassCounts(self._rejection.legend if self._rejection else card.legend)
 
     def activate(self, channels: Tensor) -> Tensor:
         return class_probabilities(channels, self._card.calibration)
@@ -94,14 +96,21 @@ class _Segmentation:
         return OutputRaster(spec, render, style)
 
     def _map(self) -> OutputRaster[Tensor]:
-        render = partial(_classes, legend=self._card.legend)
+        legend, rejection = self._counts.legend, self._rejection
+        spec = map_spec(self._card, legend)
+        if rejection is not None:
+            spec = replace(spec, tags=rejection.tags)
+            render = partial(_values, choose=rejection.indexes, legend=legend)
+            return class_raster(spec, render, self._counts)
+        render = partial(_values, choose=_most_probable, legend=legend)
         # Vector scaling may make another class the most probable one.
         alike = not self._card.calibration.gain
-        return class_raster(map_spec(self._card), render, self._counts, from_logits=alike)
+        return class_raster(spec, render, self._counts, from_logits=alike)
 
     def findings(self) -> Findings:
-        counts = self._counts.by_name()
-        return Findings(sum(counts.values()), counts=counts)
+        counts, rejection = self._counts.by_name(), self._rejection
+        rejected = None if rejection is None else rejection.found(counts)
+        return Findings(sum(counts.values()), counts=counts, rejected=rejected)
 
 
 class _MeanClasses(_Segmentation):
@@ -211,9 +220,13 @@ def _half_width(interval: Interval, spread: Tensor) -> Tensor:
     return interval.factor * torch.hypot(spread, spread.new_tensor(interval.floor))
 
 
-def _classes(scores: Tensor, *, legend: Legend) -> Tensor:
-    """Value of the most probable class, (1, rows, cols)."""
-    index = scores.argmax(dim=0, keepdim=True)
+def _most_probable(scores: Tensor) -> Tensor:
+    return scores.argmax(dim=0, keepdim=True)
+
+
+def _values(scores: Tensor, *, choose: Callable[[Tensor], Tensor], legend: Legend) -> Tensor:
+    """Values (1, rows, cols) of the classes that are chosen by the scores (classes, rows, cols)."""
+    index = choose(scores)
     if legend.values != list(range(len(legend.values))):
         index = torch.tensor(legend.values, device=index.device)[index]
     return index.to(torch.uint8 if legend.dtype == "uint8" else torch.uint16)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.card import Card, Cost, ModelHalo, Predictor
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
@@ -18,6 +19,7 @@ __all__ = [
     "Member",
     "PredictorChoice",
     "choose_predictor",
+    "measured_calibration",
     "no_dropout",
     "with_members",
     "with_sums",
@@ -106,6 +108,32 @@ def choose_predictor(card: Card, options: SegmentOptions) -> Predictor:
             f"Bayesian head, or use {_others(card)}."
         )
     return kind
+
+
+def measured_calibration(card: Card, options: SegmentOptions, asked: str) -> Calibration:
+    """Look up the calibration of a run's probabilities, whose quantiles rejection and prediction sets need.
+
+    Parameters
+    ----------
+    asked : keyword that needs them, for the message.
+
+    Raises
+    ------
+    OptionError
+        When the card holds a calibration of other probabilities only.
+    """
+    kind = choose_predictor(card, options)
+    if options.members:
+        raise OptionError(
+            f"`{asked}=` rests on quantiles in the card of one model, but {card.name} is one of several here; "
+            f"train an ensemble as one package, or name one model."
+        )
+    if kind != "single" and kind not in card.calibrations:
+        raise OptionError(
+            f"The card of {card.name} has quantiles of the probabilities of one pass at most, and {kind} makes "
+            f"others; make a package that has those, too, with `geodl calibrate`, or leave `{asked}=...` out."
+        )
+    return card.calibration_of(kind)
 
 
 def _others(card: Card) -> str:
