@@ -95,7 +95,7 @@ def test_the_rewritten_network_has_as_many_operations(name):
         for network in (made(name), made(name, decoder_dropout=0.1))
     ]
     assert None not in programs
-    plain, dropped = ([str(step.op) for step in program._steps] for program in programs)
+    plain, dropped = ([str(step.op) for step in program.steps] for program in programs)
     assert len(plain) == len(dropped)
 
 

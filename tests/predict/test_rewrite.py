@@ -37,7 +37,7 @@ def rewritten_of(network, stride):
 
 
 def operations(program, kind):
-    return [step.op for step in program._steps if isinstance(step.op, kind)]
+    return [step.op for step in program.steps if isinstance(step.op, kind)]
 
 
 def assert_same(network, program, seen, tolerance=1e-5):
@@ -71,7 +71,7 @@ def test_up_sampling_before_a_convolution_becomes_a_transposed_convolution(order
     network = seeded(Decoder(order))
     program = program_of(network, 2)
     assert len(operations(program, UpsamplingFused)) == 1
-    assert not [step for step in program._steps if "upsample" in str(step.op)]
+    assert not [step for step in program.steps if "upsample" in str(step.op)]
     for shape in ((8, 8), (6, 14), (2, 2)):
         assert_same(network, program, image(*shape))
 

@@ -104,8 +104,8 @@ def choose_predictor(card: Card, options: SegmentOptions) -> Predictor:
         )
     if kind == "bayesian" and card.architecture.options.get("head") != "bayesian":
         raise OptionError(
-            f"The last layer of {card.name} holds no distributions of weights; train one with a "
-            f"Bayesian head, or use {_others(card)}."
+            f"The last layer of {card.name} holds no distributions of weights; train one that does "
+            f"(`train(head='bayesian')`), or use {_others(card)}."
         )
     return kind
 

@@ -7,8 +7,8 @@ generator (Philox; Salmon et al. 2011), with row and col on the layer's own grid
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,10 @@ PERIOD = 64
 """Rows and cols after which the numbers of a layer come again."""
 
 
-@dataclass
-class Draw:
+class Draw(threading.local):
     """Pass and tile that random numbers are drawn for; shared by the layers of one network.
+
+    Each thread has its own, as several may compute tiles with one network.
 
     Attributes
     ----------
@@ -33,10 +34,15 @@ class Draw:
     shape : rows and cols of the images.
     """
 
-    seed: int
-    number: int = 0
-    origins: Sequence[tuple[int, int]] = ()
-    shape: tuple[int, int] = (1, 1)
+    def __init__(self, seed: int, number: int = 0) -> None:
+        self.seed = seed
+        self.number = number
+        self.origins: Sequence[tuple[int, int]] = ()
+        self.shape = (1, 1)
+
+    def __deepcopy__(self, _memo: object) -> Draw:
+        """Itself, as it is another one in each thread."""
+        return self
 
     def key(self, layer: int) -> tuple[int, int]:
         """Key of the counter-based generator of a layer in this pass."""

@@ -26,7 +26,7 @@ from georaster_dl.predict.predictors.passes import (
     SymmetryPasses,
     keep_encoder,
 )
-from georaster_dl.predict.predictors.stochastic import make_dropout_random
+from georaster_dl.predict.predictors.stochastic import make_bayesian_random, make_dropout_random
 from georaster_dl.predict.predictors.sums import ClassSums, Sums, ValueSums
 
 __all__ = ["SampledNetwork", "network_of_passes"]
@@ -100,12 +100,16 @@ def _passes(
         return cast("Passes", MemberPasses(fast_members, [None] * n, [calibration] * n))
     optimise_network(network, len(card.bands), card.stride, torch.device("cpu"))
     draw = Draw(choice.seed)
-    layers = make_dropout_random(network, len(card.bands), card.stride, draw)
-    if not layers:
-        raise no_dropout(card)
+    if choice.kind == "bayesian":
+        layers = make_bayesian_random(network, draw)
+    else:
+        layers = make_dropout_random(network, len(card.bands), card.stride, draw)
+        if not layers:
+            raise no_dropout(card)
     keep_encoder(network, layers)
     network = network.to(device).to(memory_format=torch.channels_last)
-    return cast("Passes", RandomPasses(network, draw, choice.passes, calibration))
+    fast = Rewritten(network, card.stride)
+    return cast("Passes", RandomPasses(fast, draw, choice.passes, calibration))
 
 
 def _of_packages(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.predict.engine.place import Place
+from georaster_dl.predict.engine.rewrite.network import Rewritten
 from georaster_dl.predict.predictors.fields import Draw
 
 __all__ = [
@@ -41,7 +42,7 @@ class RandomPasses(nn.Module):
     """
 
     def __init__(
-        self, network: nn.Module, draw: Draw, passes: int, calibration: Calibration
+        self, network: Rewritten, draw: Draw, passes: int, calibration: Calibration
     ) -> None:
         super().__init__()
         self.network = network
@@ -52,12 +53,17 @@ class RandomPasses(nn.Module):
     def each(self, image: Tensor, place: Place) -> Iterator[tuple[Tensor, Calibration]]:
         """Yield the planes of each pass."""
         self._draw.origins, self._draw.shape = place.origins, (image.shape[2], image.shape[3])
-        encoder = getattr(self.network, "encoder", None)
+        for planes in self.network.each(image, self._numbered()):
+            yield planes, self._calibration
+        for module in self.network.modules():
+            if isinstance(module, _Kept):
+                module.forget()
+
+    def _numbered(self) -> Iterator[int]:
+        """Count the passes, for the random layers."""
         for number in range(self._passes):
             self._draw.number = number
-            yield self.network(image), self._calibration
-        if isinstance(encoder, _Kept):
-            encoder.forget()
+            yield number
 
 
 def keep_encoder(network: nn.Module, random: Sequence[str]) -> None:
@@ -73,22 +79,23 @@ def keep_encoder(network: nn.Module, random: Sequence[str]) -> None:
 
 
 class _Kept(nn.Module):
-    """Encoder with a memory of its features for the passes of one tile."""
+    """Encoder with a memory of its features for the passes over one image."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
         self.output_stride = getattr(encoder, "output_stride", None)
+        self._image: Tensor | None = None
         self._made: Any = None
 
-    def forward(self, *inputs: Any) -> Any:
-        if self._made is None:
-            self._made = self.encoder(*inputs)
+    def forward(self, image: Tensor, *more: Any) -> Any:
+        if self._image is not image:
+            self._image, self._made = image, self.encoder(image, *more)
         # Lists are copied: a decoder may take its features out of them.
         return list(self._made) if isinstance(self._made, list) else self._made
 
     def forget(self) -> None:
-        self._made = None
+        self._image = self._made = None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.models.runtime.features import is_grid_of
-from georaster_dl.predict.predictors.fields import Draw, kept_share, over_planes
+from georaster_dl.models.zoo.bayesian import BayesianConv2d
+from georaster_dl.predict.engine.rewrite.random import RandomLayer
+from georaster_dl.predict.predictors.fields import Draw, kept_share, normal_field, over_planes
 
-__all__ = ["SceneDropout", "make_dropout_random"]
+__all__ = ["SceneDropout", "SceneSampled", "make_bayesian_random", "make_dropout_random"]
 
 _DROPOUTS = nn.Dropout, nn.Dropout2d
 
@@ -29,16 +31,61 @@ class SceneDropout(nn.Module):
         self.share = share
         self._layer = layer
         self._draw = draw
+        self._run = RandomLayer(self.mask)
 
     def forward(self, planes: Tensor) -> Tensor:
         """Masked planes (N, channels, rows, cols)."""
+        return self._run(planes)
+
+    def mask(self, planes: Tensor, made: Tensor) -> None:
+        """Multiply planes with the mask of the pass and the place."""
         kept = kept_share(self._draw.key(self._layer), planes.shape[1], self.share)
         numbers = torch.from_numpy(kept).to(planes.device, planes.dtype).div_(1 - self.share)
-        made = torch.empty_like(planes)
         for origin, image, masked in zip(self._draw.places(planes), planes, made, strict=True):
             for rows, mask in over_planes(numbers, image, origin):
                 torch.mul(image[:, rows], mask, out=masked[:, rows])
-        return made
+
+
+class SceneSampled(nn.Module):
+    """Bayesian layer that samples, with noise of the scene, independent of the tiling.
+
+    Not weights are sampled but outputs, so each pixel has weights of its own (local reparametrisation,
+    Kingma et al. 2015).
+
+    Parameters
+    ----------
+    number : of this layer in its network.
+    """
+
+    def __init__(self, layer: BayesianConv2d, number: int, draw: Draw) -> None:
+        super().__init__()
+        self.layer = layer
+        self._number = number
+        self._draw = draw
+        self._noise = RandomLayer(self.fill)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Sampled planes (N, planes, rows, cols)."""
+        # Mean and deviation are the same in all passes; only the noise is an operation of each.
+        noise = self._noise(self.layer(image).float())
+        sampled: Tensor = self.layer.sampled(image, noise)
+        return sampled
+
+    def fill(self, _planes: Tensor, noise: Tensor) -> None:
+        """Fill planes with the standard normal numbers of the pass and the place."""
+        drawn = normal_field(self._draw.key(self._number), noise.shape[1])
+        numbers = torch.from_numpy(drawn).to(noise.device)
+        for origin, of_image in zip(self._draw.places(noise), noise, strict=True):
+            for rows, field in over_planes(numbers, of_image, origin):
+                of_image[:, rows] = field
+
+
+def make_bayesian_random(network: nn.Module, draw: Draw) -> list[str]:
+    """Let the Bayesian layers of a network sample, in place; returns their names."""
+    layers = {n: m for n, m in network.named_modules() if isinstance(m, BayesianConv2d)}
+    for number, (name, layer) in enumerate(layers.items()):
+        network.set_submodule(name, SceneSampled(layer, number, draw))
+    return list(layers)
 
 
 def make_dropout_random(network: nn.Module, in_bands: int, stride: int, draw: Draw) -> list[str]:

@@ -19,6 +19,9 @@ from georaster_dl.models.runtime.probabilities import calibrated_logits
 __all__ = ["ClassSums", "Sums", "ValueSums", "class_measures"]
 
 
+_CACHED = 2**18  # numbers that are added at a time
+
+
 class Sums(Protocol):
     """Sums over the passes of one batch of images; all means, so that neighbours may be blended."""
 
@@ -38,18 +41,24 @@ class ClassSums:
 
     def add(self, planes: Tensor, calibration: Calibration) -> None:
         """Add the logits (N, classes, rows, cols) of a pass."""
-        logs = torch.log_softmax(calibrated_logits(planes, calibration), dim=1)
-        shares = logs.exp()
-        entropy = logs.mul_(shares).sum(dim=1, keepdim=True).neg_()
-        squares = torch.square(shares, out=logs).sum(dim=1, keepdim=True)
+        n, classes, n_rows, n_cols = planes.shape
         if self._sums is None:
-            self._sums = torch.cat([shares, entropy, squares], dim=1)
-        else:
-            n = shares.shape[1]
-            self._sums[:, :n] += shares
-            self._sums[:, n : n + 1] += entropy
-            self._sums[:, n + 1 :] += squares
+            size = (n, classes + 2, n_rows, n_cols)
+            self._sums = torch.zeros(size, dtype=torch.float32, device=planes.device)
+        # Some rows at a time, which stay in the processor's cache: that halves the time.
+        step = max(_CACHED // (n * classes * n_cols), 1)
+        for first in range(0, n_rows, step):
+            rows = slice(first, first + step)
+            logits = calibrated_logits(planes[:, :, rows].float().contiguous(), calibration)
+            self._add(torch.log_softmax(logits, dim=1), self._sums[:, :, rows])
         self._passes += 1
+
+    def _add(self, logs: Tensor, sums: Tensor) -> None:
+        """Add logarithms of probabilities (N, classes, rows, cols) to their part of the sums."""
+        shares, n = logs.exp(), logs.shape[1]
+        sums[:, n] -= logs.mul_(shares).sum(dim=1)
+        sums[:, :n] += shares
+        sums[:, n + 1] += shares.square_().sum(dim=1)
 
     def planes(self) -> Tensor:
         """Mean probabilities, mean entropy in nats, and mean sum of squared probabilities."""

@@ -14,8 +14,10 @@ from georaster_dl.models.package.card import Architecture
 from georaster_dl.models.package.file import load_model, save_model
 from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.models.registry import create_model
+from georaster_dl.predict.engine.rewrite.program import Program
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.outputs.kinds import CLASS_MEASURES
+from georaster_dl.predict.predictors.passes import _Kept
 from georaster_dl.predict.segment import SegmentRun, segment
 from georaster_dl.testing import noise, small_card, write_model, write_scene
 
@@ -23,9 +25,10 @@ OPTIONS = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
 ENCODER = "tu-test_resnet"
 
 
-def dropout_model(path: Path, *, dropout=0.3, seed=0, **fields) -> Path:
-    """A small U-Net of random weights with dropout in its decoder."""
+def dropout_model(path: Path, *, dropout=0.3, seed=0, rho=None, **fields) -> Path:
+    """A small U-Net of random weights with dropout in its decoder, or with a Bayesian head."""
     options = {**OPTIONS, "decoder_dropout": dropout}
+    options |= {} if rho is None else {"head": "bayesian"}
     card = small_card(
         architecture=Architecture(name="unet", encoder=ENCODER, options=options), **fields
     )
@@ -37,6 +40,9 @@ def dropout_model(path: Path, *, dropout=0.3, seed=0, **fields) -> Path:
     # Else a network of random weights hardly prefers a class.
     with torch.no_grad():
         network.segmentation_head[0].weight *= 20
+        if rho is not None:
+            network.segmentation_head[0].weight_rho.fill_(rho)
+            network.segmentation_head[0].bias_rho.fill_(rho)
     save_model(path, card, network.eval())
     return path
 
@@ -47,6 +53,7 @@ def here(tmp_path_factory):
     write_scene(folder / "scene.tif", noise((200, 230)))
     dropout_model(folder / "dropout.safetensors")
     dropout_model(folder / "other.safetensors", seed=5)
+    dropout_model(folder / "head.safetensors", rho=-1.0)
     return folder
 
 
@@ -69,11 +76,12 @@ def of_network(here, image, model="dropout"):
         return torch.softmax(network(image[None])[0] / card.calibration.temperature, 0)
 
 
-@pytest.mark.parametrize("predictor", ["mc-dropout", "tta"])
+@pytest.mark.parametrize("predictor", ["mc-dropout", "tta", "bayesian"])
 def test_two_tilings_give_the_same_measures(here, predictor):
     def made(tile):
         options = {"halo": "exact", "tile": tile, "predictor": predictor, "passes": 4}
-        return rasters(here, "dropout", "uncertainty", "probabilities", **options)
+        model = "head" if predictor == "bayesian" else "dropout"
+        return rasters(here, model, "uncertainty", "probabilities", **options)
 
     few, many = made(232), made(136)
     for kind in ("uncertainty", "probabilities"):
@@ -95,6 +103,18 @@ def test_dropout_differs_between_passes_and_seeds_only(here):
     assert np.array_equal(np.isnan(first["uncertainty"][0]), first["map"][0] == 255)
 
 
+def test_a_head_without_deviation_gives_the_plain_network_in_every_pass(here):
+    dropout_model(here / "sharp.safetensors", rho=-40.0)
+    made = rasters(here, "sharp", "probabilities", "uncertainty", predictor="bayesian", passes=3)
+    plain = rasters(here, "sharp", "probabilities")
+    assert np.nanmax(np.abs(made["probabilities"] - plain["probabilities"])) < 1e-6
+    assert np.nanmax(made["uncertainty"][2]) < 1e-6
+    assert (
+        np.nanmean(rasters(here, "head", "uncertainty", predictor="bayesian")["uncertainty"][2])
+        > 1e-3
+    )
+
+
 def test_measures_follow_from_the_mean_of_the_passes(here):
     made = rasters(
         here, "dropout", "uncertainty", "probabilities", "confidence",
@@ -113,21 +133,36 @@ def test_without_dropout_all_passes_are_the_network_itself_and_are_refused(here)
         rasters(here, "none", "uncertainty", predictor="mc-dropout")
 
 
-def test_the_encoder_is_computed_once_for_all_passes(here, monkeypatch):
-    from georaster_dl.predict.predictors import passes
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_what_lies_before_the_first_dropout_is_computed_once_a_tile(here, monkeypatch, rewritten):
+    """By the rewritten network on a processor, and by the plain one elsewhere; both give the same."""
+    from georaster_dl.predict.engine.rewrite.network import Rewritten
 
-    calls = []
-    forward = passes._Kept.forward
+    options = {"predictor": "mc-dropout", "passes": 6, "tile": 136, "halo": 16}
+    expected = rasters(here, "dropout", "uncertainty", **options)
+    seen = []
+    if rewritten:
+        begin = Program.begin
+        monkeypatch.setattr(Program, "begin", lambda *a: seen.append("begun") or begin(*a))
+        one = Program.one_pass
+        monkeypatch.setattr(Program, "one_pass", lambda *a: seen.append("pass") or one(*a))
+    else:
+        monkeypatch.setattr(Rewritten, "_program_for", lambda *_: None)
+        run = _Kept.forward
 
-    def counted(self, *inputs):
-        calls.append(self._made is None)
-        return forward(self, *inputs)
+        def watched(self, image, *more):
+            if self._image is not image:
+                seen.append("begun")
+            seen.append("pass")
+            return run(self, image, *more)
 
-    monkeypatch.setattr(passes._Kept, "forward", counted)
-    rasters(here, "dropout", predictor="mc-dropout", passes=6, tile=136, halo=16)
-    tiles = len(calls) // 6
+        monkeypatch.setattr(_Kept, "forward", watched)
+    found = rasters(here, "dropout", "uncertainty", **options)
+    tiles = seen.count("begun")
     assert tiles > 1
-    assert calls == [True, *[False] * 5] * tiles
+    checked = 1 if rewritten else 0  # on the first tile, against the plain network
+    assert seen.count("pass") == 6 * (tiles - checked) + checked
+    assert np.nanmax(np.abs(found["uncertainty"] - expected["uncertainty"])) < 1e-4
 
 
 def test_mirror_images_average_what_the_network_gives_of_each(here):

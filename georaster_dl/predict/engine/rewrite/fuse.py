@@ -14,7 +14,8 @@ All else runs as it was recorded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.utils._pytree import tree_map
 
 from georaster_dl.predict.engine.rewrite.program import Program, Step, Value
+from georaster_dl.predict.engine.rewrite.random import RANDOM, in_place
 from georaster_dl.predict.engine.rewrite.record import Like, NotRecordableError, Recorder
 
 __all__ = ["record_fused"]
@@ -33,6 +35,7 @@ _AFTER_SUMS: dict[Any, str] = {_aten.relu.default: "relu"}
 _ACTIVATIONS = {**_AFTER_SUMS, _aten.silu.default: "swish"}
 _UPSAMPLING = _aten.upsample_nearest2d.vec, _aten.upsample_bilinear2d.vec
 # What gives a tensor of its own, and reads its arguments only: their memory may be taken once nobody needs it.
+_CACHED = 2**18  # numbers that are added at a time
 _PLAIN = {_aten.conv2d.default, _aten.max_pool2d.default, _aten.add.Tensor, *_ACTIVATIONS}
 
 
@@ -47,7 +50,8 @@ def record_fused(network: nn.Module, image: Tensor, another: Tensor) -> Program 
     Returns
     -------
     None where nothing can be fused, or the network is no fixed list of operations: it does other
-    things with the other image, or with a number that follows from the size.
+    things with the other image, or with a number that follows from the size. What depends on layers
+    of :mod:`random` is a pass of its own, which takes nothing of its fixed surroundings in.
     """
     try:
         with torch.inference_mode():
@@ -61,12 +65,13 @@ def record_fused(network: nn.Module, image: Tensor, another: Tensor) -> Program 
                 return None
             found = _without_norms(Steps(steps, recorder.likes, result), recorder)
             found = _without_upsampling(found, recorder)
-            steps = _fused(found)
+            random = _random(found.steps)
+            steps = _lighter(_fused(found, random), random, result)
     except NotRecordableError:
         return None
     if not any(isinstance(step.op, Fused | UpsamplingFused) for step in steps):
         return None
-    return Program(_needed(steps, result), result)
+    return Program(_needed(steps, result), result, random)
 
 
 def _recorded(network: nn.Module, image: Tensor) -> tuple[Recorder, int]:
@@ -212,7 +217,7 @@ class Steps:
 
 
 def _has_own_memory(step: Step) -> bool:
-    return step.op in _PLAIN or isinstance(step.op, UpsamplingFused)
+    return step.op in _PLAIN or isinstance(step.op, Fused | UpsamplingFused)
 
 
 def _of_any_size(step: Step, likes: Sequence[Like]) -> Step:
@@ -310,8 +315,58 @@ def _doubled(step: Step | None) -> Value | None:
     return image if size is None and factors == [2.0, 2.0] else None
 
 
-def _fused(found: Steps) -> list[Step]:
-    """Fuse sums and activations into the convolutions before them."""
+def _random(steps: Iterable[Step]) -> set[int]:
+    """Find the values that differ from pass to pass."""
+    random: set[int] = set()
+    for step in steps:
+        if step.op is RANDOM or step.reads & random:
+            random.add(step.out)
+    return random
+
+
+def _lighter(steps: Sequence[Step], random: Set[int], result: int) -> list[Step]:
+    """Join a sum that was not fused with the ReLU after it, and mask in place where that is possible.
+
+    Only of the steps of each pass, which are run many times.
+    """
+    users = Counter(number for step in steps for number in step.reads)
+    made: dict[int, Step] = {}
+    for step in steps:
+        first = made.get(min(step.reads, default=-1))
+        alone = first is not None and users[first.out] == 1 and first.out != result
+        if first is not None and alone and first.out in random:
+            if step.op is _aten.relu.default and first.op is _aten.add.Tensor and not first.kwargs:
+                step = Step(_add_relu, first.args, step.out)  # noqa: PLW2901
+                del made[first.out]
+            elif step.op is RANDOM and (_has_own_memory(first) or first.op in (_add_relu, RANDOM)):
+                step = replace(step, op=in_place)  # noqa: PLW2901
+        made[step.out] = step
+    return list(made.values())
+
+
+def _add_relu(first: Tensor, second: Tensor) -> Tensor:
+    """Add and rectify, some rows at a time, which stay in the processor's cache."""
+    made = torch.empty_like(first)
+    step = max(_CACHED // (first[0, :, 0].numel()), 1)
+    for row in range(0, first.shape[2], step):
+        rows = slice(row, row + step)
+        torch.add(first[:, :, rows], second[:, :, rows], out=made[:, :, rows]).relu_()
+    return made
+
+
+def _fused(found: Steps, random: Set[int]) -> list[Step]:
+    """Fuse sums and activations into the convolutions before them.
+
+    Parameters
+    ----------
+    random : values that differ from pass to pass; only what is like it in that is fused with a step.
+    """
+
+    def next_alike(number: int) -> Step | None:
+        then = found.only_user(number)
+        alike = then is not None and (then.out in random) == (number in random)
+        return then if alike else None
+
     steps: list[Step] = []
     done: set[int] = set()
     for step in found.steps:
@@ -323,14 +378,16 @@ def _fused(found: Steps) -> list[Step]:
             steps.append(step)
             continue
         args, out = step.args[:1], step.out
-        then = found.only_user(out)
+        then = next_alike(out)
         if isinstance(op, Fused) and then is not None:
             added = _added(found, step, then)
             if added is not None:
-                op.overwrites = found.is_free_after(added, step, then)
+                # What all passes read must not be overwritten in one of them.
+                alike = (added.number in random) == (out in random)
+                op.overwrites = alike and found.is_free_after(added, step, then)
                 args, out = (*args, added), then.out
                 done.add(out)
-                then = found.only_user(out)
+                then = next_alike(out)
         # oneDNN has no other activation after a sum than ReLU.
         activations = _ACTIVATIONS if len(args) == 1 else _AFTER_SUMS
         activation = None if then is None else activations.get(then.op)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -53,6 +53,27 @@ class Rewritten(nn.Module):
         # One by one: the number of images may be among the operations that were recorded.
         made = [_run(program, each) for each in image.split(1)]  # type: ignore[no-untyped-call]
         return made[0] if len(made) == 1 else torch.cat(made)
+
+    def each(self, image: Tensor, passes: Iterable[object]) -> Iterator[Tensor]:
+        """Yield the output of several passes of a network with random layers.
+
+        What lies before these is computed once.
+
+        Parameters
+        ----------
+        passes : iterated over in step with the passes.
+        """
+        program = self._program_for(image)
+        if program is None:
+            for _ in passes:
+                yield self._plain(image)
+            return
+        with _recorded_types():
+            begun = program.begin(image)
+        for _ in passes:
+            with _recorded_types():
+                made = program.one_pass(begun)
+            yield made
 
     def program(self, precision: torch.dtype) -> Program | None:
         """Look up the program of a precision; None before its first image, or where there is none."""
@@ -159,9 +180,13 @@ def _ignore(_message: str) -> None:
     """Drop a warning."""
 
 
+def _recorded_types() -> torch.autocast:
+    """Context of a program, in which the types of all tensors were recorded."""
+    return torch.autocast("cpu", enabled=False)
+
+
 def _run(program: Program, image: Tensor) -> Tensor:
-    # The types of all tensors were recorded.
-    with torch.autocast("cpu", enabled=False):
+    with _recorded_types():
         return program(image)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,32 +42,65 @@ class Program:
     ----------
     steps : in the order in which they run.
     result : number of the value that is the output.
+    random : numbers of the values that differ from pass to pass.
     """
 
-    def __init__(self, steps: Sequence[Step], result: int) -> None:
-        self._steps = list(steps)
+    def __init__(self, steps: Sequence[Step], result: int, random: Set[int] = frozenset()) -> None:
+        each = [step for step in steps if step.out in random]
+        made = {step.out for step in each}
+        read = {result}.union(*(step.reads for step in each))
         self._result = result
-        last = {number: at for at, step in enumerate(steps) for number in step.reads}
-        last.pop(result, None)
-        self._freed: list[list[int]] = [[] for _ in steps]
-        for number, at in last.items():
-            self._freed[at].append(number)
+        self._once = _Part([step for step in steps if step.out not in random], read - made)
+        self._each = _Part(each, {result})
+
+    @property
+    def steps(self) -> list[Step]:
+        """All steps: those that are run once, and then those of each pass."""
+        return [*self._once.steps, *self._each.steps]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether passes differ."""
+        return bool(self._each.steps)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Run it."""
-        values = {0: image}
+        """Run it; where it is random, a single pass."""
+        return self.one_pass(self.begin(image))
+
+    def begin(self, image: Tensor) -> Mapping[int, Tensor]:
+        """Run the common steps of all passes over an image; gives the values that each pass reads."""
+        return self._once.run({0: image})
+
+    def one_pass(self, begun: Mapping[int, Tensor]) -> Tensor:
+        """Run a pass over the image of ``begin``."""
+        return self._each.run(dict(begun))[self._result]
+
+    def __deepcopy__(self, _memo: Any) -> Program:
+        """Itself: nothing in it ever changes, and several threads may run it."""
+        return self
+
+
+class _Part:
+    """Sequence of steps, which keeps the values that are needed after it."""
+
+    def __init__(self, steps: Sequence[Step], results: Set[int]) -> None:
+        self.steps = list(steps)
+        last = {number: at for at, step in enumerate(steps) for number in step.reads}
+        self._freed: list[list[int]] = [[] for _ in steps]
+        for number, at in last.items():
+            if number not in results:
+                self._freed[at].append(number)
+
+    def run(self, values: dict[int, Tensor]) -> dict[int, Tensor]:
+        """Run the steps, given the values that they read; those that nothing needs are dropped."""
 
         def tensor(leaf: Any) -> Any:
             return values[leaf.number] if isinstance(leaf, Value) else leaf
 
-        for step, freed in zip(self._steps, self._freed, strict=True):
+        for step, freed in zip(self.steps, self._freed, strict=True):
             args, kwargs = tree_map(tensor, (step.args, step.kwargs))
             values[step.out] = step.op(*args, **kwargs)
             del args, kwargs
             for number in freed:
                 del values[number]
-        return values[self._result]
-
-    def __deepcopy__(self, _memo: Any) -> Program:
-        """Itself: nothing in it ever changes, and several threads may run it."""
-        return self
+        return values
