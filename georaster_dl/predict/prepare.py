@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.geography import centre_of
@@ -30,9 +30,19 @@ from georaster_dl.predict.options import Findings, RunOptions, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from georaster_dl.io.vectors.aoi import AreaOfInterest
 
-__all__ = ["PreparedRun", "open_input", "prepare"]
+__all__ = ["AskedPixels", "PreparedRun", "open_input", "prepare"]
+
+
+class AskedPixels(Protocol):
+    """Pixels of a scene that are to be predicted."""
+
+    def mask(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
+        """Mask (rows, cols) of a window, True where a prediction is asked for."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class PreparedRun:
     match : the scene as the model reads it.
     model : package of the model.
     files : to write, the main one last; all others may fail alone.
-    aoi : area to predict; None for the whole scene.
+    aoi : area, or single pixels, to predict; None for the whole scene.
     doubts : about the scene's values, which are read when the run begins.
     tiling : from which tiles are planned, when the device is known.
     members : packages and cards of the further models of an ensemble.
@@ -53,7 +63,7 @@ class PreparedRun:
     match: SceneMatch
     model: Path
     files: tuple[Path, ...]
-    aoi: AreaOfInterest | None
+    aoi: AskedPixels | None
     doubts: SceneDoubts
     tiling: TilingRequest
     context: RunContext

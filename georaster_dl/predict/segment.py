@@ -35,9 +35,14 @@ from georaster_dl.predict.predictors.choice import (
 )
 from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
+from georaster_dl.tiling.pixels import PixelPlaces
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from georaster_dl.predict.outputs.rasters import RasterRun
+    from georaster_dl.predict.outputs.tasks import Task
 
 __all__ = ["SegmentRun", "segment"]
 
@@ -117,26 +122,43 @@ class SegmentRun(SceneRun):
         for kind in self._derived:
             kind.check(match.scene)
 
+    def at_pixels(self, places: PixelPlaces) -> npt.NDArray[np.float32] | None:
+        """Run the network over the tiles that hold some pixels, and take its output there.
+
+        Returns
+        -------
+        (n, passes, planes) of the network, logits for classes; NaN where the scene has no measurement,
+        None where it has none at all.
+
+        Raises
+        ------
+        DeviceError
+            When not even the smallest tiles fit into the memory.
+        """
+        from georaster_dl.predict.outputs.pixels import planes_of_pixels
+
+        return planes_of_pixels(self.prepared, self._choice, self._task, places)
+
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         from georaster_dl.predict.outputs.novelty import novelty_run
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
-        from georaster_dl.predict.outputs.tasks import Task, task_of
 
-        prepared, options, choice = self.prepared, self._options, self._choice
-
-        def task() -> Task:
-            return task_of(prepared.match.card, options)
-
+        prepared, choice = self.prepared, self._choice
         if "novelty" in self._outputs.extras:
-            rasters = novelty_run(prepared, task, choice)
+            rasters = novelty_run(prepared, self._task, choice)
         else:
-            rasters = RasterRun(prepared, loader(prepared, choice=choice), task, choice)
+            rasters = RasterRun(prepared, loader(prepared, choice=choice), self._task, choice)
         rasters_beside = {
             name: path
             for name, path in self._outputs.extras.items()
             if isinstance(EXTRA_OUTPUTS[name], ExtraRaster)
         }
         return rasters, {"map": self._outputs.map, **rasters_beside}
+
+    def _task(self) -> Task:
+        from georaster_dl.predict.outputs.tasks import task_of
+
+        return task_of(self.prepared.match.card, self._options)
 
     def _complete(self, stage: Staging, found: Findings) -> None:
         match, staged_map = self.prepared.match, stage.path(self._outputs.map)

@@ -157,6 +157,33 @@ class RasterRun:
         self._check_found(findings)
         return rasters
 
+    def hand_over(self, sink: Sink) -> None:
+        """Give the network's planes of the pixels that are asked for to a sink, block by block.
+
+        Parameters
+        ----------
+        sink : takes rows, cols and a block (planes, rows, cols), NaN where nothing was asked for or
+            measured; a block may come again after the memory did not suffice.
+
+        Raises
+        ------
+        DeviceError
+            When not even the smallest tiles fit into the memory.
+        """
+
+        def copied(planes: Tensor) -> Tensor:
+            return planes.to(torch.float32, copy=True)
+
+        product = Product(copied, math.nan, sink, from_logits=True)
+
+        def attempt(plan: Plan) -> None:
+            self._report(self._started(plan))
+            # Planes of neighbouring tiles are not blended: what they mean is not known here.
+            job = self._job(replace(plan, margin=0), self._make_task(), {}, {})
+            run(replace(job, products={"planes": product}))
+
+        self._fitting(attempt, None)
+
     def _check_found(self, findings: Findings) -> None:
         if not findings.pixels:
             aoi = self._prepared.aoi

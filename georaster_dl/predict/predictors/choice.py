@@ -239,8 +239,13 @@ def _of_all(first: Card, members: Sequence[Member]) -> Card:
     return first.model_copy(update={"stride": stride, "halo": halo, "cost": cost})
 
 
-def with_sums(card: Card) -> Card:
-    """Count the sums over passes into the memory that a pixel takes."""
-    extra = 4 * (_PLANES * card.outputs + 4)
+def with_sums(card: Card, passes: int = 1) -> Card:
+    """Count the sums over passes into the memory that a pixel takes.
+
+    Parameters
+    ----------
+    passes : whose planes are kept beside each other.
+    """
+    extra = 4 * (_PLANES * passes * card.outputs + 4)
     cost = card.cost.model_copy(update={"bytes_per_pixel": card.cost.bytes_per_pixel + extra})
     return card.model_copy(update={"cost": cost})

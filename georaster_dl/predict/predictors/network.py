@@ -29,7 +29,7 @@ from georaster_dl.predict.predictors.passes import (
 from georaster_dl.predict.predictors.stochastic import make_bayesian_random, make_dropout_random
 from georaster_dl.predict.predictors.sums import ClassSums, Sums, ValueSums
 
-__all__ = ["SampledNetwork", "network_of_passes"]
+__all__ = ["EveryPass", "SampledNetwork", "has_dropout", "network_of_passes"]
 
 
 class SampledNetwork(nn.Module):
@@ -54,6 +54,30 @@ class SampledNetwork(nn.Module):
         for planes, calibration in self.passes.each(image, place):
             sums.add(planes, calibration)
         return sums.planes()
+
+
+class EveryPass(nn.Module):
+    """Planes of all passes of a tile, one behind the other; as many as there are passes.
+
+    Parameters
+    ----------
+    sampled : the network whose passes they are.
+    """
+
+    def __init__(self, sampled: SampledNetwork) -> None:
+        super().__init__()
+        self.passes = sampled.passes
+        self.stride = sampled.stride
+
+    def forward(self, image: Tensor, place: Place) -> Tensor:
+        """Planes (N, passes * planes, rows, cols) of images (N, bands, rows, cols)."""
+        return torch.cat([planes for planes, _ in self.passes.each(image, place)], dim=1)
+
+
+def has_dropout(model: Path, card: Card) -> bool:
+    """Whether the network of a package has dropout that ``mc-dropout`` can leave on."""
+    network = _loaded(model, card)
+    return bool(make_dropout_random(network, len(card.bands), card.stride, Draw(0)))
 
 
 def network_of_passes(
