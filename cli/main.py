@@ -15,6 +15,7 @@ from georaster_dl.core.process import interrupt_when_ended
 from georaster_dl.core.text import visible
 
 from .commands.batch import batch
+from .commands.calibrate import calibrate
 from .commands.classify import classify
 from .commands.cluster import cluster
 from .commands.completion import completion
@@ -56,6 +57,7 @@ def geodl() -> None:
     geodl mosaic MAPS... -o map.vrt  maps of neighbouring scenes as one; a STAC collection of them
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
+    geodl calibrate MODEL scene.tif labels.gpkg -o new.safetensors
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
     geodl models list                models that come with the package
     geodl spectra --help             values and classes from tables of laboratory spectra
@@ -77,6 +79,7 @@ geodl.add_command(classify)
 geodl.add_command(cluster)
 geodl.add_command(mosaic)
 geodl.add_command(evaluate)
+geodl.add_command(calibrate)
 geodl.add_command(sample_points)
 geodl.add_command(info)
 geodl.add_command(models)

@@ -1,5 +1,7 @@
 """Public names, which are imported when they are first used."""
 
+from .api.calibration import CalibrateKeywords as CalibrateKeywords
+from .api.calibration import calibrate as calibrate
 from .api.keywords import LabelKeywords as LabelKeywords
 from .api.keywords import MapKeywords as MapKeywords
 from .api.keywords import RunKeywords as RunKeywords

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import georaster_dl as gdl
+from georaster_dl.calibration.run import CalibrateOptions
 from georaster_dl.core import errors
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
@@ -21,6 +22,7 @@ from georaster_dl.training.settings.keywords import SETTINGS
 SIGNATURES = {
     "batch": "(scenes, model=None, *, folder, extras=(), float32=False, features=False, layer=None, workers=1, "
     "retries=1, on_error='continue', report=None, **options)",
+    "calibrate": "(model, scenes, labels=None, *, out, html=None, png=None, report=None, progress=False, **options)",
     "classify": "(features, labels=None, *, out, classifier=None, method='svm', save=None, per_polygon=False, "
     "overwrite=False, report=None, progress=False, **settings)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
@@ -52,7 +54,7 @@ METHODS = {
     "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
-    "Band", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "Raster", "RunKeywords",
+    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
 
@@ -98,6 +100,9 @@ def test_keywords_are_the_options_of_the_runs():
     assert of_map == run | own - {"float32"}
     assert set(gdl.SegmentKeywords.__annotations__) == run | own | set(EXTRA_OUTPUTS)
     assert set(gdl.FeatureKeywords.__annotations__) == run | fields(FeatureOptions) - {"scene"}
+    assert set(gdl.CalibrateKeywords.__annotations__) <= scene | fields(
+        LabelOptions, SegmentOptions, CalibrateOptions
+    )
     assert set(gdl.LabelKeywords.__annotations__) == fields(LabelOptions)
     assert set(gdl.TrainKeywords.__annotations__) == set(SETTINGS)
 

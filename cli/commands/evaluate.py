@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +20,14 @@ from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,
     check_suffix,
+    html_option,
     json_option,
     overwrite_option,
     warning_options,
 )
 from ..terminal.hints import with_options
 from ..terminal.progress import Terminal
-from ..terminal.results import finished, print_outputs, status_of
+from ..terminal.results import finished, print_outputs, print_table, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
@@ -43,7 +43,7 @@ __all__ = ["evaluate"]
 @click.option(
     "--csv", type=OUTPUT_FILE, help="Also write the table of classes and the confusion matrix."
 )
-@click.option("--html", type=OUTPUT_FILE, help="Also write a report as one self-contained page.")
+@html_option
 @click.option("--image", type=INPUT_FILE, metavar="SCENE", help="Scene to show in the report.")
 @click.option(
     "--curves", type=INPUT_FILE, metavar="PNG", help="Training curves to show in the report."
@@ -189,7 +189,7 @@ def _print_classes(evaluation: Evaluation) -> None:
         )
         for i, name in enumerate(c.names)
     ]
-    _print_table(("class", "mapped", "reference", "user's", "producer's", "F1", "IoU"), rows)
+    print_table(("class", "mapped", "reference", "user's", "producer's", "F1", "IoU"), rows)
     click.echo(
         f"Overall accuracy {spread(c.overall_accuracy, intervals.overall_accuracy)}, mean IoU "
         f"{spread(c.mean_iou, intervals.mean_iou)}, macro F1 {percent(c.macro_f1)}; all in percent."
@@ -220,13 +220,4 @@ def _print_areas(evaluation: Evaluation) -> None:
     table = area_table(evaluation, range(len(evaluation.confusion.names)))
     unit = table["unit"]
     head = ("class", f"mapped {unit}", f"area {unit}", "± 95 %", "user's", "producer's")
-    _print_table(head, [tuple(row.values()) for row in table["rows"]])
-
-
-def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Columns as wide as they need, the first to the left, the others to the right."""
-    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], wide[1:], strict=True)]
-        click.echo("  ".join([row[0].ljust(wide[0]), *cells]).rstrip())
-    click.echo()
+    print_table(head, [tuple(row.values()) for row in table["rows"]])

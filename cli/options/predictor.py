@@ -10,11 +10,12 @@ import click
 from georaster_dl.core.errors import OptionError
 
 from .groups import option_group
+from .shared import seed_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["map_settings", "models_of", "predictor_options"]
+__all__ = ["map_settings", "models_of", "passes_option", "predictor_options"]
 
 _RANDOM = ("mc-dropout", "bayesian")
 
@@ -23,6 +24,11 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+passes_option = click.option(
+    "--passes",
+    type=click.IntRange(min=1),
+    help="Passes with random numbers, of mc-dropout and bayesian; 20 by default.",
+)
 predictor_options = option_group(
     "predicting",
     _given,
@@ -31,14 +37,8 @@ predictor_options = option_group(
         type=click.Choice(["flip", "d4"]),
         help="Average over mirror images of each tile: flip takes 4 passes, d4 (also transposed) 8.",
     ),
-    click.option(
-        "--passes",
-        type=click.IntRange(1),
-        help="Passes of --uncertainty mc-dropout and bayesian; 20 by default.",
-    ),
-    click.option(
-        "--seed", type=click.IntRange(0), help="Random numbers of these passes; 0 by default."
-    ),
+    passes_option,
+    seed_option(default=None),
     click.option(
         "--reject",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),

@@ -110,6 +110,9 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace outpu
 quicklook_option = click.option(
     "--quicklook", type=OUTPUT_FILE, help="Also write a PNG of scene and map, side by side."
 )
+html_option = click.option(
+    "--html", type=OUTPUT_FILE, help="Also write a report as one self-contained page."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on standard output, not text."
 )

@@ -13,7 +13,14 @@ from georaster_dl.core.events import Finished
 if TYPE_CHECKING:
     from georaster_dl.io.output.staging import FailedOutput
 
-__all__ = ["EXTRA_FAILED", "SOME_SCENES_FAILED", "finished", "print_outputs", "status_of"]
+__all__ = [
+    "EXTRA_FAILED",
+    "SOME_SCENES_FAILED",
+    "finished",
+    "print_outputs",
+    "print_table",
+    "status_of",
+]
 
 SOME_SCENES_FAILED = 3
 EXTRA_FAILED = 4
@@ -58,6 +65,15 @@ def print_outputs(files: Sequence[Path]) -> None:
             click.echo(f"keep together: {names} {why}")
     for path in files:
         click.echo(str(path))
+
+
+def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print columns as wide as they need, the first to the left, the others to the right."""
+    wide = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], wide[1:], strict=True)]
+        click.echo("  ".join([row[0].ljust(wide[0]), *cells]).rstrip())
+    click.echo()
 
 
 def status_of(failed: Sequence[FailedOutput]) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from georaster_dl.training.train import Trained
 
-__all__ = ["LabelledScenes", "TrainKeywords", "config_of", "evaluate", "train"]
+__all__ = ["LabelledScenes", "TrainKeywords", "config_of", "evaluate", "pairs_of", "train"]
 
 LabelledScenes: TypeAlias = "str | Path | Sequence[str | Path] | pd.DataFrame"
 """Scenes by path, address or pattern; or a CSV or DataFrame with the columns scene and label."""
@@ -104,7 +104,8 @@ def train(
         finished epochs stay.
     """
     chosen = config_of(config, settings)
-    pairs = _pairs(scenes, labels, chosen)
+    labelled = chosen.task != "autoencoder"
+    pairs = pairs_of(scenes, labels, chosen.split.column, labelled=labelled)
     from georaster_dl.training.train import train as run  # torch and Lightning, after the checks
 
     with reporting(report, progress=progress) as take:
@@ -133,15 +134,26 @@ def config_of(config: TrainConfig | None, settings: Mapping[str, Any]) -> TrainC
     return (config or TrainConfig()).updated(changes)
 
 
-def _pairs(
-    scenes: LabelledScenes, labels: str | Path | None, config: TrainConfig
+def pairs_of(
+    scenes: LabelledScenes, labels: str | Path | None, column: str, *, labelled: bool = True
 ) -> list[SceneWithLabels]:
-    labelled = config.task != "autoencoder"
+    """Pair scenes with labels.
+
+    Parameters
+    ----------
+    column : of a list or DataFrame, with each scene's part; it need not be there.
+    labelled : whether labels are wanted.
+
+    Raises
+    ------
+    OptionError
+        When scenes or labels are missing, or a list cannot be used.
+    """
     if hasattr(scenes, "columns"):
-        return _rows(scenes, config.split.column, labelled=labelled)
+        return _rows(scenes, column, labelled=labelled)
     given = [str(s) for s in ([scenes] if isinstance(scenes, str | Path) else scenes)]
     if len(given) == 1 and Path(given[0]).suffix.lower() == ".csv":
-        return read_pairs(Path(given[0]), config.split.column, labelled=labelled)
+        return read_pairs(Path(given[0]), column, labelled=labelled)
     if not labelled:
         return find_scenes(given)
     if labels is None:

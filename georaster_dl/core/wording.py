@@ -12,6 +12,7 @@ __all__ = ["command_line", "counted", "listed", "nearest_names"]
 
 _ODD = {
     "class": "classes",
+    "pass": "passes",
     "patch": "patches",
     "spectrum": "spectra",
     "axis": "axes",

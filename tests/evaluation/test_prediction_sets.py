@@ -41,7 +41,7 @@ def test_sets_cover_at_least_the_level_on_average(level):
         calibration = Calibration(scores=score_quantiles(p, target))
         other, truth = ground(100, 10_000 + seed)
         sets = prediction_sets(other, calibration.largest_score(level))
-        covered.append(set_coverage(sets, truth, np.zeros(100, int)).covered)
+        covered.append(set_coverage(sets, truth, np.zeros(100, int)).covered.value)
     assert level - 0.005 <= np.mean(covered) <= level + 0.02
 
 
@@ -55,7 +55,7 @@ def test_the_mapped_class_is_always_a_member():
 def test_coverage_is_told_by_place():
     sets = np.array([[True, False], [True, True], [False, True], [False, True]])
     found = set_coverage(sets, np.array([0, 1, 1, 0]), np.array([7, 7, 9, 9]))
-    assert (found.covered, found.size) == (0.75, 1.25)
+    assert (found.covered.value, found.size) == (0.75, 1.25)
     assert found.places.tolist() == [1, 0.5]
 
 

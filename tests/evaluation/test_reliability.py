@@ -5,7 +5,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from georaster_dl.evaluation.metrics.reliability import BINS, measure_reliability
+from georaster_dl.evaluation.metrics.reliability import BINS, mean_score, measure_reliability
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def test_intervals_are_those_of_drawn_blocks(sample):
     accuracy = [(p[rows].argmax(1) == target[rows]).mean() for rows in drawn]
     low, high = np.percentile(accuracy, [2.5, 97.5])
     assert (found.accuracy.low, found.accuracy.high) == pytest.approx((low, high), abs=0.01)
+    assert mean_score(p.argmax(1) == target, block, replicates=400) == found.accuracy
     assert found.ece.low < found.ece.value < found.ece.high
     assert found.blocks == 20
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.evaluation.metrics.reliability import Score, mean_score
 from georaster_dl.models.package.calibration import QUANTILES
 
 __all__ = [
@@ -33,12 +34,12 @@ class SetCoverage:
 
     Attributes
     ----------
-    covered : share of all pixels whose set holds their class, 0..1.
+    covered : share of the pixels whose set holds their class, 0..1, with its interval from resampling places.
     size : mean number of classes in a set.
-    places : (places,) the same share within each place, in the order of their numbers.
+    places : (places,) share within each place, in the order of their numbers.
     """
 
-    covered: float
+    covered: Score
     size: float
     places: _Doubles
 
@@ -92,7 +93,7 @@ def set_coverage(sets: _Sets, target: _Labels, place: _Labels) -> SetCoverage:
     covered = sets[np.arange(len(sets)), target]
     _, number = np.unique(place, return_inverse=True)
     places = np.bincount(number, covered) / np.bincount(number)
-    return SetCoverage(float(covered.mean()), float(sets.sum(axis=1).mean()), places)
+    return SetCoverage(mean_score(covered, place), float(sets.sum(axis=1).mean()), places)
 
 
 def _of_true(probabilities: _Doubles, target: _Labels) -> _Doubles:

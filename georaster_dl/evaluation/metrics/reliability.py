@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.evaluation.metrics.bootstrap import block_draws, percentiles
 
-__all__ = ["BINS", "Reliability", "Score", "measure_reliability"]
+__all__ = ["BINS", "Reliability", "Score", "mean_score", "measure_reliability"]
 
 BINS = 15
 
@@ -115,6 +116,23 @@ def measure_reliability(
         pixels=n,
         blocks=blocks,
     )
+
+
+def mean_score(
+    values: npt.NDArray[Any], block: _Labels, *, replicates: int = 1000, seed: int = 0
+) -> Score:
+    """Average values, with an interval from resampling blocks.
+
+    Parameters
+    ----------
+    values, block : (n,) of each pixel.
+    replicates, seed : of the resampling.
+    """
+    number = np.unique(block, return_inverse=True)[1]
+    sums = np.stack([np.bincount(number, values), np.bincount(number)], axis=1)
+    totals = block_draws(len(sums), replicates, seed) @ sums
+    low, high = percentiles(totals[:, 0] / totals[:, 1])
+    return Score(float(np.mean(values)), float(low), float(high))
 
 
 def _equal_counts(confidence: _Doubles) -> npt.NDArray[np.int64]:

@@ -28,6 +28,7 @@ __all__ = [
     "save_model",
     "tensor_shapes",
     "weights_digest",
+    "with_card",
 ]
 
 SUFFIX = ".safetensors"
@@ -355,6 +356,27 @@ def save_model(path: str | Path, card: Card, network: nn.Module, *, half: bool =
     card = card.model_copy(update={"weights_sha256": weights_digest(weights)})
     write_atomically(path, save(weights, metadata={CARD_KEY: card.to_json()}))
     return card
+
+
+def with_card(path: str | Path, card: Card) -> bytes:
+    """Make the bytes of a model file that has another card; its weights stay the same bytes.
+
+    Parameters
+    ----------
+    card : with the architecture, bands and classes of the file's own card.
+
+    Raises
+    ------
+    ModelPackageError
+        As ``read_card``.
+    """
+    header = _read_header(Path(path))
+    header["__metadata__"] = {**header.get("__metadata__", {}), CARD_KEY: card.to_json()}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the weights at a multiple of 8 bytes
+    content = Path(path).read_bytes()
+    weights = content[8 + int.from_bytes(content[:8], "little") :]
+    return len(text).to_bytes(8, "little") + text + weights
 
 
 def _check_constants(card: Card, network: nn.Module, built: nn.Module) -> None:

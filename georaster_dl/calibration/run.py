@@ -1,0 +1,213 @@
+"""Calibrate a model on labelled scenes: the public function behind ``geodl calibrate``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from georaster_dl.calibration.diagram import reliability_png
+from georaster_dl.calibration.ground import LabelledPixels, choose_pixels, open_labels
+from georaster_dl.calibration.judged import Judged, check_classes, judge
+from georaster_dl.calibration.logits import gather_logits
+from georaster_dl.calibration.package import calibrated_card, check_learnt, check_task
+from georaster_dl.calibration.report import render_report
+from georaster_dl.calibration.result import Calibrated
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, no_report, warner
+from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.io.labels.read import labels_digest
+from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.package.card import Card, Predictor
+from georaster_dl.models.package.file import read_card, with_card
+from georaster_dl.predict.engine.network_cache import NetworkCache
+from georaster_dl.predict.options import Outputs, SegmentOptions
+from georaster_dl.predict.predictors.network import has_dropout
+from georaster_dl.predict.prepare import open_input
+from georaster_dl.predict.segment import SegmentRun
+from georaster_dl.training.data.sources import SceneWithLabels
+
+__all__ = ["CalibrateOptions", "CalibrateOutputs", "calibrate"]
+
+_MOST_PIXELS = 200_000
+_MOST_LOGITS = 2**26
+
+
+@dataclass(frozen=True)
+class CalibrateOutputs:
+    """Files to make; only the package always is.
+
+    Attributes
+    ----------
+    model : the package.
+    html : page with the scores and the reliability diagram.
+    png : the diagram.
+    """
+
+    model: Path
+    html: Path | None = None
+    png: Path | None = None
+
+    @property
+    def extras(self) -> list[Path]:
+        """Files beside the package."""
+        return [path for path in (self.html, self.png) if path is not None]
+
+
+@dataclass(frozen=True)
+class CalibrateOptions:
+    """How a model is calibrated.
+
+    Attributes
+    ----------
+    run : how the scenes are read and the model is run; its seed is also that of the choice of pixels, of
+        the halves, and of the intervals. Without members, area of interest, record and journal.
+    labels : how these are read.
+    predictor : whose calibration is fitted; ``all`` for each that the model has.
+    vector : fit a gain and an offset of each class instead of one temperature; may change the map.
+    """
+
+    run: SegmentOptions = field(default_factory=SegmentOptions)
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    predictor: Predictor | Literal["all"] = "single"
+    vector: bool = False
+
+
+def calibrate(
+    model: Path,
+    pairs: Sequence[SceneWithLabels],
+    outputs: CalibrateOutputs,
+    options: CalibrateOptions | None = None,
+    report: Report = no_report,
+) -> Calibrated:
+    """Fit the calibration of a model to labelled scenes that it has not learnt from, in a new package.
+
+    The labelled blocks are cut into two halves: what is reported of each was fitted on the other. The
+    package's calibration is fitted on both. Its weights are those of the old package.
+
+    Parameters
+    ----------
+    pairs : scenes with labels.
+    report : called with the events of each run over a scene.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with the model, the scenes, their labels, the outputs or the device; nothing is
+        left behind.
+    """
+    begun, options = time.monotonic(), options or CalibrateOptions()
+    card = read_card(model)
+    check_task(card)
+    files = [_labels_of(pair) for pair in pairs]
+    with Staging(
+        outputs.model,
+        extras=outputs.extras,
+        overwrite=options.run.overwrite,
+        protect=[model, *files, *(pair.scene for pair in pairs)],
+        warn=warner(report),
+    ) as stage:
+        unique = list(dict.fromkeys(files))
+        digests = [labels_digest(file, options.labels, numbers=False) for file in unique]
+        for warning in check_learnt(card, unique, digests):
+            warner(report)(warning)
+        calibration = _Calibration(model, card, options, report)
+        pixels, judged = calibration.judged(pairs, files)
+        new = calibrated_card(card, judged, unique, digests)
+        stage.path(outputs.model).write_bytes(with_card(model, new))
+        made = Calibrated(
+            model=outputs.model,
+            card=new,
+            labels=tuple(unique),
+            judged=tuple(judged),
+            scenes=len(pairs),
+            side=pixels[0].side,
+        )
+        if outputs.html is not None:
+            with stage.making(outputs.html) as path:
+                path.write_text(render_report(made), encoding="utf-8", errors="backslashreplace")
+        if outputs.png is not None:
+            with stage.making(outputs.png) as path:
+                path.write_bytes(reliability_png(made.judged))
+    return replace(
+        made,
+        files=tuple(stage.made([*outputs.extras, outputs.model])),
+        failed=stage.failed,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _labels_of(pair: SceneWithLabels) -> Path:
+    if pair.labels is None:
+        raise OptionError(
+            f"{pair.scene} has no labels, but a calibration needs some; give a file of them."
+        )
+    return pair.labels
+
+
+class _Calibration:
+    """Runs of a model over scenes for its calibration."""
+
+    def __init__(self, model: Path, card: Card, options: CalibrateOptions, report: Report) -> None:
+        self._model = model
+        self._card = card
+        self._options = options
+        self._report = report
+        self._networks = NetworkCache()
+
+    def judged(
+        self, pairs: Sequence[SceneWithLabels], files: Sequence[Path]
+    ) -> tuple[list[LabelledPixels], list[Judged]]:
+        """Choose pixels of the scenes, and judge the calibrations of the predictors."""
+        options, legend = self._options, self._card.legend
+        scenes = [open_input(pair.scene, options.run.scene) for pair in pairs]
+        predictors = self._predictors()
+        runs = self._runs(
+            scenes, predictors[0]
+        )  # checks what can be checked before labels are read
+        labels = open_labels(scenes, files, legend, options.labels)
+        pixels = choose_pixels(
+            labels, len(legend.classes), most=self._most(), seed=options.run.seed
+        )
+        for run in runs:
+            run.prepared.warn()
+        return pixels, [self._of_predictor(each, scenes, pixels) for each in predictors]
+
+    def _predictors(self) -> list[Predictor]:
+        if self._options.predictor != "all":
+            return [self._options.predictor]
+        card = self._card
+        there: dict[Predictor, bool] = {
+            "single": True,
+            "tta": True,
+            "mc-dropout": has_dropout(self._model, card),
+            "bayesian": card.architecture.options.get("head") == "bayesian",
+            "ensemble": card.architecture.name == "ensemble",
+        }
+        return [predictor for predictor, has in there.items() if has]
+
+    def _most(self) -> int:
+        """Number of pixels whose logits of all passes are held."""
+        passes = 1 if self._options.predictor == "single" else max(self._options.run.passes, 8)
+        return min(_MOST_PIXELS, _MOST_LOGITS // (passes * len(self._card.classes)))
+
+    def _runs(self, scenes: Sequence[Scene], predictor: Predictor) -> list[SegmentRun]:
+        options = replace(self._options.run, predictor=predictor)
+        outputs = Outputs.in_memory()
+        return [
+            SegmentRun(scene, self._model, outputs, options, self._report, self._networks)
+            for scene in scenes
+        ]
+
+    def _of_predictor(
+        self, predictor: Predictor, scenes: Sequence[Scene], pixels: Sequence[LabelledPixels]
+    ) -> Judged:
+        options = self._options
+        ground = gather_logits(self._runs(scenes, predictor), pixels)
+        if options.vector:
+            check_classes(ground, self._card.legend.names)
+        former = self._card.calibration_of(predictor)
+        return judge(predictor, ground, former, vector=options.vector, seed=options.run.seed)
