@@ -30,6 +30,7 @@ from ..terminal.progress import Terminal
 from ..terminal.results import finished, print_outputs, print_table, status_of
 
 if TYPE_CHECKING:
+    from georaster_dl.evaluation.metrics.area import AreaEstimate
     from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 
 __all__ = ["evaluate"]
@@ -171,7 +172,7 @@ def _print(evaluation: Evaluation | NumberEvaluation) -> None:
 def _print_classes(evaluation: Evaluation) -> None:
     from georaster_dl.evaluation.report.text import between, percent, plus_minus
 
-    c, intervals = evaluation.confusion, evaluation.intervals
+    c, intervals, estimate = evaluation.confusion, evaluation.intervals, evaluation.estimate
 
     def spread(figure: float, interval: Any) -> str:
         ends = between(interval)
@@ -194,6 +195,11 @@ def _print_classes(evaluation: Evaluation) -> None:
         f"Overall accuracy {spread(c.overall_accuracy, intervals.overall_accuracy)}, mean IoU "
         f"{spread(c.mean_iou, intervals.mean_iou)}, macro F1 {percent(c.macro_f1)}; all in percent."
     )
+    if evaluation.rejected is not None:
+        click.echo(
+            f"Coverage {percent(evaluation.coverage.kept)}: share of the labels that have a class on the map; "
+            f"the figures are of these."
+        )
     click.echo(
         f"Disagreement in quantity {percent(c.quantity_disagreement)}, in allocation "
         f"{percent(c.allocation_disagreement)}. Kappa {c.kappa:.3f}, for old tables only."
@@ -203,21 +209,20 @@ def _print_classes(evaluation: Evaluation) -> None:
             f"In brackets: 95 % intervals from {counted(intervals.blocks, 'block')} of "
             f"{counted(evaluation.block, 'pixel')} a side."
         )
-    if evaluation.sampled:
-        half = plus_minus(evaluation.plus_minus(evaluation.estimate.overall_se))
+    if estimate is not None and evaluation.sampled:
+        half = plus_minus(evaluation.plus_minus(estimate.overall_se))
         click.echo(
-            f"\nArea-adjusted overall accuracy {percent(evaluation.estimate.overall)} {half} (± is half of a 95 % "
-            f"interval)"
+            f"\nArea-adjusted overall accuracy {percent(estimate.overall)} {half} (± is half of a 95 % interval)"
         )
-        _print_areas(evaluation)
+        _print_areas(evaluation, estimate)
     for note in evaluation.notes:
         click.echo(f"note: {note}")
 
 
-def _print_areas(evaluation: Evaluation) -> None:
+def _print_areas(evaluation: Evaluation, estimate: AreaEstimate) -> None:
     from georaster_dl.evaluation.report.table import area_table
 
-    table = area_table(evaluation, range(len(evaluation.confusion.names)))
+    table = area_table(evaluation, estimate, range(len(evaluation.confusion.names)))
     unit = table["unit"]
     head = ("class", f"mapped {unit}", f"area {unit}", "± 95 %", "user's", "producer's")
     print_table(head, [tuple(row.values()) for row in table["rows"]])

@@ -17,7 +17,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import pixel_areas
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted
-from georaster_dl.evaluation.inputs.maps import MapFile, count_by_row, open_map
+from georaster_dl.evaluation.inputs.maps import REJECTED, MapFile, count_by_row, open_map
 from georaster_dl.evaluation.inputs.matching import match_classes
 from georaster_dl.evaluation.inputs.references import (
     AreaReference,
@@ -141,8 +141,9 @@ def _evaluate_classes(
         view = _read_together(opened, reader.read, reference, side, tally.add)
     blocks = tally.blocks.reshape(-1, *tally.blocks.shape[-2:])
     confusion = Confusion(matching.names, blocks.sum(axis=0))
-    coverage = _coverage(opened, path, reference, confusion.total, tally.unmapped)
-    estimate = estimate_areas(confusion.counts, tally.areas)
+    coverage = _coverage(opened, path, reference, confusion.total, tally)
+    # Uncertain is no class of the ground, so that the areas of the others are those of no ground either.
+    estimate = None if opened.rejected else estimate_areas(confusion.counts, tally.areas)
     intervals = bootstrap(blocks, matching.names, seed=options.seed)
     warnings = (
         *warn_of_one_class(confusion, points=points is not None),
@@ -162,6 +163,7 @@ def _evaluate_classes(
         warnings=warnings,
         notes=notes_of_classes(matching, confusion, estimate, intervals, points and points.frame),
         view=view,
+        rejected=opened.rejected,
     )
 
 
@@ -180,7 +182,7 @@ def _evaluate_numbers(opened: MapFile, path: Path, options: EvaluateOptions) -> 
     tally = _NumberTally()
     with closing(opened.numbers()) as reader, closing(reference):
         view = _read_together(opened, reader.read, reference, opened.shape[0], tally.add)
-    coverage = _coverage(opened, path, reference, tally.scores.n, tally.unmapped)
+    coverage = _coverage(opened, path, reference, tally.scores.n, tally)
     return NumberEvaluation(
         map=opened.path,
         reference=path,
@@ -219,7 +221,7 @@ class _ClassTally:
         down, across = (-(-length // side) for length in opened.shape)
         self.blocks = np.zeros((down, across, n, n), np.int64)
         self.areas = np.zeros(n)
-        self.unmapped = 0
+        self.unmapped = self.rejected = 0
 
     def add(self, rows: slice, mapped: npt.NDArray[np.int16], pairs: Pairs) -> None:
         """Count a strip within a row of blocks."""
@@ -228,7 +230,9 @@ class _ClassTally:
         self.areas += counts.sum(axis=0) if per_pixel is None else per_pixel @ counts
         labelled = pairs.true >= 0
         known = labelled & (pairs.mapped >= 0)
-        self.unmapped += int(labelled.sum() - known.sum())
+        rejected = int((labelled & (pairs.mapped == REJECTED)).sum())
+        self.unmapped += int(labelled.sum() - known.sum()) - rejected
+        self.rejected += rejected
         n, row = self._n, self.blocks[rows.start // self._side]
         cell = (pairs.cols[known] // self._side * n + pairs.mapped[known]) * n + pairs.true[known]
         row += np.bincount(cell, minlength=row.size).reshape(row.shape)
@@ -239,7 +243,7 @@ class _NumberTally:
 
     def __init__(self) -> None:
         self.scores = RegressionScores()
-        self.unmapped = 0
+        self.unmapped = self.rejected = 0
 
     def add(self, _rows: slice, _mapped: npt.NDArray[np.float32], pairs: Pairs) -> None:
         """Take the errors of a strip."""
@@ -286,7 +290,11 @@ def _kind(path: Path) -> Kind:
 
 
 def _coverage(
-    opened: MapFile, path: Path, reference: Reference, compared: int, unmapped: int
+    opened: MapFile,
+    path: Path,
+    reference: Reference,
+    compared: int,
+    tally: _ClassTally | _NumberTally,
 ) -> Coverage:
     if not compared:
         missed, features = reference.missed()
@@ -297,8 +305,14 @@ def _coverage(
             )
         rows, cols = opened.shape
         raise OptionError(
-            f"Nothing can be compared: the reference {path} has {counted(unmapped, 'label')} on nodata of the "
-            f"map {opened.path} ({rows} x {cols} pixels) and none elsewhere on it; check that both show the "
-            f"same ground."
+            f"Nothing can be compared: the reference {path} has {counted(tally.unmapped, 'label')} on nodata of "
+            f"the map {opened.path} ({rows} x {cols} pixels){_on_uncertain(tally.rejected)} and none elsewhere on "
+            f"it; check that both show the same ground."
         )
-    return Coverage(compared, unmapped, reference.unlabelled, reference.outside)
+    return Coverage(
+        compared, tally.unmapped, reference.unlabelled, reference.outside, tally.rejected
+    )
+
+
+def _on_uncertain(rejected: int) -> str:
+    return f", {rejected:,} on its uncertain pixels" if rejected else ""

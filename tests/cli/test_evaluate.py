@@ -2,11 +2,14 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
+import rasterio
 from shapely.geometry import box
 
+from georaster_dl.io.output.provenance import rejected_tags
 from georaster_dl.testing import write_labels
 from tests.maps import LEFT, NAMES, NODATA, TOP, centre, noisy_pair, write_vector
 
@@ -41,6 +44,24 @@ def test_the_table_for_people(geodl, pair):
     assert "for old tables only" in ended.out
     assert "no random sample" in ended.out
     assert "±" not in ended.out
+
+
+def test_the_share_of_labels_that_keep_a_class_is_printed(geodl, pair):
+    with rasterio.open(pair[0], "r+") as dataset:
+        dataset.update_tags(**rejected_tags(14, 0.8, 0.6))
+    ended = geodl("evaluate", *pair)
+    assert ended.code == 0, ended.err
+    line = ended.out.splitlines()[0]
+    compared, rejected = (
+        int(n.replace(",", ""))
+        for n in re.search(
+            r"([\d,]+) pixels compared; ([\d,]+) labelled pixels uncertain", line
+        ).groups()
+    )
+    assert (
+        f"Coverage {100 * compared / (compared + rejected):.1f}: share of the labels" in ended.out
+    )
+    assert "map without --reject for areas" in ended.out
 
 
 def test_points_get_areas_with_intervals(geodl, pair, points):

@@ -22,11 +22,39 @@ from georaster_dl.io.labels.read import (
     open_number_labels,
     read_legend,
 )
+from georaster_dl.io.output.provenance import rejected_value
 from georaster_dl.io.scenes.reader import open_scene
 
-__all__ = ["MapFile", "count_by_row", "open_map"]
+__all__ = ["REJECTED", "MapClasses", "MapFile", "count_by_row", "open_map"]
+
+REJECTED = -2
+"""Class index of a pixel whose class the map's model held too uncertain; -1 is nodata."""
 
 _STRIP_PIXELS = 2**22  # some 100 MiB with all that is computed of them
+
+
+class MapClasses:
+    """Classes of the pixels of a map, by window.
+
+    Parameters
+    ----------
+    labels : the map, read with its legend and, behind it, the class of its rejected pixels if it has any.
+    n : classes of the legend.
+    """
+
+    def __init__(self, labels: ClassLabels, n: int) -> None:
+        self._labels = labels
+        self._n = n
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.int16]:
+        """Read class indexes (rows, cols): -1 where nodata, REJECTED where rejected."""
+        indexes = self._labels.read(rows, cols)
+        indexes[indexes == self._n] = REJECTED
+        return indexes
+
+    def close(self) -> None:
+        """Close the file."""
+        self._labels.close()
 
 
 @dataclass(frozen=True)
@@ -37,12 +65,14 @@ class MapFile:
     ----------
     legend : its classes; None for a map of numbers.
     unseen : classes that it names although no pixel has them.
+    rejected : class of the pixels that its model held too uncertain, which is none of the legend's.
     """
 
     path: Path
     geobox: Georeference
     legend: Legend | None
     unseen: tuple[MapClass, ...] = ()
+    rejected: MapClass | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -50,9 +80,11 @@ class MapFile:
         rows, cols = self.geobox.shape
         return rows, cols
 
-    def classes(self, legend: Legend) -> ClassLabels:
-        """Open it: class indexes by window, -1 where nodata."""
-        return open_class_labels(self.path, self.geobox, legend, LabelOptions())
+    def classes(self, legend: Legend) -> MapClasses:
+        """Open it with the classes of its legend."""
+        read = legend if self.rejected is None else Legend((*legend.classes, self.rejected))
+        labels = open_class_labels(self.path, self.geobox, read, LabelOptions())
+        return MapClasses(labels, len(legend.classes))
 
     def numbers(self) -> NumberLabels:
         """Open it: numbers by window, NaN where nodata."""
@@ -90,11 +122,19 @@ def open_map(path: Path, classes: Path | None = None) -> MapFile:
     if scene.dtype.kind == "f" and classes is None:
         return MapFile(path, scene.geobox, None)
     try:
-        legend = read_legend([path], LabelOptions(classes=classes))
+        found = read_legend([path], LabelOptions(classes=classes))
     except OptionError as error:
         raise OptionError(f"{path} cannot be used as a map of classes. {error}") from error
-    unseen = [entry for entry in stated_classes(path) if entry.value not in legend.values]
-    return MapFile(path, scene.geobox, legend, () if classes else tuple(unseen))
+    stated, value = stated_classes(path), rejected_value(path)
+    rejected = next((entry for entry in (*stated, *found.classes) if entry.value == value), None)
+    kept = tuple(entry for entry in found.classes if entry.value != value)
+    if not kept:
+        raise OptionError(
+            f"All pixels of {path} are rejected as uncertain, so it has no class; map again with another "
+            f"`reject=`, or without."
+        )
+    unseen = [entry for entry in stated if entry.value not in (*found.values, value)]
+    return MapFile(path, scene.geobox, Legend(kept), () if classes else tuple(unseen), rejected)
 
 
 def count_by_row(classes: npt.NDArray[np.int16], n: int) -> npt.NDArray[np.int64]:

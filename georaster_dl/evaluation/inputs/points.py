@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +94,11 @@ def sample_points(map_path: Path, out: Path, options: SampleOptions | None = Non
         raise OptionError(
             f"{map_path} has no CRS and transform, so its pixels have no place to visit; "
             f"georeference it first (gdalwarp)."
+        )
+    if opened.rejected is not None:
+        raise OptionError(
+            f"{map_path} has pixels without a class of their own ({opened.rejected.name!r}), so points of it "
+            f"cannot tell the areas of classes; draw them of a map made without `reject=`."
         )
     with gdal_environment():
         pixels, areas = _counted(opened, opened.legend)
@@ -192,7 +198,7 @@ def _counted(opened: MapFile, legend: Legend) -> tuple[_Ints, _Floats]:
     """Pixels and ground area of each class."""
     n = len(legend.classes)
     pixels, areas = np.zeros(n, np.int64), np.zeros(n)
-    with opened.classes(legend) as reader:
+    with closing(opened.classes(legend)) as reader:
         for rows in opened.strips(_BLOCK):
             counts = count_by_row(reader.read(rows, slice(0, opened.shape[1])), n)
             pixels += counts.sum(axis=0)
@@ -206,7 +212,7 @@ def _located(opened: MapFile, legend: Legend, ranks: Sequence[_Ints]) -> tuple[_
     found: list[tuple[_Ints, _Ints, _Ints]] = []
     seen = np.zeros(len(ranks), np.int64)
     width = opened.shape[1]
-    with opened.classes(legend) as reader:
+    with closing(opened.classes(legend)) as reader:
         for rows in opened.strips(_BLOCK):
             flat = reader.read(rows, slice(0, width)).ravel()
             for index, wanted in enumerate(ranks):

@@ -69,17 +69,22 @@ def render_report(
 
 def _class_page(evaluation: Evaluation) -> dict[str, Any]:
     c, estimate = evaluation.confusion, evaluation.estimate
-    shown = np.flatnonzero(c.occurs | (estimate.mapped > 0)).tolist()
+    mapped = False if estimate is None else estimate.mapped > 0
+    shown = np.flatnonzero(c.occurs | mapped).tolist()
     colors = {i: color_hex(entry.color) for i, entry in enumerate(evaluation.matching.classes)}
+    rejected = evaluation.rejected
     return {
         "cards": _cards(evaluation),
         "notes": evaluation.notes,
-        "legend": [(c.names[i], colors[i]) for i in shown],
-        "gaps": any((plane < 0).any() for plane in evaluation.view.planes),
+        "legend": [
+            *((c.names[i], colors[i]) for i in shown),
+            *([] if rejected is None else [(rejected.name, color_hex(rejected.color))]),
+        ],
+        "gaps": any((plane == -1).any() for plane in evaluation.view.planes),
         "classes": [_class_row(evaluation, i) | {"color": colors[i]} for i in shown],
         "matrix": _matrix(evaluation, shown) if len(shown) <= _LARGEST_MATRIX else None,
         "names": [c.names[i] for i in shown],
-        "areas": area_table(evaluation, shown),
+        "areas": None if estimate is None else area_table(evaluation, estimate, shown),
         "sampled": evaluation.sampled,
         "kappa": f"{c.kappa:.3f}",
         "macro_f1": percent(c.macro_f1),
@@ -98,7 +103,10 @@ def _cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         ("Quantity disagreement", percent(c.quantity_disagreement), "amounts differ"),
         ("Allocation disagreement", percent(c.allocation_disagreement), "places differ"),
     ]
-    if evaluation.sampled:
+    if evaluation.rejected is not None:
+        kept = evaluation.coverage.kept
+        cards.insert(0, ("Coverage", percent(kept), "of the labels; scores are of these"))
+    if estimate is not None and evaluation.sampled:
         half = plus_minus(evaluation.plus_minus(estimate.overall_se))
         cards.insert(0, ("Area-adjusted accuracy", percent(estimate.overall), half))
     return [(label, f"{figure} %", below) for label, figure, below in cards]

@@ -38,8 +38,10 @@ _OTHER_STRATA = (
     "The points were drawn from another map: their strata are not this map's classes, so the "
     "area-adjusted figures do not hold (Stehman 2014 gives the estimators for that)."
 )
-
-
+_REJECTED = (
+    "The map leaves uncertain pixels without a class, and all scores are of the others. Areas of its classes "
+    "are not given, because they would lack the uncertain ground: map without `reject=` for areas."
+)
 _ONE_CLASS = (
     "The reference holds one class only ({}), so false alarms cannot be seen: user's accuracy, overall "
     "accuracy and IoU are too high and mean nothing. {}"
@@ -98,7 +100,7 @@ def warn_of_training_labels(name: str, learnt: Sequence[str], *, same: bool) -> 
 def notes_of_classes(
     matching: Matching,
     confusion: Confusion,
-    estimate: AreaEstimate,
+    estimate: AreaEstimate | None,
     intervals: Intervals,
     points: geopandas.GeoDataFrame | None,
 ) -> tuple[str, ...]:
@@ -106,30 +108,39 @@ def notes_of_classes(
 
     Parameters
     ----------
+    estimate : of areas; None for a map with rejected pixels.
     points : the labelled points; None for a reference of areas.
     """
-    notes = [_NOT_SAMPLED if points is None else _SAMPLED]
-    if points is not None and _drawn_elsewhere(points, confusion):
-        notes.append(_OTHER_STRATA)
+    notes = [_REJECTED] if estimate is None else _notes_of_areas(confusion, estimate, points)
     if matching.by == "value" and matching.one_has_names:
         notes.append(_BY_VALUE)
     names = np.array(confusion.names)
     foreign = np.arange(len(names)) >= matching.n_mapped
     if missing := names[foreign & (confusion.referenced > 0)].tolist():
         notes.append(f"In the reference but not in the map, so always wrong: {', '.join(missing)}.")
-    untested = (estimate.mapped > 0) & (confusion.mapped == 0)
-    if untested.any():
-        share = 100 * _share(estimate.mapped, untested)
-        notes.append(
-            f"Mapped on {share:.2g} % of the area but without any reference: "
-            f"{', '.join(names[untested].tolist())}. Area-adjusted totals are unknown for that."
-        )
     if not intervals.replicates:
         notes.append(
             f"The reference lies in {counted(intervals.blocks, 'block')}, too few for intervals; choose "
             f"smaller ones with `block=`."
         )
     return tuple(notes)
+
+
+def _notes_of_areas(
+    confusion: Confusion, estimate: AreaEstimate, points: geopandas.GeoDataFrame | None
+) -> list[str]:
+    notes = [_NOT_SAMPLED if points is None else _SAMPLED]
+    if points is not None and _drawn_elsewhere(points, confusion):
+        notes.append(_OTHER_STRATA)
+    untested = (estimate.mapped > 0) & (confusion.mapped == 0)
+    if untested.any():
+        share = 100 * _share(estimate.mapped, untested)
+        names = np.array(confusion.names)[untested].tolist()
+        notes.append(
+            f"Mapped on {share:.2g} % of the area but without any reference: {', '.join(names)}. "
+            f"Area-adjusted totals are unknown for that."
+        )
+    return notes
 
 
 def _share(areas: npt.NDArray[np.float64], which: npt.NDArray[np.bool_]) -> float:

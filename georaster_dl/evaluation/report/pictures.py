@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Color
 from georaster_dl.core.raster import Georeference
+from georaster_dl.evaluation.inputs.maps import REJECTED
 from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluation.report.thumbnail import View
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.render.colors import index_colors, ramp_colors, ramp_limits
+from georaster_dl.render.colors import Colors, index_colors, ramp_colors, ramp_limits
 from georaster_dl.render.palette import apart_from, is_background
 from georaster_dl.render.png import data_address, points_png, raster_png
 from georaster_dl.render.stretch import red_green_blue, stretched
@@ -52,10 +54,11 @@ def class_pictures(evaluation: Evaluation) -> list[Picture]:
     """The map, its reference, and where the two differ."""
     view = evaluation.view
     classes = [entry.color for entry in evaluation.matching.classes]
-    mapped, known = index_colors(view.mapped, classes)
+    mapped, known = _map_colors(evaluation, classes)
     first = Picture("Map", raster_png(mapped, known))
     if view.points is not None:
-        places, (drawn, true) = view.points[:2], view.points[2:].astype(np.int64)
+        compared = view.points[:, view.points[2] >= 0]
+        places, (drawn, true) = compared[:2], compared[2:].astype(np.int64)
         pale = _PALE + (1 - _PALE) * mapped
         verdict = _Verdict(evaluation, drawn, true, _RIGHT_POINT)
         top = np.argsort(verdict.kinds > 0, kind="stable")  # errors lie on top
@@ -76,8 +79,21 @@ def class_pictures(evaluation: Evaluation) -> list[Picture]:
     return [
         first,
         Picture("Reference", raster_png(referenced, labelled)),
-        Picture("Errors", raster_png(verdict.colors, known & labelled), legend=verdict.legend),
+        Picture(
+            "Errors",
+            raster_png(verdict.colors, (view.mapped >= 0) & labelled),
+            legend=verdict.legend,
+        ),
     ]
+
+
+def _map_colors(evaluation: Evaluation, classes: Sequence[Color]) -> tuple[Colors, _Mask]:
+    """Color the map: (rows, cols, 3), and (rows, cols) where it is no nodata."""
+    mapped, rejected = evaluation.view.mapped, evaluation.rejected
+    if rejected is None:
+        return index_colors(mapped, classes)
+    drawn = np.where(mapped == REJECTED, len(classes), mapped)
+    return index_colors(drawn, [*classes, rejected.color])
 
 
 class _Verdict:

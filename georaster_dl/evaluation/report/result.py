@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from georaster_dl.core.legend import MapClass
 from georaster_dl.evaluation.inputs.matching import Matching
 from georaster_dl.evaluation.inputs.references import Kind
 from georaster_dl.evaluation.metrics.area import Z_95, AreaEstimate
@@ -31,12 +32,19 @@ class Coverage:
     unmapped : labelled in the reference where the map is nodata.
     unlabelled : points without a label; 0 for other references.
     outside : points beside the map; 0 for other references.
+    rejected : labelled where the map's model held its class too uncertain.
     """
 
     compared: int
     unmapped: int
     unlabelled: int
     outside: int
+    rejected: int = 0
+
+    @property
+    def kept(self) -> float:
+        """Compute the share of the labelled pixels or points that keep their class, 0-1."""
+        return self.compared / (self.compared + self.rejected)
 
 
 def _units(kind: Kind) -> str:
@@ -52,15 +60,17 @@ class Evaluation:
     map, reference : the two files.
     kind : what the reference consists of.
     matching : the classes of both, made one list.
-    confusion : rows map, columns reference, counts of pixels or points.
+    confusion : rows map, columns reference, counts of pixels or points; without rejected pixels.
     intervals : 95 % of the scores, from resampled blocks.
     block : side of a block in pixels.
     coverage : what was compared and what was not.
     estimate : area-weighted accuracy and adjusted areas; in square metres where ``metric``, else
-        in pixels, for a map without a CRS.
+        in pixels, for a map without a CRS. None for a map with rejected pixels.
     warnings : why figures may mean nothing.
     notes : what a reader must know before trusting a figure.
     view : both as a picture.
+    rejected : class of the map's pixels whose class was too uncertain; None where it has none. The
+        scores are of the others, whose share is ``coverage.kept``.
     """
 
     map: Path
@@ -71,18 +81,21 @@ class Evaluation:
     intervals: Intervals
     block: int
     coverage: Coverage
-    estimate: AreaEstimate
+    estimate: AreaEstimate | None
     metric: bool
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     view: View
+    rejected: MapClass | None = None
 
     def __repr__(self) -> str:
         """The two files and the main scores, in one line."""
         c = self.confusion
+        kept = f", coverage {self.coverage.kept:.3f}" if self.rejected else ""
         return (
             f"<Evaluation {self.map.name} against {self.reference.name}: overall accuracy "
-            f"{c.overall_accuracy:.3f}, mean IoU {c.mean_iou:.3f}, {self.coverage.compared:,} {_units(self.kind)}>"
+            f"{c.overall_accuracy:.3f}, mean IoU {c.mean_iou:.3f}{kept}, {self.coverage.compared:,} "
+            f"{_units(self.kind)}>"
         )
 
     def _repr_html_(self) -> str:
@@ -110,7 +123,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures for JSON, None where unknown."""
-        c, e = self.confusion, self.estimate
+        c = self.confusion
         figures: dict[str, Any] = _plain(
             {
                 "task": "classes",
@@ -120,6 +133,7 @@ class Evaluation:
                 "matched_by": self.matching.by,
                 "classes_only_in_reference": list(self.matching.reference_only),
                 **asdict(self.coverage),
+                "coverage": self.coverage.kept,
                 "overall_accuracy": c.overall_accuracy,
                 "overall_accuracy_95": self.intervals.overall_accuracy,
                 "mean_iou": c.mean_iou,
@@ -140,15 +154,7 @@ class Evaluation:
                     "names": list(c.names),
                     "counts": c.counts,
                 },
-                "area_adjusted": {
-                    "from_points": self.sampled,
-                    "unit": "m2" if self.metric else "pixels",
-                    "overall_accuracy": e.overall,
-                    "overall_accuracy_plus_minus_95": self.plus_minus(e.overall_se),
-                    "quantity_disagreement": e.quantity_disagreement,
-                    "allocation_disagreement": e.allocation_disagreement,
-                    "classes": self._areas(),
-                },
+                "area_adjusted": None if self.estimate is None else self._areas(self.estimate),
                 "notes": [*self.warnings, *self.notes],
             }
         )
@@ -176,9 +182,8 @@ class Evaluation:
             for i, entry in enumerate(self.matching.classes)
         ]
 
-    def _areas(self) -> list[dict[str, Any]]:
-        e = self.estimate
-        return [
+    def _areas(self, e: AreaEstimate) -> dict[str, Any]:
+        classes = [
             {
                 "name": name,
                 "mapped_area": e.mapped[i],
@@ -191,6 +196,15 @@ class Evaluation:
             }
             for i, name in enumerate(self.matching.names)
         ]
+        return {
+            "from_points": self.sampled,
+            "unit": "m2" if self.metric else "pixels",
+            "overall_accuracy": e.overall,
+            "overall_accuracy_plus_minus_95": self.plus_minus(e.overall_se),
+            "quantity_disagreement": e.quantity_disagreement,
+            "allocation_disagreement": e.allocation_disagreement,
+            "classes": classes,
+        }
 
 
 @dataclass(frozen=True, eq=False, repr=False)

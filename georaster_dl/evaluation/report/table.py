@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from georaster_dl.core.text import cell
+from georaster_dl.evaluation.metrics.area import AreaEstimate
 from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluation.report.text import number, percent, plus_minus
 
@@ -26,13 +27,14 @@ def csv_table(evaluation: Evaluation | NumberEvaluation) -> str:
     if isinstance(evaluation, NumberEvaluation):
         return _written([facts])
     names = [f"reference: {name}" for name in facts["confusion"]["names"]]
+    areas = facts["area_adjusted"]
     rows = [
         _flat(scores)
-        | {key: value for key, value in areas.items() if key.endswith("area") or "95" in key}
+        | {key: value for key, value in of_areas.items() if key.endswith("area") or "95" in key}
         | dict(zip(names, counts, strict=True))
-        for scores, areas, counts in zip(
+        for scores, of_areas, counts in zip(
             facts["classes"],
-            facts["area_adjusted"]["classes"],
+            areas["classes"] if areas else [{}] * len(names),
             facts["confusion"]["counts"],
             strict=True,
         )
@@ -40,14 +42,14 @@ def csv_table(evaluation: Evaluation | NumberEvaluation) -> str:
     return _written(rows)
 
 
-def area_table(evaluation: Evaluation, shown: Sequence[int]) -> dict[str, Any]:
+def area_table(evaluation: Evaluation, e: AreaEstimate, shown: Sequence[int]) -> dict[str, Any]:
     """Area-adjusted estimates as text: ``unit`` of the areas, and ``rows``, one per class.
 
     Parameters
     ----------
+    e : the evaluation's estimate.
     shown : indexes of the classes wanted.
     """
-    e = evaluation.estimate
     total = e.mapped.sum()
     hectares = evaluation.metric and total >= _HECTARE
     unit = _HECTARE if hectares else 1.0

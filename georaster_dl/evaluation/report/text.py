@@ -35,12 +35,15 @@ def number(value: float, digits: int = 0) -> str:
     return f"{value:,.{digits}f}" if math.isfinite(value) else UNKNOWN
 
 
-def compared(kind: str, compared: int, unmapped: int, unlabelled: int, outside: int) -> str:
+def compared(
+    kind: str, compared: int, unmapped: int, unlabelled: int, outside: int, rejected: int
+) -> str:
     """Describe the compared and the other labels in a line."""
     thing = "point" if kind == "points" else "pixel"
     left_out = [
         f"; {counted(count, what)} {where}"
         for count, what, where in (
+            (rejected, f"labelled {thing}", "uncertain on the map"),
             (unmapped, f"labelled {thing}", "on nodata of the map"),
             (unlabelled, "point", "without a label"),
             (outside, "point", "outside the map"),

@@ -22,7 +22,7 @@ class View:
 
     Attributes
     ----------
-    mapped : (rows, cols) class indexes, -1 for none; or numbers, NaN for none.
+    mapped : (rows, cols) class indexes, negative for none; or numbers, NaN for none.
     reference : the same of the reference; None where it consists of points.
     points : row and col (in pixels of the view), mapped and true label of the points, at most 5000;
         None where the reference covers areas.
