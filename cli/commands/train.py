@@ -88,6 +88,12 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are prin
         help="Last layer: bayesian learns how sure each of its weights is, for --uncertainty bayesian.",
     ),
     click.option(
+        "--ensemble",
+        type=click.IntRange(1, 64),
+        metavar="N",
+        help="Train N networks that differ in their random numbers, and package them as one; takes N times as long.",
+    ),
+    click.option(
         "--init",
         metavar="random|imagenet|MODEL",
         shell_complete=complete_models,

@@ -110,8 +110,9 @@ def _lines(event: Event) -> Iterator[str]:
         case TrainingStarted():
             yield from _training_lines(event)
         case EpochEnded():
+            member = f"member {event.member}/{event.members}  " if event.members else ""
             yield (
-                f"epoch {event.epoch + 1:.0f}/{event.epochs}  loss {event.loss:.3f}  "
+                f"{member}epoch {event.epoch + 1:.0f}/{event.epochs}  loss {event.loss:.3f}  "
                 f"validation {event.val_loss:.3f}  {event.score} {event.val_score:.3f}"
             )
         case SceneEnded():

@@ -43,6 +43,7 @@ class TrainKeywords(SceneKeywords, LabelKeywords, total=False):
     buffer : pixels that lie at least between two parts.
     architecture, encoder : of the network; ``list_models()`` lists architectures.
     head : ``"plain"``, or ``"bayesian"`` for a last layer whose weights are distributions.
+    ensemble : networks to train and to package as one; they differ in their random numbers.
     init : ``"random"``, ``"imagenet"`` or a model package to start from.
     freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
     epochs : at most.
@@ -59,6 +60,7 @@ class TrainKeywords(SceneKeywords, LabelKeywords, total=False):
     architecture: str
     encoder: str
     head: Literal["plain", "bayesian"]
+    ensemble: int
     init: str | Path
     freeze: Literal["none", "encoder", "all-but-head"]
     epochs: int

@@ -194,6 +194,8 @@ class EpochEnded(Event):
     epoch : number of the epoch, from 0.
     epochs : number of epochs at most.
     score : name of the score that ``val_score`` is.
+    member, members : number of the network that is trained, from 1, and of all networks of an ensemble; None where it
+        is the only one.
     """
 
     kind: ClassVar[str] = "epoch"
@@ -204,6 +206,8 @@ class EpochEnded(Event):
     learning_rate: float
     epochs: int
     score: str
+    member: int | None = None
+    members: int | None = None
 
 
 @dataclass(frozen=True)

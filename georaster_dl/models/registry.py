@@ -115,7 +115,7 @@ def register_model(
         are asked for.
     encoders : whether it is built around an encoder that can be chosen.
     spectral : whether its networks see each pixel's spectrum by itself. They are trained on tables of
-        spectra, too, and may be members of an ensemble.
+        spectra, too.
 
     Raises
     ------

@@ -15,14 +15,17 @@ from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
-from georaster_dl.tiling.split_blocks import TRAIN
 from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import TrainingData, load_training_data
-from georaster_dl.training.loop.fit import fit
-from georaster_dl.training.loop.learner import SCORE, Learner
-from georaster_dl.training.loop.network import build_network, check_network
-from georaster_dl.training.loop.objective import make_objective
+from georaster_dl.training.loop.learner import SCORE
+from georaster_dl.training.loop.members import (
+    FittedNetwork,
+    fit_networks,
+    joined,
+    make_learner,
+)
+from georaster_dl.training.loop.network import check_network
 from georaster_dl.training.loop.run_folder import RunFolder
 from georaster_dl.training.loop.trainer import check_tensorboard
 from georaster_dl.training.result.package import package_model
@@ -40,7 +43,7 @@ class Trained:
     ----------
     card : of the packaged model.
     model, folder : the package, and the run's folder beside it.
-    history : figures of each epoch.
+    history : figures of each epoch; of an ensemble with the number of its ``member``, from 1.
     failed : files of the folder that could not be written (curves, log, map of the split), each
         reported by a warning.
     """
@@ -106,31 +109,48 @@ def train(
     centred = check_network(config)
     with CacheFolder(model, leader=leader) as cache:
         data = load_training_data(pairs, config, cache, warn, centred=centred)
-        network, started = build_network(data)
-        cells = sum(len(index.rows) for index in data.split.indexes(TRAIN))
-        learner = Learner(network, make_objective(data), data.config, cells=cells)
+        learner, started = make_learner(data)
         if leader and not resume:
             folder.begin(config, data.split, overwrite=overwrite)
-        fit(learner, data, device, folder, report, resume=resume)
+        fitted = fit_networks(learner, data, device, folder, report, resume=resume)
         if not leader:
             return None
-        notes = _notes(learner, data, device, time.monotonic() - begun, started)
-        card = package_model(data, network, device, model, notes)
+        notes = _notes(fitted, data, device, time.monotonic() - begun, started)
+        card = package_model(data, joined(fitted, data), device, model, notes)
     seconds = time.monotonic() - begun
-    return Trained(card, model, folder.path, learner.history, seconds, folder.extras.failed)
+    return Trained(card, model, folder.path, _history(fitted), seconds, folder.extras.failed)
+
+
+def _history(fitted: Sequence[FittedNetwork]) -> list[dict[str, float]]:
+    """Figures of all epochs, with the number of the member where there are several."""
+    if len(fitted) == 1:
+        return fitted[0].history
+    return [
+        {"member": float(number), **entry}
+        for number, each in enumerate(fitted, 1)
+        for entry in each.history
+    ]
 
 
 def _notes(
-    learner: Learner, data: TrainingData, device: Device, seconds: float, started: Sequence[str]
+    fitted: Sequence[FittedNetwork],
+    data: TrainingData,
+    device: Device,
+    seconds: float,
+    started: Sequence[str],
 ) -> dict[str, str]:
     """Describe epochs, duration, initial weights, patches and learning rate, for the card."""
-    best = max(learner.history, key=lambda entry: entry[SCORE])
+    best = [max(each.history, key=lambda entry: entry[SCORE])["epoch"] for each in fitted]
+    epochs = ", ".join(str(len(each.history)) for each in fitted)
+    numbers = ", ".join(f"{epoch + 1:.0f}" for epoch in best)
     return {
-        "epochs": f"{len(learner.history)}, the best was {int(best['epoch']) + 1}",
+        "epochs": f"{epochs}, the best was {numbers}"
+        if len(fitted) == 1
+        else f"{epochs} of the {len(fitted)} members, the best were {numbers}",
         "time": f"{seconds / 60:.1f} min on {device.name}",
         **({"started": "; ".join(started)} if started else {}),
         "patches": f"{data.per_epoch} of {data.patch} x {data.patch} pixels an epoch, batches of "
-        f"{data.config.training.batch}, learning rate {learner.learning_rate:.2g}",
+        f"{data.config.training.batch}, learning rate {fitted[0].learning_rate:.2g}",
     }
 
 

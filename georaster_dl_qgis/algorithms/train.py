@@ -80,6 +80,9 @@ class Train(GeodlAlgorithm):
             "SPLIT", "Tested on", options=_SPLITS, defaultValue=_SPLITS[0], usesStaticStrings=True
         )
         self.add(split, "Blocks of ground apart from the others, or whole scenes.", advanced=True)
+        ensemble = QgsProcessingParameterNumber("ENSEMBLE", "Networks", optional=True, minValue=1)
+        self.add(ensemble, "More than one makes an ensemble, which tells how sure its maps are; training and maps "
+                 "take so many times as long.", advanced=True)  # fmt: skip
         config = QgsProcessingParameterFile(
             "CONFIG", "File with settings", extension="toml", optional=True
         )
@@ -129,7 +132,7 @@ class Train(GeodlAlgorithm):
             "--split",
             values.choice("SPLIT"),
         ]
-        for name in ("CLASS_FIELD", "BACKGROUND", "INIT", "EPOCHS", "CONFIG"):
+        for name in ("CLASS_FIELD", "BACKGROUND", "INIT", "EPOCHS", "ENSEMBLE", "CONFIG"):
             if values.text(name):
                 arguments += [f"--{name.lower().replace('_', '-')}={values.text(name)}"]
         common = ["--progress", "json", "--overwrite", "--device", device()]

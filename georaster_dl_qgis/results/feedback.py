@@ -27,6 +27,7 @@ _FIELDS = {
     "--init": "'Start from'",
     "--config": "'File with settings'",
     "--epochs": "'Most epochs'",
+    "--ensemble": "'Networks'",
     "--split": "'Tested on'",
 }
 _WARNING = "geodl: warning: "
@@ -99,8 +100,13 @@ class EventFeedback:
         self._feedback.setProgressText(f"{pace}{minutes}:{seconds:02d} left")
 
     def _epoch(self, facts: dict[str, Any]) -> None:
+        member = (
+            f"Network {facts['member']} of {facts['members']}, epoch"
+            if "members" in facts
+            else "Epoch"
+        )
         self._feedback.pushInfo(
-            f"Epoch {facts['epoch'] + 1:.0f} of {facts['epochs']}: loss {facts['loss']:.3f}, validation "
+            f"{member} {facts['epoch'] + 1:.0f} of {facts['epochs']}: loss {facts['loss']:.3f}, validation "
             f"{facts['val_loss']:.3f}, {facts['score']} {facts['val_score']:.3f}"
         )
 

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from georaster_dl.core.errors import OptionError
+from georaster_dl.core.errors import OptionError, UnknownModelError
+from georaster_dl.models.contract import network_stride
 from georaster_dl.models.registry import create_model
+from georaster_dl.models.runtime.halo import probe_halo
 
 
 def _ensemble(n_classes, **options):
@@ -36,11 +38,33 @@ def test_mean_probabilities():
     torch.testing.assert_close(network(image).softmax(1), expected)
 
 
+@torch.inference_mode()
+def test_members_of_images():
+    """Their encoder, stride and receptive field are those of the ensemble."""
+    options = {"encoder_depth": 2, "decoder_channels": (6, 4)}
+    network = _ensemble(4, member="unet", encoder="tu-test_resnet", **options)
+    alone = create_model("unet", in_bands=9, n_classes=4, encoder="tu-test_resnet", **options)
+    assert network.members[0].state_dict().keys() == alone.state_dict().keys()
+    assert network_stride(network) == network_stride(alone) == 4
+    reaches = [probe_halo(each.eval(), in_bands=9, stride=4) for each in (network, alone)]
+    assert reaches[0] == reaches[1]
+    assert reaches[0].exact is not None
+    image = torch.randn(1, 9, 8, 12)
+    expected = torch.stack([member(image).softmax(1) for member in network.members]).mean(0)
+    torch.testing.assert_close(network(image).softmax(1), expected)
+
+
+def test_an_unknown_member_is_named():
+    with pytest.raises(UnknownModelError, match="No architecture is named 'cnn2d'"):
+        _ensemble(4, member="cnn2d")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"member": "unet"}, "takes cnn1d, spectratr, band_attention as member"),
-        ({"member": "ensemble"}, "as member"),
+        ({"member": "ensemble"}, "takes another architecture as member.*got 'ensemble'"),
+        ({"member": 3}, "takes another architecture as member"),
+        ({"member": "spectral_unet", "optional_bands": True}, "need all of their bands"),
         ({"members": 0}, "1 to 64 members"),
         ({"members": True}, "1 to 64 members"),
         ({"spread": 1}, "true or false as spread"),

@@ -8,8 +8,8 @@ from georaster_dl.core.errors import OptionError, UnknownModelError
 from georaster_dl.models.registry import (
     NetworkSpec,
     describe_model,
+    list_models,
     register_model,
-    spectral_models,
 )
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def band_attention(spec: NetworkSpec) -> nn.Module:
 
 def _options_of_members() -> dict[str, Any]:
     """Return the options of an ensemble and of all possible members, whose defaults hold where None."""
-    members = [describe_model(name)[1] for name in spectral_models()]
+    members = [describe_model(name)[1] for name in list_models() if name != ensemble.__name__]
     return {"member": "cnn1d", "members": 5, "spread": False} | dict.fromkeys(
         name for options in members for name in options
     )
@@ -168,8 +168,8 @@ def _options_of_members() -> dict[str, Any]:
 
 @register_model(options=_options_of_members)
 def ensemble(spec: NetworkSpec) -> nn.Module:
-    """Several networks of a pixel's spectrum, their mean, and how far apart they are."""
-    from georaster_dl.models.zoo.spectral.ensemble import ensemble_of
+    """Several networks of another architecture, their mean, and how far apart they are."""
+    from georaster_dl.models.zoo.ensemble import ensemble_of
 
     return ensemble_of(spec)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from georaster_dl.models.contract import network_stride
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.optional_bands import load_narrowed
-from georaster_dl.models.zoo.spectral.ensemble import Ensemble
+from georaster_dl.models.zoo.ensemble import Ensemble
 from georaster_dl.predict.engine.optimise import optimise_network
 from georaster_dl.predict.engine.place import Place
 from georaster_dl.predict.engine.rewrite.network import Rewritten

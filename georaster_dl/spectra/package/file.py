@@ -171,7 +171,7 @@ def _architecture(estimator: SpectraNetwork, *, spread: bool) -> Architecture:
 
 
 def _one_network(estimator: SpectraNetwork, *, spread: bool) -> nn.Module:
-    from georaster_dl.models.zoo.spectral.ensemble import Ensemble
+    from georaster_dl.models.zoo.ensemble import Ensemble
 
     members = estimator.networks_
     return members[0] if len(members) == 1 else Ensemble(members, spread=spread)

@@ -27,7 +27,7 @@ from georaster_dl.training.loop.run_folder import (
 )
 from georaster_dl.training.loop.trainer import explain_errors, make_trainer
 
-__all__ = ["fit"]
+__all__ = ["fit", "restore_best"]
 
 _TRIED_STEPS, _FASTEST, _FALLBACK_RATE = 80, 0.1, 1e-3
 
@@ -62,8 +62,20 @@ def fit(
             trainer.fit(
                 learner, datamodule=PatchDataModule(data, device, first_epoch), ckpt_path=last
             )
+    restore_best(learner, folder)
+
+
+def restore_best(learner: Learner, folder: RunFolder) -> None:
+    """Restore the weights of the best epoch of a finished training, and the figures of all epochs.
+
+    Raises
+    ------
+    OptionError
+        When a checkpoint is damaged or of another run.
+    """
     with _of_this_run(folder.best, None):
         learner.load_state_dict(read_checkpoint(folder.best)["state_dict"])
+    learner.history = list(read_checkpoint(folder.last)["history"])
 
 
 def _find_learning_rate(learner: Learner, training: DataLoader[Any], trainer: L.Trainer) -> float:

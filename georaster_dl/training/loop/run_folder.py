@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import shutil
@@ -46,6 +47,8 @@ _FIELDS: dict[str, type] = {
 class RunFolder:
     """The folder ``MODEL_run`` beside the model ``MODEL.safetensors``.
 
+    Checkpoints, log and curves of an ensemble lie in folders of its members, ``member_1`` and so on.
+
     Attributes
     ----------
     path : the folder.
@@ -61,7 +64,10 @@ class RunFolder:
 
     def __init__(self, model: Path, warn: Callable[[str], None] = lambda _message: None) -> None:
         self.extras = Extras(warn)
-        self.path = model.with_name(f"{model.stem}_run")
+        self._lie_at(model.with_name(f"{model.stem}_run"))
+
+    def _lie_at(self, path: Path) -> None:
+        self.path = path
         self.config = self.path / "config.toml"
         self.split = self.path / "split.gpkg"
         self.log = self.path / "log.csv"
@@ -70,6 +76,36 @@ class RunFolder:
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
         self.tensorboard = self.path / "tensorboard"
+
+    def parts(self, config: TrainConfig) -> list[RunFolder]:
+        """List the folders of the networks: itself for a single one, else the members' folders in it."""
+        count = config.model.ensemble
+        return [self] if count == 1 else [self._member(i) for i in range(1, count + 1)]
+
+    def _member(self, number: int) -> RunFolder:
+        inner = copy.copy(self)
+        inner._lie_at(self.path / f"member_{number}")
+        return inner
+
+    @property
+    def begun(self) -> bool:
+        """Whether the training of this folder's network has begun."""
+        return self.checkpoints.exists()
+
+    def make(self) -> None:
+        """Create the folder of the checkpoints, where it is not there.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be made.
+        """
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"The folder {self.path} cannot be made ({error.strerror}); check the path of the model."
+            ) from error
 
     @property
     def settings(self) -> TrainConfig | None:
@@ -124,17 +160,13 @@ class RunFolder:
         if self.path.exists():
             shutil.rmtree(self.path)
         try:
-            self.checkpoints.mkdir(parents=True)
+            self.parts(config)[0].make()
             write_atomically(self.config, config.to_toml().encode())
             with self.extras.making(self.split):
                 write_split_map(self.split, split.placed_masks())
         except OutputError:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
-        except OSError as error:
-            raise OutputError(
-                f"The folder {self.path} cannot be made ({error.strerror}); check the path of the model."
-            ) from error
 
     def resume(self, config: TrainConfig) -> None:
         """Check that the run that is there can be continued with these settings.
@@ -146,9 +178,12 @@ class RunFolder:
             checkpoint is damaged or of another program.
         """
         self._check_no_link()
-        if not self.last.exists():
+        parts = self.parts(config)
+        for part in parts:
+            part._check_no_link()
+        if not parts[0].last.exists():
             raise OptionError(
-                f"`resume=True` finds no checkpoint at {self.last}; no epoch was finished: start anew "
+                f"`resume=True` finds no checkpoint at {parts[0].last}; no epoch was finished: start anew "
                 f"(`overwrite=True`)."
             )
         before, now = read_config(self.config).flat(), config.flat()
@@ -161,7 +196,9 @@ class RunFolder:
                 f"`config={str(self.config)!r}`, or start anew with `overwrite=True`."
             )
 
-        finished_epoch(self.last)
+        for part in parts:
+            if part.last.exists():
+                finished_epoch(part.last)
 
     def write_history(self, history: Sequence[Mapping[str, float]], score: str) -> None:
         """Write the figures of all epochs so far as CSV, and draw them.

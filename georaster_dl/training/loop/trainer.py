@@ -157,9 +157,14 @@ class ProgressCallback(L.Callback):
         history = pl_module.history
         score = pl_module.objective.score_name
         self._folder.write_history(history, score)
-        self._report(
-            EpochEnded(**history[-1], epochs=self._data.config.training.epochs, score=score)
+        ended = EpochEnded(
+            **history[-1],
+            epochs=self._data.config.training.epochs,
+            score=score,
+            member=None,
+            members=None,
         )
+        self._report(ended)
 
 
 @contextmanager

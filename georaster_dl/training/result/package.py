@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +21,14 @@ from georaster_dl.io.labels.read import labels_digest
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.contract import network_stride
 from georaster_dl.models.package.calibration import Calibration
-from georaster_dl.models.package.card import Architecture, Card, ModelHalo
+from georaster_dl.models.package.card import Architecture, Card, ModelHalo, Predictor
 from georaster_dl.models.package.file import save_model
 from georaster_dl.models.package.values import InputBand, Target
 from georaster_dl.models.registry import takes_encoder
 from georaster_dl.models.runtime.cost import measure_cost
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.halo import choose_halo, probe_halo
+from georaster_dl.models.zoo.ensemble import Ensemble
 from georaster_dl.tiling.split_blocks import PARTS, TEST, VALIDATION
 from georaster_dl.tiling.tiles import round_up
 from georaster_dl.training.data.scaling import Scaling
@@ -61,7 +63,7 @@ def package_model(
     """
     network = network.eval()
     part = TEST if data.split.labelled(TEST).any() else VALIDATION
-    metrics, calibration = _tested(data, part, network, device)
+    metrics, calibrations = _tested(data, part, network, device)
     network = network.cpu()
     stride = network_stride(network)
     card = Card(
@@ -83,7 +85,8 @@ def package_model(
         training={key: value[:500] for key, value in {**_training(data), **notes}.items()},
         configuration={key: value[:500] for key, value in data.config.flat().items()},
         metrics=metrics,
-        calibration=calibration,
+        calibration=calibrations.pop("single"),
+        calibrations=calibrations,
         novelty=training_novelty(data),
         limitations=_limitations(data, part, metrics),
     )
@@ -92,28 +95,41 @@ def package_model(
 
 def _tested(
     data: TrainingData, part: int, network: nn.Module, device: Device
-) -> tuple[dict[str, float], Calibration]:
-    """Metrics of a part, and the calibration of the probabilities, where there are any."""
+) -> tuple[dict[str, float], dict[Predictor, Calibration]]:
+    """Metrics of a part, and the calibrations of the probabilities, where there are any."""
     if data.unlabelled:
-        return reconstruction_metrics(data, part, network, device), Calibration()
+        return reconstruction_metrics(data, part, network, device), {"single": Calibration()}
     tested = measure(data, part, network, device)
     metrics = label_metrics(tested, PARTS[part])
     if not data.names:
-        return metrics, Calibration()
-    return metrics, _calibration(data, network, device, tested)
+        return metrics, {"single": Calibration()}
+    calibrations: dict[Predictor, Calibration] = {
+        "single": _calibration(data, [network], [tested], device)
+    }
+    if isinstance(network, Ensemble):
+        # The temperature of a mean is not that of the members whose probabilities are averaged.
+        each = [measure(data, part, member, device) for member in network.members]
+        calibrations["ensemble"] = _calibration(data, network.members, each, device)
+    return metrics, calibrations
 
 
 def _calibration(
-    data: TrainingData, network: nn.Module, device: Device, tested: Measured
+    data: TrainingData, networks: Sequence[nn.Module], tested: Sequence[Measured], device: Device
 ) -> Calibration:
-    """Fit the calibration on the validation part, and measure its error on the tested part."""
-    validation = measure(data, VALIDATION, network, device)
-    fitted = fit_calibration(validation.logits[:, None], validation.target)
-    if not len(tested.target):
+    """Fit the calibration of the networks' mean on the validation part, and measure its error on the tested part."""
+    validation = [measure(data, VALIDATION, network, device) for network in networks]
+    fitted = fit_calibration(_stacked(validation), validation[0].target)
+    target = tested[0].target
+    if not len(target):
         return fitted
-    probabilities = class_probabilities(tested.logits[:, None], fitted)
-    error = measure_reliability(probabilities, tested.target).ece.value
+    probabilities = class_probabilities(_stacked(tested), fitted)
+    error = measure_reliability(probabilities, target).ece.value
     return fitted.model_copy(update={"ece": round(error, 4)})
+
+
+def _stacked(measured: Sequence[Measured]) -> npt.NDArray[np.float32]:
+    """Logits (n, networks, classes) of the same pixels."""
+    return np.stack([each.logits for each in measured], axis=1)
 
 
 def _halo(data: TrainingData, network: nn.Module, stride: int) -> ModelHalo:
@@ -145,7 +161,14 @@ def _middle(scene: Scene, scaling: Scaling) -> npt.NDArray[np.float32]:
 def _architecture(data: TrainingData) -> Architecture:
     model = data.config.model
     encoder = model.encoder if takes_encoder(model.architecture) else None
-    return Architecture(name=model.architecture, encoder=encoder, options=model.options)
+    if model.ensemble == 1:
+        return Architecture(name=model.architecture, encoder=encoder, options=model.options)
+    several: dict[str, Any] = {
+        "member": model.architecture,
+        "members": model.ensemble,
+        "spread": data.config.task == "regression",
+    }
+    return Architecture(name="ensemble", encoder=encoder, options={**several, **model.options})
 
 
 def _bands(data: TrainingData) -> tuple[InputBand, ...]:

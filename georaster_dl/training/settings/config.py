@@ -89,6 +89,7 @@ class ModelSection(_Section):
 
     Attributes
     ----------
+    ensemble : networks of this architecture to train, one after the other, and to package as one.
     head : ``bayesian`` makes the last layer's weights distributions that can be sampled; None leaves it to the
         options or the model to start from.
     """
@@ -96,6 +97,7 @@ class ModelSection(_Section):
     architecture: str = "unet"
     encoder: str = "tu-resnet18"
     options: dict[str, Any] = {"encoder_depth": 3, "decoder_channels": [64, 32, 16]}
+    ensemble: Annotated[int, Field(ge=1, le=64)] = 1
     head: Literal["plain", "bayesian"] | None = None
     name: str | None = None
     licence: str = ""

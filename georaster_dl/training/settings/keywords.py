@@ -25,6 +25,7 @@ SETTINGS = {
     "architecture": "model.architecture",
     "encoder": "model.encoder",
     "head": "model.head",
+    "ensemble": "model.ensemble",
     "init": "start.weights",
     "freeze": "start.freeze",
     "epochs": "training.epochs",

@@ -31,7 +31,7 @@ def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> T
     GeoRasterError
         When settings contradict each other, or the model to start from cannot be read.
     """
-    config = _with_head(_with_options(_with_task(_with_start(config))))
+    config = _with_ensemble(_with_head(_with_options(_with_task(_with_start(config)))))
     older = begun is not None and "decoder_dropout" not in begun.model.options
     return config if older else _with_dropout(config)
 
@@ -115,6 +115,25 @@ def _with_head(config: TrainConfig) -> TrainConfig:
         if model.head is None
         else config.updated({"model.options": {**model.options, "head": model.head}})
     )
+
+
+def _with_ensemble(config: TrainConfig) -> TrainConfig:
+    """Check that an ensemble can be trained, and set its one device."""
+    model, devices = config.model, config.training.devices
+    if model.ensemble == 1:
+        return config
+    if config.task == "autoencoder" or model.architecture == "ensemble":
+        what = "autoencoders" if config.task == "autoencoder" else "ensembles"
+        raise OptionError(
+            f"`ensemble={model.ensemble}` makes an ensemble of networks for classes or quantities, but not of {what}; "
+            f"leave it out."
+        )
+    if devices not in (None, 1):
+        raise OptionError(
+            f"The networks of an ensemble are trained on one device, one after the other, but training.devices is "
+            f"{devices}; leave it out."
+        )
+    return config.updated({"training.devices": 1})
 
 
 def _with_dropout(config: TrainConfig) -> TrainConfig:

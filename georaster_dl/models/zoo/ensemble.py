@@ -1,4 +1,4 @@
-"""Ensembles of spectral networks: the mean, and for quantities the spread of the members."""
+"""Ensembles of networks: the mean, and for quantities the spread of the members."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
-from georaster_dl.models.registry import NetworkSpec, create_model, spectral_models
+from georaster_dl.models.contract import network_stride
+from georaster_dl.models.registry import NetworkSpec, create_model
 
 __all__ = ["Ensemble", "ensemble_of"]
 
@@ -16,18 +17,18 @@ _MOST_MEMBERS = 64
 
 
 class Ensemble(nn.Module):
-    """Networks of a pixel's spectrum that differ in the random numbers of their training.
+    """Networks of one architecture that differ in the random numbers of their training (Lakshminarayanan et al. 2017).
 
     Parameters
     ----------
-    members : networks with the same planes.
+    members : networks with the same planes and stride.
     spread : whether the planes are quantities: then come their means and behind them their standard
         deviations over the members (0 for one member); else they are logits of classes, and the
         logarithms of the mean probabilities come out, which are logits, too.
 
     Attributes
     ----------
-    stride : total down-sampling, 1.
+    stride : total down-sampling, that of the members.
     feature_layer : name of the part whose output are the planes of all members.
     """
 
@@ -35,7 +36,7 @@ class Ensemble(nn.Module):
 
     def __init__(self, members: list[nn.Module], *, spread: bool) -> None:
         super().__init__()
-        self.stride = 1
+        self.stride = network_stride(members[0])
         self.encoder = _Members(members)
         self.decoder = nn.Identity()
         self.segmentation_head = _Mean(len(members), spread=spread)
@@ -82,7 +83,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
     Raises
     ------
     OptionError
-        When the member is no network of a spectrum, or its options or the planes do not fit.
+        When the member is an ensemble itself or has optional bands, or options or planes do not fit.
     """
     options = dict(spec.options)
     member, members, spread = (options.pop(key) for key in ("member", "members", "spread"))
@@ -91,11 +92,15 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
             f"The architecture 'ensemble' has no pretrained weights {spec.encoder_weights!r}; start from "
             f"random ones (`start.weights='random'`) or from a model file."
         )
-    spectral = spectral_models()
-    if member not in spectral or type(spread) is not bool or not _counts(members):
+    named = isinstance(member, str) and member != spec.architecture
+    if not named or type(spread) is not bool or not _counts(members):
         raise OptionError(
-            f"The architecture 'ensemble' takes {', '.join(spectral)} as member, 1 to {_MOST_MEMBERS} members, "
+            f"The architecture 'ensemble' takes another architecture as member, 1 to {_MOST_MEMBERS} members, "
             f"and true or false as spread, but got {member!r}, {members!r} and {spread!r}."
+        )
+    if options.get("optional_bands"):
+        raise OptionError(
+            "The members of an ensemble need all of their bands, but optional_bands is true; leave it out."
         )
     if spread and spec.n_classes % 2:
         raise OptionError(
@@ -108,6 +113,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
             member,
             in_bands=spec.in_bands,
             n_classes=planes,
+            encoder=spec.encoder,
             wavelengths_nm=spec.wavelengths_nm,
             **member_options,
         )
