@@ -159,6 +159,24 @@ def test_networks_of_spectra_and_of_patches_are_members_too(pair, settings, tmp_
         assert len(network.members) == card.architecture.options["members"] == 2
 
 
+@pytest.mark.slow
+def test_each_member_goes_on_from_one_of_a_package(pair, settings, ensemble, tmp_path):
+    first = tmp_path / "first.safetensors"
+    train([pair], first, ensemble)
+    fields = settings.model_dump(exclude={"model"}, exclude_none=True)
+    fields["training"] |= {"epochs": 1, "learning_rate": 1e-12}
+    fields["start"] = {"weights": str(first), "freeze": "all-but-head"}
+    before = members_of(first)
+    train([pair], tmp_path / "second.safetensors", TrainConfig.of(fields))
+    for old, new in zip(before, members_of(tmp_path / "second.safetensors"), strict=True):
+        assert all(torch.allclose(tensor, new[name]) for name, tensor in old.items())
+    assert not equal(*before)
+    single = TrainConfig.of({**fields, "model": {"ensemble": 1}})
+    train([pair], tmp_path / "single.safetensors", single)
+    alone = load_file(tmp_path / "single.safetensors")
+    assert all(torch.allclose(tensor, alone[name]) for name, tensor in before[0].items())
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -30,15 +30,19 @@ class FittedNetwork:
     learning_rate: float
 
 
-def make_learner(data: TrainingData) -> tuple[Learner, list[str]]:
+def make_learner(data: TrainingData, member: int = 0) -> tuple[Learner, list[str]]:
     """Build the network of the data in a learner; with lines that describe the weights it starts from.
+
+    Parameters
+    ----------
+    member : number of the network in its ensemble, from 0.
 
     Raises
     ------
     GeoRasterError
         When the network cannot be built, or not start from the weights.
     """
-    network, started = build_network(data)
+    network, started = build_network(data, member)
     cells = sum(len(index.rows) for index in data.split.indexes(TRAIN))
     return Learner(network, make_objective(data), data.config, cells=cells), started
 
@@ -67,7 +71,7 @@ def fit_networks(
     fitted = []
     for number, part in enumerate(parts):
         own = replace(data, config=data.config.updated({"seed": data.config.seed + number}))
-        learner = make_learner(own)[0] if number else first
+        learner = make_learner(own, number)[0] if number else first
         if resume and any(later.begun for later in parts[number + 1 :]):
             restore_best(learner, part)  # it was finished before the next one began
         else:

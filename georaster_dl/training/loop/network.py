@@ -84,8 +84,12 @@ def _check_pixelwise(network: nn.Module, config: TrainConfig) -> None:
     )
 
 
-def build_network(data: TrainingData) -> tuple[nn.Module, list[str]]:
+def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[str]]:
     """Build the network for the bands and outputs of the data; its random weights follow from the seed.
+
+    Parameters
+    ----------
+    member : number of the network in its ensemble, from 0; it starts from that member of another.
 
     Returns
     -------
@@ -118,7 +122,9 @@ def build_network(data: TrainingData) -> tuple[nn.Module, list[str]]:
         )
     if start.weights not in NO_PACKAGE:
         names = [band.name for band in data.bands] if data.unlabelled else data.names
-        started = initialise_from_package(network, data.bands, names, find_model(start.weights))
+        started = initialise_from_package(
+            network, data.bands, names, find_model(start.weights), member=member
+        )
     _check_outputs(network, data)
     freeze(network, start.freeze)
     return network.to(memory_format=torch.channels_last), started

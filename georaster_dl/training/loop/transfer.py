@@ -22,6 +22,7 @@ from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.optional_bands import band_places, load_narrowed
+from georaster_dl.models.zoo.ensemble import Ensemble
 
 __all__ = [
     "IMAGENET_BANDS",
@@ -85,7 +86,12 @@ def _counterpart(band: Band, source: Sequence[Band]) -> int | None:
 
 
 def initialise_from_package(
-    network: nn.Module, bands: Sequence[Band], names: Sequence[str], package: Path
+    network: nn.Module,
+    bands: Sequence[Band],
+    names: Sequence[str],
+    package: Path,
+    *,
+    member: int = 0,
 ) -> list[str]:
     """Take over the weights of a model package, in place.
 
@@ -100,6 +106,7 @@ def initialise_from_package(
     bands, names : input bands, and names of the outputs, in the order of the channels; those of an
         autoencoder are its bands, a regression has no names.
     package : model file.
+    member : number of the network to take of an ensemble, from 0; beyond the last comes the first again.
 
     Returns
     -------
@@ -113,6 +120,8 @@ def initialise_from_package(
         When architecture or encoder are others, or less than half of the encoder's tensors fit.
     """
     card, source = load_narrowed(package, _read_by_both(read_card(package), bands))
+    if isinstance(source, Ensemble):
+        source = source.members[member % len(source.members)]
     if (type(source), _name(source)) != (type(network), _name(network)):
         raise OptionError(
             f"{package} holds the architecture {card.architecture.name!r} with the encoder "

@@ -50,14 +50,33 @@ def _with_start(config: TrainConfig) -> TrainConfig:
     if card.task == "autoencoder" != config.task and config.training.learning_rate is None:
         # Not the rate of fine-tuning: most of an autoencoder has to change to separate classes.
         config = config.updated({"training.learning_rate": FRESH_RATE})
-    return _with_network_of(_plain(card).architecture, config)
+    return _with_network_of(*_member_of(_plain(card).architecture), config)
 
 
-def _with_network_of(stated: Architecture, config: TrainConfig) -> TrainConfig:
+def _member_of(stated: Architecture) -> tuple[Architecture, int]:
+    """Architecture of the members of an ensemble, and their number; of a single network its own, and 1."""
+    options = dict(stated.options)
+    if stated.name != "ensemble":
+        return stated, 1
+    member, count, _ = (options.pop(key, None) for key in ("member", "members", "spread"))
+    if not isinstance(member, str) or not isinstance(count, int):
+        raise OptionError(
+            f"The ensemble to start from states member={member!r} and members={count!r}, a name and a number are "
+            f"needed; get the model again."
+        )
+    return stated.model_copy(update={"name": member, "options": options}), count
+
+
+def _with_network_of(stated: Architecture, count: int, config: TrainConfig) -> TrainConfig:
     """Take the package's architecture, or the options that another architecture shares with it."""
     model = config.model
     if not model.model_fields_set & {"architecture", "encoder"}:
-        chosen = {"model.architecture": stated.name, "model.options": stated.options}
+        chosen: dict[str, object] = {
+            "model.architecture": stated.name,
+            "model.options": stated.options,
+        }
+        if "ensemble" not in model.model_fields_set:
+            chosen["model.ensemble"] = count
         return config.updated(
             chosen | ({"model.encoder": stated.encoder} if stated.encoder else {})
         )
