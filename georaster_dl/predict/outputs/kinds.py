@@ -261,16 +261,10 @@ def _value_measures(card: Card) -> list[str]:
 
 
 def _entropy(probabilities: Tensor) -> Tensor:
-    """Entropy of the probabilities over the logarithm of their number, (1, rows, cols).
+    """Entropy of the probabilities, (1, rows, cols), from 0 to 1."""
+    from georaster_dl.models.runtime.uncertainty import entropy
 
-    0 where one class is certain, 1 where all are equally probable: predictive entropy (Gal 2016,
-    3.3) on a scale that does not depend on how many classes a model has.
-    """
-    import torch
-
-    entropy: Tensor = torch.special.entr(probabilities).sum(dim=0, keepdim=True)
-    # Rounding may take a uniform distribution beyond 1; a single class has an entropy of 0.
-    return entropy.div_(math.log(max(len(probabilities), 2))).clamp_(max=1.0)
+    return entropy(probabilities)[None]
 
 
 def _write_polygons(finished: FinishedMap, path: Path) -> None:
