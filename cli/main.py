@@ -26,6 +26,7 @@ from .commands.features import features
 from .commands.info import info
 from .commands.models import models
 from .commands.mosaic import mosaic
+from .commands.propose import propose
 from .commands.qgis import qgis
 from .commands.sample_points import sample_points
 from .commands.segment import segment
@@ -58,6 +59,7 @@ def geodl() -> None:
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
     geodl calibrate MODEL scene.tif labels.gpkg -o new.safetensors
+    geodl propose SCENES... -m MODEL -o areas.gpkg  where more labels would help most
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
     geodl models list                models that come with the package
     geodl spectra --help             values and classes from tables of laboratory spectra
@@ -81,6 +83,7 @@ geodl.add_command(mosaic)
 geodl.add_command(evaluate)
 geodl.add_command(calibrate)
 geodl.add_command(sample_points)
+geodl.add_command(propose)
 geodl.add_command(info)
 geodl.add_command(models)
 geodl.add_command(spectra)

@@ -12,6 +12,8 @@ from .api.model import Model as Model
 from .api.model import load_model as load_model
 from .api.pixels import classify as classify
 from .api.pixels import cluster as cluster
+from .api.proposals import ProposeKeywords as ProposeKeywords
+from .api.proposals import propose as propose
 from .api.runs import FeatureKeywords as FeatureKeywords
 from .api.runs import SegmentKeywords as SegmentKeywords
 from .api.runs import denoise as denoise

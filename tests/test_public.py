@@ -17,6 +17,7 @@ from georaster_dl.core import errors
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
+from georaster_dl.proposals.options import ProposeOptions
 from georaster_dl.training.settings.keywords import SETTINGS
 
 SIGNATURES = {
@@ -36,6 +37,7 @@ SIGNATURES = {
     "mosaic": "(maps, *, out=None, stac=None, models=(), order_by='order', fill_class=(), crs=None, overwrite=False, "
     "report=None, progress=False)",
     "open_scene": "(source, **options)",
+    "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
     "register_model": "(*, options, encoders=False, spectral=False)",
     "save_model": "(path, card, network, *, half=False)",
@@ -54,7 +56,8 @@ METHODS = {
     "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
-    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "Raster", "RunKeywords",
+    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "ProposeKeywords",
+    "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
 
@@ -103,6 +106,11 @@ def test_keywords_are_the_options_of_the_runs():
     assert set(gdl.CalibrateKeywords.__annotations__) <= scene | fields(
         LabelOptions, SegmentOptions, CalibrateOptions
     )
+    assert set(gdl.ProposeKeywords.__annotations__) == run | fields(ProposeOptions) - {
+        "scene",
+        "n",
+        "labels",
+    }
     assert set(gdl.LabelKeywords.__annotations__) == fields(LabelOptions)
     assert set(gdl.TrainKeywords.__annotations__) == set(SETTINGS)
 

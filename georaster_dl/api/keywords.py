@@ -162,7 +162,7 @@ def plain_value(name: str, value: Any) -> Any:
     """Paths given as text, and lists, as options have them."""
     if value is None:
         return None
-    if name in ("aoi", "record", "journal", "classes"):
+    if name in ("aoi", "record", "journal", "classes", "parcels"):
         return Path(value)
     if name == "members":
         return tuple(find_model(each).absolute() for each in value)

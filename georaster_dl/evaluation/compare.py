@@ -32,9 +32,11 @@ from georaster_dl.evaluation.metrics.bootstrap import bootstrap
 from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.evaluation.metrics.regression import RegressionScores
 from georaster_dl.evaluation.report.notes import (
+    note_of_rejection,
     notes_of_classes,
     warn_of_missed,
     warn_of_one_class,
+    warn_of_proposed,
     warn_of_training_labels,
 )
 from georaster_dl.evaluation.report.result import Coverage, Evaluation, NumberEvaluation
@@ -51,6 +53,7 @@ from georaster_dl.io.labels.read import (
     read_legend,
 )
 from georaster_dl.io.output.provenance import trained_on
+from georaster_dl.io.vectors.areas import is_proposed
 
 __all__ = ["EvaluateOptions", "default_block", "evaluate"]
 
@@ -139,13 +142,17 @@ def _evaluate_classes(
     tally = _ClassTally(opened, len(matching.names), side)
     with closing(opened.classes(legend)) as reader, closing(reference):
         view = _read_together(opened, reader.read, reference, side, tally.add)
+    proposed = features is not None and is_proposed(features)
     blocks = tally.blocks.reshape(-1, *tally.blocks.shape[-2:])
     confusion = Confusion(matching.names, blocks.sum(axis=0))
     coverage = _coverage(opened, path, reference, confusion.total, tally)
-    # Uncertain is no class of the ground, so that the areas of the others are those of no ground either.
-    estimate = None if opened.rejected else estimate_areas(confusion.counts, tally.areas)
+    # Uncertain is no class of the ground, so that the areas of the others are those of no ground either; and
+    # no estimator undoes a choice of the reference by the model's own doubts.
+    unsound = opened.rejected or proposed
+    estimate = None if unsound else estimate_areas(confusion.counts, tally.areas)
     intervals = bootstrap(blocks, matching.names, seed=options.seed)
     warnings = (
+        *warn_of_proposed(path.name, proposed=proposed),
         *warn_of_one_class(confusion, points=points is not None),
         *_warnings(opened, path, reference, options.labels, numbers=False),
     )
@@ -161,7 +168,10 @@ def _evaluate_classes(
         estimate=estimate,
         metric=pixel_areas(opened.geobox, slice(0, 1)) is not None,
         warnings=warnings,
-        notes=notes_of_classes(matching, confusion, estimate, intervals, points and points.frame),
+        notes=(
+            *note_of_rejection(rejected=bool(opened.rejected)),
+            *notes_of_classes(matching, confusion, estimate, intervals, points and points.frame),
+        ),
         view=view,
         rejected=opened.rejected,
     )

@@ -16,9 +16,11 @@ from georaster_dl.evaluation.metrics.bootstrap import Intervals
 from georaster_dl.evaluation.metrics.confusion import Confusion
 
 __all__ = [
+    "note_of_rejection",
     "notes_of_classes",
     "warn_of_missed",
     "warn_of_one_class",
+    "warn_of_proposed",
     "warn_of_training_labels",
 ]
 
@@ -42,6 +44,10 @@ _REJECTED = (
     "The map leaves uncertain pixels without a class, and all scores are of the others. Areas of its classes "
     "are not given, because they would lack the uncertain ground: map without `reject=` for areas."
 )
+_PROPOSED = (
+    "The areas of {} were chosen by geodl propose where a model is uncertain, which is no random sample: accuracy "
+    "is too low on them, and no area is estimated from them. Label points drawn by geodl sample-points."
+)
 _ONE_CLASS = (
     "The reference holds one class only ({}), so false alarms cannot be seen: user's accuracy, overall "
     "accuracy and IoU are too high and mean nothing. {}"
@@ -63,6 +69,16 @@ def warn_of_one_class(confusion: Confusion, *, points: bool) -> tuple[str, ...]:
     if len(held) != 1:
         return ()
     return (_ONE_CLASS.format(held[0], _ONE_CLASS_OF_POINTS if points else _ONE_CLASS_OF_AREAS),)
+
+
+def note_of_rejection(*, rejected: bool) -> tuple[str, ...]:
+    """Note that a map with uncertain pixels has no areas of classes."""
+    return (_REJECTED,) if rejected else ()
+
+
+def warn_of_proposed(name: str, *, proposed: bool) -> tuple[str, ...]:
+    """Warn that a model's doubts chose the reference; ``name`` is that of its file."""
+    return (_PROPOSED.format(name),) if proposed else ()
 
 
 def warn_of_missed(missed: int, features: int) -> tuple[str, ...]:
@@ -108,10 +124,10 @@ def notes_of_classes(
 
     Parameters
     ----------
-    estimate : of areas; None for a map with rejected pixels.
+    estimate : of areas; None where they cannot be estimated.
     points : the labelled points; None for a reference of areas.
     """
-    notes = [_REJECTED] if estimate is None else _notes_of_areas(confusion, estimate, points)
+    notes = [] if estimate is None else _notes_of_areas(confusion, estimate, points)
     if matching.by == "value" and matching.one_has_names:
         notes.append(_BY_VALUE)
     names = np.array(confusion.names)

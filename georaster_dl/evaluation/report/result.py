@@ -65,7 +65,8 @@ class Evaluation:
     block : side of a block in pixels.
     coverage : what was compared and what was not.
     estimate : area-weighted accuracy and adjusted areas; in square metres where ``metric``, else
-        in pixels, for a map without a CRS. None for a map with rejected pixels.
+        in pixels, for a map without a CRS. None for a map with rejected pixels, and for a reference
+        of proposed areas.
     warnings : why figures may mean nothing.
     notes : what a reader must know before trusting a figure.
     view : both as a picture.

@@ -19,7 +19,7 @@ from georaster_dl.core.disk import writing
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.vectors.layers import is_special
 
-__all__ = ["open_geopackage", "store_style", "write_geopackage"]
+__all__ = ["open_geopackage", "store_qml", "store_style", "write_geopackage"]
 
 _FAILURES = (
     pyogrio.errors.DataSourceError,
@@ -86,11 +86,22 @@ def store_style(out: Path, legend: Legend, *, field: str) -> None:
     out : the GeoPackage, with one layer of its name.
     field : attribute of the layer that holds the names of the legend's classes.
     """
+    store_qml(out, _categorized(legend, field), name="classes")
+
+
+def store_qml(out: Path, qml: str, *, name: str) -> None:
+    """Store a style in QGIS's own format as the default of a GeoPackage's layer.
+
+    Parameters
+    ----------
+    out : the GeoPackage, with one layer of its name and no style yet.
+    name : of the style.
+    """
     with writing(out, sqlite3.Error), closing(sqlite3.connect(out)) as base, base:
-        _insert_style(base, out.stem, _categorized(legend, field))
+        _insert_style(base, out.stem, qml, name)
 
 
-def _insert_style(base: sqlite3.Connection, layer: str, qml: str) -> None:
+def _insert_style(base: sqlite3.Connection, layer: str, qml: str, name: str) -> None:
     base.execute(
         "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
         "f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), "
@@ -104,8 +115,8 @@ def _insert_style(base: sqlite3.Connection, layer: str, qml: str) -> None:
     )
     base.execute(
         "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
-        "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', 'classes', ?, 1)",
-        (layer, qml),
+        "styleName, styleQML, useAsDefault) VALUES ('', '', ?, 'geom', ?, ?, 1)",
+        (layer, name, qml),
     )
 
 

@@ -59,14 +59,14 @@ class FeatureNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, features, rows, cols), and the error as one plane more, of (N, bands, rows, cols)."""
-        kept, output = self._watched(image)
+        kept, output = self.watched(image)
         if not self._error:
             return kept
         # In float32: squares of small differences have no digits left in half precision.
         wrong = (output.float() - image.float()).square().mean(dim=1, keepdim=True).sqrt()
         return torch.cat([kept.float(), wrong], dim=1)
 
-    def _watched(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def watched(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Planes of the layer at the image's size, and the network's output."""
         captured: list[Any] = []
         module = self.network.get_submodule(self._name)
@@ -97,7 +97,7 @@ class FeatureNetwork(nn.Module):
         with torch.inference_mode():
             self.network.eval()
             image = torch.zeros(1, in_bands, side, side, device=weight.device, dtype=weight.dtype)
-            count = int(self._watched(image)[0].shape[1])
+            count = int(self.watched(image)[0].shape[1])
         self.network.train(training)
         return count
 

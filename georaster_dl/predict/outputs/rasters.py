@@ -184,6 +184,22 @@ class RasterRun:
 
         self._fitting(attempt, None)
 
+    def into(self, kind: str, make_sink: Callable[[Task], Sink]) -> Findings:
+        """Hand the blocks of the raster of a kind to a sink and write no file.
+
+        Parameters
+        ----------
+        make_sink : makes the sink for a new task, each time that the run starts over.
+
+        Raises
+        ------
+        SceneError, DeviceError
+            As ``run`` raises them.
+        """
+        findings = self._fitting(lambda plan: self._run_into(plan, kind, make_sink), None)
+        self._check_found(findings)
+        return findings
+
     def _check_found(self, findings: Findings) -> None:
         if not findings.pixels:
             aoi = self._prepared.aoi
@@ -294,6 +310,12 @@ class RasterRun:
         self._report(self._started(plan))
         run(self._job(plan, task, rasters, {kind: made.take for kind, made in arrays.items()}))
         return {kind: made.raster() for kind, made in arrays.items()}, task.findings()
+
+    def _run_into(self, plan: Plan, kind: str, make_sink: Callable[[Task], Sink]) -> Findings:
+        task = self._make_task()
+        self._report(self._started(plan))
+        run(self._job(plan, task, {kind: task.raster(kind)}, {kind: make_sink(task)}))
+        return task.findings()
 
     def _add(self, plan: Plan, kinds: Sequence[str], journal: Journal, asked: range) -> None:
         """Compute the strips of a range that the journal lacks."""

@@ -14,7 +14,7 @@ from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.vectors.layers import is_vector
 
-__all__ = ["SceneWithLabels", "find_pairs", "find_scenes", "read_pairs"]
+__all__ = ["SceneWithLabels", "expanded_scenes", "find_pairs", "find_scenes", "read_pairs"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def find_pairs(scenes: Sequence[str], labels: Path) -> list[SceneWithLabels]:
     OptionError
         When a pattern finds nothing, or a scene has no labels in the folder, or several.
     """
-    paths = [path for scene in scenes for path in _expanded(scene)]
+    paths = expanded_scenes(scenes)
     if not file_of(labels).exists():
         raise OptionError(f"The labels {labels} do not exist; check the path.")
     if not labels.is_dir() or is_vector(labels):
@@ -58,7 +58,18 @@ def find_scenes(scenes: Sequence[str]) -> list[SceneWithLabels]:
     OptionError
         When a pattern finds nothing.
     """
-    return [SceneWithLabels(path, None) for scene in scenes for path in _expanded(scene)]
+    return [SceneWithLabels(path, None) for path in expanded_scenes(scenes)]
+
+
+def expanded_scenes(scenes: Sequence[str]) -> list[str]:
+    """List the scenes that paths, addresses and patterns name, in their order.
+
+    Raises
+    ------
+    OptionError
+        When a pattern finds nothing.
+    """
+    return [path for scene in scenes for path in _expanded(scene)]
 
 
 def read_pairs(path: Path, column: str, *, labelled: bool = True) -> list[SceneWithLabels]:

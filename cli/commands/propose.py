@@ -1,0 +1,151 @@
+"""``geodl propose``: propose areas to label next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from georaster_dl.core.events import Finished, Report
+from georaster_dl.core.process import tune_allocators
+from georaster_dl.core.wording import command_line, counted
+
+from ..options.model_run import model_run_options, with_matching
+from ..options.shared import (
+    INPUT_FILE,
+    check_suffix,
+    model_option,
+    output_option,
+    progress_options,
+    scene_argument,
+    seed_option,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
+
+if TYPE_CHECKING:
+    from georaster_dl.proposals.propose import Proposed
+
+__all__ = ["propose"]
+
+
+@click.command()
+@scene_argument
+@model_option(required=True)
+@click.option(
+    "-n", "n", type=click.IntRange(1), default=50, show_default=True, help="Number of areas."
+)
+@output_option("GeoPackage to make; a picture of all areas goes beside it (.png).", required=True)
+@click.option(
+    "--by",
+    type=click.Choice(["margin", "entropy"]),
+    default="margin",
+    show_default=True,
+    help="Uncertainty to choose by: the margin between the two likeliest classes, or the entropy of all.",
+)
+@click.option(
+    "--cell",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    metavar="PIXELS",
+    help="Side of an area.",
+)
+@click.option(
+    "--parcels",
+    type=INPUT_FILE,
+    metavar="FILE",
+    help="Polygons to choose from, instead of square cells.",
+)
+@click.option(
+    "--labels",
+    type=INPUT_FILE,
+    metavar="FILE",
+    help="Labels that exist already, of some or all scenes; areas that hold some are left out.",
+)
+@click.option("--class-field", metavar="NAME", help="Attribute of --labels that holds the class.")
+@seed_option()
+@model_run_options
+@progress_options
+def propose(
+    *,
+    scene: tuple[str, ...],
+    model: str,
+    n: int,
+    output: Path,
+    settings: dict[str, Any],
+    terminal: Terminal,
+    **choice: Any,
+) -> int:
+    """Propose the areas whose labels would help a model most.
+
+    Every SCENE is mapped once; it may be a pattern in quotes. Areas where the model is uncertain
+    between classes, far from each other and unlike each other, are written with a rank, a suggested class and an empty
+    field `class`. Fill that in with QGIS, which opens the file with a form, and train again. The areas are no random
+    sample: no accuracy and no area of a map can be estimated from them.
+
+    \b
+    geodl propose scene.tif -m model.safetensors -n 50 -o areas.gpkg
+    geodl propose 'scenes/*.tif' -m model.safetensors --labels labels.gpkg -o areas.gpkg
+    geodl train scene.tif areas.gpkg --class-field class --init model.safetensors -o better.safetensors
+    """
+    from georaster_dl.models.package.file import find_model
+    from georaster_dl.proposals.options import ProposeOptions
+    from georaster_dl.training.data.sources import expanded_scenes
+
+    check_suffix("-o", output, "a GeoPackage", (".gpkg",))
+    scenes = expanded_scenes(scene)
+    options = ProposeOptions(**settings, n=n, **choice)
+    package = find_model(model)
+    tune_allocators()
+
+    def run(report: Report) -> Proposed:
+        from georaster_dl.proposals.propose import propose  # heavy, so after the checks
+
+        return propose(
+            scenes, package, output, options, with_matching(report) if terminal.prints else report
+        )
+
+    return run_with_progress(
+        terminal, run, _finished, lambda proposed: _print(proposed, scenes, model)
+    )
+
+
+def _finished(proposed: Proposed) -> Finished:
+    return finished(
+        proposed.files,
+        proposed.failed,
+        round(proposed.seconds, 1),
+        areas=len(proposed.areas),
+        candidates=proposed.candidates,
+        pixels=proposed.pixels,
+    )
+
+
+def _print(proposed: Proposed, scenes: Sequence[str], model: str) -> None:
+    areas = proposed.areas
+    click.echo(
+        f"{len(areas):,} of {counted(proposed.candidates, 'area')}, scores {areas['score'].min():.2f} to "
+        f"{areas['score'].max():.2f}"
+    )
+    print_outputs(proposed.files)
+    shown = set(areas["scene"])
+    labelled = [scene for scene in scenes if Path(scene).name in shown]
+    click.echo(
+        "Next: fill in the field class, in QGIS for example; what stays empty is not used. Then"
+    )
+    command = command_line(
+        *("geodl", "train", *labelled, proposed.files[-1]),
+        *("--class-field", "class", "--init", model, "-o", _next_name(model)),
+    )
+    click.echo(f"  {command}")
+
+
+def _next_name(model: str) -> str:
+    """Name the next model: model.safetensors, model-2.safetensors, model-3.safetensors."""
+    stem, _, number = Path(model).stem.rpartition("-")
+    if stem and number.isdecimal():
+        return f"{stem}-{int(number) + 1}.safetensors"
+    return f"{Path(model).stem}-2.safetensors"

@@ -1,0 +1,1 @@
+"""Active learning: proposals of uncertain areas to label."""

@@ -1,0 +1,91 @@
+"""``geodl propose``: from a model to areas, to labels, to the next model."""
+
+import json
+import shlex
+
+import geopandas
+import pytest
+
+from georaster_dl.testing import NODATA, checkered, write_labels, write_scene
+
+
+def fill(path, n):
+    """Give the first n areas the class that was suggested, as somebody would who looks."""
+    areas = geopandas.read_file(path, layer="areas")
+    areas.loc[: n - 1, "class"] = areas["suggested"]
+    areas.to_file(path)
+    return areas
+
+
+def test_areas_are_proposed_and_the_next_command_printed(geodl, scene, model, tmp_path):
+    ended = geodl("propose", scene, "-m", model, "-n", 6, "-o", "areas.gpkg")
+    assert ended.code == 0, ended.err
+    assert "6 of 19 areas, scores 0." in ended.out
+    assert (tmp_path / "areas.png").exists()
+    assert len(geopandas.read_file(tmp_path / "areas.gpkg", layer="areas")) == 6
+    assert (
+        f"  geodl train {scene} areas.gpkg --class-field class --init {model} -o toy-2.safetensors\n"
+        in ended.out
+    )
+
+
+def test_the_result_as_json(geodl, scene, model):
+    ended = geodl("propose", scene, "-m", model, "-n", 3, "-o", "a.gpkg", "--progress", "json")
+    result = ended.events[-1]
+    assert result["outputs"] == ["a.png", "a.gpkg"]
+    assert (result["areas"], result["candidates"], result["pixels"]) == (3, 19, 150 * 130)
+
+
+def test_what_cannot_be_is_refused_in_one_line(refused, scene, model):
+    assert "-n 30 cannot be chosen" in refused(
+        "propose", scene, "-m", model, "-n", 30, "-o", "a.gpkg"
+    )
+    assert "-o makes a GeoPackage" in refused("propose", scene, "-m", model, "-o", "a.shp")
+
+
+def test_accuracy_on_proposed_areas_is_a_caution_and_no_area_is_estimated(
+    geodl, scene, model, tmp_path
+):
+    geodl("propose", scene, "-m", model, "-n", 8, "-o", "areas.gpkg")
+    geodl("segment", scene, "-m", model, "-o", "map.tif")
+    areas = fill(tmp_path / "areas.gpkg", 6)
+    ended = geodl("evaluate", "map.tif", "areas.gpkg", "--class-field", "class", "--json")
+    assert ended.code == 0, ended.err
+    figures = json.loads(ended.out)
+    assert figures["overall_accuracy"] > 0
+    assert figures["area_adjusted"] is None
+    assert "geodl sample-points" in figures["notes"][0]
+    # The mark outlives the format.
+    areas.to_file(tmp_path / "areas.geojson")
+    ended = geodl("evaluate", "map.tif", "areas.geojson", "--class-field", "class")
+    assert "chosen by geodl propose" in ended.out + ended.err
+    plain = areas.drop(columns="sampled_by")
+    plain.to_file(tmp_path / "plain.gpkg")
+    ended = geodl("evaluate", "map.tif", "plain.gpkg", "--class-field", "class", "--json")
+    assert json.loads(ended.out)["area_adjusted"]["overall_accuracy"] > 0
+
+
+@pytest.mark.slow
+def test_filled_areas_go_back_into_the_training_by_the_printed_command(geodl, tmp_path):
+    classes, image = checkered(shape=(256, 256))
+    scene = write_scene(tmp_path / "scene.tif", image)
+    first = classes + 1
+    first[:, 128:] = NODATA
+    labels = write_labels(tmp_path / "labels.tif", first, names={1: "a", 2: "b", 3: "c"})
+    usual = ("--epochs", 2, "--device", "cpu")
+    ended = geodl("train", scene, labels, "-o", "m.safetensors", *usual)
+    assert ended.code == 0, ended.err
+    ended = geodl(
+        "propose", scene, "-m", "m.safetensors", "-n", 60, "--cell", 16, "--labels", labels,
+        "-o", "areas.gpkg",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    areas = fill(tmp_path / "areas.gpkg", 50)
+    assert areas.total_bounds[0] >= 500_000 + 1280
+    command = shlex.split(next(line for line in ended.out.splitlines() if "geodl train" in line))
+    ended = geodl(*command[1:], *usual)
+    assert ended.code == 0, ended.err
+    ended = geodl("models", "show", "m-2.safetensors", "--json")
+    card = json.loads(ended.out)
+    assert {entry["name"] for entry in card["classes"]} <= {"a", "b", "c"}
+    assert "classes taken" in json.dumps(card)
