@@ -40,8 +40,9 @@ def readme() -> str:
 def _row(kind: OutputKind) -> str:
     if not isinstance(kind, ExtraRaster):
         return f"| `--{kind.name} map{kind.suffix}` | {kind.help} |"
-    choices = r"\|".join(kind.choices)
-    option = f"--{kind.name} [{choices}]" if choices else f"--{kind.name}"
+    option = f"--{kind.name}"
+    if kind.argument is not None:
+        option += f" [{kind.argument.metavar}]".replace("|", r"\|")
     return f"| `{option}` | `*_{kind.name}{kind.suffix}`, {kind.help} |"
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, OutputKind
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, OutputKind, Words
 
 from .groups import option_group
-from .shared import OUTPUT_FILE, check_suffix
+from .shared import OUTPUT_FILE, SHARE, check_suffix
 
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Outputs
@@ -24,14 +24,15 @@ _FORMATS = {".gpkg": "a GeoPackage", ".png": "a PNG"}
 
 
 class MapCommand(click.Command):
-    """Command whose output options with a choice may also be given without a value."""
+    """Command whose output options that take a value may also be given without it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Insert the default choice behind an option without a value."""
+        """Insert the default value behind an option without one."""
         for i, arg in enumerate(args):
             kind = EXTRA_OUTPUTS.get(arg[2:]) if arg.startswith("--") else None
-            if kind and kind.choices and not (set(args[i + 1 : i + 2]) & set(kind.choices)):
-                args[i] = f"{arg}={kind.choices[0]}"
+            argument = kind and kind.argument
+            if argument and all(argument.read(value) is None for value in args[i + 1 : i + 2]):
+                args[i] = f"{arg}={argument.default}"
         return super().parse_args(ctx, args)
 
 
@@ -57,11 +58,13 @@ def _option(kind: OutputKind, *, name_files: bool) -> Callable[[F], F]:
     if name_files and not isinstance(kind, ExtraRaster):
         return click.option(flag, type=OUTPUT_FILE, help=f"Also write a {kind.help}.")
     text = f"Also write *_{kind.name}{kind.suffix}, {kind.help}."
-    if kind.choices:
-        first, *others = kind.choices
-        text += f" {kind.chosen.capitalize()} {first} (default), {', '.join(others)}."
-        return click.option(flag, type=click.Choice(kind.choices), help=text)
-    return click.option(flag, is_flag=True, help=text)
+    argument = kind.argument
+    if argument is None:
+        return click.option(flag, is_flag=True, help=text)
+    text += f" {argument.text[0].upper()}{argument.text[1:]}."
+    if isinstance(argument, Words):
+        return click.option(flag, type=click.Choice(tuple(argument.settings)), help=text)
+    return click.option(flag, type=SHARE, metavar=argument.metavar, help=text)
 
 
 def map_outputs(mapped: Path, extras: Mapping[str, Any]) -> Outputs:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.predict.outputs.kinds import settings_of
 
 from .groups import option_group
-from .shared import seed_option
+from .shared import SHARE, seed_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ predictor_options = option_group(
     seed_option(default=None),
     click.option(
         "--reject",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        type=SHARE,
         metavar="SHARE",
         help="Make the least certain pixels a class of their own, 'uncertain': as many as leave this share of "
         "the model's validation ground its class.",
@@ -74,11 +75,11 @@ def map_settings(
         When options contradict each other.
     """
     rest = dict(predicting)
-    symmetries, method = rest.pop("tta", None), extras.get("uncertainty", "softmax")
-    predictor = "auto" if method == "softmax" else method
+    symmetries, of_outputs = rest.pop("tta", None), settings_of(extras)
+    predictor = of_outputs.pop("predictor", "auto")
     if symmetries is not None:
         if predictor not in ("auto", "tta") or members:
-            other = "several models" if members else f"--uncertainty {method}"
+            other = "several models" if members else f"--uncertainty {predictor}"
             raise OptionError(
                 f"--tta and {other} are two ways to make several passes; leave one of them out."
             )
@@ -89,9 +90,4 @@ def map_settings(
             f"--{unused[0]} is for passes with random numbers; add --uncertainty {' or '.join(_RANDOM)}, or "
             f"leave it out."
         )
-    return {
-        "float32": "float32" in extras.values(),
-        "predictor": predictor,
-        "members": tuple(members),
-        **rest,
-    }
+    return {"predictor": predictor, "members": tuple(members), **of_outputs, **rest}

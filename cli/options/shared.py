@@ -79,6 +79,7 @@ class RenamedOption(click.Option):
 INPUT_FILE = click.Path(path_type=Path)
 OUTPUT_FILE = _OutputPath(path_type=Path)
 OUTPUT_FOLDER = _OutputPath(path_type=Path, file_okay=False)
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 scene_argument = click.argument(
     "scene", nargs=-1, required=True, metavar="SCENE...", shell_complete=complete_files

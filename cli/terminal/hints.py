@@ -14,6 +14,7 @@ _KEYWORD = re.compile(r"(?P<name>[a-z_.]+)=(?P<value>.*)")
 _ON = ("", "True", "...")
 _NAMES = {
     "folder": "--directory",
+    "level": "--sets",
     "predictor": "--uncertainty",
     "split.block": "--block",
     "split.buffer": "--buffer",

@@ -85,6 +85,7 @@ class MapKeywords(RunKeywords, total=False):
     symmetries : mirror images of ``"tta"``: ``"flip"``, 4 passes; ``"d4"``, also transposed, 8 passes.
     reject : share of the model's validation ground that keeps its class, such as 0.9; less certain pixels
         become the class "uncertain". None gives every pixel a class.
+    level : share of the validation ground whose true class is in its prediction set.
     """
 
     predictor: Literal["auto", "single", "mc-dropout", "bayesian", "tta", "ensemble"]
@@ -93,6 +94,7 @@ class MapKeywords(RunKeywords, total=False):
     seed: int
     symmetries: Literal["d4", "flip"]
     reject: float | None
+    level: float
 
 
 class LabelKeywords(TypedDict, total=False):

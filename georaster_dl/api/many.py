@@ -101,7 +101,7 @@ def batch(
         )
 
 
-_OF_MAP = ("predictor", "members", "passes", "seed", "symmetries", "reject")
+_OF_MAP = ("predictor", "members", "passes", "seed", "symmetries", "reject", "level")
 _KEPT = ("scene", "aoi", "device", "precision", "halo", "tile", "resample", "overwrite")
 
 

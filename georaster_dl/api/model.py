@@ -38,7 +38,7 @@ from georaster_dl.predict.segment import SegmentRun
 __all__ = ["Model", "Prediction", "load_model", "package_of"]
 
 Prediction: TypeAlias = Literal[
-    "map", "probabilities", "confidence", "uncertainty", "novelty", "features", "denoised"
+    "map", "probabilities", "confidence", "uncertainty", "sets", "novelty", "features", "denoised"
 ]
 """Names of a model's predictions; they are those of the commands and their outputs."""
 
@@ -80,13 +80,13 @@ class Model:
         ----------
         source : as ``open_scene`` takes it.
         output : the map (classes, or a quantity), the classes' ``probabilities``, ``confidence``,
-            ``uncertainty`` or the pixels' ``novelty`` as float32; ``features`` of the network; what
-            an autoencoder makes of the scene (``denoised``).
+            ``uncertainty`` or the pixels' ``novelty`` as float32; the ``sets`` of classes that a pixel
+            may be; ``features`` of the network; what an autoencoder makes of the scene (``denoised``).
         report : called with the events of the run; warnings are Python warnings where None.
         progress : show a bar.
         **options : bands, nodata, scale, offset, mask; aoi, device, precision, halo, tile and resample,
-            as ``RunKeywords`` describes them; of maps also predictor, members, passes, seed and
-            symmetries, as ``MapKeywords`` does.
+            as ``RunKeywords`` describes them; of maps also predictor, members, passes, seed,
+            symmetries, reject and level, as ``MapKeywords`` does.
 
         Raises
         ------

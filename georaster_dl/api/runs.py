@@ -23,7 +23,7 @@ from georaster_dl.predict.options import (
     SegmentOptions,
     Summary,
 )
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, settings_of
 from georaster_dl.predict.run import SceneRun
 from georaster_dl.predict.segment import SegmentRun
 
@@ -46,6 +46,8 @@ class SegmentKeywords(MapKeywords, total=False):
         predictive entropy, expected entropy, mutual information, variance and confidence; of a quantity
         mean, sd and the bounds of its interval. The name of a predictor, as in
         ``uncertainty="mc-dropout"``, also sets ``predictor``.
+    sets : classes that each pixel may be, a band per class, and their number; a number also sets ``level``, as in
+        ``sets=0.95``.
     novelty : how unlike the model's training each pixel is; above 1 it is unlike it.
     polygons : GeoPackage of the map as polygons.
     quicklook : PNG of the scene beside its map.
@@ -55,6 +57,7 @@ class SegmentKeywords(MapKeywords, total=False):
     probabilities: bool | str | Path
     confidence: bool | str | Path
     uncertainty: bool | str | Path
+    sets: bool | float | str | Path
     novelty: bool | str | Path
     polygons: bool | str | Path
     quicklook: bool | str | Path
@@ -92,21 +95,23 @@ def segment(
     extras: dict[str, Any] = {
         name: value for name, value in options.items() if name in EXTRA_OUTPUTS
     }
-    if extras.get("uncertainty") in EXTRA_OUTPUTS["uncertainty"].choices:
-        method, extras["uncertainty"] = extras["uncertainty"], True
-        options.setdefault("predictor", "auto" if method == "softmax" else method)
     rest = {name: value for name, value in options.items() if name not in EXTRA_OUTPUTS}
-    asked = options_of(SegmentOptions, rest, beside=tuple(EXTRA_OUTPUTS))
+    asked = options_of(SegmentOptions, settings_of(extras) | rest, beside=tuple(EXTRA_OUTPUTS))
     package = None if model is None else package_of(model)
     outputs = Outputs.beside(
-        Path(out),
-        {name: None if value is True else Path(value) for name, value in extras.items() if value},
+        Path(out), {name: _file(name, value) for name, value in extras.items() if value}
     )
     return _run(
         lambda take: SegmentRun(scene_sources(scene), package, outputs, asked, take),
         report,
         progress,
     )
+
+
+def _file(name: str, value: Any) -> Path | None:
+    """Path that an output's keyword names; None where the file is named after the map."""
+    unnamed = value is True or EXTRA_OUTPUTS[name].settings(value) is not None
+    return None if unnamed else Path(value)
 
 
 class FeatureKeywords(RunKeywords, total=False):

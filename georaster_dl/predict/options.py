@@ -235,6 +235,7 @@ class SegmentOptions(RunOptions):
     symmetries : mirror images of ``tta``: ``flip``, 4 passes; ``d4``, also transposed, 8 passes.
     reject : share of the validation ground that keeps its class; less certain pixels become a class of
         their own. None gives every pixel a class.
+    level : share of the validation ground whose true class is in its prediction set.
     """
 
     float32: bool = False
@@ -244,6 +245,7 @@ class SegmentOptions(RunOptions):
     seed: int = 0
     symmetries: Literal["d4", "flip"] = "d4"
     reject: float | None = None
+    level: float = 0.9
 
     @property
     def several_passes(self) -> bool:

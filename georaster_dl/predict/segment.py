@@ -30,6 +30,7 @@ from georaster_dl.predict.outputs.rejection import Rejection
 from georaster_dl.predict.predictors.choice import (
     PredictorChoice,
     choose_predictor,
+    measured_calibration,
     with_members,
     with_sums,
 )
@@ -112,6 +113,8 @@ class SegmentRun(SceneRun):
         )
         self._choice = choice
         self._legend = _legend(match.card, options)
+        if "sets" in outputs.extras:  # before the run, where the card cannot tell them
+            measured_calibration(match.card, options, "sets").largest_score(options.level)
         self._options = options
         self._outputs = outputs
         self._derived = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.core.legend import Color, MapClass
+from georaster_dl.core.legend import Color, MapClass, parse_color
 
 __all__ = [
     "VIRIDIS",
@@ -19,6 +19,7 @@ __all__ = [
     "on_hatching",
     "ramp_colors",
     "ramp_limits",
+    "ramp_steps",
 ]
 
 Colors = npt.NDArray[np.float64]
@@ -57,6 +58,14 @@ def ramp_colors(values: _Floats, limits: tuple[float, float], ramp: str = "virid
     share = (np.where(np.isfinite(values), values, low) - low) / (high - low)
     colors: Colors = colormaps[ramp](np.clip(share, 0, 1))[..., :3]
     return colors
+
+
+def ramp_steps(places: Sequence[float]) -> list[Color]:
+    """Look up the colours of ``VIRIDIS`` at places from 0, its dark end, to 1."""
+    known = np.array([parse_color(text) for text in VIRIDIS], np.float64)
+    ends = np.linspace(0, 1, len(known))
+    channels = [np.interp(places, ends, channel).round().astype(int) for channel in known.T]
+    return [(int(red), int(green), int(blue)) for red, green, blue in zip(*channels, strict=True)]
 
 
 def class_colors(values: npt.NDArray[Any], classes: Sequence[MapClass]) -> tuple[Colors, _Mask]:

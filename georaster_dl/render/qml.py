@@ -8,14 +8,16 @@ everywhere.
 from __future__ import annotations
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
 from georaster_dl.core.disk import writing
 from georaster_dl.core.errors import OutputError
-from georaster_dl.core.legend import Legend, color_hex
-from georaster_dl.render.colors import VIRIDIS
+from georaster_dl.core.legend import Legend, MapClass, color_hex
+from georaster_dl.core.wording import counted
+from georaster_dl.render.colors import VIRIDIS, ramp_steps
 
 __all__ = [
     "class_names_tag",
@@ -23,6 +25,7 @@ __all__ = [
     "write_class_style",
     "write_color_style",
     "write_ramp_style",
+    "write_size_style",
 ]
 
 # CategoryNames is a list by pixel value, so a class numbered 60000 would need 60000 lines. The
@@ -136,6 +139,30 @@ def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 
     _save(root, path.with_suffix(".qml"))
 
 
+def write_size_style(path: Path, *, largest: int, band: int) -> None:
+    """Write ``<stem>.qml`` that shows a band with numbers of classes, from dark for one to bright.
+
+    Parameters
+    ----------
+    path : the raster; it is not opened.
+    largest : number of classes that is shown brightest.
+    band : the band to show, counted from 1.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    sizes = range(1, largest + 1)
+    # Colours by the logarithm: it matters whether a pixel may be two classes or three, hardly 12 or 13.
+    colors = ramp_steps([math.log(size) / math.log(max(largest, 2)) for size in sizes])
+    entries = [
+        MapClass(size, counted(size, "class"), color)
+        for size, color in zip(sizes, colors, strict=True)
+    ]
+    _save(_paletted(Legend(tuple(entries)), band), path.with_suffix(".qml"))
+
+
 def write_color_style(
     path: Path, *, bands: Sequence[int], limits: Sequence[tuple[float, float]]
 ) -> None:
@@ -211,13 +238,13 @@ def _attribute_table(legend: Legend) -> ET.Element:
     return table
 
 
-def _paletted(legend: Legend) -> ET.Element:
+def _paletted(legend: Legend, band: int = 1) -> ET.Element:
     root, pipe = _qgis()
     renderer = ET.SubElement(
         pipe,
         "rasterrenderer",
         type="paletted",
-        band="1",
+        band=str(band),
         opacity="1",
         alphaBand="-1",
         nodataColor="",

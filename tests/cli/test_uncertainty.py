@@ -55,23 +55,45 @@ def test_two_models_are_an_ensemble_in_a_batch_too(geodl, files):
 
 def test_uncertain_pixels_are_a_class_that_is_counted(geodl, files):
     confidence = tuple(i / 200 for i in range(201))
-    write_model(files / "sure.safetensors", calibration=Calibration(confidence=confidence))
+    measured = Calibration(scores=confidence, confidence=confidence)
+    write_model(files / "sure.safetensors", calibration=measured)
     said = geodl("segment", "scene.tif", "-m", "sure.safetensors", "-o", "m.tif", "--reject", "0.4")
     assert said.code == 0, said.err
     pixels = int((rasterio.open("m.tif").read() == 5).sum())
     assert 100 < pixels < 15_000
     assert f"uncertain: {pixels:,} pixels whose class is less probable than 0.6," in said.out
     assert "the limit that keeps 0.4 of the validation ground" in said.out
-    said = geodl("batch", "scene.tif", "-m", "sure.safetensors", "-d", "maps", "--reject", "0.4")
+    asked = ["--reject", "0.4", "--sets", "0.75"]
+    said = geodl("batch", "scene.tif", "-m", "sure.safetensors", "-d", "maps", *asked)
     assert said.code == 0, said.err
+    with rasterio.open("maps/scene_landcover_sets.tif") as made:
+        assert made.tags()["GEORASTER_DL_SETS"] == "level=0.75 score=0.75"
     scene = json.loads((files / "maps" / "batch.json").read_text())["scenes"][0]
     assert scene["classes"]["uncertain"] == pixels
     assert "uncertain" in (files / "maps" / "batch.html").read_text()
 
 
+def test_sets_take_a_level_or_none(geodl, files):
+    scores = tuple(i / 200 for i in range(201))
+    write_model(files / "sure.safetensors", calibration=Calibration(scores=scores))
+    run = ["-m", "sure.safetensors", "--overwrite"]
+    for given, level in (
+        (["--sets", "scene.tif"], 0.9),
+        (["--sets", "0.75", "scene.tif"], 0.75),
+        (["scene.tif", "--sets=0.6"], 0.6),
+        (["scene.tif", "--sets"], 0.9),
+    ):
+        said = geodl("segment", "-o", "m.tif", *run, *given)
+        assert said.code == 0, said.err
+        with rasterio.open("m_sets.tif") as made:
+            assert made.tags()["GEORASTER_DL_SETS"] == f"level={level} score={level}"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--sets"], "no quantiles of its probabilities"),
+        (["--sets", "1.5"], "0<x<1"),
         (["--reject", "0.9"], "no quantiles of its probabilities"),
         (["--reject", "1"], "0<x<1"),
         (["--uncertainty", "mc-dropout"], "no dropout of planes"),

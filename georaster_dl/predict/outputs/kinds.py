@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,9 +32,13 @@ __all__ = [
     "FractionRaster",
     "NoveltyRaster",
     "OutputKind",
+    "SetRaster",
+    "Share",
     "UncertaintyRaster",
+    "Words",
     "map_spec",
     "map_subject",
+    "settings_of",
 ]
 
 # Fractions as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
@@ -44,6 +48,8 @@ _UINT8_NODATA = 255
 _FINE_STEPS = 50_000
 _UINT16_NODATA = 65_535
 
+_SEVERAL = ("mc-dropout", "bayesian", "tta", "ensemble")
+
 CLASS_MEASURES = (
     "predictive entropy",
     "expected entropy",
@@ -52,6 +58,83 @@ CLASS_MEASURES = (
     "confidence",
 )
 """Bands of the uncertainty of a class over several passes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Words of which the option of an output takes one, the first by default.
+
+    Attributes
+    ----------
+    settings : keyword arguments of ``SegmentOptions`` that each word stands for.
+    phrase : what is chosen, as the beginning of a phrase: ``stored as``, ``by``.
+    """
+
+    settings: Mapping[str, Mapping[str, Any]]
+    phrase: str
+
+    @property
+    def default(self) -> str:
+        """First of the words."""
+        return next(iter(self.settings))
+
+    @property
+    def metavar(self) -> str:
+        """Placeholder in descriptions of the option."""
+        return "|".join(self.settings)
+
+    @property
+    def text(self) -> str:
+        """Description of the choice."""
+        first, *others = self.settings
+        return f"{self.phrase} {first} (default), {', '.join(others)}"
+
+    def read(self, value: object) -> str | None:
+        """Recognise a word of these; None for anything else, as for the path of a file."""
+        return value if isinstance(value, str) and value in self.settings else None
+
+    def settings_of(self, value: Any) -> Mapping[str, Any]:
+        """Look up the keyword arguments of a word."""
+        return self.settings[value]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Number between 0 and 1 that the option of an output takes.
+
+    Attributes
+    ----------
+    setting : keyword argument of ``SegmentOptions`` that takes it.
+    default : number where none is given.
+    phrase : what it is.
+    """
+
+    setting: str
+    default: float
+    phrase: str
+
+    @property
+    def metavar(self) -> str:
+        """Placeholder in descriptions of the option."""
+        return self.setting.upper()
+
+    @property
+    def text(self) -> str:
+        """Description of the number."""
+        return f"{self.setting}, {self.phrase}: {self.default:g} by default"
+
+    def read(self, value: object) -> float | None:
+        """Recognise a number; None for anything else, as for the path of a file."""
+        if isinstance(value, bool) or not isinstance(value, str | float | int):
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            return None
+
+    def settings_of(self, value: Any) -> Mapping[str, Any]:
+        """Look up the keyword argument of a number."""
+        return {self.setting: value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +149,7 @@ class OutputKind:
     suffix : ending of the file's name, which says its format.
     needs_classes : whether only models of classes have it.
     needs_novelty : whether only models whose card holds the statistics of their training have it.
-    choices : values that the option takes, the first by default; empty where it takes none.
-    chosen : what is chosen, as the beginning of a phrase: ``stored as``, ``by``.
+    argument : value that the option may take; None where it takes none.
     """
 
     name: str
@@ -76,8 +158,15 @@ class OutputKind:
     suffix: str
     needs_classes: bool
     needs_novelty: bool = False
-    choices: tuple[str, ...] = ()
-    chosen: str = ""
+    argument: Words | Share | None = None
+
+    def settings(self, value: object) -> Mapping[str, Any] | None:
+        """Look up the keyword arguments of ``SegmentOptions`` for a value of the option.
+
+        None where it is no value: where the option is merely set, or names the file.
+        """
+        read = None if self.argument is None else self.argument.read(value)
+        return None if self.argument is None or read is None else self.argument.settings_of(read)
 
     def beside(self, mapped: Path) -> Path:
         """Name the file after the map that it belongs to."""
@@ -173,6 +262,34 @@ class NoveltyRaster(ExtraRaster):
         return RasterSpec([self.name], "float32", math.nan, "average")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SetRaster(ExtraRaster):
+    """A raster of the classes that each pixel may be: a band for each, and their number as the last."""
+
+    needs_classes: bool = True
+
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
+        """Describe the raster: 1 in the band of a class that the pixel may be, else 0."""
+        from georaster_dl.io.output.writer import RasterSpec
+
+        names = [*card.legend.names, "size"]
+        if len(names) <= _UINT8_NODATA:
+            return RasterSpec(names, "uint8", _UINT8_NODATA, "mode")
+        return RasterSpec(names, "uint16", _UINT16_NODATA, "mode")
+
+    def render(self, probabilities: Tensor, *, largest_score: float) -> Tensor:
+        """Compute pixels (classes + 1, rows, cols) as ``spec`` stores them.
+
+        A class is in the set where its score, 1 - probability, is small enough; the mapped one always is.
+        """
+        import torch
+
+        sets = 1 - probabilities <= largest_score
+        sets.scatter_(0, probabilities.argmax(dim=0, keepdim=True), True)
+        stored = torch.cat([sets, sets.sum(dim=0, keepdim=True)])
+        return stored.to(torch.uint8 if len(stored) <= _UINT8_NODATA else torch.uint16)
+
+
 @dataclass(frozen=True)
 class FinishedMap:
     """A map whose pixels are complete.
@@ -204,6 +321,19 @@ class DerivedFile(OutputKind):
 
     write: Callable[[FinishedMap, Path], None]
     check: Callable[[Scene], None] = lambda _scene: None
+
+
+def settings_of(values: Mapping[str, object]) -> dict[str, Any]:
+    """Collect the keyword arguments of ``SegmentOptions`` for the values of outputs' options.
+
+    Parameters
+    ----------
+    values : by the output's name; True and paths of files stand for none.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= EXTRA_OUTPUTS[name].settings(value) or {}
+    return found
 
 
 def map_spec(card: Card, legend: Legend | None = None) -> RasterSpec:
@@ -304,8 +434,7 @@ _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
         name="probabilities",
         title="Probabilities",
         help="probability of each class, one band per class",
-        choices=("uint8", "float32"),
-        chosen="stored as",
+        argument=Words({"uint8": {}, "float32": {"float32": True}}, "stored as"),
         bands=lambda card: card.legend.names,
         compute=lambda probabilities: probabilities,
     ),
@@ -321,10 +450,16 @@ _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
         title="Uncertainty",
         help="entropy of the classes' probabilities (0 where one class is certain, 1 where all are "
         "equally probable); of several passes also how far they are apart, of a quantity its spread",
-        choices=("softmax", "mc-dropout", "bayesian", "tta", "ensemble"),
-        chosen="by",
+        argument=Words({"softmax": {}} | {name: {"predictor": name} for name in _SEVERAL}, "by"),
         bands=lambda _card: ["uncertainty"],
         compute=_entropy,
+    ),
+    SetRaster(
+        name="sets",
+        title="Prediction sets",
+        help="classes that a pixel may be (one band per class: 1 where it may be that one, else 0), and as "
+        "the last band their number",
+        argument=Share("level", 0.9, "the share of pixels whose true class is to be among them"),
     ),
     NoveltyRaster(
         name="novelty",

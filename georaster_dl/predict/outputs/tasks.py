@@ -21,6 +21,7 @@ from georaster_dl.predict.options import Findings, SegmentOptions, Values
 from georaster_dl.predict.outputs.kinds import (
     EXTRA_OUTPUTS,
     FractionRaster,
+    SetRaster,
     UncertaintyRaster,
     map_spec,
 )
@@ -31,8 +32,9 @@ from georaster_dl.predict.outputs.output_raster import (
     value_raster,
 )
 from georaster_dl.predict.outputs.rejection import Rejection
+from georaster_dl.predict.predictors.choice import measured_calibration
 from georaster_dl.predict.predictors.sums import class_measures
-from georaster_dl.render.qml import write_ramp_style
+from georaster_dl.render.qml import write_ramp_style, write_size_style
 
 __all__ = ["Task", "task_of"]
 
@@ -88,6 +90,8 @@ class _Segmentation:
         if kind == "map":
             return self._map()
         fraction = EXTRA_OUTPUTS[kind]
+        if isinstance(fraction, SetRaster):
+            return self._sets(fraction)
         if not isinstance(fraction, FractionRaster):
             raise OptionError(f"{kind} is no raster of a model of classes.")
         spec = fraction.spec(self._card, self._options)
@@ -106,6 +110,14 @@ class _Segmentation:
         # Vector scaling may make another class the most probable one.
         alike = not self._card.calibration.gain
         return class_raster(spec, render, self._counts, from_logits=alike)
+
+    def _sets(self, kind: SetRaster) -> OutputRaster[Tensor]:
+        card, level = self._card, self._options.level
+        score = measured_calibration(card, self._options, "sets").largest_score(level)
+        tags = {"GEORASTER_DL_SETS": f"level={level:g} score={score:.6g}"}
+        spec = replace(kind.spec(card, self._options), tags=tags)
+        style = partial(write_size_style, largest=len(card.classes), band=len(spec.names))
+        return OutputRaster(spec, partial(kind.render, largest_score=score), style)
 
     def findings(self) -> Findings:
         counts, rejection = self._counts.by_name(), self._rejection
