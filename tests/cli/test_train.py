@@ -226,6 +226,16 @@ def test_autoencoder_of_a_list_of_scenes(geodl, several, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_ensemble_of_networks_with_bayesian_heads(geodl, ground):
+    ended = geodl(*TRAIN, "--ensemble", 2, "--head", "bayesian", "--epochs", 1)
+    assert ended.code == 0, ended.err
+    assert "member 1/2  epoch 1/1  loss" in ended.out + ended.err
+    assert "member 2/2  epoch 1/1  loss" in ended.out + ended.err
+    options = read_card("m.safetensors").architecture.options
+    assert (options["members"], options["head"]) == (2, "bayesian")
+
+
+@pytest.mark.slow
 def test_other_networks_by_names_with_hyphens(geodl, ground, tmp_path):
     """Without an encoder that could be chosen."""
     fields = TINY | {"model": {"options": {"width": 8, "deconv_width": 8}}}

@@ -95,13 +95,14 @@ def test_train_and_use_the_model(run, feedback, project, tmp_path):
         LABELS=str(SAMPLES / "s2_east_labels.gpkg"),
         INIT=MODEL,
         EPOCHS=1,
+        ENSEMBLE=2,
         CONFIG=str(config),
         OUTPUT="TEMPORARY_OUTPUT",  # QGIS would delete it
     )
     assert made["OUTPUT"] == str(tmp_path / "geodl_models" / "model.safetensors")
     assert Path(made["RUN"]).is_dir()
     log = "\n".join(feedback.infos)
-    assert "Epoch 1 of 1" in log
+    assert "Network 2 of 2, epoch 1 of 1" in log
     assert "mIoU, test" in log
     # It is in the list from now on.
     mapped = run("segment", INPUT=EAST, MODEL=made["OUTPUT"], OUTPUT="TEMPORARY_OUTPUT")
