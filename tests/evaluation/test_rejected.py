@@ -17,7 +17,7 @@ from georaster_dl.evaluation.report.html import render_report
 from georaster_dl.evaluation.report.pictures import class_pictures
 from georaster_dl.evaluation.report.table import csv_table
 from georaster_dl.io.output.provenance import rejected_tags
-from georaster_dl.mosaics.build import mosaic
+from georaster_dl.mosaics.build import MosaicOptions, mosaic
 from georaster_dl.testing import write_labels
 from tests.maps import NAMES, NODATA, centre, noisy_pair, write_vector
 
@@ -161,3 +161,17 @@ def test_a_mosaic_with_a_map_of_other_classes_is_refused(tmp_path):
     other = write_labels(tmp_path / "other.tif", mapped, names=NAMES)
     with pytest.raises(OptionError, match=r"only .*one.tif has 'uncertain'"):
         mosaic([one, other], tmp_path / "all.tif")
+
+
+def test_uncertain_pixels_are_filled_from_the_next_map(tmp_path):
+    mapped, _ = noisy_pair()
+    one = rejecting(tmp_path / "one.tif", mapped)
+    other = rejecting(tmp_path / "other.tif", np.fliplr(mapped))
+    with rasterio.open(other, "r+") as dataset:
+        dataset.write(np.fliplr(dataset.read(1)), 1)  # its uncertain pixels are on the other side
+    mosaic([one, other], tmp_path / "all.tif", MosaicOptions(fill_class=("uncertain",)))
+    with rasterio.open(tmp_path / "all.tif") as dataset:
+        made = dataset.read(1)
+    assert UNCERTAIN not in made
+    right = made[:, -mapped.shape[1] // 3 :]
+    assert np.array_equal(right, mapped[:, -mapped.shape[1] // 3 :])
