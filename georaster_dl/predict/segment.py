@@ -30,6 +30,7 @@ from georaster_dl.predict.outputs.rejection import Rejection
 from georaster_dl.predict.predictors.choice import (
     PredictorChoice,
     choose_predictor,
+    direction_warning,
     measured_calibration,
     with_members,
     with_sums,
@@ -147,6 +148,7 @@ class SegmentRun(SceneRun):
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
 
         prepared, choice = self.prepared, self._choice
+        prepared.context.warn(direction_warning(prepared.match.card, choice.kind))
         if "novelty" in self._outputs.extras:
             rasters = novelty_run(prepared, self._task, choice)
         else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import listed
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.card import Card, Cost, ModelHalo, Predictor
@@ -19,12 +21,16 @@ __all__ = [
     "Member",
     "PredictorChoice",
     "choose_predictor",
+    "direction_warning",
     "measured_calibration",
     "no_dropout",
     "with_members",
     "with_sums",
 ]
 
+_DIRECTION = re.compile(
+    r"aspect|azimuth|hill_?shade|illumination|northness|eastness", re.IGNORECASE
+)
 _PLANES = 3  # copies of the classes' planes that the sums of a tile take beside the network
 
 
@@ -134,6 +140,18 @@ def measured_calibration(card: Card, options: SegmentOptions, asked: str) -> Cal
             f"others; make a package that has those, too, with `geodl calibrate`, or leave `{asked}=...` out."
         )
     return card.calibration_of(kind)
+
+
+def direction_warning(card: Card, kind: Predictor) -> str | None:
+    """Warn of bands that are directions, which mirror images make wrong; None where there are none."""
+    named = [band.name for band in card.bands if _DIRECTION.search(band.name)]
+    if kind != "tta" or not named:
+        return None
+    return (
+        f"{listed(named)} of {card.name} {'is a direction' if len(named) == 1 else 'are directions'}, to judge by "
+        f"the name, which mirror images turn the wrong way: trust `predictor='tta'` only if the model was trained "
+        f"on mirrored scenes"
+    )
 
 
 def _others(card: Card) -> str:

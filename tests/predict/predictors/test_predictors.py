@@ -296,3 +296,22 @@ def test_the_file_names_its_measures_and_how_they_were_made(here, tmp_path):
     assert (
         np.nanmean(np.abs(stored - exact["uncertainty"])) < 0.02
     )  # bf16 where the processor has it
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"), [("aspect", True), ("Hillshade", True), ("B04", False)]
+)
+def test_a_band_that_is_a_direction_is_warned_of_in_mirror_images(tmp_path, name, warned):
+    bands = ("B02", "B03", name)
+    write_scene(tmp_path / "scene.tif", noise((40, 48)), bands=bands)
+    write_model(tmp_path / "model.safetensors", bands=bands)
+    messages = []
+    options = SegmentOptions(predictor="tta", symmetries="flip")
+    segment(
+        (str(tmp_path / "scene.tif"),),
+        tmp_path / "model.safetensors",
+        Outputs(tmp_path / "map.tif"),
+        options,
+        lambda event: messages.append(getattr(event, "message", "")),
+    )
+    assert any("mirror images turn the wrong way" in text for text in messages) == warned
