@@ -16,6 +16,7 @@ from ..options.completion import complete_files, complete_models
 from ..options.labels import label_options
 from ..options.predictor import passes_option
 from ..options.shared import (
+    INPUT_FILE,
     OUTPUT_FILE,
     check_suffix,
     device_option,
@@ -64,6 +65,13 @@ __all__ = ["calibrate"]
 )
 @html_option
 @click.option("--png", type=OUTPUT_FILE, help="Also write the reliability diagram.")
+@click.option(
+    "--histograms",
+    type=INPUT_FILE,
+    metavar="POINTS",
+    help="Also write, for each point of a file, how its probabilities vary over the passes: a GeoPackage and a "
+    "picture beside the package.",
+)
 @label_options
 @scene_options
 @click.option(
@@ -84,6 +92,7 @@ def calibrate(
     vector: bool,
     html: Path | None,
     png: Path | None,
+    histograms: Path | None,
     labels: LabelOptions,
     reading: SceneOptions,
     predictor: str,
@@ -118,8 +127,20 @@ def calibrate(
 
         given = {name: value for name, value in settings.items() if value is not None}
         run_options = SegmentOptions(scene=reading, **given)
-        options = CalibrateOptions(run_options, labels, predictor, vector)  # type: ignore[arg-type]
-        return calibrate(package, pairs, CalibrateOutputs(output, html, png), options, report)
+        options = CalibrateOptions(
+            run_options,
+            labels,
+            predictor,  # type: ignore[arg-type]  # click has checked it
+            vector,
+            histograms,
+        )
+        return calibrate(
+            package,
+            pairs,
+            CalibrateOutputs(output, html, png, histograms is not None),
+            options,
+            report,
+        )
 
     return run_with_progress(terminal, run, _finished, _print)
 
@@ -158,7 +179,7 @@ def _print_scores(judged: Judged) -> None:
         f"{counted(judged.calibration.pixels, 'labelled pixel')} in {counted(judged.after.blocks, 'block')}; each "
         f"half of the blocks is judged with what the other half fitted"
     )
-    if judged.calibration.gain:
+    if judged.changed:
         click.echo(f"{100 * judged.changed:.2g} % of these pixels change their class")
     rows = [
         (name, score_text(getattr(judged.before, key)), score_text(getattr(judged.after, key)))

@@ -18,7 +18,7 @@ from georaster_dl.predict.options import SegmentOptions
 
 __all__ = ["CalibrateKeywords", "calibrate"]
 
-_OWN = ("predictor", "vector")
+_OWN = ("predictor", "vector", "histograms")
 
 
 class CalibrateKeywords(SceneKeywords, LabelKeywords, total=False):
@@ -29,6 +29,8 @@ class CalibrateKeywords(SceneKeywords, LabelKeywords, total=False):
     predictor : how probabilities are made, each of which has a calibration of its own: ``"single"`` pass,
         ``"tta"``, ``"mc-dropout"``, ``"bayesian"``, ``"ensemble"``; or ``"all"`` that the model has.
     vector : fit a gain and an offset of each class instead of one temperature; may change the map.
+    histograms : file of points; beside the package, NAME_histograms.gpkg and .png show how the
+        probabilities of each vary over several passes.
     passes, symmetries : of several passes, as ``SegmentKeywords`` has them.
     seed : of passes, of the choice of pixels, and of the intervals.
     device, precision, halo, tile, resample, overwrite : as ``RunKeywords`` has them.
@@ -36,6 +38,7 @@ class CalibrateKeywords(SceneKeywords, LabelKeywords, total=False):
 
     predictor: Predictor | Literal["all"]
     vector: bool
+    histograms: str | Path | None
     passes: int
     symmetries: Literal["d4", "flip"]
     seed: int
@@ -94,7 +97,10 @@ def calibrate(
     )
     from georaster_dl.calibration.run import calibrate as fit
 
-    outputs = CalibrateOutputs(Path(out), *(None if f is None else Path(f) for f in (html, png)))
+    page, diagram = (None if path is None else Path(path) for path in (html, png))
+    points = own.pop("histograms", None)
+    own["histograms"] = None if points is None else Path(points)
+    outputs = CalibrateOutputs(Path(out), page, diagram, histograms=points is not None)
     asked = CalibrateOptions(run, options_of(LabelOptions, reading), **own)
     with reporting(report, progress=progress) as take:
         return fit(package_of(model), pairs, outputs, asked, take)

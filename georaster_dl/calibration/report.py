@@ -66,7 +66,7 @@ def _section(judged: Judged) -> dict[str, Any]:
         "scaling": scaling_text(judged.calibration),
         "pixels": f"{judged.calibration.pixels:,}",
         "blocks": judged.after.blocks,
-        "changed": f"{100 * judged.changed:.2g} %" if judged.calibration.gain else "",
+        "changed": f"{100 * judged.changed:.2g} %" if judged.changed else "",
         "scores": [
             (name, score_text(getattr(judged.before, key)), score_text(getattr(judged.after, key)))
             for key, name in SCORES.items()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from georaster_dl.calibration.diagram import reliability_png
 from georaster_dl.calibration.ground import LabelledPixels, choose_pixels, open_labels
+from georaster_dl.calibration.histogram_grid import histograms_png
+from georaster_dl.calibration.histograms import Histograms, point_histograms, read_points
 from georaster_dl.calibration.judged import Judged, check_classes, judge
 from georaster_dl.calibration.logits import gather_logits
 from georaster_dl.calibration.package import calibrated_card, check_learnt, check_task
@@ -18,9 +20,11 @@ from georaster_dl.calibration.result import Calibrated
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report, warner
 from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.core.wording import counted
 from georaster_dl.io.labels.read import labels_digest
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.vectors.geopackage import write_geopackage
 from georaster_dl.models.package.card import Card, Predictor
 from georaster_dl.models.package.file import read_card, with_card
 from georaster_dl.predict.engine.network_cache import NetworkCache
@@ -45,16 +49,29 @@ class CalibrateOutputs:
     model : the package.
     html : page with the scores and the reliability diagram.
     png : the diagram.
+    histograms : whether to make NAME_histograms.gpkg and .png of points beside the package.
     """
 
     model: Path
     html: Path | None = None
     png: Path | None = None
+    histograms: bool = False
+
+    @property
+    def table(self) -> Path:
+        """Points with their histograms."""
+        return self.model.with_name(f"{self.model.stem}_histograms.gpkg")
+
+    @property
+    def grid(self) -> Path:
+        """Picture of the histograms."""
+        return self.table.with_suffix(".png")
 
     @property
     def extras(self) -> list[Path]:
         """Files beside the package."""
-        return [path for path in (self.html, self.png) if path is not None]
+        reports = [path for path in (self.html, self.png) if path is not None]
+        return [*reports, *([self.table, self.grid] if self.histograms else [])]
 
 
 @dataclass(frozen=True)
@@ -68,12 +85,14 @@ class CalibrateOptions:
     labels : how these are read.
     predictor : whose calibration is fitted; ``all`` for each that the model has.
     vector : fit a gain and an offset of each class instead of one temperature; may change the map.
+    histograms : file of points whose probabilities are counted over the passes; needs several of them.
     """
 
     run: SegmentOptions = field(default_factory=SegmentOptions)
     labels: LabelOptions = field(default_factory=LabelOptions)
     predictor: Predictor | Literal["all"] = "single"
     vector: bool = False
+    histograms: Path | None = None
 
 
 def calibrate(
@@ -107,15 +126,16 @@ def calibrate(
         outputs.model,
         extras=outputs.extras,
         overwrite=options.run.overwrite,
-        protect=[model, *files, *(pair.scene for pair in pairs)],
+        protect=[model, *files, *(pair.scene for pair in pairs), *_given(options.histograms)],
         warn=warner(report),
     ) as stage:
         unique = list(dict.fromkeys(files))
         digests = [labels_digest(file, options.labels, numbers=False) for file in unique]
         for warning in check_learnt(card, unique, digests):
             warner(report)(warning)
-        calibration = _Calibration(model, card, options, report)
-        pixels, judged = calibration.judged(pairs, files)
+        scenes = [open_input(pair.scene, options.run.scene) for pair in pairs]
+        calibration = _Calibration(model, card, scenes, options, report)
+        pixels, judged = calibration.judged(files)
         new = calibrated_card(card, judged, unique, digests)
         stage.path(outputs.model).write_bytes(with_card(model, new))
         made = Calibrated(
@@ -126,18 +146,17 @@ def calibrate(
             scenes=len(pairs),
             side=pixels[0].side,
         )
-        if outputs.html is not None:
-            with stage.making(outputs.html) as path:
-                path.write_text(render_report(made), encoding="utf-8", errors="backslashreplace")
-        if outputs.png is not None:
-            with stage.making(outputs.png) as path:
-                path.write_bytes(reliability_png(made.judged))
+        _write_extras(stage, outputs, made, lambda: calibration.histograms(new))
     return replace(
         made,
         files=tuple(stage.made([*outputs.extras, outputs.model])),
         failed=stage.failed,
         seconds=time.monotonic() - begun,
     )
+
+
+def _given(path: Path | None) -> list[Path]:
+    return [] if path is None else [path]
 
 
 def _labels_of(pair: SceneWithLabels) -> Path:
@@ -148,35 +167,89 @@ def _labels_of(pair: SceneWithLabels) -> Path:
     return pair.labels
 
 
-class _Calibration:
-    """Runs of a model over scenes for its calibration."""
+def _write_extras(
+    stage: Staging,
+    outputs: CalibrateOutputs,
+    made: Calibrated,
+    histograms: Callable[[], Histograms],
+) -> None:
+    """Write the files beside the package; any of them may fail by itself."""
+    if outputs.html is not None:
+        with stage.making(outputs.html) as path:
+            path.write_text(render_report(made), encoding="utf-8", errors="backslashreplace")
+    if outputs.png is not None:
+        with stage.making(outputs.png) as path:
+            path.write_bytes(reliability_png(made.judged))
+    if outputs.histograms:
+        with stage.making(outputs.table, outputs.grid) as path:
+            found = histograms()
+            write_geopackage(path, found.table(), geometry_type="Point")
+            with stage.making(outputs.grid) as picture:
+                picture.write_bytes(histograms_png(found))
 
-    def __init__(self, model: Path, card: Card, options: CalibrateOptions, report: Report) -> None:
+
+class _Calibration:
+    """Runs of a model over scenes for its calibration.
+
+    Raises
+    ------
+    OptionError
+        When histograms are asked for, but their points or the passes for them are missing.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        card: Card,
+        scenes: Sequence[Scene],
+        options: CalibrateOptions,
+        report: Report,
+    ) -> None:
         self._model = model
         self._card = card
+        self._scenes = scenes
         self._options = options
         self._report = report
         self._networks = NetworkCache()
+        self._predictors = self._asked()
+        if options.histograms is not None:
+            self._points = read_points(options.histograms)
+            self._varying = _varying(self._predictors)
 
-    def judged(
-        self, pairs: Sequence[SceneWithLabels], files: Sequence[Path]
-    ) -> tuple[list[LabelledPixels], list[Judged]]:
-        """Choose pixels of the scenes, and judge the calibrations of the predictors."""
+    def judged(self, files: Sequence[Path]) -> tuple[list[LabelledPixels], list[Judged]]:
+        """Choose pixels of the scenes, and judge the calibrations of the predictors.
+
+        Parameters
+        ----------
+        files : labels of each scene.
+        """
         options, legend = self._options, self._card.legend
-        scenes = [open_input(pair.scene, options.run.scene) for pair in pairs]
-        predictors = self._predictors()
-        runs = self._runs(
-            scenes, predictors[0]
-        )  # checks what can be checked before labels are read
-        labels = open_labels(scenes, files, legend, options.labels)
+        # Before the labels are read: this checks whether the scenes go with the model.
+        runs = self._runs(self._predictors[0])
+        labels = open_labels(self._scenes, files, legend, options.labels)
         pixels = choose_pixels(
             labels, len(legend.classes), most=self._most(), seed=options.run.seed
         )
         for run in runs:
             run.prepared.warn()
-        return pixels, [self._of_predictor(each, scenes, pixels) for each in predictors]
+        return pixels, [self._of_predictor(each, pixels) for each in self._predictors]
 
-    def _predictors(self) -> list[Predictor]:
+    def histograms(self, card: Card) -> Histograms:
+        """Count the probabilities of the points over the passes, with the calibration of a card."""
+        found = point_histograms(
+            self._points,
+            self._runs(self._varying),
+            card.legend.names,
+            card.calibration_of(self._varying),
+        )
+        if found.missed:
+            warner(self._report)(
+                f"{counted(found.missed, 'point')} of {self._options.histograms} lie beside the scenes or on "
+                f"pixels without a measurement, and have no histogram"
+            )
+        return found
+
+    def _asked(self) -> list[Predictor]:
         if self._options.predictor != "all":
             return [self._options.predictor]
         card = self._card
@@ -194,20 +267,29 @@ class _Calibration:
         passes = 1 if self._options.predictor == "single" else max(self._options.run.passes, 8)
         return min(_MOST_PIXELS, _MOST_LOGITS // (passes * len(self._card.classes)))
 
-    def _runs(self, scenes: Sequence[Scene], predictor: Predictor) -> list[SegmentRun]:
+    def _runs(self, predictor: Predictor) -> list[SegmentRun]:
         options = replace(self._options.run, predictor=predictor)
         outputs = Outputs.in_memory()
         return [
             SegmentRun(scene, self._model, outputs, options, self._report, self._networks)
-            for scene in scenes
+            for scene in self._scenes
         ]
 
-    def _of_predictor(
-        self, predictor: Predictor, scenes: Sequence[Scene], pixels: Sequence[LabelledPixels]
-    ) -> Judged:
+    def _of_predictor(self, predictor: Predictor, pixels: Sequence[LabelledPixels]) -> Judged:
         options = self._options
-        ground = gather_logits(self._runs(scenes, predictor), pixels)
+        ground = gather_logits(self._runs(predictor), pixels)
         if options.vector:
             check_classes(ground, self._card.legend.names)
         former = self._card.calibration_of(predictor)
         return judge(predictor, ground, former, vector=options.vector, seed=options.run.seed)
+
+
+def _varying(predictors: Sequence[Predictor]) -> Predictor:
+    """Choose the predictor whose passes histograms show: that of random numbers first."""
+    for predictor in ("bayesian", "mc-dropout", "ensemble", "tta"):
+        if predictor in predictors:
+            return predictor
+    raise OptionError(
+        "`histograms=` counts how probabilities vary from pass to pass, but a single pass was asked for; add "
+        "`predictor='mc-dropout'`, `predictor='bayesian'`, `predictor='ensemble'` or `predictor='tta'`."
+    )

@@ -11,6 +11,7 @@ from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.segment import SegmentRun
 from georaster_dl.testing import noise, write_model, write_scene
 from georaster_dl.tiling.pixels import PixelPlaces
+from tests.predict.predictors.test_predictors import dropout_model
 
 PLACES = PixelPlaces(np.array([3, 60, 60, 149]), np.array([2, 5, 129, 70]))  # the first is nodata
 
@@ -40,6 +41,18 @@ def test_their_mean_is_the_probability_of_the_map(files, options, passes):
     whole = run_of(files, ["probabilities"], **options).in_memory()["probabilities"].array
     expected = whole[:, PLACES.row[1:], PLACES.col[1:]].T
     assert np.allclose(probabilities, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("predictor", "rho"), [("mc-dropout", None), ("bayesian", -1.0)])
+def test_random_passes_are_those_of_the_map(tmp_path, files, predictor, rho):
+    model = dropout_model(tmp_path / "random.safetensors", rho=rho)
+    options = {"predictor": predictor, "passes": 5, "seed": 3}
+    found = run_of((files[0], model), **options).at_pixels(PLACES)
+    assert found.shape == (4, 5, 4)
+    assert (found[1:].std(axis=1) > 0.01).all()
+    whole = run_of((files[0], model), ["probabilities"], **options).in_memory()["probabilities"]
+    expected = whole.array[:, PLACES.row[1:], PLACES.col[1:]].T
+    assert np.allclose(class_probabilities(found[1:], Calibration()), expected, atol=1e-5)
 
 
 class Counting(NetworkCache):

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import full_turn, near_longitude, to_coordinates
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluation.inputs.maps import MapFile
 from georaster_dl.io.labels.read import ClassLabels, NumberLabels
 from georaster_dl.io.vectors.placing import in_coordinates_of
+from georaster_dl.io.vectors.points import pixels_of_points
 
 __all__ = ["AreaReference", "Kind", "LabelledPoints", "Pairs", "PointReference", "Reference"]
 
@@ -110,14 +110,11 @@ class PointReference:
                 f"georeference it first (gdalwarp)."
             )
         title = f"The reference {points.path}"
-        places = in_coordinates_of(points.frame, geobox, title=title).geometry
-        x, y = places.x.to_numpy(), places.y.to_numpy()
-        if geobox.crs.geographic:
-            x = near_longitude(x, geobox.extent.geom.centroid.x, full_turn(geobox.crs.proj))
-        cols, rows = np.floor(to_coordinates(~geobox.affine, x, y)).astype(np.int64)
+        rows, cols = pixels_of_points(points.frame, geobox, title=title)
         n_rows, n_cols = opened.shape
         inside = (rows >= 0) & (rows < n_rows) & (cols >= 0) & (cols < n_cols)
         if not inside.any():
+            places = in_coordinates_of(points.frame, geobox, title=title)
             raise OptionError(
                 f"None of the {counted(len(points.frame), 'labelled point')} of {points.path} lies on the map "
                 f"{opened.path}: they span {_corners(places.total_bounds)} and the map "
