@@ -15,6 +15,7 @@ from georaster_dl.models.package.file import find_model
 __all__ = [
     "LabelKeywords",
     "MapKeywords",
+    "PredictorKeywords",
     "RunKeywords",
     "SceneKeywords",
     "options_of",
@@ -71,8 +72,8 @@ class RunKeywords(SceneKeywords, total=False):
     journal: str | Path | None
 
 
-class MapKeywords(RunKeywords, total=False):
-    """Keywords of running a model that predicts classes or quantities.
+class PredictorKeywords(RunKeywords, total=False):
+    """Keywords of how the probabilities or values of a pixel are made.
 
     Attributes
     ----------
@@ -83,9 +84,6 @@ class MapKeywords(RunKeywords, total=False):
     members : further models of an ensemble: names of bundled ones, or paths of packages.
     passes, seed : number and random numbers of the passes of ``"mc-dropout"`` and ``"bayesian"``.
     symmetries : mirror images of ``"tta"``: ``"flip"``, 4 passes; ``"d4"``, also transposed, 8 passes.
-    reject : share of the model's validation ground that keeps its class, such as 0.9; less certain pixels
-        become the class "uncertain". None gives every pixel a class.
-    level : share of the validation ground whose true class is in its prediction set.
     """
 
     predictor: Literal["auto", "single", "mc-dropout", "bayesian", "tta", "ensemble"]
@@ -93,6 +91,18 @@ class MapKeywords(RunKeywords, total=False):
     passes: int
     seed: int
     symmetries: Literal["d4", "flip"]
+
+
+class MapKeywords(PredictorKeywords, total=False):
+    """Keywords of running a model that predicts classes or quantities.
+
+    Attributes
+    ----------
+    reject : share of the model's validation ground that keeps its class, such as 0.9; less certain pixels
+        become the class "uncertain". None gives every pixel a class.
+    level : share of the validation ground whose true class is in its prediction set.
+    """
+
     reject: float | None
     level: float
 

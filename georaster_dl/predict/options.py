@@ -220,37 +220,46 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class SegmentOptions(RunOptions):
+class PredictorOptions(RunOptions):
+    """How the probabilities or values of a pixel are made.
+
+    Attributes
+    ----------
+    predictor : ``single`` pass; or the mean of passes with dropout (``mc-dropout``) or a sampled last
+        layer (``bayesian``), over mirror images (``tta``), or of several networks (``ensemble``).
+        ``auto`` is ``ensemble`` where there are members, else ``single``.
+    members : further models of an ensemble.
+    passes, seed : number and random numbers of the passes of ``mc-dropout`` and ``bayesian``.
+    symmetries : mirror images of ``tta``: ``flip``, 4 passes; ``d4``, also transposed, 8 passes.
+    """
+
+    predictor: Predictor | Literal["auto"] = "auto"
+    members: tuple[Path, ...] = ()
+    passes: int = 20
+    seed: int = 0
+    symmetries: Literal["d4", "flip"] = "d4"
+
+    @property
+    def several_passes(self) -> bool:
+        """Whether probabilities or values are means of several passes."""
+        return bool(self.members) or self.predictor not in ("auto", "single")
+
+
+@dataclass(frozen=True)
+class SegmentOptions(PredictorOptions):
     """How to map.
 
     Attributes
     ----------
     float32 : store probabilities and the like as float32 instead of scaled whole numbers.
-    predictor : how the probabilities or values of a pixel are made: ``single`` pass; or the mean of
-        passes with dropout (``mc-dropout``) or a sampled last layer (``bayesian``), over mirror images
-        (``tta``), or of several networks (``ensemble``). ``auto`` is ``ensemble`` where there are
-        members, else ``single``.
-    members : further models of an ensemble.
-    passes, seed : number and random numbers of the passes of ``mc-dropout`` and ``bayesian``.
-    symmetries : mirror images of ``tta``: ``flip``, 4 passes; ``d4``, also transposed, 8 passes.
     reject : share of the validation ground that keeps its class; less certain pixels become a class of
         their own. None gives every pixel a class.
     level : share of the validation ground whose true class is in its prediction set.
     """
 
     float32: bool = False
-    predictor: Predictor | Literal["auto"] = "auto"
-    members: tuple[Path, ...] = ()
-    passes: int = 20
-    seed: int = 0
-    symmetries: Literal["d4", "flip"] = "d4"
     reject: float | None = None
     level: float = 0.9
-
-    @property
-    def several_passes(self) -> bool:
-        """Whether probabilities or values are means of several passes."""
-        return bool(self.members) or self.predictor not in ("auto", "single")
 
 
 @dataclass(frozen=True)

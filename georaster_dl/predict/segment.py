@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +11,12 @@ from georaster_dl.core.events import ModelChosen, Report, no_report
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import Sources
-from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
 from georaster_dl.predict.matching.default_model import choose_model
-from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
+from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
 from georaster_dl.predict.outputs.kinds import (
     EXTRA_OUTPUTS,
@@ -28,12 +26,10 @@ from georaster_dl.predict.outputs.kinds import (
 )
 from georaster_dl.predict.outputs.rejection import Rejection
 from georaster_dl.predict.predictors.choice import (
-    PredictorChoice,
     choose_predictor,
     direction_warning,
     measured_calibration,
-    with_members,
-    with_sums,
+    with_predictor,
 )
 from georaster_dl.predict.prepare import open_input, prepare
 from georaster_dl.predict.run import SceneRun
@@ -100,7 +96,8 @@ class SegmentRun(SceneRun):
             card = read_card(model)
             _check_outputs(outputs, card)
             match = match_scene(scene, card, resample=options.resample)
-        match, choice = _with_predictor(scene, match, outputs, options)
+        _check_one_pass(match.card, outputs, options)
+        match, choice = with_predictor(scene, match, options)
         super().__init__(
             prepare(
                 scene,
@@ -173,27 +170,15 @@ class SegmentRun(SceneRun):
                 kind.write(finished, path)
 
 
-def _with_predictor(
-    scene: Scene, match: SceneMatch, outputs: Outputs, options: SegmentOptions
-) -> tuple[SceneMatch, PredictorChoice]:
-    """Choose the predictor, and match the scene to the further models of an ensemble.
-
-    Returns
-    -------
-    The match, whose card counts what several passes cost and need; and the choice.
-    """
-    kind = choose_predictor(match.card, options)
-    if kind == "single":
-        if match.card.targets and "uncertainty" in outputs.extras:
-            raise OptionError(
-                f"One pass gives the entropy of probabilities, but {match.card.name} predicts {match.card.predicts}; "
-                f"use several, whose spread is written: `predictor='mc-dropout'`, `predictor='tta'` or "
-                f"`predictor='ensemble'`; or leave `uncertainty=...` out."
-            )
-        return match, PredictorChoice()
-    match, members = with_members(scene, match, options.members, resample=options.resample)
-    match = replace(match, card=with_sums(match.card))
-    return match, PredictorChoice(kind, members, options.passes, options.seed, options.symmetries)
+def _check_one_pass(card: Card, outputs: Outputs, options: SegmentOptions) -> None:
+    """Refuse the uncertainty of quantities where a single pass has none."""
+    asked = bool(card.targets) and "uncertainty" in outputs.extras
+    if asked and choose_predictor(card, options) == "single":
+        raise OptionError(
+            f"One pass gives the entropy of probabilities, but {card.name} predicts {card.predicts}; "
+            f"use several, whose spread is written: `predictor='mc-dropout'`, `predictor='tta'` or "
+            f"`predictor='ensemble'`; or leave `uncertainty=...` out."
+        )
 
 
 def _legend(card: Card, options: SegmentOptions) -> Legend | None:

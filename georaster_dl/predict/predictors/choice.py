@@ -15,7 +15,7 @@ from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.card import Card, Cost, ModelHalo, Predictor
 from georaster_dl.models.package.file import read_card
 from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
-from georaster_dl.predict.options import SegmentOptions
+from georaster_dl.predict.options import PredictorOptions, SegmentOptions
 
 __all__ = [
     "Member",
@@ -25,6 +25,7 @@ __all__ = [
     "measured_calibration",
     "no_dropout",
     "with_members",
+    "with_predictor",
     "with_sums",
 ]
 
@@ -85,7 +86,7 @@ class PredictorChoice:
         return {"GEORASTER_DL_PREDICTOR": how}
 
 
-def choose_predictor(card: Card, options: SegmentOptions) -> Predictor:
+def choose_predictor(card: Card, options: PredictorOptions) -> Predictor:
     """Choose the predictor that the options ask for.
 
     Raises
@@ -162,6 +163,28 @@ def _others(card: Card) -> str:
         "tta": True,
     }
     return " or ".join(f"`predictor='{name}'`" for name, there in has.items() if there)
+
+
+def with_predictor(
+    scene: Scene, match: SceneMatch, options: PredictorOptions
+) -> tuple[SceneMatch, PredictorChoice]:
+    """Choose the predictor, and match the scene to the further models of an ensemble.
+
+    Returns
+    -------
+    The match, whose card counts what several passes cost and need; and the choice.
+
+    Raises
+    ------
+    GeoRasterError
+        When a model cannot do that, or the models are no ensemble.
+    """
+    kind = choose_predictor(match.card, options)
+    if kind == "single":
+        return match, PredictorChoice()
+    match, members = with_members(scene, match, options.members, resample=options.resample)
+    match = replace(match, card=with_sums(match.card))
+    return match, PredictorChoice(kind, members, options.passes, options.seed, options.symmetries)
 
 
 def no_dropout(card: Card) -> OptionError:
