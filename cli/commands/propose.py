@@ -13,6 +13,7 @@ from georaster_dl.core.process import tune_allocators
 from georaster_dl.core.wording import command_line, counted
 
 from ..options.model_run import model_run_options, with_matching
+from ..options.predictor import passes_option
 from ..options.shared import (
     INPUT_FILE,
     check_suffix,
@@ -33,17 +34,18 @@ __all__ = ["propose"]
 
 @click.command()
 @scene_argument
-@model_option(required=True)
+@model_option(required=True, ensemble=True)
 @click.option(
     "-n", "n", type=click.IntRange(1), default=50, show_default=True, help="Number of areas."
 )
 @output_option("GeoPackage to make; a picture of all areas goes beside it (.png).", required=True)
 @click.option(
     "--by",
-    type=click.Choice(["margin", "entropy"]),
+    type=click.Choice(["margin", "entropy", "mutual-information"]),
     default="margin",
     show_default=True,
-    help="Uncertainty to choose by: the margin between the two likeliest classes, or the entropy of all.",
+    help="Uncertainty to choose by: the margin between the two likeliest classes, the entropy of all, or the "
+    "disagreement of several passes.",
 )
 @click.option(
     "--cell",
@@ -66,14 +68,23 @@ __all__ = ["propose"]
     help="Labels that exist already, of some or all scenes; areas that hold some are left out.",
 )
 @click.option("--class-field", metavar="NAME", help="Attribute of --labels that holds the class.")
+@click.option(
+    "--uncertainty",
+    type=click.Choice(["mc-dropout", "bayesian", "tta", "ensemble"]),
+    help="Take the mean of several passes, as geodl segment does; one pass by default, or the members of "
+    "several -m.",
+)
+@passes_option
 @seed_option()
 @model_run_options
 @progress_options
 def propose(
     *,
     scene: tuple[str, ...],
-    model: str,
+    model: tuple[str, ...],
     n: int,
+    uncertainty: str | None,
+    passes: int | None,
     output: Path,
     settings: dict[str, Any],
     terminal: Terminal,
@@ -97,8 +108,10 @@ def propose(
 
     check_suffix("-o", output, "a GeoPackage", (".gpkg",))
     scenes = expanded_scenes(scene)
-    options = ProposeOptions(**settings, n=n, **choice)
-    package = find_model(model)
+    package, *members = (find_model(each).absolute() for each in model)
+    asked = {"predictor": uncertainty, "passes": passes}
+    settings |= {name: value for name, value in asked.items() if value is not None}
+    options = ProposeOptions(**settings, n=n, members=tuple(members), **choice)
     tune_allocators()
 
     def run(report: Report) -> Proposed:
@@ -109,7 +122,7 @@ def propose(
         )
 
     return run_with_progress(
-        terminal, run, _finished, lambda proposed: _print(proposed, scenes, model)
+        terminal, run, _finished, lambda proposed: _print(proposed, scenes, model[0])
     )
 
 

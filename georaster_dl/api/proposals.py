@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack, cast
 
-from georaster_dl.api.keywords import RunKeywords, options_of
+from georaster_dl.api.keywords import PredictorKeywords, options_of
 from georaster_dl.api.model import Model, package_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.runs import scene_sources
@@ -19,23 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["ProposeKeywords", "propose"]
 
 
-class ProposeKeywords(RunKeywords, total=False):
+class ProposeKeywords(PredictorKeywords, total=False):
     """Keywords of proposing areas to label; without ``record`` and ``journal``.
 
     Attributes
     ----------
-    by : ``"margin"``, one minus the difference between the two largest probabilities, or ``"entropy"``.
+    by : ``"margin"``, one minus the difference between the two largest probabilities; ``"entropy"``; or
+        ``"mutual-information"``, the disagreement of several passes.
     cell : side of a square cell in pixels.
     parcels : file of polygons that take the place of cells.
     class_field : attribute of vector labels that holds the class.
-    seed : of the choice; the same seed gives the same areas.
     """
 
-    by: Literal["margin", "entropy"]
+    by: Literal["margin", "entropy", "mutual-information"]
     cell: int
     parcels: str | Path | None
     class_field: str | None
-    seed: int
 
 
 def propose(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from georaster_dl.models.contract import network_stride
 from georaster_dl.models.runtime.features import FeatureNetwork
 
-__all__ = ["ScoredFeatures"]
+__all__ = ["SampledFeatures", "ScoredFeatures"]
 
 
 class ScoredFeatures(FeatureNetwork):
@@ -22,6 +23,28 @@ class ScoredFeatures(FeatureNetwork):
         features, scores = self.watched(image)
         border = _borders(scores.argmax(dim=1, keepdim=True))
         return torch.cat([scores.float(), border.float(), features.float()], dim=1)
+
+
+class SampledFeatures(nn.Module):
+    """Sums over several passes with the borders of the map, and the features of one pass more.
+
+    Parameters
+    ----------
+    sampled : gives mean probabilities and two further sums of images at a place, as ``ClassSums``.
+    single : gives the features.
+    """
+
+    def __init__(self, sampled: nn.Module, single: FeatureNetwork) -> None:
+        super().__init__()
+        self.sampled, self.single = sampled, single
+        self.features = single.features
+        self.stride = network_stride(sampled)
+
+    def forward(self, image: Tensor, *place: object) -> Tensor:
+        """(N, classes + 2 + 1 + features, rows, cols) of normalised images (N, bands, rows, cols)."""
+        sums: Tensor = self.sampled(image, *place)
+        border = _borders(sums[:, :-2].argmax(dim=1, keepdim=True))
+        return torch.cat([sums, border.float(), self.single(image).float()], dim=1)
 
 
 def _borders(classes: Tensor) -> Tensor:

@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.predict.options import RunOptions
+from georaster_dl.predict.options import PredictorOptions
 
 __all__ = ["MEASURES", "ProposeOptions"]
 
-MEASURES = ("margin", "entropy")
+MEASURES = ("margin", "entropy", "mutual-information")
 """Uncertainties by which areas can be chosen."""
 
 
 @dataclass(frozen=True)
-class ProposeOptions(RunOptions):
+class ProposeOptions(PredictorOptions):
     """How areas to label are proposed.
 
     Attributes
     ----------
     n : number of areas.
     by : uncertainty by which they are chosen: ``margin`` (one minus the difference between the two
-        largest probabilities) or ``entropy``.
+        largest probabilities), ``entropy``, or ``mutual-information`` of several passes.
     cell : side of a square cell in pixels.
     parcels : polygons that take the place of cells.
     labels : labels that exist already, a file for all scenes; what holds some is not proposed.
     class_field : attribute of vector labels that holds the class.
-    seed : of the choice; the same seed gives the same areas.
+    seed : of the choice, and of passes with random numbers; the same seed gives the same areas.
     """
 
     n: int = 50
@@ -36,7 +36,6 @@ class ProposeOptions(RunOptions):
     parcels: Path | None = None
     labels: Path | None = None
     class_field: str | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the options that need no file."""

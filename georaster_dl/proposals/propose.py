@@ -24,7 +24,6 @@ from georaster_dl.io.scenes.scene import source_files
 from georaster_dl.io.vectors.areas import write_areas
 from georaster_dl.io.vectors.placing import in_degrees
 from georaster_dl.models.package.file import read_card
-from georaster_dl.predict.context import RunContext
 from georaster_dl.proposals.candidates import Candidates, choose_areas, find_candidates
 from georaster_dl.proposals.cells import Cells, Parcels
 from georaster_dl.proposals.contact_sheet import write_contact_sheet
@@ -90,7 +89,7 @@ def propose(
     begun = time.monotonic()
     opened = open_scenes(scenes, model, options, report)
     sheet = out.with_suffix(".png")
-    protect: list[Path | str] = [model, *_given(options)]
+    protect: list[Path | str] = [model, *options.members, *_given(options)]
     if out.exists() or sheet.exists():
         protect += [file for each in opened for file in source_files(each.scene)]
     staging = Staging(
@@ -140,17 +139,16 @@ def open_scenes(
             f"{card.name} predicts {card.predicts}, and no classes of which it could be uncertain; name a model "
             f"of classes (`train(task='segmentation')`)."
         )
-    context = RunContext(options, report)
     parcels = None if options.parcels is None else _read_parcels(options.parcels)
     opened = []
     for sources in scenes:
-        prepared, geobox = prepare_scene(sources, model, card, context)
+        prepared, choice, geobox = prepare_scene(sources, model, card, options, report)
         zones = (
             Cells(prepared.match.scene.shape, options.cell)
             if parcels is None
             else Parcels(parcels, geobox, str(options.parcels))
         )
-        opened.append(SceneCandidates(prepared, geobox, zones))
+        opened.append(SceneCandidates(prepared, choice, geobox, zones))
     return opened
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +15,21 @@ from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.probabilities import class_probabilities
 from georaster_dl.models.runtime.uncertainty import entropy, margin
 from georaster_dl.predict.options import Findings
+from georaster_dl.predict.outputs.kinds import CLASS_MEASURES
 from georaster_dl.predict.outputs.output_raster import OutputRaster
+from georaster_dl.predict.predictors.sums import class_measures
 from georaster_dl.proposals.cells import Zones
 
 __all__ = ["Means", "ZoneTask"]
 
+_INFORMATION = CLASS_MEASURES.index("mutual information")
 _CLASS, _SCORE, _BORDER, _FEATURES = 0, 1, 2, 3  # bands of a block
-_SCORES = {"margin": margin, "entropy": entropy}
+_SCORES: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "margin": lambda planes, n: margin(planes[:n]),
+    "entropy": lambda planes, n: entropy(planes[:n]),
+    "mutual-information": lambda sums, _n: class_measures(sums)[_INFORMATION],
+}
+"""Uncertainty (rows, cols) of the planes of n classes, and of the sums behind them."""
 _LEAST_INNER = 0.1  # share of the valid pixels that are no border, below which a mean says little
 
 
@@ -63,13 +72,18 @@ class ZoneTask:
     features : number of features.
     by : name of the uncertainty.
     zones : the candidates.
+    several : whether the first channels are sums over several passes, and no logits.
     """
 
     fastest = True  # means of hundreds of pixels
 
-    def __init__(self, card: Card, features: int, by: str, zones: Zones) -> None:
+    def __init__(
+        self, card: Card, features: int, by: str, zones: Zones, *, several: bool = False
+    ) -> None:
         self._card = card
+        self._several = several
         self._n_classes, self._n_features = len(card.classes), features
+        self._sums_behind = 2 if several else 0
         self._score = _SCORES[by]
         self._zones = zones
         self._valid = np.zeros((zones.count, self._n_classes), np.int64)
@@ -77,7 +91,9 @@ class ZoneTask:
         self._sums = np.zeros((zones.count, 1 + features), np.float32)
 
     def activate(self, channels: Tensor) -> Tensor:
-        """Convert class scores to probabilities."""
+        """Convert logits to probabilities."""
+        if self._several:
+            return channels.float()
         logits, rest = channels[: self._n_classes], channels[self._n_classes :].float()
         return torch.cat([class_probabilities(logits, self._card.calibration), rest])
 
@@ -88,9 +104,11 @@ class ZoneTask:
         return OutputRaster(spec, self._render, lambda _path: None)
 
     def _render(self, activated: Tensor) -> Tensor:
-        probabilities, rest = activated[: self._n_classes], activated[self._n_classes :]
-        classes = probabilities.argmax(dim=0, keepdim=True).float()
-        return torch.cat([classes, self._score(probabilities)[None], rest])
+        n = self._n_classes
+        behind = n + self._sums_behind
+        classes = activated[:n].argmax(dim=0, keepdim=True).float()
+        score = self._score(activated[:behind], n)
+        return torch.cat([classes, score[None], activated[behind:]])
 
     def add(self, rows: slice, cols: slice, block: npt.NDArray[np.float32]) -> None:
         """Add a block (bands, rows, cols), NaN where nothing is valid."""

@@ -7,14 +7,17 @@ import geopandas
 import numpy as np
 import pytest
 import shapely
+import torch
 from PIL import Image
 
 import georaster_dl as gdl
 from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.models.package.card import Architecture
 from georaster_dl.models.package.values import Target
+from georaster_dl.models.registry import create_model
 from georaster_dl.proposals.options import ProposeOptions
 from georaster_dl.proposals.propose import propose
-from georaster_dl.testing import noise, write_labels, write_model, write_scene
+from georaster_dl.testing import noise, random_network, write_labels, write_model, write_scene
 
 FIELDS = ["rank", "score", "scene", "suggested", "class", "sampled_by", "geometry"]
 PLACE = 500_000, 5_000_000  # upper left corner of the scenes, whose pixels are 10 m
@@ -214,3 +217,51 @@ def test_an_existing_file_stays(scene, model):
     with pytest.raises(gdl.OutputError, match="exists already"):
         proposed(scene, model, overwrite=False)
     assert scene.with_name("areas.gpkg").read_bytes() == first
+
+
+def with_dropout(path, share):
+    options = {"encoder_depth": 3, "decoder_channels": [16, 8, 8], "decoder_dropout": share}
+    architecture = Architecture(name="unet", encoder="tu-test_resnet", options=options)
+    torch.manual_seed(0)
+    network = create_model("unet", in_bands=3, n_classes=4, encoder="tu-test_resnet", **options)
+    return write_model(path, network=network.eval(), architecture=architecture)
+
+
+def test_mutual_information_is_that_of_the_passes(scene, tmp_path):
+    model = with_dropout(tmp_path / "dropout.safetensors", 0.3)
+    several = {"predictor": "mc-dropout", "passes": 4, "seed": 3}
+    n = proposed(scene, model, cell=16, n=1).candidates
+    found = proposed(scene, model, cell=16, n=n, by="mutual-information", halo="exact", **several)
+    raster = gdl.load_model(model).predict(
+        scene, "uncertainty", precision="fp32", halo="exact", **several
+    )
+    information = raster.select("mutual information").array[0]
+    row, col = corners(found.areas)[0].astype(int)
+    at = np.s_[row : row + 16, col : col + 16]
+    # Borders are not counted, so that it is not quite the mean of all pixels.
+    assert found.areas["score"][0] == pytest.approx(
+        information[at][raster.valid[at]].mean(), rel=0.3
+    )
+    margin = proposed(scene, model, cell=16, n=n, halo="exact")
+    assert found.areas["score"].max() < margin.areas["score"].min()
+
+
+def test_mutual_information_of_one_pass_is_refused(scene, model):
+    with pytest.raises(OptionError, match="several passes disagree.*mc-dropout.*by='margin'"):
+        proposed(scene, model, by="mutual-information")
+
+
+def test_several_models_are_an_ensemble(scene, model, tmp_path):
+    with pytest.raises(OptionError, match="dropout"):
+        proposed(scene, model, predictor="mc-dropout")
+    other = write_model(tmp_path / "other.safetensors", network=trained_otherwise())
+    one = proposed(scene, model, n=3).areas["score"]
+    both = proposed(scene, model, n=3, members=(other,)).areas["score"]
+    assert one.tolist() != both.tolist()
+
+
+def trained_otherwise():
+    network = random_network(3, 4)
+    last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
+    last.weight.data = last.weight.data.flip(0)
+    return network
