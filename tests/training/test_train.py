@@ -60,6 +60,10 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     digest = labels_digest(pair.labels, LabelOptions(), numbers=False)
     assert card.training["labels_sha256"] == digest
     assert 0 < card.bands[0].mean < 0.4
+    # Prediction sets and rejection rest on the validation ground, and all of it.
+    assert f"validation {card.calibration.pixels}," in card.training["labelled pixels"]
+    assert 0 < card.calibration.largest_score(0.9) < 1
+    assert 0 < card.calibration.least_confidence(0.9) < 1
     folder = tmp_path / "model_run"
     assert read_config(folder / "config.toml") == resolve_defaults(settings)
     lines = (folder / "log.csv").read_text().splitlines()
