@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, OutputKind
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, ExtraRaster, OutputKind, Words
 
 ROOT = Path(__file__).parents[1]
 README, PLUGIN = ROOT / "README.md", ROOT / "georaster_dl_qgis" / "algorithms" / "outputs.json"
@@ -26,8 +26,15 @@ def main() -> None:
 def plugin() -> str:
     """The list that the QGIS plugin reads."""
     keys = ("name", "title", "help", "suffix")
-    rows = [{key: getattr(kind, key) for key in keys} for kind in EXTRA_OUTPUTS.values()]
+    rows = [
+        {**{key: getattr(kind, key) for key in keys}, "choices": _words(kind)}
+        for kind in EXTRA_OUTPUTS.values()
+    ]
     return json.dumps(rows, indent=1) + "\n"
+
+
+def _words(kind: OutputKind) -> list[str]:
+    return list(kind.argument.settings) if isinstance(kind.argument, Words) else []
 
 
 def readme() -> str:

@@ -29,12 +29,14 @@ class OutputKind:
     title : heading.
     help : what it holds, as a noun phrase.
     suffix : ending of its name; that of rasters is .tif.
+    choices : values that its option takes, the first by default.
     """
 
     name: str
     title: str
     help: str
     suffix: str
+    choices: tuple[str, ...] = ()
 
     @property
     def is_raster(self) -> bool:
@@ -54,7 +56,8 @@ class OutputKind:
 
 def _read() -> list[OutputKind]:
     text = Path(__file__).with_name("outputs.json").read_text(encoding="utf-8")
-    return [OutputKind(**row) for row in json.loads(text)]
+    rows = json.loads(text)
+    return [OutputKind(**{**row, "choices": tuple(row["choices"])}) for row in rows]
 
 
 OUTPUT_KINDS = _read()

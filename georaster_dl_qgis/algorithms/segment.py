@@ -7,7 +7,9 @@ from typing import Any
 from qgis.core import (
     QgsProcessingDestinationParameter,
     QgsProcessingOutputRasterLayer,
+    QgsProcessingParameterEnum,
     QgsProcessingParameterFileDestination,
+    QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
 )
@@ -25,6 +27,8 @@ from georaster_dl_qgis.results.layer_group import LayerGroup
 __all__ = ["Segment", "Uncertainty"]
 
 _RASTERS = [kind for kind in OUTPUT_KINDS if kind.is_raster]
+_UNCERTAINTY = next(kind for kind in OUTPUT_KINDS if kind.name == "uncertainty")
+_METHOD, _PASSES, _KEPT = "METHOD", "PASSES", "KEPT"
 _NAMED_FILES = [kind for kind in OUTPUT_KINDS if not kind.is_raster]
 
 
@@ -36,6 +40,20 @@ class _Mapping(SceneAlgorithm):
         self.add_scene()
         self.add_model(automatic=DEFAULT_MODEL)
         self.add_options()
+        kept = QgsProcessingParameterNumber(
+            _KEPT,
+            "Share of the ground to keep as certain (empty: all)",
+            QgsProcessingParameterNumber.Type.Double,
+            optional=True,
+            minValue=0.01,
+            maxValue=0.99,
+        )
+        self.add(
+            kept,
+            "0.9 makes pixels the class 'uncertain' whose probability nine tenths of the model's validation "
+            "ground exceed. For models of classes that hold the statistics for it.",
+            advanced=True,
+        )
         self.add_common()
         definition = QgsProcessingParameterRasterDestination("OUTPUT", output)
         self.add(definition, "GeoTIFF with class names and colours, or with values.")
@@ -53,11 +71,22 @@ class _Mapping(SceneAlgorithm):
         """Those of them that are."""
         return self.rasters()
 
+    def option(self, kind: OutputKind, values: Any) -> list[str]:
+        """Options of geodl that ask for a raster beside the map."""
+        return [f"--{kind.name}"]
+
+    def predicting(self, values: Any) -> list[str]:
+        """Options of geodl for how probabilities are made, and for uncertain pixels."""
+        kept = values.text(_KEPT)
+        return ["--reject", kept] if kept else []
+
     def execute(self, values, context, feedback) -> dict[str, Any]:
         (scene, name), output = self.scene(values), values.output("OUTPUT")
         wanted, files = self.wanted(values), _files(self, values)
         arguments = ["segment", scene, *self.model(values), "-o", output]
-        arguments += [f"--{kind.name}" for kind in wanted]
+        for kind in wanted:
+            arguments += self.option(kind, values)
+        arguments += self.predicting(values)
         for kind, path in files.items():
             arguments += [f"--{kind.name}", path]
         self.geodl([*arguments, *self.common(values, context)], feedback)
@@ -120,7 +149,7 @@ class Uncertainty(_Mapping):
         "Maps the classes of a scene together with two rasters that say where the map can be trusted: "
         "confidence, the probability of the mapped class, and uncertainty, the entropy of all "
         "classes' probabilities on a scale from 0 (one class is certain) to 1 (all are equally "
-        "probable).\n\n"
+        "probable); of several passes also how far these are apart.\n\n"
         "Both come from the model's calibrated probabilities. They know what the model knows: ground unlike "
         "all that it learnt from may look certain and be wrong.\n\n"
         "For models of classes. A model of a quantity that was trained with intervals has their half width as "
@@ -130,8 +159,37 @@ class Uncertainty(_Mapping):
     def initAlgorithm(self, configuration=None) -> None:
         self.add_map("Map")
 
+    def add_options(self) -> None:
+        method = QgsProcessingParameterEnum(
+            _METHOD,
+            "How uncertainty is found",
+            options=list(_UNCERTAINTY.choices),
+            defaultValue=_UNCERTAINTY.choices[0],
+            usesStaticStrings=True,
+        )
+        self.add(
+            method,
+            "softmax: one pass. tta: eight mirror images of the scene, with any model. mc-dropout: passes with "
+            "dropout, which models have that were trained with this version. bayesian and ensemble: "
+            "models that were trained as such. Several passes give five bands, of which mutual information says "
+            "where they disagree, and the spread of a quantity.",
+        )
+        passes = QgsProcessingParameterNumber(
+            _PASSES, "Passes of mc-dropout and bayesian", defaultValue=20, minValue=1, maxValue=1000
+        )
+        self.add(passes, "More take longer and are less noisy.", advanced=True)
+
     def rasters(self) -> list[OutputKind]:
         return [kind for kind in _RASTERS if kind.name in ("confidence", "uncertainty")]
+
+    def option(self, kind: OutputKind, values: Any) -> list[str]:
+        chosen = [values.choice(_METHOD)] if kind is _UNCERTAINTY else []
+        return [*super().option(kind, values), *chosen]
+
+    def predicting(self, values: Any) -> list[str]:
+        random = values.choice(_METHOD) in ("mc-dropout", "bayesian")
+        passes = ["--passes", values.text(_PASSES)] if random else []
+        return [*super().predicting(values), *passes]
 
 
 def _key(kind: OutputKind) -> str:

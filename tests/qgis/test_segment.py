@@ -158,6 +158,17 @@ def test_the_layers_come_named_styled_and_grouped(run, project, qgis, tmp_path, 
         )
 
 
+def test_several_passes_and_uncertain_pixels(run, feedback, tmp_path):
+    """The measures of mirror images as named bands; models without such statistics keep all pixels."""
+    given = {"INPUT": SCENE, "MODEL": MODEL, "OUTPUT": str(tmp_path / "m.tif")}
+    made = run("uncertainty", **given, METHOD="tta")
+    layer = QgsRasterLayer(made["UNCERTAINTY_RASTER"], "u")
+    assert layer.bandCount() == 5
+    assert layer.bandName(3).endswith("mutual information")
+    assert "--uncertainty tta" in " ".join(feedback.commands)
+    assert "--passes" not in " ".join(feedback.commands)
+
+
 def test_progress_log_and_command(run, feedback, tmp_path, setting):
     setting("GEORASTER_DL_DEVICE", 1)
     setting("GEORASTER_DL_THREADS", 1)
