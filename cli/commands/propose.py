@@ -12,6 +12,7 @@ from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.process import tune_allocators
 from georaster_dl.core.wording import command_line, counted
 
+from ..options.labels import class_field_option
 from ..options.model_run import model_run_options, with_matching
 from ..options.predictor import passes_option
 from ..options.shared import (
@@ -67,7 +68,7 @@ __all__ = ["propose"]
     metavar="FILE",
     help="Labels that exist already, of some or all scenes; areas that hold some are left out.",
 )
-@click.option("--class-field", metavar="NAME", help="Attribute of --labels that holds the class.")
+@class_field_option
 @click.option(
     "--uncertainty",
     type=click.Choice(["mc-dropout", "bayesian", "tta", "ensemble"]),

@@ -13,7 +13,7 @@ from georaster_dl.training.settings.keywords import SETTINGS
 from .groups import option_group
 from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option
 
-__all__ = ["classes_option", "label_options", "training_options"]
+__all__ = ["class_field_option", "classes_option", "label_options", "training_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,15 +23,16 @@ classes_option = click.option(
     metavar="CSV",
     help="Class list with the columns value, name and (optional) color.",
 )
+class_field_option = click.option(
+    "--class-field", metavar="NAME", help="Attribute that holds the class, or the quantity."
+)
 _LABEL_OPTIONS = (
     click.option(
         "--layer",
         metavar="NAME",
         help="Layer of a vector file that has several; by default the only one with the class field.",
     ),
-    click.option(
-        "--class-field", metavar="NAME", help="Attribute that holds the class, or the quantity."
-    ),
+    class_field_option,
     classes_option,
     click.option(
         "--ignore",

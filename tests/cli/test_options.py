@@ -20,6 +20,8 @@ AMBIGUOUS = {
     "--scale",
     "--offset",
     "--resample",  # bands of a scene, spectra of a table
+    "--uncertainty",  # a raster beside a map, how propose makes its passes
+    "-n",  # of points, of areas
     "--polygons",  # batch names the files itself
     "--quicklook",
 }
