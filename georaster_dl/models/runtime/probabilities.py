@@ -24,4 +24,4 @@ def calibrated_logits(logits: Tensor, calibration: Calibration) -> Tensor:
             for values in (calibration.gain, calibration.offset)
         )
         logits = gain * logits + offset
-    return logits / calibration.temperature
+    return logits if calibration.temperature == 1 else logits / calibration.temperature

@@ -49,7 +49,7 @@ class ClassSums:
         step = max(_CACHED // (n * classes * n_cols), 1)
         for first in range(0, n_rows, step):
             rows = slice(first, first + step)
-            logits = calibrated_logits(planes[:, :, rows].float().contiguous(), calibration)
+            logits = calibrated_logits(planes[:, :, rows].contiguous(), calibration)
             self._add(torch.log_softmax(logits, dim=1), self._sums[:, :, rows])
         self._passes += 1
 
