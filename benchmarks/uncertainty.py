@@ -33,6 +33,7 @@ import cubes
 import numpy as np
 import rasterio
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from georaster_dl.evaluation.metrics.calibration import class_probabilities, fit_calibration
@@ -66,6 +67,7 @@ PASSES = 20
 MOST = 20_000  # pixels of a tile
 LEAST_ERRORS = 50
 LEVEL = 0.9
+COLORS = ("#000000", "#0072b2", "#e69f00", "#009e73", "#cc79a7")  # Okabe and Ito 2008
 BANDS, CLASSES, STRIDE = 12, 9, 32
 Tile = tuple[Path, Path]
 Floats = NDArray[np.floating]
@@ -80,10 +82,11 @@ class Ground:
     place: NDArray[np.int64]
 
 
-def quality(data: Path, name: str, runs: Path, seeds: Sequence[int]) -> None:
-    """Print the table of a data set."""
+def quality(data: Path, name: str, runs: Path, seeds: Sequence[int], picture: Path | None) -> None:
+    """Print the table of a data set, and draw its risk-coverage curves."""
     tiles, config, ignore = TASKS[name](data / name, runs)
     rows: dict[tuple[str, str], list[float]] = {}
+    curves: dict[str, list[Floats]] = {}
     for seed in seeds:
         models = _trained(tiles, config, ignore, runs / name, seed)
         for predictor, package, options in _predictors(models):
@@ -93,7 +96,30 @@ def quality(data: Path, name: str, runs: Path, seeds: Sequence[int]) -> None:
             ]
             for column, value in _scores(*parts):
                 rows.setdefault((predictor, column), []).append(value)
+            curves.setdefault(predictor, []).append(_curve(*parts))
         _print(rows, f"{name}, seeds {seeds[: seeds.index(seed) + 1]}")
+    if picture is not None:
+        _draw(curves, name, picture)
+
+
+def _curve(validation: Ground, test: Ground) -> Floats:
+    """Share of errors among the surest 5, 6, ... 100 % of the pixels, by their confidence."""
+    fitted = fit_calibration(validation.logits, validation.target)
+    shares = class_probabilities(test.logits, fitted)
+    found = risk_coverage(1 - shares.max(1), shares.argmax(1) != test.target)
+    return 1 - np.array([found.accuracy_at(percent / 100) for percent in range(5, 101)])
+
+
+def _draw(curves: dict[str, list[Floats]], name: str, picture: Path) -> None:
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for (predictor, found), color in zip(curves.items(), COLORS, strict=True):
+        axes.plot(range(5, 101), 100 * np.mean(found, axis=0), label=predictor, color=color)
+    axes.set(xlabel="pixels kept, the surest first (%)", ylabel="errors among them (%)", title=name)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=100)
 
 
 def _predictors(
@@ -379,7 +405,8 @@ def main() -> None:
     command.add_argument("name", choices=TASKS)
     command.add_argument("--runs", type=Path, required=True, help="folder for the trained models")
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    command.set_defaults(run=lambda a: quality(a.data, a.name, a.runs, a.seeds))
+    command.add_argument("--picture", type=Path, help="PNG of the risk-coverage curves")
+    command.set_defaults(run=lambda a: quality(a.data, a.name, a.runs, a.seeds, a.picture))
     command = commands.add_parser("cost", help="passes over a tile beside one")
     command.add_argument("architecture", choices=["unet", "spectral_unet"])
     command.add_argument("--side", type=int, default=1024)
