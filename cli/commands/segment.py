@@ -115,5 +115,5 @@ def _contents(summary: Summary) -> str:
         return shares
     return (
         f"{shares}\n{rejected.name}: {counted(rejected.pixels, 'pixel')} whose class is less probable than "
-        f"{rejected.threshold:.3g}, the limit that keeps {rejected.coverage:.3g} of the validation ground"
+        f"{rejected.threshold:.3g}, the limit that keeps {rejected.coverage:g} of the ground that the model was calibrated on"
     )

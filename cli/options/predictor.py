@@ -45,7 +45,7 @@ predictor_options = option_group(
         type=SHARE,
         metavar="SHARE",
         help="Make the least certain pixels a class of their own, 'uncertain': as many as leave this share of "
-        "the model's validation ground its class.",
+        "the ground of the model's calibration its class.",
     ),
 )
 """Options for the probabilities of a pixel; gives ``predicting``, those that were given."""

@@ -25,6 +25,8 @@ _NAMES = {
     "targets": "--target",
 }
 """Options that are not spelt like the keyword."""
+_NAMES_OF = {("calibrate", "predictor"): "--predictor"}
+"""Options of single commands."""
 _CALLS = {"list_models()": "geodl models list --architectures"}
 
 
@@ -49,14 +51,18 @@ def _as_command(code: str) -> str | None:
     call = _CALL.fullmatch(code)
     arguments = call["arguments"] if call else code
     keywords = [_KEYWORD.fullmatch(each) for each in arguments.split(", ") if each or not call]
-    options = [_option(keyword["name"], keyword["value"]) for keyword in keywords if keyword]
+    function = call["function"] if call else ""
+    options = [
+        _option(keyword["name"], keyword["value"], function) for keyword in keywords if keyword
+    ]
     if len(options) < len(keywords):
         return None
     return " ".join([f"geodl {call['function']}", *options] if call else options)
 
 
-def _option(name: str, value: str) -> str:
-    option = _NAMES.get(name, f"-{'-' * (len(name) > 1)}{name.replace('_', '-')}")
+def _option(name: str, value: str, function: str) -> str:
+    usual = _NAMES.get(name, f"-{'-' * (len(name) > 1)}{name.replace('_', '-')}")
+    option = _NAMES_OF.get((function, name), usual)
     if value in _ON:
         return option
     text = value.strip("\"'")

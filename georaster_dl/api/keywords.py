@@ -98,9 +98,9 @@ class MapKeywords(PredictorKeywords, total=False):
 
     Attributes
     ----------
-    reject : share of the model's validation ground that keeps its class, such as 0.9; less certain pixels
+    reject : share of the ground of the model's calibration that keeps its class, such as 0.9; less certain pixels
         become the class "uncertain". None gives every pixel a class.
-    level : share of the validation ground whose true class is in its prediction set.
+    level : share of the calibration ground whose true class is in its prediction set.
     """
 
     reject: float | None

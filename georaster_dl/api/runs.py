@@ -51,7 +51,7 @@ class SegmentKeywords(MapKeywords, total=False):
     novelty : how unlike the model's training each pixel is; above 1 it is unlike it.
     polygons : GeoPackage of the map as polygons.
     quicklook : PNG of the scene beside its map.
-    float32 : store probabilities, confidence and uncertainty as float32 instead of scaled uint8.
+    float32 : store probabilities, confidence and uncertainty as float32 instead of scaled whole numbers.
     """
 
     probabilities: bool | str | Path

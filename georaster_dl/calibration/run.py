@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from georaster_dl.calibration.diagram import reliability_png
 from georaster_dl.calibration.ground import LabelledPixels, choose_pixels, open_labels
 from georaster_dl.calibration.histogram_grid import histograms_png
@@ -20,7 +22,7 @@ from georaster_dl.calibration.result import Calibrated
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report, warner
 from georaster_dl.core.scene_options import LabelOptions
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.labels.read import labels_digest
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.scene import Scene
@@ -232,7 +234,25 @@ class _Calibration:
         )
         for run in runs:
             run.prepared.warn()
-        return pixels, [self._of_predictor(each, pixels) for each in self._predictors]
+        absent = self._absent_classes(pixels)
+        judged = [self._of_predictor(each, pixels) for each in self._predictors]
+        if absent:
+            warner(self._report)(
+                f"no pixel is labelled {listed(absent, 12)}: the calibration holds for ground without "
+                f"{'it' if len(absent) == 1 else 'them'}"
+            )
+        return pixels, judged
+
+    def _absent_classes(self, pixels: Sequence[LabelledPixels]) -> list[str]:
+        """List the classes without labels; refuse labels of a single class."""
+        labelled = np.unique(np.concatenate([of_scene.target for of_scene in pixels]))
+        names = self._card.legend.names
+        if len(labelled) == 1 < len(names):
+            raise OptionError(
+                f"All labelled pixels are {names[labelled[0]]}, of which no calibration for {len(names)} classes "
+                f"follows; label some of the others, too."
+            )
+        return [name for i, name in enumerate(names) if i not in labelled]
 
     def histograms(self, card: Card) -> Histograms:
         """Count the probabilities of the points over the passes, with the calibration of a card."""

@@ -121,7 +121,7 @@ class Rejected:
     ----------
     name : of that class.
     pixels : of that class.
-    coverage : share of the validation ground that was to keep its class.
+    coverage : share of the calibration ground that was to keep its class.
     threshold : probability of the mapped class below which a pixel is uncertain.
     """
 
@@ -252,9 +252,9 @@ class SegmentOptions(PredictorOptions):
     Attributes
     ----------
     float32 : store probabilities and the like as float32 instead of scaled whole numbers.
-    reject : share of the validation ground that keeps its class; less certain pixels become a class of
+    reject : share of the calibration ground that keeps its class; less certain pixels become a class of
         their own. None gives every pixel a class.
-    level : share of the validation ground whose true class is in its prediction set.
+    level : share of the calibration ground whose true class is in its prediction set.
     """
 
     float32: bool = False

@@ -143,3 +143,18 @@ def test_what_cannot_be_calibrated_is_refused(model, scene, labels, tmp_path):
             model, scene, labels, out=tmp_path / "new.safetensors", predictor="mc-dropout"
         )
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.safetensors"]
+
+
+def test_labels_of_one_class_are_refused_and_missing_ones_are_warned_of(
+    model, scene, logits, tmp_path
+):
+    some = drawn(logits[0], logits[1])
+    one = np.where(some == 2, some, 255)
+    some[some == 3] = 255
+    labels = write_labels(tmp_path / "some.tif", some, names=NAMES)
+    with pytest.warns(gdl.GeoRasterWarning, match="no pixel is labelled class 2: .* without it"):
+        gdl.calibrate(model, scene, labels, out=tmp_path / "a.safetensors", **FAST)
+    labels = write_labels(tmp_path / "one.tif", one.astype(some.dtype), names=NAMES)
+    with pytest.raises(OptionError, match="All labelled pixels are class 1, of which no"):
+        gdl.calibrate(model, scene, labels, out=tmp_path / "b.safetensors", **FAST)
+    assert not (tmp_path / "b.safetensors").exists()

@@ -5,16 +5,19 @@ import json
 import numpy as np
 import pytest
 import rasterio
+import torch
 
 from georaster_dl.models.package.calibration import Calibration
-from georaster_dl.testing import noise, write_model, write_scene
+from georaster_dl.testing import noise, random_network, write_model, write_scene
 
 
 @pytest.fixture
 def files(tmp_path):
     write_scene(tmp_path / "scene.tif", noise())
     write_model(tmp_path / "model.safetensors")
-    write_model(tmp_path / "other.safetensors")
+    other = random_network(3, 4)
+    other.segmentation_head[0].bias.data += torch.tensor([1.0, 0.0, 0.0, 0.0])
+    write_model(tmp_path / "other.safetensors", network=other)
     return tmp_path
 
 
@@ -62,7 +65,7 @@ def test_uncertain_pixels_are_a_class_that_is_counted(geodl, files):
     pixels = int((rasterio.open("m.tif").read() == 5).sum())
     assert 100 < pixels < 15_000
     assert f"uncertain: {pixels:,} pixels whose class is less probable than 0.6," in said.out
-    assert "the limit that keeps 0.4 of the validation ground" in said.out
+    assert "the limit that keeps 0.4 of the ground that the model was calibrated on" in said.out
     asked = ["--reject", "0.4", "--sets", "0.75"]
     said = geodl("batch", "scene.tif", "-m", "sure.safetensors", "-d", "maps", *asked)
     assert said.code == 0, said.err
@@ -92,11 +95,11 @@ def test_sets_take_a_level_or_none(geodl, files):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sets"], "no quantiles of its probabilities"),
+        (["--sets"], "rests on quantiles of the probabilities on ground kept from training"),
         (["--sets", "1.5"], "0<x<1"),
-        (["--reject", "0.9"], "no quantiles of its probabilities"),
+        (["--reject", "0.9"], "rests on quantiles of the probabilities on ground kept from training"),
         (["--reject", "1"], "0<x<1"),
-        (["--uncertainty", "mc-dropout"], "no dropout of planes"),
+        (["--uncertainty", "mc-dropout"], "no dropout in its decoder"),
         (["--uncertainty", "ensemble"], "is no ensemble; name several models"),
         (["--uncertainty", "bayesian"], "holds no distributions of weights"),
         (["--tta", "d4", "--uncertainty", "mc-dropout"], "--tta and --uncertainty mc-dropout are two ways"),

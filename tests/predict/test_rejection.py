@@ -106,8 +106,8 @@ def test_the_threshold_is_that_of_the_predictor(here, options):
     ("card", "options", "message"),
     [
         ({"calibration": MEASURED}, {"reject": 1.0}, "lies between 0 and 1, such as 0.9, but is 1"),
-        ({}, {"reject": 0.9}, "has no quantiles.*`geodl calibrate`"),
-        ({"calibration": MEASURED}, {"reject": 0.9, "predictor": "tta"}, "one pass at most, and tta makes others"),
+        ({}, {"reject": 0.9}, r"does not hold.*`calibrate\(predictor='single'\)`"),
+        ({"calibration": MEASURED}, {"reject": 0.9, "predictor": "tta"}, r"probabilities of tta on ground.*`calibrate\(predictor='tta'\)`"),
         ({"calibration": MEASURED}, {"reject": 0.9, "members": ("other",)}, "rests on quantiles in the card of one"),
         ({"targets": [Target(name="height", unit="m", mean=0, std=1)]}, {"reject": 0.9}, "no classes that could be"),
     ],
@@ -118,7 +118,7 @@ def test_what_cannot_be_rejected_is_said(card, options, message):
 
 
 def test_a_model_without_quantiles_is_refused_before_anything_is_made(here):
-    with pytest.raises(OptionError, match="no quantiles"):
+    with pytest.raises(OptionError, match="rests on quantiles"):
         mapped(here, "refused", Calibration(), reject=0.9)
     assert not list(here.glob("refused*"))
 

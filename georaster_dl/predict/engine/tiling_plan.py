@@ -161,6 +161,8 @@ def make_plan(
 
     Raises
     ------
+    OptionError
+        When the tile limit leaves nothing within the halo.
     DeviceError
         When not even the smallest tile fits into the memory.
     """
@@ -172,7 +174,13 @@ def make_plan(
     smallest = 2 * halo + 2 * card.stride
     wished = tile_limit or min(max(_SWEET_SPOT + 2 * halo, 8 * halo), max(_LARGEST, smallest))
     limit = max(min(wished, affordable) // card.stride * card.stride, 0)
-    if limit < min(smallest, round_up(max(shape), card.stride)):
+    least = min(smallest, round_up(max(shape), card.stride))
+    if tile_limit is not None and tile_limit < least <= affordable:
+        raise OptionError(
+            f"`tile={tile_limit}` leaves nothing within the halo of {halo} pixels on each side; the smallest "
+            f"tile of {card.name} has {least} pixels: use that or more, or a smaller `halo=`."
+        )
+    if limit < least:
         need = smallest**2 * per_pixel / _SHARE
         raise DeviceError(
             f"{card.name} needs about {need / 2**20:.0f} MiB for its smallest tile ({smallest} pixels "

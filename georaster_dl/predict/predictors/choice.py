@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
@@ -97,6 +98,10 @@ def choose_predictor(card: Card, options: PredictorOptions) -> Predictor:
     if options.passes < 1:
         raise OptionError(f"`passes=` must be 1 or more, but got {options.passes}.")
     kind = options.predictor
+    if kind not in ("auto", *get_args(Predictor)):
+        raise OptionError(
+            f"There is no predictor {kind!r}; choose auto, {', '.join(get_args(Predictor))}."
+        )
     if kind == "auto":
         return "ensemble" if options.members else "single"
     if options.members and kind != "ensemble":
@@ -106,7 +111,7 @@ def choose_predictor(card: Card, options: PredictorOptions) -> Predictor:
         )
     if kind == "ensemble" and not options.members and card.architecture.name != "ensemble":
         raise OptionError(
-            f"{card.name} is no ensemble; name several models, train an ensemble, or use "
+            f"{card.name} is no ensemble; name several models, train one (`train(ensemble=5)`), or use "
             f"{_others(card)}."
         )
     if kind == "bayesian" and card.architecture.options.get("head") != "bayesian":
@@ -135,12 +140,15 @@ def measured_calibration(card: Card, options: SegmentOptions, asked: str) -> Cal
             f"`{asked}=` rests on quantiles in the card of one model, but {card.name} is one of several here; "
             f"train an ensemble as one package, or name one model."
         )
-    if kind != "single" and kind not in card.calibrations:
+    found = card.calibration if kind == "single" else card.calibrations.get(kind)
+    if found is None or not (found.scores or found.confidence):
+        made = "the probabilities" if kind == "single" else f"the probabilities of {kind}"
         raise OptionError(
-            f"The card of {card.name} has quantiles of the probabilities of one pass at most, and {kind} makes "
-            f"others; make a package that has those, too, with `geodl calibrate`, or leave `{asked}=...` out."
+            f"`{asked}=` rests on quantiles of {made} on ground kept from training, which the card of {card.name} "
+            f"does not hold; make a package that does from labels of your own "
+            f"(`calibrate(predictor='{kind}')`), or leave `{asked}=...` out."
         )
-    return card.calibration_of(kind)
+    return found
 
 
 def direction_warning(card: Card, kind: Predictor) -> str | None:
@@ -190,8 +198,8 @@ def with_predictor(
 def no_dropout(card: Card) -> OptionError:
     """Explain that a network has no dropout that could be left on."""
     return OptionError(
-        f"{card.name} has no dropout of planes, so all its passes would be the same; train it again with this "
-        f"version, which adds dropout to the decoder, or use {_others(card)}."
+        f"{card.name} has no dropout in its decoder, so all its passes would be the same; train it again with "
+        f"this version, which adds some, or use {_others(card)}."
     )
 
 
@@ -217,6 +225,7 @@ def with_members(
         _check_alike(match.card, card)
         members.append(Member(model, match_scene(scene, card, resample=resample).card))
         _check_bands(match.card, members[-1].card)
+        _check_others([match.card, *(member.card for member in members)])
     return replace(match, card=_of_all(match.card, members)), tuple(members)
 
 
@@ -234,6 +243,16 @@ def _check_alike(first: Card, other: Card) -> None:
                 f"{first.name} and {other.name} are no ensemble: {first.name} has {what} {one}, but "
                 f"{other.name} {another}; name models that were trained for the same."
             )
+
+
+def _check_others(cards: Sequence[Card]) -> None:
+    """Refuse a model that is given twice, which would agree with itself."""
+    *before, last = cards
+    if last.weights_sha256 in [card.weights_sha256 for card in before]:
+        raise OptionError(
+            f"{last.name} is given twice, with the same weights, and would always agree with itself; name "
+            f"models of different trainings."
+        )
 
 
 def _legend(card: Card) -> str:

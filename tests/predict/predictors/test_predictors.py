@@ -129,7 +129,7 @@ def test_measures_follow_from_the_mean_of_the_passes(here):
 
 def test_without_dropout_all_passes_are_the_network_itself_and_are_refused(here):
     dropout_model(here / "none.safetensors", dropout=0.0)
-    with pytest.raises(OptionError, match=r"no dropout of planes.*`predictor='tta'`"):
+    with pytest.raises(OptionError, match=r"no dropout in its decoder.*`predictor='tta'`"):
         rasters(here, "none", "uncertainty", predictor="mc-dropout")
 
 
@@ -233,6 +233,12 @@ def test_models_that_predict_something_else_are_no_ensemble(here):
             rasters(here, "dropout", predictor=predictor)
     with pytest.raises(OptionError, match="whose passes are its members"):
         rasters(here, "dropout", predictor="tta", members=(here / "other.safetensors",))
+    with pytest.raises(OptionError, match="test-model is given twice"):
+        rasters(here, "dropout", members=(here / "dropout.safetensors",))
+    with pytest.raises(OptionError, match="no predictor 'bogus'; choose auto, single, mc-dropout"):
+        rasters(here, "dropout", predictor="bogus")
+    with pytest.raises(OptionError, match=r"`tile=40` leaves nothing within the halo of 48 pixels"):
+        rasters(here, "dropout", tile=40, halo="exact")
     with pytest.raises(OptionError, match="1 or more, but got 0"):
         rasters(here, "dropout", predictor="mc-dropout", passes=0)
 
