@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.core.errors import GeoRasterError, OptionError, SceneError
 from georaster_dl.core.scene_options import LabelOptions
-from georaster_dl.core.wording import listed
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.proposals.choice import choose
 from georaster_dl.proposals.options import ProposeOptions
 from georaster_dl.proposals.scene_scores import SceneCandidates, labelled_zones
 
-__all__ = ["Candidates", "choose_areas", "find_candidates"]
+__all__ = ["Candidates", "choose_areas", "find_candidates", "leave_out"]
 
 _APART = 5.0  # cells, or parcels of the usual size, between the middles of two areas
 
@@ -48,19 +48,28 @@ class Candidates:
         return Candidates(*(getattr(self, each.name)[which] for each in fields(self)))
 
 
-def find_candidates(opened: Sequence[SceneCandidates], options: ProposeOptions) -> Candidates:
+def find_candidates(
+    opened: Sequence[SceneCandidates], options: ProposeOptions, warn: Callable[[str], None]
+) -> Candidates:
     """Map the scenes and collect the candidates that are mostly valid and not labelled.
+
+    A scene that cannot be read, or has no valid pixel, is left out with a warning.
 
     Raises
     ------
     GeoRasterError
-        When a scene cannot be mapped, the labels cannot be read, or there is no candidate.
+        When no scene can be mapped, the labels cannot be read, or there is no candidate.
     """
     found: list[Candidates] = []
+    failed: list[tuple[str, SceneError]] = []
     right = 0.0  # of the scenes so far
     labelled = _labelled(opened, options)
     for index, (each, taken) in enumerate(zip(opened, labelled, strict=True)):
-        means = each.score(options.by)
+        try:
+            means = each.score(options.by)
+        except SceneError as error:  # the others' maps may have taken hours
+            failed.append((Path(each.scene.name).name, error))
+            continue
         means = means.where(~taken[means.numbers])
         n = len(means.numbers)
         if n:
@@ -73,6 +82,7 @@ def find_candidates(opened: Sequence[SceneCandidates], options: ProposeOptions) 
                     scene, means.numbers, means.scores, means.features, means.classes, places
                 )
             )
+    leave_out(failed, len(opened), warn)
     if not found:
         raise SceneError(_none_message(opened, options))
     columns = ([getattr(each, one.name) for each in found] for one in fields(Candidates))
@@ -80,21 +90,42 @@ def find_candidates(opened: Sequence[SceneCandidates], options: ProposeOptions) 
     return joined if options.parcels is None else _once(joined)
 
 
-def choose_areas(candidates: Candidates, n: int, seed: int) -> Candidates:
-    """Choose the areas to label, in the order of their rank.
+def leave_out(
+    failed: Sequence[tuple[str, GeoRasterError]], scenes: int, warn: Callable[[str], None]
+) -> None:
+    """Warn of scenes that are left out, each with its error.
+
+    Parameters
+    ----------
+    failed : name and error of each.
+    scenes : number of all.
 
     Raises
     ------
-    OptionError
-        When there are fewer candidates.
+    GeoRasterError
+        The first error, when none is left.
     """
+    if failed and len(failed) == scenes:
+        raise failed[0][1]
+    for name, error in failed:
+        warn(f"{name} is left out: {str(error).rstrip('.')}")
+
+
+def choose_areas(
+    candidates: Candidates, options: ProposeOptions, warn: Callable[[str], None]
+) -> Candidates:
+    """Choose the areas to label, in the order of their rank; all where there are fewer than asked for."""
+    n = min(options.n, len(candidates))
+    if n < options.n:
+        more = "" if options.parcels is not None else "; smaller cells (`cell=`) give more"
+        warn(f"all {counted(n, 'area')} proposed, of the `n={options.n}` asked for{more}")
     which = choose(
         candidates.score,
         candidates.features,
         n,
         places=candidates.places,
         distance=_APART,
-        seed=seed,
+        seed=options.seed,
     )
     return candidates.take(which)
 
@@ -132,9 +163,8 @@ def _once(candidates: Candidates) -> Candidates:
 
 def _none_message(opened: Sequence[SceneCandidates], options: ProposeOptions) -> str:
     names = listed(Path(each.prepared.match.scene.name).name for each in opened)
-    what = f"cell of {options.cell} pixels" if options.parcels is None else "parcel"
+    what, other = f"cell of {options.cell} pixels", "cells of another size (`cell=`)"
+    if options.parcels is not None:
+        what, other = "parcel", "other parcels"
     without = "" if options.labels is None else " and without a label"
-    return (
-        f"No {what} of {names} is mostly valid{without}; choose other scenes, or cells of another size "
-        f"(`cell=`)."
-    )
+    return f"No {what} of {names} is mostly valid{without}; choose other scenes, or {other}."

@@ -56,7 +56,7 @@ def write_contact_sheet(
 def _title(chosen: Candidates, rank: int, legend: Legend) -> str:
     name = legend.names[chosen.classes[rank]]
     short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-    return f"{rank + 1}   {chosen.score[rank]:.2f}\n{short}?"
+    return f"{rank + 1}   {chosen.score[rank]:.2g}\n{short}?"
 
 
 def _tiles(scene: Scene, outlines: npt.NDArray[np.object_], titles: Sequence[str]) -> list[Tile]:

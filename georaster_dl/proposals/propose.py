@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from georaster_dl.io.scenes.scene import source_files
 from georaster_dl.io.vectors.areas import write_areas
 from georaster_dl.io.vectors.placing import in_degrees
 from georaster_dl.models.package.file import read_card
-from georaster_dl.proposals.candidates import Candidates, choose_areas, find_candidates
+from georaster_dl.proposals.candidates import Candidates, choose_areas, find_candidates, leave_out
 from georaster_dl.proposals.cells import Cells, Parcels
 from georaster_dl.proposals.contact_sheet import write_contact_sheet
 from georaster_dl.proposals.options import ProposeOptions
+from georaster_dl.proposals.scene_checks import overlapping, refuse_repeated, scene_title
 from georaster_dl.proposals.scene_scores import SceneCandidates, prepare_scene
 
 __all__ = ["Proposed", "open_scenes", "propose"]
@@ -71,7 +72,8 @@ def propose(
 
     Every scene is mapped once; its cells, or parcels, compete with those of the others. An area's score
     is the mean uncertainty of its valid pixels, but for those at the borders between classes, which are
-    uncertain everywhere. Areas that are mostly nodata, or hold labels already, are left out.
+    uncertain everywhere. Areas that are mostly nodata, or hold labels already, are left out, as are scenes
+    without a valid pixel, or beside the parcels or the area of interest, with a warning.
 
     Parameters
     ----------
@@ -96,8 +98,8 @@ def propose(
         out, extras=[sheet], overwrite=options.overwrite, protect=protect, warn=warner(report)
     )
     with staging as stage:
-        candidates = find_candidates(opened, options)
-        chosen = choose_areas(candidates, options.n, options.seed)
+        candidates = find_candidates(opened, options, warner(report))
+        chosen = choose_areas(candidates, options, warner(report))
         legend = opened[0].legend
         areas = _polygons(opened, chosen, legend)
         write_areas(stage.path(out), areas, legend)
@@ -122,7 +124,7 @@ def _given(options: ProposeOptions) -> list[Path]:
 def open_scenes(
     scenes: Sequence[Sources], model: Path, options: ProposeOptions, report: Report = no_report
 ) -> list[SceneCandidates]:
-    """Open and check all scenes, with their cells or parcels.
+    """Open and check all scenes, with their cells or parcels; warn of those that overlap.
 
     Parameters
     ----------
@@ -131,8 +133,10 @@ def open_scenes(
     Raises
     ------
     GeoRasterError
-        Whatever is wrong with scenes, model or parcels.
+        Whatever is wrong with scenes, model or parcels; a scene beside the parcels or the area of interest
+        is left out as long as another is not.
     """
+    refuse_repeated(scenes)
     card = read_card(model)
     if not card.classes:
         raise OptionError(
@@ -140,16 +144,39 @@ def open_scenes(
             f"of classes (`train(task='segmentation')`)."
         )
     parcels = None if options.parcels is None else _read_parcels(options.parcels)
+    beside: list[tuple[str, OptionError]] = []
     opened = []
     for sources in scenes:
-        prepared, choice, geobox = prepare_scene(sources, model, card, options, report)
-        zones = (
-            Cells(prepared.match.scene.shape, options.cell)
-            if parcels is None
-            else Parcels(parcels, geobox, str(options.parcels))
-        )
-        opened.append(SceneCandidates(prepared, choice, geobox, zones))
+        try:
+            prepared, choice, geobox = prepare_scene(sources, model, card, options, report)
+            zones = (
+                Cells(prepared.match.scene.shape, options.cell)
+                if parcels is None
+                else Parcels(parcels, geobox, str(options.parcels))
+            )
+        except OptionError as error:
+            if options.aoi is None and parcels is None:
+                raise
+            beside.append((scene_title(sources), error))
+        else:
+            opened.append(SceneCandidates(prepared, choice, geobox, zones))
+    leave_out(beside, len(scenes), warner(report))
+    _warn_of_overlaps(opened, options, warner(report))
     return opened
+
+
+def _warn_of_overlaps(
+    opened: Sequence[SceneCandidates], options: ProposeOptions, warn: Callable[[str], None]
+) -> None:
+    names = overlapping(
+        [Path(each.scene.name).name for each in opened], [each.geobox for each in opened]
+    )
+    if names:
+        twice = "the same ground may be proposed twice, and " if options.parcels is None else ""
+        warn(
+            f"{names} overlap: {twice}a label applies to each scene that it is trained with; where the ground "
+            f"has changed between their dates, train on the scene that the area was proposed of"
+        )
 
 
 def _read_parcels(path: Path) -> geopandas.GeoDataFrame:
@@ -170,7 +197,7 @@ def _polygons(
         each = opened[index]
         fields = {
             "rank": here + 1,
-            "score": chosen.score[here].round(4),
+            "score": chosen.score[here].round(6),
             "scene": Path(each.scene.name).name,
             "suggested": names[chosen.classes[here]],
             "class": np.full(len(here), None, dtype=object),

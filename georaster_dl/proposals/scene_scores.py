@@ -78,7 +78,7 @@ class SceneCandidates:
         Raises
         ------
         GeoRasterError
-            When the scene is damaged, has no valid pixel, or the memory does not suffice.
+            When the scene is damaged, has no valid pixel, none of a candidate, or the memory does not suffice.
         """
         from georaster_dl.predict.outputs.rasters import RasterRun
         from georaster_dl.proposals.sums import ZoneTask
@@ -143,7 +143,7 @@ def prepare_scene(
     if options.by == "mutual-information" and not choice.several:
         raise OptionError(
             f"Mutual information is how far several passes disagree, but {card.name} would run once; use "
-            f"`predictor='mc-dropout'`, `predictor='tta'` or `predictor='ensemble'`, or `by='margin'`."
+            f"`predictor='tta'`, which any model can, name several models, or use `by='margin'`."
         )
     members = [(member.model, member.card) for member in choice.members]
     context = RunContext(options, report)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from georaster_dl.core.errors import SceneError
+from georaster_dl.core.wording import counted
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.probabilities import class_probabilities
@@ -86,6 +88,7 @@ class ZoneTask:
         self._sums_behind = 2 if several else 0
         self._score = _SCORES[by]
         self._zones = zones
+        self._pixels = 0
         self._valid = np.zeros((zones.count, self._n_classes), np.int64)
         self._inner = np.zeros(zones.count, np.int64)
         self._sums = np.zeros((zones.count, 1 + features), np.float32)
@@ -113,7 +116,9 @@ class ZoneTask:
     def add(self, rows: slice, cols: slice, block: npt.NDArray[np.float32]) -> None:
         """Add a block (bands, rows, cols), NaN where nothing is valid."""
         numbers = self._zones.read(rows, cols)
-        counts = (numbers >= 0) & ~np.isnan(block[_CLASS])
+        valid = ~np.isnan(block[_CLASS])
+        self._pixels += int(valid.sum())
+        counts = valid & (numbers >= 0)
         numbers, pixels = numbers[counts], block[:, counts]
         if not numbers.size:
             return
@@ -132,8 +137,19 @@ class ZoneTask:
             self._sums[here, column] += np.bincount(local, values[inner], last - first)
 
     def means(self) -> Means:
-        """Average over the pixels seen so far, of the candidates with enough of them."""
+        """Average over the pixels seen so far, of the candidates with enough of them.
+
+        Raises
+        ------
+        SceneError
+            When no pixel is of a candidate.
+        """
         valid = self._valid.sum(axis=1)
+        if not valid.any():
+            raise SceneError(
+                f"None of {counted(self._zones.count, 'parcel')} covers the centre of a valid pixel; give "
+                f"larger ones, or a scene of smaller pixels there."
+            )
         numbers = np.flatnonzero((valid > 0) & (self._inner >= _LEAST_INNER * valid))
         mean = np.divide(self._sums[numbers], self._inner[numbers, None], dtype=np.float32)
         return Means(
@@ -145,5 +161,5 @@ class ZoneTask:
         )
 
     def findings(self) -> Findings:
-        """Count the pixels."""
-        return Findings(int(self._valid.sum()))
+        """Count the valid pixels, of candidates or not."""
+        return Findings(self._pixels)

@@ -37,8 +37,8 @@ def test_the_result_as_json(geodl, scene, model):
 
 
 def test_what_cannot_be_is_refused_in_one_line(refused, scene, model):
-    assert "-n 30 cannot be chosen" in refused(
-        "propose", scene, "-m", model, "-n", 30, "-o", "a.gpkg"
+    assert "scene.tif is given twice" in refused(
+        "propose", scene, scene, "-m", model, "-o", "a.gpkg"
     )
     assert "-o makes a GeoPackage" in refused("propose", scene, "-m", model, "-o", "a.shp")
 

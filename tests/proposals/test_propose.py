@@ -12,12 +12,19 @@ from PIL import Image
 
 import georaster_dl as gdl
 from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.core.events import Warned, no_report
 from georaster_dl.models.package.card import Architecture
 from georaster_dl.models.package.values import Target
 from georaster_dl.models.registry import create_model
 from georaster_dl.proposals.options import ProposeOptions
 from georaster_dl.proposals.propose import propose
-from georaster_dl.testing import noise, random_network, write_labels, write_model, write_scene
+from georaster_dl.testing import (
+    noise,
+    random_network,
+    write_labels,
+    write_model,
+    write_scene,
+)
 
 FIELDS = ["rank", "score", "scene", "suggested", "class", "sampled_by", "geometry"]
 PLACE = 500_000, 5_000_000  # upper left corner of the scenes, whose pixels are 10 m
@@ -34,11 +41,20 @@ def scene(tmp_path):
     return write_scene(tmp_path / "scene.tif", noise())
 
 
-def proposed(scenes, model, **options):
+def proposed(scenes, model, report=no_report, **options):
     scenes = scenes if isinstance(scenes, list) else [scenes]
     out = scenes[0].with_name("areas.gpkg")
     asked = ProposeOptions(**{"n": 5, "overwrite": True, "precision": "fp32", **options})
-    return propose(scenes, model, out, asked)
+    return propose(scenes, model, out, asked, report)
+
+
+def warnings_of(events):
+    return [event.message for event in events if isinstance(event, Warned)]
+
+
+def box(col, row, cols, rows):
+    left, top = PLACE[0] + 10 * col, PLACE[1] - 10 * row
+    return shapely.box(left, top - 10 * rows, left + 10 * cols, top)
 
 
 def corners(areas):
@@ -91,10 +107,77 @@ def test_areas_that_are_mostly_nodata_are_left_out_and_all_others_proposed_once(
     assert max(col for _, col in places) == 96
 
 
-def test_more_areas_than_there_are_is_refused(scene, model):
-    with pytest.raises(OptionError, match=r"`n=99`.*19 candidates.*1 to 19"):
-        proposed(scene, model, n=99)
-    assert not scene.with_name("areas.gpkg").exists()
+def test_all_areas_are_proposed_where_there_are_fewer_than_asked_for(scene, model):
+    said = []
+    found = proposed(scene, model, n=99, report=said.append)
+    assert len(found.areas) == 19
+    assert warnings_of(said) == [
+        "all 19 areas proposed, of the `n=99` asked for; smaller cells (`cell=`) give more"
+    ]
+    assert len(proposed(scene, model, n=19, report=said.append).areas) == 19
+    assert len(warnings_of(said)) == 1
+
+
+def test_a_scene_without_a_valid_pixel_is_left_out(scene, model, tmp_path):
+    empty = write_scene(tmp_path / "empty.tif", np.zeros((3, 64, 64), np.uint16))
+    said = []
+    found = proposed([empty, scene], model, report=said.append)
+    assert found.candidates == 19
+    [left] = [text for text in warnings_of(said) if "left out" in text]
+    assert left.startswith("empty.tif is left out: ")
+    assert "no valid pixel" in left
+    with pytest.raises(SceneError, match="no valid pixel"):
+        proposed(empty, model)
+
+
+@pytest.mark.parametrize("role", ["parcels", "aoi"])
+def test_a_scene_that_the_polygons_do_not_touch_is_left_out(scene, model, tmp_path, role):
+    far = write_scene(tmp_path / "far.tif", noise(), crs="EPSG:32635")
+    here = geopandas.GeoDataFrame(geometry=[box(60, 60, 64, 64)], crs="EPSG:32631")
+    here.to_file(tmp_path / "here.gpkg")
+    said = []
+    asked = {role: tmp_path / "here.gpkg", "report": said.append, "n": 1}
+    found = proposed([far, scene], model, **asked)
+    assert set(found.areas["scene"]) == {"scene.tif"}
+    [left] = [text for text in warnings_of(said) if "left out" in text]
+    assert left.startswith("far.tif is left out: ")
+    assert "does not touch" in left
+    with pytest.raises(OptionError, match="does not touch"):
+        proposed(far, model, **asked)
+
+
+def test_parcels_smaller_than_a_pixel_are_named_as_the_cause(scene, model, tmp_path):
+    small = [box(60.6, 60.6, 0.2, 0.2), box(70.6, 60.6, 0.2, 0.2)]
+    path = tmp_path / "small.gpkg"
+    geopandas.GeoDataFrame(geometry=small, crs="EPSG:32631").to_file(path)
+    with pytest.raises(SceneError, match=r"None of 2 parcels covers the centre") as failed:
+        proposed(scene, model, parcels=path)
+    assert "nodata" not in str(failed.value)
+
+
+def test_parcels_on_nodata_are_no_reason_to_change_the_cells(scene, model, tmp_path):
+    path = tmp_path / "edge.gpkg"  # a tenth of it is valid
+    geopandas.GeoDataFrame(geometry=[box(4, 4, 38, 37)], crs="EPSG:32631").to_file(path)
+    with pytest.raises(SceneError, match="No parcel of scene.tif is mostly valid") as failed:
+        proposed(scene, model, parcels=path)
+    assert "cell" not in str(failed.value)
+
+
+def test_the_same_scene_twice_is_refused(scene, model):
+    again = scene.parent / ".." / scene.parent.name / scene.name
+    with pytest.raises(OptionError, match=r"scene\.tif is given twice"):
+        proposed([scene, again], model)
+
+
+def test_scenes_of_the_same_ground_are_warned_of(scene, model, tmp_path):
+    june = write_scene(tmp_path / "june.tif", noise(seed=1))
+    far = write_scene(tmp_path / "far.tif", noise(), crs="EPSG:32635")
+    said = []
+    proposed([scene, june, far], model, report=said.append)
+    [overlap] = [text for text in warnings_of(said) if "overlap" in text]
+    assert overlap.startswith("scene.tif, june.tif overlap: the same ground may be proposed twice")
+    proposed([scene, far], model, report=said.append)
+    assert sum("overlap" in text for text in warnings_of(said)) == 1
 
 
 def test_labelled_areas_are_never_proposed(scene, model, tmp_path):
@@ -144,15 +227,16 @@ def test_labels_beside_all_scenes_are_refused(scene, model, tmp_path):
 
 
 def test_parcels_take_the_place_of_cells(scene, model, tmp_path):
-    boxes = [shapely.box(*(PLACE[0] + 10 * x, PLACE[1] - 10 * y - 300, PLACE[0] + 10 * x + 250, PLACE[1] - 10 * y))
-             for x, y in [(60, 5), (50, 60), (10, 90), (100, 110), (0, 0)]]  # fmt: skip
+    places = [(60, 5), (50, 60), (10, 90), (100, 110), (0, 0)]
+    boxes = [box(col, row, 25, 30) for col, row in places]
     parcels = geopandas.GeoDataFrame({"crop": list("abcde")}, geometry=boxes, crs="EPSG:32631")
     parcels.to_crs("EPSG:4326").to_file(tmp_path / "parcels.gpkg")
     found = proposed(scene, model, n=4, parcels=tmp_path / "parcels.gpkg")
     assert found.candidates == 4  # the last is nodata
     overlaps = found.areas.geometry.apply(lambda area: parcels.intersection(area).area.idxmax())
     assert sorted(overlaps) == [0, 1, 2, 3]
-    twice = proposed([scene, scene], model, n=4, parcels=tmp_path / "parcels.gpkg")
+    other = write_scene(tmp_path / "other.tif", noise(seed=1))
+    twice = proposed([scene, other], model, n=4, parcels=tmp_path / "parcels.gpkg")
     assert twice.candidates == 4
 
 
@@ -242,12 +326,14 @@ def test_mutual_information_is_that_of_the_passes(scene, tmp_path):
     assert found.areas["score"][0] == pytest.approx(
         information[at][raster.valid[at]].mean(), rel=0.3
     )
+    digits = found.areas["score"] * 1e4
+    assert (digits.round() != digits).any()  # small scores keep more decimals than four
     margin = proposed(scene, model, cell=16, n=n, halo="exact")
     assert found.areas["score"].max() < margin.areas["score"].min()
 
 
 def test_mutual_information_of_one_pass_is_refused(scene, model):
-    with pytest.raises(OptionError, match="several passes disagree.*mc-dropout.*by='margin'"):
+    with pytest.raises(OptionError, match="several passes disagree.*'tta'.*by='margin'"):
         proposed(scene, model, by="mutual-information")
 
 
