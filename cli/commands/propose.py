@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
+    from georaster_dl.core.scene_options import SceneOptions
     from georaster_dl.proposals.propose import Proposed
 
 __all__ = ["propose"]
@@ -123,7 +125,7 @@ def propose(
         )
 
     return run_with_progress(
-        terminal, run, _finished, lambda proposed: _print(proposed, scenes, model[0])
+        terminal, run, _finished, lambda proposed: _print(proposed, scenes, model[0], options.scene)
     )
 
 
@@ -138,11 +140,11 @@ def _finished(proposed: Proposed) -> Finished:
     )
 
 
-def _print(proposed: Proposed, scenes: Sequence[str], model: str) -> None:
+def _print(proposed: Proposed, scenes: Sequence[str], model: str, reading: SceneOptions) -> None:
     areas = proposed.areas
     click.echo(
-        f"{len(areas):,} of {counted(proposed.candidates, 'area')}, scores {areas['score'].min():.2f} to "
-        f"{areas['score'].max():.2f}"
+        f"{len(areas):,} of {counted(proposed.candidates, 'area')}, scores {areas['score'].min():.2g} to "
+        f"{areas['score'].max():.2g}"
     )
     print_outputs(proposed.files)
     shown = set(areas["scene"])
@@ -152,14 +154,28 @@ def _print(proposed: Proposed, scenes: Sequence[str], model: str) -> None:
     )
     command = command_line(
         *("geodl", "train", *labelled, proposed.files[-1]),
-        *("--class-field", "class", "--init", model, "-o", _next_name(model)),
+        *("--class-field", "class", *_given(reading), "--init", model, "-o", _next_name(model)),
     )
     click.echo(f"  {command}")
 
 
+def _given(reading: SceneOptions) -> list[str]:
+    """Options by which the scenes were read, and must be again."""
+    words = []
+    for name, value in vars(reading).items():
+        if value is not None:
+            words += [f"--{name}", ",".join(value) if isinstance(value, tuple) else str(value)]
+    return words
+
+
 def _next_name(model: str) -> str:
-    """Name the next model: model.safetensors, model-2.safetensors, model-3.safetensors."""
+    """Name the next model: model.safetensors, model-2.safetensors; a number that is free, with its run."""
     stem, _, number = Path(model).stem.rpartition("-")
-    if stem and number.isdecimal():
-        return f"{stem}-{int(number) + 1}.safetensors"
-    return f"{Path(model).stem}-2.safetensors"
+    if not stem or not number.isdecimal():
+        stem, number = Path(model).stem, "1"
+    names = (f"{stem}-{n}" for n in count(int(number) + 1))
+    return next(f"{name}.safetensors" for name in names if _is_free(name))
+
+
+def _is_free(name: str) -> bool:
+    return not Path(f"{name}.safetensors").exists() and not Path(f"{name}_run").exists()

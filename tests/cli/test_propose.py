@@ -5,8 +5,16 @@ import shlex
 
 import geopandas
 import pytest
+import torch
 
-from georaster_dl.testing import NODATA, checkered, write_labels, write_scene
+from georaster_dl.testing import (
+    NODATA,
+    checkered,
+    random_network,
+    write_labels,
+    write_model,
+    write_scene,
+)
 
 
 def fill(path, n):
@@ -27,6 +35,35 @@ def test_areas_are_proposed_and_the_next_command_printed(geodl, scene, model, tm
         f"  geodl train {scene} areas.gpkg --class-field class --init {model} -o toy-2.safetensors\n"
         in ended.out
     )
+
+
+def test_the_next_command_reads_the_scene_alike_and_makes_a_free_model(
+    geodl, scene, model, tmp_path
+):
+    (tmp_path / "toy-2.safetensors").touch()
+    (tmp_path / "toy-3_run").mkdir()
+    reading = ("--bands", "B04,B03,B02", "--nodata", 0, "--scale", 0.0001, "--offset", 0)
+    ended = geodl("propose", scene, "-m", model, *reading, "-n", 3, "-o", "areas.gpkg")
+    assert ended.code == 0, ended.err
+    command = ended.out.splitlines()[-1]
+    assert "--bands B04,B03,B02 --nodata 0.0 --scale 0.0001 --offset 0.0 --init" in command, command
+    assert command.endswith("-o toy-4.safetensors")
+    shown = geodl("propose", scene, "-m", model, "-n", 50, "-o", "all.gpkg")
+    assert shown.code == 0
+    assert "all 19 areas" in shown.err
+    assert "-n 50" in shown.err
+
+
+def test_small_scores_are_printed_with_their_digits(geodl, scene, model, tmp_path):
+    network = random_network(3, 4)
+    last = [each for each in network.modules() if isinstance(each, torch.nn.Conv2d)][-1]
+    last.weight.data *= 1.05
+    near = write_model(tmp_path / "near.safetensors", network=network)
+    several = ("-m", model, "-m", near, "--by", "mutual-information")
+    ended = geodl("propose", scene, *several, "-n", 3, "-o", "areas.gpkg")
+    assert ended.code == 0, ended.err
+    low, _, high = ended.out.splitlines()[0].partition("scores ")[2].partition(" to ")
+    assert 0 < float(low) <= float(high) < 0.005, ended.out
 
 
 def test_the_result_as_json(geodl, scene, model):
