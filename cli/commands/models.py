@@ -150,7 +150,6 @@ def _print_section(title: str, lines: list[str]) -> None:
 
 def card_facts(card: Card) -> list[tuple[str, str]]:
     """Label and text of each line of a card but the classes and the configuration."""
-    network = " + ".join(filter(None, (card.architecture.name, card.architecture.encoder)))
     facts = [
         ("predicts", _quantity(card)),
         ("bands", listed(card.bands, MOST_NAMED)),
@@ -162,7 +161,7 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
         ("preprocessed", card.preprocessing.steps if card.preprocessing else ""),
         ("resolution", _resolution(card)),
         ("places", _places(card)),
-        ("network", f"{network}, stride {card.stride}"),
+        ("network", f"{_network(card)}, stride {card.stride}"),
         ("halo", _halo(card)),
         (
             "cost",
@@ -175,6 +174,16 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
         ("weights", f"sha256 {card.weights_sha256[:16]}..."),
     ]
     return [(label, text) for label, text in facts if text]
+
+
+def _network(card: Card) -> str:
+    """Architecture and encoder, of an ensemble those of its members, and a head that is no plain one."""
+    architecture, options = card.architecture, card.architecture.options
+    is_ensemble = architecture.name == "ensemble"
+    name = f"{options['members']} x {options['member']}" if is_ensemble else architecture.name
+    head = options.get("head")
+    network = " + ".join(filter(None, (name, architecture.encoder)))
+    return network if head in (None, "plain") else f"{network}, {head} head"
 
 
 def _places(card: Card) -> str:

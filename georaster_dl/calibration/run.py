@@ -264,8 +264,8 @@ class _Calibration:
         )
         if found.missed:
             warner(self._report)(
-                f"{counted(found.missed, 'point')} of {self._options.histograms} lie beside the scenes or on "
-                f"pixels without a measurement, and have no histogram"
+                f"no histogram of {counted(found.missed, 'point')} of {self._options.histograms}, beside the "
+                f"scenes or on pixels without a measurement"
             )
         return found
 

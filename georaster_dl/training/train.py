@@ -146,7 +146,7 @@ def _notes(
     return {
         "epochs": f"{epochs}, the best was {numbers}"
         if len(fitted) == 1
-        else f"{epochs} of the {len(fitted)} members, the best were {numbers}",
+        else f"{epochs} of {len(fitted)} members, of which the best were {numbers}",
         "time": f"{seconds / 60:.1f} min on {device.name}",
         **({"started": "; ".join(started)} if started else {}),
         "patches": f"{data.per_epoch} of {data.patch} x {data.patch} pixels an epoch, batches of "

@@ -4,12 +4,13 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from geodl_cli.commands.models import models
+from geodl_cli.commands.models import card_facts, models
 
 from georaster_dl.core.errors import ModelPackageError, OutputError, UnknownModelError
 from georaster_dl.models.package import file as package
-from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.card import Architecture, Card
 from georaster_dl.models.package.file import network_of, save_model
+from georaster_dl.testing import small_card
 
 FIELDS = {
     "name": "toy",
@@ -137,3 +138,10 @@ def test_export_onnx(geodl, tmp_path):
     text = geodl("export", "toy", "--format", "onnx", "-o", out, "--tile", 64, "--scale", 1e-4)
     assert "output within" in text
     assert onnxruntime.InferenceSession(out).get_inputs()[0].shape == [1, 20, 64, 64]
+
+
+def test_the_network_of_an_ensemble_is_that_of_its_members():
+    options = {"member": "unet", "members": 3, "spread": False, "head": "bayesian"}
+    architecture = Architecture(name="ensemble", encoder="resnet18", options=options)
+    facts = dict(card_facts(small_card(architecture=architecture)))
+    assert facts["network"] == "3 x unet + resnet18, bayesian head, stride 8"

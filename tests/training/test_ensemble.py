@@ -78,7 +78,7 @@ def test_the_card_describes_the_ensemble(pair, ensemble, tmp_path):
         "decoder_channels": [16, 8], "decoder_dropout": 0.1,
     }  # fmt: skip
     assert card.configuration["model.ensemble"] == "2"
-    assert card.training["epochs"].startswith("2, 2 of the 2 members, the best were ")
+    assert card.training["epochs"].startswith("2, 2 of 2 members, of which the best were ")
     assert card.stride == 4
     assert card.halo.exact is not None
     # Probabilities are the members' mean, and each way to make them has its own temperature.
