@@ -105,9 +105,9 @@ def test_more_classes_than_a_byte_has_numbers():
 @pytest.mark.parametrize(
     ("fields", "options", "message"),
     [
-        ({}, {"sets": True}, "no quantiles.*`geodl calibrate`"),
+        ({}, {"sets": True}, r"does not hold.*`calibrate\(predictor='single'\)`"),
         ({"calibration": MEASURED}, {"sets": 1.5}, "lies between 0 and 1, such as 0.9, but is 1.5"),
-        ({"calibration": MEASURED}, {"sets": True, "predictor": "tta"}, "one pass at most, and tta makes others"),
+        ({"calibration": MEASURED}, {"sets": True, "predictor": "tta"}, "probabilities of tta on ground kept"),
         ({"targets": [Target(name="height", unit="m", mean=0, std=1)], "n_classes": 1}, {"sets": True},
          "has nothing for `sets=...`"),
     ],
