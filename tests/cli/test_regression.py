@@ -90,12 +90,20 @@ def test_unit_and_overviews_are_in_the_file(geodl, heights, tmp_path):
     assert np.nanstd(thin) < np.nanstd(full)  # averages, not samples
 
 
+def test_one_pass_has_no_spread_of_a_quantity(refused, heights, scene):
+    line = refused("segment", scene, "-m", heights, "--uncertainty")
+    assert (
+        "One pass gives the entropy of probabilities, but test-model predicts Canopy height (m)"
+        in line
+    )
+    assert "--uncertainty mc-dropout, --uncertainty tta or --uncertainty ensemble" in line
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [
         (["--probabilities"], "--probabilities"),
         (["--confidence"], "--confidence"),
-        (["--uncertainty"], "--uncertainty"),
         (["--polygons", "a.gpkg", "--confidence"], "--confidence, --polygons"),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_batch_tells_it_once(doubtful):
     ]
     skipped = SceneRow("of an earlier run", "skipped", record=record | {"place": (3.0, 45.0)})
     result = BatchResult((*rows, skipped), (), 1.0)
-    poor, far = _limitations(str(doubtful), result)
+    poor, far = _limitations(doubtful, result)
     assert "class 0 (IoU 0.00, test)" in poor
     assert "2 of 4 scenes are up to 20,015 km" in far
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import EpochEnded, Progressed, TrainingStarted
 from georaster_dl.models.package.file import load_model, read_card
-from georaster_dl.predict.options import Outputs
+from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.segment import segment
 from georaster_dl.testing import checkered
 from georaster_dl.training.data.cache import CacheFolder
@@ -136,8 +136,10 @@ def test_quantities_have_a_mean_and_a_spread(make_tif, pair, settings, tmp_path)
     assert card.architecture.options["spread"] is True
     assert (len(card.targets), card.outputs) == (1, 2)
     assert trained.card.metrics["R2, test"] > 0.2
-    segment(pair.scene, path, Outputs(tmp_path / "map.tif"))
-    with rasterio.open(tmp_path / "map.tif") as dataset:
+    outputs = Outputs(tmp_path / "map.tif", uncertainty=tmp_path / "sd.tif")
+    segment(pair.scene, path, outputs, SegmentOptions(predictor="ensemble"))
+    with rasterio.open(tmp_path / "sd.tif") as dataset:
+        assert dataset.descriptions == ("mean", "sd")
         mean, spread = dataset.read()
     valid = np.isfinite(mean)
     assert (spread[valid] >= 0).all()
