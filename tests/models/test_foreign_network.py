@@ -54,7 +54,7 @@ def test_an_installed_package_brings_architectures(installed):
     assert NAME in list_models()
     assert describe_model("two-scales") == (
         "Two convolutions, the second at half the resolution.",
-        {"width": 8},
+        {"width": 8, "head": "plain"},
     )
     network = create_model(NAME, in_bands=3, n_classes=3)
     saved = save_model(installed / "m.safetensors", card_of(NAME), network)
