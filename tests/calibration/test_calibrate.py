@@ -73,6 +73,7 @@ def test_files_beside_the_package(made):
     assert "ECE" in repr(made)
 
 
+@pytest.mark.slow
 def test_each_predictor_has_a_calibration_of_its_own(model, scene, labels, tmp_path):
     made = gdl.calibrate(
         model,
@@ -95,6 +96,7 @@ def test_each_predictor_has_a_calibration_of_its_own(model, scene, labels, tmp_p
     assert again.card.calibrations == card.calibrations
 
 
+@pytest.mark.slow
 def test_vector_scaling_changes_the_map_and_says_how_much(model, scene, logits, tmp_path):
     offset = np.array([2.0, -1.0, 0.0, -1.0])
     classes = drawn(logits[0] + offset[:, None, None], logits[1])
@@ -118,6 +120,7 @@ def test_vector_scaling_needs_labels_of_every_class(model, scene, logits, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["labels.tif"]
 
 
+@pytest.mark.slow
 def test_labels_that_the_model_learnt_from_are_warned_of(model, scene, labels, made, tmp_path):
     digest = made.card.training["calibration_labels_sha256"]
     same = write_model(tmp_path / "same.safetensors", training={"labels_sha256": f"ab12, {digest}"})

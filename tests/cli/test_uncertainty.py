@@ -35,6 +35,7 @@ def test_mirror_images_give_a_map_alone_or_with_its_uncertainty(geodl, files):
                 assert made.count == 5
 
 
+@pytest.mark.slow
 def test_two_models_are_an_ensemble_in_a_batch_too(geodl, files):
     models = ["-m", "model.safetensors", "-m", "other.safetensors"]
     said = geodl("segment", "scene.tif", *models, "-o", "m.tif", "--uncertainty", "ensemble")
@@ -56,6 +57,7 @@ def test_two_models_are_an_ensemble_in_a_batch_too(geodl, files):
     assert "1 skipped" in said.out
 
 
+@pytest.mark.slow
 def test_uncertain_pixels_are_a_class_that_is_counted(geodl, files):
     confidence = tuple(i / 200 for i in range(201))
     measured = Calibration(scores=confidence, confidence=confidence)

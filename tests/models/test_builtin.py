@@ -258,6 +258,7 @@ load_model(find_model("landcover-sample"))
 """
 
 
+@pytest.mark.slow
 def test_libraries_are_not_imported_on_the_meta_device():
     """torch 2.6 fails there, and tensors that a module makes for itself would stay without values."""
     done = subprocess.run(

@@ -124,6 +124,7 @@ def test_patches_are_the_clean_bands_and_what_corruption_makes_of_them(scene, co
     torch.testing.assert_close(again[0], given, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_values_are_not_varied_and_the_settings_say_so(scene, config, tmp_path):
     train([scene], tmp_path / "m.safetensors", config.updated({"training.epochs": 1}))
     augment = read_config(tmp_path / "m_run/config.toml").augment

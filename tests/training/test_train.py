@@ -85,6 +85,7 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     assert (classes == truth)[valid].mean() > 0.85
 
 
+@pytest.mark.slow
 def test_tensorboard_logs_where_they_are_asked_for(pair, settings, tmp_path):
     settings = settings.updated({"training.epochs": 1, "training.tensorboard": True})
     train([pair], tmp_path / "model.safetensors", settings)
@@ -99,6 +100,7 @@ def test_without_tensorboard_its_logs_are_refused_at_once(pair, settings, tmp_pa
     assert not (tmp_path / "model_run").exists()
 
 
+@pytest.mark.slow
 def test_further_processes_of_a_training_return_without_a_package(
     pair, settings, tmp_path, monkeypatch
 ):

@@ -259,6 +259,7 @@ def test_a_quantity_has_mean_sd_and_bounds(here):
         rasters(here, "height", "uncertainty")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(here, tmp_path):
     def run(name, stop_after=None):
         folder = tmp_path / name
