@@ -33,6 +33,7 @@ def test_every_file_it_names_is_there():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+@pytest.mark.slow
 def test_examples_of_the_python_page_give_what_stands_there(tmp_path, monkeypatch):
     (tmp_path / "sample_tiles").symlink_to(ROOT / "sample_tiles")
     monkeypatch.chdir(tmp_path)

@@ -283,6 +283,7 @@ def test_list_with_a_split_column(geodl, several, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_folder_of_labels_and_a_pattern(geodl, several):
     ended = geodl(
         "train", "s*.tif", "labels", "-o", "m.safetensors", "--config", several,

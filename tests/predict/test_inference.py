@@ -227,6 +227,7 @@ def predict_values(scene, network, tiling, *, mean, std, **options):
     return out, task.findings()
 
 
+@pytest.mark.slow
 @given(cuts(), st.booleans(), st.floats(-1e3, 1e3), st.floats(0.01, 1e3))
 def test_the_identity_regression_returns_the_band_in_the_targets_unit(
     memory_scene, cut, blended, mean, std

@@ -100,6 +100,7 @@ def test_the_map_is_the_distance_over_the_threshold(statistics, model, tmp_path)
     assert (tmp_path / "m_novelty.qml").is_file()
 
 
+@pytest.mark.slow
 def test_tiles_and_a_journal_change_neither_novelty_nor_map(model, tmp_path):
     scene = scene_of(tmp_path / "s.tif", lambda values: values * 1.5)
     names = ("novelty", "probabilities")

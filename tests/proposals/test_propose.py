@@ -108,6 +108,7 @@ def test_areas_that_are_mostly_nodata_are_left_out_and_all_others_proposed_once(
     assert max(col for _, col in places) == 96
 
 
+@pytest.mark.slow
 def test_all_areas_are_proposed_where_there_are_fewer_than_asked_for(scene, model):
     said = []
     found = proposed(scene, model, n=99, report=said.append)
