@@ -11,6 +11,8 @@ from georaster_dl.calibration.histograms import BINS, Histograms, certainty_hist
 from georaster_dl.core.errors import OptionError
 from tests.predict.predictors.test_predictors import dropout_model
 
+pytestmark = pytest.mark.slow
+
 PASSES = 8
 
 

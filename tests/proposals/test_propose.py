@@ -26,6 +26,8 @@ from georaster_dl.testing import (
     write_scene,
 )
 
+pytestmark = pytest.mark.slow
+
 FIELDS = ["rank", "score", "scene", "suggested", "class", "sampled_by", "geometry"]
 PLACE = 500_000, 5_000_000  # upper left corner of the scenes, whose pixels are 10 m
 
@@ -83,7 +85,6 @@ def expected_scores(model, scene, cell):
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tile", [None, 112])
 def test_scores_are_the_mean_margin_of_inner_pixels_however_the_scene_is_tiled(scene, model, tile):
     """Pixels beside nodata see a made-up class there, so cells that touch it are not compared."""
@@ -108,7 +109,6 @@ def test_areas_that_are_mostly_nodata_are_left_out_and_all_others_proposed_once(
     assert max(col for _, col in places) == 96
 
 
-@pytest.mark.slow
 def test_all_areas_are_proposed_where_there_are_fewer_than_asked_for(scene, model):
     said = []
     found = proposed(scene, model, n=99, report=said.append)
@@ -171,7 +171,6 @@ def test_the_same_scene_twice_is_refused(scene, model):
         proposed([scene, again], model)
 
 
-@pytest.mark.slow
 def test_scenes_of_the_same_ground_are_warned_of(scene, model, tmp_path):
     june = write_scene(tmp_path / "june.tif", noise(seed=1))
     far = write_scene(tmp_path / "far.tif", noise(), crs="EPSG:32635")
@@ -183,7 +182,6 @@ def test_scenes_of_the_same_ground_are_warned_of(scene, model, tmp_path):
     assert sum("overlap" in text for text in warnings_of(said)) == 1
 
 
-@pytest.mark.slow
 def test_labelled_areas_are_never_proposed(scene, model, tmp_path):
     labels = np.full((150, 130), 255, np.uint8)
     labels[40:, 100:] = 1  # one pixel would do: cells from col 96 and row 32
@@ -208,7 +206,6 @@ def test_areas_proposed_before_count_as_labelled_where_they_have_a_class(scene, 
     assert set(before[2:]) <= places
 
 
-@pytest.mark.slow
 def test_scenes_compete_and_labels_need_not_touch_them_all(scene, model, tmp_path):
     other = write_scene(tmp_path / "other.tif", noise(seed=1), crs="EPSG:32632")
     labels = write_labels(tmp_path / "labels.tif", np.ones((150, 130), np.uint8))
@@ -231,7 +228,6 @@ def test_labels_beside_all_scenes_are_refused(scene, model, tmp_path):
         proposed(scene, model, labels=far)
 
 
-@pytest.mark.slow
 def test_parcels_take_the_place_of_cells(scene, model, tmp_path):
     places = [(60, 5), (50, 60), (10, 90), (100, 110), (0, 0)]
     boxes = [box(col, row, 25, 30) for col, row in places]
@@ -246,7 +242,6 @@ def test_parcels_take_the_place_of_cells(scene, model, tmp_path):
     assert twice.candidates == 4
 
 
-@pytest.mark.slow
 def test_a_seed_gives_the_same_areas(scene, model):
     chosen = [
         corners(proposed(scene, model, cell=8, seed=seed).areas).tolist() for seed in (3, 3, 4)
@@ -318,7 +313,6 @@ def with_dropout(path, share):
     return write_model(path, network=network.eval(), architecture=architecture)
 
 
-@pytest.mark.slow
 def test_mutual_information_is_that_of_the_passes(scene, tmp_path):
     model = with_dropout(tmp_path / "dropout.safetensors", 0.3)
     several = {"predictor": "mc-dropout", "passes": 4, "seed": 3}
@@ -345,7 +339,6 @@ def test_mutual_information_of_one_pass_is_refused(scene, model):
         proposed(scene, model, by="mutual-information")
 
 
-@pytest.mark.slow
 def test_several_models_are_an_ensemble(scene, model, tmp_path):
     with pytest.raises(OptionError, match="dropout"):
         proposed(scene, model, predictor="mc-dropout")
