@@ -174,19 +174,7 @@ def make_plan(
     smallest = 2 * halo + 2 * card.stride
     wished = tile_limit or min(max(_SWEET_SPOT + 2 * halo, 8 * halo), max(_LARGEST, smallest))
     limit = max(min(wished, affordable) // card.stride * card.stride, 0)
-    least = min(smallest, round_up(max(shape), card.stride))
-    if tile_limit is not None and tile_limit < least <= affordable:
-        raise OptionError(
-            f"`tile={tile_limit}` leaves nothing within the halo of {halo} pixels on each side; the smallest "
-            f"tile of {card.name} has {least} pixels: use that or more, or a smaller `halo=`."
-        )
-    if limit < least:
-        need = smallest**2 * per_pixel / _SHARE
-        raise DeviceError(
-            f"{card.name} needs about {need / 2**20:.0f} MiB for its smallest tile ({smallest} pixels "
-            f"with a halo of {halo}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
-            f"smaller `halo=` or another `device=`."
-        )
+    _check_smallest(request, affordable, smallest, per_pixel, memory)
     rows, cols, panels = limit, limit, False
     alone = card.halo.exact == halo == margin == 0
     if tile_limit is None and alone:
@@ -215,6 +203,26 @@ def make_plan(
         at_once=at_once,
         panels=panels,
     )
+
+
+def _check_smallest(
+    request: TilingRequest, affordable: int, smallest: int, per_pixel: float, memory: int
+) -> None:
+    """Refuse a tile limit within the halo, and a device on which not even the smallest tile fits."""
+    card, halo, tile_limit = request.card, request.context.halo, request.tile_limit
+    least = min(smallest, round_up(max(request.shape), card.stride))
+    if tile_limit is not None and tile_limit // card.stride * card.stride < least <= affordable:
+        raise OptionError(
+            f"`tile={tile_limit}` leaves nothing within the halo of {halo} pixels on each side; the smallest "
+            f"tile of {card.name} has {least} pixels: use that or more, or a smaller `halo=`."
+        )
+    if affordable // card.stride * card.stride < least:
+        need = smallest**2 * per_pixel / _SHARE
+        raise DeviceError(
+            f"{card.name} needs about {need / 2**20:.0f} MiB for its smallest tile ({smallest} pixels "
+            f"with a halo of {halo}) but {memory / 2**20:.0f} MiB are free; free memory, use a "
+            f"smaller `halo=` or another `device=`."
+        )
 
 
 def _needs_panels(request: TilingRequest) -> bool:
