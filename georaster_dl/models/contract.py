@@ -6,7 +6,8 @@ attributes that single features of the library make use of. Nothing is to be sub
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 __all__ = [
+    "Dated",
     "EncoderDecoder",
     "FeatureExtractor",
     "PatchNetwork",
     "SegmentationNetwork",
+    "SeriesKind",
+    "SeriesNetwork",
     "feature_layer",
     "last_convolution",
     "network_part",
@@ -92,6 +96,48 @@ class PatchNetwork(SegmentationNetwork, Protocol):
 
     def centre(self, patches: Tensor) -> Tensor:
         """Map patches (N, bands, patch, patch) to the outputs (N, outputs, 1, 1) of their middle pixels."""
+
+
+class Dated(NamedTuple):
+    """Time series of one sensor, as networks of series read it.
+
+    Attributes
+    ----------
+    values : normalised and finite, 0 where not valid: (N, T, bands) of pixels, (N, T, bands, S) of sets of
+        S pixels, (N, T, bands, rows, cols) of patches.
+    days : (N, T) since the start of the season (``models.package.seasons``), float32.
+    valid : (N, T), (N, T, S) or (N, T, rows, cols), True where there is a clear measurement.
+    """
+
+    values: Tensor
+    days: Tensor
+    valid: Tensor
+
+
+SeriesKind = Literal["pixel", "set", "patch"]
+"""What a network of series sees at once: a pixel, all pixels of a parcel, or a patch."""
+
+
+class SeriesNetwork(Protocol):
+    """A network of image time series, of any number of dates.
+
+    Dates that are not valid change nothing, neither an output nor a statistic, whatever stands there.
+    Sensors have dates of their own.
+
+    Attributes
+    ----------
+    series : what it sees at once.
+    """
+
+    series: SeriesKind
+
+    def __call__(self, sensors: Sequence[Dated], geometry: Tensor | None = None) -> Tensor:
+        """Map series to logits, or values in standard deviations: (N, outputs), of patches (N, outputs, rows, cols).
+
+        Parameters
+        ----------
+        geometry : (N, 4) of parcels; only networks of sets make use of it.
+        """
 
 
 def network_stride(network: nn.Module) -> int:

@@ -34,6 +34,8 @@ from georaster_dl.core.wording import counted, nearest_names
 if TYPE_CHECKING:
     from torch import nn
 
+    from georaster_dl.models.contract import SeriesKind
+
 __all__ = [
     "ENTRY_POINTS",
     "HEADS",
@@ -44,6 +46,8 @@ __all__ = [
     "list_models",
     "register_model",
     "registering_modules",
+    "series_kind",
+    "series_models",
     "spectral_models",
     "takes_encoder",
 ]
@@ -52,7 +56,7 @@ ENTRY_POINTS = "georaster_dl.models"
 """Group of the entry points of packages that bring architectures."""
 
 _LIBRARY = "georaster_dl.models.zoo"
-_LIBRARY_MODULES = ("builtin", "smp")
+_LIBRARY_MODULES = ("builtin", "smp", "series.registered")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class NetworkSpec:
     """Specification of a network: channels in and out, encoder, and all options of its architecture.
 
     ``wavelengths_nm`` are those of the bands, in their order; None where nothing is known of them.
+    ``sensors`` are the numbers of bands of each sensor of a time series, together ``in_bands``.
     """
 
     architecture: str
@@ -69,6 +74,7 @@ class NetworkSpec:
     encoder_weights: str | None
     options: Mapping[str, Any]
     wavelengths_nm: tuple[float | None, ...] | None = None
+    sensors: tuple[int, ...] = ()
 
 
 Builder = Callable[[NetworkSpec], "nn.Module"]
@@ -82,6 +88,7 @@ class _Family:
     options: Options | Callable[[], Options]
     encoders: bool
     spectral: bool
+    series: SeriesKind | None
     build: Builder
 
     @property
@@ -91,11 +98,11 @@ class _Family:
 
     def defaults(self) -> dict[str, Any]:
         """All options with their defaults."""
-        return {"head": HEADS[0], **self.own}
+        return self.own if self.series else {"head": HEADS[0], **self.own}
 
 
 HEADS = ("plain", "bayesian")
-"""What the last layer of a network may be, by the option ``head`` that all architectures have."""
+"""What the last layer of a network may be, by the option ``head`` that all architectures of images have."""
 
 _FAMILIES: dict[str, _Family] = {}
 _BROKEN: dict[str, str] = {}  # entry points that could not be loaded, and why
@@ -106,6 +113,7 @@ def register_model(
     options: Options | Callable[[], Options],
     encoders: bool = False,
     spectral: bool = False,
+    series: SeriesKind | None = None,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder under its own name.
 
@@ -116,6 +124,7 @@ def register_model(
     encoders : whether it is built around an encoder that can be chosen.
     spectral : whether its networks see each pixel's spectrum by itself. They are trained on tables of
         spectra, too.
+    series : what its networks see of an image time series at once; None for networks of single images.
 
     Raises
     ------
@@ -134,7 +143,7 @@ def register_model(
                 f"{registered.build.__module__}; choose another name."
             )
         summary = (build.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = _Family(name, summary, options, encoders, spectral, build)
+        _FAMILIES[name] = _Family(name, summary, options, encoders, spectral, series, build)
         return build
 
     return register
@@ -205,9 +214,28 @@ def spectral_models() -> list[str]:
     return [name for name, family in _families().items() if family.spectral]
 
 
+def series_models(kind: SeriesKind | None = None) -> list[str]:
+    """List the architectures of image time series, in the order in which they were registered.
+
+    Parameters
+    ----------
+    kind : what they see at once; None lists all.
+    """
+    kinds = {name: family.series for name, family in _families().items()}
+    return [name for name, own in kinds.items() if own is not None and kind in (None, own)]
+
+
+def series_kind(name: str) -> SeriesKind | None:
+    """Look up the kind of series that networks of an architecture read; None for single images."""
+    return _family(name).series
+
+
 def list_models(pattern: str = "*") -> list[str]:
-    """List the architectures whose names match a shell pattern, for example ``"deeplab*"``."""
-    names = list(_families())
+    """List the architectures of images whose names match a shell pattern, for example ``"deeplab*"``.
+
+    Those of time series are listed by ``series_models``.
+    """
+    names = [name for name, family in _families().items() if family.series is None]
     hyphened = {name.replace("_", "-"): name for name in names}
     matching = fnmatch.filter(hyphened, pattern)
     return sorted({*fnmatch.filter(names, pattern), *(hyphened[name] for name in matching)})
@@ -232,6 +260,7 @@ def create_model(
     encoder: str = "resnet18",
     encoder_weights: str | None = None,
     wavelengths_nm: Sequence[float | None] | None = None,
+    sensors: Sequence[int] = (),
     **options: Any,
 ) -> nn.Module:
     """Build a network with fresh weights.
@@ -247,20 +276,21 @@ def create_model(
         None starts from random ones.
     wavelengths_nm : of the bands, None where one has none; for the architectures that make use of
         it, which fall back to band numbers without.
+    sensors : numbers of bands of each sensor of a time series; one sensor where none are given.
     options : options of the architecture; an unknown one is refused.
 
     Returns
     -------
     Network from (N, in_bands, rows, cols) float32 to logits (N, n_classes, rows, cols); rows and
-    cols must be multiples of ``network_stride``.
+    cols must be multiples of ``network_stride``. Of time series as ``contract.SeriesNetwork`` says.
 
     Raises
     ------
     UnknownModelError
         When there is no such architecture, encoder or set of encoder weights.
     OptionError
-        When an option is unknown, the network cannot be built with these options, or there are
-        not as many wavelengths as bands.
+        When an option is unknown, the network cannot be built with these options, there are
+        not as many wavelengths as bands, or the sensors have other bands.
     """
     family = _family(name)
     defaults = family.defaults()
@@ -280,15 +310,23 @@ def create_model(
             f"A network of {counted(in_bands, 'band')} needs as many wavelengths, but got {len(lengths)}; give None for "
             f"those that are not known."
         )
+    if sensors and (family.series is None or sum(sensors) != in_bands):
+        raise OptionError(
+            f"{name} cannot read sensors of {', '.join(map(str, sensors))} bands with in_bands={in_bands}; give "
+            f"sensors to networks of time series alone, whose bands are in_bands together."
+        )
     chosen = {**defaults, **options}
     # An architecture that has the option itself, as ensembles for their members, sees to it.
-    head = HEADS[0] if "head" in family.own else chosen.pop("head")
+    head = HEADS[0] if "head" in family.own else chosen.pop("head", HEADS[0])
     if head not in HEADS:
         raise OptionError(
             f"The architecture {name!r} takes {' or '.join(HEADS)} as head, but got {head!r}."
         )
+    of_sensors = () if family.series is None else tuple(sensors) or (in_bands,)
     network = family.build(
-        NetworkSpec(family.name, in_bands, n_classes, encoder, encoder_weights, chosen, lengths)
+        NetworkSpec(
+            family.name, in_bands, n_classes, encoder, encoder_weights, chosen, lengths, of_sensors
+        )
     )
     if head == "plain":
         return network

@@ -39,6 +39,7 @@ from georaster_dl.models.package.limits import (
     Word,
 )
 from georaster_dl.models.package.novelty import AbsentBands, NoveltyStatistics
+from georaster_dl.models.package.series import CardSeries
 from georaster_dl.models.package.values import InputBand, Interval, Target
 
 __all__ = [
@@ -51,7 +52,7 @@ __all__ = [
     "Predictor",
 ]
 
-FORMAT = 4  # raised when an older georaster_dl would misread a newer card
+FORMAT = 5  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
 _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": "limitations"}
 """Keys of cards of format 1 that have other names since."""
@@ -169,6 +170,8 @@ class Card(FilePart):
         absent. Every band is required where there are no groups.
     quantity : of the physical values, such as ``reflectance``; ``digital numbers`` are as stored.
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
+    series : of models of image time series: sensors and dates. ``bands`` are then those of each date, sensor
+        by sensor, and outputs are of a pixel or parcel.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
     preprocessing : of spectra, before they are normalised; means and deviations of the bands are
         those of preprocessed values.
@@ -207,6 +210,7 @@ class Card(FilePart):
     classes: Annotated[tuple[_Class, ...], Field(max_length=1024)] = ()
     preprocessing: CardPreprocessing | None = None
     targets: Annotated[tuple[_Target, ...], Field(max_length=64)] = ()
+    series: CardSeries | None = None
     stride: Annotated[int, Field(ge=1, le=512)]
     halo: ModelHalo
     cost: Cost
@@ -242,6 +246,13 @@ class Card(FilePart):
         names = [band.name for band in self.bands]
         if len(set(names)) < len(names):
             raise ValueError("bands must have distinct names")
+        return self
+
+    @model_validator(mode="after")
+    def _bands_of_the_sensors(self) -> Self:
+        own = len(self.bands) if self.series is None else sum(s.bands for s in self.series.sensors)
+        if own != len(self.bands):
+            raise ValueError(f"series has sensors of {own} bands, but bands are {len(self.bands)}")
         return self
 
     @model_validator(mode="after")

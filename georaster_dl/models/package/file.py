@@ -237,6 +237,7 @@ def network_of(card: Card) -> nn.Module:
                 n_classes=card.outputs,
                 encoder_weights=None,
                 wavelengths_nm=[band.wavelength_nm for band in card.bands],
+                sensors=[sensor.bands for sensor in card.series.sensors] if card.series else (),
                 **encoder,
                 **_free_options(card),
             )
@@ -249,7 +250,15 @@ def network_of(card: Card) -> nn.Module:
 
 def _free_options(card: Card) -> dict[str, Any]:
     """Options of the card; those that would overrule the card's own fields are refused."""
-    reserved = {"name", "in_bands", "n_classes", "encoder", "encoder_weights", "wavelengths_nm"}
+    reserved = {
+        "name",
+        "in_bands",
+        "n_classes",
+        "encoder",
+        "encoder_weights",
+        "wavelengths_nm",
+        "sensors",
+    }
     clash = sorted(reserved & set(card.architecture.options))
     if clash:
         raise OptionError(

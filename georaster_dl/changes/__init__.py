@@ -1,0 +1,1 @@
+"""Changes between two dates, from maps made by one model."""

@@ -1,0 +1,1 @@
+"""Stacks of dated scenes on one grid: image time series."""

@@ -1,0 +1,58 @@
+"""Sensors and dates of a model of image time series."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.models.package.limits import FilePart, Line, Word
+from georaster_dl.models.package.seasons import check_season_start
+
+__all__ = ["CardSensor", "CardSeries"]
+
+_Day = Annotated[float, Field(ge=-400, le=40_000)]
+_Count = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class CardSensor(FilePart):
+    """A sensor of a series: its name, and how many of the card's bands are its own."""
+
+    name: Word
+    bands: Annotated[int, Field(ge=1, le=2048)]
+
+
+class CardSeries(FilePart):
+    """Time axis of a model's input.
+
+    Attributes
+    ----------
+    sensors : in the order in which the card's bands are theirs; each has dates of its own.
+    unit : what a sample of the training was.
+    season_start : month and day from which days are counted, see ``seasons.season_days``.
+    days : first and last day of the training's series.
+    dates : fewest and most clear dates of a sample of the training, all sensors together.
+    mask : how clouds were masked in training; empty where they were not.
+    """
+
+    sensors: Annotated[tuple[CardSensor, ...], Field(min_length=1, max_length=16)]
+    unit: Literal["pixel", "parcel"]
+    season_start: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")]
+    days: tuple[_Day, _Day]
+    dates: tuple[_Count, _Count]
+    mask: Line = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        try:
+            check_season_start(self.season_start)
+        except OptionError as error:
+            raise ValueError(str(error)) from None
+        for name, (low, high) in (("days", self.days), ("dates", self.dates)):
+            if low > high:
+                raise ValueError(f"{name} is {low:g}, {high:g} but must be in this order")
+        names = [sensor.name for sensor in self.sensors]
+        if len(set(names)) < len(names):
+            raise ValueError("sensors must have distinct names")
+        return self

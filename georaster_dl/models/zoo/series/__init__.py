@@ -1,0 +1,1 @@
+"""Networks of image time series."""

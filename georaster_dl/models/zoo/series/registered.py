@@ -1,0 +1,5 @@
+"""Registrations of the library's networks of image time series."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

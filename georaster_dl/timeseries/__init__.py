@@ -1,0 +1,1 @@
+"""Image time series of pixels and parcels: samples, training, classification."""
