@@ -37,6 +37,7 @@ from .terminal.events import EventLog, event_line
 from .terminal.foreign import forget_foreign_gdal
 from .terminal.hints import with_options
 from .terminal.results import EXTRA_FAILED
+from .timeseries.commands import timeseries
 
 __all__ = ["geodl", "main"]
 
@@ -63,6 +64,7 @@ def geodl() -> None:
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
     geodl models list                models that come with the package
     geodl spectra --help             values and classes from tables of laboratory spectra
+    geodl timeseries --help          crops and other classes from image time series, of pixels and parcels
     geodl qgis install               the plugin for QGIS, put into your profile
     geodl doctor                     what is wrong with this installation, and what to do
     geodl completion bash            completion of commands, options and files in your shell
@@ -87,6 +89,7 @@ geodl.add_command(propose)
 geodl.add_command(info)
 geodl.add_command(models)
 geodl.add_command(spectra)
+geodl.add_command(timeseries)
 geodl.add_command(qgis)
 geodl.add_command(doctor)
 geodl.add_command(completion)
