@@ -10,8 +10,8 @@ from typing import Any
 
 from georaster_dl.batches.job import SceneJob
 from georaster_dl.batches.run import WORK_FOLDER
-from georaster_dl.batches.scenes.find import list_scenes
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.listing.find import list_scenes
 from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
 from georaster_dl.predict.outputs.kinds import map_subject

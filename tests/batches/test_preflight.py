@@ -211,7 +211,7 @@ import sys
 from pathlib import Path
 from georaster_dl.batches.job import SceneJob
 from georaster_dl.batches.preflight import check_all, room, tight
-from georaster_dl.batches.scenes.find import list_scenes
+from georaster_dl.io.listing.find import list_scenes
 import georaster_dl.batches.report.write  # noqa: F401
 from georaster_dl.predict.options import Outputs, SegmentOptions
 folder = Path({str(tmp_path)!r})

@@ -4,9 +4,9 @@ import codecs
 
 import pytest
 
-from georaster_dl.batches.scenes.find import list_scenes
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.labels.class_list import read_class_list
+from georaster_dl.io.listing.find import list_scenes
 from georaster_dl.training.data.sources import read_pairs
 from georaster_dl.training.settings.config import read_config
 

@@ -1,4 +1,4 @@
-"""Scenes of a batch: files, patterns, folders, lists and item collections, with unique names.
+"""Scenes by files, patterns, folders, lists and item collections, with unique names where they are wanted.
 
 No raster is opened here: ten thousand scenes are listed in a second.
 """
@@ -9,19 +9,18 @@ import csv
 import glob
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from georaster_dl.batches.scenes.items import scene_items
 from georaster_dl.core.errors import GeoRasterError, SceneError
 from georaster_dl.io.files.scene_names import distinct_names
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.formats import sentinel2, stac
 from georaster_dl.io.formats.envi import envi_data
+from georaster_dl.io.listing.items import scene_items
 
-__all__ = ["ListedScene", "list_scenes"]
+__all__ = ["FoundScene", "ListedScene", "find_scenes", "list_scenes", "table_rows"]
 
 _RASTERS = {".tif", ".tiff", ".jp2", ".img", ".nc", ".vrt"}
 _FILE_SEPARATOR = ";"
@@ -44,8 +43,8 @@ class ListedScene:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A scene, and its name where a list states one."""
+class FoundScene:
+    """Sources of a scene, and its name where a list states one."""
 
     sources: tuple[str, ...]
     name: str = ""
@@ -67,16 +66,21 @@ def list_scenes(given: Sequence[str], items: Path) -> list[ListedScene]:
     OptionError
         When two scenes would have the same name.
     """
-    found: dict[tuple[str, ...], _Found] = {}
-    for text in given:
-        for scene in _readable(text, items):
-            found.setdefault(tuple(_same(source) for source in scene.sources), scene)
-    scenes = list(found.values())
+    scenes = find_scenes(given, items)
     names = distinct_names([s.sources[0] for s in scenes], [s.name for s in scenes])
     return [ListedScene(name, s.sources) for name, s in zip(names, scenes, strict=True)]
 
 
-def _readable(text: str, items: Path) -> list[_Found]:
+def find_scenes(given: Sequence[str], items: Path) -> list[FoundScene]:
+    """Find every scene that is meant, as ``list_scenes`` does, without making names for them."""
+    found: dict[tuple[str, ...], FoundScene] = {}
+    for text in given:
+        for scene in _readable(text, items):
+            found.setdefault(tuple(_same(source) for source in scene.sources), scene)
+    return list(found.values())
+
+
+def _readable(text: str, items: Path) -> list[FoundScene]:
     try:
         return list(_meant(text, items))
     except GeoRasterError:
@@ -88,7 +92,7 @@ def _readable(text: str, items: Path) -> list[_Found]:
         ) from error
 
 
-def _meant(text: str, items: Path) -> Iterator[_Found]:
+def _meant(text: str, items: Path) -> Iterator[FoundScene]:
     if not _PATTERN.search(text) or Path(text).exists() or "://" in text:
         yield from _at(text, items)
         return
@@ -100,7 +104,7 @@ def _meant(text: str, items: Path) -> Iterator[_Found]:
         yield from _at(match, items)
 
 
-def _at(text: str, items: Path) -> Iterator[_Found]:
+def _at(text: str, items: Path) -> Iterator[FoundScene]:
     """The scenes at a path or address without a pattern."""
     path = Path(text)
     suffix = path.suffix.lower()
@@ -112,12 +116,12 @@ def _at(text: str, items: Path) -> Iterator[_Found]:
         yield from _in_table(path)
     elif stac.is_item(text) and (path.exists() or "://" in text):
         for source in scene_items(text, items):
-            yield _Found((_absolute(source),))
+            yield FoundScene((_absolute(source),))
     else:
-        yield _Found((_absolute(envi_data(path) or text),))
+        yield FoundScene((_absolute(envi_data(path) or text),))
 
 
-def _in_folder(folder: Path) -> list[_Found]:
+def _in_folder(folder: Path) -> list[FoundScene]:
     scenes = {
         data if (data := envi_data(path)) else str(path.absolute()): None
         for path in sorted(folder.iterdir())
@@ -129,7 +133,7 @@ def _in_folder(folder: Path) -> list[_Found]:
             f"of ENVI), no .SAFE folder and no zip of one; give a pattern such as "
             f"'{folder}/**/*.tif' for what lies deeper."
         )
-    return [_Found((scene,)) for scene in scenes]
+    return [FoundScene((scene,)) for scene in scenes]
 
 
 def _is_scene(path: Path) -> bool:
@@ -154,49 +158,70 @@ def _is_product(path: Path) -> bool:
     return path.name.lower().endswith((".safe", ".safe.zip")) or sentinel2.is_product(path)
 
 
-def _in_text(path: Path) -> list[_Found]:
+def _in_text(path: Path) -> list[FoundScene]:
     """Read a list with a scene per line; files of the same scene are separated by semicolons."""
     lines = [line.strip() for line in _text(path).splitlines()]
     scenes = [
-        _Found(_sources(line, path.parent)) for line in lines if line and not line.startswith("#")
+        FoundScene(_sources(line, path.parent))
+        for line in lines
+        if line and not line.startswith("#")
     ]
     if not scenes:
         raise SceneError(f"The list {path} names no scene; write one path or address a line.")
     return scenes
 
 
-def _in_table(path: Path) -> list[_Found]:
+def _in_table(path: Path) -> list[FoundScene]:
     """One scene a row."""
-    lines = _text(path).splitlines()
-    rows = csv.DictReader(lines, delimiter=_cell_separator(lines[0] if lines else ""))
-    columns = list(rows.fieldnames or [])
-    if "scene" not in columns:
-        raise SceneError(
-            f"The list {path} has the columns {', '.join(columns) or '(none)'}, but none called scene; "
-            f"its first line must be scene, or scene,name."
-        )
-    scenes = [_in_row(row, path, rows.line_num) for row in rows if (row["scene"] or "").strip()]
+    scenes = [
+        FoundScene(_sources(row["scene"], path.parent), row.get("name", ""))
+        for row in table_rows(path, "scene", "scene, or scene,name")
+    ]
     if not scenes:
         raise SceneError(f"The list {path} names no scene; write one path or address a row.")
     return scenes
 
 
-def _cell_separator(header: str) -> str:
+def table_rows(path: Path, column: str, header: str) -> Iterator[dict[str, str]]:
+    """Read the rows of a CSV file whose cell of a column is not empty, each by the names of its columns.
+
+    Parameters
+    ----------
+    column : name of the column that must be there.
+    header : what a message says the first line must be.
+
+    Raises
+    ------
+    SceneError
+        When the file cannot be read, has no such column, or a row has more cells than the first line.
+    """
+    lines = _text(path).splitlines()
+    separator = _cell_separator(lines[0] if lines else "", column)
+    rows = csv.DictReader(lines, delimiter=separator, restval="")
+    columns = list(rows.fieldnames or [])
+    if column not in columns:
+        raise SceneError(
+            f"The list {path} has the columns {', '.join(columns) or '(none)'}, but none called {column}; "
+            f"its first line must be {header}."
+        )
+    for row in rows:
+        if any(row.get(None) or ()):
+            raise SceneError(
+                f"Line {rows.line_num} of the list {path} has more cells than its first line; put a path that holds "
+                f"the separator, and several files of one scene, in quotes."
+            )
+        cells = {name: (row[name] or "").strip() for name in columns}
+        if cells[column]:
+            yield cells
+
+
+def _cell_separator(header: str, column: str) -> str:
     """Find the separator of a table's cells, which depends on the language of its author.
 
     Only the first line counts: semicolons below it may stand between files of one scene.
     """
     columns = {mark: next(csv.reader([header], delimiter=mark), []) for mark in _CELL_SEPARATORS}
-    return next((mark for mark, names in columns.items() if "scene" in names), ",")
-
-
-def _in_row(row: Mapping[str | None, Any], path: Path, line: int) -> _Found:
-    if any(row.get(None) or ()):
-        raise SceneError(
-            f"Line {line} of the list {path} has more cells than its first line; put a path that holds "
-            f"the separator, and several files of one scene, in quotes."
-        )
-    return _Found(_sources(row["scene"], path.parent), (row.get("name") or "").strip())
+    return next((mark for mark, names in columns.items() if column in names), ",")
 
 
 def _text(path: Path) -> str:

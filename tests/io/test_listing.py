@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import rasterio
 
-from georaster_dl.batches.scenes import items as items_module
-from georaster_dl.batches.scenes.find import list_scenes
 from georaster_dl.core.errors import OptionError, OutputError, SceneError
 from georaster_dl.io.files.scene_names import file_name, scene_stem
 from georaster_dl.io.formats.stac import read_item
+from georaster_dl.io.listing import items as items_module
+from georaster_dl.io.listing.find import list_scenes
 from georaster_dl.io.scenes.reader import open_scene
 
 

@@ -1,1 +1,0 @@
-"""Scenes of a batch and the names of their outputs."""

@@ -1,0 +1,1 @@
+"""Scenes that files, patterns, folders, tables and item collections name."""
