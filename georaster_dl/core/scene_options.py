@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
 
-__all__ = ["LabelOptions", "SceneOptions"]
+__all__ = ["LabelOptions", "SceneOptions", "StackOptions"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,24 @@ class SceneOptions:
     scale: float | None = None
     offset: float | None = None
     mask: str | None = None
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """Options of reading a stack of dated scenes.
+
+    Attributes
+    ----------
+    reading : overrides for every scene. Its ``mask`` may be a file for each date, with ``{date}`` for the date:
+        ``masks/*_{date}_SCL.tif``.
+    date_pattern : regular expression that finds the date in a path, as its group; None takes the first date in
+        the file's name, else in those of its folders.
+    indices : names of spectral indices to derive as further bands, such as ``NDVI``.
+    """
+
+    reading: SceneOptions = field(default_factory=SceneOptions)
+    date_pattern: str | None = None
+    indices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

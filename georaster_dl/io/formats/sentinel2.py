@@ -15,13 +15,14 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
 from georaster_dl.core.bands import SENTINEL2, Band
 from georaster_dl.core.errors import SceneError
 
-__all__ = ["Product", "is_product", "read_product"]
+__all__ = ["Product", "is_product", "read_product", "sensing_date"]
 
 _BAND_FILE = re.compile(r"_(B\d{2}|B8A)(?:_(\d+)m)?\.jp2$")
 # Since 2016, and the longer names of before, whose products held up to a dozen tiles.
@@ -83,12 +84,7 @@ def read_product(path: Path) -> Product:
     """
     if _METADATA.search(path.name):
         path = path.parent
-    try:
-        listing, xml = _from_folder(path) if path.is_dir() else _from_zip(path)
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise SceneError(
-            f"The product {path} cannot be read ({error}); download it again."
-        ) from error
+    listing, xml = _contents(path)
     images = [name for name in listing if "IMG_DATA" in PurePosixPath(name).parts]
     _check_one_tile(images, path)
     files = _finest(images)
@@ -111,6 +107,30 @@ def read_product(path: Path) -> Product:
             default=None,
         ),
     )
+
+
+def sensing_date(path: Path) -> date | None:
+    """Day on which a product was sensed, by its metadata; None where the path is no product.
+
+    Raises
+    ------
+    SceneError
+        When the metadata cannot be read.
+    """
+    if not path.exists() or not is_product(path):
+        return None
+    product = path.parent if _METADATA.search(path.name) else path
+    return _Facts(_contents(product)[1], product).sensed
+
+
+def _contents(path: Path) -> tuple[list[str], bytes]:
+    """List the images of a product, and read its metadata."""
+    try:
+        return _from_folder(path) if path.is_dir() else _from_zip(path)
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise SceneError(
+            f"The product {path} cannot be read ({error}); download it again."
+        ) from error
 
 
 def _check_one_tile(images: Iterable[str], path: Path) -> None:
@@ -203,6 +223,15 @@ class _Facts:
 
     def _text(self, tag: str) -> str | None:
         return next((e.text for e in self._root.iter(tag)), None)
+
+    @property
+    def sensed(self) -> date | None:
+        """Day on which sensing began, None where the metadata does not say."""
+        stated = self._text("PRODUCT_START_TIME") or self._text("DATATAKE_SENSING_START") or ""
+        try:
+            return date.fromisoformat(stated[:10])
+        except ValueError:
+            return None
 
     def band(self, name: str) -> Band:
         """The band with the wavelength that this satellite's metadata states."""

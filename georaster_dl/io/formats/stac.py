@@ -9,6 +9,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +28,15 @@ from georaster_dl.core.errors import SceneError
 from georaster_dl.io.files.json_files import is_address, read_json
 from georaster_dl.io.formats.missions import band_of_mission, mission_of
 
-__all__ = ["AssetBand", "absolute_href", "is_item", "item_layers", "load_json", "read_item"]
+__all__ = [
+    "AssetBand",
+    "absolute_href",
+    "is_item",
+    "item_date",
+    "item_layers",
+    "load_json",
+    "read_item",
+]
 
 _NOT_DATA = {"thumbnail", "overview", "visual", "metadata"}
 _MICROMETRES = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
@@ -132,6 +141,19 @@ def read_item(source: str) -> tuple[AssetBand, ...]:
             f"what they are; give the band files themselves and `bands=`."
         )
     return tuple(found.values())
+
+
+def item_date(source: str) -> date | None:
+    """Day (UTC) on which a STAC item was taken, or from which on; None where it states none."""
+    properties = load_json(source).get("properties")
+    stated = properties if isinstance(properties, dict) else {}
+    for key in ("datetime", "start_datetime"):
+        try:
+            taken = datetime.fromisoformat(str(stated.get(key)))
+        except ValueError:
+            continue
+        return (taken if taken.tzinfo is None else taken.astimezone(UTC)).date()
+    return None
 
 
 def item_layers(source: str) -> dict[str, str]:

@@ -12,10 +12,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
 
+from georaster_dl.core.geography import resolution_m
 from georaster_dl.core.raster import Georeference
 
-__all__ = ["is_same_grid", "proj_crs", "rasterio_crs", "warped"]
+__all__ = ["is_same_grid", "overlap", "pixel_side", "proj_crs", "rasterio_crs", "warped"]
 
 _OFFSET, _SIZE = 0.01, 1e-6  # of a pixel, by which grids may differ: 10,000 pixels of that size
 
@@ -42,6 +44,25 @@ def is_same_grid(dataset: Any, geobox: Georeference) -> bool:
 def _is_near(affine: Affine, other: Affine) -> bool:
     step = np.array(~other * affine)[:6] - np.array(Affine.identity())[:6]
     return bool(np.all(np.abs(step) < [_SIZE, _SIZE, _OFFSET, _SIZE, _SIZE, _OFFSET]))
+
+
+def overlap(one: Georeference, other: Georeference) -> bool:
+    """Return whether the extents of two grids overlap, or may overlap as a CRS is missing."""
+    if one.crs is None or other.crs is None:
+        return True
+    ours, theirs = one.boundingbox, other.boundingbox.bbox
+    if one.crs != other.crs:
+        theirs = transform_bounds(rasterio_crs(other), rasterio_crs(one), *theirs)
+    left, bottom, right, top = theirs
+    return bool(min(ours.right, right) > max(ours.left, left)) and bool(
+        min(ours.top, top) > max(ours.bottom, bottom)
+    )
+
+
+def pixel_side(geobox: Georeference) -> float:
+    """Side of a pixel in metres; in units of the transform where the CRS does not say how long those are."""
+    box = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
+    return resolution_m(geobox) or abs(float(box.affine.determinant)) ** 0.5
 
 
 def rasterio_crs(geobox: Georeference) -> CRS | None:

@@ -30,11 +30,12 @@ from georaster_dl.io.formats.metadata import bands_of, calibration_of, with_wave
 from georaster_dl.io.formats.missions import band_of_file, mission_of
 from georaster_dl.io.scenes.containers import Container, image_variables
 from georaster_dl.io.scenes.dataset import check_openable, open_dataset
+from georaster_dl.io.scenes.grid import overlap, pixel_side
 from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.quality import QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["Sources", "open_scene"]
+__all__ = ["Sources", "open_scene", "stack_scenes"]
 
 Sources: TypeAlias = str | Path | Sequence[str | Path] | Scene
 """Path or address of a scene, several of one scene to be stacked, or a scene that is open already."""
@@ -73,6 +74,23 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
         scene = sources if isinstance(sources, Scene) else _opened(sources)
         chosen = _with_options(scene, options)
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
+
+
+def stack_scenes(scenes: Sequence[Scene]) -> Scene:
+    """Put the bands of several scenes of one place together, on the finest grid among them.
+
+    Raises
+    ------
+    SceneError
+        When a scene does not overlap the finest.
+    """
+    files = [
+        _File(s.planes, s.geobox, s.rpcs, (s.block_rows, s.block_cols), s.alpha, s.remarks)
+        for s in scenes
+    ]
+    _check_overlap(files)
+    name = f"{scenes[0].name} and {len(scenes) - 1} more"
+    return _assembled(name, files, named=True, note=scenes[0].note)
 
 
 def _opened(sources: str | Path | Sequence[str | Path]) -> Scene:
@@ -123,15 +141,9 @@ def _stacked(sources: Sequence[str]) -> Scene:
 
 def _check_overlap(files: Sequence[_File]) -> None:
     """Check that all files overlap the finest, on whose grid they are read."""
-    finest = min(files, key=_pixel_size)
-    box = finest.geobox.boundingbox
+    finest = min(files, key=lambda file: pixel_side(file.geobox))
     for file in files:
-        other = file.geobox.boundingbox
-        comparable = box.crs is not None and box.crs == other.crs
-        apart = min(box.right, other.right) <= max(box.left, other.left) or min(
-            box.top, other.top
-        ) <= max(box.bottom, other.bottom)
-        if comparable and apart:
+        if not overlap(finest.geobox, file.geobox):
             raise SceneError(
                 f"{file.planes[0].path} does not overlap {finest.planes[0].path}, so they are no scene together; "
                 f"give files of one place."
@@ -228,7 +240,7 @@ def _geobox(dataset: Any) -> Georeference:
 
 def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: str = "") -> Scene:
     """One scene of many files, on the finest grid among them."""
-    finest = min(files, key=_pixel_size)
+    finest = min(files, key=lambda file: pixel_side(file.geobox))
     rows, cols = (
         max(
             1,
@@ -251,11 +263,6 @@ def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: 
         alpha=tuple(plane for file in files for plane in file.alpha),
         remarks=tuple(dict.fromkeys(remark for file in files for remark in file.remarks)),
     )
-
-
-def _pixel_size(file: _File) -> float:
-    box = file.geobox.approx if isinstance(file.geobox, GCPGeoBox) else file.geobox
-    return float(abs(box.affine.determinant))
 
 
 def _from_product(path: Path) -> Scene:

@@ -41,7 +41,7 @@ from georaster_dl.io.scenes.quality import QualityBand
 if TYPE_CHECKING:
     from xarray import DataArray
 
-__all__ = ["Scene", "SceneReader", "source_files"]
+__all__ = ["Scene", "SceneReader", "source_files", "window_slice"]
 
 _THINNED_ROWS = 1024
 
@@ -137,8 +137,14 @@ class Scene:
         planes = (p if p.stated else replace(p, scale=1.0, offset=0.0) for p in self.planes)
         return replace(self, planes=tuple(planes))
 
-    def to_physical(self, stored: npt.NDArray[Any], *, axis: int = 0) -> npt.NDArray[np.float32]:
-        """Convert stored values to physical values, in a new C-contiguous array.
+    def to_physical(
+        self,
+        stored: npt.NDArray[Any],
+        *,
+        axis: int = 0,
+        out: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Convert stored values to physical values, in a new C-contiguous array or in ``out``.
 
         Parameters
         ----------
@@ -147,7 +153,8 @@ class Scene:
         shape = [1] * stored.ndim
         shape[axis] = -1
         scales, offsets = (each.reshape(shape) for each in self._calibration)
-        values = np.array(stored, np.float32, order="C")
+        values = np.empty(stored.shape, np.float32) if out is None else out
+        values[...] = stored
         values *= scales
         values += offsets
         return values
@@ -162,7 +169,10 @@ class Scene:
         SceneError
             When the file is damaged or truncated.
         """
-        rows, cols = _span("rows", rows, self.shape[0]), _span("cols", cols, self.shape[1])
+        rows, cols = (
+            window_slice("rows", rows, self.shape[0]),
+            window_slice("cols", cols, self.shape[1]),
+        )
         with gdal_environment(), SceneReader(self) as reader:
             stored, valid = reader.read(rows, cols)
         return Raster(self.to_physical(stored), valid, self.geobox[rows, cols], self.bands)
@@ -215,7 +225,7 @@ class Scene:
         return Raster(self.to_physical(stored), valid, geobox, self.bands)
 
 
-def _span(name: str, asked: object, length: int) -> slice:
+def window_slice(name: str, asked: object, length: int) -> slice:
     """Check a slice along an axis, and give it with both ends counted from 0."""
     if asked is None:
         return slice(0, length)
@@ -247,10 +257,15 @@ class SceneReader:
 
     Planes of one file are read together. A file on another grid is resampled to the scene's:
     bilinear, within its own valid pixels.
+
+    Parameters
+    ----------
+    threads : at most, in which files are decoded; None takes one for each CPU.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, threads: int | None = None) -> None:
         self._scene = scene
+        self._most_threads = usable_cpus() if threads is None else threads
         self._stack = ExitStack()
         self._files: list[list[PlaneGroup]] = []
         self._pool: ThreadPoolExecutor | None = None
@@ -264,7 +279,7 @@ class SceneReader:
                 positions = [i for i, p in enumerate(self._scene.planes) if p.path == path]
                 dataset = self._stack.enter_context(self._scene.open_pixels(path))
                 self._files.append(self._groups_of(dataset, positions))
-            threads = min(len(self._files), usable_cpus())
+            threads = min(len(self._files), self._most_threads)
             if threads > 1:
                 self._pool = self._stack.enter_context(ThreadPoolExecutor(threads))
             if self._scene.quality is not None:
