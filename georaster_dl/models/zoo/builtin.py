@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from georaster_dl.core.errors import OptionError, UnknownModelError
+from georaster_dl.models.options import checked_options
 from georaster_dl.models.registry import (
     NetworkSpec,
     describe_model,
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__: list[str] = []
-
-_MOST_LEVELS = 10  # a card's stride goes up to 512
-_MOST_CHANNELS = 4096
-_MOST_SHARE = 0.9  # of what is dropped, or of the input's spread that is noise
 
 
 @register_model(
@@ -34,7 +30,7 @@ def spectral_unet(spec: NetworkSpec) -> nn.Module:
     """Small U-Net that mixes bands pixel by pixel first; bands may be optional."""
     from georaster_dl.models.zoo.spectral_unet import SpectralUNet
 
-    return SpectralUNet(spec.in_bands, spec.n_classes, **_checked(spec))
+    return SpectralUNet(spec.in_bands, spec.n_classes, **checked_options(spec))
 
 
 @register_model(options={"code": 20, "hidden": (), "bounded": False})
@@ -42,7 +38,7 @@ def dense_autoencoder(spec: NetworkSpec) -> nn.Module:
     """Autoencoder of each pixel's spectrum; its code are the features of a pixel."""
     from georaster_dl.models.zoo.autoencoder import DenseNetwork
 
-    return DenseNetwork(spec.in_bands, spec.n_classes, mirrored=True, **_checked(spec))
+    return DenseNetwork(spec.in_bands, spec.n_classes, mirrored=True, **checked_options(spec))
 
 
 @register_model(options={"code": 20, "hidden": ()})
@@ -50,7 +46,7 @@ def dense_classifier(spec: NetworkSpec) -> nn.Module:
     """Classifier of each pixel's spectrum, with the encoder of dense_autoencoder."""
     from georaster_dl.models.zoo.autoencoder import DenseNetwork
 
-    return DenseNetwork(spec.in_bands, spec.n_classes, mirrored=False, **_checked(spec))
+    return DenseNetwork(spec.in_bands, spec.n_classes, mirrored=False, **checked_options(spec))
 
 
 @register_model(options={"features": 20, "width": 64, "deconv_width": 128})
@@ -58,7 +54,7 @@ def conv_autoencoder(spec: NetworkSpec) -> nn.Module:
     """Encoder and decoder without skips, 20 features a pixel before the classes (Dechesne 2018)."""
     from georaster_dl.models.zoo.autoencoder import ConvAutoencoder
 
-    return ConvAutoencoder(spec.in_bands, spec.n_classes, **_checked(spec))
+    return ConvAutoencoder(spec.in_bands, spec.n_classes, **checked_options(spec))
 
 
 @register_model(
@@ -69,7 +65,7 @@ def segnet(spec: NetworkSpec) -> nn.Module:
     from georaster_dl.models.zoo.layers import NORMS
     from georaster_dl.models.zoo.segnet import SegNet
 
-    return SegNet(spec.in_bands, spec.n_classes, **_checked(spec, norm=NORMS))
+    return SegNet(spec.in_bands, spec.n_classes, **checked_options(spec, norm=NORMS))
 
 
 @register_model(
@@ -86,7 +82,7 @@ def plain_unet(spec: NetworkSpec) -> nn.Module:
     from georaster_dl.models.zoo.layers import GATES, NORMS
     from georaster_dl.models.zoo.plain_unet import PlainUNet
 
-    return PlainUNet(spec.in_bands, spec.n_classes, **_checked(spec, gate=GATES, norm=NORMS))
+    return PlainUNet(spec.in_bands, spec.n_classes, **checked_options(spec, gate=GATES, norm=NORMS))
 
 
 @register_model(options={"widths": (32, 64, 96, 128), "hidden": 256})
@@ -94,7 +90,7 @@ def patch_cnn(spec: NetworkSpec) -> nn.Module:
     """Classifier of the middle pixel of 65 x 65, run on every pixel (Postadjian et al. 2017)."""
     from georaster_dl.models.zoo.patch_cnn import PatchCNN
 
-    return PatchCNN(spec.in_bands, spec.n_classes, **_checked(spec))
+    return PatchCNN(spec.in_bands, spec.n_classes, **checked_options(spec))
 
 
 @register_model(options={"decoder_dropout": 0.0}, spectral=True)
@@ -102,7 +98,7 @@ def cnn1d(spec: NetworkSpec) -> nn.Module:
     """Convolutions along the bands of each pixel, then dense layers (as for NIR spectra)."""
     from georaster_dl.models.zoo.spectral.cnn1d import CNN1d
 
-    return CNN1d(spec.in_bands, spec.n_classes, **_checked(spec))
+    return CNN1d(spec.in_bands, spec.n_classes, **checked_options(spec))
 
 
 @register_model(
@@ -120,7 +116,7 @@ def spectratr(spec: NetworkSpec) -> nn.Module:
     """Transformer over tokens of five bands of each pixel (Fu et al. 2022)."""
     from georaster_dl.models.zoo.spectral.spectratr import SpectraTr
 
-    return SpectraTr(spec.in_bands, spec.n_classes, **_checked(spec))
+    return SpectraTr(spec.in_bands, spec.n_classes, **checked_options(spec))
 
 
 @register_model(
@@ -130,7 +126,7 @@ def spectralformer(spec: NetworkSpec) -> nn.Module:
     """Transformer over the bands of each pixel, or of the patch around it (Hong et al. 2022)."""
     from georaster_dl.models.zoo.spectral.spectralformer import PatchSpectralFormer, SpectralFormer
 
-    options = _checked(spec)
+    options = checked_options(spec)
     patch = options["patch"]
     if patch == 1:
         return SpectralFormer(spec.in_bands, spec.n_classes, **options)
@@ -142,7 +138,7 @@ def ssftt(spec: NetworkSpec) -> nn.Module:
     """Spectral-spatial tokens of 13 x 13 pixels around each pixel (Sun et al. 2022)."""
     from georaster_dl.models.zoo.ssftt import SSFTT
 
-    return SSFTT(spec.in_bands, spec.n_classes, **_checked(spec))
+    return SSFTT(spec.in_bands, spec.n_classes, **checked_options(spec))
 
 
 @register_model(
@@ -154,7 +150,7 @@ def band_attention(spec: NetworkSpec) -> nn.Module:
     from georaster_dl.models.zoo.spectral.band_attention import BandAttention
 
     return BandAttention(
-        spec.in_bands, spec.n_classes, wavelengths_nm=spec.wavelengths_nm, **_checked(spec)
+        spec.in_bands, spec.n_classes, wavelengths_nm=spec.wavelengths_nm, **checked_options(spec)
     )
 
 
@@ -172,63 +168,3 @@ def ensemble(spec: NetworkSpec) -> nn.Module:
     from georaster_dl.models.zoo.ensemble import ensemble_of
 
     return ensemble_of(spec)
-
-
-def _checked(spec: NetworkSpec, **choices: tuple[str, ...]) -> dict[str, Any]:
-    """Check the options of a network of the library; limits follow from the kinds of the defaults.
-
-    A card may come from a stranger, so nothing is taken for a number that might be none.
-
-    Parameters
-    ----------
-    choices : what an option of text may be.
-
-    Raises
-    ------
-    UnknownModelError
-        When pretrained weights are wanted: the library's own networks have none.
-    OptionError
-        When a value is of another kind than the default, or outside the limits.
-    """
-    if spec.encoder_weights is not None:
-        raise UnknownModelError(
-            f"The architecture {spec.architecture!r} has no pretrained weights {spec.encoder_weights!r}; "
-            f"start from random ones (`start.weights='random'`) or from a model file."
-        )
-    defaults = describe_model(spec.architecture)[1]
-    for name, value in spec.options.items():
-        default = defaults[name]
-        if not _fits(value, default, choices.get(name, ())):
-            raise OptionError(
-                f"The architecture {spec.architecture!r} takes {_wanted(default, choices.get(name, ()))} as "
-                f"{name}, but got {value!r}."
-            )
-    return dict(spec.options)
-
-
-def _fits(value: object, default: object, choices: tuple[str, ...]) -> bool:
-    if isinstance(value, tuple):
-        least = 1 if default else 0
-        return (
-            isinstance(default, tuple)
-            and least <= len(value) <= _MOST_LEVELS
-            and all(_fits(number, 1, ()) for number in value)
-        )
-    if isinstance(default, float):
-        return type(value) in (int, float) and 0 <= value <= _MOST_SHARE  # type: ignore[operator]
-    if type(value) is not type(default):
-        return False
-    if isinstance(value, str):
-        return value in choices
-    return not isinstance(value, int) or isinstance(value, bool) or 1 <= value <= _MOST_CHANNELS
-
-
-def _wanted(default: object, choices: tuple[str, ...]) -> str:
-    if isinstance(default, tuple):
-        few = f"{1 if default else 0} to {_MOST_LEVELS}"
-        return f"{few} whole numbers from 1 to {_MOST_CHANNELS}"
-    if isinstance(default, bool):
-        return "true or false"
-    if isinstance(default, float):
-        return f"a number from 0 to {_MOST_SHARE}"
-    return " or ".join(choices) or f"a whole number from 1 to {_MOST_CHANNELS}"
