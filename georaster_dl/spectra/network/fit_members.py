@@ -90,6 +90,7 @@ def train_members(
                 _inputs(estimator, spectra[~rest], where, int(seed)),
                 wanted[~rest],
                 (_seen(estimator, spectra[rest], where), wanted[rest]),
+                planes=planes_of,
                 loss=class_loss if targets.ndim == 1 else value_loss,
                 log=partial(_log_epoch, log, number * recipe.epochs, len(seeds) * recipe.epochs),
             )

@@ -1,4 +1,4 @@
-"""Training loop of networks of tables: short, because tables are small."""
+"""Training loop of networks of tables, of spectra or of time series: short, because tables are small."""
 
 from __future__ import annotations
 
@@ -7,16 +7,28 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-__all__ = ["Loss", "Recipe", "class_loss", "learn", "planes_of", "value_loss"]
+__all__ = ["Loss", "Recipe", "Samples", "class_loss", "learn", "planes_of", "value_loss"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Mean loss of planes (n, planes) and their targets."""
+
+
+class Samples(Protocol):
+    """Inputs of n samples, of which rows can be taken; a tensor (n, ...) is such."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor, /) -> Self: ...
+
+
+S = TypeVar("S", bound=Samples)
 
 _DECAY = 0.98  # of the running mean of the weights, a step
 _RISING = 5  # epochs until the highest learning rate
@@ -29,7 +41,7 @@ class Recipe:
     Attributes
     ----------
     epochs : that are gone through.
-    batch : spectra of a step.
+    batch : samples of a step.
     learning_rate : the highest; it rises for a few epochs and then falls to 0 as a cosine does.
     weight_decay : of AdamW.
     """
@@ -43,24 +55,26 @@ class Recipe:
 def learn(
     network: nn.Module,
     recipe: Recipe,
-    inputs: Callable[[], Tensor],
+    inputs: Callable[[], S],
     targets: Tensor,
-    held: tuple[Tensor, Tensor],
+    held: tuple[S, Tensor],
     *,
+    planes: Callable[[nn.Module, S], Tensor],
     loss: Loss,
     log: Callable[[int, float], None],
 ) -> None:
     """Train a network in place; it gets the running mean of its weights of the best epoch.
 
-    From one step to the next the weights of a network that sees few spectra jump about, and the
+    From one step to the next the weights of a network that sees few samples jump about, and the
     best of many epochs on a few held-out rows is best by luck. Their running mean is steadier and
     better (Izmailov et al. 2018). Randomness is torch's own: seed it, and the same network comes out.
 
     Parameters
     ----------
-    inputs : gives the training spectra (n, bands) of an epoch, normalised and augmented.
+    inputs : gives the n training samples of an epoch, normalised and augmented.
     targets : (n, ...) of these.
     held : inputs and targets of rows that choose the epoch; of none, the last epoch is kept.
+    planes : runs the network on a batch of inputs, to planes (n, planes).
     log : called after every epoch with their number and the loss of the held-out rows.
     """
     optimiser = torch.optim.AdamW(
@@ -72,16 +86,25 @@ def learn(
     )
     averaged = AveragedModel(network, avg_fn=_mean)
 
-    def stepped() -> None:
+    def step(batch: S, wanted: Tensor) -> float:
+        network.train()
+        error = loss(planes(network, batch), wanted)
+        error.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
         averaged.update_parameters(network)
         optimiser.zero_grad()
+        return error.item()
+
+    @torch.inference_mode()
+    def measured(mean: nn.Module) -> float:
+        mean.eval()
+        return loss(planes(mean, held[0]), held[1]).item()
 
     best, best_weights = torch.inf, network.state_dict()
     for epoch in range(recipe.epochs):
-        learnt = _epoch(network, stepped, inputs(), targets, loss, recipe.batch)
-        error = _measured(averaged.module, held, loss) if len(held[0]) else learnt
+        learnt = _epoch(inputs(), targets, recipe.batch, step)
+        error = measured(averaged.module) if len(held[0]) else learnt
         log(epoch + 1, error)
         if error < best or not len(held[0]):
             best, best_weights = error, copy.deepcopy(averaged.module.state_dict())
@@ -99,29 +122,12 @@ def _mean(before: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
     return torch.lerp(before, now, max(1 - _DECAY, 9 / (10 + int(steps))))
 
 
-def _epoch(
-    network: nn.Module,
-    stepped: Callable[[], None],
-    inputs: Tensor,
-    targets: Tensor,
-    loss: Loss,
-    batch: int,
-) -> float:
+def _epoch(inputs: S, targets: Tensor, batch: int, step: Callable[[S, Tensor], float]) -> float:
     """Mean loss of one pass."""
-    network.train()
     total = 0.0
-    for rows in torch.randperm(len(inputs)).to(inputs.device).split(batch):  # type: ignore[no-untyped-call]
-        error = loss(planes_of(network, inputs[rows]), targets[rows])
-        error.backward()  # type: ignore[no-untyped-call]
-        stepped()
-        total += error.item() * len(rows)
+    for rows in torch.randperm(len(inputs)).to(targets.device).split(batch):  # type: ignore[no-untyped-call]
+        total += step(inputs[rows], targets[rows]) * len(rows)
     return total / len(inputs)
-
-
-@torch.inference_mode()
-def _measured(network: nn.Module, held: tuple[Tensor, Tensor], loss: Loss) -> float:
-    network.eval()
-    return loss(planes_of(network, held[0]), held[1]).item()
 
 
 def planes_of(network: nn.Module, inputs: Tensor) -> Tensor:
