@@ -100,6 +100,7 @@ class SeriesSamples:
     quantity : of the physical values, such as ``reflectance``.
     mask : how clouds were masked, in words.
     resolution_m : size of a pixel in metres, None where not known.
+    remarks : what was assumed or left out when they were read, a sentence each.
 
     Raises
     ------
@@ -119,6 +120,7 @@ class SeriesSamples:
     quantity: str = "reflectance"
     mask: str = ""
     resolution_m: float | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that all parts are of the same samples, and that every band has a name of its own."""

@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Samples(Protocol):
-    """Inputs of n samples, of which rows can be taken; a tensor (n, ...) is such."""
+    """Inputs of n samples, from which rows can be taken as from a tensor (n, ...)."""
 
     def __len__(self) -> int: ...
 

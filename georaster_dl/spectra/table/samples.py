@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed, nearest_names
 from georaster_dl.spectra.table.axis import Axis, Unit, find_axis, runs_down
+from georaster_dl.spectra.table.cells import is_text, is_word, numbers_of
 from georaster_dl.spectra.table.files import RawTable, read_raw
 from georaster_dl.spectra.table.join import as_name, join_rows
 
 __all__ = ["SpectraOptions", "SpectraTable", "read_spectra"]
-
-_WORDS = {"na", "n/a", "nan", "#n/a", "null", "none"}
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,8 @@ class SpectraTable:
             When there is no such column, or it holds text or nothing.
         """
         column = self.column(name)
-        numbers = _numbers(column)
-        wrong = np.flatnonzero(_is_text(column))
+        numbers = numbers_of(column)
+        wrong = np.flatnonzero(is_text(column))
         if wrong.size:
             raise OptionError(
                 f"Column {name!r} of {self.name} holds the text {str(column.iloc[wrong[0]])!r} where a "
@@ -113,7 +111,7 @@ class SpectraTable:
 
     def words(self, name: str) -> dict[str, int]:
         """Count the cells of a column by their words for missing values, for example NA."""
-        counts = Counter(str(value).strip() for value in self.column(name) if _is_word(value))
+        counts = Counter(str(value).strip() for value in self.column(name) if is_word(value))
         return dict(counts)
 
     def rows(self, chosen: npt.NDArray[Any]) -> SpectraTable:
@@ -161,7 +159,7 @@ def read_spectra(
 
 def _axis(first: RawTable, headers: Sequence[str], unit: Unit | None) -> Axis:
     """The axis in the header, unless it runs down the first column."""
-    header, down = str(first.first.name), _numbers(first.first)
+    header, down = str(first.first.name), numbers_of(first.first)
     sideways = OptionError(
         f"{first.path.name} lies on its side: its first column{header and f', {header},'} holds the "
         f"wavelengths, one in each row, but a row must be a spectrum and a column a wavelength; transpose it "
@@ -185,10 +183,10 @@ def _spectra(
     spectra = np.empty((len(frame), len(columns)))
     for band, position in enumerate(columns):
         column = frame[position]
-        spectra[:, band] = _numbers(column)
+        spectra[:, band] = numbers_of(column)
         if not np.isnan(spectra[:, band]).any():
             continue
-        wrong = np.flatnonzero(_is_text(column))
+        wrong = np.flatnonzero(is_text(column))
         if wrong.size:
             raise OptionError(
                 f"{title} holds the text {str(column.iloc[wrong[0]])!r} in row "
@@ -211,20 +209,3 @@ def _gaps(title: str, rows: Any, n: int, drop: bool) -> str:
     return (
         f"{title}: {len(rows)} of {counted(n, 'spectrum')} left out because of gaps (rows {named})."
     )
-
-
-def _numbers(column: Any) -> npt.NDArray[np.float64]:
-    """Convert a column to numbers; other cells become NaN."""
-    return np.asarray(pd.to_numeric(column, errors="coerce"), np.float64)
-
-
-def _is_text(column: Any) -> npt.NDArray[np.bool_]:
-    """Mask of text cells that are neither numbers nor words for a missing value."""
-    given = np.flatnonzero(np.isnan(_numbers(column)) & column.notna().to_numpy())
-    text = np.zeros(len(column), bool)
-    text[given] = [not _is_word(value) for value in column.iloc[given]]
-    return text
-
-
-def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().casefold() in _WORDS

@@ -1,0 +1,1 @@
+"""Tables of point series: wide, long, and NumPy archives."""
