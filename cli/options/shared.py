@@ -179,7 +179,8 @@ SCENE_OPTIONS = (
         shell_complete=complete_files,
         help="Quality band that masks pixels (cloud, shadow): SCL of a Sentinel-2 product or STAC item, a band "
         "of the scene, or a file. The meaning of SCL, QA_PIXEL, Fmask and UDM2 is known; for others state "
-        "which values to mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1.",
+        "which values to mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1. Classes and bits of the known have names "
+        "(SCL=cloud_high,snow), and a band masks by its values: B02>0.2.",
     ),
 )
 """Options that say how a scene's stored values are read."""

@@ -8,7 +8,8 @@ from rasterio.transform import from_origin
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import SceneOptions
-from georaster_dl.io.scenes.quality import MaskRule, parse_mask
+from georaster_dl.io.arrays import scene_in_memory
+from georaster_dl.io.scenes.quality import Comparison, MaskRule, parse_mask
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import source_files
 
@@ -126,3 +127,68 @@ def test_a_quality_file_has_one_band_but_for_udm2(make_tif):
         .read()
         .valid.all()
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "rule"),
+    [
+        ("SCL=cloud_high,Snow", "SCL", MaskRule("mask", ((9, 9), (11, 11)))),
+        ("SCL=keep:vegetation,bare,6", "SCL", MaskRule("keep", ((4, 4), (5, 5), (6, 6)))),
+        ("QA_PIXEL=bits:cloud, cloud_shadow", "QA_PIXEL", MaskRule("bits", ((3, 3), (4, 4)))),
+        ("x.Fmask.tif=bits:water", "x.Fmask.tif", MaskRule("bits", ((5, 5),))),
+        ("B02>0.2", "B02", Comparison(">", 0.2)),
+        ("B02 >= 2", "B02", Comparison(">=", 2)),
+        ("probability.tif<-1e-3", "probability.tif", Comparison("<", -0.001)),
+    ],
+)
+def test_named_numbers_and_comparisons(text, name, rule):
+    assert parse_mask(text) == (name, rule)
+
+
+def test_a_name_that_no_class_has_is_answered_with_those_there_are():
+    with pytest.raises(OptionError, match="'cloud' is no rule .* cloud_medium, cloud_high, cirrus"):
+        parse_mask("SCL=cloud")
+
+
+@pytest.mark.parametrize(
+    ("sign", "usable"),
+    [
+        (">", [True, True, False, False]),
+        (">=", [True, False, False, False]),
+        ("<", [False, True, True, False]),
+        ("<=", [False, False, True, False]),
+    ],
+)
+def test_what_comparisons_mask(sign, usable):
+    values = np.array([0.1, 0.2, 0.3, np.nan])
+    assert Comparison(sign, 0.2).usable(values).tolist() == usable
+
+
+def test_a_comparison_is_of_physical_values_and_the_band_stays(make_tif):
+    array = np.full((2, 20, 30), 3000, "uint16")
+    array[0, :5] = 1500
+    path = make_tif(array, descriptions=["B02", "B04"], scales=[1e-4] * 2)
+    scene = open_scene(path, SceneOptions(mask="B02>0.2"))
+    assert [band.name for band in scene.bands] == ["B02", "B04"]
+    assert np.array_equal(scene.read().valid, array[0] == 1500)
+    chosen = open_scene(path, SceneOptions(bands=("B04",), mask="B02>0.2"))
+    assert np.array_equal(chosen.read().valid, array[0] == 1500)
+    stated = open_scene(path, SceneOptions(bands=("B04",), scale=1e-3, mask="B02>2"))
+    assert np.array_equal(stated.read().valid, array[0] == 1500)
+    with pytest.raises(OptionError, match=r"mask='B03'` is neither"):
+        open_scene(path, SceneOptions(mask="B03>0.2"))
+
+
+def test_a_file_of_probabilities_masks_by_its_physical_values(make_tif):
+    cloud = make_tif(np.arange(64, dtype="uint8").reshape(1, 8, 8), "p.tif", scales=[0.01])
+    scene = open_scene(make_tif(np.ones((1, 8, 8), "uint8")), SceneOptions(mask=f"{cloud}>0.3"))
+    assert scene.read().valid.sum() == 31
+
+
+def test_a_band_of_an_array_masks():
+    array = np.full((2, 8, 10), 4, "uint8")
+    array[1, :3] = 9
+    options = SceneOptions(bands=("B02", "SCL"), mask="SCL")
+    scene = open_scene(scene_in_memory(array), options)
+    assert np.array_equal(scene.read().valid, array[1] == 4)
+    assert source_files(scene) == []

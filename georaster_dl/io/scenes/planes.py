@@ -18,7 +18,7 @@ from georaster_dl.core.errors import SceneError
 from georaster_dl.core.geography import can_transform
 from georaster_dl.core.raster import Georeference
 from georaster_dl.io.scenes.grid import proj_crs, warped
-from georaster_dl.io.scenes.quality import MaskRule
+from georaster_dl.io.scenes.quality import QualityBand
 
 __all__ = ["Plane", "PlaneGroup", "PlaneMask", "QualityMask", "mask_of", "on_grid"]
 
@@ -87,16 +87,16 @@ class QualityMask:
     """Open quality band that masks pixels; ``ends`` masks its extent where it ends inside the scene."""
 
     dataset: Any
-    index: int
-    rule: MaskRule
+    band: QualityBand
     ends: PlaneMask | None
 
     def clear(self, window: Window, valid: npt.NDArray[np.bool_]) -> None:
         """Clear ``valid`` where the band masks a pixel, or says nothing of it."""
-        stored = self.dataset.read(self.index, window=window, out_shape=valid.shape)
-        valid &= self.rule.usable(stored)
+        index, shape = self.band.index, (1, *valid.shape)
+        stored = self.dataset.read([index], window=window, out_shape=shape)[0]
+        valid &= self.band.usable(stored)
         if self.ends is not None:
-            valid &= self.ends.read(self.index, window, valid.shape)
+            valid &= self.ends.read(index, window, valid.shape)
 
 
 class PlaneGroup:

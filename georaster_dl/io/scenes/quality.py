@@ -1,12 +1,16 @@
 """Quality bands that say which pixels of a scene are cloud, shadow or fill: SCL, QA_PIXEL, Fmask, UDM2.
 
-The option ``mask`` names such a band and, where its kind is not known, which of its numbers mask a pixel:
-``SCL``, ``T31_SCL_20m.jp2``, ``qa.tif=bits:1,3``, ``clouds.tif=1,4-6``, ``clear.tif=keep:1``.
+The option ``mask`` names such a band and, where its kind is not known or other pixels are meant, which of its
+numbers mask a pixel: ``SCL``, ``T31_SCL_20m.jp2``, ``qa.tif=bits:1,3``, ``clouds.tif=1,4-6``, ``clear.tif=keep:1``.
+Classes and bits of the known kinds have names too: ``SCL=cloud_high,snow``, ``QA_PIXEL=bits:cloud,cloud_shadow``.
+A comparison masks by the physical values of a band, which stays one: ``B02>0.2``.
 """
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,10 +19,12 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 
-__all__ = ["MaskRule", "QualityBand", "has_own_bands", "parse_mask"]
+__all__ = ["Comparison", "MaskRule", "QualityBand", "has_own_bands", "parse_mask"]
 
 _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 _RULE = re.compile(rf"(bits:|keep:)?{_RANGE.pattern}(,{_RANGE.pattern})*")
+_COMPARISON = re.compile(r"(.+?)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+_COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _HIGHEST_BIT = 62
 
 
@@ -48,12 +54,44 @@ class MaskRule:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """Mask of the pixels whose physical value is above or below a number.
+
+    Attributes
+    ----------
+    sign : ``>``, ``>=``, ``<`` or ``<=``.
+    """
+
+    sign: str
+    number: float
+
+    def usable(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return a mask of the usable pixels, of the shape of ``values``; one without a value is none."""
+        return np.asarray(~_COMPARED[self.sign](values, self.number) & np.isfinite(values))
+
+
+@dataclass(frozen=True)
 class QualityBand:
-    """Quality band of a scene: GDAL's name of the file, band index from 1, and mask rule."""
+    """Band of a scene that masks its pixels.
+
+    Attributes
+    ----------
+    path, index : GDAL's name of the file, and the band in it, counted from 1.
+    rule : which stored numbers mask, or which physical values.
+    scale, offset : physical value = stored value * scale + offset.
+    """
 
     path: str
     index: int
-    rule: MaskRule
+    rule: MaskRule | Comparison
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def usable(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return a mask of the usable pixels, of the shape of ``stored``."""
+        if isinstance(self.rule, MaskRule):
+            return self.rule.usable(stored)
+        return self.rule.usable(stored.astype(np.float32) * self.scale + self.offset)
 
 
 # By a word of the band's or file's name. Snow, water and thin haze are left to the user.
@@ -69,7 +107,26 @@ _KNOWN = (
 )
 
 
-def parse_mask(text: str) -> tuple[str, MaskRule]:
+# Names of classes and bits, as the products' handbooks have them.
+_SCL_NAMES = (
+    *("no_data", "saturated", "dark", "cloud_shadow", "vegetation", "bare", "water"),
+    *("unclassified", "cloud_medium", "cloud_high", "cirrus", "snow"),
+)
+_QA_PIXEL_NAMES = (
+    *("fill", "dilated_cloud", "cirrus", "cloud", "cloud_shadow", "snow", "clear", "water"),
+)
+_FMASK_NAMES = ("cirrus", "cloud", "adjacent", "cloud_shadow", "snow", "water")
+_NUMBERS: Mapping[str, Mapping[str, int]] = {
+    word: {name: number for number, name in enumerate(names)}
+    for word, names in (
+        ("SCL", _SCL_NAMES),
+        ("QA_PIXEL", _QA_PIXEL_NAMES),
+        ("FMASK", _FMASK_NAMES),
+    )
+}
+
+
+def parse_mask(text: str) -> tuple[str, MaskRule | Comparison]:
     """Split the option ``mask`` into the quality band's name or path, and its rule.
 
     Raises
@@ -77,19 +134,40 @@ def parse_mask(text: str) -> tuple[str, MaskRule]:
     OptionError
         When the rule is none, or the band's kind is not known and no rule is given.
     """
+    compared = _COMPARISON.fullmatch(text.strip())
+    if compared is not None:
+        return compared[1], Comparison(compared[2], float(compared[3]))
     name, equals, stated = text.rpartition("=")
-    if equals and _RULE.fullmatch(stated.replace(" ", "")):
-        return name.strip(), _stated(text, stated.replace(" ", ""))
+    numbers = _numbered(stated.replace(" ", ""), name)
+    if equals and _RULE.fullmatch(numbers):
+        return name.strip(), _stated(text, numbers)
     known = next((rule for word, rule in _KNOWN if _names(word, text)), None)
     if known is not None and not equals:
         return text, known
+    raise _no_rule(text, name, stated if equals else None)
+
+
+def _numbered(rule: str, name: str) -> str:
+    """Put numbers in place of the names of classes and bits of a known kind of band."""
+    numbers = next((own for word, own in _NUMBERS.items() if _names(word, name)), {})
+    prefix, colon, listed = rule.rpartition(":")
+    each = (str(numbers.get(part.casefold(), part)) for part in listed.split(","))
+    return f"{prefix}{colon}{','.join(each)}"
+
+
+def _no_rule(text: str, name: str, stated: str | None) -> OptionError:
+    named = next((list(own) for word, own in _NUMBERS.items() if _names(word, name)), [])
     problem = (
-        f"{stated!r} is no rule" if equals else "it is not known which of its numbers mask a pixel"
+        "it is not known which of its numbers mask a pixel"
+        if stated is None
+        else f"{stated!r} is no rule"
     )
-    names = ", ".join(word for word, _ in _KNOWN)
-    raise OptionError(
-        f"`mask='{text}'`: {problem} (known without one are bands and files named {names}); say it behind the name: "
-        f"NAME=3,8-10 masks these values, NAME=bits:1,3 these bits, NAME=keep:1 all other values."
+    known = ", ".join(word for word, _ in _KNOWN)
+    names = f"; names of its numbers are {', '.join(named)}" if named else ""
+    return OptionError(
+        f"`mask='{text}'`: {problem} (known without one are bands and files named {known}); say it behind the name: "
+        f"NAME=3,8-10 masks these values, NAME=bits:1,3 these bits, NAME=keep:1 all other values, NAME>0.2 what is "
+        f"above it{names}."
     )
 
 

@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,10 +32,10 @@ from georaster_dl.io.scenes.containers import Container, image_variables
 from georaster_dl.io.scenes.dataset import check_openable, open_dataset
 from georaster_dl.io.scenes.grid import overlap, pixel_side
 from georaster_dl.io.scenes.planes import Plane
-from georaster_dl.io.scenes.quality import QualityBand, has_own_bands, parse_mask
+from georaster_dl.io.scenes.quality import Comparison, QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["Sources", "open_scene", "stack_scenes"]
+__all__ = ["Sources", "offers_mask", "open_scene", "stack_scenes"]
 
 Sources: TypeAlias = str | Path | Sequence[str | Path] | Scene
 """Path or address of a scene, several of one scene to be stacked, or a scene that is open already."""
@@ -72,7 +72,8 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
     options = options or SceneOptions()
     with gdal_environment():
         scene = sources if isinstance(sources, Scene) else _opened(sources)
-        chosen = _with_options(scene, options)
+        scene = _with_calibration(scene, options)
+        chosen = scene if options.bands is None else _with_names(scene, options.bands)
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
 
 
@@ -304,12 +305,11 @@ def _from_item(source: str) -> Scene:
     return _assembled(source, files, named=True, note="STAC item")
 
 
-def _with_options(scene: Scene, options: SceneOptions) -> Scene:
-    if options.bands is not None:
-        scene = _with_names(scene, options.bands)
-    planes: Iterable[Plane] = scene.planes
+def _with_calibration(scene: Scene, options: SceneOptions) -> Scene:
+    """The scene with the nodata number, scale and offset that the user states."""
+    stated: dict[str, Any] = {}
     if options.nodata is not None:
-        planes = [replace(p, nodata=options.nodata) for p in planes]
+        stated["nodata"] = options.nodata
     if options.scale is not None or options.offset is not None:
         scale = 1.0 if options.scale is None else options.scale
         offset = options.offset or 0.0
@@ -318,9 +318,11 @@ def _with_options(scene: Scene, options: SceneOptions) -> Scene:
                 f"`scale={scale:g}, offset={offset:g}` leaves nothing of the numbers; give finite "
                 f"numbers and a scale other than 0."
             )
-        calibration = {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
-        planes = [replace(p, **calibration) for p in planes]  # type: ignore[arg-type]
-    return replace(scene, planes=tuple(planes))
+        stated |= {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
+    planes, alpha = (
+        tuple(replace(plane, **stated) for plane in some) for some in (scene.planes, scene.alpha)
+    )
+    return replace(scene, planes=planes, alpha=alpha)
 
 
 def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
@@ -329,17 +331,19 @@ def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
     ``whole`` is the scene before bands were chosen or named.
     """
     name, rule = parse_mask(text)
-    planes = (*scene.planes, *whole.planes)
-    own = next((p for p in planes if p.band.name.casefold() == name.casefold()), None)
+    own = _own_plane(name, scene, whole)
     if own is not None:
+        band = QualityBand(own.path, own.index, rule, own.scale, own.offset)
+        if isinstance(rule, Comparison):
+            return replace(scene, quality=band)
         place = (own.path, own.index)
         kept = [i for i, p in enumerate(scene.planes) if (p.path, p.index) != place]
-        return replace(scene.select(kept), quality=QualityBand(*place, rule))
-    layers = stac.item_layers(scene.name) if stac.is_item(scene.name) else scene.layers
-    beside = {key.casefold(): path for key, path in layers.items()}
-    if name.casefold() in beside:
-        return replace(scene, quality=QualityBand(beside[name.casefold()], 1, rule))
-    if not Path(name).exists() and "/" not in name and Path(name).suffix == "":
+        return replace(scene.select(kept), quality=band)
+    layers = _layers(scene)
+    beside = next((p for key, p in layers.items() if key.casefold() == name.casefold()), None)
+    if beside is not None:
+        return replace(scene, quality=QualityBand(beside, 1, rule))
+    if not _may_be_file(name):
         offered = listed([*layers, *(band.name for band in scene.bands)], MOST_NAMED)
         raise OptionError(
             f"`mask='{name}'` is neither a file nor a band or layer of {scene.name}, which has {offered}; "
@@ -352,7 +356,30 @@ def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
                 f"`mask='{name}'` has {counted(dataset.count, 'raster band')}, but a quality file has one; give that "
                 f"band in a file of its own, or in the scene's and by its name."
             )
-    return replace(scene, quality=QualityBand(name, 1, rule))
+        scale, offset, _ = calibration_of(dataset, 1)
+    return replace(scene, quality=QualityBand(name, 1, rule, scale, offset))
+
+
+def offers_mask(scene: Scene, text: str) -> bool:
+    """Return whether the option ``mask`` means a band or layer of the scene, or a file."""
+    name = parse_mask(text)[0]
+    layers = {key.casefold() for key in _layers(scene)}
+    in_scene = _own_plane(name, scene) is not None or name.casefold() in layers
+    return in_scene or _may_be_file(name)
+
+
+def _own_plane(name: str, *scenes: Scene) -> Plane | None:
+    planes = (plane for scene in scenes for plane in scene.planes)
+    return next((p for p in planes if p.band.name.casefold() == name.casefold()), None)
+
+
+def _layers(scene: Scene) -> Mapping[str, str]:
+    """Rasters beside the bands of a scene: GDAL's names by their own."""
+    return stac.item_layers(scene.name) if stac.is_item(scene.name) else scene.layers
+
+
+def _may_be_file(name: str) -> bool:
+    return Path(name).exists() or "/" in name or Path(name).suffix != ""
 
 
 def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:

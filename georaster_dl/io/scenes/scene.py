@@ -244,9 +244,13 @@ def window_slice(name: str, asked: object, length: int) -> slice:
 def source_files(scene: Scene) -> list[str]:
     """Every file that the scene's pixels come from, those behind a VRT or a container included."""
     files: dict[str, None] = {}
-    paths = [plane.path for plane in scene.planes if scene.memory is None]
+    paths = dict.fromkeys(plane.path for plane in scene.planes)
+    if scene.quality is not None:
+        paths[scene.quality.path] = None
+    if scene.memory is not None:
+        paths.pop(scene.memory.path, None)
     with gdal_environment():
-        for path in dict.fromkeys([*paths, scene.quality.path] if scene.quality else paths):
+        for path in paths:
             with scene.open_pixels(path) as dataset:
                 files |= dict.fromkeys([path, *dataset.files])
     return list(files)
@@ -320,11 +324,11 @@ class SceneReader:
         return self._stack.enter_context(on_grid(dataset, nodata, self._scene.geobox, how))
 
     def _quality_of(self, band: QualityBand) -> QualityMask:
-        dataset = self._stack.enter_context(open_dataset(band.path))
+        dataset = self._stack.enter_context(self._scene.open_pixels(band.path))
         if is_same_grid(dataset, self._scene.geobox):
-            return QualityMask(dataset, band.index, band.rule, None)
+            return QualityMask(dataset, band, None)
         nearest = self._resampled(dataset, None, Resampling.nearest)
-        return QualityMask(nearest, band.index, band.rule, PlaneMask.of_alpha(nearest))
+        return QualityMask(nearest, band, PlaneMask.of_alpha(nearest))
 
     def read(
         self, rows: slice, cols: slice, out: npt.NDArray[Any] | None = None
