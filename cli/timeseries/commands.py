@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .info import info
+
 __all__ = ["timeseries"]
 
 
@@ -21,3 +23,6 @@ def timeseries() -> None:
     geodl timeseries classify STACK -m crops.safetensors -o map.tif
     geodl timeseries classify STACK --parcels fields.gpkg -m crops.safetensors -o fields_crops.gpkg
     """
+
+
+timeseries.add_command(info)
