@@ -16,6 +16,7 @@ from georaster_dl.core.text import visible
 
 from .commands.batch import batch
 from .commands.calibrate import calibrate
+from .commands.change import change
 from .commands.classify import classify
 from .commands.cluster import cluster
 from .commands.completion import completion
@@ -57,6 +58,7 @@ def geodl() -> None:
     geodl cluster scene.tif -k 12    groups of alike pixels, without labels
     geodl batch SCENES... -m MODEL -d maps  many scenes; what is done is skipped the next time
     geodl mosaic MAPS... -o map.vrt  maps of neighbouring scenes as one; a STAC collection of them
+    geodl change A B -m MODEL -o change.tif  what has changed between two dates, from-to
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
     geodl calibrate MODEL scene.tif labels.gpkg -o new.safetensors
@@ -82,6 +84,7 @@ geodl.add_command(train)
 geodl.add_command(classify)
 geodl.add_command(cluster)
 geodl.add_command(mosaic)
+geodl.add_command(change)
 geodl.add_command(evaluate)
 geodl.add_command(calibrate)
 geodl.add_command(sample_points)

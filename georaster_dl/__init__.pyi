@@ -2,6 +2,7 @@
 
 from .api.calibration import CalibrateKeywords as CalibrateKeywords
 from .api.calibration import calibrate as calibrate
+from .api.changes import change as change
 from .api.keywords import LabelKeywords as LabelKeywords
 from .api.keywords import MapKeywords as MapKeywords
 from .api.keywords import RunKeywords as RunKeywords

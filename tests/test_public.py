@@ -24,6 +24,8 @@ SIGNATURES = {
     "batch": "(scenes, model=None, *, folder, extras=(), float32=False, features=False, layer=None, workers=1, "
     "retries=1, on_error='continue', report=None, **options)",
     "calibrate": "(model, scenes, labels=None, *, out, html=None, png=None, report=None, progress=False, **options)",
+    "change": "(before, after, model=None, *, out, confidence=False, csv=None, quicklook=None, minimum_confidence=None, "
+    "reference=None, class_field=None, report=None, progress=False, **options)",
     "classify": "(features, labels=None, *, out, classifier=None, method='svm', save=None, per_polygon=False, "
     "overwrite=False, report=None, progress=False, **settings)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "

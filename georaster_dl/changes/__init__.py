@@ -1,1 +1,1 @@
-"""Changes between two dates, from maps made by one model."""
+"""Changes between two dates: one model's maps of both, compared pixel by pixel."""

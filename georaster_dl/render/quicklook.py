@@ -22,7 +22,7 @@ from georaster_dl.render.colors import (
 from georaster_dl.render.quicklook_page import LEGEND_ROW_INCHES, RAMP_INCHES, Layout, write_page
 from georaster_dl.render.stretch import stretched
 
-__all__ = ["write_quicklook", "write_value_quicklook"]
+__all__ = ["write_classes_quicklook", "write_quicklook", "write_value_quicklook"]
 
 _LONGEST_LEGEND = 24
 _RAMP_ROWS = 12  # rows of a legend that it takes, name and "no data" included
@@ -59,12 +59,52 @@ def write_quicklook(
     OutputError
         When image and map have different shapes or the file cannot be written.
     """
-    entries, hidden = _shares(counts, legend)
     colors, known = class_colors(classes, legend.classes)
+    pictures = _beside(image, image_valid, ("Classes", on_hatching(colors, known)))
+    _write_class_page(out_png, pictures, legend, counts, not known.all(), resolution_m, title)
+
+
+def write_classes_quicklook(
+    out_png: Path,
+    *,
+    panels: Mapping[str, npt.NDArray[np.unsignedinteger[Any]]],
+    legend: Legend,
+    counts: Mapping[str, int],
+    resolution_m: float | None,
+    title: str,
+) -> None:
+    """Write a PNG of several class maps beside each other.
+
+    Parameters
+    ----------
+    panels : (rows, cols) pixel values of ``legend`` by the name of the map, all of one shape.
+    out_png, legend, counts, resolution_m, title : as ``write_quicklook`` has them.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    colored = {name: class_colors(classes, legend.classes) for name, classes in panels.items()}
+    pictures = [(name, on_hatching(colors, known)) for name, (colors, known) in colored.items()]
+    gaps = not all(known.all() for _colors, known in colored.values())
+    _write_class_page(out_png, pictures, legend, counts, gaps, resolution_m, title)
+
+
+def _write_class_page(
+    out_png: Path,
+    pictures: list[tuple[str, Colors]],
+    legend: Legend,
+    counts: Mapping[str, int],
+    gaps: bool,
+    resolution_m: float | None,
+    title: str,
+) -> None:
+    entries, hidden = _shares(counts, legend)
     write_page(
         out_png,
-        _beside(image, image_valid, ("Classes", on_hatching(colors, known))),
-        key=partial(_legend, entries=entries, hidden=hidden, gaps=not known.all()),
+        pictures,
+        key=partial(_legend, entries=entries, hidden=hidden, gaps=gaps),
         n_rows=len(entries) + bool(hidden) + 1,
         resolution_m=resolution_m,
         title=title,
@@ -196,9 +236,11 @@ def _show_handles(figure: Any, handles: list[Any], place: tuple[float, float]) -
 
 
 def _short(name: str, longest: int = 28) -> str:
-    # A dollar sign would start a formula.
-    text = name if len(name) <= longest else f"{name[: longest - 1]}…"
-    return text.replace("$", r"\$")
+    """Shorten a name, that of a change on both sides; without a dollar sign, which would start a formula."""
+    sides = name.split(" -> ") if len(name) > longest else [name]
+    most = (longest - 4 * (len(sides) - 1)) // len(sides)
+    shown = (side if len(side) <= most else f"{side[: most - 1]}…" for side in sides)
+    return " -> ".join(shown).replace("$", r"\$")
 
 
 def _percent(share: float) -> str:

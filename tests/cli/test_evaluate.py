@@ -48,7 +48,7 @@ def test_the_table_for_people(geodl, pair):
 
 def test_the_share_of_labels_that_keep_a_class_is_printed(geodl, pair):
     with rasterio.open(pair[0], "r+") as dataset:
-        dataset.update_tags(**rejected_tags(14, 0.8, 0.6))
+        dataset.update_tags(**rejected_tags(14, coverage=0.8, threshold=0.6))
     ended = geodl("evaluate", *pair)
     assert ended.code == 0, ended.err
     line = ended.out.splitlines()[0]

@@ -24,6 +24,8 @@ AMBIGUOUS = {
     "-n",  # of points, of areas
     "--polygons",  # batch names the files itself
     "--quicklook",
+    "--confidence",  # of a class, of both dates' classes
+    "--csv",  # of scores, of changes
 }
 
 

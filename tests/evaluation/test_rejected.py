@@ -22,7 +22,7 @@ from georaster_dl.testing import write_labels
 from tests.maps import NAMES, NODATA, centre, noisy_pair, write_vector
 
 UNCERTAIN = 15
-TAGS = rejected_tags(UNCERTAIN, 0.8, 0.6)
+TAGS = rejected_tags(UNCERTAIN, coverage=0.8, threshold=0.6)
 
 
 def rejecting(path, mapped, tags=TAGS, **profile):
@@ -141,7 +141,11 @@ def test_points_are_not_drawn_of_it(pair, tmp_path):
 def test_a_mosaic_is_one_too(tmp_path, make_tif, suffix):
     mapped, truth = noisy_pair()
     maps = [
-        rejecting(tmp_path / f"{name}.tif", mapped, rejected_tags(UNCERTAIN, share, 0.5))
+        rejecting(
+            tmp_path / f"{name}.tif",
+            mapped,
+            rejected_tags(UNCERTAIN, coverage=share, threshold=0.5),
+        )
         for name, share in (("one", 0.8), ("other", 0.9))
     ]
     out = tmp_path / f"all{suffix}"

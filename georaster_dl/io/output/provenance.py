@@ -16,6 +16,7 @@ from georaster_dl.io.scenes.scene import Scene
 __all__ = [
     "feature_source",
     "joined_tags",
+    "labels_of",
     "labels_tags",
     "provenance",
     "rejected_tags",
@@ -25,7 +26,7 @@ __all__ = [
 
 _LABELS, _LABELS_SHA256 = "GEORASTER_DL_LABELS", "GEORASTER_DL_LABELS_SHA256"
 _REJECTED = "GEORASTER_DL_REJECTED"
-_REJECTED_VALUE = re.compile(r"value=(\d{1,5}) ")
+_REJECTED_VALUE = re.compile(r"value=(\d{1,5})(?: |$)")
 
 
 def provenance(
@@ -68,16 +69,17 @@ def labels_tags(training: Mapping[str, str]) -> dict[str, str]:
     return {tag: value for tag, value in named.items() if value}
 
 
-def rejected_tags(value: int, coverage: float, threshold: float) -> dict[str, str]:
+def rejected_tags(value: int, **limits: float) -> dict[str, str]:
     """Make the tag of a map whose uncertain pixels are a class of their own.
 
     Parameters
     ----------
     value : of that class.
-    coverage : share of the validation ground that was to keep its class.
-    threshold : probability of the mapped class below which a pixel is uncertain.
+    limits : of certainty, by name: share of the validation ground that was to keep its class, probability of
+        the mapped class below which a pixel is uncertain.
     """
-    return {_REJECTED: f"value={value} coverage={coverage:g} threshold={threshold:.6g}"}
+    stated = [f"value={value}", *(f"{name}={limit:.6g}" for name, limit in limits.items())]
+    return {_REJECTED: " ".join(stated)}
 
 
 def rejected_value(path: Path) -> int | None:
@@ -89,11 +91,17 @@ def rejected_value(path: Path) -> int | None:
 
 def joined_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Join the tags of labels and of uncertain pixels of the maps of a mosaic."""
-    found = {}
-    for tag in (_LABELS, _LABELS_SHA256, _REJECTED):
-        parts = [part for one in tags for part in one.get(tag, "").split(", ") if part]
-        found[tag] = ", ".join(dict.fromkeys(parts))
-    return found
+    return labels_of(tags) | {_REJECTED: _joined(tags, _REJECTED)}
+
+
+def labels_of(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Join the tags of the labels of several maps."""
+    return {tag: _joined(tags, tag) for tag in (_LABELS, _LABELS_SHA256)}
+
+
+def _joined(tags: Sequence[Mapping[str, str]], tag: str) -> str:
+    parts = [part for one in tags for part in one.get(tag, "").split(", ") if part]
+    return ", ".join(dict.fromkeys(parts))
 
 
 def trained_on(path: Path) -> tuple[list[str], list[str]]:

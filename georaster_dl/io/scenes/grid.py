@@ -17,9 +17,18 @@ from rasterio.warp import transform_bounds
 from georaster_dl.core.geography import resolution_m
 from georaster_dl.core.raster import Georeference
 
-__all__ = ["is_same_grid", "overlap", "pixel_side", "proj_crs", "rasterio_crs", "warped"]
+__all__ = [
+    "is_same_grid",
+    "overlap",
+    "pixel_offset",
+    "pixel_side",
+    "proj_crs",
+    "rasterio_crs",
+    "warped",
+]
 
 _OFFSET, _SIZE = 0.01, 1e-6  # of a pixel, by which grids may differ: 10,000 pixels of that size
+_LARGEST_DRIFT = 1e-5  # of a pixel, by which a pixel may be larger: 0.1 over 10,000
 
 
 def is_same_grid(dataset: Any, geobox: Georeference) -> bool:
@@ -63,6 +72,18 @@ def pixel_side(geobox: Georeference) -> float:
     """Side of a pixel in metres; in units of the transform where the CRS does not say how long those are."""
     box = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
     return resolution_m(geobox) or abs(float(box.affine.determinant)) ** 0.5
+
+
+def pixel_offset(geobox: GeoBox, other: GeoBox) -> tuple[float, float] | None:
+    """Return rows and cols by which a grid begins below and right of another, in pixels.
+
+    None where the two have another CRS, pixel size or orientation, so that pixels of one are none of the other.
+    """
+    if geobox.crs != other.crs:
+        return None
+    step = ~other.affine * geobox.affine
+    turned = np.array(step)[[0, 1, 3, 4]] - np.array(Affine.identity())[[0, 1, 3, 4]]
+    return None if np.abs(turned).max() >= _LARGEST_DRIFT else (step.f, step.c)
 
 
 def rasterio_crs(geobox: Georeference) -> CRS | None:

@@ -61,7 +61,9 @@ class Rejection:
     @property
     def tags(self) -> dict[str, str]:
         """Tag by which the map is known as one with uncertain pixels."""
-        return rejected_tags(self.legend.values[-1], self.coverage, self.threshold)
+        return rejected_tags(
+            self.legend.values[-1], coverage=self.coverage, threshold=self.threshold
+        )
 
     def indexes(self, shares: Tensor) -> Tensor:
         """Choose the class of each pixel.
