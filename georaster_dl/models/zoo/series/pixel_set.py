@@ -21,11 +21,9 @@ from georaster_dl.models.zoo.series.layers import (
     classifier,
     dense,
 )
+from georaster_dl.models.zoo.series.shapes import SHAPE_NAMES
 
-__all__ = ["GEOMETRY", "PixelSet", "pse_ltae", "pse_tae", "set_moments"]
-
-GEOMETRY = 4
-"""Number of values that describe the shape of a parcel."""
+__all__ = ["PixelSet", "pse_ltae", "pse_tae", "set_moments"]
 
 _PIXEL_WIDTHS = (32, 64)
 _DATE_WIDTH = 128
@@ -115,7 +113,7 @@ class PixelSet(nn.Module):
         Parameters
         ----------
         sensors : the series of each sensor.
-        geometry : shapes of the parcels (N, 4), where the network takes them.
+        geometry : shapes of the parcels (N, 4) of ``parcel_shapes``, where the network takes them.
         """
         check_sensors(sensors, len(self.encoders))
         return self.from_moments(self._moments(sensors), geometry)
@@ -133,7 +131,7 @@ class PixelSet(nn.Module):
         sensors : of each sensor, values (N, T, 2F): mean and standard deviation, divided by the number
             of pixels less one (0 of one pixel), over the valid pixels of a date; valid (N, T), False where
             there is none.
-        geometry : shapes of the parcels (N, 4), where the network takes them.
+        geometry : shapes of the parcels (N, 4) of ``parcel_shapes``, where the network takes them.
         """
         features = [seen for seen, _ in self._over_time(sensors, geometry)]
         outputs: Tensor = self.head(torch.cat(features, 1))
@@ -186,10 +184,10 @@ class _SetEncoder(nn.Module):
     def __init__(self, bands: int, geometry: bool) -> None:
         super().__init__()
         self.pixels = nn.Sequential(*dense(bands, *_PIXEL_WIDTHS))
-        inner = 2 * _PIXEL_WIDTHS[-1] + GEOMETRY * geometry
+        inner = 2 * _PIXEL_WIDTHS[-1] + len(SHAPE_NAMES) * geometry
         self.dates = nn.Sequential(nn.Linear(inner, _DATE_WIDTH), RowNorm(_DATE_WIDTH))
         # Lengths and areas differ by orders of magnitude; without weights, as in the source.
-        self.shapes = RowNorm(GEOMETRY, affine=False) if geometry else None
+        self.shapes = RowNorm(len(SHAPE_NAMES), affine=False) if geometry else None
 
     def forward(self, moments: Dated, geometry: Tensor | None) -> Tensor:
         rows = moments.values[moments.valid]
