@@ -16,10 +16,10 @@ def network_and_series(name, *, seed=0, n_sensors=1, **options):
     torch.manual_seed(seed)
     bands = BANDS[:n_sensors]
     network = create_model(name, in_bands=sum(bands), n_classes=4, sensors=bands, **options).eval()
-    # Statistics and weights other than at the start, where normalisations do nothing.
-    for tensor in [*network.parameters(), *network.buffers()]:
-        if tensor.is_floating_point() and tensor.requires_grad:
-            tensor.data += 0.1 * torch.randn_like(tensor)
+    # Weights and statistics other than at the start, where normalisations do nothing.
+    for key, tensor in network.state_dict().items():
+        if tensor.ndim == 1 or "running" in key:
+            tensor.add_(torch.randn_like(tensor), alpha=0.1)
     kind = series_kind(name)
     return (
         network,

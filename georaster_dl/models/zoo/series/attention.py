@@ -58,16 +58,18 @@ class LTAE(nn.Module):
         super().__init__()
         spread = math.sqrt(2 / key_dim)
         self.dates = dates
-        self.norm = nn.LayerNorm(channels)
+        self.norm: nn.Module = nn.LayerNorm(channels)
         self.widen = nn.Linear(channels, width)
-        self.date_norm = nn.LayerNorm(width) if dates is None else _DateNorm(width, dates)
+        self.date_norm: nn.Module = (
+            nn.LayerNorm(width) if dates is None else _DateNorm(width, dates)
+        )
         self.query = nn.Parameter(torch.randn(heads, key_dim) * spread)
         self.keys = nn.Linear(width, heads * key_dim)
         nn.init.normal_(self.keys.weight, std=spread)
         self.dense = nn.Sequential(*dense(width, self.features))
         self.attention_dropout = nn.Dropout(_ATTENTION_DROPOUT)
         self.dropout = nn.Dropout(dropout)
-        self.out_norm = nn.LayerNorm(self.features)
+        self.out_norm: nn.Module = nn.LayerNorm(self.features)
 
     def forward(self, rows: Tensor, series: Dated) -> tuple[Tensor, Tensor]:
         """Features (N, 128) and attention (N, heads, T) of the valid dates' rows (M, channels).
@@ -75,8 +77,7 @@ class LTAE(nn.Module):
         Rows are in the order of ``series.valid`` (N, T).
         """
         heads, key_dim = self.query.shape
-        rows = self.widen(self.norm(rows))
-        rows = self.date_norm(rows) if self.dates is None else self.date_norm(rows, series)
+        rows = self.widened(rows, series)
         rows = rows.view(-1, heads, rows.shape[1] // heads)
         rows = rows + dated_positions(series, rows.shape[2])[:, None]
         # Queries times keys, as one matrix: the same number of each head, of far fewer products.
@@ -88,6 +89,14 @@ class LTAE(nn.Module):
         seen = (at_dates(rows, series.valid) * dropped).sum(1).flatten(1)
         features = self.out_norm(self.dropout(self.dense(seen)))
         return features, shares.mT
+
+    def widened(self, rows: Tensor, series: Dated) -> Tensor:
+        """Return normalised rows of all heads' channels (M, width) of rows (M, channels)."""
+        rows = self.widen(self.norm(rows))
+        normed: Tensor = (
+            self.date_norm(rows) if self.dates is None else self.date_norm(rows, series)
+        )
+        return normed
 
 
 class TAE(nn.Module):

@@ -105,9 +105,11 @@ class PixelNetwork(nn.Module):
     Attributes
     ----------
     series : ``"pixel"``.
+    stride : 1.
     """
 
     series = "pixel"
+    stride = 1
 
     def __init__(self, encoders: Sequence[nn.Module], head: nn.Module, *, block: int) -> None:
         super().__init__()

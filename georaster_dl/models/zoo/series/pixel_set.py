@@ -84,9 +84,11 @@ class PixelSet(nn.Module):
     Attributes
     ----------
     series : ``"set"``.
+    stride : 1.
     """
 
     series = "set"
+    stride = 1
 
     def __init__(
         self,

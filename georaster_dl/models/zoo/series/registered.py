@@ -82,3 +82,11 @@ def pse_ltae(spec: NetworkSpec) -> nn.Module:
     from georaster_dl.models.zoo.series.pixel_set import pse_ltae as build
 
     return build(spec.sensors, spec.n_classes, **checked_options(spec))
+
+
+@register_model(options={"dropout": 0.2}, series="patch")
+def utae(spec: NetworkSpec) -> nn.Module:
+    """U-Net over patches with attention over their dates (Garnot & Landrieu 2021)."""
+    from georaster_dl.models.zoo.series.utae import UTAE
+
+    return UTAE(spec.sensors, spec.n_classes, **checked_options(spec))
