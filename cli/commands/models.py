@@ -53,11 +53,19 @@ def list_command(pattern: str, architectures: bool, as_json: bool) -> None:
 
 
 def _architectures(pattern: str) -> list[dict[str, Any]]:
-    from georaster_dl.models.registry import describe_model, list_models
+    from georaster_dl.models.registry import describe_model, list_models, series_models
 
+    inputs = dict.fromkeys(list_models(pattern), "images") | dict.fromkeys(
+        series_models(pattern=pattern), "time series"
+    )
     return [
-        {"name": name, "summary": describe_model(name)[0], "options": describe_model(name)[1]}
-        for name in list_models(pattern)
+        {
+            "name": name,
+            "input": read,
+            "summary": describe_model(name)[0],
+            "options": describe_model(name)[1],
+        }
+        for name, read in inputs.items()
     ]
 
 
@@ -137,8 +145,10 @@ def show_command(model: str, as_json: bool) -> None:
     _print_section("trained with", settings)
     if card.limitations:
         click.echo(f"limitations: {card.limitations}")
-    command = "features" if card.task == "autoencoder" else "segment"
-    click.echo(f"next: {command_line('geodl', command, 'SCENE', '-m', model)}")
+    command = ["features" if card.task == "autoencoder" else "segment", "SCENE"]
+    if card.series is not None:
+        command = ["timeseries", "classify", "STACK"]
+    click.echo(f"next: {command_line('geodl', *command, '-m', model)}")
 
 
 def _print_section(title: str, lines: list[str]) -> None:
@@ -153,6 +163,7 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
     facts = [
         ("predicts", _quantity(card)),
         ("bands", listed(card.bands, MOST_NAMED)),
+        ("series", _series(card)),
         (
             "needs",
             f"{card.required_bands_text}; other bands may be absent" if card.required_bands else "",
@@ -214,6 +225,22 @@ def _calibration(card: Card) -> str:
     error = calibration.ece
     return (how or f"temperature {calibration.temperature:.3g}") + (
         "" if error is None else f", expected calibration error {error:.3g}"
+    )
+
+
+def _series(card: Card) -> str:
+    """Sensors and dates of a model of time series; empty for models of single images."""
+    if card.series is None:
+        return ""
+    series = card.series
+    sensors = ", ".join(
+        f"{sensor.name} ({counted(sensor.bands, 'band')})" for sensor in series.sensors
+    )
+    fewest, most = series.dates
+    first, last = series.days
+    return (
+        f"{sensors}; {series.unit}s of {fewest} to {most} clear dates, days {first:.0f} to {last:.0f} since "
+        f"{series.season_start}{f'; masked by {series.mask}' if series.mask else ''}"
     )
 
 

@@ -29,7 +29,7 @@ from ..terminal.progress import Terminal
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Summary
 
-__all__ = ["segment"]
+__all__ = ["map_contents", "map_results", "segment"]
 
 
 @click.command(cls=MapCommand)
@@ -89,10 +89,11 @@ def segment(
 
         return run_in_parts(job, cluster.scheduler, cluster.resources, report)
 
-    return run_model(terminal, run, _results, _contents)
+    return run_model(terminal, run, map_results, map_contents)
 
 
-def _results(summary: Summary) -> dict[str, Any]:
+def map_results(summary: Summary) -> dict[str, Any]:
+    """Collect the contents of a map for ``--progress json``."""
     values = summary.findings.values
     if not values:
         rejected = summary.findings.rejected
@@ -101,7 +102,8 @@ def _results(summary: Summary) -> dict[str, Any]:
     return {"values": {name: asdict(of_quantity) for name, of_quantity in values.items()}}
 
 
-def _contents(summary: Summary) -> str:
+def map_contents(summary: Summary) -> str:
+    """Describe the contents of a map in a line."""
     counts, values = summary.findings.counts, summary.findings.values
     if values:
         return "\n".join(

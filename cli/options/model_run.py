@@ -28,7 +28,7 @@ from .shared import (
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Summary
 
-__all__ = ["model_run_options", "run_model", "with_matching"]
+__all__ = ["model_run_options", "run_model", "stack_run_options", "with_matching"]
 
 
 def _parse_halo(text: str) -> int | str:
@@ -50,31 +50,39 @@ def _run_settings(
     return {"scene": scene_reading(bands, nodata, scale, offset, mask), **settings}
 
 
+_AOI = click.option(
+    "--aoi", type=INPUT_FILE, metavar="FILE", help="Polygons (any CRS) that limit the output."
+)
+_HALO = click.option(
+    "--halo",
+    default="auto",
+    callback=lambda _ctx, _param, text: _parse_halo(text),
+    metavar="auto|exact|PIXELS",
+    help="Context around a tile: the model's own (auto, the default), so much that tiles leave no trace "
+    "(exact), or a number of pixels.",
+)
+
 model_run_options = option_group(
     "settings",
     _run_settings,
     overwrite_option,
-    click.option(
-        "--aoi", type=INPUT_FILE, metavar="FILE", help="Polygons (any CRS) that limit the output."
-    ),
+    _AOI,
     click.option(
         "--resample",
         is_flag=True,
         help="Make the model's bands from the scene's by their wavelengths (Gaussian responses).",
     ),
     *SCENE_OPTIONS,
-    click.option(
-        "--halo",
-        default="auto",
-        callback=lambda _ctx, _param, text: _parse_halo(text),
-        metavar="auto|exact|PIXELS",
-        help="Context around a tile: the model's own (auto, the default), so much that tiles leave no trace "
-        "(exact), or a number of pixels.",
-    ),
+    _HALO,
     device_option(),
     precision_option(),
 )
 """Options of a model's run over a scene; gives ``settings``, keyword arguments of ``RunOptions``."""
+
+stack_run_options = option_group(
+    "settings", dict, overwrite_option, _AOI, _HALO, device_option(), precision_option()
+)
+"""Options of a model's run over a stack, which has options of its own for reading; gives ``settings``."""
 
 
 def run_model(

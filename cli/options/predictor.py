@@ -16,7 +16,7 @@ from .shared import SHARE, seed_option
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["map_settings", "models_of", "passes_option", "predictor_options"]
+__all__ = ["map_settings", "models_of", "passes_option", "predictor_options", "reject_option"]
 
 _RANDOM = ("mc-dropout", "bayesian")
 
@@ -30,6 +30,15 @@ passes_option = click.option(
     type=click.IntRange(min=1),
     help="Passes with random numbers, of mc-dropout and bayesian; 20 by default.",
 )
+_REJECT = click.option(
+    "--reject",
+    type=SHARE,
+    metavar="SHARE",
+    help="Make the least certain pixels a class of their own, 'uncertain': as many as leave this share of "
+    "the ground of the model's calibration its class.",
+)
+reject_option = option_group("predicting", _given, _REJECT)
+"""Option for the classes of uncertain pixels, of commands that make one pass; gives ``predicting``."""
 predictor_options = option_group(
     "predicting",
     _given,
@@ -40,13 +49,7 @@ predictor_options = option_group(
     ),
     passes_option,
     seed_option(default=None),
-    click.option(
-        "--reject",
-        type=SHARE,
-        metavar="SHARE",
-        help="Make the least certain pixels a class of their own, 'uncertain': as many as leave this share of "
-        "the ground of the model's calibration its class.",
-    ),
+    _REJECT,
 )
 """Options for the probabilities of a pixel; gives ``predicting``, those that were given."""
 

@@ -18,13 +18,14 @@ from .shared import SCENE_OPTIONS, scene_reading
 
 if TYPE_CHECKING:
     from georaster_dl.io.stacks.open import OneSource
+    from georaster_dl.io.stacks.scene import StackInput
     from georaster_dl.io.stacks.stack import TimeStack
 
-__all__ = ["StackInput", "stack_options"]
+__all__ = ["StackArguments", "stack_options"]
 
 
 @dataclass(frozen=True)
-class StackInput:
+class StackArguments:
     """A stack as the user names it.
 
     Attributes
@@ -58,14 +59,15 @@ class StackInput:
             return self.sensors
         return self.given[0] if len(self.given) == 1 else self.given
 
+    def input(self) -> StackInput:
+        """Describe the stack as the library opens it, cut to the dates asked for; raises as ``source``."""
+        from georaster_dl.io.stacks.scene import StackInput
+
+        return StackInput(self.source, self.options, self.since, self.until)
+
     def open(self) -> TimeStack:
         """Open the stack, cut to the dates asked for."""
-        from georaster_dl.io.stacks.open import open_stack
-
-        stack = open_stack(self.source, self.options)
-        if self.since is None and self.until is None:
-            return stack
-        return stack.between(self.since, self.until)
+        return self.input().open()
 
 
 def _stack_input(
@@ -76,8 +78,8 @@ def _stack_input(
     since: datetime | None,
     until: datetime | None,
     **reading: Any,
-) -> StackInput:
-    return StackInput(
+) -> StackArguments:
+    return StackArguments(
         stack,
         sensor,
         StackOptions(scene_reading(**reading), date_pattern, indices),
@@ -133,4 +135,4 @@ stack_options = option_group(
         "--until", type=_DAY, metavar="DATE", help="Last date that is read: the season so far."
     ),
 )
-"""The stack and how it is read; the command gets a :class:`StackInput`."""
+"""The stack and how it is read; the command gets a :class:`StackArguments`."""

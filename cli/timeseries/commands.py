@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .classify import classify
 from .info import info
 
 __all__ = ["timeseries"]
@@ -26,3 +27,4 @@ def timeseries() -> None:
 
 
 timeseries.add_command(info)
+timeseries.add_command(classify)

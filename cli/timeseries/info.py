@@ -15,7 +15,7 @@ from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted, listed
 
 from ..options.shared import debug_option, json_option, model_option
-from ..options.stacks import StackInput, stack_options
+from ..options.stacks import StackArguments, stack_options
 from ..terminal.hints import with_options
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _MOST_DATES = 40  # that are printed, without --json
 @model_option()
 @json_option
 @debug_option
-def info(stack: StackInput, model: str | None, as_json: bool) -> None:
+def info(stack: StackArguments, model: str | None, as_json: bool) -> None:
     """Show the dates, bands, grid and clear pixels of a stack.
 
     With a model: whether its sensors and bands are there, and whether dates and masks are like those of its

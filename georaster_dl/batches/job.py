@@ -9,6 +9,7 @@ from typing import Any
 
 from georaster_dl.core.errors import GeoRasterError
 from georaster_dl.core.events import Event, InferenceStarted, Report, Warned, no_report
+from georaster_dl.io.stacks.scene import StackInput
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.options import (
     FeatureOptions,
@@ -31,7 +32,7 @@ class SceneJob:
     Attributes
     ----------
     name : of the scene within the batch.
-    sources : path or address of the scene, or several single files of it.
+    sources : path or address of the scene, or several single files of it; or a stack of dated scenes.
     model : package; None takes the bundled one of Sentinel-2 where it fits. Absolute, as workers may
         have another working folder. So are the outputs.
     outputs : of ``segment``, or of ``features``.
@@ -39,10 +40,15 @@ class SceneJob:
     """
 
     name: str
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] | StackInput
     model: Path | None
     outputs: Outputs | FeatureOutputs
     options: SegmentOptions | FeatureOptions
+
+    @property
+    def scene_files(self) -> tuple[str, ...]:
+        """Paths of the scene for reports; of a stack its name."""
+        return (self.sources.name,) if isinstance(self.sources, StackInput) else self.sources
 
     @property
     def raster(self) -> Path:

@@ -211,7 +211,7 @@ def _row_before(check: Checked, options: BatchOptions) -> SceneRow:
         status,
         error=options.wording(check.message) if check.state == "failing" else "",
         output=check.job.raster,
-        sources=check.job.sources,
+        sources=check.job.scene_files,
         record=(read_record(check.job.record) or {}) if check.state == "done" else {},
     )
 
@@ -254,7 +254,7 @@ def _row_after(job: SceneJob, outcome: Outcome, options: BatchOptions) -> SceneR
         error=options.wording(outcome.error),
         warnings=tuple(map(options.wording, outcome.warnings)),
         output=job.raster,
-        sources=job.sources,
+        sources=job.scene_files,
         record=outcome.record,
     )
 

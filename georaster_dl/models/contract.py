@@ -126,7 +126,7 @@ class SeriesNetwork(Protocol):
 
     Attributes
     ----------
-    series : what it sees at once.
+    series : what it sees at once; a network of patches has a ``stride``, too.
     """
 
     series: SeriesKind
@@ -144,13 +144,15 @@ def network_stride(network: nn.Module) -> int:
     """Return the total down-sampling of a network, in pixels; tiles start at multiples of it.
 
     Taken from ``network.stride`` or, for the encoder-decoder families, from
-    ``network.encoder.output_stride``.
+    ``network.encoder.output_stride``; networks of the series of single pixels and of sets have none.
 
     Raises
     ------
     OptionError
         When the network states neither.
     """
+    if getattr(network, "series", None) in ("pixel", "set"):
+        return 1
     for owner, attribute in (
         (network, "stride"),
         (getattr(network, "encoder", None), "output_stride"),

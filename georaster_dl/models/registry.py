@@ -214,15 +214,15 @@ def spectral_models() -> list[str]:
     return [name for name, family in _families().items() if family.spectral]
 
 
-def series_models(kind: SeriesKind | None = None) -> list[str]:
-    """List the architectures of image time series, in the order in which they were registered.
+def series_models(kind: SeriesKind | None = None, pattern: str = "*") -> list[str]:
+    """List the architectures of image time series whose names match a shell pattern.
 
     Parameters
     ----------
     kind : what they see at once; None lists all.
     """
     kinds = {name: family.series for name, family in _families().items()}
-    return [name for name, own in kinds.items() if own is not None and kind in (None, own)]
+    return _matching([n for n, own in kinds.items() if own and kind in (None, own)], pattern)
 
 
 def series_kind(name: str) -> SeriesKind | None:
@@ -235,7 +235,11 @@ def list_models(pattern: str = "*") -> list[str]:
 
     Those of time series are listed by ``series_models``.
     """
-    names = [name for name, family in _families().items() if family.series is None]
+    return _matching([n for n, family in _families().items() if family.series is None], pattern)
+
+
+def _matching(names: list[str], pattern: str) -> list[str]:
+    """List the names that match a shell pattern, with hyphens or underscores."""
     hyphened = {name.replace("_", "-"): name for name in names}
     matching = fnmatch.filter(hyphened, pattern)
     return sorted({*fnmatch.filter(names, pattern), *(hyphened[name] for name in matching)})

@@ -76,6 +76,11 @@ class FeatureRun(SceneRun):
                 f"`error=` is how badly an autoencoder reconstructs a pixel, but {card.name} predicts "
                 f"{card.predicts}; leave it out, or use a model of `train(task='autoencoder')`."
             )
+        if card.series is not None:
+            raise OptionError(
+                f"{card.name} reads time series, of which features are not written; map them with "
+                f"`geodl timeseries classify`."
+            )
         if options.halo == "auto" and card.halo.exact is not None:
             # A halo that is enough for classes to stay the same leaves seams in the features.
             options = replace(options, halo="exact")

@@ -19,6 +19,7 @@ from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
+from georaster_dl.io.stacks.scene import stack_of
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
@@ -145,7 +146,9 @@ class PreparedRun:
 
 def open_input(sources: Sources, options: SceneOptions) -> Scene:
     """Open a scene for a model, without its empty bands."""
-    return without_empty_bands(open_scene(sources, options))
+    scene = open_scene(sources, options)
+    # A date of a stack may well be masked everywhere.
+    return scene if stack_of(scene) else without_empty_bands(scene)
 
 
 def prepare(
@@ -192,7 +195,8 @@ def prepare(
 def _check_identifiable(scene: Scene, options: RunOptions) -> None:
     """Refuse records and journals of a scene in memory, which cannot be identified."""
     for name in ("record", "journal"):
-        if scene.memory is not None and getattr(options, name) is not None:
+        in_memory = scene.memory is not None and not scene.memory.files
+        if in_memory and getattr(options, name) is not None:
             raise OptionError(
                 f"`{name}=` tells by the scene's files whether they are the same again, but {scene.name} has "
                 f"none; leave it out, or give the path of a file."

@@ -47,6 +47,7 @@ def identity(
         "model": _model(cards[0]),
         **({"members": [_model(card) for card in cards[1:]]} if cards[1:] else {}),
         "input": [_file(path) for path in source_files(scene) if not path.endswith(_BESIDE)],
+        **({"reading": scene.memory.settings} if scene.memory and scene.memory.settings else {}),
         "parameters": json.loads(json.dumps(given, default=_plain)),
         "aoi": None if options.aoi is None else _file(file_of(options.aoi)),
         "outputs": [path.name for path in outputs],

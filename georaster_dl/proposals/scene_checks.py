@@ -12,7 +12,6 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import footprint
 from georaster_dl.core.wording import listed
 from georaster_dl.io.scenes.reader import Sources
-from georaster_dl.io.scenes.scene import Scene
 
 __all__ = ["overlapping", "refuse_repeated", "scene_title"]
 
@@ -21,7 +20,7 @@ _LEAST_COMMON = 0.01  # share of the smaller footprint: neighbours' edges may me
 
 def scene_title(sources: Sources) -> str:
     """Name a scene that is not open yet."""
-    if isinstance(sources, Scene):
+    if not isinstance(sources, str | Path | Sequence):
         return sources.name
     return ", ".join(Path(file).name for file in _files(sources))
 
@@ -36,7 +35,7 @@ def refuse_repeated(scenes: Sequence[Sources]) -> None:
     """
     seen = set()
     for sources in scenes:
-        if isinstance(sources, Scene):
+        if not isinstance(sources, str | Path | Sequence):
             continue
         files = tuple(Path(file).resolve() for file in _files(sources))
         if files in seen:

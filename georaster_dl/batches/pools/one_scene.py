@@ -13,6 +13,7 @@ from georaster_dl.batches.job import SceneJob
 from georaster_dl.batches.pools.scheduler import scheduled_workers
 from georaster_dl.core.errors import GeoRasterError
 from georaster_dl.core.events import Event, Report, Warned
+from georaster_dl.io.stacks.scene import StackInput
 from georaster_dl.predict.options import (
     FeatureOptions,
     SegmentOptions,
@@ -50,7 +51,7 @@ def run_in_parts(
     journal = main.with_name(f".{main.name}.parts")
     absolute = SceneJob(
         main.stem,
-        tuple(_absolute_source(source) for source in job.sources),
+        _absolute_sources(job.sources),
         model.absolute(),
         job.outputs.absolute(),
         replace(_absolute(job.options), journal=journal),
@@ -92,8 +93,14 @@ def _without_repeated_warnings(report: Report) -> Report:
     return report_once
 
 
+def _absolute_sources(sources: tuple[str, ...] | StackInput) -> tuple[str, ...] | StackInput:
+    """Make paths absolute, as workers may have another working folder; addresses stay."""
+    if isinstance(sources, StackInput):
+        return sources.absolute()
+    return tuple(_absolute_source(source) for source in sources)
+
+
 def _absolute_source(source: str) -> str:
-    """Make a path absolute, as workers may have another working folder; addresses stay."""
     return str(Path(source).absolute()) if Path(source).exists() else source
 
 

@@ -173,10 +173,11 @@ def training_warning(
     picked = _picked(range(len(scene.planes)))
     some = scene.select(picked)
     values = some.to_physical(sample_pixels(some))
-    if values.shape[1] < _FEWEST:
+    known = np.isfinite(values).sum(axis=1) >= _FEWEST  # a stack has masked dates
+    if not known.any():
         return None
-    mean, deviation = (np.array(known)[picked] for known in (means, deviations))
-    low, middle, high = np.percentile(values, (2, 50, 98), axis=1)
+    mean, deviation = (np.array(of_bands)[picked][known] for of_bands in (means, deviations))
+    low, middle, high = np.nanpercentile(values[known], (2, 50, 98), axis=1)
     away = float(np.median(np.abs(middle - mean) / deviation))
     width = float(np.median((high - low) / deviation))
     if away <= _FARTHEST and (width >= _NARROWEST or not high.any()):

@@ -14,7 +14,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
-from georaster_dl.core.geography import resolution_m
+from georaster_dl.core.geography import can_transform, resolution_m
 from georaster_dl.core.raster import Georeference
 
 __all__ = [
@@ -56,8 +56,10 @@ def _is_near(affine: Affine, other: Affine) -> bool:
 
 
 def overlap(one: Georeference, other: Georeference) -> bool:
-    """Return whether the extents of two grids overlap, or may overlap as a CRS is missing."""
+    """Return whether the extents of two grids overlap, or may, as nothing leads from one's CRS to the other's."""
     if one.crs is None or other.crs is None:
+        return True
+    if one.crs != other.crs and not can_transform(other.crs.proj, one.crs.proj):
         return True
     ours, theirs = one.boundingbox, other.boundingbox.bbox
     if one.crs != other.crs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,60 @@ from rasterio.windows import Window
 
 from georaster_dl.core.raster import Georeference
 from georaster_dl.io.scenes.grid import rasterio_crs
+from georaster_dl.io.scenes.planes import Plane
 
-__all__ = ["ArrayDataset", "ArrayPixels"]
+__all__ = ["ArrayDataset", "ArrayPixels", "PixelSource", "PlaneSource", "SourceGroup"]
 
 _VALID = 255
+
+
+class PixelSource(Protocol):
+    """Pixels of a scene that are no raster file by themselves."""
+
+    @property
+    def path(self) -> str:
+        """Name by which messages and planes call them."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that the pixels come from."""
+
+    @property
+    def settings(self) -> str:
+        """How they are read, beyond the files, as text; a record of a run holds it."""
+
+    def opened(self) -> AbstractContextManager[Any]:
+        """Open them: as a dataset of rasterio, or as a PlaneSource."""
+
+
+@runtime_checkable
+class PlaneSource(Protocol):
+    """Open pixels with a rule of their own for which of them are valid, where a dataset's would not do."""
+
+    def read_planes(
+        self,
+        positions: Sequence[int],
+        window: Window,
+        out: npt.NDArray[Any],
+        valid: npt.NDArray[np.bool_],
+    ) -> None:
+        """Read planes, by their places in the scene, of a window into ``out``, and clear ``valid``."""
+
+
+@dataclass(frozen=True, eq=False)
+class SourceGroup:
+    """Planes of a scene that are read together by a source with a rule of its own for valid pixels."""
+
+    source: PlaneSource
+    planes: Sequence[Plane]
+
+    def overviews(self) -> set[int]:
+        """No overviews."""
+        return set()
+
+    def read(self, window: Window, out: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
+        """Read the window into ``out`` and clear ``valid`` where the source says so."""
+        self.source.read_planes([plane.index - 1 for plane in self.planes], window, out, valid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +85,7 @@ class ArrayPixels:
     geobox : of all pixels.
     n_bands : number of bands.
     valid : (rows, cols) True where there is a measurement; None where only the values tell.
+    files, settings : none.
     """
 
     path: str
@@ -42,6 +93,8 @@ class ArrayPixels:
     geobox: Georeference
     n_bands: int
     valid: npt.NDArray[np.bool_] | None = None
+    files: tuple[str, ...] = ()
+    settings: str = ""
 
     def opened(self) -> ArrayDataset:
         """Give the pixels as a reader takes an open file."""

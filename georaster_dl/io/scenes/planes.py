@@ -110,6 +110,10 @@ class PlaneGroup:
         self.planes = [planes[i] for i in positions]
         self.mask = mask
 
+    def overviews(self) -> set[int]:
+        """Factors of the file's overviews."""
+        return set(self.dataset.overviews(self.planes[0].index))
+
     def read(self, window: Window, out: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
         """Read the window into this file's planes of ``out`` and clear ``valid`` where any is invalid."""
         indexes = [plane.index for plane in self.planes]

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
@@ -35,10 +35,22 @@ from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.quality import Comparison, QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["Sources", "offers_mask", "open_scene", "stack_scenes"]
+__all__ = ["SceneMaker", "Sources", "offers_mask", "open_scene", "stack_scenes"]
 
-Sources: TypeAlias = str | Path | Sequence[str | Path] | Scene
-"""Path or address of a scene, several of one scene to be stacked, or a scene that is open already."""
+
+class SceneMaker(Protocol):
+    """Recipe of a scene that takes more than the paths of its files, for example a stack of dated scenes."""
+
+    @property
+    def name(self) -> str:
+        """Name by which messages call it."""
+
+    def scene(self) -> Scene:
+        """Open the scene."""
+
+
+Sources: TypeAlias = str | Path | Sequence[str | Path] | Scene | SceneMaker
+"""Path or address of a scene, several of one scene to be stacked, or a scene that is open or described already."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,9 @@ def stack_scenes(scenes: Sequence[Scene]) -> Scene:
     return _assembled(name, files, named=True, note=scenes[0].note)
 
 
-def _opened(sources: str | Path | Sequence[str | Path]) -> Scene:
+def _opened(sources: str | Path | Sequence[str | Path] | SceneMaker) -> Scene:
+    if not isinstance(sources, str | Path | Sequence):
+        return sources.scene()
     names = [str(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
     if not names:
         raise SceneError("No scene was given; give the path or address of a raster.")

@@ -27,7 +27,7 @@ from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.raster import Raster
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import is_same_grid
-from georaster_dl.io.scenes.memory import ArrayPixels
+from georaster_dl.io.scenes.memory import PixelSource, PlaneSource, SourceGroup
 from georaster_dl.io.scenes.planes import (
     Plane,
     PlaneGroup,
@@ -64,7 +64,7 @@ class Scene:
     remarks : how the files were understood where they left room for doubt, a sentence each.
     layers : rasters beside the bands that a product offers by name, such as ``SCL``; GDAL's names.
     quality : band whose numbers mask pixels, None where none was asked for.
-    memory : pixels of all planes, where they are an array and no file.
+    memory : pixels of all planes, where they are no raster file: an array, or a stack of dated scenes.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Scene:
     remarks: tuple[str, ...] = ()
     layers: Mapping[str, str] = field(default_factory=dict)
     quality: QualityBand | None = None
-    memory: ArrayPixels | None = None
+    memory: PixelSource | None = None
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -249,6 +249,7 @@ def source_files(scene: Scene) -> list[str]:
         paths[scene.quality.path] = None
     if scene.memory is not None:
         paths.pop(scene.memory.path, None)
+        files |= dict.fromkeys(scene.memory.files)
     with gdal_environment():
         for path in paths:
             with scene.open_pixels(path) as dataset:
@@ -271,7 +272,7 @@ class SceneReader:
         self._scene = scene
         self._most_threads = usable_cpus() if threads is None else threads
         self._stack = ExitStack()
-        self._files: list[list[PlaneGroup]] = []
+        self._files: list[Sequence[PlaneGroup | SourceGroup]] = []
         self._pool: ThreadPoolExecutor | None = None
         self._quality: QualityMask | None = None
 
@@ -298,9 +299,11 @@ class SceneReader:
         self._stack.close()
         self._files.clear()
 
-    def _groups_of(self, dataset: Any, positions: list[int]) -> list[PlaneGroup]:
+    def _groups_of(self, dataset: Any, positions: list[int]) -> Sequence[PlaneGroup | SourceGroup]:
         """The planes of one file: together, or by their nodata numbers where they are resampled."""
         planes = self._scene.planes
+        if isinstance(dataset, PlaneSource):
+            return [SourceGroup(dataset, [planes[i] for i in positions])]
         mask = mask_of(dataset, planes[positions[0]])
         if is_same_grid(dataset, self._scene.geobox):
             return [PlaneGroup(dataset, positions, planes, mask)]
@@ -379,7 +382,7 @@ class SceneReader:
         rows, cols = self._scene.shape
         everything = slice(0, rows), slice(0, cols)
         groups = chain.from_iterable(self._files)
-        levels = [set(group.dataset.overviews(group.planes[0].index)) for group in groups]
+        levels = [group.overviews() for group in groups]
         fitting = [level for level in set.intersection(*levels) if level >= factor > 1]
         if factor == 1 or fitting:
             level = min(fitting, default=1)
@@ -397,7 +400,7 @@ class SceneReader:
 
 
 def _read_file(
-    groups: Sequence[PlaneGroup], window: Window, out: npt.NDArray[Any]
+    groups: Sequence[PlaneGroup | SourceGroup], window: Window, out: npt.NDArray[Any]
 ) -> npt.NDArray[np.bool_]:
     """Read a window of a file's planes into ``out``; (rows, cols) True where all are valid."""
     valid = np.ones(out.shape[1:], bool)
@@ -411,7 +414,7 @@ def _read_file(
 
 
 def _read_in_thread(
-    groups: Sequence[PlaneGroup], window: Window, out: npt.NDArray[Any]
+    groups: Sequence[PlaneGroup | SourceGroup], window: Window, out: npt.NDArray[Any]
 ) -> npt.NDArray[np.bool_]:
     """Read a window of a file with GDAL's settings, which each thread has for itself."""
     with gdal_environment():

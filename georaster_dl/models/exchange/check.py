@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from georaster_dl.core.errors import ModelPackageError
 from georaster_dl.core.wording import counted
-from georaster_dl.models.contract import network_stride
+from georaster_dl.models.contract import Dated, network_stride
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model
 from georaster_dl.models.runtime.halo import tiling_error
@@ -16,11 +16,15 @@ from georaster_dl.models.runtime.optional_bands import narrowed_model
 from georaster_dl.tiling.tiles import round_up
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from georaster_dl.models.contract import SeriesNetwork
+    from georaster_dl.models.package.series import CardSeries
 
 __all__ = ["check_model"]
 
 _SIDE = 64  # pixels of the noise that is put through
+_SERIES, _DATES, _PIXELS = 3, 5, 8  # of the noise for a network of time series
 _EXACT = 1e-9  # standard deviations of the network's output, in float64
 
 
@@ -40,6 +44,9 @@ def check_model(path: str | Path) -> Iterator[str]:
     yield f"the card is valid and the weights are those it was saved with ({card.weights_sha256[:12]})"
     stride = network_stride(network)
     yield f"the stride {card.stride} is a multiple of the network's, {stride}"
+    if card.series is not None:
+        yield _check_series(card, network)
+        return
     yield _check_output(card, network)
     if card.required_bands:
         fewest = list(dict.fromkeys(group[0] for group in card.required_bands))
@@ -59,6 +66,30 @@ def check_model(path: str | Path) -> Iterator[str]:
     yield f"tiles with the exact halo of {card.halo.exact} give the untiled result (within {error:.1g})"
 
 
+def _check_series(card: Card, network: nn.Module) -> str:
+    """Run the network on three series of normalised noise, the first without any date."""
+    import torch
+
+    series = cast("CardSeries", card.series)
+    dates, pixels = cast("int | None", card.architecture.options.get("dates")) or _DATES, _PIXELS
+    random = torch.Generator().manual_seed(0)
+    kind = cast("SeriesNetwork", network).series
+    side = round_up(_PIXELS, card.stride)
+    beside = {"pixel": (), "set": (pixels,), "patch": (side, side)}[kind]
+    days = torch.linspace(*series.days, dates).expand(_SERIES, -1)
+    sensors = []
+    for sensor in series.sensors:
+        valid = torch.ones(_SERIES, dates, *beside, dtype=torch.bool)
+        valid[0] = False
+        values = torch.randn(_SERIES, dates, sensor.bands, *beside, generator=random)
+        sensors.append(Dated(values * valid.unsqueeze(2), days, valid))
+    with torch.inference_mode():
+        output = network(sensors, torch.zeros(_SERIES, 4))
+    expected = (_SERIES, card.outputs, *(beside if kind == "patch" else ()))
+    _check_finite(card, output, expected, f"{_SERIES} series of {dates} dates")
+    return f"the output of {_SERIES} series is finite and has {counted(card.outputs, 'plane')}"
+
+
 def _check_output(card: Card, network: nn.Module) -> str:
     """Run the network on normalised noise; refuse an output of another shape or that is not finite."""
     import torch
@@ -67,16 +98,7 @@ def _check_output(card: Card, network: nn.Module) -> str:
     random = torch.Generator().manual_seed(0)
     with torch.inference_mode():
         output = network(torch.randn(1, len(card.bands), side, side, generator=random))
-    expected = (1, card.outputs, side, side)
-    if tuple(output.shape) != expected:
-        raise ModelPackageError(
-            f"The network of {card.name} turns {side} x {side} pixels into {tuple(output.shape)}, but "
-            f"{expected} was expected; its card does not fit it."
-        )
-    if not bool(output.isfinite().all()):
-        raise ModelPackageError(
-            f"The network of {card.name} gives values that are not finite; train or get the model again."
-        )
+    _check_finite(card, output, (1, card.outputs, side, side), f"{side} x {side} pixels")
     contents = {
         "segmentation": counted(card.outputs, "class"),
         "regression": f"{counted(card.outputs, 'plane')} of values: "
@@ -84,3 +106,15 @@ def _check_output(card: Card, network: nn.Module) -> str:
         "autoencoder": f"one plane for each of {counted(card.outputs, 'band')}",
     }
     return f"the output is finite and has {contents[card.task]}"
+
+
+def _check_finite(card: Card, output: Tensor, expected: tuple[int, ...], of: str) -> None:
+    if tuple(output.shape) != expected:
+        raise ModelPackageError(
+            f"The network of {card.name} turns {of} into {tuple(output.shape)}, but "
+            f"{expected} was expected; its card does not fit it."
+        )
+    if not bool(output.isfinite().all()):
+        raise ModelPackageError(
+            f"The network of {card.name} gives values that are not finite; train or get the model again."
+        )

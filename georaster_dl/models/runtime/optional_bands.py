@@ -80,8 +80,13 @@ def narrowed_card(card: Card, present: Sequence[str]) -> Card:
     Raises
     ------
     OptionError
-        When a name is none of the card's bands, or its bands are not optional and one is left out.
+        When a name is none of the card's bands, its bands are not optional and one is left out, or the model
+        reads time series.
     """
+    if card.series is not None:
+        raise OptionError(
+            f"{card.name} reads time series and no single image; run it with `geodl timeseries classify`."
+        )
     names = [band.name for band in card.bands]
     unknown = [name for name in present if name not in names]
     if unknown or not present:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.stacks.scene import stack_of
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import builtin_models, read_card
 from georaster_dl.models.runtime.optional_bands import band_places
@@ -34,6 +35,11 @@ def choose_model(scene: Scene) -> tuple[Path, SceneMatch]:
         When the scene is of Sentinel-2 but does not fit; and when it is another, with the models
         that would fit if they were named. The first sentence is the reason.
     """
+    if stack_of(scene) is not None:
+        raise BandMismatchError(
+            f"{scene.name} is a time series, for which no model is bundled: train one (`geodl timeseries train`) and "
+            f"name it with `model=`."
+        )
     default = default_model()
     if default is None:
         reason = "is not among the bundled models"

@@ -18,6 +18,7 @@ from georaster_dl.models.novelty.judge import SceneNovelty
 from georaster_dl.models.package.limitations import absent_bands_warning
 from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
 from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
+from georaster_dl.predict.matching.stack_match import dates_warning
 
 if TYPE_CHECKING:
     from georaster_dl.io.vectors.aoi import AreaOfInterest
@@ -57,6 +58,11 @@ class SceneDoubts:
         """Yield a warning of each doubt; None where there is nothing to say."""
         match, card = self.match, self.match.card
         yield from self.scene.remarks
+        if match.dates:
+            yield dates_warning(match.dates, card)
+            yield _values_warning(match)
+            yield resolution_warning(match.scene, card)
+            return
         yield alpha_warning(self.scene)
         yield zeros_warning(match.scene)
         values = self.calibration or _training_warning(match)
@@ -76,5 +82,10 @@ def _training_warning(match: SceneMatch) -> str | None:
         or match.resampling is not None
     ):
         return None
+    return _values_warning(match)
+
+
+def _values_warning(match: SceneMatch) -> str | None:
+    card = match.card
     means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
     return training_warning(match.scene, means, deviations)

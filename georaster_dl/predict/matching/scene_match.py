@@ -11,12 +11,16 @@ from georaster_dl.core.bands import MOST_NAMED, Band, listed_bands, match_bands
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.wording import listed
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.stacks.scene import stack_of, stack_scene
+from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.runtime.dated import BoundDates, bound_card
 from georaster_dl.models.runtime.optional_bands import (
     band_places,
     missing_required_bands,
     narrowed_card,
 )
+from georaster_dl.predict.matching.stack_match import dates_of, match_stack
 
 __all__ = ["SceneMatch", "match_scene", "resolution_warning"]
 
@@ -36,12 +40,14 @@ class SceneMatch:
     absent : names of the model's bands that the scene does not have.
     resampling : (model's bands, scene's bands) weights that make the ones of the others; None where
         the scene has the model's bands.
+    dates : of each sensor of a time series; the card is bound to them.
     """
 
     scene: Scene
     card: Card
     absent: tuple[str, ...] = ()
     resampling: npt.NDArray[np.float32] | None = None
+    dates: tuple[BoundDates, ...] = ()
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -62,12 +68,28 @@ def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMat
         When a band that the model needs is missing, the numbers have no physical meaning that the
         model could use, or the resolution is more than 10 % outside the model's range.
     """
+    stack = stack_of(scene)
+    if card.series is not None and stack is None:
+        raise BandMismatchError(
+            f"{card.name} reads a time series, but {scene.name} is a single scene; give a folder, list or cube of "
+            f"dated scenes to `geodl timeseries classify`."
+        )
+    if stack is not None:
+        return _matched_stack(scene, stack, card)
     try:
         match = _matched_bands(scene, card, resample=resample)
         _check_resolution(match.scene, card)
         return replace(match, scene=_with_values(match.scene, card))
     except BandMismatchError as error:
         raise BandMismatchError(" ".join([str(error), *scene.remarks])) from error
+
+
+def _matched_stack(scene: Scene, stack: TimeStack, card: Card) -> SceneMatch:
+    matched = match_stack(stack, card)
+    scene = stack_scene(matched, scene.memory.settings if scene.memory else "")
+    _check_resolution(scene, card)
+    dates = dates_of(matched, card)
+    return SceneMatch(_with_values(scene, card), bound_card(card, dates), dates=dates)
 
 
 def _matched_bands(scene: Scene, card: Card, *, resample: bool) -> SceneMatch:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.stacks.scene import clearest_date
 from georaster_dl.render.quicklook import write_quicklook, write_value_quicklook
 from georaster_dl.render.stretch import red_green_blue
 
@@ -40,6 +41,7 @@ def write_value_overview(scene: Scene, mapped: Path, out: Path, name: str) -> No
 
 def _beside(scene: Scene, mapped: Path) -> tuple[dict[str, Any], npt.NDArray[Any]]:
     """Read the scene's picture with its title and pixel size, and the map at the picture's size."""
+    scene = clearest_date(scene)
     image = scene.select(red_green_blue(scene.bands)).thumbnail(_LONGEST)
     shape = image.valid.shape
     picture = {

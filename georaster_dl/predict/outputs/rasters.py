@@ -22,6 +22,7 @@ from georaster_dl.io.output.staged_raster import Sink
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.raster import Raster
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.models.runtime.dated import load_dated
 from georaster_dl.models.runtime.device import Device, is_out_of_memory
 from georaster_dl.models.runtime.optional_bands import load_narrowed
 from georaster_dl.predict.engine.inference import Job, Product, of_pixels, run
@@ -69,12 +70,14 @@ def loader(
         where = Device.choose(device).torch_device
         if choice.several:
             return change(network_of_passes(prepared.model, card, choice, where)).to(where)
+        if prepared.match.dates:
+            return change(load_dated(prepared.model, prepared.match.dates)).to(where)
         network = change(load_narrowed(prepared.model, present)[1])
         network = optimise_network(network, len(present), card.stride, where)
         return Rewritten(network, card.stride)
 
     files = [_file_key(path) for path in (prepared.model, *(m.model for m in choice.members))]
-    key = (*files, present, device, changed, choice.kind, choice.how)
+    key = (*files, present, prepared.match.dates, device, changed, choice.kind, choice.how)
 
     def load_once() -> nn.Module:
         network = prepared.context.networks.get(key, load)

@@ -190,6 +190,11 @@ def with_predictor(
     kind = choose_predictor(match.card, options)
     if kind == "single":
         return match, PredictorChoice()
+    if match.dates:
+        raise OptionError(
+            f"`predictor='{kind}'` makes several passes over images, but {match.card.name} reads time series, of which "
+            f"one pass is made; leave it out."
+        )
     match, members = with_members(scene, match, options.members, resample=options.resample)
     match = replace(match, card=with_sums(match.card))
     return match, PredictorChoice(kind, members, options.passes, options.seed, options.symmetries)
