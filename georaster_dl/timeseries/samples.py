@@ -177,6 +177,21 @@ class SeriesSamples:
         """(N,) dates of each sample with a measurement, those of all sensors together."""
         return np.asarray(sum(sensor.clear_dates for sensor in self.sensors))
 
+    def days(self, season_start: str) -> tuple[npt.NDArray[np.float32], ...]:
+        """(N, T) days of each sensor since the season's start, NaN where there is no date.
+
+        The season of a sample is that of its first date, whichever sensor took it.
+
+        Parameters
+        ----------
+        season_start : month and day, ``MM-DD``.
+        """
+        dates = [sensor.dates for sensor in self.sensors]
+        together = np.concatenate(dates, axis=1)
+        days = np.where(np.isnat(together), np.nan, season_days(together, season_start))
+        ends = np.cumsum([own.shape[1] for own in dates])[:-1]
+        return tuple(part.astype(np.float32) for part in np.split(days, ends, axis=1))
+
     def rows(self, chosen: npt.NDArray[Any]) -> SeriesSamples:
         """Samples by positions, or by a mask (N,)."""
 
@@ -200,10 +215,18 @@ class SeriesSamples:
         day : days since the season's start, the last that is kept.
         season_start : month and day, ``MM-DD``.
         """
+        return self._without([days > day for days in self.days(season_start)])
+
+    def until_date(self, last: np.datetime64) -> SeriesSamples:
+        """Leave out all dates later than ``last``."""
+        return self._without([sensor.dates > last for sensor in self.sensors])
+
+    def _without(self, left_out: Sequence[npt.NDArray[np.bool_]]) -> SeriesSamples:
+        """Leave out dates (N, T) of each sensor."""
         cut = []
-        for sensor in self.sensors:
-            later = season_days(sensor.dates, season_start) > day
-            kept = ~later.all(axis=0)
+        for sensor, later in zip(self.sensors, left_out, strict=True):
+            kept = np.asarray(~later.all(axis=0))
+            kept[:1] |= not kept.any()  # a series keeps a place, though it has no date
             dates = np.where(later, _NO_DATE, sensor.dates)[:, kept]
             cut.append(replace(sensor, values=sensor.values[:, kept], dates=dates))
         return replace(self, sensors=tuple(cut))

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
-from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION
 
-__all__ = ["Fold", "cross_validation", "parts_by_column"]
+__all__ = ["Fold", "NamedColumns", "cross_validation", "parts_by_column"]
 
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 """Positions of the training spectra, and of the validation spectra."""
 
 _Names = npt.NDArray[np.object_]
+
+
+class NamedColumns(Protocol):
+    """Table of which the class names in a column can be asked for."""
+
+    @property
+    def name(self) -> str:
+        """Name of the table, for messages."""
+
+    def classes(self, name: str) -> _Names:
+        """(n,) names in a column, None where the cell is empty."""
+
 
 _WORDS = {
     **dict.fromkeys(("train", "training", "cal", "calibration"), TRAIN),
@@ -28,7 +40,7 @@ _YES_NO = {"0": False, "1": True, "false": False, "true": True}
 
 
 def parts_by_column(
-    table: SpectraTable, name: str, test: Sequence[str] = ()
+    table: NamedColumns, name: str, test: Sequence[str] = ()
 ) -> npt.NDArray[np.int8]:
     """Assign rows to training, validation and test by the values of a column.
 

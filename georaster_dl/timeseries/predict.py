@@ -1,0 +1,211 @@
+"""Classes or values of samples of series, by a model package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from georaster_dl.core.bands import match_bands
+from georaster_dl.core.errors import BandMismatchError, OptionError
+from georaster_dl.core.wording import listed
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import load_model
+from georaster_dl.models.package.series import CardSeries
+from georaster_dl.timeseries.learning.fit import FittedSeries
+from georaster_dl.timeseries.learning.inputs import SeriesScaling
+from georaster_dl.timeseries.samples import SensorSamples, SeriesSamples
+
+__all__ = ["SeriesPredictions", "load_series_model", "match_samples", "predict_series"]
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesPredictions:
+    """Predictions of N samples.
+
+    Attributes
+    ----------
+    card : of the model.
+    classes : (N,) class names, None where a sample has no clear date; None of values.
+    probabilities : (N, classes) calibrated, NaN without a clear date; None of values.
+    entropy : (N,) of the probabilities over log(classes), 0..1; None of values.
+    values : (N,) in the target's unit, NaN without a clear date; None of classes.
+    clear_dates : (N,) dates with a measurement, of all sensors together.
+    few_dates : (N,) whether these are fewer than the model needs.
+    """
+
+    card: Card
+    classes: npt.NDArray[np.object_] | None = field(repr=False)
+    probabilities: npt.NDArray[np.float64] | None = field(repr=False)
+    entropy: npt.NDArray[np.float64] | None = field(repr=False)
+    values: npt.NDArray[np.float64] | None = field(repr=False)
+    clear_dates: npt.NDArray[np.intp] = field(repr=False)
+    few_dates: npt.NDArray[np.bool_] = field(repr=False)
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Columns of a table: predictions by name, then the dates.
+
+        Classes have ``class_predicted``, ``probability``, ``entropy`` and ``p_CLASS`` of each; values
+        ``NAME_predicted``, with the ends of their interval where the model has one.
+        """
+        dates = {"clear_dates": self.clear_dates, "few_dates": self.few_dates.astype(int)}
+        if self.classes is None or self.probabilities is None or self.entropy is None:
+            return {**self._value_columns(), **dates}
+        shares = self.probabilities
+        return {
+            "class_predicted": self.classes,
+            "probability": shares.max(axis=1).round(4),
+            "entropy": self.entropy.round(4),
+            **{f"p_{c.name}": shares[:, i].round(4) for i, c in enumerate(self.card.classes)},
+            **dates,
+        }
+
+    def _value_columns(self) -> dict[str, npt.NDArray[Any]]:
+        assert self.values is not None  # what is no class is a value
+        target = self.card.targets[0]
+        columns = {f"{target.name}_predicted": self.values}
+        if target.interval is not None:
+            half = target.interval.half_width(np.zeros(len(self.values)))
+            level = f"{100 * target.interval.level:g}"
+            columns[f"{target.name}_lower_{level}"] = self.values - half
+            columns[f"{target.name}_upper_{level}"] = self.values + half
+        return columns
+
+    def table(self, samples: SeriesSamples) -> pd.DataFrame:
+        """Predictions beside the columns of the samples.
+
+        Raises
+        ------
+        OptionError
+            When the samples have such columns already.
+        """
+        columns = self.columns()
+        taken = [name for name in columns if name in samples.groups]
+        if taken:
+            raise OptionError(
+                f"{samples.name} has columns already that predictions would get ({listed(taken)}); rename them."
+            )
+        return samples.groups.assign(**columns)
+
+
+def predict_series(
+    model: str | Path,
+    samples: SeriesSamples,
+    *,
+    min_dates: int | None = None,
+    device: str = "auto",
+) -> SeriesPredictions:
+    """Predict classes or values of samples of pixels or parcels.
+
+    Parameters
+    ----------
+    model : package of ``train_series``.
+    min_dates : clear dates that a sample needs not to be marked; None takes the fewest of the training.
+    device : ``auto``, ``cpu`` or ``cuda:N``.
+
+    Raises
+    ------
+    BandMismatchError
+        When the model reads no series, or other sensors or bands.
+    ModelPackageError
+        When the package cannot be read.
+    """
+    card, fitted = load_series_model(model)
+    matched = match_samples(samples, card)
+    clear = matched.clear_dates
+    fewest = _series_of(card).dates[0] if min_dates is None else min_dates
+    planes = fitted.planes(matched, device)
+    # What was never seen has no class.
+    planes = np.where((clear > 0)[:, None], planes, np.nan)
+    few = clear < max(fewest, 1)
+    if fitted.target is not None:
+        values = planes[:, 0].astype(np.float64)
+        return SeriesPredictions(card, None, None, None, values, clear, few)
+    seen = fitted.probabilities(np.nan_to_num(planes))
+    shares = np.where((clear > 0)[:, None], seen, np.nan)
+    logs = np.log(np.clip(seen, np.finfo(float).tiny, None))
+    entropy = -(seen * logs).sum(axis=1) / np.log(max(seen.shape[1], 2))
+    entropy = np.where(clear > 0, np.clip(entropy, 0, 1), np.nan)
+    names: npt.NDArray[np.object_] = np.array([c.name for c in card.classes], object)
+    names = names[seen.argmax(axis=1)]
+    names[clear == 0] = None
+    return SeriesPredictions(card, names, shares, entropy, None, clear, few)
+
+
+def load_series_model(model: str | Path) -> tuple[Card, FittedSeries]:
+    """Load a package as a network with all that its predictions need.
+
+    Raises
+    ------
+    BandMismatchError
+        When the model reads no series.
+    ModelPackageError
+        When the package cannot be read.
+    """
+    card, network = load_model(model)
+    series = _series_of(card)
+    ends = np.cumsum([sensor.bands for sensor in series.sensors])[:-1]
+    mean, std = (
+        tuple(np.split(np.array([getattr(band, name) for band in card.bands]), ends))
+        for name in ("mean", "std")
+    )
+    target = (card.targets[0].mean, card.targets[0].std) if card.targets else None
+    return card, FittedSeries(
+        network,
+        card.architecture.options,
+        SeriesScaling(mean, std),
+        series.season_start,
+        target,
+        card.calibration,
+        card.targets[0].interval if card.targets else None,
+    )
+
+
+def match_samples(samples: SeriesSamples, card: Card) -> SeriesSamples:
+    """Choose the model's sensors and bands, in the model's order; a single sensor may have any name.
+
+    Raises
+    ------
+    BandMismatchError
+        When the model reads no series, or a sensor or band is missing.
+    """
+    series = _series_of(card)
+    chosen, first = [], 0
+    for number, sensor in enumerate(series.sensors):
+        own = _sensor(samples, series, number)
+        places = match_bands(
+            card.bands[first : first + sensor.bands], own.bands, cure="Rename the table's bands."
+        )
+        bands = tuple(own.bands[place] for place in places)
+        chosen.append(SensorSamples(sensor.name, bands, own.values[:, :, places], own.dates))
+        first += sensor.bands
+    return replace(samples, sensors=tuple(chosen))
+
+
+def _series_of(card: Card) -> CardSeries:
+    if card.series is None:
+        raise BandMismatchError(
+            f"{card.name} reads single images and no time series; use a model of time series "
+            f"(`geodl timeseries train`)."
+        )
+    return card.series
+
+
+def _sensor(samples: SeriesSamples, series: CardSeries, number: int) -> SensorSamples:
+    present: Sequence[SensorSamples] = samples.sensors
+    if len(present) == len(series.sensors) == 1:
+        return present[0]
+    name = series.sensors[number].name
+    found = next((own for own in present if own.name.casefold() == name.casefold()), None)
+    if found is None:
+        wanted = [sensor.name for sensor in series.sensors]
+        raise BandMismatchError(
+            f"The model reads series of {listed(wanted)}, but {samples.name} has {listed(own.name for own in present)}; "
+            f"name the sensors as the model does, with `sensors=`."
+        )
+    return found
