@@ -31,9 +31,11 @@ DISTRIBUTIONS = {
 }
 OF_QGIS = {"qgis", "processing"}
 IMPORTED_BY_OTHERS = {  # distribution: by whom
+    "netcdf4": "xarray, to read NetCDF",
     "openpyxl": "pandas, to read Excel's files",
     "pyarrow": "pandas, to read Parquet",
     "tensorboard": "lightning, to write its logs",
+    "zarr": "xarray, to read Zarr",
 }
 
 

@@ -17,8 +17,8 @@ from .groups import option_group
 from .shared import SCENE_OPTIONS, scene_reading
 
 if TYPE_CHECKING:
-    from georaster_dl.io.stacks.open import OneSource
     from georaster_dl.io.stacks.scene import StackInput
+    from georaster_dl.io.stacks.sources import OneSource
     from georaster_dl.io.stacks.stack import TimeStack
 
 __all__ = ["StackArguments", "stack_options"]

@@ -23,7 +23,16 @@ from georaster_dl.io.scenes.scene import Scene
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["InMemory", "is_array", "scene_in_memory"]
+__all__ = [
+    "InMemory",
+    "check_even",
+    "is_array",
+    "is_xarray",
+    "scene_in_memory",
+    "stated_nodata",
+    "stated_scaling",
+    "xarray_bands",
+]
 
 InMemory: TypeAlias = "npt.NDArray[Any] | Raster | xarray.DataArray | xarray.Dataset"
 """Pixels that are no file."""
@@ -35,10 +44,11 @@ _WAVELENGTH_KEYS = ("wavelength", "wavelengths", "wavelength_nm", "center_wavele
 
 def is_array(source: object) -> bool:
     """Whether a scene is given as pixels and not as the path of a file."""
-    return isinstance(source, np.ndarray | Raster) or _is_xarray(source)
+    return isinstance(source, np.ndarray | Raster) or is_xarray(source)
 
 
-def _is_xarray(source: object) -> bool:
+def is_xarray(source: object) -> bool:
+    """Return whether an object is a DataArray or Dataset, without importing xarray."""
     return type(source).__module__.partition(".")[0] == "xarray"
 
 
@@ -173,7 +183,7 @@ def _of_xarray(source: xarray.DataArray | xarray.Dataset) -> Scene:
             f"A DataArray with the dimensions {sizes} is no scene; give one with y, x and at most one more, of bands; "
             f"choose one of several dates with isel()."
         )
-    _check_even(array, along)
+    check_even(array, along)
     geobox = array.odc.geobox
     if geobox is None:
         raise SceneError(
@@ -190,10 +200,10 @@ def _of_xarray(source: xarray.DataArray | xarray.Dataset) -> Scene:
     chunks = array.chunksizes.get(along[0])
     return _scene(
         ArrayPixels(f"{type(source).__name__} in memory", window, geobox, n_bands),
-        _xarray_bands(array, band_dim),
+        xarray_bands(array, band_dim),
         array.dtype,
-        nodata=[_nodata(variable) for variable in each],
-        scaling=[_scaling(variable, i) for i, variable in enumerate(each)],
+        nodata=[stated_nodata(variable) for variable in each],
+        scaling=[stated_scaling(variable, i) for i, variable in enumerate(each)],
         block_rows=max(chunks) if chunks else 1,
     )
 
@@ -211,7 +221,7 @@ def _check_alike(variables: Sequence[xarray.DataArray]) -> None:
             )
 
 
-def _check_even(array: xarray.DataArray, along: Sequence[Hashable]) -> None:
+def check_even(array: xarray.DataArray, along: Sequence[Hashable]) -> None:
     """Check that coordinates go on in equal steps, as those of a raster do."""
     for dim in along:
         values = array.coords[dim].to_numpy() if dim in array.coords else np.arange(2)
@@ -223,7 +233,7 @@ def _check_even(array: xarray.DataArray, along: Sequence[Hashable]) -> None:
             )
 
 
-def _xarray_bands(array: xarray.DataArray, dim: Any) -> tuple[Band, ...]:
+def xarray_bands(array: xarray.DataArray, dim: Any) -> tuple[Band, ...]:
     """Bands by the names of their coordinate, or of ``long_name``, with their wavelengths."""
     n_bands = array.sizes[dim]
     stated = array.coords[dim].to_numpy() if dim in array.coords else np.arange(n_bands)
@@ -242,7 +252,7 @@ def _xarray_bands(array: xarray.DataArray, dim: Any) -> tuple[Band, ...]:
     return bands
 
 
-def _nodata(variable: xarray.DataArray) -> float | None:
+def stated_nodata(variable: xarray.DataArray) -> float | None:
     """Find the nodata value of a variable; None where it states none."""
     for key in _NODATA_KEYS:
         if variable.attrs.get(key) is not None:
@@ -252,7 +262,7 @@ def _nodata(variable: xarray.DataArray) -> float | None:
     return None if found is None else float(found)
 
 
-def _scaling(variable: xarray.DataArray, index: int) -> tuple[float, float]:
+def stated_scaling(variable: xarray.DataArray, index: int) -> tuple[float, float]:
     """Scale and offset that xarray has not applied; those that it has are in ``encoding``."""
     found = []
     for of_all, of_each, neutral in (

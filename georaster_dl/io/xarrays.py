@@ -17,7 +17,7 @@ from georaster_dl.core.raster import Georeference
 if TYPE_CHECKING:
     from xarray import DataArray
 
-__all__ = ["lazy_dataarray", "to_dataarray"]
+__all__ = ["lazy_dataarray", "needing_xarray", "to_dataarray"]
 
 
 def to_dataarray(
@@ -29,7 +29,7 @@ def to_dataarray(
     unit: str,
 ) -> DataArray:
     """Make a DataArray of a raster's parts; see ``Raster.to_xarray``."""
-    with _needing_xarray():
+    with needing_xarray():
         from odc.geo.xr import wrap_xr
     nodata: float = np.nan if legend is None else legend.nodata
     dtype = np.result_type(array, np.float32) if legend is None else array.dtype
@@ -60,7 +60,7 @@ def lazy_dataarray(
     ----------
     read : gives float32 values (bands, rows, cols) of bands (counted from 0), rows and cols.
     """
-    with _needing_xarray():
+    with needing_xarray():
         import xarray
         from odc.geo.xr import xr_coords
         from xarray.backends import BackendArray
@@ -113,10 +113,11 @@ def _of_bands(bands: Sequence[Band]) -> dict[str, Any]:
 
 
 @contextmanager
-def _needing_xarray() -> Iterator[None]:
+def needing_xarray() -> Iterator[None]:
+    """Say how xarray is installed where a block of code fails to import it."""
     try:
         yield
     except ImportError as error:
         raise OptionError(
-            "A DataArray needs xarray, which is not installed; `pip install 'georaster_dl[xarray]'`."
+            "DataArrays, NetCDF and Zarr need xarray, which is not installed; `pip install 'georaster_dl[xarray]'`."
         ) from error

@@ -18,6 +18,7 @@ from georaster_dl.core.geography import can_transform, resolution_m
 from georaster_dl.core.raster import Georeference
 
 __all__ = [
+    "is_same_geobox",
     "is_same_grid",
     "overlap",
     "pixel_offset",
@@ -53,6 +54,14 @@ def is_same_grid(dataset: Any, geobox: Georeference) -> bool:
 def _is_near(affine: Affine, other: Affine) -> bool:
     step = np.array(~other * affine)[:6] - np.array(Affine.identity())[:6]
     return bool(np.all(np.abs(step) < [_SIZE, _SIZE, _OFFSET, _SIZE, _SIZE, _OFFSET]))
+
+
+def is_same_geobox(one: Georeference, other: Georeference) -> bool:
+    """Return whether two grids have the same pixels, to 1 % of a pixel."""
+    if isinstance(one, GCPGeoBox) or isinstance(other, GCPGeoBox):
+        return bool(one == other)
+    alike = tuple(one.shape) == tuple(other.shape) and one.crs == other.crs
+    return alike and _is_near(one.affine, other.affine)
 
 
 def overlap(one: Georeference, other: Georeference) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from georaster_dl.core.bands import Band
-from georaster_dl.core.errors import SceneError
+from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.geography import can_transform
 from georaster_dl.core.raster import Georeference
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.scenes.grid import proj_crs, warped
 from georaster_dl.io.scenes.quality import QualityBand
 
-__all__ = ["Plane", "PlaneGroup", "PlaneMask", "QualityMask", "mask_of", "on_grid"]
+__all__ = ["Plane", "PlaneGroup", "PlaneMask", "QualityMask", "mask_of", "on_grid", "restate"]
 
 _LARGEST_MEASUREMENT = 1e30
 
@@ -59,6 +61,29 @@ class Plane:
         info = np.iinfo(self.dtype)
         fits = info.min <= self.nodata <= info.max and self.nodata == int(self.nodata)
         return self.nodata if fits else None
+
+
+def restate(planes: Iterable[Plane], options: SceneOptions) -> tuple[Plane, ...]:
+    """Give planes the nodata number, scale and offset that the user states.
+
+    Raises
+    ------
+    OptionError
+        When scale and offset leave nothing of the numbers.
+    """
+    stated: dict[str, Any] = {}
+    if options.nodata is not None:
+        stated["nodata"] = options.nodata
+    if options.scale is not None or options.offset is not None:
+        scale = 1.0 if options.scale is None else options.scale
+        offset = options.offset or 0.0
+        if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
+            raise OptionError(
+                f"`scale={scale:g}, offset={offset:g}` leaves nothing of the numbers; give finite "
+                f"numbers and a scale other than 0."
+            )
+        stated |= {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
+    return tuple(replace(plane, **stated) for plane in planes)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 
-__all__ = ["Comparison", "MaskRule", "QualityBand", "has_own_bands", "parse_mask"]
+__all__ = [
+    "Comparison",
+    "MaskRule",
+    "QualityBand",
+    "has_own_bands",
+    "is_quality_name",
+    "parse_mask",
+]
 
 _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 _RULE = re.compile(rf"(bits:|keep:)?{_RANGE.pattern}(,{_RANGE.pattern})*")
@@ -173,6 +180,11 @@ def _no_rule(text: str, name: str, stated: str | None) -> OptionError:
 
 def _names(word: str, text: str) -> bool:
     return bool(re.search(rf"(?<![A-Z0-9]){word}(?![A-Z0-9])", text.upper()))
+
+
+def is_quality_name(name: str) -> bool:
+    """Return whether a band of this name is known to hold classes or bits that mask."""
+    return any(_names(word, name) for word, _ in _KNOWN)
 
 
 def has_own_bands(name: str) -> bool:

@@ -8,7 +8,6 @@ them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +30,7 @@ from georaster_dl.io.formats.missions import band_of_file, mission_of
 from georaster_dl.io.scenes.containers import Container, image_variables
 from georaster_dl.io.scenes.dataset import check_openable, open_dataset
 from georaster_dl.io.scenes.grid import overlap, pixel_side
-from georaster_dl.io.scenes.planes import Plane
+from georaster_dl.io.scenes.planes import Plane, restate
 from georaster_dl.io.scenes.quality import Comparison, QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
 
@@ -84,7 +83,8 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
     options = options or SceneOptions()
     with gdal_environment():
         scene = sources if isinstance(sources, Scene) else _opened(sources)
-        scene = _with_calibration(scene, options)
+        planes, alpha = (restate(some, options) for some in (scene.planes, scene.alpha))
+        scene = replace(scene, planes=planes, alpha=alpha)
         chosen = scene if options.bands is None else _with_names(scene, options.bands)
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
 
@@ -317,26 +317,6 @@ def _from_item(source: str) -> Scene:
         plane = replace(plane, band=asset.band, calibrated=calibrated, **said)  # type: ignore[arg-type]
         files.append(replace(file, planes=(plane,)))
     return _assembled(source, files, named=True, note="STAC item")
-
-
-def _with_calibration(scene: Scene, options: SceneOptions) -> Scene:
-    """The scene with the nodata number, scale and offset that the user states."""
-    stated: dict[str, Any] = {}
-    if options.nodata is not None:
-        stated["nodata"] = options.nodata
-    if options.scale is not None or options.offset is not None:
-        scale = 1.0 if options.scale is None else options.scale
-        offset = options.offset or 0.0
-        if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
-            raise OptionError(
-                f"`scale={scale:g}, offset={offset:g}` leaves nothing of the numbers; give finite "
-                f"numbers and a scale other than 0."
-            )
-        stated |= {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
-    planes, alpha = (
-        tuple(replace(plane, **stated) for plane in some) for some in (scene.planes, scene.alpha)
-    )
-    return replace(scene, planes=planes, alpha=alpha)
 
 
 def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:

@@ -22,13 +22,13 @@ from georaster_dl.core.process import usable_cpus
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.scenes.grid import overlap, pixel_side
+from georaster_dl.io.scenes.grid import pixel_side
 from georaster_dl.io.scenes.reader import stack_scenes
 from georaster_dl.io.scenes.scene import Scene, SceneReader, source_files
 from georaster_dl.io.stacks.dates import without_dates
 from georaster_dl.io.stacks.series import fill_invalid
 
-__all__ = ["DatedScene", "ImageSeries", "check_overlap", "image_series", "join_bands"]
+__all__ = ["DatedScene", "ImageSeries", "image_series", "join_bands"]
 
 _MOST_OPEN = 256  # files that one reader keeps open
 _ALIKE = 1.01  # times the finest pixel, up to which others count as equally fine
@@ -77,6 +77,12 @@ class ImageSeries:
         return self._finest.geobox
 
     @property
+    def geoboxes(self) -> dict[str, Georeference]:
+        """Every other grid among the scenes, by the name of a scene that has it."""
+        scenes = {scene.geobox: scene.name for some in self.images for scene in some}
+        return {name: geobox for geobox, name in scenes.items()}
+
+    @property
     def block(self) -> tuple[int, int]:
         """Rows, cols of the grid that its files decode at once."""
         return self._finest.block_rows, self._finest.block_cols
@@ -86,17 +92,12 @@ class ImageSeries:
         """Whether all files say that their numbers are physical values."""
         return all(p.calibrated for some in self.images for scene in some for p in scene.planes)
 
-    def between(self, since: date | None, until: date | None) -> ImageSeries:
-        """Give the series of the dates from one to another, both included."""
-        kept = [
-            i
-            for i, day in enumerate(self.dates)
-            if (since is None or since <= day) and (until is None or day <= until)
-        ]
+    def take(self, dates: Sequence[int]) -> ImageSeries:
+        """Give the series of some dates, by their places in ascending order."""
         return replace(
             self,
-            dates=tuple(self.dates[i] for i in kept),
-            images=tuple(self.images[i] for i in kept),
+            dates=tuple(self.dates[i] for i in dates),
+            images=tuple(self.images[i] for i in dates),
         )
 
     def reader(self, indices: Sequence[int], geobox: Georeference) -> ImageReader:
@@ -334,18 +335,3 @@ def _band_remarks(ordered: Sequence[DatedScene], shared: Sequence[int]) -> list[
     if not left:
         return []
     return [f"not every date has the bands {listed(left, MOST_NAMED)}, which are left out"]
-
-
-def check_overlap(series: ImageSeries, geobox: Georeference, name: str) -> None:
-    """Check that every scene overlaps the grid of the stack ``name``.
-
-    Raises
-    ------
-    SceneError
-        When one does not; the message names both.
-    """
-    for scene in {scene.geobox: scene for some in series.images for scene in some}.values():
-        if not overlap(geobox, scene.geobox):
-            raise SceneError(
-                f"{scene.name} does not overlap the grid of {name}; leave it out, or give the scenes of one place only."
-            )

@@ -1,10 +1,10 @@
-"""Open stacks: folders, patterns, lists, tables and STAC collections of dated scenes."""
+"""Open stacks of dated images: files, products, STAC items and cubes."""
 
 from __future__ import annotations
 
 import glob
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,42 +12,56 @@ from pathlib import Path
 from typing import TypeAlias
 
 from georaster_dl.core.errors import OptionError, SceneError
+from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import SceneOptions, StackOptions
 from georaster_dl.core.wording import listed
+from georaster_dl.io.arrays import is_xarray
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.formats import sentinel2, stac
-from georaster_dl.io.listing.find import find_scenes, table_rows
-from georaster_dl.io.scenes.grid import pixel_side
-from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.io.stacks.dates import date_in_path, parse_date, spellings
-from georaster_dl.io.stacks.images import (
-    DatedScene,
-    ImageSeries,
-    check_overlap,
-    image_series,
-    join_bands,
-)
+from georaster_dl.io.scenes.grid import overlap, pixel_side
+from georaster_dl.io.scenes.quality import is_quality_name, parse_mask
+from georaster_dl.io.scenes.reader import offers_mask, open_scene
+from georaster_dl.io.stacks.cube_series import cube_series
+from georaster_dl.io.stacks.cubes import Cube, is_cube_path, open_cube
+from georaster_dl.io.stacks.dates import date_in_path, spellings
+from georaster_dl.io.stacks.images import DatedScene, image_series, join_bands
+from georaster_dl.io.stacks.series import Series
+from georaster_dl.io.stacks.sources import ListedImage, OneSource, list_images, source_name
 from georaster_dl.io.stacks.stack import SensorSeries, TimeStack
 
-__all__ = ["OneSource", "StackSource", "open_stack"]
+__all__ = ["StackSource", "open_stack"]
 
-OneSource: TypeAlias = str | Path | Sequence[str | Path]
-"""Folder, pattern, list of files, table, STAC collection, or several of these."""
-StackSource: TypeAlias = OneSource | Mapping[str, OneSource] | TimeStack
-"""Images of a sensor, or of several by their names."""
+StackSource: TypeAlias = "OneSource | Mapping[str, OneSource] | TimeStack"
+"""Images of a sensor, or of several by their names; or a stack that is open already."""
 
 _DATE = "{date}"
-_SENSOR = "images"  # what a sensor is called that nobody named
 _OPENING = 8  # threads
 
 
 @dataclass(frozen=True)
-class _Listed:
-    """Sources of an image, with the date and mask that a table states."""
+class _Opened:
+    """Images or cubes of a sensor, and how they were understood."""
 
-    sources: tuple[str, ...]
-    day: date | None = None
-    mask: str | None = None
+    scenes: tuple[DatedScene, ...] = ()
+    cubes: tuple[Cube, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def offers(self, mask: str) -> bool:
+        """Whether the option ``mask`` means a band, layer or file of the sensor."""
+        if self.cubes:
+            name = parse_mask(mask)[0].casefold()
+            return any(p.band.name.casefold() == name for c in self.cubes for p in c.planes)
+        if _DATE in mask:
+            return any(_mask_files(mask, one.day)[1] for one in self.scenes)
+        return offers_mask(self.scenes[0].scene, mask)
+
+    def series(self, reading: SceneOptions) -> Series:
+        """Put them in the order of their dates."""
+        if self.cubes:
+            return cube_series(self.cubes, reading)
+        return image_series(
+            replace(one, scene=open_scene(one.scene, _reading(one, reading))) for one in self.scenes
+        )
 
 
 def open_stack(source: StackSource, options: StackOptions | None = None) -> TimeStack:
@@ -59,9 +73,11 @@ def open_stack(source: StackSource, options: StackOptions | None = None) -> Time
 
         - a folder or a pattern (``*``, ``**``) of dated scenes, or a list of them;
         - a table (.csv) with the columns ``path`` and ``date``, and where wanted ``sensor`` and ``mask``;
-        - a STAC item collection, or several items;
+        - a STAC collection, an item collection, or several items;
+        - cubes of NetCDF or Zarr, or a DataArray or Dataset of xarray, with an axis of time;
         - a mapping of the names of sensors to such sources, whose dates are their own.
-    options : overrides for every scene, pattern of dates, and indices to derive.
+    options : overrides for every scene, pattern of dates, and indices to derive. Of several sensors a mask by a
+        band's name masks those that have it.
 
     Returns
     -------
@@ -78,12 +94,17 @@ def open_stack(source: StackSource, options: StackOptions | None = None) -> Time
         return source
     options = options or StackOptions()
     with tempfile.TemporaryDirectory(prefix="geodl-items-") as items, gdal_environment():
-        given = _by_sensor(source, Path(items))
-        series = {name: _series(some, options) for name, some in given.items()}
+        opened = _open_sensors(source, options, Path(items))
+        series = _series(opened, options.reading)
         finest = min((own.geobox for own in series.values()), key=pixel_side)
-        name = _named(source)
+        name = source_name(source)
         for own in series.values():
-            check_overlap(own, finest, name)
+            _check_overlap(own, finest, name)
+    remarks = [
+        *(remark for own in opened.values() for remark in own.remarks),
+        *(remark for own in series.values() for remark in own.remarks),
+        *(remark for sensor, own in series.items() for remark in _quality_remarks(sensor, own)),
+    ]
     return TimeStack(
         name=name,
         series=tuple(
@@ -92,91 +113,80 @@ def open_stack(source: StackSource, options: StackOptions | None = None) -> Time
         ),
         geobox=finest,
         mask=options.reading.mask or "",
-        remarks=tuple(dict.fromkeys(remark for own in series.values() for remark in own.remarks)),
+        remarks=tuple(dict.fromkeys(remarks)),
     )
 
 
-def _named(source: OneSource | Mapping[str, OneSource]) -> str:
+def _open_sensors(
+    source: OneSource | Mapping[str, OneSource], options: StackOptions, items: Path
+) -> dict[str, _Opened]:
+    if is_xarray(source):
+        cube = open_cube(source, source_name(source))  # type: ignore[arg-type]
+        if cube is None:
+            raise SceneError(
+                f"The {source_name(source)} has no variable with axes of time, rows and cols; give one with the "
+                f"dimensions time, y, x and at most one more, of bands."
+            )
+        return {"images": _Opened(cubes=(cube,))}
     if isinstance(source, Mapping):
-        return listed(f"{name}={_named(own)}" for name, own in source.items())
-    if isinstance(source, str | Path):
-        return str(source)
-    return f"{source[0]} and {len(source) - 1} more" if len(source) > 1 else str(source[0])
+        sensors = {}
+        for number, (name, own) in enumerate(source.items()):
+            parts = _open_sensors(own, options, items / str(number)).values()
+            sensors[str(name)] = _Opened(
+                tuple(scene for part in parts for scene in part.scenes),
+                tuple(cube for part in parts for cube in part.cubes),
+                tuple(remark for part in parts for remark in part.remarks),
+            )
+        return sensors
+    return {
+        name: _open_images(images, options.date_pattern)
+        for name, images in list_images(source, items).items()
+    }
 
 
-def _by_sensor(
-    source: OneSource | Mapping[str, OneSource], items: Path
-) -> dict[str, list[_Listed]]:
-    """The images of each sensor."""
-    if isinstance(source, Mapping):
-        return {
-            name: [image for some in _by_sensor(own, items / name).values() for image in some]
-            for name, own in source.items()
-        }
-    found: dict[str, list[_Listed]] = {}
-    given = [source] if isinstance(source, str | Path) else list(source)
-    if not given:
-        raise SceneError("No image was given; give a folder, a pattern or a list of dated images.")
-    for one in given:
-        for sensor, image in _images(str(one), items):
-            found.setdefault(sensor, []).append(image)
-    return found
-
-
-def _images(source: str, items: Path) -> Iterator[tuple[str, _Listed]]:
-    if source.lower().endswith(".csv"):
-        yield from _in_table(Path(source))
-        return
-    for scene in find_scenes([source], items):
-        yield _SENSOR, _Listed(scene.sources)
-
-
-def _in_table(path: Path) -> Iterator[tuple[str, _Listed]]:
-    rows = list(table_rows(path, "path", "path,date (and where wanted sensor, mask)"))
-    if not rows:
-        raise SceneError(f"The table {path} names no image; write a path and a date each row.")
-    for row in rows:
-        sources = tuple(_beside(part, path) for part in row["path"].split(";") if part.strip())
-        stated, mask = row.get("date", ""), row.get("mask", "")
-        day = parse_date(stated, f"the date of {row['path']} in {path}") if stated else None
-        for file in sources:
-            if "://" not in file and not file.startswith("/vsi") and not Path(file).exists():
-                raise SceneError(
-                    f"The table {path} lists {file}{f' of {day}' if day else ''}, which does not exist; correct the row "
-                    f"or take it out."
-                )
-        yield (
-            row.get("sensor", "") or _SENSOR,
-            _Listed(sources, day, _mask_beside(mask, path) if mask else None),
+def _open_images(images: Sequence[ListedImage], pattern: str | None) -> _Opened:
+    """Open the images of a sensor, and find their dates."""
+    cubes = {
+        image: open_cube(image.sources[0])
+        for image in images
+        if len(image.sources) == 1 and is_cube_path(image.sources[0])
+    }
+    found = tuple(cube for cube in cubes.values() if cube is not None)
+    if not found:
+        return _Opened(scenes=tuple(_dated(images, pattern)))
+    others = [image.sources[0] for image in images if image not in cubes]
+    if others:
+        raise SceneError(
+            f"{found[0].name} has a time axis, but {listed(others)} is one date; give them as sensors of their own."
         )
+    static = [image.sources[0] for image, cube in cubes.items() if cube is None]
+    remark = f"{listed(static)} has no variable with axes of time, rows and cols, and is left out"
+    return _Opened(cubes=found, remarks=(remark,) if static else ())
 
 
-def _beside(name: str, table: Path) -> str:
-    """A path as a table states it: relative to the table's folder."""
-    plain = name.strip()
-    local = table.parent / plain
-    return str(local.absolute()) if "://" not in plain and local.exists() else plain
-
-
-def _mask_beside(mask: str, table: Path) -> str:
-    name, equals, rule = mask.partition("=")
-    return f"{_beside(name, table)}{equals}{rule}"
-
-
-def _series(images: Sequence[_Listed], options: StackOptions) -> ImageSeries:
-    """Open the images of a sensor and put them in order."""
-
-    def opened(image: _Listed) -> DatedScene:
-        with gdal_environment():
-            day = image.day or _date_of(image.sources[0], options.date_pattern)
+def _dated(images: Sequence[ListedImage], pattern: str | None) -> list[DatedScene]:
+    def opened(image: ListedImage) -> DatedScene:
+        with gdal_environment():  # each thread has its own
+            day = image.day or _date_of(image.sources[0], pattern)
             scene = open_scene(image.sources if len(image.sources) > 1 else image.sources[0])
             return DatedScene(scene, day, image.sources[0], image.mask)
 
     with ThreadPoolExecutor(_OPENING) as pool:
-        dated = join_bands(list(pool.map(opened, images)))
-    return image_series(
-        replace(one, scene=open_scene(one.scene, _reading(one, options.reading))) for one in dated
-    )
+        return join_bands(list(pool.map(opened, images)))
+
+
+def _series(opened: Mapping[str, _Opened], reading: SceneOptions) -> dict[str, Series]:
+    """Series of each sensor; of several a mask is for those that have it."""
+    mask = reading.mask
+    if mask is None or len(opened) == 1:
+        return {name: own.series(reading) for name, own in opened.items()}
+    masked = [name for name, own in opened.items() if own.offers(mask)]
+    if not masked:
+        raise OptionError(
+            f"`mask='{mask}'` is a band, layer or file of none of the sensors {listed(opened)}; name one of theirs."
+        )
+    plain = replace(reading, mask=None)
+    return {name: own.series(reading if name in masked else plain) for name, own in opened.items()}
 
 
 def _reading(one: DatedScene, reading: SceneOptions) -> SceneOptions:
@@ -184,15 +194,21 @@ def _reading(one: DatedScene, reading: SceneOptions) -> SceneOptions:
     stated = one.mask or reading.mask
     if stated is None or _DATE not in stated:
         return replace(reading, mask=stated)
-    name, equals, rule = stated.partition("=")
-    tried = [name.replace(_DATE, spelt) for spelt in spellings(one.day)]
-    found = [path for pattern in tried for path in sorted(glob.glob(pattern))]  # noqa: PTH207
+    tried, found = _mask_files(stated, one.day)
     if not found:
         raise OptionError(
             f"`mask='{stated}'` finds no file for {one.day} (looked for {listed(tried)}); add it, or leave {one.path} "
             f"out."
         )
+    _, equals, rule = stated.partition("=")
     return replace(reading, mask=f"{found[0]}{equals}{rule}")
+
+
+def _mask_files(mask: str, day: date) -> tuple[list[str], list[str]]:
+    """Patterns of the mask file of a date, one for each way to spell this; and the files that fit."""
+    name = mask.partition("=")[0]
+    tried = [name.replace(_DATE, spelt) for spelt in spellings(day)]
+    return tried, [path for pattern in tried for path in sorted(glob.glob(pattern))]  # noqa: PTH207
 
 
 def _date_of(source: str, pattern: str | None) -> date:
@@ -205,10 +221,28 @@ def _date_of(source: str, pattern: str | None) -> date:
     elif stac.is_item(source):
         found = stac.item_date(source)
     else:
-        found = date_in_path(source) or sentinel2.sensing_date(Path(source))
+        found = sentinel2.sensing_date(Path(source)) or date_in_path(source)
     if found is None:
         raise SceneError(
             f"{source} names no date (like 2023-05-14, 20230514, 2023_05_14 or 2023134); say where it is with "
             f"`date_pattern=`, or give a table (.csv) with the columns path and date."
         )
     return found
+
+
+def _check_overlap(series: Series, geobox: Georeference, name: str) -> None:
+    """Check that every image overlaps the grid of the stack."""
+    for image, own in series.geoboxes.items():
+        if not overlap(geobox, own):
+            raise SceneError(
+                f"{image} does not overlap the grid of {name}; leave it out, or give the images of one place only."
+            )
+
+
+def _quality_remarks(sensor: str, series: Series) -> list[str]:
+    """Remark on bands that hold classes or bits, not measurements."""
+    return [
+        f"the band {band.name} of {sensor} is read as a measurement; `mask='{band.name}'` masks clouds by it"
+        for band in series.bands
+        if is_quality_name(band.name)
+    ]

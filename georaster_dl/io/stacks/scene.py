@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rasterio.windows import Window
 
 from georaster_dl.core.scene_options import StackOptions
+from georaster_dl.io.arrays import is_xarray
 from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.stacks.clear import clear_shares
@@ -63,17 +64,19 @@ class StackInput:
 
     def absolute(self) -> StackInput:
         """Make the paths absolute, for processes with another working folder; addresses stay."""
-        if isinstance(self.source, TimeStack):
+        if isinstance(self.source, TimeStack) or is_xarray(self.source):
             return self
         if isinstance(self.source, Mapping):
-            by_sensor = {name: _absolute(source) for name, source in self.source.items()}
+            by_sensor = {str(name): _absolute(own) for name, own in self.source.items()}
             return replace(self, source=by_sensor)
         return replace(self, source=_absolute(self.source))
 
 
 def _absolute(source: OneSource) -> OneSource:
+    if is_xarray(source):
+        return source
     if not isinstance(source, str | Path):
-        return [str(_absolute(one)) for one in source]
+        return [str(_absolute(str(one))) for one in source]
     text = str(source)
     # A pattern is a path, too, as far as its first wildcard; an address has a scheme before that.
     return text if "://" in text or text.startswith("/vsi") else str(Path(text).absolute())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Protocol
@@ -39,6 +39,10 @@ class Series(Protocol):
         """Grid of the finest images."""
 
     @property
+    def geoboxes(self) -> Mapping[str, Georeference]:
+        """Every other grid among the images, by the name of an image that has it."""
+
+    @property
     def block(self) -> tuple[int, int]:
         """Rows, cols of that grid that are decoded at once."""
 
@@ -50,8 +54,8 @@ class Series(Protocol):
     def remarks(self) -> tuple[str, ...]:
         """How the sources were understood where they left room for doubt, a sentence each."""
 
-    def between(self, since: date | None, until: date | None) -> Series:
-        """Give the series of the dates from one to another, both included."""
+    def take(self, dates: Sequence[int]) -> Series:
+        """Give the series of some dates, by their places in ascending order."""
 
     def reader(
         self, indices: Sequence[int], geobox: Georeference

@@ -170,14 +170,18 @@ class TimeStack:
         """
         kept = []
         for own in self.series:
-            series = own.series.between(since, until)
-            if not series.dates:
-                dates = own.series.dates
+            dates = own.series.dates
+            places = [
+                place
+                for place, day in enumerate(dates)
+                if (since is None or since <= day) and (until is None or day <= until)
+            ]
+            if not places:
                 raise OptionError(
                     f"The stack {self.name} has no image of {own.name} between {since or 'its first date'} and "
                     f"{until or 'its last'}; its dates are {dates[0]} to {dates[-1]}."
                 )
-            kept.append(replace(own, series=series))
+            kept.append(replace(own, series=own.series.take(places)))
         return replace(self, series=tuple(kept))
 
     def reader(self) -> StackReader:
