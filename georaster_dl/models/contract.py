@@ -15,11 +15,14 @@ from georaster_dl.core.wording import listed
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from georaster_dl.models.package.values import InputBand
+
 __all__ = [
     "Dated",
     "EncoderDecoder",
     "FeatureExtractor",
     "PatchNetwork",
+    "PhysicalSeriesNetwork",
     "SegmentationNetwork",
     "SeriesKind",
     "SeriesNetwork",
@@ -137,6 +140,19 @@ class SeriesNetwork(Protocol):
         Parameters
         ----------
         geometry : (N, 4) of parcels; only networks of sets make use of it.
+        """
+
+
+class PhysicalSeriesNetwork(SeriesNetwork, Protocol):
+    """A network of series that reads physical values of bands that it knows, behind the normalisation."""
+
+    def describe_input(self, bands: Sequence[InputBand], season_start: str) -> None:
+        """Describe the input, once, before training; a model file keeps the description.
+
+        Parameters
+        ----------
+        bands : of all sensors, in their order, with the statistics by which they are normalised.
+        season_start : month and day from which days are counted, ``MM-DD``.
         """
 
 

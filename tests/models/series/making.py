@@ -3,10 +3,13 @@
 import torch
 
 from georaster_dl.models.contract import Dated
+from georaster_dl.models.package.values import InputBand
 from georaster_dl.models.registry import create_model, series_kind
 
 BANDS = (3, 2)  # of two sensors
 N, DATES, PIXELS, SIDE = 5, (7, 9), 6, 16
+
+SENSOR_BANDS = [InputBand(name, mean=0.2, std=0.1) for name in ("B04", "B08", "NDVI", "VV", "VH")]
 
 SHAPES = {"pixel": (), "set": (PIXELS,), "patch": (SIDE, SIDE)}
 
@@ -16,9 +19,12 @@ def network_and_series(name, *, seed=0, n_sensors=1, **options):
     torch.manual_seed(seed)
     bands = BANDS[:n_sensors]
     network = create_model(name, in_bands=sum(bands), n_classes=4, sensors=bands, **options).eval()
+    if name == "presto":
+        network.describe_input(SENSOR_BANDS[: sum(bands)], "10-01")
+        network.pretrained.fill_(True)
     # Weights and statistics other than at the start, where normalisations do nothing.
     for key, tensor in network.state_dict().items():
-        if tensor.ndim == 1 or "running" in key:
+        if tensor.is_floating_point() and (tensor.ndim == 1 or "running" in key):
             tensor.add_(torch.randn_like(tensor), alpha=0.1)
     kind = series_kind(name)
     return (

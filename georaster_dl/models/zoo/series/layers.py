@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from georaster_dl.models.contract import Dated
 
 __all__ = [
     "PERIOD_DAYS",
+    "Ordered",
     "PixelNetwork",
     "RowNorm",
     "at_dates",
@@ -22,6 +24,7 @@ __all__ = [
     "classifier",
     "dated_positions",
     "dense",
+    "in_order",
     "positions",
 ]
 
@@ -75,6 +78,28 @@ def at_dates(rows: Tensor, valid: Tensor) -> Tensor:
     places = rows.new_zeros(*valid.shape, *rows.shape[1:])
     places[valid] = rows
     return places
+
+
+class Ordered(NamedTuple):
+    """The valid dates of a series in the order of time, from the first place on.
+
+    Attributes
+    ----------
+    values : (N, T, bands); 0 beyond the valid dates.
+    days : (N, T) in rising order; infinite beyond the valid dates.
+    n_valid : (N,) number of valid dates.
+    """
+
+    values: Tensor
+    days: Tensor
+    n_valid: Tensor
+
+
+def in_order(series: Dated) -> Ordered:
+    """Return a sensor's series without its masked dates, sorted by day."""
+    days, order = series.days.masked_fill(~series.valid, torch.inf).sort(dim=1, stable=True)
+    values = series.values.gather(1, order[..., None].expand_as(series.values))
+    return Ordered(values.masked_fill(days.isinf()[..., None], 0), days, series.valid.sum(1))
 
 
 def check_sensors(sensors: Sequence[Dated], n_sensors: int) -> None:

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from georaster_dl.models.contract import Dated
-from georaster_dl.models.zoo.series.layers import PixelNetwork
-from georaster_dl.models.zoo.series.ordered import Ordered, in_order
+from georaster_dl.models.zoo.series.layers import Ordered, PixelNetwork, in_order
 
 __all__ = ["CELLS", "Recurrent"]
 

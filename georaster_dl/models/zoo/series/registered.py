@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from georaster_dl.models.options import checked_options
@@ -90,3 +91,12 @@ def utae(spec: NetworkSpec) -> nn.Module:
     from georaster_dl.models.zoo.series.utae import UTAE
 
     return UTAE(spec.sensors, spec.n_classes, **checked_options(spec))
+
+
+@register_model(options={}, series="pixel")
+def presto(spec: NetworkSpec) -> nn.Module:
+    """Presto's encoder of monthly series, pretrained and frozen, and a classifier (Tseng et al. 2023)."""
+    from georaster_dl.models.zoo.series.presto import Presto
+
+    options = checked_options(replace(spec, encoder_weights=None))
+    return Presto(spec.sensors, spec.n_classes, weights=spec.encoder_weights, **options)

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.contract import Dated
-from georaster_dl.models.zoo.series.layers import PixelNetwork, RowNorm
-from georaster_dl.models.zoo.series.ordered import in_order
+from georaster_dl.models.zoo.series.layers import PixelNetwork, RowNorm, in_order
 
 __all__ = ["TempCNN", "interpolated"]
 
