@@ -1,29 +1,30 @@
 """Public names, which are imported when they are first used."""
 
-from .api.calibration import CalibrateKeywords as CalibrateKeywords
-from .api.calibration import calibrate as calibrate
 from .api.changes import change as change
 from .api.keywords import LabelKeywords as LabelKeywords
 from .api.keywords import MapKeywords as MapKeywords
 from .api.keywords import RunKeywords as RunKeywords
 from .api.keywords import SceneKeywords as SceneKeywords
+from .api.learning.calibration import CalibrateKeywords as CalibrateKeywords
+from .api.learning.calibration import calibrate as calibrate
+from .api.learning.proposals import ProposeKeywords as ProposeKeywords
+from .api.learning.proposals import propose as propose
+from .api.learning.training import TrainKeywords as TrainKeywords
+from .api.learning.training import evaluate as evaluate
+from .api.learning.training import train as train
 from .api.many import batch as batch
 from .api.many import mosaic as mosaic
 from .api.model import Model as Model
 from .api.model import load_model as load_model
 from .api.pixels import classify as classify
 from .api.pixels import cluster as cluster
-from .api.proposals import ProposeKeywords as ProposeKeywords
-from .api.proposals import propose as propose
 from .api.runs import FeatureKeywords as FeatureKeywords
 from .api.runs import SegmentKeywords as SegmentKeywords
 from .api.runs import denoise as denoise
 from .api.runs import features as features
 from .api.runs import segment as segment
 from .api.scenes import open_scene as open_scene
-from .api.training import TrainKeywords as TrainKeywords
-from .api.training import evaluate as evaluate
-from .api.training import train as train
+from .api.timeseries import open_stack as open_stack
 from .core.bands import Band as Band
 from .core.errors import BandMismatchError as BandMismatchError
 from .core.errors import DeviceError as DeviceError
@@ -41,6 +42,7 @@ from .io.maps import read_map as read_map
 from .io.maps import write_cog as write_cog
 from .io.raster import Raster as Raster
 from .io.scenes.scene import Scene as Scene
+from .io.stacks.stack import TimeStack as TimeStack
 from .models.contract import SegmentationNetwork as SegmentationNetwork
 from .models.package.card import Card as Card
 from .models.package.file import save_model as save_model
@@ -48,6 +50,7 @@ from .models.registry import NetworkSpec as NetworkSpec
 from .models.registry import create_model as create_model
 from .models.registry import list_models as list_models
 from .models.registry import register_model as register_model
+from .models.registry import series_models as series_models
 from .training.settings.config import TrainConfig as TrainConfig
 
 __version__: str

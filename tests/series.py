@@ -55,7 +55,7 @@ def series_card(bands=("B04", "B08"), sensors=None, *, n_classes=2, mean=0.5, st
         "series": series | fields.pop("series", {}),
         "stride": 1,
         "halo": {"default": 0, "exact": 0},
-        "classes": [MapClass(i + 1, f"crop {i + 1}", (60 * i, 200, 0)) for i in range(n_classes)],
+        "classes": [MapClass(i + 1, f"crop {i + 1}", (20 * i, 200, 0)) for i in range(n_classes)],
         "resolution_m": None,
     } | fields
     return Card(**small_card(bands=bands).model_dump() | fields)

@@ -30,7 +30,7 @@ SIGNATURES = {
     "overwrite=False, report=None, progress=False, **settings)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
     "report=None, progress=False, **options)",
-    "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, **options)",
+    "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), **options)",
     "denoise": "(scene, model, *, out, report=None, progress=False, **options)",
     "evaluate": "(mapped, reference, *, block=None, seed=0, html=None, overwrite=False, report=None, **labels)",
     "features": "(scene, model, *, out, error=None, report=None, progress=False, **options)",
@@ -39,11 +39,13 @@ SIGNATURES = {
     "mosaic": "(maps, *, out=None, stac=None, models=(), order_by='order', fill_class=(), crs=None, overwrite=False, "
     "report=None, progress=False)",
     "open_scene": "(source, **options)",
+    "open_stack": "(source, *, date_pattern=None, indices=(), since=None, until=None, **reading)",
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
-    "register_model": "(*, options, encoders=False, spectral=False)",
+    "register_model": "(*, options, encoders=False, spectral=False, series=None)",
     "save_model": "(path, card, network, *, half=False)",
     "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
+    "series_models": "(kind=None, pattern='*')",
     "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
     "write_cog": "(raster, path, *, overwrite=False)",
@@ -60,7 +62,7 @@ METHODS = {
 CLASSES = {
     "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "ProposeKeywords",
     "Raster", "RunKeywords",
-    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "TrainConfig", "TrainKeywords",
+    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "TimeStack", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from georaster_dl.api.keywords import SceneKeywords, options_of
+from georaster_dl.api.learning.training import TrainKeywords, config_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.runs import scene_sources
-from georaster_dl.api.training import TrainKeywords, config_of
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.scene_options import SceneOptions

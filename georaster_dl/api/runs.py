@@ -12,6 +12,7 @@ from georaster_dl.api.scenes import SceneSource, as_scene, check_kind
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.arrays import is_array
+from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.predict.denoise import DenoiseRun
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.limitations import run_limitations
@@ -77,7 +78,7 @@ def segment(
 
     Parameters
     ----------
-    scene : as ``open_scene`` takes it.
+    scene : as ``open_scene`` takes it; or a stack of ``open_stack``, for models of time series.
     model : name of a bundled model, path of a package, or a loaded model; None takes the bundled one of Sentinel-2 where
         it fits.
     out : map to make (.tif), a Cloud Optimized GeoTIFF. All files appear at the end, or none; an extra
@@ -194,8 +195,8 @@ def denoise(
 
 
 def scene_sources(scene: SceneSource) -> Sources:
-    """Pixels in memory as a scene; paths as they are, which the run opens with its options."""
-    if is_array(scene):
+    """Pixels in memory and stacks as a scene; paths as they are, which the run opens with its options."""
+    if is_array(scene) or isinstance(scene, TimeStack):
         return as_scene(scene, SceneOptions())
     check_kind(scene)
     return scene  # type: ignore[return-value]

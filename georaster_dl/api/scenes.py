@@ -12,14 +12,16 @@ from georaster_dl.io.arrays import InMemory, is_array, scene_in_memory
 from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.io.scenes.reader import open_scene as open_described
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.stacks.scene import StackInput
+from georaster_dl.io.stacks.stack import TimeStack
 
 if TYPE_CHECKING:
     import xarray  # noqa: F401 - in the alias below
 
 __all__ = ["SceneSource", "as_scene", "check_kind", "open_scene"]
 
-SceneSource: TypeAlias = Union[Sources, InMemory]  # noqa: UP007 - one of them is text
-"""Path or address, several of one scene, an open scene, or pixels in memory."""
+SceneSource: TypeAlias = Union[Sources, InMemory, TimeStack]  # noqa: UP007 - one of them is text
+"""Path or address, several of one scene, an open scene or stack, or pixels in memory."""
 
 
 def open_scene(source: SceneSource, **options: Unpack[SceneKeywords]) -> Scene:
@@ -51,6 +53,8 @@ def open_scene(source: SceneSource, **options: Unpack[SceneKeywords]) -> Scene:
 
 def as_scene(source: SceneSource, options: SceneOptions) -> Scene:
     """Open a source of any kind with options."""
+    if isinstance(source, TimeStack):
+        return open_described(StackInput(source))
     if is_array(source):
         source = scene_in_memory(source)  # type: ignore[arg-type]
     check_kind(source)

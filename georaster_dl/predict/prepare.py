@@ -19,7 +19,7 @@ from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene, source_files
-from georaster_dl.io.stacks.scene import stack_of
+from georaster_dl.io.stacks.scene import StackInput, stack_of
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.journal import Journal
@@ -145,10 +145,22 @@ class PreparedRun:
 
 
 def open_input(sources: Sources, options: SceneOptions) -> Scene:
-    """Open a scene for a model, without its empty bands."""
-    scene = open_scene(sources, options)
-    # A date of a stack may well be masked everywhere.
-    return scene if stack_of(scene) else without_empty_bands(scene)
+    """Open a scene for a model, without its empty bands.
+
+    Raises
+    ------
+    OptionError
+        When a stack is to be read otherwise than it was opened.
+    """
+    scene = open_scene(sources, SceneOptions() if isinstance(sources, StackInput) else options)
+    if stack_of(scene) is None:
+        return without_empty_bands(scene)
+    if options != SceneOptions():
+        raise OptionError(
+            f"{scene.name} is a stack of dated scenes, which is read as `open_stack()` was asked to; give bands, nodata, "
+            f"scale, offset and mask there."
+        )
+    return scene  # a date may well be masked everywhere
 
 
 def prepare(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, options_of
+from georaster_dl.api.learning.training import LabelledScenes, pairs_of
 from georaster_dl.api.model import Model, package_of
 from georaster_dl.api.reporting import reporting
-from georaster_dl.api.training import LabelledScenes, pairs_of
 from georaster_dl.calibration.result import Calibrated
 from georaster_dl.core.events import Report
 from georaster_dl.core.scene_options import LabelOptions

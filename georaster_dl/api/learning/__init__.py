@@ -1,0 +1,1 @@
+"""Training, accuracy, calibration, and proposals for labelling."""

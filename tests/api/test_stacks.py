@@ -1,0 +1,68 @@
+"""Stacks of dated scenes from Python."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+import rasterio
+
+import georaster_dl as gdl
+from georaster_dl.models.package.file import save_model
+from georaster_dl.models.registry import create_model
+from georaster_dl.testing import write_scene
+from tests.series import series_card
+
+DAYS = ("2020-01-11", "2020-02-20", "2020-03-01")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "scenes").mkdir()
+    random = np.random.default_rng(0)
+    for day in DAYS:
+        array = random.integers(3000, 7000, (2, 40, 30)).astype("uint16")
+        array[:, 5:7] *= day != DAYS[0]
+        write_scene(tmp_path / "scenes" / f"S2_{day}.tif", array, bands=("B04", "B08"))
+    return tmp_path / "scenes"
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "crops.safetensors"
+    network = create_model("gru", in_bands=2, n_classes=2, sensors=(2,))
+    save_model(path, series_card(architecture={"name": "gru"}), network)
+    return path
+
+
+def test_a_stack_is_opened_with_its_options(folder):
+    stack = gdl.open_stack(folder, since="2020-02-01", until=dt.date(2020, 2, 28))
+    (sensor,) = stack.sensors
+    assert [band.name for band in sensor.bands] == ["B04", "B08"]
+    assert sensor.dates == (dt.date(2020, 2, 20),)
+    with pytest.raises(gdl.OptionError, match="no date; give year, month and day"):
+        gdl.open_stack(folder, since="spring")
+
+
+def test_a_stack_is_mapped_like_a_scene(folder, model, tmp_path):
+    stack = gdl.open_stack(folder)
+    gdl.segment(stack, model, out=tmp_path / "map.tif")
+    raster = gdl.load_model(model).predict(stack)
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        assert (dataset.read() == raster.array).all()
+    assert raster.array.shape == (1, 40, 30)
+    probabilities = gdl.load_model(model).predict(stack, "probabilities")
+    np.testing.assert_allclose(probabilities.array.sum(axis=0), 1, atol=1e-5)
+
+
+def test_options_of_reading_belong_to_the_stack(folder, model, tmp_path):
+    stack = gdl.open_stack(folder)
+    with pytest.raises(gdl.OptionError, match=r"read as `open_stack\(\)`"):
+        gdl.segment(stack, model, out=tmp_path / "map.tif", nodata=5)
+
+
+def test_a_map_of_a_stack_keeps_a_record(folder, model, tmp_path):
+    made = gdl.segment(
+        gdl.open_stack(folder), model, out=tmp_path / "a.tif", record=tmp_path / "a.json"
+    )
+    assert (tmp_path / "a.json").exists()
+    assert made.pixels == 1200
