@@ -1,0 +1,1 @@
+"""Parcels of stacks: their pixels, series and classes."""
