@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -131,10 +132,10 @@ def _around(
 def write_zones(
     out: Path,
     frame: geopandas.GeoDataFrame,
-    columns: Mapping[str, npt.NDArray[np.object_] | npt.NDArray[np.float64]],
-    legend: Legend,
+    columns: Mapping[str, npt.NDArray[Any]],
+    legend: Legend | None,
 ) -> None:
-    """Write polygons with further columns, of which the first holds classes and gives the colours.
+    """Write polygons with further columns, of which the first holds classes and gives the colours, if any.
 
     Attributes, feature ids and CRS are kept. Columns of the same names are replaced.
 
@@ -142,6 +143,7 @@ def write_zones(
     ----------
     out : the GeoPackage, replaced if it exists; its layer is named after it.
     columns : (polygons,) text or numbers by name; None and NaN become null.
+    legend : of the classes in the first; None for values, which have no style.
 
     Raises
     ------
@@ -155,4 +157,5 @@ def write_zones(
         made.insert(0, "fid", pd.Series(frame.index, frame.index, "int64"))
     several = made.geom_type.nunique() > 1
     write_geopackage(out, made, promote_to_multi=several or None)
-    store_style(out, legend, field=next(iter(columns)))
+    if legend is not None:
+        store_style(out, legend, field=next(iter(columns)))
