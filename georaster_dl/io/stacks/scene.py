@@ -18,7 +18,8 @@ from georaster_dl.io.arrays import is_xarray
 from georaster_dl.io.scenes.planes import Plane
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.stacks.clear import clear_shares
-from georaster_dl.io.stacks.open import OneSource, StackSource, open_stack
+from georaster_dl.io.stacks.open import StackSource, open_stack
+from georaster_dl.io.stacks.sources import OneSource
 from georaster_dl.io.stacks.stack import StackReader, TimeStack
 
 __all__ = ["StackInput", "StackPixels", "clearest_date", "stack_of", "stack_scene"]
