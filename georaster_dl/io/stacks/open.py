@@ -18,6 +18,7 @@ from georaster_dl.core.wording import listed
 from georaster_dl.io.arrays import is_xarray
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.formats import sentinel2, stac
+from georaster_dl.io.formats.indices import find_index
 from georaster_dl.io.scenes.grid import overlap, pixel_side
 from georaster_dl.io.scenes.quality import is_quality_name, parse_mask
 from georaster_dl.io.scenes.reader import offers_mask, open_scene
@@ -25,9 +26,9 @@ from georaster_dl.io.stacks.cube_series import cube_series
 from georaster_dl.io.stacks.cubes import Cube, is_cube_path, open_cube
 from georaster_dl.io.stacks.dates import date_in_path, spellings
 from georaster_dl.io.stacks.images import DatedScene, image_series, join_bands
-from georaster_dl.io.stacks.series import Series
+from georaster_dl.io.stacks.series import SensorSeries, Series
 from georaster_dl.io.stacks.sources import ListedImage, OneSource, list_images, source_name
-from georaster_dl.io.stacks.stack import SensorSeries, TimeStack
+from georaster_dl.io.stacks.stack import TimeStack
 
 __all__ = ["StackSource", "open_stack"]
 
@@ -107,10 +108,7 @@ def open_stack(source: StackSource, options: StackOptions | None = None) -> Time
     ]
     return TimeStack(
         name=name,
-        series=tuple(
-            SensorSeries(sensor, own, tuple(range(len(own.bands))))
-            for sensor, own in series.items()
-        ),
+        series=_with_indices(series, options.indices),
         geobox=finest,
         mask=options.reading.mask or "",
         remarks=tuple(dict.fromkeys(remarks)),
@@ -187,6 +185,18 @@ def _series(opened: Mapping[str, _Opened], reading: SceneOptions) -> dict[str, S
         )
     plain = replace(reading, mask=None)
     return {name: own.series(reading if name in masked else plain) for name, own in opened.items()}
+
+
+def _with_indices(series: Mapping[str, Series], names: Sequence[str]) -> tuple[SensorSeries, ...]:
+    """The series of each sensor, with the indices that can be derived of its bands."""
+    sensors = [
+        SensorSeries(name, own, tuple(range(len(own.bands)))) for name, own in series.items()
+    ]
+    for index in map(find_index, names):
+        able = [i for i, sensor in enumerate(sensors) if sensor.derives(index)]
+        for i in able or [0]:
+            sensors[i] = sensors[i].with_index(index)  # which says why where none can
+    return tuple(sensors)
 
 
 def _reading(one: DatedScene, reading: SceneOptions) -> SceneOptions:

@@ -19,7 +19,7 @@ from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.scene import window_slice
-from georaster_dl.io.stacks.series import Series, SeriesReader
+from georaster_dl.io.stacks.series import SensorSeries, SeriesReader
 
 __all__ = ["StackReader", "StackSensor", "TimeStack"]
 
@@ -38,20 +38,6 @@ class StackSensor:
     name: str
     bands: tuple[Band, ...]
     dates: tuple[date, ...]
-
-
-@dataclass(frozen=True)
-class SensorSeries:
-    """Series of a sensor, and which of its bands are read in which order."""
-
-    name: str
-    series: Series
-    picks: tuple[int, ...]
-
-    @property
-    def bands(self) -> tuple[Band, ...]:
-        """Bands in the order in which they are read."""
-        return tuple(self.series.bands[i] for i in self.picks)
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,7 +113,8 @@ class TimeStack:
     def select(self, bands: Mapping[str, Sequence[Band]]) -> TimeStack:
         """Take bands that match these, sensor by sensor and in this order.
 
-        Where the stack has one sensor only, all wanted are taken from it, whatever it is called.
+        Where the stack has one sensor only, all wanted are taken from it, whatever it is called. A spectral
+        index that is wanted and not there is derived.
 
         Parameters
         ----------
@@ -142,7 +129,7 @@ class TimeStack:
         """
         chosen = []
         for name, wanted in bands.items():
-            own = self._sensor(name, bands)
+            own = self._sensor(name, bands).with_indices(wanted)
             places = match_bands(wanted, own.bands)
             picks = tuple(own.picks[place] for place in places)
             chosen.append(replace(own, name=name, picks=picks))
@@ -226,8 +213,7 @@ class StackReader:
         try:
             self._exit.enter_context(gdal_environment())
             for own in self._stack.series:
-                reader = own.series.reader(own.picks, self._stack.geobox)
-                self._readers.append(self._exit.enter_context(reader))
+                self._readers.append(self._exit.enter_context(own.reader(self._stack.geobox)))
         except BaseException:
             self._exit.close()
             raise
