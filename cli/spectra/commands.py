@@ -21,6 +21,7 @@ from ..options.shared import (
 )
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
+from ..terminal.scores import scores_of, scores_text
 from .compare import compare
 from .options import (
     Columns,
@@ -37,7 +38,6 @@ from .options import (
     table_options,
     training_options,
 )
-from .scores import scores_of, scores_text
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card

@@ -12,6 +12,7 @@ from georaster_dl.core.events import Event, MethodStarted, Report
 from ..options.shared import check_suffix, output_option, overwrite_option, progress_options
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
+from ..terminal.scores import score_line
 from .options import (
     Columns,
     Outcome,
@@ -25,7 +26,6 @@ from .options import (
     table_options,
     training_options,
 )
-from .scores import score_line
 
 if TYPE_CHECKING:
     from georaster_dl.spectra.compare import MethodResult

@@ -6,6 +6,7 @@ import click
 
 from .classify import classify
 from .info import info
+from .train import train
 
 __all__ = ["timeseries"]
 
@@ -28,3 +29,4 @@ def timeseries() -> None:
 
 timeseries.add_command(info)
 timeseries.add_command(classify)
+timeseries.add_command(train)

@@ -206,6 +206,6 @@ def _sensor(samples: SeriesSamples, series: CardSeries, number: int) -> SensorSa
         wanted = [sensor.name for sensor in series.sensors]
         raise BandMismatchError(
             f"The model reads series of {listed(wanted)}, but {samples.name} has {listed(own.name for own in present)}; "
-            f"name the sensors as the model does, with `sensors=`."
+            f"name the sensors as the model does, with `sensor_bands=`."
         )
     return found

@@ -79,7 +79,7 @@ def test_headers_of_any_form_are_read_by_a_pattern(tmp_path):
         path,
         column_pattern=r"\w+-(?P<band>\w+)-ts(?P<number>\d+)-\d+m",
         dates=["2017-01-05", "2017-02-05"],
-        sensors={"S1": ["VV"], "S2": ["B02"]},
+        sensor_bands={"S1": ["VV"], "S2": ["B02"]},
         nodata=65535,
     )
     assert [sensor.name for sensor in made.sensors] == ["S1", "S2"]
@@ -100,7 +100,7 @@ def test_long_rows_become_series_in_the_order_of_time(tmp_path):
     made = read(
         written(tmp_path, LONG),
         class_column="crop",
-        sensors={"S1": ["VV"], "S2": ["B04", "B08"]},
+        sensor_bands={"S1": ["VV"], "S2": ["B04", "B08"]},
     )
     assert len(made) == 2
     assert [sensor.name for sensor in made.sensors] == ["S1", "S2"]
@@ -128,7 +128,7 @@ def test_bands_of_a_long_table_are_the_numbers_that_change(tmp_path):
 def test_parquet_reads_as_csv_does(tmp_path, text):
     path = written(tmp_path, text)
     pd.read_csv(path).to_parquet(tmp_path / "series.parquet")
-    sensors = {} if text is WIDE else {"sensors": {"S1": ["VV"], "S2": ["B04", "B08"]}}
+    sensors = {} if text is WIDE else {"sensor_bands": {"S1": ["VV"], "S2": ["B04", "B08"]}}
     first, second = (
         read(p, class_column="crop", **sensors) for p in (path, tmp_path / "series.parquet")
     )
@@ -152,7 +152,7 @@ def test_labels_may_be_in_a_second_file(tmp_path, series):
             tmp_path, LONG.replace("\n7,", "\na,").replace("\n8,", "\nb,").replace(",crop", ",was")
         )
     labels = written(tmp_path, "id,crop\nb,beech\na,oak\n", "labels.csv")
-    sensors = {"sensors": {"S1": ["VV"], "S2": ["B04", "B08"]}} if series == "long" else {}
+    sensors = {"sensor_bands": {"S1": ["VV"], "S2": ["B04", "B08"]}} if series == "long" else {}
     made = read([path, labels], class_column="crop", id_column="id", **sensors)
     names = [None if i < 0 else made.legend.names[i] for i in made.labels]
     assert names == (["oak", "beech"] if series == "long" else ["oak", "beech", None])
@@ -185,15 +185,15 @@ def test_archives_of_several_sensors(tmp_path):
         (WIDE, {"target": "crop"}, "holds the text 'oak' in row 2"),
         (WIDE.replace(".2,", "wet,"), {}, "text 'wet' in row 2, column red_2017-04-01"),
         (WIDE.replace("nir_20170401", "red_20170401"), {}, "two columns of red at 2017-04-01"),
-        (WIDE, {"sensors": {"S2": ["red", "green"]}}, "no band 'green'"),
-        (WIDE, {"sensors": {"S2": ["red"], "S1": ["red"]}}, "names red twice"),
+        (WIDE, {"sensor_bands": {"S2": ["red", "green"]}}, "no band 'green'"),
+        (WIDE, {"sensor_bands": {"S2": ["red"], "S1": ["red"]}}, "names red twice"),
         (WIDE, {"column_pattern": "(.*"}, "no regular expression"),
         (WIDE, {"column_pattern": "(?P<band>.*)_.*"}, "must have the group"),
         ("a,b\n1,2\n", {}, "nor, as a long table, a column 'id'"),
         (LONG, {"date_column": "day"}, "a column 'day'"),
         (
             LONG.replace("2017-03-05", "5 March"),
-            {"sensors": {"S1": ["VV"]}},
+            {"sensor_bands": {"S1": ["VV"]}},
             "'5 March', a date of series.csv, is no date",
         ),
         (LONG, {}, "No date of series.csv has values of all bands of images"),
@@ -238,7 +238,7 @@ def test_real_tables_of_series():
         class_column="LANDCOVER_LABEL",
         column_pattern=r"(?:OPTICAL|SAR)-(?P<band>\w+)-ts(?P<number>\d+)-\d+m",
         dates=months,
-        sensors={"S1": ["VV", "VH"], "S2": ["B02", "B03", "B04", "B08", "B11", "B12"]},
+        sensor_bands={"S1": ["VV", "VH"], "S2": ["B02", "B03", "B04", "B08", "B11", "B12"]},
         nodata=65535,
     )
     assert len(cereal) == 500

@@ -70,9 +70,12 @@ def long_sensors(
     constant.insert(0, id_column, names)
     present = [name for name in varied if name not in labels and not is_text(frame[name]).any()]
     present += [
-        b for bands in options.sensors.values() for b in bands if b in rest and b not in present
+        b
+        for bands in options.sensor_bands.values()
+        for b in bands
+        if b in rest and b not in present
     ]
-    sensors = bands_by_sensor(present, options.sensors, title)
+    sensors = bands_by_sensor(present, options.sensor_bands, title)
     if not all(sensors.values()):
         raise OptionError(
             f"No column of {title} holds numbers that change within a sample, so there is no series; its columns are "

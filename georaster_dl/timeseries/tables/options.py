@@ -24,7 +24,7 @@ class SeriesTableOptions:
     id_column : column that tells samples apart; it joins a second file with the labels, and the rows of a
         long table. None takes ``id`` where a long table has it.
     date_column : column of a long table with the date of each row.
-    sensors : bands of each sensor, by its name; all bands are of one sensor where it is empty.
+    sensor_bands : bands of each sensor, by its name; all bands are of one sensor where it is empty.
     dates : dates of the numbered columns of a wide table (``NAME_01``), in their order.
     column_pattern : regular expression for headers of series, with the group ``band`` and one of ``date``,
         ``doy`` (day of the year) and ``number``.
@@ -37,7 +37,7 @@ class SeriesTableOptions:
     target: str | None = None
     id_column: str | None = None
     date_column: str = "date"
-    sensors: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sensor_bands: Mapping[str, Sequence[str]] = field(default_factory=dict)
     dates: Sequence[str] = ()
     column_pattern: str | None = None
     year_column: str = "year"
@@ -67,7 +67,7 @@ def bands_by_sensor(
     named = [band for bands in sensors.values() for band in bands]
     twice = sorted({band for band in named if named.count(band) > 1})
     if twice:
-        raise OptionError(f"`sensors=` names {listed(twice)} twice; a band is of one sensor.")
+        raise OptionError(f"`sensor_bands=` names {listed(twice)} twice; a band is of one sensor.")
     absent = [band for band in named if band not in present]
     if absent:
         raise OptionError(

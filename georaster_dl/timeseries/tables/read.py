@@ -65,7 +65,7 @@ def read_series(
         if not sensor.valid.any():
             raise OptionError(
                 f"No date of {title} has values of all bands of {sensor.name} ({listed(b.name for b in sensor.bands)}); name "
-                f"bands with dates of their own as sensors with `sensors=`."
+                f"bands with dates of their own as sensors with `sensor_bands=`."
             )
     labels, legend = _labels(groups, options, title)
     return SeriesSamples(

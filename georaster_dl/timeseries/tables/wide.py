@@ -135,7 +135,7 @@ def wide_sensors(
         When a cell holds text, a column occurs twice, or there is no year for days of the year.
     """
     bands = bands_by_sensor(
-        list(dict.fromkeys(column.band for column in columns)), options.sensors, title
+        list(dict.fromkeys(column.band for column in columns)), options.sensor_bands, title
     )
     years = _years(frame, headers, options, title) if columns[0].of_year else None
     return tuple(

@@ -1,4 +1,4 @@
-"""Scores of laboratory values and classes as text."""
+"""Scores of predicted values and classes as text."""
 
 from __future__ import annotations
 

@@ -1,0 +1,301 @@
+"""``geodl timeseries train``: train a network on series, tested beside a random forest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report
+
+from ..options.groups import option_group
+from ..options.shared import (
+    INPUT_FILE,
+    OUTPUT_FILE,
+    check_suffix,
+    device_option,
+    output_option,
+    overwrite_option,
+    progress_options,
+    seed_option,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
+from ..terminal.scores import scores_of, scores_text
+
+if TYPE_CHECKING:
+    from georaster_dl.timeseries.learning.options import SeriesTrainOptions
+    from georaster_dl.timeseries.tables.options import SeriesTableOptions
+    from georaster_dl.timeseries.train import TrainedSeries
+
+__all__ = ["table_options", "train"]
+
+
+class _NetworkChoice(click.Choice[str]):
+    """Names of the networks of samples of series, looked up when a command needs them."""
+
+    def __init__(self) -> None:
+        self.case_sensitive = True
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The names, with hyphens."""
+        from georaster_dl.models.registry import series_models
+
+        usable = series_models("pixel") + series_models("set")
+        return tuple(name.replace("_", "-") for name in usable)
+
+
+def _sensor_bands(values: tuple[str, ...]) -> dict[str, list[str]]:
+    sensors: dict[str, list[str]] = {}
+    for text in values:
+        name, _, bands = text.partition("=")
+        named = [band.strip() for band in bands.split(",") if band.strip()]
+        if not name.strip() or not named or name.strip() in sensors:
+            raise OptionError(
+                f"`sensor_bands='{text}'` is no sensor; give each a name of its own and its bands, as in S1=VV,VH."
+            )
+        sensors[name.strip()] = named
+    return sensors
+
+
+def _table(**options: Any) -> SeriesTableOptions:
+    from georaster_dl.timeseries.tables.options import SeriesTableOptions
+
+    options["sensor_bands"] = _sensor_bands(options["sensor_bands"])
+    options["dates"] = tuple(day for day in (options["dates"] or "").split(",") if day)
+    return SeriesTableOptions(**options)
+
+
+table_options = option_group(
+    "reading",
+    _table,
+    click.option("--class-column", metavar="NAME", help="Column of classes."),
+    click.option("--target", metavar="NAME", help="Column of values, instead of classes."),
+    click.option(
+        "--id-column",
+        metavar="NAME",
+        help="Column that tells samples apart: in tables with a row a date, and to join a second file.",
+    ),
+    click.option(
+        "--date-column",
+        metavar="NAME",
+        default="date",
+        show_default=True,
+        help="Column of dates in tables with a row a date.",
+    ),
+    click.option(
+        "--sensor-bands",
+        multiple=True,
+        metavar="NAME=BAND,...",
+        help="Bands of one of several sensors, with dates of its own: --sensor-bands S1=VV,VH.",
+    ),
+    click.option(
+        "--dates",
+        metavar="DATE,...",
+        help="Dates of numbered columns (NDVI_01, NDVI_02, ...), in their order.",
+    ),
+    click.option(
+        "--column-pattern",
+        metavar="REGEX",
+        help="Regular expression for the headers of series, with the group (?P<band>...) and one of (?P<date>...), "
+        "(?P<doy>...) and (?P<number>...).",
+    ),
+    click.option(
+        "--year-column",
+        metavar="NAME",
+        default="year",
+        show_default=True,
+        help="Column of the year, where headers have days of the year (NDVI_doy_17).",
+    ),
+    click.option("--nodata", type=float, help="Number that stands for a missing value."),
+    click.option(
+        "--quantity",
+        default="reflectance",
+        show_default=True,
+        help="Quantity that the series hold.",
+    ),
+)
+"""How tables of series are read; the command gets ``SeriesTableOptions``."""
+
+
+def _training(
+    *,
+    split_column: str | None,
+    leave_out: str | None,
+    group: str | None,
+    folds: int | None,
+    no_augment: bool,
+    **options: Any,
+) -> SeriesTrainOptions:
+    from georaster_dl.timeseries.learning.options import SeriesTrainOptions, SplitOptions
+
+    split = SplitOptions(split_column, leave_out, group, folds)
+    given = {name: value for name, value in options.items() if value is not None}
+    return SeriesTrainOptions(split=split, augment=not no_augment, **given)
+
+
+_training_options = option_group(
+    "training",
+    _training,
+    click.option(
+        "--architecture",
+        type=_NetworkChoice(),
+        default="tempcnn",
+        show_default=True,
+        help="Network to train.",
+    ),
+    click.option(
+        "--split-column",
+        metavar="NAME",
+        help="Column that assigns samples to train, validation and test; by chance without any split.",
+    ),
+    click.option(
+        "--leave-out",
+        metavar="COLUMN[=VALUE]",
+        help="Test on the samples of a value (region=Khorezm, year=2018), or of each value of the column in turn.",
+    ),
+    click.option(
+        "--group", metavar="NAME", help="Column of samples that stay in one part, such as parcel."
+    ),
+    click.option("--folds", type=int, help="Cross-validate with as many folds."),
+    click.option(
+        "--until",
+        metavar="DATE",
+        help="Last date that is seen, as 2024-06-15; 06-15 is that day of each sample's own season.",
+    ),
+    click.option(
+        "--season-start",
+        metavar="MM-DD",
+        help="Month and day from which days are counted; by default the first of the month in which most series begin.",
+    ),
+    click.option(
+        "--early",
+        is_flag=True,
+        help="Cut series off at random in training, for a model that is used before the season's end.",
+    ),
+    click.option("--no-augment", is_flag=True, help="Do not change series at random in training."),
+    click.option(
+        "--loss",
+        type=click.Choice(["cross-entropy", "focal"]),
+        help="Loss of classes [default: cross-entropy].",
+    ),
+    click.option("--class-weights", is_flag=True, help="Weigh rare classes more in the loss."),
+    click.option("--epochs", type=int, help="Number of epochs."),
+    click.option("--batch", type=int, help="Samples of a step."),
+    click.option("--learning-rate", type=float, help="Highest learning rate."),
+    click.option(
+        "--licence", default="", metavar="TEXT", help="Licence of the weights, for the card."
+    ),
+    device_option(),
+    seed_option(),
+)
+
+
+@click.command()
+@click.argument("table", type=INPUT_FILE)
+@click.option(
+    "--labels",
+    type=INPUT_FILE,
+    help="Second table, with the classes or values; joined by --id-column.",
+)
+@output_option("Model package to make (.safetensors).", required=True)
+@click.option(
+    "--accuracy-by-date",
+    multiple=True,
+    type=OUTPUT_FILE,
+    metavar="FILE",
+    help="Also write the accuracy of series that end on each of some dates, as .csv or .png.",
+)
+@table_options
+@_training_options
+@overwrite_option
+@progress_options
+def train(
+    *,
+    table: Path,
+    labels: Path | None,
+    output: Path,
+    accuracy_by_date: tuple[Path, ...],
+    reading: SeriesTableOptions,
+    training: SeriesTrainOptions,
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
+    """Train a network on a table of series and test it beside a random forest on the same samples.
+
+    TABLE (CSV, TSV, Excel, Parquet, NumPy .npz) has a row for every sample with columns such as
+    NDVI_2017-03-01, or a row for every date of a sample with columns of ids and dates. All other columns can
+    split the samples.
+
+    \b
+    geodl timeseries train points.csv --class-column crop -o crops.safetensors
+    geodl timeseries train points.csv --class-column crop --leave-out region -o crops.safetensors
+    geodl timeseries train sites.csv --labels moisture.csv --id-column site --target moisture -o m.safetensors
+    geodl timeseries train points.csv --class-column crop --early --accuracy-by-date curve.png -o crops.safetensors
+    """
+    check_suffix("-o", output, "a model package", (".safetensors",))
+    for path in accuracy_by_date:
+        check_suffix("--accuracy-by-date", path, "a table or a picture", (".csv", ".png"))
+
+    def trained(report: Report) -> TrainedSeries:
+        from georaster_dl.timeseries.tables.read import read_series
+        from georaster_dl.timeseries.train import train_series
+
+        inputs = [table] if labels is None else [table, labels]
+        return train_series(
+            read_series(inputs, reading),
+            training,
+            output,
+            report,
+            by_date=accuracy_by_date,
+            inputs=inputs,
+            overwrite=overwrite,
+        )
+
+    def files(result: TrainedSeries) -> list[Path]:
+        failed = {one.path for one in result.failed}
+        return [output, *(path for path in accuracy_by_date if path not in failed)]
+
+    return run_with_progress(
+        terminal,
+        trained,
+        lambda result: finished(
+            files(result),
+            result.failed,
+            round(result.seconds, 1),
+            metrics=result.card.metrics,
+            folds=_folds(result),
+        ),
+        lambda result: _print(result, files(result)),
+        warnings=lambda result: [result.card.limitations] if result.card.limitations else [],
+    )
+
+
+_METHODS: tuple[tuple[Literal["network", "forest"], str], ...] = (
+    ("network", "network"),
+    ("forest", "random forest"),
+)
+
+
+def _folds(result: TrainedSeries) -> list[dict[str, Any]]:
+    return [
+        {
+            "test": fold.name,
+            **{attribute: scores_of(getattr(fold, attribute)) for attribute, _ in _METHODS},
+        }
+        for fold in result.folds
+    ]
+
+
+def _print(result: TrainedSeries, files: list[Path]) -> None:
+    click.echo(f"{result.card.training['samples']} ({result.plan.description})")
+    for fold in result.folds:
+        for attribute, method in _METHODS:
+            click.echo(f"{fold.name:20} {method:14} {scores_text(getattr(fold, attribute))}")
+    for name, value in result.card.metrics.items():
+        click.echo(f"{name}: {value:.4g}")
+    click.echo(result.verdict)
+    print_outputs(files)
