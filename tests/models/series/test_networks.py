@@ -242,6 +242,20 @@ def test_attention_is_shared_among_valid_dates(name):
         assert (shares.movedim(1, 2)[~valid] == 0).all()
 
 
+@pytest.mark.parametrize("n_sensors", [1, 2])
+def test_folded_attention_is_the_same(n_sensors):
+    """Maps are made with less work than training, from the same weights."""
+    network, sensors, _ = network_and_series("ltae", n_sensors=n_sensors)
+    step_by_step, shares = network(sensors), network.attention(sensors)
+    with torch.inference_mode():
+        close(network(sensors), step_by_step.detach())
+        for found, expected in zip(network.attention(sensors), shares, strict=True):
+            close(found, expected.detach())
+        with torch.autocast("cpu", torch.bfloat16):
+            near = network(sensors).float()
+        assert (near - step_by_step).abs().max() < 0.05 * step_by_step.abs().max()
+
+
 class TestSets:
     @setwise
     @torch.inference_mode()

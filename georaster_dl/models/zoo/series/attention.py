@@ -76,19 +76,28 @@ class LTAE(nn.Module):
 
         Rows are in the order of ``series.valid`` (N, T).
         """
-        heads, key_dim = self.query.shape
+        heads = len(self.query)
         rows = self.widened(rows, series)
         rows = rows.view(-1, heads, rows.shape[1] // heads)
         rows = rows + dated_positions(series, rows.shape[2])[:, None]
-        # Queries times keys, as one matrix: the same number of each head, of far fewer products.
-        keys = (self.query[..., None] * self.keys.weight.view(heads, key_dim, -1)).sum(1)
-        offsets = (self.query * self.keys.bias.view(heads, key_dim)).sum(1)
-        scores = torch.addmm(offsets, rows.flatten(1), keys.T) / math.sqrt(key_dim)
+        keys, offsets = self.folded_keys()
+        scores = torch.addmm(offsets, rows.flatten(1), keys.T)
         shares = masked_softmax(at_dates(scores, series.valid), series.valid)
         dropped = self.attention_dropout(shares)[..., None]
         seen = (at_dates(rows, series.valid) * dropped).sum(1).flatten(1)
-        features = self.out_norm(self.dropout(self.dense(seen)))
-        return features, shares.mT
+        return self.features_of(seen), shares.mT
+
+    def folded_keys(self) -> tuple[Tensor, Tensor]:
+        """Return the query of each head times its keys, (heads, width), and the offsets (heads,) of scores."""
+        heads, key_dim = self.query.shape
+        query = self.query / math.sqrt(key_dim)
+        keys = (query[..., None] * self.keys.weight.view(heads, key_dim, -1)).sum(1)
+        return keys, (query * self.keys.bias.view(heads, key_dim)).sum(1)
+
+    def features_of(self, seen: Tensor) -> Tensor:
+        """Compute the features (N, 128) from the outputs of the heads (N, width)."""
+        features: Tensor = self.out_norm(self.dropout(self.dense(seen)))
+        return features
 
     def widened(self, rows: Tensor, series: Dated) -> Tensor:
         """Return normalised rows of all heads' channels (M, width) of rows (M, channels)."""

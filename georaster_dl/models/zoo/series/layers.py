@@ -26,6 +26,7 @@ __all__ = [
     "dense",
     "in_order",
     "positions",
+    "shared_positions",
 ]
 
 PERIOD_DAYS = 1000.0
@@ -67,10 +68,15 @@ def positions(days: Tensor, width: int) -> Tensor:
 
 def dated_positions(series: Dated, width: int) -> Tensor:
     """Return the positions of the valid dates, (M, width) in the order of ``valid``, (N, T)."""
+    return shared_positions(series, width).expand(*series.valid.shape, width)[series.valid]
+
+
+def shared_positions(series: Dated, width: int) -> Tensor:
+    """Return the positions of all dates, (N, T, width), or (1, T, width) where the samples share their days."""
     days = series.days
     # The pixels of a map share their dates: one row, expanded without memory of its own.
-    shared = days[:1] if days.stride(0) == 0 else days
-    return positions(shared, width).expand(*series.valid.shape, width)[series.valid]
+    shared = days.stride(0) == 0
+    return positions(days[:1] if shared else days.masked_fill(~series.valid, 0), width)
 
 
 def at_dates(rows: Tensor, valid: Tensor) -> Tensor:
