@@ -1,4 +1,4 @@
-"""``geodl timeseries classify``: map a stack of dated scenes with a model of time series."""
+"""``geodl timeseries classify``: classes or values of pixels and parcels, by a model of time series."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report
+from georaster_dl.core.process import tune_allocators
+from georaster_dl.core.wording import counted
 
 from ..commands.segment import map_contents, map_results
 from ..options.map_outputs import MapCommand, extra_outputs, map_outputs
 from ..options.model_run import run_model, stack_run_options
-from ..options.predictor import map_settings, models_of, reject_option
+from ..options.predictor import map_settings, reject_option
 from ..options.shared import (
+    INPUT_FILE,
     Cluster,
     check_suffix,
     default_output,
@@ -23,10 +27,13 @@ from ..options.shared import (
     scheduler_options,
 )
 from ..options.stacks import StackArguments, stack_options
-from ..terminal.progress import Terminal
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
 
 if TYPE_CHECKING:
+    from georaster_dl.io.stacks.scene import StackInput
     from georaster_dl.predict.options import Summary
+    from georaster_dl.timeseries.parcels.classify import ClassifiedParcels
 
 __all__ = ["classify"]
 
@@ -34,7 +41,20 @@ __all__ = ["classify"]
 @click.command(cls=MapCommand)
 @stack_options
 @model_option(required=True)
-@output_option("Map to make; STACK_landcover.tif in the working folder by default.")
+@click.option(
+    "--parcels",
+    type=INPUT_FILE,
+    metavar="FILE",
+    help="Classify these polygons as wholes, from all their pixels, instead of single pixels.",
+)
+@click.option(
+    "--minimum-dates",
+    type=click.IntRange(min=1),
+    help="Clear dates below which a parcel is flagged; by default the fewest of the training.",
+)
+@output_option(
+    "Map to make, of parcels a GeoPackage; STACK_landcover.tif or STACK_parcels.gpkg in the working folder by default."
+)
 @extra_outputs(name_files=True)
 @reject_option
 @stack_run_options
@@ -44,6 +64,8 @@ def classify(
     *,
     stack: StackArguments,
     model: str,
+    parcels: Path | None,
+    minimum_dates: int | None,
     output: Path | None,
     extras: dict[str, Any],
     predicting: dict[str, Any],
@@ -51,20 +73,33 @@ def classify(
     cluster: Cluster | None,
     terminal: Terminal,
 ) -> int:
-    """Map the pixels of a stack of dated scenes with a model of time series.
+    """Map the pixels of a stack of dated scenes, or its parcels, with a model of time series.
 
     STACK is a folder or pattern of dated scenes, a table of them (path, date), a STAC item collection, or a
     cube of NetCDF or Zarr. Each pixel is classified from its clear dates; one that is clear at no date is nodata.
+    Parcels keep their attributes and get class, probabilities, uncertainty and number of clear dates.
 
     \b
     geodl timeseries classify scenes/ --mask SCL -m crops.safetensors -o map.tif --confidence
     geodl timeseries classify scenes/ --mask SCL --until 2024-06-15 -m crops.safetensors -o june.tif
+    geodl timeseries classify scenes/ --mask SCL --parcels fields.gpkg -m crops.safetensors -o fields_crops.gpkg
     """
+    from georaster_dl.models.package.file import find_model
+
+    source = stack.input()
+    package = find_model(model).absolute()
+    if parcels is not None:
+        if extras or predicting or cluster is not None or settings["aoi"] is not None:
+            raise OptionError(
+                "--parcels makes one file of polygons, with probabilities and uncertainty in it; leave out the options "
+                "of maps."
+            )
+        output = output or default_output(source.name, "parcels").with_suffix(".gpkg")
+        check_suffix("-o", output, "a GeoPackage", (".gpkg",))
+        return _of_parcels(terminal, source, parcels, package, output, minimum_dates, settings)
     from georaster_dl.batches.job import SceneJob
     from georaster_dl.predict.options import SegmentOptions
 
-    source = stack.input()
-    package, _ = models_of([model])
     output = output or default_output(source.name, "landcover")
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
     options = SegmentOptions(**settings, **map_settings(extras, predicting, ()))
@@ -78,3 +113,45 @@ def classify(
         return run_in_parts(job, cluster.scheduler, cluster.resources, report)
 
     return run_model(terminal, run, map_results, map_contents)
+
+
+def _of_parcels(
+    terminal: Terminal,
+    source: StackInput,
+    parcels: Path,
+    model: Path,
+    output: Path,
+    minimum_dates: int | None,
+    settings: dict[str, Any],
+) -> int:
+    """Classify polygons, and print the result."""
+    from georaster_dl.timeseries.parcels.classify import ParcelOptions, classify_parcels
+
+    options = ParcelOptions(minimum_dates, settings["device"], settings["overwrite"])
+    tune_allocators()
+
+    def show(done: ClassifiedParcels) -> None:
+        shares = ", ".join(f"{name} {n:,}" for name, n in done.counts.items() if n)
+        click.echo(f"{counted(done.parcels, 'parcel')}{f': {shares}' if shares else ''}")
+        if done.unclassified:
+            click.echo(f"{done.unclassified:,} beside the stack or without a clear date: no class")
+        if done.few_dates:
+            click.echo(f"{done.few_dates:,} with few clear dates: field few_dates")
+        click.echo(f"{done.pixels / 1e6:.3g} Mpx in {done.seconds:.1f} s")
+        print_outputs(done.files)
+
+    return run_with_progress(
+        terminal,
+        lambda report: classify_parcels(source.open(), parcels, model, output, options, report),
+        lambda done: finished(
+            done.files,
+            (),
+            round(done.seconds, 3),
+            pixels=done.pixels,
+            parcels=done.parcels,
+            classes=done.counts,
+            unclassified=done.unclassified,
+            few_dates=done.few_dates,
+        ),
+        show,
+    )

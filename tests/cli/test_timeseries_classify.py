@@ -2,12 +2,15 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from click.testing import CliRunner
 from geodl_cli.main import geodl
 
+from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.file import save_model
 from georaster_dl.models.registry import create_model
 from georaster_dl.testing import write_scene
@@ -78,3 +81,34 @@ def test_workers_make_the_same_map(stack, model, tmp_path):
     assert made.exit_code == 0, made.output
     one, two = (rasterio.open(tmp_path / f"{name}.tif").read() for name in ("one", "two"))
     assert (one == two).all()
+
+
+@pytest.fixture
+def parcels(tmp_path, stack):
+    with rasterio.open(next(stack.glob("*.tif"))) as scene:
+        corners = [scene.xy(row, col, offset="ul") for row, col in ((5, 5), (25, 25), (45, 45))]
+        size = 10 * scene.res[0]
+        crs = scene.crs
+    boxes = [shapely.box(x, y - size, x + size, y) for x, y in corners]
+    frame = geopandas.GeoDataFrame({"field": [7, 8, 9]}, geometry=boxes, crs=crs)
+    frame.to_file(tmp_path / "fields.gpkg")
+    return tmp_path / "fields.gpkg"
+
+
+def test_parcels_are_classified_as_wholes(stack, model, parcels, tmp_path):
+    out = tmp_path / "crops.gpkg"
+    made = run(
+        "classify", stack, "--parcels", parcels, "-m", model, "-o", out, "--progress", "json"
+    )
+    assert made.exit_code == 0, made.output
+    found = geopandas.read_file(out, layer="crops")
+    assert list(found["field"]) == [7, 8, 9]
+    assert set(found["class_predicted"]) <= {"crop 1", "crop 2", "crop 3"}
+    assert list(found["clear_dates"]) == [3, 3, 3]
+    finished = json.loads(made.output.splitlines()[-1])
+    assert finished["parcels"] == 3
+
+
+def test_outputs_of_maps_are_refused_for_parcels(stack, model, parcels, tmp_path):
+    with pytest.raises(OptionError, match="leave out the options of maps"):
+        run("classify", stack, "--parcels", parcels, "-m", model, "--confidence")

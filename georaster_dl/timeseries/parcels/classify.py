@@ -18,7 +18,7 @@ from georaster_dl.core.events import Report, SceneStarted, Warned, no_report, wa
 from georaster_dl.core.wording import counted
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.labels.zones import write_zones
-from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model
@@ -66,6 +66,7 @@ class ClassifiedParcels:
     unclassified : those beside the stack or without a clear date.
     few_dates : those with fewer clear dates than asked for.
     pixels : of the stack.
+    failed : extra outputs that could not be made; there are none.
     """
 
     files: tuple[Path, ...]
@@ -75,6 +76,7 @@ class ClassifiedParcels:
     few_dates: int
     pixels: int
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
 
 def classify_parcels(
