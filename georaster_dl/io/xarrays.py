@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,15 +51,18 @@ def to_dataarray(
 
 
 def lazy_dataarray(
-    read: Callable[[Sequence[int], slice, slice], npt.NDArray[np.float32]],
+    read: Callable[..., npt.NDArray[np.float32]],
     geobox: Georeference,
     bands: Sequence[Band],
+    dates: Sequence[date] | None = None,
 ) -> DataArray:
     """Make a DataArray whose windows are read when they are asked for; see ``Scene.to_xarray``.
 
     Parameters
     ----------
-    read : gives float32 values (bands, rows, cols) of bands (counted from 0), rows and cols.
+    read : gives float32 values (bands, rows, cols) of bands (places counted from 0), rows and cols; with
+        ``dates`` values (dates, bands, rows, cols) of dates (places), bands, rows and cols.
+    dates : make an axis of time before that of bands.
     """
     with needing_xarray():
         import xarray
@@ -66,10 +70,12 @@ def lazy_dataarray(
         from xarray.backends import BackendArray
         from xarray.core import indexing
 
+    leading = (len(bands),) if dates is None else (len(dates), len(bands))
+
     class Windows(BackendArray):
         """Pixels as xarray's backends give them."""
 
-        shape = (len(bands), *geobox.shape)
+        shape = (*leading, *geobox.shape)
         dtype = np.dtype("float32")
 
         def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
@@ -82,24 +88,22 @@ def lazy_dataarray(
                 range(n)[k] if isinstance(k, slice) else range(k, k + 1)
                 for k, n in zip(key, self.shape, strict=True)
             ]
-            first = [min(run, default=0) for run in runs]
-            rows, cols = (
-                slice(low, max(run, default=low - 1) + 1)
-                for low, run in zip(first[1:], runs[1:], strict=True)
-            )
             if not all(runs):
                 values = np.empty([len(run) for run in runs], np.float32)
             else:
-                inside = [
-                    [place - low for place in run]
-                    for run, low in zip(runs[1:], first[1:], strict=True)
-                ]
-                values = read(list(runs[0]), rows, cols)[:, inside[0]][:, :, inside[1]]
+                *chosen, rows, cols = runs
+                window = (slice(min(run), max(run) + 1) for run in (rows, cols))
+                values = read(*map(list, chosen), *window)
+                values = values[..., [row - min(rows) for row in rows], :]
+                values = values[..., [col - min(cols) for col in cols]]
             return values[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
 
     lazy = indexing.LazilyIndexedArray(Windows())
     coordinates: dict[Any, Any] = {**xr_coords(geobox), **_of_bands(bands)}
-    dims = ("band", *geobox.dimensions)
+    dims: tuple[str, ...] = ("band", *geobox.dimensions)
+    if dates is not None:
+        coordinates["time"] = np.array(dates, "datetime64[ns]")
+        dims = ("time", *dims)
     return xarray.DataArray(lazy, coordinates, dims, attrs={"_FillValue": np.nan})
 
 

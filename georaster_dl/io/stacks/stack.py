@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.scene import window_slice
 from georaster_dl.io.stacks.series import SensorSeries, SeriesReader
+
+if TYPE_CHECKING:
+    from xarray import DataArray
 
 __all__ = ["StackReader", "StackSensor", "TimeStack"]
 
@@ -143,8 +146,8 @@ class TimeStack:
                 return own
         names = [own.name for own in self.series]
         raise OptionError(
-            f"The stack {self.name} has no sensor {name!r} but {listed(names)}; call its sensors as the model does "
-            f"({listed(wanted)})."
+            f"The stack {self.name} has the sensors {listed(names)}, but {name!r} is asked for; name one of them, or call "
+            f"them as the model does ({listed(wanted)})."
         )
 
     def between(self, since: date | None = None, until: date | None = None) -> TimeStack:
@@ -193,6 +196,36 @@ class TimeStack:
             return reader.read(
                 window_slice("rows", rows, self.shape[0]), window_slice("cols", cols, self.shape[1])
             )
+
+    def to_xarray(self, sensor: str | None = None) -> DataArray:
+        """Give a DataArray of physical values (time, band, y, x) whose windows are read when they are asked for.
+
+        float32, NaN as ``read`` gives it, with the CRS (``.odc``, ``.rio``), dates, and names and wavelengths of
+        the bands. ``.chunk(...)`` makes it an array of Dask.
+
+        Parameters
+        ----------
+        sensor : name of the sensor where the stack has several.
+
+        Raises
+        ------
+        OptionError
+            When xarray is not installed, or there are several sensors and none is named.
+        """
+        from georaster_dl.io.xarrays import lazy_dataarray
+
+        own = self._sensor(sensor or "", [sensor] if sensor else [])
+
+        def read(
+            dates: Sequence[int], bands: Sequence[int], rows: slice, cols: slice
+        ) -> npt.NDArray[np.float32]:
+            part = replace(own, series=own.series.take(dates))
+            # All bands, as each says where the others hold no measurement.
+            with replace(self, series=(part,)).reader() as reader:
+                return reader.read(rows, cols)[0][:, list(bands)]
+
+        made = lazy_dataarray(read, self.geobox, own.bands, own.series.dates)
+        return made.rename(own.name)
 
     def source_files(self) -> list[str]:
         """List every file that the pixels come from."""
