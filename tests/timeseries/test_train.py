@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import BandMismatchError, OptionError, OutputError
 from georaster_dl.core.events import TrainingProgressed, Warned
-from georaster_dl.models.package.file import read_card
+from georaster_dl.models.package.file import load_model, read_card
+from georaster_dl.models.zoo.series.presto import Presto
 from georaster_dl.timeseries.learning.by_date import day_of_season, until
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions, SplitOptions
 from georaster_dl.timeseries.predict import predict_series
@@ -254,3 +256,24 @@ def test_samples_without_labels_cannot_teach(tmp_path):
 def test_class_weights_and_focal_loss_train(tmp_path):
     result, _ = trained(tmp_path, crops(90), loss="focal", class_weights=True, epochs=20)
     assert result.folds[0].network.accuracy > 0.6
+
+
+def test_a_pretrained_encoder_stays_as_its_file_has_it(tmp_path):
+    stored = Presto([2], 3).presto.state_dict()
+    torch.save(
+        {f"encoder.{name}": weight for name, weight in stored.items()}, tmp_path / "presto.pt"
+    )
+    options = {"architecture": "presto", "weights": str(tmp_path / "presto.pt")}
+    result, out = trained(tmp_path, crops(60), **options)
+    _, network = load_model(out)
+    for name, weight in stored.items():
+        assert torch.equal(network.presto.state_dict()[name], weight)
+    assert network.season_day == 0
+    means = [band.mean for band in result.card.bands]
+    np.testing.assert_allclose(network.encoders[0].offset, means, rtol=1e-5)
+    assert len(predict_series(out, crops(20, seed=4)).classes) == 20
+
+
+def test_a_pretrained_encoder_needs_its_file(tmp_path):
+    with pytest.raises(OptionError, match=r"learns with pretrained weights alone; get https"):
+        trained(tmp_path, crops(60), architecture="presto")

@@ -16,7 +16,7 @@ from georaster_dl.core.wording import counted, listed
 from georaster_dl.models.contract import Dated
 from georaster_dl.models.package.card import Architecture, Card, Cost, ModelHalo
 from georaster_dl.models.package.series import CardSensor, CardSeries
-from georaster_dl.models.package.values import InputBand, Target
+from georaster_dl.models.package.values import Target
 from georaster_dl.timeseries.learning.fit import FittedSeries, kind_of
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions
 from georaster_dl.timeseries.samples import SeriesSamples
@@ -59,7 +59,7 @@ def series_card(
         ],
         task="segmentation" if target is None else "regression",
         architecture=Architecture(name=options.architecture, options=dict(fitted.options)),
-        bands=_bands(fitted, taught),
+        bands=fitted.scaling.input_bands(taught.bands),
         quantity=taught.quantity,
         resolution_m=None if taught.resolution_m is None else (taught.resolution_m,) * 2,
         classes=() if legend is None else legend.classes,
@@ -75,16 +75,6 @@ def series_card(
         calibration=fitted.calibration,
         limitations=limitations,
         series=_series(fitted, taught),
-    )
-
-
-def _bands(fitted: FittedSeries, taught: SeriesSamples) -> tuple[InputBand, ...]:
-    moments = zip(
-        np.concatenate(fitted.scaling.mean), np.concatenate(fitted.scaling.std), strict=True
-    )
-    return tuple(
-        InputBand(band.name, band.wavelength_nm, band.fwhm_nm, mean=float(mean), std=float(std))
-        for band, (mean, std) in zip(taught.bands, moments, strict=True)
     )
 
 

@@ -31,7 +31,7 @@ from georaster_dl.timeseries.samples import SeriesSamples
 from georaster_dl.training.loop.losses import build_loss, class_weights_of
 
 if TYPE_CHECKING:
-    from georaster_dl.models.contract import SeriesKind, SeriesNetwork
+    from georaster_dl.models.contract import PhysicalSeriesNetwork, SeriesKind, SeriesNetwork
 
 __all__ = ["FittedSeries", "fit_series", "kind_of", "network_options"]
 
@@ -105,7 +105,11 @@ def fit_series(
     augmentation = SeriesAugmentation.of(options.augment, early=options.early)
     with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
         torch.manual_seed(options.seed)
-        network = _network(options.architecture, samples, chosen).to(where)
+        network = _network(options, samples, chosen)
+        if hasattr(network, "describe_input"):
+            bands = scaling.input_bands(samples.bands)
+            cast("PhysicalSeriesNetwork", network).describe_input(bands, season_start)
+        network.to(where)
         seen, shown = (
             SeriesInputs.of(part, scaling, season_start, kind_of(network)).on(where)
             for part in (taught, held)
@@ -169,14 +173,17 @@ def network_options(
     return {**known, **found, **options.options}
 
 
-def _network(architecture: str, samples: SeriesSamples, options: Mapping[str, Any]) -> nn.Module:
+def _network(
+    options: SeriesTrainOptions, samples: SeriesSamples, chosen: Mapping[str, Any]
+) -> nn.Module:
     outputs = 1 if samples.legend is None else len(samples.legend.classes)
     return create_model(
-        architecture,
+        options.architecture,
         in_bands=len(samples.bands),
         n_classes=outputs,
         sensors=tuple(len(sensor.bands) for sensor in samples.sensors),
-        **options,
+        encoder_weights=options.weights,
+        **chosen,
     )
 
 

@@ -11,8 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.contract import Dated, SeriesKind
+from georaster_dl.models.package.values import InputBand
 from georaster_dl.timeseries.learning.augment import SeriesAugmentation
 from georaster_dl.timeseries.samples import SeriesSamples
 
@@ -59,6 +61,14 @@ class SeriesScaling:
             moments.append((rows.mean(axis=0), np.where(spread > 0, spread, 1.0)))
         means, spreads = zip(*moments, strict=True)
         return cls(means, spreads)
+
+    def input_bands(self, bands: Sequence[Band]) -> tuple[InputBand, ...]:
+        """Return the bands of all sensors, in their order, with these statistics."""
+        moments = zip(np.concatenate(self.mean), np.concatenate(self.std), strict=True)
+        return tuple(
+            InputBand(band.name, band.wavelength_nm, band.fwhm_nm, mean=float(mean), std=float(std))
+            for band, (mean, std) in zip(bands, moments, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
