@@ -2,11 +2,14 @@
 
     python benchmarks/timeseries_memory.py map --network tempcnn
     python benchmarks/timeseries_memory.py map --network ltae --rows 1024
+    python benchmarks/timeseries_memory.py parcels --number 100000
 
 ``map`` makes a stack of 30 dates and 4 bands (noise in squares; a fifth of each date is masked), 4096 columns wide, and
 maps it by ``geodl timeseries classify`` with a network of random weights. In turn with it the bare network runs on
 normalised series of as many dates, in chunks of as many pixels, with as many threads; it reads, masks and
 writes nothing. Both run in processes of their own, and the bare one is timed without its start.
+
+``parcels`` classifies squares of 11 x 11 pixels that fill such a stack, by ``--parcels`` with a network of pixel sets.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import numpy as np
 BANDS = ("B02", "B03", "B04", "B08")
 DATES, CLASSES, COLS = 30, 9, 4096
 SQUARE, CLOUD, MASKED = 16, 64, 0.2
+FIELD = 12  # pixels from one parcel to the next
 CHUNK, CHUNKS = 8192, 16
 
 
@@ -136,6 +140,41 @@ def run_map(name: str, rows: int, rounds: int) -> None:
             )
 
 
+def write_fields(path: Path, number: int) -> None:
+    """Write squares of 11 pixels a side, a pixel apart, as many in a row as the stack is wide."""
+    import geopandas
+    import shapely
+
+    across = COLS // FIELD
+    places = np.arange(number)
+    left, top = 500_000 + places % across * FIELD * 10, 5_000_000 - places // across * FIELD * 10
+    side = (FIELD - 1) * 10
+    shapes = shapely.box(left, top - side, left + side, top)
+    geopandas.GeoDataFrame({"id": places}, geometry=shapes, crs="EPSG:32631").to_file(path)
+
+
+def run_parcels(number: int) -> None:
+    """Print speed and peak memory of classifying parcels."""
+    rows = -(-number // (COLS // FIELD)) * FIELD
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        (folder / "stack").mkdir()
+        write_stack(folder / "stack", rows, COLS)
+        write_package(folder / "model.safetensors", "pse_ltae")
+        write_fields(folder / "fields.gpkg", number)
+        command = ["geodl", "timeseries", "classify", "stack", "-m", "model.safetensors", "--parcels", "fields.gpkg",
+                   "-o", "out.gpkg", "--quiet"]  # fmt: skip
+        begun = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+        print(
+            f"pse_ltae, {number:,} parcels, {DATES} x {rows} x {COLS} x 4: {seconds:.0f} s "
+            f"({usage.ru_utime + usage.ru_stime:.0f} s of processors), {number / seconds:.0f} parcels/s, peak "
+            f"{usage.ru_maxrss / 2**20:.2f} GiB, status {status}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
@@ -144,6 +183,9 @@ def main() -> None:
     command.add_argument("--rows", type=int, default=4096)
     command.add_argument("--rounds", type=int, default=2)
     command.set_defaults(run=lambda a: run_map(a.network, a.rows, a.rounds))
+    command = commands.add_parser("parcels", help="parcels that fill a wide stack")
+    command.add_argument("--number", type=int, default=100_000)
+    command.set_defaults(run=lambda a: run_parcels(a.number))
     command = commands.add_parser("bare")
     command.add_argument("model", type=Path)
     command.set_defaults(run=lambda a: bare(a.model))

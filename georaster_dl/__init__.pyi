@@ -24,6 +24,7 @@ from .api.runs import denoise as denoise
 from .api.runs import features as features
 from .api.runs import segment as segment
 from .api.scenes import open_scene as open_scene
+from .api.timeseries import classify_parcels as classify_parcels
 from .api.timeseries import open_stack as open_stack
 from .core.bands import Band as Band
 from .core.errors import BandMismatchError as BandMismatchError

@@ -28,6 +28,8 @@ SIGNATURES = {
     "reference=None, class_field=None, report=None, progress=False, **options)",
     "classify": "(features, labels=None, *, out, classifier=None, method='svm', save=None, per_polygon=False, "
     "overwrite=False, report=None, progress=False, **settings)",
+    "classify_parcels": "(stack, parcels, model, *, out, minimum_dates=None, device='auto', overwrite=False, report=None, "
+    "progress=False)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
     "report=None, progress=False, **options)",
     "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), **options)",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from georaster_dl.api.keywords import SceneKeywords, options_of, plain_value
+from georaster_dl.api.model import Model, package_of
+from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report
 from georaster_dl.core.scene_options import SceneOptions, StackOptions
 from georaster_dl.io.stacks.open import open_stack as open_described
 
@@ -15,8 +19,9 @@ if TYPE_CHECKING:
 
     from georaster_dl.io.stacks.open import StackSource
     from georaster_dl.io.stacks.stack import TimeStack
+    from georaster_dl.timeseries.parcels.classify import ClassifiedParcels
 
-__all__ = ["open_stack"]
+__all__ = ["classify_parcels", "open_stack"]
 
 
 def open_stack(
@@ -56,6 +61,45 @@ def open_stack(
     if since is None and until is None:
         return stack
     return stack.between(_day("since", since), _day("until", until))
+
+
+def classify_parcels(
+    stack: StackSource,
+    parcels: str | Path,
+    model: str | Path | Model,
+    *,
+    out: str | Path,
+    minimum_dates: int | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    report: Report | None = None,
+    progress: bool = False,
+) -> ClassifiedParcels:
+    """Classify whole parcels from a stack of dated scenes; as ``geodl timeseries classify --parcels``.
+
+    Parameters
+    ----------
+    stack : of ``open_stack``, or what that takes.
+    parcels : vector file of polygons, in any CRS.
+    model : package, or loaded model, of time series of pixels or parcels.
+    out : GeoPackage to make: the polygons with all their attributes, class, probabilities, clear dates and more.
+    minimum_dates : clear dates below which a parcel is flagged; None takes the fewest of the training.
+    device : ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    overwrite : replace the output where it exists.
+    report, progress : as ``segment`` takes them.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with stack, parcels, model or output; nothing is left behind.
+    """
+    from georaster_dl.timeseries.parcels.classify import ParcelOptions
+    from georaster_dl.timeseries.parcels.classify import classify_parcels as run
+
+    options = ParcelOptions(minimum_dates, device, overwrite)
+    opened, package = open_described(stack), package_of(model)
+    with reporting(report, progress=progress) as take:
+        return run(opened, Path(parcels), package, Path(out), options, take)
 
 
 def _day(name: str, value: date | str | None) -> date | None:

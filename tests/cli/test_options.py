@@ -23,6 +23,7 @@ AMBIGUOUS = {
     "--uncertainty",  # a raster beside a map, how propose makes its passes
     "-n",  # of points, of areas
     "--polygons",  # batch names the files itself
+    "--parcels",  # to choose from, to classify
     "--quicklook",
     "--confidence",  # of a class, of both dates' classes
     "--csv",  # of scores, of changes
