@@ -13,7 +13,14 @@ from georaster_dl.training.settings.keywords import SETTINGS
 from .groups import option_group
 from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option
 
-__all__ = ["class_field_option", "classes_option", "label_options", "training_options"]
+__all__ = [
+    "LABEL_OPTIONS",
+    "class_field_option",
+    "classes_option",
+    "label_options",
+    "labels_reading",
+    "training_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +33,7 @@ classes_option = click.option(
 class_field_option = click.option(
     "--class-field", metavar="NAME", help="Attribute that holds the class, or the quantity."
 )
-_LABEL_OPTIONS = (
+LABEL_OPTIONS = (
     click.option(
         "--layer",
         metavar="NAME",
@@ -61,11 +68,12 @@ _LABEL_OPTIONS = (
 )
 
 
-def _label_options(all_touched: bool | None, **values: Any) -> LabelOptions:
+def labels_reading(all_touched: bool | None, **values: Any) -> LabelOptions:
+    """Make the options of labels from the values of ``LABEL_OPTIONS``."""
     return LabelOptions(all_touched=bool(all_touched), **values)
 
 
-label_options = option_group("labels", _label_options, *_LABEL_OPTIONS)
+label_options = option_group("labels", labels_reading, *LABEL_OPTIONS)
 """Options that say how labels are read."""
 
 
@@ -90,7 +98,7 @@ def training_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
         "changes",
         _changes,
         *options,
-        *_LABEL_OPTIONS,
+        *LABEL_OPTIONS,
         click.option(
             "--priority",
             metavar="A,B,...",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from georaster_dl.io.stacks.sources import OneSource
     from georaster_dl.io.stacks.stack import TimeStack
 
-__all__ = ["StackArguments", "stack_options"]
+__all__ = ["STACK_OPTIONS", "StackArguments", "stack_arguments", "stack_options"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class StackArguments:
         return self.input().open()
 
 
-def _stack_input(
+def stack_arguments(
     stack: tuple[str, ...],
     sensor: Mapping[str, str],
     date_pattern: str | None,
@@ -79,6 +79,7 @@ def _stack_input(
     until: datetime | None,
     **reading: Any,
 ) -> StackArguments:
+    """Make what a command gets from the values of ``STACK_OPTIONS`` and of --since and --until."""
     return StackArguments(
         stack,
         sensor,
@@ -102,9 +103,7 @@ def _parse_sensors(values: tuple[str, ...]) -> dict[str, str]:
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
-stack_options = option_group(
-    "stack",
-    _stack_input,
+STACK_OPTIONS = (
     click.argument("stack", nargs=-1, metavar="[STACK]...", shell_complete=complete_files),
     click.option(
         "--sensor",
@@ -128,6 +127,12 @@ stack_options = option_group(
         ),
         help="Spectral indices to derive as further bands.",
     ),
+)
+"""Options that name a stack and say how its scenes are read."""
+stack_options = option_group(
+    "stack",
+    stack_arguments,
+    *STACK_OPTIONS,
     click.option(
         "--since", type=_DAY, metavar="DATE", help="First date that is read, as 2023-05-14."
     ),

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report
 
 from ..options.groups import option_group
 from ..options.shared import (
-    INPUT_FILE,
     OUTPUT_FILE,
     check_suffix,
     device_option,
@@ -24,13 +22,13 @@ from ..options.shared import (
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
 from ..terminal.scores import scores_of, scores_text
+from .sources import SampleSource, source_options
 
 if TYPE_CHECKING:
     from georaster_dl.timeseries.learning.options import SeriesTrainOptions
-    from georaster_dl.timeseries.tables.options import SeriesTableOptions
     from georaster_dl.timeseries.train import TrainedSeries
 
-__all__ = ["table_options", "train"]
+__all__ = ["train"]
 
 
 class _NetworkChoice(click.Choice[str]):
@@ -46,79 +44,6 @@ class _NetworkChoice(click.Choice[str]):
 
         usable = series_models("pixel") + series_models("set")
         return tuple(name.replace("_", "-") for name in usable)
-
-
-def _sensor_bands(values: tuple[str, ...]) -> dict[str, list[str]]:
-    sensors: dict[str, list[str]] = {}
-    for text in values:
-        name, _, bands = text.partition("=")
-        named = [band.strip() for band in bands.split(",") if band.strip()]
-        if not name.strip() or not named or name.strip() in sensors:
-            raise OptionError(
-                f"`sensor_bands='{text}'` is no sensor; give each a name of its own and its bands, as in S1=VV,VH."
-            )
-        sensors[name.strip()] = named
-    return sensors
-
-
-def _table(**options: Any) -> SeriesTableOptions:
-    from georaster_dl.timeseries.tables.options import SeriesTableOptions
-
-    options["sensor_bands"] = _sensor_bands(options["sensor_bands"])
-    options["dates"] = tuple(day for day in (options["dates"] or "").split(",") if day)
-    return SeriesTableOptions(**options)
-
-
-table_options = option_group(
-    "reading",
-    _table,
-    click.option("--class-column", metavar="NAME", help="Column of classes."),
-    click.option("--target", metavar="NAME", help="Column of values, instead of classes."),
-    click.option(
-        "--id-column",
-        metavar="NAME",
-        help="Column that tells samples apart: in tables with a row a date, and to join a second file.",
-    ),
-    click.option(
-        "--date-column",
-        metavar="NAME",
-        default="date",
-        show_default=True,
-        help="Column of dates in tables with a row a date.",
-    ),
-    click.option(
-        "--sensor-bands",
-        multiple=True,
-        metavar="NAME=BAND,...",
-        help="Bands of one of several sensors, with dates of its own: --sensor-bands S1=VV,VH.",
-    ),
-    click.option(
-        "--dates",
-        metavar="DATE,...",
-        help="Dates of numbered columns (NDVI_01, NDVI_02, ...), in their order.",
-    ),
-    click.option(
-        "--column-pattern",
-        metavar="REGEX",
-        help="Regular expression for the headers of series, with the group (?P<band>...) and one of (?P<date>...), "
-        "(?P<doy>...) and (?P<number>...).",
-    ),
-    click.option(
-        "--year-column",
-        metavar="NAME",
-        default="year",
-        show_default=True,
-        help="Column of the year, where headers have days of the year (NDVI_doy_17).",
-    ),
-    click.option("--nodata", type=float, help="Number that stands for a missing value."),
-    click.option(
-        "--quantity",
-        default="reflectance",
-        show_default=True,
-        help="Quantity that the series hold.",
-    ),
-)
-"""How tables of series are read; the command gets ``SeriesTableOptions``."""
 
 
 def _training(
@@ -195,12 +120,7 @@ _training_options = option_group(
 
 
 @click.command()
-@click.argument("table", type=INPUT_FILE)
-@click.option(
-    "--labels",
-    type=INPUT_FILE,
-    help="Second table, with the classes or values; joined by --id-column.",
-)
+@source_options
 @output_option("Model package to make (.safetensors).", required=True)
 @click.option(
     "--accuracy-by-date",
@@ -209,49 +129,46 @@ _training_options = option_group(
     metavar="FILE",
     help="Also write the accuracy of series that end on each of some dates, as .csv or .png.",
 )
-@table_options
 @_training_options
 @overwrite_option
 @progress_options
 def train(
     *,
-    table: Path,
-    labels: Path | None,
+    source: SampleSource,
     output: Path,
     accuracy_by_date: tuple[Path, ...],
-    reading: SeriesTableOptions,
     training: SeriesTrainOptions,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
-    """Train a network on a table of series and test it beside a random forest on the same samples.
+    """Train a network on series and test it beside a random forest on the same samples.
 
-    TABLE (CSV, TSV, Excel, Parquet, NumPy .npz) has a row for every sample with columns such as
-    NDVI_2017-03-01, or a row for every date of a sample with columns of ids and dates. All other columns can
-    split the samples.
+    SOURCE is a table of series, or a stack of dated scenes with --labels.
+
+    A table (CSV, TSV, Excel, Parquet, NumPy .npz) has a row for every sample with columns such as
+    NDVI_2017-03-01, or a row for every date of a sample with columns of ids and dates. All other columns, or
+    attributes of polygons, can split the samples.
 
     \b
     geodl timeseries train points.csv --class-column crop -o crops.safetensors
     geodl timeseries train points.csv --class-column crop --leave-out region -o crops.safetensors
     geodl timeseries train sites.csv --labels moisture.csv --id-column site --target moisture -o m.safetensors
-    geodl timeseries train points.csv --class-column crop --early --accuracy-by-date curve.png -o crops.safetensors
+    geodl timeseries train scenes/ --mask SCL --labels fields.gpkg --class-field crop --group parcel -o crops.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
     for path in accuracy_by_date:
         check_suffix("--accuracy-by-date", path, "a table or a picture", (".csv", ".png"))
 
     def trained(report: Report) -> TrainedSeries:
-        from georaster_dl.timeseries.tables.read import read_series
         from georaster_dl.timeseries.train import train_series
 
-        inputs = [table] if labels is None else [table, labels]
         return train_series(
-            read_series(inputs, reading),
+            source.samples(training, report),
             training,
             output,
             report,
             by_date=accuracy_by_date,
-            inputs=inputs,
+            inputs=source.files,
             overwrite=overwrite,
         )
 

@@ -17,6 +17,7 @@ from georaster_dl.core.wording import listed
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model
 from georaster_dl.models.package.series import CardSeries
+from georaster_dl.predict.matching.stack_match import series_of
 from georaster_dl.timeseries.learning.fit import FittedSeries
 from georaster_dl.timeseries.learning.inputs import SeriesScaling
 from georaster_dl.timeseries.samples import SensorSamples, SeriesSamples
@@ -118,7 +119,7 @@ def predict_series(
     card, fitted = load_series_model(model)
     matched = match_samples(samples, card)
     clear = matched.clear_dates
-    fewest = _series_of(card).dates[0] if min_dates is None else min_dates
+    fewest = series_of(card).dates[0] if min_dates is None else min_dates
     planes = fitted.planes(matched, device)
     # What was never seen has no class.
     planes = np.where((clear > 0)[:, None], planes, np.nan)
@@ -148,7 +149,7 @@ def load_series_model(model: str | Path) -> tuple[Card, FittedSeries]:
         When the package cannot be read.
     """
     card, network = load_model(model)
-    series = _series_of(card)
+    series = series_of(card)
     ends = np.cumsum([sensor.bands for sensor in series.sensors])[:-1]
     mean, std = (
         tuple(np.split(np.array([getattr(band, name) for band in card.bands]), ends))
@@ -174,7 +175,7 @@ def match_samples(samples: SeriesSamples, card: Card) -> SeriesSamples:
     BandMismatchError
         When the model reads no series, or a sensor or band is missing.
     """
-    series = _series_of(card)
+    series = series_of(card)
     chosen, first = [], 0
     for number, sensor in enumerate(series.sensors):
         own = _sensor(samples, series, number)
@@ -185,15 +186,6 @@ def match_samples(samples: SeriesSamples, card: Card) -> SeriesSamples:
         chosen.append(SensorSamples(sensor.name, bands, own.values[:, :, places], own.dates))
         first += sensor.bands
     return replace(samples, sensors=tuple(chosen))
-
-
-def _series_of(card: Card) -> CardSeries:
-    if card.series is None:
-        raise BandMismatchError(
-            f"{card.name} reads single images and no time series; use a model of time series "
-            f"(`geodl timeseries train`)."
-        )
-    return card.series
 
 
 def _sensor(samples: SeriesSamples, series: CardSeries, number: int) -> SensorSamples:

@@ -274,8 +274,6 @@ class _Run:
 
 def _warned(samples: SeriesSamples, report: Report) -> SeriesSamples:
     """The samples, after warnings of those that cannot be used."""
-    for remark in samples.remarks:
-        report(Warned(remark))
     unknown = int((~samples.known).sum())
     if unknown:
         report(Warned(f"{samples.name}: {counted(unknown, 'sample')} without a label left out"))

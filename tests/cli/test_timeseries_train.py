@@ -1,10 +1,13 @@
-"""``geodl timeseries train``: a package and a curve from a table, and what is printed."""
+"""``geodl timeseries train``: packages from tables and stacks, curves, and what is printed."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from georaster_dl.models.package.file import read_card
+from georaster_dl.testing import write_raster
 from tests.timeseries.made import crops
+from tests.timeseries.parcels.conftest import DATES, SHAPE, cells, write_parcels
 
 QUICK = ("--architecture", "ltae", "--epochs", "3")
 
@@ -93,3 +96,50 @@ def test_options_that_cannot_work_are_refused(refused, table, options, message):
 def test_a_package_is_not_made_of_a_table_without_labels(refused, table):
     said = refused("timeseries", "train", table, *QUICK, "-o", "c.safetensors")
     assert "name their column with --class-column or --target" in said
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Five dates of 48 x 60 pixels, and 42 fields of 8 x 8 pixels, of a crop that grows and of one that never does."""
+    random = np.random.default_rng(0)
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    for number, date in enumerate(DATES):
+        array = random.normal(0.2, 0.02, (2, *SHAPE)).astype(np.float32)
+        array[1, 24:] += 0.1 * number
+        array[:, random.random(SHAPE) < 0.2] = np.nan
+        write_raster(folder / f"s_{date}.tif", array, bands=("B04", "B08"), nodata=np.nan)
+    places = [(row, col) for row in range(0, 48, 8) for col in range(0, 56, 8)]
+    shapes = [cells((row, row + 8), (col, col + 8)) for row, col in places]
+    crops = ["late" if row >= 24 else "never" for row, _ in places]
+    write_parcels(tmp_path / "fields.gpkg", shapes, crop=crops)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--architecture", "pse-ltae"), "28 learnt from, 5 chose the epoch, 9 tested"),
+        (
+            ("--architecture", "ltae", "--unit", "parcel"),
+            "28 learnt from, 5 chose the epoch, 9 tested",
+        ),
+        (("--architecture", "ltae", "--per-class", 50, "--group", "parcel"), " tested (one fifth"),
+    ],
+)
+def test_a_stack_with_labelled_fields_teaches_parcels_and_pixels(geodl, scenes, options, line):
+    ended = geodl(
+        "timeseries", "train", scenes, "--labels", "fields.gpkg", "--class-field", "crop", "--epochs", 2,
+        *options, "-o", "fields.safetensors",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert line in ended.out.splitlines()[0]
+    card = read_card(scenes.parent / "fields.safetensors")
+    assert card.series.unit == ("pixel" if "--per-class" in options else "parcel")
+    assert card.resolution_m == (10, 10)
+    assert [entry.name for entry in card.classes] == ["late", "never"]
+
+
+def test_a_stack_needs_labels(refused, scenes):
+    said = refused("timeseries", "train", scenes, *QUICK, "-o", "c.safetensors")
+    assert "needs labels; name a vector file or raster with --labels" in said

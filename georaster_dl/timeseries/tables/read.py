@@ -22,9 +22,18 @@ from georaster_dl.timeseries.tables.long import long_sensors
 from georaster_dl.timeseries.tables.options import SeriesTableOptions
 from georaster_dl.timeseries.tables.wide import cell_numbers, find_columns, wide_sensors
 
-__all__ = ["read_series"]
+__all__ = ["is_series_table", "read_series"]
 
+_TABLES = (".npz", ".parquet", ".tsv", ".txt", ".xlsx")
 _LON, _LAT = ("lon", "longitude", "long"), ("lat", "latitude")
+
+
+def is_series_table(path: Path) -> bool:
+    """Whether a file is a table of series, and no list of scenes (a CSV with a column ``path``)."""
+    suffix = path.suffix.lower()
+    if suffix != ".csv":
+        return suffix in _TABLES
+    return path.is_file() and "path" not in read_raw(path).headers
 
 
 def read_series(

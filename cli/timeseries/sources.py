@@ -1,0 +1,217 @@
+"""Options that name labelled samples of series: a table, or a stack of dated scenes with labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.scene_options import LabelOptions
+
+from ..options.groups import option_group
+from ..options.labels import LABEL_OPTIONS, labels_reading
+from ..options.shared import INPUT_FILE
+from ..options.stacks import STACK_OPTIONS, StackArguments, stack_arguments
+
+if TYPE_CHECKING:
+    from georaster_dl.timeseries.learning.options import SeriesTrainOptions
+    from georaster_dl.timeseries.samples import SeriesSamples
+    from georaster_dl.timeseries.tables.options import SeriesTableOptions
+
+__all__ = ["SampleSource", "source_options", "table_options", "table_reading"]
+
+_DRAWN = 2  # times the pixels of a parcel that an epoch sees, so that each sees others
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """Table of series, or stack with labels.
+
+    Attributes
+    ----------
+    stack : what was named, with the options of scenes.
+    table : options of tables.
+    labels : second table, or labels of a stack.
+    reading : options of the latter.
+    unit : what a sample of a stack is; None goes by the network.
+    per_class : single pixels to draw of each class.
+    """
+
+    stack: StackArguments
+    table: SeriesTableOptions
+    labels: Path | None
+    reading: LabelOptions
+    unit: Literal["pixel", "parcel"] | None
+    per_class: int
+
+    @property
+    def files(self) -> list[Path]:
+        """Files that no output may replace."""
+        named = [Path(text) for text in (*self.stack.given, *self.stack.sensors.values())]
+        return [*named, *([] if self.labels is None else [self.labels])]
+
+    def samples(self, training: SeriesTrainOptions, report: Report) -> SeriesSamples:
+        """Read the table, or draw samples from the stack."""
+        from georaster_dl.timeseries.tables.read import is_series_table, read_series
+
+        given = self.stack.given
+        if len(given) == 1 and is_series_table(Path(given[0])):
+            files = [Path(given[0]), *([] if self.labels is None else [self.labels])]
+            samples = read_series(files, self.table)
+            for remark in samples.remarks:
+                report(Warned(remark))
+            return samples
+        return self._drawn(training, report)
+
+    def _drawn(self, training: SeriesTrainOptions, report: Report) -> SeriesSamples:
+        from georaster_dl.models.registry import series_kind
+        from georaster_dl.timeseries.parcels.samples import (
+            SampleOptions,
+            samples_of_parcels,
+            samples_of_pixels,
+        )
+
+        if self.labels is None:
+            raise OptionError(
+                "A stack of scenes needs labels; name a vector file or raster with `labels=`."
+            )
+        options = SampleOptions(
+            self.reading, _DRAWN * training.pixels, self.per_class, training.seed
+        )
+        sets = series_kind(training.architecture) == "set"
+        draw = (
+            samples_of_parcels
+            if (self.unit == "parcel" or (self.unit is None and sets))
+            else samples_of_pixels
+        )
+        return draw(self.stack.open(), self.labels, options, report)
+
+
+def _sensor_bands(values: tuple[str, ...]) -> dict[str, list[str]]:
+    sensors: dict[str, list[str]] = {}
+    for text in values:
+        name, _, bands = text.partition("=")
+        named = [band.strip() for band in bands.split(",") if band.strip()]
+        if not name.strip() or not named or name.strip() in sensors:
+            raise OptionError(
+                f"`sensor_bands='{text}'` is no sensor; give each a name of its own and its bands, as in S1=VV,VH."
+            )
+        sensors[name.strip()] = named
+    return sensors
+
+
+def table_reading(**options: Any) -> SeriesTableOptions:
+    """Make the options of tables from the values of ``TABLE_OPTIONS``."""
+    from georaster_dl.timeseries.tables.options import SeriesTableOptions
+
+    options["sensor_bands"] = _sensor_bands(options["sensor_bands"])
+    options["dates"] = tuple(day for day in (options["dates"] or "").split(",") if day)
+    return SeriesTableOptions(**options)
+
+
+_TABLE_OPTIONS = (
+    click.option(
+        "--id-column",
+        metavar="NAME",
+        help="Column that tells samples apart: in tables with a row a date, and to join a second file.",
+    ),
+    click.option(
+        "--date-column",
+        metavar="NAME",
+        default="date",
+        show_default=True,
+        help="Column of dates in tables with a row a date.",
+    ),
+    click.option(
+        "--sensor-bands",
+        multiple=True,
+        metavar="NAME=BAND,...",
+        help="Bands of one of a table's sensors, with dates of its own: --sensor-bands S1=VV,VH.",
+    ),
+    click.option(
+        "--dates",
+        metavar="DATE,...",
+        help="Dates of a table's numbered columns (NDVI_01, NDVI_02, ...), in their order.",
+    ),
+    click.option(
+        "--column-pattern",
+        metavar="REGEX",
+        help="Regular expression for a table's headers of series, with the group (?P<band>...) and one of "
+        "(?P<date>...), (?P<doy>...) and (?P<number>...).",
+    ),
+    click.option(
+        "--year-column",
+        metavar="NAME",
+        default="year",
+        show_default=True,
+        help="Column of the year, where headers have days of the year (NDVI_doy_17).",
+    ),
+)
+table_options = option_group(
+    "reading",
+    table_reading,
+    *_TABLE_OPTIONS,
+    click.option("--nodata", type=float, help="Number that stands for a missing value."),
+)
+"""How tables of series are read; the command gets ``SeriesTableOptions``."""
+
+_OF_TABLES = ("id_column", "date_column", "sensor_bands", "dates", "column_pattern", "year_column")
+_OF_LABELLED = ("class_column", "target", "quantity")
+_OF_LABELS = ("layer", "class_field", "classes", "ignore", "background", "width_m", "all_touched")
+
+
+def _source(
+    labels: Path | None, unit: Literal["pixel", "parcel"] | None, per_class: int, **values: Any
+) -> SampleSource:
+    table = {name: values.pop(name) for name in (*_OF_TABLES, *_OF_LABELLED)}
+    reading = {name: values.pop(name) for name in _OF_LABELS}
+    return SampleSource(
+        stack_arguments(since=None, until=None, **values),
+        table_reading(nodata=values["nodata"], **table),
+        labels,
+        labels_reading(**reading),
+        unit,
+        per_class,
+    )
+
+
+source_options = option_group(
+    "source",
+    _source,
+    *STACK_OPTIONS,
+    click.option(
+        "--labels",
+        type=INPUT_FILE,
+        help="Labels of a stack (polygons, points, lines or a raster), or of a table in a second one.",
+    ),
+    *LABEL_OPTIONS,
+    click.option(
+        "--unit",
+        type=click.Choice(["pixel", "parcel"]),
+        help="What a sample of a stack is: a labelled pixel, or a polygon with all its pixels. By default what the "
+        "network reads; one of pixels sees the mean of a parcel.",
+    ),
+    click.option(
+        "--per-class",
+        type=int,
+        default=1000,
+        show_default=True,
+        help="Pixels to draw of each class of a stack.",
+    ),
+    click.option("--class-column", metavar="NAME", help="Column of a table's classes."),
+    click.option(
+        "--target", metavar="NAME", help="Column of a table's values, instead of classes."
+    ),
+    *_TABLE_OPTIONS,
+    click.option(
+        "--quantity",
+        default="reflectance",
+        show_default=True,
+        help="Quantity that a table's series hold.",
+    ),
+)
+"""The samples that a network learns; the command gets a :class:`SampleSource`."""
