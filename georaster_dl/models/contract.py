@@ -130,6 +130,7 @@ class SeriesNetwork(Protocol):
     Attributes
     ----------
     series : what it sees at once; a network of patches has a ``stride``, too.
+    dates : exact number of dates that it takes; absent or None where any will do.
     """
 
     series: SeriesKind

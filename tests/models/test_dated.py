@@ -128,6 +128,16 @@ def test_a_pixel_without_any_date_gives_finite_numbers():
     assert network(torch.full((1, 7, 3, 3), float("nan"))).isfinite().all()
 
 
+def test_exactly_so_many_dates():
+    """None is left out, even where it is cloudy in all pixels, and another number is refused at once."""
+    network = create_model("ltae", in_bands=2, n_classes=2, dates=2).eval()
+    image = torch.randn(1, 4, 3, 3)
+    image[:, 2:] = float("nan")
+    assert DatedNetwork(network, (2,), [[3.0, 40.0]])(image).isfinite().all()
+    with pytest.raises(OptionError, match=r"exactly 2 dates \(`dates=2`\), but the series has 3"):
+        DatedNetwork(network, (2,), [[3.0, 40.0, 90.0]])
+
+
 def test_a_package_of_series_is_saved_checked_and_bound(registered, tmp_path):
     path = tmp_path / "m.safetensors"
     save_model(

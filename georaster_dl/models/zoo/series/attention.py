@@ -11,10 +11,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from georaster_dl.core.errors import OptionError
-from georaster_dl.core.wording import counted
 from georaster_dl.models.contract import Dated
-from georaster_dl.models.zoo.series.layers import RowNorm, at_dates, dated_positions, dense
+from georaster_dl.models.zoo.series.layers import (
+    RowNorm,
+    at_dates,
+    check_dates,
+    dated_positions,
+    dense,
+)
 
 __all__ = ["LTAE", "TAE", "masked_softmax"]
 
@@ -169,11 +173,7 @@ class _DateNorm(nn.Module):
     def forward(self, rows: Tensor, series: Dated) -> Tensor:
         valid = series.valid
         channels, dates = self.weight.shape
-        if valid.shape[1] != dates:
-            raise OptionError(
-                f"The network was made for exactly {counted(dates, 'date')} (`dates={dates}`), but the series has "
-                f"{valid.shape[1]}; give it those, or train one for any number of dates (`dates=None`)."
-            )
+        check_dates(valid.shape[1], dates)
         dated = at_dates(rows, valid)
         count = (channels * valid.sum(1)).clamp(min=1)[:, None, None]
         mean = dated.sum((1, 2), keepdim=True) / count

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.models.contract import Dated, SeriesNetwork, network_stride
+from georaster_dl.models.zoo.series.layers import check_dates
 
 __all__ = ["DatedNetwork"]
 
@@ -27,12 +28,20 @@ class DatedNetwork(nn.Module):
     Attributes
     ----------
     stride : total down-sampling in pixels.
+
+    Raises
+    ------
+    OptionError
+        When the network takes exactly so many dates, and there are more or fewer.
     """
 
     def __init__(
         self, network: nn.Module, sensors: Sequence[int], days: Sequence[Sequence[float]]
     ) -> None:
         super().__init__()
+        exactly = getattr(network, "dates", None)
+        for of_sensor in days:
+            check_dates(len(of_sensor), exactly)
         self.network = network
         self.stride = network_stride(network)
         self._sensors = list(sensors)
@@ -51,7 +60,10 @@ class DatedNetwork(nn.Module):
 
     def _of_pixels(self, series: Tensor) -> Tensor:
         """Outputs (n, outputs) of the series (n, planes) of pixels; dates that none of them has are left out."""
-        return cast("Tensor", self.network([_without_gaps(dated) for dated in self._split(series)]))
+        sensors = self._split(series)
+        if getattr(self.network, "dates", None) is None:
+            sensors = [_without_gaps(dated) for dated in sensors]
+        return cast("Tensor", self.network(sensors))
 
     def _of_patches(self, image: Tensor) -> Tensor:
         sensors = []
@@ -83,4 +95,5 @@ def _without_gaps(dated: Dated) -> Dated:
     some = dated.valid.any(dim=0)
     if bool(some.all()) or not bool(some.any()):
         return dated
-    return Dated(dated.values[:, some], dated.days[:, some], dated.valid[:, some])
+    days = dated.days[:1, some].expand(len(dated.days), -1)
+    return Dated(dated.values[:, some], days, dated.valid[:, some])

@@ -20,6 +20,7 @@ __all__ = [
     "PixelNetwork",
     "RowNorm",
     "at_dates",
+    "check_dates",
     "check_sensors",
     "classifier",
     "dated_positions",
@@ -106,6 +107,21 @@ def in_order(series: Dated) -> Ordered:
     days, order = series.days.masked_fill(~series.valid, torch.inf).sort(dim=1, stable=True)
     values = series.values.gather(1, order[..., None].expand_as(series.values))
     return Ordered(values.masked_fill(days.isinf()[..., None], 0), days, series.valid.sum(1))
+
+
+def check_dates(n_dates: int, exactly: int | None) -> None:
+    """Check the number of dates of a series, for networks that take exactly so many.
+
+    Raises
+    ------
+    OptionError
+        When there are more or fewer.
+    """
+    if exactly not in (None, n_dates):
+        raise OptionError(
+            f"The network was made for exactly {counted(exactly, 'date')} (`dates={exactly}`), but the series has "
+            f"{n_dates}; give it those, or train one for any number of dates (`dates=None`)."
+        )
 
 
 def check_sensors(sensors: Sequence[Dated], n_sensors: int) -> None:

@@ -38,6 +38,10 @@ class PixelLTAE(PixelNetwork):
     outputs : classes, 1 for a quantity.
     dates : None for any number of dates; else the published normalisation, which takes exactly so many.
     dropout : share of the features that is dropped in training.
+
+    Attributes
+    ----------
+    dates : exact number of dates that it takes; None where any will do.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class PixelLTAE(PixelNetwork):
         encoders = [_Encoder(bands, dates, dropout) for bands in sensors]
         head = classifier(LTAE.features * len(encoders), outputs)
         super().__init__(encoders, head, block=_BLOCK)
+        self.dates = dates
 
     def attention(
         self,

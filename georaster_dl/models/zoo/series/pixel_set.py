@@ -85,6 +85,7 @@ class PixelSet(nn.Module):
     ----------
     series : ``"set"``.
     stride : 1.
+    dates : exact number of dates that it takes; None where any will do.
     """
 
     series = "set"
@@ -102,6 +103,7 @@ class PixelSet(nn.Module):
         self.sets = nn.ModuleList(_SetEncoder(bands, geometry) for bands in sensors)
         self.encoders = nn.ModuleList(encoders)
         self.head = classifier(sum(encoder.features for encoder in encoders), outputs)
+        self.dates = getattr(encoders[0], "dates", None)
         self._geometry = geometry
 
     @property
