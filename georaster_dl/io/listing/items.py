@@ -22,14 +22,14 @@ _MOST_CHARACTERS = 1 << 30
 
 
 def scene_items(source: str, folder: Path) -> list[str]:
-    """Paths or addresses of the items that a STAC file holds: itself, or those of a collection.
+    """Paths or addresses of the items that a STAC file holds: itself, or those of a collection or item collection.
 
-    A collection at an address goes on where its pages do.
+    An item collection at an address goes on where its pages do.
 
     Parameters
     ----------
     source : path or address of a JSON file.
-    folder : where the items of a collection are written, each with the addresses of its files made
+    folder : where those of an item collection are written, each with the addresses of its files made
         absolute; made only then.
 
     Raises
@@ -40,6 +40,8 @@ def scene_items(source: str, folder: Path) -> list[str]:
         When an item cannot be written.
     """
     first = load_json(source)
+    if first.get("type") in ("Collection", "Catalog"):
+        return _linked(source, first)
     if first.get("type") != "FeatureCollection":
         return [source]
     made: dict[str, str] = {}
@@ -68,6 +70,21 @@ def scene_items(source: str, folder: Path) -> list[str]:
     for name, text in made.items():
         _write(folder / name, text)
     return [str(folder / name) for name in made]
+
+
+def _linked(source: str, collection: dict[str, Any]) -> list[str]:
+    """Addresses of the items that a collection links to, each once."""
+    hrefs = [
+        absolute_href(str(link["href"]), source)
+        for link in _listed(collection, "links")
+        if link.get("rel") == "item" and link.get("href")
+    ]
+    if not hrefs:
+        raise SceneError(
+            f"The STAC {collection['type'].lower()} {source} links to no item; give one that does, or save the answer of a "
+            f"search to a .json file and give that."
+        )
+    return list(dict.fromkeys(hrefs))
 
 
 def _items(source: str, page: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
