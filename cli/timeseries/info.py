@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,10 @@ from ..terminal.hints import with_options
 if TYPE_CHECKING:
     from georaster_dl.io.stacks.clear import ClearShares
     from georaster_dl.io.stacks.stack import StackSensor, TimeStack
+    from georaster_dl.models.package.card import Card
 
 __all__ = ["info"]
 
-_LATE = 30  # days beyond those of the training that change little
 _MOST_DATES = 40  # that are printed, without --json
 
 
@@ -133,35 +132,25 @@ def _print_sensor(sensor: dict[str, Any], about: str) -> None:
 
 
 def _model_facts(stack: TimeStack, clear: ClearShares, model: str) -> dict[str, Any]:
-    from georaster_dl.core.errors import OptionError
     from georaster_dl.models.package.file import find_model, read_card
+    from georaster_dl.predict.matching.stack_match import dates_of, dates_warning, match_stack
 
     card = read_card(find_model(model))
-    if card.series is None:
-        raise OptionError(
-            f"{card.name} is a model of single images; geodl info tells whether a scene fits it."
-        )
-    wanted, places = {}, iter(card.bands)
-    for sensor in card.series.sensors:
-        wanted[sensor.name] = [next(places) for _ in range(sensor.bands)]
-    chosen = stack.select(wanted)
+    matched = match_stack(stack, card)
+    doubts = [dates_warning(dates_of(matched, card), card), *_doubts(stack, clear, card)]
     return {
         "name": card.name,
-        "sensors": {s.name: [band.name for band in s.bands] for s in chosen.sensors},
-        "warnings": _doubts(chosen, clear, card.series),
+        "sensors": {s.name: [band.name for band in s.bands] for s in matched.sensors},
+        "warnings": [with_options(doubt) for doubt in doubts if doubt is not None],
     }
 
 
-def _doubts(stack: TimeStack, clear: ClearShares, series: Any) -> list[str]:
-    """List the differences from the model's training."""
+def _doubts(stack: TimeStack, clear: ClearShares, card: Card) -> list[str]:
+    """List the differences from the model's training in clouds."""
     doubts = []
-    first, last = _days(stack, series.season_start)
-    low, high = series.days
-    if first < low - _LATE or last > high + _LATE or last < low or first > high:
-        doubts.append(
-            f"the dates are days {first:.0f} to {last:.0f} of the season that begins on {series.season_start}, but "
-            f"training had days {low:.0f} to {high:.0f}"
-        )
+    series = card.series
+    if series is None:
+        return []
     if clear.most < series.dates[0]:
         doubts.append(
             f"no pixel has more than {counted(clear.most, 'clear date')}, but in training each had {series.dates[0]} "
@@ -172,16 +161,6 @@ def _doubts(stack: TimeStack, clear: ClearShares, series: Any) -> list[str]:
             f"clouds are masked by {stack.mask or 'nothing'}, but in training by {series.mask or 'nothing'}"
         )
     return doubts
-
-
-def _days(stack: TimeStack, season_start: str) -> tuple[float, float]:
-    import numpy as np
-
-    from georaster_dl.models.package.seasons import season_days
-
-    every: list[date] = sorted(day for sensor in stack.sensors for day in sensor.dates)
-    days = season_days(np.array(every, "datetime64[D]"), season_start)
-    return float(days.min()), float(days.max())
 
 
 def _print_model(facts: dict[str, Any]) -> None:

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from georaster_dl.testing import write_raster
+from tests.series import day_sums, series_card, write_series_model
+
+__all__ = ["day_sums"]
 
 
 @pytest.fixture
@@ -74,3 +77,33 @@ def test_a_single_date_has_no_gap(geodl, folder):
     done = geodl("timeseries", "info", folder / "s_20230514.tif")
     assert done.code == 0
     assert "longest gap" not in done.out
+
+
+@pytest.fixture
+def model(tmp_path, day_sums):
+    """Model of two bands, trained on the first half of years masked by SCL."""
+    card = series_card(series={"days": (100, 200), "dates": (2, 5), "mask": "SCL"})
+    return write_series_model(tmp_path / "crops.safetensors", card)
+
+
+def test_a_model_that_fits(geodl, folder, model):
+    done = geodl("timeseries", "info", folder, "--mask", "SCL", "-m", model)
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == "crops fits, reading images: B04, B08"
+
+
+def test_what_differs_from_the_training_is_told(geodl, folder, model):
+    arguments = ("timeseries", "info", f"{folder}/*0514.tif", "--json", "-m", model)
+    facts = json.loads(geodl(*arguments).out)["model"]
+    assert facts["sensors"] == {"images": ["B04", "B08"]}
+    one, few, masked = facts["warnings"]
+    assert "has 1 dates, but crops was trained on 2 to 5" in one
+    assert few == "no pixel has more than 1 clear date, but in training each had 2 to 5"
+    assert masked == "clouds are masked by nothing, but in training by SCL"
+
+
+def test_a_model_that_does_not_fit_is_told_after_the_facts(geodl, folder, model):
+    done = geodl("timeseries", "info", folder, "--bands", "B04", "-m", model)
+    assert done.code == 1
+    assert "images: 3 dates" in done.out
+    assert "misses B08" in done.err

@@ -178,6 +178,19 @@ def test_bands_and_sensors_must_be_there(stack, tmp_path, day_sums):
         run(stack[0], path, tmp_path / "out")
 
 
+def test_one_stack_may_hold_the_bands_of_several_sensors(stack, tmp_path, day_sums):
+    folder, values = stack
+    two = series_card(sensors={"S2": 1, "S1": 1})
+    path = write_series_model(tmp_path / "two.safetensors", two)
+    run(folder, path, tmp_path / "out").whole()
+    with rasterio.open(tmp_path / "out" / "map.tif") as made:
+        classes = made.read(1)
+    normal = (values * 1e-4 - 0.5) / 0.25 * (values > 0)  # each sensor is masked by its own bands
+    total = (normal.sum(axis=1) * np.array(list(DAYS.values()))[:, None, None]).sum(axis=0)
+    clear = (values > 0).any(axis=(0, 1))
+    assert (classes == np.where(clear, np.where(total > 0, 2, 1), 255)).mean() > 0.999
+
+
 def test_sensors_have_dates_of_their_own(stack, tmp_path, day_sums):
     folder, values = stack
     (tmp_path / "radar").mkdir()

@@ -36,7 +36,7 @@ def series_of(card: Card) -> CardSeries:
 def match_stack(stack: TimeStack, card: Card) -> TimeStack:
     """Choose the model's sensors and bands of a stack, in the model's order.
 
-    A single sensor matches whatever its name.
+    From a single sensor all are taken, whatever its name: one cube may hold the bands of several.
 
     Raises
     ------
@@ -50,14 +50,16 @@ def match_stack(stack: TimeStack, card: Card) -> TimeStack:
         wanted[sensor.name] = card.bands[first : first + sensor.bands]
         first += sensor.bands
     present = [sensor.name for sensor in stack.sensors]
-    if len(wanted) == len(present) == 1:
-        return stack.select({present[0]: next(iter(wanted.values()))})
-    missing = [name for name in wanted if name not in present]
-    if missing:
-        raise BandMismatchError(
-            f"{card.name} reads series of {listed(list(wanted))}, but {stack.name} has {listed(present)}; "
-            f"name the sensors of the stack as the model does."
-        )
+    problem = f"{card.name} reads series of {listed(list(wanted))}, but {stack.name} has {listed(present)}"
+    if len(present) == 1 < len(wanted):
+        try:
+            return stack.select(wanted)
+        except BandMismatchError as error:
+            raise BandMismatchError(
+                f"{problem}, which has not all their bands; give a stack for each. {error}"
+            ) from error
+    if len(present) > 1 and not set(wanted) <= set(present):
+        raise BandMismatchError(f"{problem}; name the sensors of the stack as the model does.")
     return stack.select(wanted)
 
 
