@@ -79,7 +79,7 @@ def stack_arguments(
     until: datetime | None,
     **reading: Any,
 ) -> StackArguments:
-    """Make what a command gets from the values of ``STACK_OPTIONS`` and of --since and --until."""
+    """Make the arguments of a stack from the values of ``STACK_OPTIONS``, --since and --until."""
     return StackArguments(
         stack,
         sensor,

@@ -190,9 +190,10 @@ source_options = option_group(
     ),
     *LABEL_OPTIONS,
     click.option(
-        "--unit",
+        "--sample-unit",
+        "unit",
         type=click.Choice(["pixel", "parcel"]),
-        help="What a sample of a stack is: a labelled pixel, or a polygon with all its pixels. By default what the "
+        help="Sample of a stack: a labelled pixel, or a polygon with all its pixels. By default the kind that the "
         "network reads; one of pixels sees the mean of a parcel.",
     ),
     click.option(
@@ -202,7 +203,7 @@ source_options = option_group(
         show_default=True,
         help="Pixels to draw of each class of a stack.",
     ),
-    click.option("--class-column", metavar="NAME", help="Column of a table's classes."),
+    click.option("--class-column", metavar="NAME", help="Column of classes, instead of values."),
     click.option(
         "--target", metavar="NAME", help="Column of a table's values, instead of classes."
     ),

@@ -85,7 +85,7 @@ _training_options = option_group(
     click.option(
         "--group", metavar="NAME", help="Column of samples that stay in one part, such as parcel."
     ),
-    click.option("--folds", type=int, help="Cross-validate with as many folds."),
+    click.option("--folds", type=int, help="Number of cross-validation folds."),
     click.option(
         "--until",
         metavar="DATE",

@@ -27,6 +27,13 @@ AMBIGUOUS = {
     "--quicklook",
     "--confidence",  # of a class, of both dates' classes
     "--csv",  # of scores, of changes
+    "--architecture",  # of images, of series
+    "--labels",  # that exist already, to learn
+    "--target",  # several of spectra, one of series
+    "--id-column",  # of spectra, of series
+    "--group",
+    "--quantity",
+    "--until",  # of a stack; of series also a day of every season
 }
 
 

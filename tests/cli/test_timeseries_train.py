@@ -121,7 +121,7 @@ def scenes(tmp_path):
     [
         (("--architecture", "pse-ltae"), "28 learnt from, 5 chose the epoch, 9 tested"),
         (
-            ("--architecture", "ltae", "--unit", "parcel"),
+            ("--architecture", "ltae", "--sample-unit", "parcel"),
             "28 learnt from, 5 chose the epoch, 9 tested",
         ),
         (("--architecture", "ltae", "--per-class", 50, "--group", "parcel"), " tested (one fifth"),
