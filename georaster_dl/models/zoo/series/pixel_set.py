@@ -176,7 +176,7 @@ class PixelSet(nn.Module):
             return None
         if geometry is None:
             raise OptionError(
-                "The network takes the shapes of the parcels, too, but got none; give `geometry=`, (N, 4), or "
+                "The network takes the shapes of the parcels, too, but got none; give `geometry`, (N, 4), or "
                 "train one without (the architecture's option geometry=False)."
             )
         return geometry
