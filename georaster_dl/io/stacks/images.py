@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -211,93 +211,139 @@ def join_bands(dated: Sequence[DatedScene]) -> list[DatedScene]:
     days: dict[date, list[DatedScene]] = {}
     for one in dated:
         days.setdefault(one.day, []).append(one)
-    several = [some for some in days.values() if len(some) > 1]
-    named = len(several) * 2 >= len(days)  # else a second image of some days
+    if all(len(some) == 1 for some in days.values()):
+        return list(dated)
+    patterns = _band_patterns(days.values())
     joined: list[DatedScene] = []
     for some in days.values():
-        bands = _bands_apart(some, by_name=named) if len(some) > 1 else None
-        joined.extend(some if bands is None else [bands])
+        named = [_named_by_file(one, patterns) for one in some]
+        names = [band.name for one in named for band in one.scene.bands]
+        if len(named) == 1 or len(set(names)) < len(names) or any(map(_is_generic, names)):
+            joined.extend(named)  # one image, or several of the same bands
+            continue
+        mask = next((one.mask for one in some if one.mask), None)
+        scene = stack_scenes([one.scene for one in named])
+        joined.append(replace(some[0], scene=scene, mask=mask))
     return joined
 
 
-def _bands_apart(some: Sequence[DatedScene], *, by_name: bool) -> DatedScene | None:
-    """One scene of files with other bands each; None where they are images of the same bands."""
-    scenes = [one.scene for one in some]
-    names = [band.name for scene in scenes for band in scene.bands]
-    if len(set(names)) < len(names) or any(_is_generic(name) for name in names):
-        if not by_name or any(len(scene.bands) != 1 for scene in scenes):
-            return None
-        by_file = _varying_parts([Path(one.path).stem for one in some])
-        if by_file is None:
-            return None
-        taken = len(set(names)) < len(names)
-        pairs = zip(scenes, names, by_file, strict=True)
-        scenes = [_renamed(s, part) if taken or _is_generic(n) else s for s, n, part in pairs]
-    mask = next((one.mask for one in some if one.mask), None)
-    return replace(some[0], scene=stack_scenes(scenes), mask=mask)
+@dataclass(frozen=True)
+class _BandPattern:
+    """Words before and behind the name of a band in the names of single-band files.
+
+    ``always`` says that the files' own names of bands are the same, so that none is to be kept.
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    always: bool
+
+    def part(self, path: str) -> str | None:
+        """The name of the band in a file's name, None where the rest differs."""
+        words = _words(path)
+        end = len(words) - len(self.after)
+        fits = words[: len(self.before)] == self.before and words[end:] == self.after
+        middle = "_".join(words[len(self.before) : end])
+        return _RESOLUTION.sub("", middle) if fits and middle else None
 
 
-def _is_generic(name: str) -> bool:
-    return bool(re.fullmatch(r"band_\d+", name))
+def _words(path: str) -> tuple[str, ...]:
+    """Words of a file's name without its dates."""
+    return tuple(w for w in re.split(r"[_\-. ]+", without_dates(Path(path).stem)) if w)
 
 
-def _renamed(scene: Scene, name: str) -> Scene:
-    plane = scene.planes[0]
-    band = named_bands([name])[0]
-    if band.wavelength_nm is None:
-        band = replace(plane.band, name=name)
-    return replace(scene, planes=(replace(plane, band=band),))
+def _band_patterns(days: Collection[Sequence[DatedScene]]) -> list[_BandPattern]:
+    """Patterns of the names of single-band files, where most days have several of them."""
+    single = [
+        some for some in days if len(some) > 1 and all(len(one.scene.bands) == 1 for one in some)
+    ]
+    if len(single) * 2 < len(days):  # else a second image of some days
+        return []
+    found = (_pattern_of(some) for some in single)
+    return list(dict.fromkeys(pattern for pattern in found if pattern is not None))
 
 
-def _varying_parts(stems: Sequence[str]) -> list[str] | None:
-    """The part of each name, without its dates, in which it differs from the others; None where two do not."""
-    words = [[w for w in re.split(r"[_\-. ]+", without_dates(stem)) if w] for stem in stems]
+def _pattern_of(some: Sequence[DatedScene]) -> _BandPattern | None:
+    """The words around those in which the names of a date's files differ; None where two do not."""
+    words = [_words(one.path) for one in some]
     shortest = min(map(len, words))
     before = next((i for i in range(shortest) if len({w[i] for w in words}) > 1), shortest)
     after = next(
         (i for i in range(shortest - before) if len({w[-1 - i] for w in words}) > 1),
         shortest - before,
     )
-    parts = ["_".join(w[before : len(w) - after]) for w in words]
-    if len(set(parts)) < len(parts) or not all(parts):
-        return None
-    short = [_RESOLUTION.sub("", part) for part in parts]
-    return short if len(set(short)) == len(short) else parts
+    names = {one.scene.bands[0].name for one in some}
+    first = words[0]
+    pattern = _BandPattern(
+        first[:before], first[len(first) - after :], always=len(names) < len(some)
+    )
+    parts = {pattern.part(one.path) for one in some}
+    return pattern if len(parts) == len(some) and None not in parts else None
+
+
+def _named_by_file(one: DatedScene, patterns: Sequence[_BandPattern]) -> DatedScene:
+    """Name the band of a single-band file after the file, unless it has a name of its own."""
+    if len(one.scene.bands) != 1:
+        return one
+    plane = one.scene.planes[0]
+    for pattern in patterns:
+        part = pattern.part(one.path)
+        if part is not None and (pattern.always or _is_generic(plane.band.name)):
+            band = named_bands([part])[0]
+            if band.wavelength_nm is None:
+                band = replace(plane.band, name=part)
+            return replace(one, scene=replace(one.scene, planes=(replace(plane, band=band),)))
+    return one
+
+
+def _is_generic(name: str) -> bool:
+    return bool(re.fullmatch(r"band_\d+", name))
 
 
 def image_series(dated: Iterable[DatedScene]) -> ImageSeries:
-    """Put scenes with the bands of all of them in the order of their dates.
+    """Put scenes in the order of their dates, with the bands that most of them have.
 
     Raises
     ------
     SceneError
-        When the scenes have no band in common, or their bands have no names and differ in number.
+        When most scenes have no band in common, or their bands have no names and differ in number.
     """
     ordered = sorted(dated, key=lambda one: one.day)
-    days: dict[date, list[DatedScene]] = {}
-    for one in ordered:
-        days.setdefault(one.day, []).append(one)
-    first = ordered[0].scene
-    places = [[find_band(band, one.scene.bands) for band in first.bands] for one in ordered]
-    shared = [i for i in range(len(first.bands)) if all(own[i] is not None for own in places)]
-    _check_shared(ordered, shared)
-    chosen = {
-        id(one): one.scene.select([own[i] for i in shared])  # type: ignore[misc]
-        for one, own in zip(ordered, places, strict=True)
-    }
+    known = max(ordered, key=lambda one: len(one.scene.bands)).scene.bands
+    places = [[find_band(band, one.scene.bands) for band in known] for one in ordered]
+    kept = [
+        i for i in range(len(known)) if 2 * sum(own[i] is not None for own in places) > len(places)
+    ]
+    chosen: dict[date, list[Scene]] = {}
+    lacking: list[DatedScene] = []
+    for one, own in zip(ordered, places, strict=True):
+        found = [own[i] for i in kept]
+        if None in found or not found:
+            lacking.append(one)
+        else:
+            scene = one.scene.select([place for place in found if place is not None])
+            chosen.setdefault(one.day, []).append(scene)
+    _check_common(ordered, anything=bool(chosen))
+    bands = tuple(known[i] for i in kept)
     return ImageSeries(
-        bands=tuple(first.bands[i] for i in shared),
-        dates=tuple(days),
-        images=tuple(tuple(chosen[id(one)] for one in some) for some in days.values()),
-        remarks=(*_remarks(ordered), *_day_remarks(days), *_band_remarks(ordered, shared)),
+        bands=bands,
+        dates=tuple(chosen),
+        images=tuple(map(tuple, chosen.values())),
+        remarks=(
+            *_remarks(ordered),
+            *_day_remarks(chosen),
+            *_band_remarks(ordered, bands),
+            *_lacking_remarks(lacking),
+        ),
     )
 
 
-def _check_shared(ordered: Sequence[DatedScene], shared: Sequence[int]) -> None:
+def _check_common(ordered: Sequence[DatedScene], *, anything: bool) -> None:
     first = ordered[0]
     for other in ordered[1:]:
-        unnamed = all(_is_generic(b.name) for b in (*first.scene.bands, *other.scene.bands))
-        if not shared or (unnamed and len(other.scene.bands) != len(first.scene.bands)):
+        bands = (*first.scene.bands, *other.scene.bands)
+        unnamed = all(_is_generic(band.name) for band in bands)
+        if not anything or (unnamed and len(other.scene.bands) != len(first.scene.bands)):
             raise SceneError(
                 f"The bands of {first.path} are {listed(first.scene.bands, MOST_NAMED)}, those of {other.path} "
                 f"{listed(other.scene.bands, MOST_NAMED)}, so they are no series of one sensor; name the bands in the "
@@ -312,26 +358,29 @@ def _remarks(ordered: Sequence[DatedScene]) -> list[str]:
     return [f"{remarks[0]}{more if len(remarks) > 1 else ''}"] if remarks else []
 
 
-def _day_remarks(days: Mapping[date, Sequence[DatedScene]]) -> list[str]:
+def _day_remarks(days: Mapping[date, Sequence[Scene]]) -> list[str]:
     several = {day: some for day, some in days.items() if len(some) > 1}
     if not several:
         return []
     day, some = next(iter(several.items()))
     return [
         f"{counted(len(several), 'day')} ({listed(several)}) have several images, of which a pixel takes the first "
-        f"that is valid: of {day} {listed([one.path for one in some])}"
+        f"that is valid: of {day} {listed([scene.name for scene in some])}"
     ]
 
 
-def _band_remarks(ordered: Sequence[DatedScene], shared: Sequence[int]) -> list[str]:
-    names = {ordered[0].scene.bands[i].name for i in shared}
-    absent = dict.fromkeys(
-        band.name
-        for one in ordered
-        for band in one.scene.bands
-        if len(one.scene.bands) > len(names)
-    )
-    left = [name for name in absent if name not in names]
+def _band_remarks(ordered: Sequence[DatedScene], kept: Sequence[Band]) -> list[str]:
+    every = dict.fromkeys(band for one in ordered for band in one.scene.bands)
+    left = [band.name for band in every if find_band(band, kept) is None]
     if not left:
         return []
-    return [f"not every date has the bands {listed(left, MOST_NAMED)}, which are left out"]
+    return [f"most dates have no band {listed(left, MOST_NAMED)}, which is left out"]
+
+
+def _lacking_remarks(lacking: Sequence[DatedScene]) -> list[str]:
+    if not lacking:
+        return []
+    return [
+        f"{counted(len(lacking), 'image')} without all bands are left out: "
+        f"{listed([one.path for one in lacking])}"
+    ]

@@ -169,12 +169,38 @@ def test_tables_that_cannot_be(make_dates, tmp_path, row, said):
         open_stack(tmp_path / "table.csv")
 
 
-def test_bands_that_a_date_lacks_are_left_out_and_told(make_dates):
+def test_bands_that_most_dates_lack_are_left_out_and_told(make_dates):
     folder = make_dates({"a_20230514.tif": 1}, bands=("B04", "B08", "B11"))
     make_dates({"a_20230520.tif": 2}, bands=("B08", "B04"))
     stack = open_stack(folder)
     assert [band.name for band in stack.sensors[0].bands] == ["B04", "B08"]
-    assert "not every date has the bands B11" in " ".join(stack.remarks)
+    assert len(stack.sensors[0].dates) == 2
+    assert "most dates have no band B11, which is left out" in stack.remarks
+
+
+def test_dates_that_lack_a_band_are_left_out_and_told(make_dates):
+    folder = make_dates({"a_20230514.tif": 1, "a_20230601.tif": 3}, bands=("B04", "B08", "B11"))
+    make_dates({"b_20230520.tif": 2})
+    stack = open_stack(folder)
+    assert [band.name for band in stack.sensors[0].bands] == ["B04", "B08", "B11"]
+    assert stack.read()[0][:, 0, 0, 0].tolist() == [1, 3]
+    assert "1 image without all bands are left out" in stack.remarks[0]
+    assert "b_20230520.tif" in stack.remarks[0]
+
+
+def test_a_date_that_lacks_the_file_of_a_band_is_left_out(make_dates):
+    names = {f"NDVI_2023-05-{day}.tif": day for day in (14, 20, 26)}
+    names |= {f"EVI_2023-05-{day}.tif": 50 + day for day in (14, 26)}
+    stack = open_stack(make_dates(names, bands=("sin",)))
+    assert [band.name for band in stack.sensors[0].bands] == ["EVI", "NDVI"]
+    assert stack.read()[0][:, :, 0, 0].tolist() == [[64, 14], [76, 26]]
+
+
+def test_a_second_image_of_a_single_band_is_no_other_band(make_dates):
+    names = {f"ndvi_2023-05-{day}.tif": day for day in (14, 20, 26)} | {"ndvi_2023-05-26_b.tif": 9}
+    stack = open_stack(make_dates(names, bands=()))
+    assert [band.name for band in stack.sensors[0].bands] == ["band_1"]
+    assert stack.read()[0][:, 0, 0, 0].tolist() == [14, 20, 26]
 
 
 @pytest.mark.parametrize("bands", [("B11",), ("B11", "B12", "B02")])
