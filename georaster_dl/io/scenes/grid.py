@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ def overlap(one: Georeference, other: Georeference) -> bool:
     )
 
 
+@lru_cache(maxsize=64)  # thousands of images share a grid, and each asks PROJ
 def pixel_side(geobox: Georeference) -> float:
     """Side of a pixel in metres; in units of the transform where the CRS does not say how long those are."""
     box = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
