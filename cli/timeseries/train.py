@@ -108,7 +108,11 @@ _training_options = option_group(
         help="Loss of classes [default: cross-entropy].",
     ),
     click.option("--class-weights", is_flag=True, help="Weigh rare classes more in the loss."),
-    click.option("--epochs", type=int, help="Number of epochs."),
+    click.option(
+        "--epochs",
+        type=int,
+        help="Number of epochs; by default as many as make 3,000 steps, but 10 to 100.",
+    ),
     click.option("--batch", type=int, help="Samples of a step."),
     click.option("--learning-rate", type=float, help="Highest learning rate."),
     click.option(

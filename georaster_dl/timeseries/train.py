@@ -156,6 +156,8 @@ class _Run:
             samples = until(samples, options.until, start)
         self._samples = _warned(samples, report)
         self.plan = plan_split(self._samples, options.split, start, options.seed)
+        fitted = (*self.plan.folds, *([self.plan.final] if self.plan.final else []))
+        self._epochs = [options.epochs_of(int(fold.train.sum())) for fold in fitted]
         self._days = curve_days(self._samples, start) if curve else []
         self._tested = _Tested()
         self.scores: list[FoldScores] = []
@@ -192,8 +194,7 @@ class _Run:
         )
 
     def _log(self, number: int, epoch: int, loss: float) -> None:
-        runs = len(self.plan.folds) + (self.plan.final is not None)
-        done, most = number * self.options.epochs + epoch, runs * self.options.epochs
+        done, most = sum(self._epochs[:number]) + epoch, sum(self._epochs)
         left = (time.monotonic() - self._begun) / done * (most - done)
         self._report(TrainingProgressed(done, most, left, loss))
 

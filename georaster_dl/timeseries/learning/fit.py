@@ -117,7 +117,12 @@ def fit_series(
         seen = seen.in_training(augmentation, options.pixels)
         learn(
             network,
-            Recipe(options.epochs, options.batch, options.learning_rate, options.weight_decay),
+            Recipe(
+                options.epochs_of(len(taught)),
+                options.batch,
+                options.learning_rate,
+                options.weight_decay,
+            ),
             lambda: seen,
             wanted.to(where),
             (shown, _targets(held, target)[1].to(where)),

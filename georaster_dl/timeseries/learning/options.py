@@ -12,6 +12,9 @@ from georaster_dl.timeseries.learning.augment import SeriesAugmentation
 
 __all__ = ["SeriesTrainOptions", "SplitOptions"]
 
+_STEPS = 3000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
+
 
 @dataclass(frozen=True)
 class SplitOptions:
@@ -60,7 +63,8 @@ class SeriesTrainOptions:
     early : cut series off at random in training, so that the model can be used before the season's end.
     augment : whether training series are augmented, or the strengths of ``SeriesAugmentation`` by name.
     loss, class_weights : of classes; values have the mean square error.
-    epochs, batch, learning_rate, weight_decay : as in ``loop.Recipe``.
+    epochs, batch, learning_rate, weight_decay : as in ``loop.Recipe``; where ``epochs`` is None, as many as make
+        3,000 steps, but 10 to 100.
     pixels : drawn anew from each parcel in every epoch, where a sample has more.
     device : ``auto``, ``cpu`` or ``cuda:N``.
     licence : of the weights.
@@ -77,8 +81,8 @@ class SeriesTrainOptions:
     augment: bool | Mapping[str, float] = True
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     class_weights: bool = False
-    epochs: int = 60
-    batch: int = 64
+    epochs: int | None = None
+    batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     pixels: int = 64
@@ -107,11 +111,16 @@ class SeriesTrainOptions:
             )
         object.__setattr__(self, "architecture", name)
         for setting in ("epochs", "batch", "pixels"):
-            if getattr(self, setting) < 1:
-                raise OptionError(
-                    f"`{setting}={getattr(self, setting)}` must be 1 or more; give a larger number."
-                )
+            if (number := getattr(self, setting)) is not None and number < 1:
+                raise OptionError(f"`{setting}={number}` must be 1 or more; give a larger number.")
         for setting in ("learning_rate", "weight_decay"):
             if not getattr(self, setting) >= 0:
                 raise OptionError(f"`{setting}={getattr(self, setting)}` must not be negative.")
         SeriesAugmentation.of(self.augment, early=self.early)
+
+    def epochs_of(self, n: int) -> int:
+        """Number of epochs for ``n`` training samples."""
+        if self.epochs is not None:
+            return self.epochs
+        steps = -(-n // self.batch)
+        return min(max(-(-_STEPS // steps), _FEWEST_EPOCHS), _MOST_EPOCHS)
