@@ -73,6 +73,11 @@ _training_options = option_group(
         help="Network to train.",
     ),
     click.option(
+        "--encoder-weights",
+        metavar="FILE",
+        help="File with the public weights of presto's encoder.",
+    ),
+    click.option(
         "--split-column",
         metavar="NAME",
         help="Column that assigns samples to train, validation and test; by chance without any split.",
@@ -115,6 +120,7 @@ _training_options = option_group(
     ),
     click.option("--batch", type=int, help="Samples of a step."),
     click.option("--learning-rate", type=float, help="Highest learning rate."),
+    click.option("--pixels", type=int, help="Pixels of a parcel that an epoch sees [default: 64]."),
     click.option(
         "--licence", default="", metavar="TEXT", help="Licence of the weights, for the card."
     ),

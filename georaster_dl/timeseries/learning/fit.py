@@ -187,7 +187,7 @@ def _network(
         in_bands=len(samples.bands),
         n_classes=outputs,
         sensors=tuple(len(sensor.bands) for sensor in samples.sensors),
-        encoder_weights=options.weights,
+        encoder_weights=options.encoder_weights,
         **chosen,
     )
 

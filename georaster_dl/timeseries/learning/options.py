@@ -56,7 +56,7 @@ class SeriesTrainOptions:
     ----------
     architecture, options : network by the registry's names (``series_models``), and its options; those that
         say which days it sees are taken from the samples where they are not given.
-    weights : file of pretrained weights, for a network that has some (``presto``).
+    encoder_weights : file of pretrained weights, for a network that has some (``presto``).
     split : which samples teach, choose the epoch and test.
     until : last day of the season that is seen, ``MM-DD``, or the last date, ``YYYY-MM-DD``.
     season_start : month and day from which days are counted, ``MM-DD``; found where None.
@@ -73,7 +73,7 @@ class SeriesTrainOptions:
 
     architecture: str = "tempcnn"
     options: Mapping[str, Any] = field(default_factory=dict)
-    weights: str | None = None
+    encoder_weights: str | None = None
     split: SplitOptions = SplitOptions()
     until: str | None = None
     season_start: str | None = None
