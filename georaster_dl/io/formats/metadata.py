@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -22,7 +23,7 @@ import rasterio.shutil
 from georaster_dl.core.bands import SENTINEL2, Band
 from georaster_dl.io.formats.missions import band_of_file, band_of_mission, mission_of
 
-__all__ = ["bands_of", "calibration_of", "with_wavelengths"]
+__all__ = ["acquisition_date", "bands_of", "calibration_of", "with_wavelengths"]
 
 _SENTINEL2_NAMES = {band.name for band in SENTINEL2}
 # Nanometres in one unit of what wavelengths are stated in. Names without the plural's s.
@@ -38,6 +39,10 @@ _LIGHT_NM = (100.0, 100_000.0)  # nothing optical is centred outside of it
 _SOLAR_NM = (200.0, 3000.0)  # numbers that are nanometres without saying so
 _COLORS = ("red", "green", "blue", "alpha")
 _WAVELENGTH_AXES = ("wavelength", "wavelengths", "lambda", "wl", "band_wavelength")
+_ACQUISITION_TAGS = (
+    *("sensing_time", "sensing_date", "acquisition_time", "acquisition_date", "date_acquired"),
+    *("acquisitiondate", "start_time", "product_start_time", "time_coverage_start", "datetime"),
+)
 _MISSION_TAGS = ("spacecraft", "sensor", "platform", "mission", "product", "instrument")
 
 
@@ -177,6 +182,21 @@ def _stated(
 
 def _times(value: float | None, factor: float | None) -> float | None:
     return None if value is None or factor is None or value <= 0 else value * factor
+
+
+def acquisition_date(dataset: Any) -> date | None:
+    """Day on which an image was taken, by GDAL's ``IMAGERY`` domain or the file's tags; None where these do not say.
+
+    ``TIFFTAG_DATETIME`` is when the file was written, and does not count.
+    """
+    imagery = _lower(dataset.tags(ns="IMAGERY")).get("acquisitiondatetime")
+    tags = _lower(dataset.tags())
+    for text in (imagery, *(tags.get(key) for key in _ACQUISITION_TAGS)):
+        try:
+            return date.fromisoformat((text or "").strip()[:10])
+        except ValueError:
+            continue
+    return None
 
 
 def with_wavelengths(

@@ -22,6 +22,7 @@ from georaster_dl.core.process import usable_cpus
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.formats.indices import INDICES
 from georaster_dl.io.scenes.grid import pixel_side
 from georaster_dl.io.scenes.reader import stack_scenes
 from georaster_dl.io.scenes.scene import Scene, SceneReader, source_files
@@ -212,7 +213,7 @@ def join_bands(dated: Sequence[DatedScene]) -> list[DatedScene]:
     for one in dated:
         days.setdefault(one.day, []).append(one)
     if all(len(some) == 1 for some in days.values()):
-        return list(dated)
+        return _named_alike(dated)
     patterns = _band_patterns(days.values())
     joined: list[DatedScene] = []
     for some in days.values():
@@ -292,8 +293,26 @@ def _named_by_file(one: DatedScene, patterns: Sequence[_BandPattern]) -> DatedSc
             band = named_bands([part])[0]
             if band.wavelength_nm is None:
                 band = replace(plane.band, name=part)
-            return replace(one, scene=replace(one.scene, planes=(replace(plane, band=band),)))
+            return _with_band(one, band)
     return one
+
+
+def _named_alike(dated: Sequence[DatedScene]) -> list[DatedScene]:
+    """Name single bands alike that have no name, or another at every date: after the index in the files' names."""
+    bands = [band for one in dated for band in one.scene.bands]
+    names = {band.name for band in bands}
+    known = any(band.wavelength_nm is not None for band in bands)
+    counters = len(names) == len(bands) > 1 or all(map(_is_generic, names))
+    if len(bands) != len(dated) or known or not counters:
+        return list(dated)
+    indices = [word for word in _words(dated[0].path) if word.upper() in INDICES]
+    name = indices[-1].upper() if indices else "band_1"
+    return [_with_band(one, replace(one.scene.bands[0], name=name)) for one in dated]
+
+
+def _with_band(one: DatedScene, band: Band) -> DatedScene:
+    plane = replace(one.scene.planes[0], band=band)
+    return replace(one, scene=replace(one.scene, planes=(plane,)))
 
 
 def _is_generic(name: str) -> bool:

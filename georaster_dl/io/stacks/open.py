@@ -19,6 +19,8 @@ from georaster_dl.io.arrays import is_xarray
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.formats import sentinel2, stac
 from georaster_dl.io.formats.indices import find_index
+from georaster_dl.io.formats.metadata import acquisition_date
+from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import overlap, pixel_side
 from georaster_dl.io.scenes.quality import is_quality_name, parse_mask
 from georaster_dl.io.scenes.reader import offers_mask, open_scene
@@ -222,7 +224,7 @@ def _mask_files(mask: str, day: date) -> tuple[list[str], list[str]]:
 
 
 def _date_of(source: str, pattern: str | None) -> date:
-    """Find the date of an image: of the pattern, the STAC item, the product, or else the path.
+    """Find the date of an image: of the pattern, the STAC item, the product, or else the path or the tags.
 
     The date on which a file was written says nothing of when the image was taken, so it is not asked.
     """
@@ -231,13 +233,18 @@ def _date_of(source: str, pattern: str | None) -> date:
     elif stac.is_item(source):
         found = stac.item_date(source)
     else:
-        found = sentinel2.sensing_date(Path(source)) or date_in_path(source)
+        found = sentinel2.sensing_date(Path(source)) or date_in_path(source) or _tagged(source)
     if found is None:
         raise SceneError(
             f"{source} names no date (like 2023-05-14, 20230514, 2023_05_14 or 2023134); say where it is with "
             f"`date_pattern=`, or give a table (.csv) with the columns path and date."
         )
     return found
+
+
+def _tagged(source: str) -> date | None:
+    with open_dataset(source) as dataset:
+        return acquisition_date(dataset)
 
 
 def _check_overlap(series: Series, geobox: Georeference, name: str) -> None:

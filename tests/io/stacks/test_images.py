@@ -5,6 +5,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+import rasterio
 from rasterio.transform import from_origin
 
 from georaster_dl.core.bands import Band
@@ -134,6 +135,18 @@ def test_a_file_without_a_date_is_named(make_dates):
         open_stack(folder.parent / "plain")
 
 
+def test_a_tag_says_when_an_image_was_taken_and_none_when_it_was_written(make_dates):
+    folder = make_dates({"scene.tif": 1})
+    with rasterio.open(folder / "scene.tif", "r+") as dataset:
+        dataset.update_tags(TIFFTAG_DATETIME="2024:01:01 00:00:00")
+    (folder / "scene.tif").rename(path := folder.parent / "scene.tif")
+    with pytest.raises(SceneError, match="names no date"):
+        open_stack(path)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(SENSING_TIME="2023-05-14T10:30:21Z")
+    assert open_stack(path).sensors[0].dates == (date(2023, 5, 14),)
+
+
 def test_a_table_states_dates_sensors_and_masks(make_dates, tmp_path):
     make_dates({"one.tif": 1, "two.tif": 2, "radar.tif": 5})
     make_dates({"cloudy.tif": 8}, bands=("SCL",))
@@ -188,6 +201,16 @@ def test_dates_that_lack_a_band_are_left_out_and_told(make_dates):
     assert "b_20230520.tif" in stack.remarks[0]
 
 
+@pytest.mark.parametrize(("stem", "name"), [("MODIS_ndvi_x", "NDVI"), ("scene", "band_1")])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_single_bands_with_a_number_for_a_name_are_one_band(make_dates, stem, name, numbered):
+    for day in (14, 20, 26):
+        folder = make_dates({f"{stem}_2023-05-{day}.tif": day}, bands=(f"sin_{day}",) * numbered)
+    stack = open_stack(folder)
+    assert [band.name for band in stack.sensors[0].bands] == [name]
+    assert stack.read()[0][:, 0, 0, 0].tolist() == [14, 20, 26]
+
+
 def test_a_date_that_lacks_the_file_of_a_band_is_left_out(make_dates):
     names = {f"NDVI_2023-05-{day}.tif": day for day in (14, 20, 26)}
     names |= {f"EVI_2023-05-{day}.tif": 50 + day for day in (14, 26)}
@@ -197,7 +220,7 @@ def test_a_date_that_lacks_the_file_of_a_band_is_left_out(make_dates):
 
 
 def test_a_second_image_of_a_single_band_is_no_other_band(make_dates):
-    names = {f"ndvi_2023-05-{day}.tif": day for day in (14, 20, 26)} | {"ndvi_2023-05-26_b.tif": 9}
+    names = {f"grey_2023-05-{day}.tif": day for day in (14, 20, 26)} | {"grey_2023-05-26_b.tif": 9}
     stack = open_stack(make_dates(names, bands=()))
     assert [band.name for band in stack.sensors[0].bands] == ["band_1"]
     assert stack.read()[0][:, 0, 0, 0].tolist() == [14, 20, 26]
