@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,6 +59,14 @@ class StackArguments:
         if self.sensors:
             return self.sensors
         return self.given[0] if len(self.given) == 1 else self.given
+
+    @property
+    def tables(self) -> list[Path]:
+        """Tables of point series that were given in place of a stack; none where it is a stack."""
+        from georaster_dl.timeseries.tables.read import is_series_table
+
+        paths = [Path(one) for one in self.given]
+        return paths if paths and all(map(is_series_table, paths)) else []
 
     def input(self) -> StackInput:
         """Describe the stack as the library opens it, cut to the dates asked for; raises as ``source``."""

@@ -29,6 +29,8 @@ from ..options.shared import (
 from ..options.stacks import StackArguments, stack_options
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
+from .sources import table_options
+from .tables import classify_table
 
 if TYPE_CHECKING:
     from georaster_dl.io.stacks.scene import StackInput
@@ -50,11 +52,13 @@ __all__ = ["classify"]
 @click.option(
     "--minimum-dates",
     type=click.IntRange(min=1),
-    help="Clear dates below which a parcel is flagged; by default the fewest of the training.",
+    help="Clear dates below which a parcel, or a row of a table, is flagged; by default the fewest of the training.",
 )
 @output_option(
-    "Map to make, of parcels a GeoPackage; STACK_landcover.tif or STACK_parcels.gpkg in the working folder by default."
+    "Map to make, of parcels a GeoPackage, of a table a .csv; STACK_landcover.tif, STACK_parcels.gpkg or "
+    "TABLE_predicted.csv in the working folder by default."
 )
+@table_options
 @extra_outputs(name_files=True)
 @reject_option
 @stack_run_options
@@ -67,6 +71,7 @@ def classify(
     parcels: Path | None,
     minimum_dates: int | None,
     output: Path | None,
+    columns: dict[str, Any],
     extras: dict[str, Any],
     predicting: dict[str, Any],
     settings: dict[str, Any],
@@ -77,19 +82,38 @@ def classify(
 
     STACK is a folder or pattern of dated scenes, a table of them (path, date), a STAC item collection, or a
     cube of NetCDF or Zarr. Each pixel is classified from its clear dates; one that is clear at no date is nodata.
-    Parcels keep their attributes and get class, probabilities, uncertainty and number of clear dates.
+    Parcels keep their attributes and get class, probabilities, uncertainty and number of clear dates; so do
+    the rows of a table of point series in place of STACK.
 
     \b
     geodl timeseries classify scenes/ --mask SCL -m crops.safetensors -o map.tif --confidence
     geodl timeseries classify scenes/ --mask SCL --until 2024-06-15 -m crops.safetensors -o june.tif
     geodl timeseries classify scenes/ --mask SCL --parcels fields.gpkg -m crops.safetensors -o fields_crops.gpkg
+    geodl timeseries classify points.csv -m crops.safetensors -o points_crops.csv
     """
     from georaster_dl.models.package.file import find_model
 
-    source = stack.input()
     package = find_model(model).absolute()
+    for_maps = bool(extras or predicting) or cluster is not None or settings["aoi"] is not None
+    if stack.tables:
+        if for_maps or parcels is not None:
+            raise OptionError(
+                f"{stack.tables[0]} is a table, whose rows get columns of classes and probabilities; leave out "
+                f"--parcels and the options of maps."
+            )
+        return classify_table(
+            terminal,
+            stack,
+            package,
+            output,
+            columns,
+            minimum_dates=minimum_dates,
+            device=settings["device"],
+            overwrite=settings["overwrite"],
+        )
+    source = stack.input()
     if parcels is not None:
-        if extras or predicting or cluster is not None or settings["aoi"] is not None:
+        if for_maps:
             raise OptionError(
                 "--parcels makes one file of polygons, with probabilities and uncertainty in it; leave out the options "
                 "of maps."

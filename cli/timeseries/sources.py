@@ -151,13 +151,8 @@ _TABLE_OPTIONS = (
         help="Column of the year, where headers have days of the year (NDVI_doy_17).",
     ),
 )
-table_options = option_group(
-    "reading",
-    table_reading,
-    *_TABLE_OPTIONS,
-    click.option("--nodata", type=float, help="Number that stands for a missing value."),
-)
-"""How tables of series are read; the command gets ``SeriesTableOptions``."""
+table_options = option_group("columns", dict, *_TABLE_OPTIONS)
+"""How tables of series are read, beside --nodata; gives ``columns``, values for ``table_reading``."""
 
 _OF_TABLES = ("id_column", "date_column", "sensor_bands", "dates", "column_pattern", "year_column")
 _OF_LABELLED = ("class_column", "target", "quantity")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,16 +15,30 @@ import pandas as pd
 
 from georaster_dl.core.bands import match_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
+from georaster_dl.core.events import Report, no_report, warner
 from georaster_dl.core.wording import listed
+from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.models.package.card import Card
-from georaster_dl.models.package.file import load_model
+from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.package.series import CardSeries
 from georaster_dl.predict.matching.stack_match import series_of
+from georaster_dl.spectra.table.files import write_csv
+from georaster_dl.timeseries.learning.by_date import until as cut_at
 from georaster_dl.timeseries.learning.fit import FittedSeries
 from georaster_dl.timeseries.learning.inputs import SeriesScaling
 from georaster_dl.timeseries.samples import SensorSamples, SeriesSamples
+from georaster_dl.timeseries.tables.options import SeriesTableOptions
+from georaster_dl.timeseries.tables.read import read_series
 
-__all__ = ["SeriesPredictions", "load_series_model", "match_samples", "predict_series"]
+__all__ = [
+    "ClassifiedTable",
+    "SeriesPredictions",
+    "TablePredictionOptions",
+    "load_series_model",
+    "match_samples",
+    "predict_series",
+    "predict_table",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +152,91 @@ def predict_series(
     names = names[seen.argmax(axis=1)]
     names[clear == 0] = None
     return SeriesPredictions(card, names, shares, entropy, None, clear, few)
+
+
+@dataclass(frozen=True)
+class ClassifiedTable:
+    """Result of predicting the samples of a table.
+
+    Attributes
+    ----------
+    files : that were made.
+    counts : samples of each class, by name; empty for values.
+    samples : number of them.
+    few_dates : those with fewer clear dates than asked for.
+    failed : extra outputs that could not be made; there are none.
+    """
+
+    files: tuple[Path, ...]
+    counts: dict[str, int]
+    samples: int
+    few_dates: int
+    seconds: float
+    failed: tuple[FailedOutput, ...] = ()
+
+
+@dataclass(frozen=True)
+class TablePredictionOptions:
+    """How a table is read and its samples are classified.
+
+    Attributes
+    ----------
+    reading : of the table.
+    until : last day of the season that is seen, ``MM-DD``, or the last date, ``YYYY-MM-DD``.
+    minimum_dates : clear dates below which a sample is marked; None takes the fewest of the training.
+    device : where the network runs.
+    overwrite : replace the output where it exists.
+    """
+
+    reading: SeriesTableOptions = field(default_factory=SeriesTableOptions)
+    until: str | None = None
+    minimum_dates: int | None = None
+    device: str = "auto"
+    overwrite: bool = False
+
+
+def predict_table(
+    tables: Sequence[Path],
+    model: Path,
+    out: Path,
+    options: TablePredictionOptions | None = None,
+    report: Report = no_report,
+) -> ClassifiedTable:
+    """Predict classes or values of the samples of a table, and write them as columns beside its own.
+
+    Parameters
+    ----------
+    tables : as ``read_series`` takes them.
+    out : table to make (.csv).
+    report : called with ``warning`` events.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with tables, model or output; nothing is left behind.
+    """
+    begun, options, warn = time.monotonic(), options or TablePredictionOptions(), warner(report)
+    if out.suffix.lower() != ".csv":
+        raise OptionError(
+            f"Predictions of a table are written as CSV, but got {out}; end it in .csv."
+        )
+    protect = [*tables, model]
+    with Staging(out, overwrite=options.overwrite, protect=protect, warn=warn) as stage:
+        samples = read_series(tables, options.reading)
+        for remark in samples.remarks:
+            warn(remark)
+        if options.until is not None:
+            samples = cut_at(samples, options.until, series_of(read_card(model)).season_start)
+        predicted = predict_series(
+            model, samples, min_dates=options.minimum_dates, device=options.device
+        )
+        write_csv(predicted.table(samples), stage.path(out))
+    counts: dict[str, int] = {}
+    if predicted.classes is not None:
+        found = Counter(predicted.classes.tolist())
+        counts = {name: found[name] for name in predicted.card.legend.names}
+    few = int(predicted.few_dates.sum())
+    return ClassifiedTable((out,), counts, len(samples), few, time.monotonic() - begun)
 
 
 def load_series_model(model: str | Path) -> tuple[Card, FittedSeries]:

@@ -95,6 +95,7 @@ class SeriesSamples:
     legend : classes of the labels; None for values.
     target : name of the values; None for classes.
     groups : pandas DataFrame of N rows, with columns that splits may name (region, year, parcel, ...).
+    together : column of ``groups`` whose samples a split should not divide, such as ``parcel`` of pixels.
     geometry : (N, 4) of parcels, as networks of sets read it; None of pixels.
     lonlat : (N, 2) degrees, None where not known.
     quantity : of the physical values, such as ``reflectance``.
@@ -120,6 +121,7 @@ class SeriesSamples:
     quantity: str = "reflectance"
     mask: str = ""
     resolution_m: float | None = None
+    together: str | None = None
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ import json
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import shapely
@@ -112,3 +113,23 @@ def test_parcels_are_classified_as_wholes(stack, model, parcels, tmp_path):
 def test_outputs_of_maps_are_refused_for_parcels(stack, model, parcels, tmp_path):
     with pytest.raises(OptionError, match="leave out the options of maps"):
         run("classify", stack, "--parcels", parcels, "-m", model, "--confidence")
+
+
+def test_rows_of_a_table_are_classified(model, tmp_path):
+    table = tmp_path / "points.csv"
+    table.write_text(
+        "name,B04_2020-01-11,B08_2020-01-11,B04_2020-03-01,B08_2020-03-01\n"
+        "a,0.3,0.4,0.5,0.6\nb,0.3,0.4,,\nc,,,,\n"
+    )
+    out = tmp_path / "found.csv"
+    made = run("classify", table, "-m", model, "-o", out, "--progress", "json")
+    assert made.exit_code == 0, made.output
+    found = pd.read_csv(out)
+    assert list(found["name"]) == ["a", "b", "c"]
+    assert list(found["clear_dates"]) == [2, 1, 0]
+    assert found["class_predicted"].isna().tolist() == [False, False, True]
+    assert json.loads(made.output.splitlines()[-1])["few_dates"] == 3
+    with pytest.raises(OptionError, match="is a table, whose rows"):
+        run("classify", table, "-m", model, "--confidence")
+    with pytest.raises(OptionError, match=r"end it in \.csv"):
+        run("classify", table, "-m", model, "-o", tmp_path / "found.parquet")

@@ -25,7 +25,8 @@ class SplitOptions:
     column : of ``train``, ``validation`` and ``test``.
     leave_out : ``COLUMN=VALUE`` tests on the samples of that value (``region=Khorezm``); ``COLUMN`` alone on
         those of each value in turn. ``year`` is the year of the season where there is no such column.
-    group : column of samples that stay in one part, such as the parcel of pixels.
+    group : column of samples that stay in one part; None takes the one that the samples name
+        (``SeriesSamples.together``).
     folds : folds of a cross-validation; None tests once, on a fifth.
     """
 

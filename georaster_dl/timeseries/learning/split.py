@@ -91,7 +91,8 @@ def plan_split(
         When a column is not there or not understood, or too few samples are left.
     """
     columns = _Columns(samples, season_start)
-    groups = None if options.group is None else columns.classes(options.group)
+    group = options.group or samples.together
+    groups = None if group is None else columns.classes(group)
     rows = _Rows(samples, groups, seed)
     if options.column is not None:
         return _by_column(rows, columns, options.column)
@@ -104,7 +105,7 @@ def plan_split(
             "The samples were split by chance, so where some lie close to others the accuracy is better than on ground "
             "elsewhere; leave out regions or years (`leave_out=`), or keep parcels together (`group=`)."
         )
-    kept = "" if options.group is None else f", each {options.group} in one part"
+    kept = "" if group is None else f", each {group} in one part"
     if options.folds is None:
         fold = rows.fold("a fifth", tests[0])
         return SamplePlan(

@@ -171,12 +171,14 @@ def samples_of_pixels(
         )
     each = Pixels(np.arange(len(drawn)), np.zeros(len(drawn), np.int64), drawn.rows, drawn.cols)
     values = _read(stack, each, (len(drawn), 1), report)
+    groups = _pixel_groups(stack, labels, options.labels, drawn)
     return SeriesSamples(
         name=f"{labels.name} on {stack.name}",
         sensors=_sensors(stack, [own[..., 0] for own in values]),
         labels=drawn.group,
         legend=legend,
-        groups=_pixel_groups(stack, labels, options.labels, drawn),
+        groups=groups,
+        together="parcel" if "parcel" in groups else "block",
         lonlat=_lonlat(stack, drawn),
         mask=stack.mask,
         resolution_m=stack.resolution_m,
