@@ -119,8 +119,16 @@ _training_options = option_group(
         help="Number of epochs; by default as many as make 3,000 steps, but 10 to 100.",
     ),
     click.option("--batch", type=int, help="Samples of a step."),
+    click.option(
+        "--pixels", type=int, help="Pixels of each parcel that an epoch sees [default: 64]."
+    ),
     click.option("--learning-rate", type=float, help="Highest learning rate."),
     click.option("--pixels", type=int, help="Pixels of a parcel that an epoch sees [default: 64]."),
+    click.option(
+        "--weights",
+        metavar="FILE",
+        help="Public weights of a network that comes with some (presto), a local file.",
+    ),
     click.option(
         "--licence", default="", metavar="TEXT", help="Licence of the weights, for the card."
     ),
