@@ -213,7 +213,7 @@ class _Run:
             self._tested.reference.append(reference)
             self._tested.by_day.append([fitted.predict(part) for part in cut])
             self._tested.clear.append([part.clear_dates for part in cut])
-        return fitted
+        return fitted.with_error(tested)
 
     def _curve(self) -> list[CurvePoint]:
         if not self._days:

@@ -54,6 +54,7 @@ def test_a_network_learns_crops_and_its_package_predicts_them(tmp_path):
     assert 280 < high < 300
     assert card.series.dates[0] >= 4
     assert card.calibration.temperature != 1
+    assert 0 < card.calibration.ece < 0.3
     assert card.novelty is None
     assert "random forest on the same samples" in card.training
     assert "close to others" in card.limitations

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.evaluation.metrics.calibration import class_probabilities, fit_calibration
+from georaster_dl.evaluation.metrics.reliability import measure_reliability
 from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.values import Interval
 from georaster_dl.models.registry import create_model, describe_model
@@ -76,6 +77,15 @@ class FittedSeries:
         """Class indexes or values (N,)."""
         planes = self.planes(samples)
         return planes[:, 0] if self.target is not None else planes.argmax(axis=1)
+
+    def with_error(self, tested: SeriesSamples) -> FittedSeries:
+        """Note the calibration error of the probabilities on labelled samples that nothing was learnt from."""
+        if self.target is not None or tested.labels is None:
+            return self
+        probabilities = self.probabilities(self.planes(tested))
+        error = measure_reliability(probabilities, tested.labels).ece.value
+        calibration = self.calibration.model_copy(update={"ece": round(error, 4)})
+        return replace(self, calibration=calibration)
 
     def probabilities(self, planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Calibrated probabilities (N, classes) of logits."""
