@@ -119,9 +119,6 @@ _training_options = option_group(
         help="Number of epochs; by default as many as make 3,000 steps, but 10 to 100.",
     ),
     click.option("--batch", type=int, help="Samples of a step."),
-    click.option(
-        "--pixels", type=int, help="Pixels of each parcel that an epoch sees [default: 64]."
-    ),
     click.option("--learning-rate", type=float, help="Highest learning rate."),
     click.option("--pixels", type=int, help="Pixels of a parcel that an epoch sees [default: 64]."),
     click.option(
