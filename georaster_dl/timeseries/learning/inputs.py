@@ -16,7 +16,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.models.contract import Dated, SeriesKind
 from georaster_dl.models.package.values import InputBand
 from georaster_dl.timeseries.learning.augment import SeriesAugmentation
-from georaster_dl.timeseries.samples import SeriesSamples
+from georaster_dl.timeseries.samples import SensorSamples, SeriesSamples
 
 __all__ = ["SeriesInputs", "SeriesScaling", "pixel_means", "series_planes"]
 
@@ -51,14 +51,14 @@ class SeriesScaling:
         """
         moments = []
         for sensor in samples.sensors:
-            rows = np.moveaxis(sensor.values, 2, -1)[sensor.valid].astype(np.float64)
-            if not len(rows):
+            n, mean = _mean(sensor)
+            if n == 0:
                 raise OptionError(
                     f"No training sample of {samples.name} has a clear date of {sensor.name}; check its bands, dates "
                     f"and mask."
                 )
-            spread = rows.std(axis=0)
-            moments.append((rows.mean(axis=0), np.where(spread > 0, spread, 1.0)))
+            spread = np.sqrt(_mean(sensor, about=mean)[1])
+            moments.append((mean, np.where(spread > 0, spread, 1.0)))
         means, spreads = zip(*moments, strict=True)
         return cls(means, spreads)
 
@@ -69,6 +69,17 @@ class SeriesScaling:
             InputBand(band.name, band.wavelength_nm, band.fwhm_nm, mean=float(mean), std=float(std))
             for band, (mean, std) in zip(bands, moments, strict=True)
         )
+
+
+def _mean(sensor: SensorSamples, about: _Floats | None = None) -> tuple[int, _Floats]:
+    """Number of valid measurements and their mean (B,), or their mean square about something; by parts."""
+    n, total = 0, np.zeros(len(sensor.bands))
+    for start in range(0, len(sensor.values), _CHUNK):
+        part = sensor.rows(np.arange(start, min(start + _CHUNK, len(sensor.values))))
+        rows = np.moveaxis(part.values, 2, -1)[part.valid].astype(np.float64)
+        n += len(rows)
+        total += (rows if about is None else (rows - about) ** 2).sum(axis=0)
+    return n, total / max(n, 1)
 
 
 @dataclass(frozen=True, eq=False)
