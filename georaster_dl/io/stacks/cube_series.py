@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.enums import Resampling
 
 from georaster_dl.core.bands import MOST_NAMED, Band, named_bands
 from georaster_dl.core.errors import OptionError, SceneError
@@ -23,7 +22,7 @@ from georaster_dl.io.scenes.grid import is_same_geobox, pixel_side
 from georaster_dl.io.scenes.planes import Plane, restate
 from georaster_dl.io.scenes.quality import Comparison, QualityBand, parse_mask
 from georaster_dl.io.stacks.cubes import Cube
-from georaster_dl.io.stacks.regrid import regrid, source_window
+from georaster_dl.io.stacks.regrid import Regridding
 from georaster_dl.io.stacks.series import fill_invalid
 
 __all__ = ["CubeSeries", "cube_series"]
@@ -140,6 +139,7 @@ class CubeReader:
         self._geobox = geobox
         self._stack = ExitStack()
         self._datasets: dict[str, Any] = {}
+        self._regriddings: dict[Georeference, Regridding] = {}
         self._every = [image for some in series.images for image in some]
 
     def __enter__(self) -> Self:
@@ -171,12 +171,12 @@ class CubeReader:
         for number in dict.fromkeys(layer for layer, _ in self._planes):
             places = [i for i, (layer, _) in enumerate(self._planes) if layer == number]
             planes = [self._planes[i][1] for i in places]
-            out[:, places] = self._layer(number, planes, window, Resampling.bilinear)
+            out[:, places] = self._layer(number, planes, window, nearest=False)
         valid: npt.NDArray[np.bool_] = np.asarray(np.isfinite(out).all(axis=1))
         mask = self._series.mask
         if mask is not None:
             stored = replace(mask.plane, scale=1.0, offset=0.0, nodata=None)
-            values = self._layer(mask.layer, [stored], window, Resampling.nearest)[:, 0]
+            values = self._layer(mask.layer, [stored], window, nearest=True)[:, 0]
             valid &= mask.rule.usable(values) & np.isfinite(values)
         np.copyto(out, np.nan, where=~valid[:, None])
         return self._by_day(out)
@@ -193,7 +193,7 @@ class CubeReader:
         return np.asarray(images[starts])
 
     def _layer(
-        self, number: int, planes: Sequence[Plane], window: tuple[slice, slice], how: Resampling
+        self, number: int, planes: Sequence[Plane], window: tuple[slice, slice], *, nearest: bool
     ) -> npt.NDArray[np.float32]:
         """Values (images, planes, rows, cols) of a layer's planes, on the grid of the stack."""
         rows, cols = window
@@ -204,15 +204,20 @@ class CubeReader:
             if not mine:
                 continue
             times = [self._every[i][number][1] for i in mine]
-            target = self._geobox[rows, cols]
             if is_same_geobox(cube.geobox, self._geobox):
                 out[mine] = cube.read(self._dataset(cube), planes, times, window)
                 continue
-            theirs = source_window(cube.geobox, target)
-            if theirs is not None:
+            source = self._regridding(cube).window(rows, cols)
+            if source is not None:
+                theirs = source.rows, source.cols
                 values = cube.read(self._dataset(cube), planes, times, theirs)
-                out[mine] = regrid(values, cube.geobox[theirs], target, how)
+                out[mine] = source.nearest(values) if nearest else source.bilinear(values)
         return out
+
+    def _regridding(self, cube: Cube) -> Regridding:
+        if cube.geobox not in self._regriddings:
+            self._regriddings[cube.geobox] = Regridding(cube.geobox, self._geobox)
+        return self._regriddings[cube.geobox]
 
 
 def cube_series(cubes: Sequence[Cube], options: SceneOptions) -> CubeSeries:

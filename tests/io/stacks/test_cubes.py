@@ -5,6 +5,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from pyproj import Transformer
 
 from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.scene_options import SceneOptions, StackOptions
@@ -185,6 +186,52 @@ def test_resampling_takes_the_values_between(tmp_path):
     ).read()
     metres = np.arange(30) * 10 + 5
     assert values[0, 1, 5, 1:-1] == pytest.approx(metres[1:-1], abs=1e-3)
+
+
+@pytest.fixture
+def other_crs():
+    """A cube of 23 m pixels in the next zone, over all of ``cube``'s and 500 m around it."""
+    x, y = Transformer.from_crs(32631, 32632, always_xy=True).transform(LEFT, TOP)
+    made = cube(("B11",), size=(80, 80), step=23.0, dtype="float32").drop_vars("spatial_ref")
+    made = made.assign_coords(x=x - 500 + 23 * np.arange(80), y=y + 500 - 23 * np.arange(80))
+    made["B11"][:] = made["x"].to_numpy() - x
+    return made.odc.assign_crs("EPSG:32632")
+
+
+def test_another_crs_is_interpolated_at_each_pixel(other_crs):
+    _, far = open_stack({"a": cube(("B04",)), "b": other_crs}).read()
+    xs, ys = np.meshgrid(LEFT + 10 * (np.arange(30) + 0.5), TOP - 10 * (np.arange(20) + 0.5))
+    to_other = Transformer.from_crs(32631, 32632, always_xy=True)
+    expected = to_other.transform(xs, ys)[0] - to_other.transform(LEFT, TOP)[0]
+    assert far[0, 0] == pytest.approx(expected, abs=0.01)  # metres
+
+
+def test_windows_of_another_crs_are_the_bits_of_the_whole(other_crs):
+    generator = np.random.default_rng(0)
+    noise = generator.random(other_crs["B11"].shape).astype("float32")
+    noise[generator.random(noise.shape) < 0.1] = np.nan
+    other_crs["B11"][:] = noise
+    stack = open_stack({"a": cube(("B04",)), "b": other_crs})
+    whole = stack.read()[1]
+    assert 0.05 < np.isnan(whole).mean() < 0.15
+    for rows in (slice(0, 7), slice(7, 20)):
+        for cols in (slice(0, 1), slice(1, 18), slice(18, 30)):
+            part = stack.read(rows, cols)[1]
+            assert np.array_equal(part, whole[..., rows, cols], equal_nan=True)
+
+
+def test_what_is_masked_does_not_shrink_when_it_is_resampled():
+    coarse = cube(("B11",), size=(10, 15), step=20.0, dtype="float32")
+    coarse["B11"][:, 3, 4] = np.nan
+    values = open_stack({"a": cube(("B04",)), "b": coarse}).read()[1]
+    assert np.argwhere(np.isnan(values[0, 0])).tolist() == [[6, 8], [6, 9], [7, 8], [7, 9]]
+
+
+def test_a_cube_without_a_crs_cannot_be_laid_over_another():
+    coarse = cube(("B11",), size=(10, 15), step=20.0).drop_vars("spatial_ref")
+    coarse["B11"].encoding.clear()
+    with pytest.raises(SceneError, match="Grids of 10 x 15 and 20 x 30 pixels cannot be laid over"):
+        open_stack({"a": cube(("B04",)), "b": coarse}).read()
 
 
 def test_cubes_of_the_same_bands_follow_each_other(tmp_path):

@@ -114,7 +114,9 @@ def test_another_crs_is_resampled_too(make_dates):
     make_dates({"c_20230501.tif": 7}, shape=(200, 200), transform=wide, crs="EPSG:4326")
     stack = open_stack(folder)
     assert stack.geobox.crs.epsg == 32631
-    assert (stack.read()[0][0] == 7).all()
+    (whole,) = stack.read()
+    assert (whole[0] == 7).all()
+    assert np.array_equal(stack.read(ROWS, COLS)[0], whole[..., ROWS, COLS])
 
 
 def test_an_image_elsewhere_is_named(make_dates):
