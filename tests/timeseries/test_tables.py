@@ -243,3 +243,16 @@ def test_real_tables_of_series():
     )
     assert len(cereal) == 500
     assert 0 < cereal.sensors[0].clear_dates.mean() <= 12
+
+
+def test_bands_of_an_archive_are_chosen_by_name(tmp_path):
+    path = tmp_path / "points.npz"
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    days = np.array(["2017-03-01", "2017-04-01", "2017-05-01"], "datetime64[D]")
+    np.savez(path, X=values, bands=["red", "nir", "evi", "ndvi"], dates=days, y=["a", "b"])
+    some = SeriesTableOptions(class_column="y", sensor_bands={"modis": ["ndvi", "red"]})
+    (sensor,) = read_series(path, some).sensors
+    assert (sensor.name, [band.name for band in sensor.bands]) == ("modis", ["ndvi", "red"])
+    np.testing.assert_array_equal(sensor.values, values[:, :, [3, 0]])
+    with pytest.raises(OptionError, match="has no band 'swir'"):
+        read_series(path, SeriesTableOptions(sensor_bands={"modis": ["swir"]}))

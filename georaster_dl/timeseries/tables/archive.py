@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from georaster_dl.core.bands import named_bands
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
 from georaster_dl.timeseries.samples import SensorSamples
-from georaster_dl.timeseries.tables.options import SENSOR
+from georaster_dl.timeseries.tables.options import SENSOR, bands_by_sensor
 
 __all__ = ["archive_sensors"]
 
@@ -25,16 +25,22 @@ _LAYOUT = (
 )
 
 
-def archive_sensors(path: Path) -> tuple[tuple[SensorSamples, ...], Any]:
+def archive_sensors(
+    path: Path, bands: Mapping[str, Sequence[str]] | None = None
+) -> tuple[tuple[SensorSamples, ...], Any]:
     """Read the series of an archive, and a DataFrame of its arrays of a value for each sample.
 
     Arrays are ``X`` (N, T, B), ``bands`` (B,) and ``dates`` or ``days_since_1970``, (N, T) or (T,); of several
     sensors ``X_S1``, ``bands_S1``, ``dates_S1`` and so on.
 
+    Parameters
+    ----------
+    bands : to take, by the name that their sensor gets; all, of the archive's own sensors, where there are none.
+
     Raises
     ------
     OptionError
-        When it cannot be read, or an array is missing or of another shape.
+        When it cannot be read, an array is missing or of another shape, or a band is not there.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -55,7 +61,30 @@ def archive_sensors(path: Path) -> tuple[tuple[SensorSamples, ...], Any]:
     flat = {
         name: array for name, array in arrays.items() if name not in own and array.shape == (n,)
     }
+    if bands:
+        sensors = _by_name(sensors, bands, path.name)
     return sensors, pd.DataFrame(flat, index=range(n))
+
+
+def _by_name(
+    sensors: Sequence[SensorSamples], bands: Mapping[str, Sequence[str]], title: str
+) -> tuple[SensorSamples, ...]:
+    """Make sensors of named bands."""
+    owner = {band.name: sensor for sensor in sensors for band in sensor.bands}
+    made = []
+    for name, chosen in bands_by_sensor(list(owner), bands, title).items():
+        owners = {id(owner[band]) for band in chosen}
+        if len(owners) > 1:
+            raise OptionError(
+                f"`sensor_bands=` puts {listed(chosen)} of {title} into {name}, but their dates are those of different "
+                f"sensors; name a sensor for each."
+            )
+        own = owner[chosen[0]]
+        names = [band.name for band in own.bands]
+        places = [names.index(band) for band in chosen]
+        picked = tuple(own.bands[place] for place in places)
+        made.append(SensorSamples(name, picked, own.values[:, :, places], own.dates))
+    return tuple(made)
 
 
 def _sensor(arrays: Mapping[str, npt.NDArray[Any]], ending: str, path: Path) -> SensorSamples:

@@ -63,7 +63,7 @@ def read_series(
     options = options or SeriesTableOptions()
     files = [paths] if isinstance(paths, Path) else list(paths)
     if files[0].suffix.lower() == ".npz":
-        sensors, groups = archive_sensors(files[0])
+        sensors, groups = archive_sensors(files[0], options.sensor_bands)
         groups, notes = _joined(groups, files, options)
     else:
         sensors, groups, notes = _of_table(files, options)
