@@ -33,7 +33,7 @@ def add_reading(algorithm: GeodlAlgorithm) -> None:
     )
     help_text = (
         "SCL of a Sentinel-2 product, QA_PIXEL, Fmask, UDM2, or another band or file with the numbers that "
-        "mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1."
+        "mask: FILE=3,8-10, FILE=bits:1,3 or FILE=keep:1. SCL=cloud_high,snow names classes, B02>0.2 masks by values."
     )
     algorithm.add(mask, help_text, advanced=True)
     for name, title, help_text in (

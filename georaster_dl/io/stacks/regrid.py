@@ -57,7 +57,7 @@ class Regridding:
         )
 
     def window(self, rows: slice, cols: slice) -> Regridded | None:
-        """Find the source pixels of a window of the target; None where it lies outside of the images."""
+        """Find the source pixels of a window of the target; None where the images do not reach it."""
         x, y = self._places(rows, cols)
         inside = (x >= 0) & (x < self._shape[1]) & (y >= 0) & (y < self._shape[0])
         if not inside.any():
@@ -133,5 +133,5 @@ class Regridded:
 
     @staticmethod
     def _whole(places: Places, size: int) -> npt.NDArray[np.intp]:
-        """Pixels in which places are, the border's for what is outside."""
+        """Round places down to pixels, and those outside to the border's."""
         return np.clip(np.floor(np.nan_to_num(places)), 0, size - 1).astype(np.intp)
