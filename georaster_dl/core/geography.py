@@ -28,6 +28,7 @@ __all__ = [
     "footprint",
     "full_turn",
     "has_longitude",
+    "lonlat_of_pixels",
     "metres_per_unit",
     "near_longitude",
     "outline",
@@ -152,6 +153,18 @@ def to_coordinates(affine: Affine, cols: _Floats, rows: _Floats) -> tuple[_Float
     x = affine.a * cols + affine.b * rows + affine.c
     y = affine.d * cols + affine.e * rows + affine.f
     return x, y
+
+
+def lonlat_of_pixels(
+    geobox: Georeference, rows: npt.NDArray[Any], cols: npt.NDArray[Any]
+) -> _Floats | None:
+    """Longitude and latitude (n, 2) of places on a raster, in pixels from its corner; None without a CRS."""
+    grid: Any = geobox
+    if grid.crs is None:
+        return None
+    x, y = to_coordinates(grid.affine, cols, rows)
+    to_lonlat = pyproj.Transformer.from_crs(grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
+    return np.stack(to_lonlat.transform(x, y), axis=1)
 
 
 def area_measure(

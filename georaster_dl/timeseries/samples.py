@@ -1,4 +1,4 @@
-"""Labelled time series of pixels or parcels, of one sensor or several."""
+"""Labelled time series of pixels, parcels or patches, of one sensor or several."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class SensorSamples:
     ----------
     name : of the sensor, such as ``S2``.
     bands : that are measured at every date, B of them.
-    values : (N, T, B) of pixels, (N, T, B, S) of S pixels drawn from each parcel; physical values, float32,
-        NaN where there is none. A measurement counts where all bands have one.
+    values : (N, T, B) of pixels, (N, T, B, S) of S pixels drawn from each parcel, (N, T, B, side, side) of
+        square patches; physical values, float32, NaN where there is none. A measurement counts where all bands
+        have one.
     dates : (N, T), NaT where a series has fewer; (T,) where all have the same.
 
     Raises
@@ -47,10 +48,11 @@ class SensorSamples:
     def __post_init__(self) -> None:
         """Check the shapes, and give every series its dates."""
         values = np.asarray(self.values, np.float32)
-        if values.ndim not in (3, 4) or values.shape[2] != len(self.bands):
+        square = values.ndim == 5 and values.shape[3] == values.shape[4]
+        if not (values.ndim in (3, 4) or square) or values.shape[2] != len(self.bands):
             raise OptionError(
-                f"Series of {counted(len(self.bands), 'band')} must be (samples, dates, bands) or (samples, dates, "
-                f"bands, pixels), but those of {self.name} are {values.shape}."
+                f"Series of {counted(len(self.bands), 'band')} must be (samples, dates, bands), (samples, dates, bands, "
+                f"pixels) or (samples, dates, bands, side, side), but those of {self.name} are {values.shape}."
             )
         dates = np.asarray(self.dates, "datetime64[D]")
         if dates.shape not in (values.shape[:2], values.shape[1:2]):
@@ -62,16 +64,15 @@ class SensorSamples:
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:
-        """(N, T) or (N, T, S): where there is a date, and a value of every band."""
-        dated = ~np.isnat(self.dates)
+        """(N, T), (N, T, S) or (N, T, side, side): where there is a date, and a value of every band."""
         measured = np.isfinite(self.values).all(axis=2)
-        return measured & (dated if measured.ndim == 2 else dated[..., None])
+        return measured & _beside(~np.isnat(self.dates), measured.ndim)
 
     @property
     def clear_dates(self) -> npt.NDArray[np.intp]:
         """(N,) distinct dates of each series with at least one measurement."""
         valid = self.valid
-        seen = valid if valid.ndim == 2 else valid.any(axis=2)
+        seen = valid.any(axis=tuple(range(2, valid.ndim)))
         days = np.sort(np.where(seen, self.dates, _NO_DATE), axis=1)  # NaT last
         new = ~np.isnat(days)
         new[:, 1:] &= days[:, 1:] != days[:, :-1]
@@ -91,7 +92,7 @@ class SeriesSamples:
     name : of the table or the stack that they come from.
     sensors : their series; N samples each, in the same order.
     labels : (N,) indexes into ``legend``, -1 where the class is not known; or (N,) values, NaN where not
-        known; None where nothing is known.
+        known; (N, side, side) indexes of the pixels of patches; None where nothing is known.
     legend : classes of the labels; None for values.
     target : name of the values; None for classes.
     groups : pandas DataFrame of N rows, with columns that splits may name (region, year, parcel, ...).
@@ -106,8 +107,8 @@ class SeriesSamples:
     Raises
     ------
     OptionError
-        When the parts have different numbers of samples, the sensors both pixels and parcels, or two
-        bands one name.
+        When the parts have different numbers of samples, the sensors are of different units, labels do not
+        fit, or two bands have one name.
     """
 
     name: str
@@ -141,12 +142,20 @@ class SeriesSamples:
             raise OptionError(
                 f"All parts of {self.name} must have as many samples, but got {described}."
             )
-        if len({sensor.values.ndim for sensor in self.sensors}) > 1:
+        if len({(s.values.ndim, s.values.shape[4:]) for s in self.sensors}) > 1:
             raise OptionError(
-                f"The sensors of {self.name} must all be of pixels or all of parcels."
+                f"The sensors of {self.name} must all be of pixels, of parcels, or of patches of one size."
             )
         if (self.labels is None) != (self.legend is None and self.target is None):
             raise OptionError(f"The labels of {self.name} need a legend, or a target's name.")
+        side = self.sensors[0].values.shape[3:] if self.unit == "patch" else ()
+        if self.labels is not None and (
+            np.shape(self.labels)[1:] != side or (side and self.legend is None)
+        ):
+            raise OptionError(
+                f"The labels of {self.name} must be classes of each pixel of a patch, or one of each sample of other "
+                f"units, but they are {np.shape(self.labels)}."
+            )
         names = [band.name for band in self.bands]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -163,16 +172,22 @@ class SeriesSamples:
         return tuple(band for sensor in self.sensors for band in sensor.bands)
 
     @property
-    def unit(self) -> Literal["pixel", "parcel"]:
-        """Pixel or parcel, by the shape of the values."""
-        return "pixel" if self.sensors[0].values.ndim == 3 else "parcel"
+    def unit(self) -> Literal["pixel", "parcel", "patch"]:
+        """Unit of the samples, by the shape of the values."""
+        units: dict[int, Literal["pixel", "parcel", "patch"]] = {
+            3: "pixel",
+            4: "parcel",
+            5: "patch",
+        }
+        return units[self.sensors[0].values.ndim]
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """(N,) samples whose class or value is known."""
+        """(N,) samples whose class or value is known, of patches that of any pixel."""
         if self.labels is None:
             return np.zeros(len(self), bool)
-        return np.asarray(self.labels >= 0 if self.legend is not None else np.isfinite(self.labels))
+        known = self.labels >= 0 if self.legend is not None else np.isfinite(self.labels)
+        return np.asarray(known.any(axis=tuple(range(1, known.ndim))))
 
     @property
     def clear_dates(self) -> npt.NDArray[np.intp]:
@@ -232,6 +247,11 @@ class SeriesSamples:
             dates = np.where(later, _NO_DATE, sensor.dates)[:, kept]
             cut.append(replace(sensor, values=sensor.values[:, kept], dates=dates))
         return replace(self, sensors=tuple(cut))
+
+
+def _beside(dates: npt.NDArray[np.bool_], ndim: int) -> npt.NDArray[np.bool_]:
+    """Give a mask (N, T) the axes that broadcasting with ``ndim`` axes needs."""
+    return dates.reshape(*dates.shape, *[1] * (ndim - 2))
 
 
 def number_classes(names: Sequence[str | None]) -> tuple[npt.NDArray[np.intp], Legend]:

@@ -33,11 +33,14 @@ from georaster_dl.timeseries.learning.fit import FittedSeries, fit_series
 from georaster_dl.timeseries.learning.forest import FOREST, SeriesForest
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions
 from georaster_dl.timeseries.learning.split import SampleFold, SamplePlan, plan_split
+from georaster_dl.timeseries.patches.pixels import fewer_labels
 from georaster_dl.timeseries.samples import SeriesSamples
 
 __all__ = ["FoldScores", "TrainedSeries", "train_series"]
 
 Scores = ClassScores | ValueScores
+
+_MOST_TESTED = 100_000  # pixels of patches, which both methods classify
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +203,7 @@ class _Run:
 
     def _test(self, fold: SampleFold, number: int) -> FittedSeries:
         fitted = self._fit(fold, number)
-        tested = self._samples.rows(fold.test)
+        tested = fewer_labels(self._samples.rows(fold.test), _MOST_TESTED, self.options.seed)
         forest = SeriesForest(self._start, self.options.seed)
         forest.fit(self._samples.rows(fold.train | fold.validation))
         network, rival = fitted.predict(tested), forest.predict(tested)
@@ -228,7 +231,7 @@ class _Run:
         return curve
 
     def _named(self, labels: Any) -> npt.NDArray[Any]:
-        """Class names (N,), or values as they are."""
+        """Class names, or values as they are."""
         legend = self._samples.legend
         if legend is None:
             return np.asarray(labels, np.float64)
@@ -236,7 +239,8 @@ class _Run:
         return names
 
     def _scored(self, predicted: Any, reference: Any) -> Scores:
-        first, second = self._named(predicted), self._named(reference)
+        known = np.isfinite(reference) if self._samples.legend is None else reference >= 0
+        first, second = self._named(predicted[known]), self._named(reference[known])
         return (
             ClassScores.of(first, second)
             if first.dtype == object

@@ -87,7 +87,7 @@ def test_series_end_on_a_day_of_each_samples_own_season():
         (lambda: samples(legend=None), "need a legend, or a target's name"),
         (
             lambda: samples(sensor(), sensor(np.ones((4, 3, 2, 5)), bands=(Band("a"), Band("b")))),
-            "all be of pixels or all of parcels",
+            "all be of pixels, of parcels, or of patches",
         ),
         (lambda: number_classes([None, None]), "No sample has a class"),
     ],

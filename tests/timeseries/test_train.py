@@ -235,7 +235,10 @@ def test_an_output_that_exists_is_kept(tmp_path):
     ("options", "message"),
     [
         ({"architecture": "unet"}, "unet reads single images"),
-        ({"architecture": "utae"}, "utae reads patches"),
+        (
+            {"architecture": "utae"},
+            "network reads patches, but the samples of crops are pixels and parcels",
+        ),
         ({"options": {"depth": 3}}, "no option 'depth'"),
         ({"epochs": 0}, "epochs=0"),
         ({"season_start": "31-12"}, "no day of every year"),
@@ -270,7 +273,7 @@ def test_a_pretrained_encoder_stays_as_its_file_has_it(tmp_path):
     torch.save(
         {f"encoder.{name}": weight for name, weight in stored.items()}, tmp_path / "presto.pt"
     )
-    options = {"architecture": "presto", "weights": str(tmp_path / "presto.pt")}
+    options = {"architecture": "presto", "encoder_weights": str(tmp_path / "presto.pt")}
     result, out = trained(tmp_path, crops(60), **options)
     _, network = load_model(out)
     for name, weight in stored.items():

@@ -37,7 +37,7 @@ class CardSeries(FilePart):
     """
 
     sensors: Annotated[tuple[CardSensor, ...], Field(min_length=1, max_length=16)]
-    unit: Literal["pixel", "parcel"]
+    unit: Literal["pixel", "parcel", "patch"]
     season_start: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")]
     days: tuple[_Day, _Day]
     dates: tuple[_Count, _Count]

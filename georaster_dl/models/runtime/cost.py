@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["measure_cost"]
 
-_SIDE = 256
 
-
-def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
-    """Measure the cost of an input pixel, on a tile of 256 pixels a side and batch 1.
+def measure_cost(
+    network: nn.Module, *, in_bands: int, stride: int, side: int = 256, device: str = "meta"
+) -> Cost:
+    """Measure the cost of an input pixel, on a square tile and batch 1.
 
     Only shapes are followed, on torch's meta device, as a network of pixels may take minutes for
     that tile. Multiply-accumulates are those of convolutions and matrix products. Memory is the peak of the
@@ -33,6 +33,8 @@ def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
         in eval mode.
     in_bands : number of input planes.
     stride : total down-sampling in pixels.
+    side : of the tile in pixels.
+    device : ``cpu`` for a network whose shapes follow from values.
 
     Raises
     ------
@@ -42,11 +44,11 @@ def measure_cost(network: nn.Module, *, in_bands: int, stride: int) -> Cost:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    side = round_up(_SIDE, stride)
-    measured = copy.deepcopy(network).to("meta").eval()
+    side = round_up(side, stride)
+    measured = copy.deepcopy(network).to(device).eval()
     try:
         with torch.inference_mode():
-            image = torch.zeros(1, in_bands, side, side, device="meta")
+            image = torch.zeros(1, in_bands, side, side, device=device)
             operations = FlopCounterMode(display=False)
             with operations:
                 measured(image)

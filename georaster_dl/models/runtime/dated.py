@@ -60,9 +60,11 @@ def bound_card(card: Card, dates: Sequence[BoundDates]) -> Card:
             for band in own
         ]
     longest = max(len(of_sensor.days) for of_sensor in dates)
+    # Series of pixels are computed few at a time, patches all at once.
+    of_patches = card.cost.bytes_per_pixel if card.series.unit == "patch" else 0
     cost = Cost(
         macs_per_pixel=min(card.cost.macs_per_pixel * max(longest, 1), 1e12),
-        bytes_per_pixel=_PLANE_BYTES * len(bands) + 8 * card.outputs,
+        bytes_per_pixel=of_patches * longest + _PLANE_BYTES * len(bands) + 8 * card.outputs,
     )
     return card.model_copy(update={"bands": tuple(bands), "cost": cost})
 

@@ -1,4 +1,4 @@
-"""Augmentation of training series: fewer dates, other days, noise, and seasons that are not over."""
+"""Augmentation of training series: fewer dates, other days, noise, seasons that are not over, turned patches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.contract import Dated
 
-__all__ = ["SeriesAugmentation"]
+__all__ = ["SeriesAugmentation", "turn", "turn_back"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class SeriesAugmentation:
     shift : standard deviation of the days by which all dates of a sample are moved.
     noise : standard deviation of white noise, in standard deviations of a band.
     early : share of the samples that end on a random day of their season.
+    turn : share of the patches that are turned by quarters or mirrored; other units have no sides.
 
     Raises
     ------
@@ -36,11 +37,12 @@ class SeriesAugmentation:
     shift: float = 0.0
     noise: float = 0.0
     early: float = 0.0
+    turn: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             strength = getattr(self, field.name)
-            most = 1 if field.name in ("dropout", "early") else float("inf")
+            most = 1 if field.name in ("dropout", "early", "turn") else float("inf")
             if not 0 <= strength <= most or strength == float("inf"):
                 raise OptionError(
                     f"The augmentation {field.name} must be at least 0{' and at most 1' if most == 1 else ''}, but got "
@@ -69,6 +71,10 @@ class SeriesAugmentation:
             )
         return cls(**({"early": _EARLY} if early else {}) | given)
 
+    def turns(self, n: int) -> Tensor:
+        """Draw which of the 8 turns of a square, 0 to 7, each of n patches takes; 0 leaves it as it is."""
+        return torch.randint(8, (n,)) * (torch.rand(n) < self.turn)
+
     def apply(self, sensors: Sequence[Dated]) -> list[Dated]:
         """Change the series of a batch at random; all sensors of a sample are moved and cut alike."""
         n = len(sensors[0].days)
@@ -86,8 +92,30 @@ class SeriesAugmentation:
         return Dated(values, days + moved, valid)
 
 
-_USUAL = {"dropout": 0.3, "shift": 5.0, "noise": 0.05}
+_USUAL = {"dropout": 0.3, "shift": 5.0, "noise": 0.05, "turn": 1.0}
 _EARLY = 0.5
+
+
+def turn(images: Tensor, turns: Tensor) -> Tensor:
+    """Turn or mirror each of the images (N, ..., side, side)."""
+    turned = []
+    for image, number in zip(images, turns.tolist(), strict=True):
+        mirrored = image.flip(_mirrored(number))
+        turned.append(mirrored.mT if number & 4 else mirrored)
+    return torch.stack(turned)
+
+
+def turn_back(images: Tensor, turns: Tensor) -> Tensor:
+    """Undo ``turn``."""
+    turned = []
+    for image, number in zip(images, turns.tolist(), strict=True):
+        upright = image.mT if number & 4 else image
+        turned.append(upright.flip(_mirrored(number)))
+    return torch.stack(turned)
+
+
+def _mirrored(number: int) -> list[int]:
+    return [axis for bit, axis in ((1, -1), (2, -2)) if number & bit]
 
 
 def _last_days(sensors: Sequence[Dated], early: float) -> Tensor:

@@ -13,12 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted, listed
-from georaster_dl.models.contract import Dated
+from georaster_dl.models.contract import Dated, network_stride
 from georaster_dl.models.package.card import Architecture, Card, Cost, ModelHalo
 from georaster_dl.models.package.series import CardSensor, CardSeries
 from georaster_dl.models.package.values import Target
 from georaster_dl.timeseries.learning.fit import FittedSeries, kind_of
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions
+from georaster_dl.timeseries.patches.tiles import patch_cost, patch_halo
 from georaster_dl.timeseries.samples import SeriesSamples
 
 __all__ = ["series_card"]
@@ -46,6 +47,7 @@ def series_card(
     metrics, training, limitations : for the card's fields of these names.
     """
     legend, target = taught.legend, taught.target
+    patches = taught.unit == "patch"
     outputs = "A quantity" if legend is None else counted(len(legend.classes), "class")
     targets: tuple[Target, ...] = ()
     if target is not None and fitted.target is not None:
@@ -64,9 +66,9 @@ def series_card(
         resolution_m=None if taught.resolution_m is None else (taught.resolution_m,) * 2,
         classes=() if legend is None else legend.classes,
         targets=targets,
-        stride=1,
-        halo=ModelHalo(default=0, exact=0, changed=0),
-        cost=_cost(fitted.network, taught),
+        stride=network_stride(fitted.network),
+        halo=patch_halo(fitted, taught) if patches else ModelHalo(default=0, exact=0, changed=0),
+        cost=patch_cost(fitted) if patches else _cost(fitted.network, taught),
         licence=options.licence,
         places=_places(taught),
         training={key: value[:500] for key, value in training.items() if value},

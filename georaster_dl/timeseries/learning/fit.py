@@ -64,7 +64,7 @@ class FittedSeries:
 
     @torch.inference_mode()
     def planes(self, samples: SeriesSamples, device: str = "cpu") -> npt.NDArray[np.float32]:
-        """Logits (N, classes), or values (N, 1) in their unit."""
+        """Logits (N, classes), of patches (N, classes, side, side); or values (N, 1) in their unit."""
         where = Device.choose(device, "fp32").torch_device
         inputs = SeriesInputs.of(samples, self.scaling, self.season_start, kind_of(self.network))
         planes = series_planes(self.network.eval().to(where), inputs.on(where)).cpu().numpy()
@@ -74,7 +74,7 @@ class FittedSeries:
         return planes * np.float32(self.target[1]) + np.float32(self.target[0])
 
     def predict(self, samples: SeriesSamples) -> npt.NDArray[Any]:
-        """Class indexes or values (N,)."""
+        """Class indexes or values (N,), of patches (N, side, side)."""
         planes = self.planes(samples)
         return planes[:, 0] if self.target is not None else planes.argmax(axis=1)
 
@@ -129,7 +129,7 @@ def fit_series(
             network,
             Recipe(
                 options.epochs_of(len(taught)),
-                options.batch,
+                options.step,
                 options.learning_rate,
                 options.weight_decay,
             ),
@@ -153,7 +153,9 @@ def _calibrated(fitted: FittedSeries, held: SeriesSamples) -> FittedSeries:
     planes, labels = fitted.planes(held), held.labels
     assert labels is not None  # of samples that teach
     if fitted.target is None:
-        return replace(fitted, calibration=fit_calibration(planes[:, None], labels))
+        known = labels >= 0
+        logits = np.moveaxis(planes, 1, -1)[known]
+        return replace(fitted, calibration=fit_calibration(logits[:, None], labels[known]))
     if len(labels) < fewest_for(_LEVEL):
         return fitted
     values = planes[:, 0].astype(np.float64)
@@ -205,7 +207,7 @@ def _network(
 def _targets(
     samples: SeriesSamples, scale: tuple[float, float] | None = None
 ) -> tuple[tuple[float, float] | None, Tensor]:
-    """Mean and deviation of values, and the labels as the loss takes them: class indexes, or (n, 1) standardised."""
+    """Mean and deviation of values, and the labels as the loss takes them: class indexes, -1 of pixels without, or (n, 1)."""
     labels = samples.labels
     assert labels is not None  # of samples that teach
     if samples.legend is not None:
@@ -225,6 +227,7 @@ class _ValueLoss(nn.Module):
 def _loss(samples: SeriesSamples, wanted: Tensor, options: SeriesTrainOptions) -> nn.Module:
     if samples.legend is None:
         return _ValueLoss()
-    counts = np.bincount(wanted.numpy(), minlength=len(samples.legend.classes))
+    known = wanted[wanted >= 0].numpy()
+    counts = np.bincount(known, minlength=len(samples.legend.classes))
     weights = class_weights_of(counts.astype(np.int64)) if options.class_weights else None
     return build_loss([options.loss], [1.0], class_weights=weights)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.timeseries.learning.inputs import pixel_means
+from georaster_dl.timeseries.patches.pixels import fewer_labels, labelled_pixels
 from georaster_dl.timeseries.samples import SeriesSamples
 
 __all__ = ["FOREST", "SeriesForest", "interpolated"]
@@ -17,6 +18,7 @@ __all__ = ["FOREST", "SeriesForest", "interpolated"]
 FOREST = "random forest"
 _TREES = 300
 _MOST_DAYS = 80  # regular days of a sensor
+_MOST_PIXELS = 20_000  # of patches that it learns from
 
 _Floats = npt.NDArray[np.float64]
 
@@ -40,7 +42,7 @@ def interpolated(
 
 @dataclass(eq=False)
 class SeriesForest:
-    """Random forest of 300 trees; of parcels it sees the mean of their pixels.
+    """Random forest of 300 trees; of parcels it sees the mean of their pixels, of patches labelled pixels.
 
     Attributes
     ----------
@@ -55,9 +57,11 @@ class SeriesForest:
     _trees: Any = field(default=None, repr=False)
 
     def fit(self, samples: SeriesSamples) -> Self:
-        """Fit to samples of which every label is known."""
+        """Fit to samples of which every label is known, of patches to up to 20,000 pixels."""
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+        if samples.unit == "patch":
+            samples = labelled_pixels(fewer_labels(samples, _MOST_PIXELS, self.seed))
         kind = RandomForestRegressor if samples.legend is None else RandomForestClassifier
         self._grids = [
             _grid(days, sensor.clear_dates)
@@ -72,7 +76,12 @@ class SeriesForest:
         return self
 
     def predict(self, samples: SeriesSamples) -> npt.NDArray[Any]:
-        """Give class indexes or values (N,)."""
+        """Give class indexes or values (N,), of patches (N, side, side) with -1 where there is no label."""
+        if samples.unit == "patch":
+            assert samples.labels is not None  # of samples that test
+            classes = np.full(samples.labels.shape, -1)
+            classes[samples.labels >= 0] = self.predict(labelled_pixels(samples))
+            return classes
         features = self._features(samples)
         predicted = self._trees.predict(np.where(np.isfinite(features), features, self._filling))
         return np.asarray(predicted)

@@ -15,12 +15,14 @@ from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.contract import Dated, SeriesKind
 from georaster_dl.models.package.values import InputBand
-from georaster_dl.timeseries.learning.augment import SeriesAugmentation
+from georaster_dl.timeseries.learning.augment import SeriesAugmentation, turn, turn_back
 from georaster_dl.timeseries.samples import SensorSamples, SeriesSamples
 
 __all__ = ["SeriesInputs", "SeriesScaling", "pixel_means", "series_planes"]
 
 _CHUNK = 512  # samples that a network sees at a time outside training
+_PATCHES = 4  # the same of patches
+_PIECE = 2**24  # values whose moments are measured at a time
 
 _Floats = npt.NDArray[np.float64]
 
@@ -74,8 +76,9 @@ class SeriesScaling:
 def _mean(sensor: SensorSamples, about: _Floats | None = None) -> tuple[int, _Floats]:
     """Number of valid measurements and their mean (B,), or their mean square about something; by parts."""
     n, total = 0, np.zeros(len(sensor.bands))
-    for start in range(0, len(sensor.values), _CHUNK):
-        part = sensor.rows(np.arange(start, min(start + _CHUNK, len(sensor.values))))
+    step = max(_PIECE // max(sensor.values[:1].size, 1), 1)
+    for start in range(0, len(sensor.values), step):
+        part = sensor.rows(np.arange(start, min(start + step, len(sensor.values))))
         rows = np.moveaxis(part.values, 2, -1)[part.valid].astype(np.float64)
         n += len(rows)
         total += (rows if about is None else (rows - about) ** 2).sum(axis=0)
@@ -91,7 +94,7 @@ class SeriesInputs:
     values, days : of each sensor, as in ``SensorSamples``, with days since the season's start.
     geometry : (N, 4) of parcels, None of pixels.
     scaling : of the training.
-    kind : what the network reads: pixels, or sets of them.
+    kind : what the network reads: pixels, sets of them, or patches.
     rows : (n,) positions of the samples.
     augmentation : of training samples; None leaves them as they are.
     pixels : to draw of each parcel; None takes all.
@@ -115,11 +118,25 @@ class SeriesInputs:
         """Prepare all samples, unchanged.
 
         A network of pixels sees the mean of a parcel's pixels, one of sets a pixel as a set of one.
+
+        Raises
+        ------
+        OptionError
+            When only one of network and samples is of patches.
         """
         values = [sensor.values for sensor in samples.sensors]
+        if (kind == "patch") != (samples.unit == "patch"):
+            read, present = (
+                "patches" if patches else "pixels and parcels"
+                for patches in (kind == "patch", samples.unit == "patch")
+            )
+            raise OptionError(
+                f"The network reads {read}, but the samples of {samples.name} are {present}; choose "
+                f"`architecture='utae'` for patches alone."
+            )
         if kind == "pixel":
             values = [own if own.ndim == 3 else pixel_means(own) for own in values]
-        else:
+        elif kind == "set":
             values = [own if own.ndim == 4 else own[..., None] for own in values]
         geometry = samples.geometry
         return cls(
@@ -158,14 +175,14 @@ class SeriesInputs:
 
     def _dated(self, number: int, values: Tensor, days: Tensor) -> Dated:
         dated = days.isfinite()
-        valid = values.isfinite().all(2) & (dated[..., None] if values.ndim == 4 else dated)
+        valid = values.isfinite().all(2) & dated.reshape(*dated.shape, *[1] * (values.ndim - 3))
         if self.pixels is not None and values.ndim == 4 and values.shape[3] > self.pixels:
             # Those that are masked at every date come last.
             order = torch.rand(valid.shape[0], valid.shape[2]) + valid.any(1)
             chosen = order.topk(self.pixels).indices[:, None]
             valid = valid.gather(2, chosen.expand(-1, valid.shape[1], -1))
             values = values.gather(3, chosen[:, :, None].expand(-1, *values.shape[1:3], -1))
-        shape = (-1, 1) if values.ndim == 4 else (-1,)
+        shape = (-1, *[1] * (values.ndim - 3))
         mean, std = (
             torch.from_numpy(part[number].astype(np.float32)).reshape(shape)
             for part in (self.scaling.mean, self.scaling.std)
@@ -180,14 +197,22 @@ def _finished(series: Dated, device: torch.device) -> Dated:
 
 
 def series_planes(network: nn.Module, inputs: SeriesInputs) -> Tensor:
-    """Planes (n, planes) of samples, by a network of series."""
+    """Planes (n, planes) of samples, of patches (n, planes, side, side), by a network of series."""
     if network.training:
         return _planes(network, inputs)
-    parts: Sequence[Tensor] = torch.split(torch.arange(len(inputs)), _CHUNK)
+    chunk = _PATCHES if inputs.kind == "patch" else _CHUNK
+    parts: Sequence[Tensor] = torch.split(torch.arange(len(inputs)), chunk)
     return torch.cat([_planes(network, inputs[rows]) for rows in parts])
 
 
 def _planes(network: nn.Module, inputs: SeriesInputs) -> Tensor:
     sensors, geometry = inputs.batch()
-    planes: Tensor = network(sensors, geometry)
-    return planes
+    if inputs.kind != "patch" or inputs.augmentation is None:
+        planes: Tensor = network(sensors, geometry)
+        return planes
+    # Turned back, the planes lie on the labels as they are.
+    turns = inputs.augmentation.turns(len(inputs))
+    turned = [
+        Dated(turn(values, turns), days, turn(valid, turns)) for values, days, valid in sensors
+    ]
+    return turn_back(network(turned, geometry), turns)

@@ -14,11 +14,12 @@ __all__ = ["SeriesTrainOptions", "SplitOptions"]
 
 _STEPS = 3000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
+_SAMPLES, _PATCHES = 32, 4  # of a step
 
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Split of samples; by chance, with the shares of the classes, where nothing is named.
+    """Split of samples; by chance, with the shares of the classes, where nothing is named; of patches by strips.
 
     Attributes
     ----------
@@ -65,7 +66,7 @@ class SeriesTrainOptions:
     augment : whether training series are augmented, or the strengths of ``SeriesAugmentation`` by name.
     loss, class_weights : of classes; values have the mean square error.
     epochs, batch, learning_rate, weight_decay : as in ``loop.Recipe``; where ``epochs`` is None, as many as make
-        3,000 steps, but 10 to 100.
+        3,000 steps, but 10 to 100; where ``batch`` is, 32 samples, or 4 patches.
     pixels : drawn anew from each parcel in every epoch, where a sample has more.
     device : ``auto``, ``cpu`` or ``cuda:N``.
     licence : of the weights.
@@ -83,7 +84,7 @@ class SeriesTrainOptions:
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     class_weights: bool = False
     epochs: int | None = None
-    batch: int = 32
+    batch: int | None = None
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     pixels: int = 64
@@ -100,15 +101,10 @@ class SeriesTrainOptions:
             When the network reads no samples of series, or a number cannot work.
         """
         name = self.architecture.replace("-", "_")
-        usable = series_models("pixel") + series_models("set")
-        if name not in usable:
-            what = (
-                "reads patches, which samples do not have"
-                if series_kind(name) == "patch"
-                else "reads single images"
-            )
+        if series_kind(name) is None:
             raise OptionError(
-                f"The network {self.architecture} {what}; samples of series can be learnt by {', '.join(usable)}."
+                f"The network {self.architecture} reads single images; samples of series can be learnt by "
+                f"{', '.join(series_models())}."
             )
         object.__setattr__(self, "architecture", name)
         for setting in ("epochs", "batch", "pixels"):
@@ -119,9 +115,15 @@ class SeriesTrainOptions:
                 raise OptionError(f"`{setting}={getattr(self, setting)}` must not be negative.")
         SeriesAugmentation.of(self.augment, early=self.early)
 
+    @property
+    def step(self) -> int:
+        """Number of samples in a training step."""
+        patches = series_kind(self.architecture) == "patch"
+        return self.batch or (_PATCHES if patches else _SAMPLES)
+
     def epochs_of(self, n: int) -> int:
         """Number of epochs for ``n`` training samples."""
         if self.epochs is not None:
             return self.epochs
-        steps = -(-n // self.batch)
+        steps = -(-n // self.step)
         return min(max(-(-_STEPS // steps), _FEWEST_EPOCHS), _MOST_EPOCHS)

@@ -14,6 +14,7 @@ from georaster_dl.spectra.scoring.split import folds_of
 from georaster_dl.spectra.table.join import as_name
 from georaster_dl.tiling.split_blocks import TEST, TRAIN, VALIDATION
 from georaster_dl.timeseries.learning.options import SplitOptions
+from georaster_dl.timeseries.patches.strips import PatchPlaces
 from georaster_dl.timeseries.samples import SeriesSamples
 
 __all__ = ["SampleFold", "SamplePlan", "plan_split"]
@@ -100,17 +101,18 @@ def plan_split(
         return _left_out(rows, columns, options.leave_out)
     tests = rows.parts(rows.known, options.folds or _TESTED)
     caution = ""
-    if groups is None:
+    if groups is None and not rows.in_strips:
         caution = (
             "The samples were split by chance, so where some lie close to others the accuracy is better than on ground "
             "elsewhere; leave out regions or years (`leave_out=`), or keep parcels together (`group=`)."
         )
     kept = "" if group is None else f", each {group} in one part"
+    if rows.in_strips:
+        kept = ", in strips of patches that have no neighbour in another part"
     if options.folds is None:
-        fold = rows.fold("a fifth", tests[0])
-        return SamplePlan(
-            (fold,), None, f"one fifth of the samples tests, by chance{kept}", caution
-        )
+        fold = rows.fold("a fifth", tests[-1 if rows.in_strips else 0])
+        chance = "" if rows.in_strips else ", by chance"
+        return SamplePlan((fold,), None, f"one fifth of the samples tests{chance}{kept}", caution)
     folds = tuple(rows.fold(f"fold {i}", test) for i, test in enumerate(tests, 1))
     description = f"{counted(len(folds), 'fold')} of a cross-validation{kept}"
     return SamplePlan(folds, rows.fold("none", np.zeros(len(samples), bool)), description, caution)
@@ -156,24 +158,34 @@ class _Rows:
     def __init__(self, samples: SeriesSamples, groups: _Names | None, seed: int) -> None:
         self.known = samples.known
         self._title, self._groups, self._seed = samples.name, groups, seed
-        classes = samples.legend is not None
-        self._classes = samples.labels if classes else None
+        self._classes = None if samples.legend is None else _main_classes(samples)
+        self._places = PatchPlaces.of(samples)
+        self.in_strips = self._places is not None and groups is None
         self._check(self.known, "with a known label")
 
     def parts(self, rows: _Mask, n: int) -> list[_Mask]:
-        """Divide rows (N,) into n parts, with the shares of the classes and with groups whole."""
+        """Divide rows (N,) into n parts, with the shares of the classes and with groups whole; patches into strips."""
+        if self._places is not None and self._groups is None:
+            return self._places.strips(rows, n)
         strata = None if self._classes is None else _strata(self._classes, rows, n)
         return folds_of(rows, n, self._groups, strata, self._seed)
 
     def fold(
         self, name: str, test: _Mask, rest: _Mask | None = None, validation: _Mask | None = None
     ) -> SampleFold:
-        """Make a fold of its test samples; all other known samples teach, a part of them chooses the epoch."""
-        rest = self.known & ~test if rest is None else rest
+        """Make a fold of its test samples; all other known samples teach, a part of them chooses the epoch.
+
+        Patches beside one that tests do neither, and those beside one that chooses do not teach.
+        """
+        rest = self.known & ~test & ~self._beside(test) if rest is None else rest
         self._check(rest, f"to learn from where {name} tests")
         if validation is None:
             validation = self.parts(rest, _CHOSEN)[0]
+            rest = rest & ~self._beside(validation)
         return SampleFold(name, rest & ~validation, validation, test)
+
+    def _beside(self, rows: _Mask) -> _Mask:
+        return np.zeros(len(rows), bool) if self._places is None else self._places.beside(rows)
 
     def _check(self, rows: _Mask, what: str) -> None:
         if (n := int(rows.sum())) < _FEWEST:
@@ -181,6 +193,18 @@ class _Rows:
                 f"{self._title} has {counted(n, 'sample')} {what}, but at least {_FEWEST} are needed; give more, or check "
                 f"the column of labels and the split."
             )
+
+
+def _main_classes(samples: SeriesSamples) -> npt.NDArray[np.intp]:
+    """(N,) class of each sample, of a patch the most frequent; -1 where none is known."""
+    labels = samples.labels
+    assert labels is not None  # of samples of classes
+    assert samples.legend is not None
+    if labels.ndim == 1:
+        return labels
+    n = len(samples.legend.classes)
+    counts = np.stack([np.bincount(patch[patch >= 0], minlength=n) for patch in labels])
+    return np.where(samples.known, counts.argmax(axis=1), -1)
 
 
 def _strata(classes: npt.NDArray[np.intp], rows: _Mask, n: int) -> _Names:

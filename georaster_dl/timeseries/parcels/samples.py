@@ -11,11 +11,10 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pyproj import Transformer
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, SceneStarted, Warned, no_report
-from georaster_dl.core.geography import to_coordinates
+from georaster_dl.core.geography import lonlat_of_pixels
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.process import available_memory
 from georaster_dl.core.scene_options import LabelOptions
@@ -179,7 +178,7 @@ def samples_of_pixels(
         legend=legend,
         groups=groups,
         together="parcel" if "parcel" in groups else "block",
-        lonlat=_lonlat(stack, drawn),
+        lonlat=lonlat_of_pixels(stack.geobox, drawn.rows + 0.5, drawn.cols + 0.5),
         mask=stack.mask,
         resolution_m=stack.resolution_m,
     )
@@ -280,14 +279,3 @@ def _pixel_groups(
         number[here] = grid[drawn.rows[here] - rows.start, drawn.cols[here] - cols.start]
     ids = np.where(number >= 0, zones.index.to_numpy()[number], -1)
     return groups.assign(parcel=ids)
-
-
-def _lonlat(stack: TimeStack, drawn: Pixels) -> npt.NDArray[np.float64] | None:
-    """(n, 2) longitude and latitude of the pixels' centres; None where the CRS does not say."""
-    geobox: Any = stack.geobox
-    if geobox.crs is None:
-        return None
-    cols, rows = drawn.cols.astype(np.float64) + 0.5, drawn.rows.astype(np.float64) + 0.5
-    x, y = to_coordinates(geobox.affine, cols, rows)
-    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), "EPSG:4326", always_xy=True)
-    return np.stack(to_degrees.transform(x, y), axis=1)

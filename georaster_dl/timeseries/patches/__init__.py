@@ -1,0 +1,1 @@
+"""Samples of square patches with a label of each pixel."""
