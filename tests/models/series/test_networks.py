@@ -307,7 +307,7 @@ class TestSets:
     def test_shapes_must_be_given_to_a_network_that_takes_them(self, name):
         network, sensors, _ = network_and_series(name)
         with pytest.raises(
-            OptionError, match=r"shapes of the parcels, too, but got none; give `geometry=`"
+            OptionError, match=r"shapes of the parcels, too, but got none; give `geometry`,"
         ):
             network(sensors)
 
@@ -320,6 +320,14 @@ class TestSets:
         )
         without, sensors, geometry = network_and_series(name, geometry=False)
         assert torch.equal(without(sensors, geometry), without(sensors))
+
+    @setwise
+    def test_folded_layers_are_the_same(self, name):
+        network, _, _ = network_and_series(name)
+        values = torch.randn(10_000, 3)
+        step_by_step = network.pixel_features(0, values).detach()
+        with torch.inference_mode():
+            close(network.pixel_features(0, values), step_by_step)
 
     def test_shapes_are_normalised_by_training(self):
         network, sensors, geometry = network_and_series("pse_tae")

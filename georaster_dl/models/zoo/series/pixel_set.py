@@ -7,9 +7,11 @@ number of pixels and come in any number of pieces.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.contract import Dated
@@ -27,6 +29,7 @@ __all__ = ["PixelSet", "pse_ltae", "pse_tae", "set_moments"]
 
 _PIXEL_WIDTHS = (32, 64)
 _DATE_WIDTH = 128
+_BLOCK = 8192  # pixels of which all that is computed fits into a processor's cache
 _LEAST_VARIANCE = 1e-12  # a root has no slope at 0
 
 
@@ -124,8 +127,7 @@ class PixelSet(nn.Module):
 
     def pixel_features(self, sensor: int, values: Tensor) -> Tensor:
         """Return the features (n, F) of single pixels of one date (n, bands), for running sums."""
-        features: Tensor = self.sets[sensor].pixels(values)  # type: ignore[operator]
-        return features
+        return cast("_SetEncoder", self.sets[sensor]).of_pixels(values)
 
     def from_moments(self, sensors: Sequence[Dated], geometry: Tensor | None = None) -> Tensor:
         """Return the outputs (N, outputs) of sets known by the moments of their pixels' features.
@@ -192,6 +194,18 @@ class _SetEncoder(nn.Module):
         self.dates = nn.Sequential(nn.Linear(inner, _DATE_WIDTH), RowNorm(_DATE_WIDTH))
         # Lengths and areas differ by orders of magnitude; without weights, as in the source.
         self.shapes = RowNorm(len(SHAPE_NAMES), affine=False) if geometry else None
+
+    def of_pixels(self, values: Tensor) -> Tensor:
+        """Features (M, 64) of pixels (M, bands); outside training by layers that are folded, a block at a time."""
+        if self.training or torch.is_grad_enabled():
+            return cast("Tensor", self.pixels(values))
+        linear = cast("list[nn.Linear]", list(self.pixels[::3]))
+        norms = cast("list[RowNorm]", list(self.pixels[1::3]))
+        folded: list[nn.Module] = []
+        for pair in zip(linear, norms, strict=True):
+            folded += [fuse_linear_bn_eval(*pair), nn.ReLU(inplace=True)]
+        layers = nn.Sequential(*folded)
+        return torch.cat([layers(block) for block in torch.split(values, _BLOCK)])
 
     def forward(self, moments: Dated, geometry: Tensor | None) -> Tensor:
         rows = moments.values[moments.valid]
