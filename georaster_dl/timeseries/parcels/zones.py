@@ -21,7 +21,7 @@ from georaster_dl.io.vectors.files import check_geometries
 
 __all__ = ["Members", "Parcels", "read_parcels", "stack_windows"]
 
-_WINDOW_BYTES = 128 * 2**20
+_WINDOW_BYTES = 64 * 2**20
 _ZONES_PIXELS = 2**22
 
 _Ints = npt.NDArray[np.int64]
