@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from georaster_dl.core.events import Report
-from georaster_dl.core.wording import counted
 
 from ..options.map_outputs import MapCommand, extra_outputs, map_outputs
 from ..options.model_run import model_run_options, run_model
@@ -24,12 +22,13 @@ from ..options.shared import (
     scene_argument,
     scheduler_options,
 )
+from ..terminal.maps import map_contents, map_results
 from ..terminal.progress import Terminal
 
 if TYPE_CHECKING:
     from georaster_dl.predict.options import Summary
 
-__all__ = ["map_contents", "map_results", "segment"]
+__all__ = ["segment"]
 
 
 @click.command(cls=MapCommand)
@@ -90,32 +89,3 @@ def segment(
         return run_in_parts(job, cluster.scheduler, cluster.resources, report)
 
     return run_model(terminal, run, map_results, map_contents)
-
-
-def map_results(summary: Summary) -> dict[str, Any]:
-    """Collect the contents of a map for ``--progress json``."""
-    values = summary.findings.values
-    if not values:
-        rejected = summary.findings.rejected
-        beside = {} if rejected is None else {"rejected": asdict(rejected)}
-        return {"classes": summary.findings.counts, **beside}
-    return {"values": {name: asdict(of_quantity) for name, of_quantity in values.items()}}
-
-
-def map_contents(summary: Summary) -> str:
-    """Describe the contents of a map in a line."""
-    counts, values = summary.findings.counts, summary.findings.values
-    if values:
-        return "\n".join(
-            f"{name}: mean {of_quantity.mean:.4g}, from {of_quantity.min:.4g} to {of_quantity.max:.4g}"
-            for name, of_quantity in values.items()
-        )
-    total = sum(counts.values())
-    shares = ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in counts.items() if n)
-    rejected = summary.findings.rejected
-    if rejected is None:
-        return shares
-    return (
-        f"{shares}\n{rejected.name}: {counted(rejected.pixels, 'pixel')} whose class is less probable than "
-        f"{rejected.threshold:.3g}, the limit that keeps {rejected.coverage:g} of the ground that the model was calibrated on"
-    )

@@ -12,7 +12,6 @@ from georaster_dl.core.events import Report
 from georaster_dl.core.process import tune_allocators
 from georaster_dl.core.wording import counted
 
-from ..commands.segment import map_contents, map_results
 from ..options.map_outputs import MapCommand, extra_outputs, map_outputs
 from ..options.model_run import run_model, stack_run_options
 from ..options.predictor import map_settings, reject_option
@@ -27,6 +26,7 @@ from ..options.shared import (
     scheduler_options,
 )
 from ..options.stacks import StackArguments, stack_options
+from ..terminal.maps import map_contents, map_results
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
 from .sources import table_options
