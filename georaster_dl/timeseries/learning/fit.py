@@ -82,10 +82,18 @@ class FittedSeries:
         """Note the calibration error of the probabilities on labelled samples that nothing was learnt from."""
         if self.target is not None or tested.labels is None:
             return self
-        probabilities = self.probabilities(self.planes(tested))
-        error = measure_reliability(probabilities, tested.labels).ece.value
+        logits, labels = self.labelled(tested)
+        error = measure_reliability(self.probabilities(logits), labels).ece.value
         calibration = self.calibration.model_copy(update={"ece": round(error, 4)})
         return replace(self, calibration=calibration)
+
+    def labelled(
+        self, samples: SeriesSamples
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+        """Logits (n, classes) and class indexes (n,) of samples of known class; of patches, of their labelled pixels."""
+        assert samples.labels is not None  # of samples that chose or tested
+        known = samples.labels >= 0
+        return np.moveaxis(self.planes(samples), 1, -1)[known], samples.labels[known]
 
     def probabilities(self, planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Calibrated probabilities (N, classes) of logits."""
@@ -150,15 +158,14 @@ def kind_of(network: nn.Module) -> SeriesKind:
 
 
 def _calibrated(fitted: FittedSeries, held: SeriesSamples) -> FittedSeries:
-    planes, labels = fitted.planes(held), held.labels
-    assert labels is not None  # of samples that teach
     if fitted.target is None:
-        known = labels >= 0
-        logits = np.moveaxis(planes, 1, -1)[known]
-        return replace(fitted, calibration=fit_calibration(logits[:, None], labels[known]))
+        logits, classes = fitted.labelled(held)
+        return replace(fitted, calibration=fit_calibration(logits[:, None], classes))
+    labels = held.labels
+    assert labels is not None  # of samples that teach
     if len(labels) < fewest_for(_LEVEL):
         return fitted
-    values = planes[:, 0].astype(np.float64)
+    values = fitted.planes(held)[:, 0].astype(np.float64)
     return replace(fitted, interval=fit_interval(values, np.zeros(len(values)), labels, _LEVEL))
 
 

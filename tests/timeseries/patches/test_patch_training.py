@@ -73,22 +73,29 @@ def test_a_forest_classifies_the_labelled_pixels_of_patches(samples):
     assert (classes == tested.labels)[known].mean() > 0.8
 
 
-@pytest.mark.slow
-def test_utae_learns_and_is_packaged(samples, tmp_path):
+def trained(samples, tmp_path, **options):
     out = tmp_path / "utae.safetensors"
-    options = SeriesTrainOptions(architecture="utae", epochs=6, season_start="01-01")
-    assert options.step == 4
-    events = []
-    result = train_series(samples, options, out, events.append)
+    chosen = SeriesTrainOptions(architecture="utae", season_start="01-01", **options)
+    return train_series(samples, chosen, out, lambda _event: None), read_card(out)
+
+
+def test_utae_is_packaged_with_its_tiling(samples, tmp_path):
+    result, card = trained(samples, tmp_path, epochs=1)
     (fold,) = result.folds
     # Both are scored on the same labelled pixels.
     assert fold.network.n == fold.forest.n > 500
-    assert fold.network.accuracy > 0.9
-    card = read_card(out)
     assert (card.series.unit, card.stride) == ("patch", 8)
-    assert card.halo.exact is None
+    assert (card.halo.exact, card.halo.default, card.halo.blend) == (None, 16, 16)
+    assert 500 < card.cost.bytes_per_pixel < 2000
     assert card.calibration.pixels > 100
+    assert card.calibration.ece is not None
     assert "strips of patches" in card.training["split"]
+
+
+@pytest.mark.slow
+def test_utae_learns_crops(samples, tmp_path):
+    result, _ = trained(samples, tmp_path, epochs=6)
+    assert result.folds[0].network.accuracy > 0.9
 
 
 def test_networks_of_pixels_do_not_learn_from_patches(samples, tmp_path):
