@@ -24,8 +24,11 @@ from .api.runs import denoise as denoise
 from .api.runs import features as features
 from .api.runs import segment as segment
 from .api.scenes import open_scene as open_scene
+from .api.timeseries import SeriesTrainKeywords as SeriesTrainKeywords
 from .api.timeseries import classify_parcels as classify_parcels
+from .api.timeseries import classify_points as classify_points
 from .api.timeseries import open_stack as open_stack
+from .api.timeseries import train_series as train_series
 from .core.bands import Band as Band
 from .core.errors import BandMismatchError as BandMismatchError
 from .core.errors import DeviceError as DeviceError

@@ -18,6 +18,9 @@ from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 from georaster_dl.proposals.options import ProposeOptions
+from georaster_dl.timeseries.learning.options import SeriesTrainOptions, SplitOptions
+from georaster_dl.timeseries.sources import SampleReading
+from georaster_dl.timeseries.tables.options import SeriesTableOptions
 from georaster_dl.training.settings.keywords import SETTINGS
 
 SIGNATURES = {
@@ -30,6 +33,8 @@ SIGNATURES = {
     "overwrite=False, report=None, progress=False, **settings)",
     "classify_parcels": "(stack, parcels, model, *, out, minimum_dates=None, device='auto', overwrite=False, report=None, "
     "progress=False)",
+    "classify_points": "(tables, model, *, out, until=None, minimum_dates=None, device='auto', overwrite=False, report=None, "
+    "progress=False, **table)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
     "report=None, progress=False, **options)",
     "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), **options)",
@@ -50,6 +55,7 @@ SIGNATURES = {
     "series_models": "(kind=None, pattern='*')",
     "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
+    "train_series": "(source, labels=None, *, out, by_date=(), overwrite=False, report=None, progress=False, **settings)",
     "write_cog": "(raster, path, *, overwrite=False)",
 }
 METHODS = {
@@ -64,7 +70,7 @@ METHODS = {
 CLASSES = {
     "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "ProposeKeywords",
     "Raster", "RunKeywords",
-    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "TimeStack", "TrainConfig", "TrainKeywords",
+    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
 
 
@@ -119,6 +125,11 @@ def test_keywords_are_the_options_of_the_runs():
     }
     assert set(gdl.LabelKeywords.__annotations__) == fields(LabelOptions)
     assert set(gdl.TrainKeywords.__annotations__) == set(SETTINGS)
+    of_training = fields(
+        SeriesTrainOptions, SeriesTableOptions, SampleReading, SplitOptions, LabelOptions
+    )
+    nested = {"split", "table", "labels", "column"}
+    assert set(gdl.SeriesTrainKeywords.__annotations__) == of_training - nested | {"split_column"}
 
 
 def test_an_unknown_name_is_an_attribute_error():

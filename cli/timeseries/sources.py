@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report, Warned
-from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.core.events import Report
 
 from ..options.groups import option_group
 from ..options.labels import LABEL_OPTIONS, labels_reading
@@ -20,11 +19,10 @@ from ..options.stacks import STACK_OPTIONS, StackArguments, stack_arguments
 if TYPE_CHECKING:
     from georaster_dl.timeseries.learning.options import SeriesTrainOptions
     from georaster_dl.timeseries.samples import SeriesSamples
+    from georaster_dl.timeseries.sources import SampleReading
     from georaster_dl.timeseries.tables.options import SeriesTableOptions
 
 __all__ = ["SampleSource", "source_options", "table_options", "table_reading"]
-
-_DRAWN = 2  # times the pixels of a parcel that an epoch sees, so that each sees others
 
 
 @dataclass(frozen=True)
@@ -34,19 +32,13 @@ class SampleSource:
     Attributes
     ----------
     stack : what was named, with the options of scenes.
-    table : options of tables.
     labels : second table, or labels of a stack.
-    reading : options of the latter.
-    unit : what a sample of a stack is; None goes by the network.
-    per_class : single pixels to draw of each class.
+    reading : how samples are read.
     """
 
     stack: StackArguments
-    table: SeriesTableOptions
     labels: Path | None
-    reading: LabelOptions
-    unit: Literal["pixel", "parcel"] | None
-    per_class: int
+    reading: SampleReading
 
     @property
     def files(self) -> list[Path]:
@@ -56,39 +48,10 @@ class SampleSource:
 
     def samples(self, training: SeriesTrainOptions, report: Report) -> SeriesSamples:
         """Read the table, or draw samples from the stack."""
-        from georaster_dl.timeseries.tables.read import is_series_table, read_series
+        from georaster_dl.timeseries.sources import read_samples
 
-        given = self.stack.given
-        if len(given) == 1 and is_series_table(Path(given[0])):
-            files = [Path(given[0]), *([] if self.labels is None else [self.labels])]
-            samples = read_series(files, self.table)
-            for remark in samples.remarks:
-                report(Warned(remark))
-            return samples
-        return self._drawn(training, report)
-
-    def _drawn(self, training: SeriesTrainOptions, report: Report) -> SeriesSamples:
-        from georaster_dl.models.registry import series_kind
-        from georaster_dl.timeseries.parcels.samples import (
-            SampleOptions,
-            samples_of_parcels,
-            samples_of_pixels,
-        )
-
-        if self.labels is None:
-            raise OptionError(
-                "A stack of scenes needs labels; name a vector file or raster with `labels=`."
-            )
-        options = SampleOptions(
-            self.reading, _DRAWN * training.pixels, self.per_class, training.seed
-        )
-        sets = series_kind(training.architecture) == "set"
-        draw = (
-            samples_of_parcels
-            if (self.unit == "parcel" or (self.unit is None and sets))
-            else samples_of_pixels
-        )
-        return draw(self.stack.open(), self.labels, options, report)
+        source = self.stack.tables or self.stack.open()
+        return read_samples(source, self.labels, self.reading, training, report)
 
 
 def _sensor_bands(values: tuple[str, ...]) -> dict[str, list[str]]:
@@ -160,18 +123,24 @@ _OF_LABELS = ("layer", "class_field", "classes", "ignore", "background", "width_
 
 
 def _source(
-    labels: Path | None, unit: Literal["pixel", "parcel"] | None, per_class: int, **values: Any
+    labels: Path | None,
+    unit: Literal["pixel", "parcel"] | None,
+    per_class: int,
+    side: int,
+    **values: Any,
 ) -> SampleSource:
+    from georaster_dl.timeseries.sources import SampleReading
+
     table = {name: values.pop(name) for name in (*_OF_TABLES, *_OF_LABELLED)}
-    reading = {name: values.pop(name) for name in _OF_LABELS}
-    return SampleSource(
-        stack_arguments(since=None, until=None, **values),
+    of_labels = {name: values.pop(name) for name in _OF_LABELS}
+    reading = SampleReading(
         table_reading(nodata=values["nodata"], **table),
-        labels,
-        labels_reading(**reading),
+        labels_reading(**of_labels),
         unit,
         per_class,
+        side,
     )
+    return SampleSource(stack_arguments(since=None, until=None, **values), labels, reading)
 
 
 source_options = option_group(
@@ -197,6 +166,14 @@ source_options = option_group(
         default=1000,
         show_default=True,
         help="Pixels to draw of each class of a stack.",
+    ),
+    click.option(
+        "--side",
+        type=int,
+        default=64,
+        show_default=True,
+        metavar="PIXELS",
+        help="Rows and cols of a patch of a stack, for networks of patches (utae).",
     ),
     click.option("--class-column", metavar="NAME", help="Column of classes, instead of values."),
     click.option(

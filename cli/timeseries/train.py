@@ -42,7 +42,7 @@ class _NetworkChoice(click.Choice[str]):
         """The names, with hyphens."""
         from georaster_dl.models.registry import series_models
 
-        usable = series_models("pixel") + series_models("set")
+        usable = series_models()
         return tuple(name.replace("_", "-") for name in usable)
 
 
@@ -121,11 +121,6 @@ _training_options = option_group(
     click.option("--batch", type=int, help="Samples of a step."),
     click.option("--learning-rate", type=float, help="Highest learning rate."),
     click.option("--pixels", type=int, help="Pixels of a parcel that an epoch sees [default: 64]."),
-    click.option(
-        "--weights",
-        metavar="FILE",
-        help="Public weights of a network that comes with some (presto), a local file.",
-    ),
     click.option(
         "--licence", default="", metavar="TEXT", help="Licence of the weights, for the card."
     ),

@@ -3,6 +3,7 @@
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 
@@ -66,3 +67,36 @@ def test_a_map_of_a_stack_keeps_a_record(folder, model, tmp_path):
     )
     assert (tmp_path / "a.json").exists()
     assert made.pixels == 1200
+
+
+def table(tmp_path):
+    random = np.random.default_rng(0)
+    late = random.integers(0, 2, 60)
+    days = [f"2020-{month:02d}-10" for month in range(1, 7)]
+    series = random.normal(0.2, 0.02, (60, 6))
+    series[np.arange(60), 1 + 3 * late] += 0.4
+    frame = pd.DataFrame(series, columns=[f"NDVI_{day}" for day in days])
+    frame.assign(crop=np.where(late, "late", "early")).to_csv(tmp_path / "points.csv", index=False)
+    return tmp_path / "points.csv"
+
+
+def test_a_network_is_trained_on_a_table_and_classifies_it(tmp_path):
+    points, model = table(tmp_path), tmp_path / "m.safetensors"
+    with pytest.warns(gdl.GeoRasterWarning):
+        trained = gdl.train_series(
+            points, out=model, class_column="crop", architecture="ltae", epochs=2, folds=2
+        )
+    assert len(trained.folds) == 2
+    done = gdl.classify_points(points, model, out=tmp_path / "found.csv")
+    assert done.samples == 60
+    assert sum(done.counts.values()) == 60
+    with pytest.raises(gdl.OptionError, match="no keyword 'epoch' here .did you mean 'epochs'"):
+        gdl.train_series(points, out=model, epoch=2)
+    (tmp_path / "scenes").mkdir()
+    write_scene(
+        tmp_path / "scenes" / "S2_2020-01-11.tif",
+        np.full((2, 8, 8), 5000, "uint16"),
+        bands=("B04", "B08"),
+    )
+    with pytest.raises(gdl.OptionError, match="needs labels"):
+        gdl.train_series(tmp_path / "scenes", out=model)

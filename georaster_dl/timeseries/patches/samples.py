@@ -158,7 +158,7 @@ def _drawn(
     if len(found) <= options.most:
         return found, ()
     places = np.random.default_rng(options.seed).choice(len(found), options.most, replace=False)
-    remark = f"{options.most:,} of {len(found):,} patches with labels were drawn (`most=`)"
+    remark = f"{options.most:,} of {len(found):,} patches with labels were drawn, at random"
     return [found[place] for place in sorted(places)], (remark,)
 
 

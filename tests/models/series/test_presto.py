@@ -122,7 +122,7 @@ class TestWeights:
     def test_nothing_is_learnt_without_them(self):
         with pytest.raises(
             OptionError,
-            match="learns with pretrained weights alone; get https.* as `weights=`",
+            match="learns with pretrained weights alone; get https.* as `encoder_weights=`",
         ):
             presto().train()([series("pixel", 8, 5)])
 

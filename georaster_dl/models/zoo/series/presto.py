@@ -128,7 +128,7 @@ class Presto(PixelNetwork):
         if self.training and not bool(self.get_buffer("pretrained")):
             raise OptionError(
                 f"The architecture 'presto' learns with pretrained weights alone; get {WEIGHTS_URL} (MIT) and give "
-                f"the file as `weights=`."
+                f"the file as `encoder_weights=`."
             )
         since = [self._months(series.days) for series in sensors]
         first = torch.stack(
@@ -296,7 +296,7 @@ def _read_weights(path: str, encoder: nn.Module) -> dict[str, Tensor]:
     """Read the encoder's weights from the public file; nothing in it is run."""
     if not Path(path).is_file():
         raise OptionError(
-            f"There is no file of weights {path}; get {WEIGHTS_URL} (MIT) and give its path as `weights=`."
+            f"There is no file of weights {path}; get {WEIGHTS_URL} (MIT) and give its path as `encoder_weights=`."
         )
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
