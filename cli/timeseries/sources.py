@@ -127,6 +127,7 @@ def _source(
     unit: Literal["pixel", "parcel"] | None,
     per_class: int,
     side: int,
+    patches: int,
     **values: Any,
 ) -> SampleSource:
     from georaster_dl.timeseries.sources import SampleReading
@@ -139,6 +140,7 @@ def _source(
         unit,
         per_class,
         side,
+        patches,
     )
     return SampleSource(stack_arguments(since=None, until=None, **values), labels, reading)
 
@@ -174,6 +176,13 @@ source_options = option_group(
         show_default=True,
         metavar="PIXELS",
         help="Rows and cols of a patch of a stack, for networks of patches (utae).",
+    ),
+    click.option(
+        "--patches",
+        type=int,
+        default=400,
+        show_default=True,
+        help="Patches to draw of a stack at most.",
     ),
     click.option("--class-column", metavar="NAME", help="Column of classes, instead of values."),
     click.option(

@@ -166,6 +166,7 @@ class SeriesTrainKeywords(LabelKeywords, total=False):
     per_class : pixels that are drawn of each class of a stack.
     pixels : that an epoch sees of each parcel.
     side : rows and cols of a patch.
+    patches : that are drawn of a stack at most.
     split_column : column of train, validation and test.
     leave_out : ``"region=Khorezm"`` tests on samples of a value, ``"region"`` on those of each value in turn.
     group : column of samples that stay in one part.
@@ -185,6 +186,7 @@ class SeriesTrainKeywords(LabelKeywords, total=False):
     per_class: int
     pixels: int
     side: int
+    patches: int
     split_column: str | None
     leave_out: str | None
     group: str | None
@@ -274,7 +276,9 @@ def _training_of(settings: SeriesTrainKeywords) -> tuple[SampleReading, SeriesTr
     of_split = _taken(given, SplitOptions)
     if "split_column" in given:
         of_split["column"] = given.pop("split_column")
-    drawn = {name: given.pop(name) for name in ("unit", "per_class", "side") if name in given}
+    drawn = {
+        name: given.pop(name) for name in ("unit", "per_class", "side", "patches") if name in given
+    }
     known = SeriesTrainKeywords.__annotations__
     wrong = next((name for name in given if name not in known), None)
     if wrong is not None:

@@ -39,6 +39,7 @@ class SampleReading:
     unit : what a sample of a stack is; None goes by the network. One of pixels sees the mean of a parcel.
     per_class : single pixels that are drawn of each class at most.
     side : rows and cols of a patch, of networks of patches.
+    patches : that are drawn at most.
     """
 
     table: SeriesTableOptions = field(default_factory=SeriesTableOptions)
@@ -46,6 +47,7 @@ class SampleReading:
     unit: Literal["pixel", "parcel"] | None = None
     per_class: int = 1000
     side: int = 64
+    patches: int = 400
 
 
 def read_samples(
@@ -80,7 +82,7 @@ def read_samples(
         )
     kind = series_kind(training.architecture)
     if kind == "patch":
-        patches = PatchOptions(reading.labels, reading.side, seed=training.seed)
+        patches = PatchOptions(reading.labels, reading.side, reading.patches, training.seed)
         return samples_of_patches(source, labels, patches, report)
     drawing = SampleOptions(
         reading.labels, _DRAWN * training.pixels, reading.per_class, training.seed

@@ -43,13 +43,13 @@ class PatchOptions:
     ----------
     labels : how the labels are read.
     side : rows and cols of a patch in pixels, a multiple of 8.
-    most : patches that are drawn at most, at random.
+    patches : that are drawn at most, at random.
     seed : of the drawing.
     """
 
     labels: LabelOptions = field(default_factory=LabelOptions)
     side: int = 64
-    most: int = 400
+    patches: int = 400
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,8 +58,8 @@ class PatchOptions:
             raise OptionError(
                 f"`side={self.side}` must be a multiple of {_SIDES.step} from {_SIDES.start} to {_SIDES[-1]}."
             )
-        if self.most < 1:
-            raise OptionError(f"`most={self.most}` must be 1 or more.")
+        if self.patches < 1:
+            raise OptionError(f"`patches={self.patches}` must be 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ def _drawn(
         for col, (cols, own_cols) in enumerate(across):
             if strip[own_rows, cols][:, own_cols].any():
                 found.append(_Patch(row, col, rows, cols, own_rows, own_cols))
-    if len(found) <= options.most:
+    if len(found) <= options.patches:
         return found, ()
-    places = np.random.default_rng(options.seed).choice(len(found), options.most, replace=False)
-    remark = f"{options.most:,} of {len(found):,} patches with labels were drawn, at random"
+    places = np.random.default_rng(options.seed).choice(len(found), options.patches, replace=False)
+    remark = f"{options.patches:,} of {len(found):,} patches with labels were drawn, at random"
     return [found[place] for place in sorted(places)], (remark,)
 
 
@@ -221,7 +221,7 @@ def _check_memory(stack: TimeStack, n: int, side: int) -> None:
     raise OptionError(
         f"To learn from {counted(n, 'patch')} of {side} x {side} pixels and {planes} planes takes {n * of_one / 2**30:.3g} "
         f"GiB, but {free / 2**30:.3g} GiB of memory are free; draw {max(int(_SHARE * free / of_one), 1):,} patches or fewer "
-        f"(`most=`), or name fewer bands or dates."
+        f"(`patches=`), or name fewer bands or dates."
     )
 
 

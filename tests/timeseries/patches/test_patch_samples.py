@@ -61,13 +61,13 @@ def test_patches_without_labels_are_no_samples_and_others_are_drawn_by_the_seed(
     assert list(zip(made.groups.patch_row, made.groups.patch_col, strict=True)) == [(0, 1), (2, 2)]
     assert made.remarks == ()
     drawn = [
-        samples_of_patches(stack, field[2], PatchOptions(side=32, most=3, seed=seed))
+        samples_of_patches(stack, field[2], PatchOptions(side=32, patches=3, seed=seed))
         for seed in (1, 1, 2)
     ]
     places = [list(zip(d.groups.patch_row, d.groups.patch_col, strict=True)) for d in drawn]
     assert len(places[0]) == 3
     assert places[0] == places[1] != places[2]
-    assert drawn[0].remarks == ("3 of 9 patches with labels were drawn (`most=`)",)
+    assert drawn[0].remarks == ("3 of 9 patches with labels were drawn, at random",)
 
 
 def test_samples_that_do_not_fit_into_memory_say_what_would(field, stack, monkeypatch):
@@ -80,7 +80,7 @@ def test_samples_that_do_not_fit_into_memory_say_what_would(field, stack, monkey
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"side": 20}, "multiple of 8"), ({"side": 8}, "from 16 to 256"), ({"most": 0}, "1 or more")],
+    [({"side": 20}, "multiple of 8"), ({"side": 8}, "from 16 to 256"), ({"patches": 0}, "1 or more")],
 )
 def test_numbers_that_cannot_work_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
