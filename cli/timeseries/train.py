@@ -153,7 +153,7 @@ def train(
 ) -> int:
     """Train a network on series and test it beside a random forest on the same samples.
 
-    SOURCE is a table of series, or a stack of dated scenes with --labels.
+    STACK is a stack of dated scenes with --labels, or a table of series in its place.
 
     A table (CSV, TSV, Excel, Parquet, NumPy .npz) has a row for every sample with columns such as
     NDVI_2017-03-01, or a row for every date of a sample with columns of ids and dates. All other columns, or
