@@ -55,7 +55,7 @@ SIGNATURES = {
     "series_models": "(kind=None, pattern='*')",
     "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
-    "train_series": "(source, labels=None, *, out, by_date=(), overwrite=False, report=None, progress=False, **settings)",
+    "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
     "write_cog": "(raster, path, *, overwrite=False)",
 }
 METHODS = {

@@ -139,6 +139,13 @@ _training_options = option_group(
     metavar="FILE",
     help="Also write the accuracy of series that end on each of some dates, as .csv or .png.",
 )
+@click.option(
+    "--attention",
+    multiple=True,
+    type=OUTPUT_FILE,
+    metavar="FILE",
+    help="Also write which dates decided, by class, as .csv or .png, of networks with attention.",
+)
 @_training_options
 @overwrite_option
 @progress_options
@@ -147,6 +154,7 @@ def train(
     source: SampleSource,
     output: Path,
     accuracy_by_date: tuple[Path, ...],
+    attention: tuple[Path, ...],
     training: SeriesTrainOptions,
     overwrite: bool,
     terminal: Terminal,
@@ -166,8 +174,9 @@ def train(
     geodl timeseries train scenes/ --mask SCL --labels fields.gpkg --class-field crop --group parcel -o crops.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
-    for path in accuracy_by_date:
-        check_suffix("--accuracy-by-date", path, "a table or a picture", (".csv", ".png"))
+    for option, paths in (("--accuracy-by-date", accuracy_by_date), ("--attention", attention)):
+        for path in paths:
+            check_suffix(option, path, "a table or a picture", (".csv", ".png"))
 
     def trained(report: Report) -> TrainedSeries:
         from georaster_dl.timeseries.train import train_series
@@ -178,13 +187,15 @@ def train(
             output,
             report,
             by_date=accuracy_by_date,
+            attention=attention,
             inputs=source.files,
             overwrite=overwrite,
         )
 
     def files(result: TrainedSeries) -> list[Path]:
         failed = {one.path for one in result.failed}
-        return [output, *(path for path in accuracy_by_date if path not in failed)]
+        beside = (*accuracy_by_date, *attention)
+        return [output, *(path for path in beside if path not in failed)]
 
     return run_with_progress(
         terminal,

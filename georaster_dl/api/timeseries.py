@@ -222,6 +222,7 @@ def train_series(
     *,
     out: str | Path,
     by_date: Sequence[str | Path] = (),
+    attention: Sequence[str | Path] = (),
     overwrite: bool = False,
     report: Report | None = None,
     progress: bool = False,
@@ -235,6 +236,7 @@ def train_series(
     labels : of a stack polygons, points, lines or a raster; of a table a second one with classes or values.
     out : model package to make (.safetensors).
     by_date : files for the accuracy of series that end on each of some dates, ``.csv`` or ``.png``.
+    attention : files for which dates decided, by class, ``.csv`` or ``.png``, of networks with attention.
     overwrite : replace outputs that exist.
     report, progress : as ``segment`` takes them.
     **settings : network, samples, split, training and how a table is read; ``SeriesTrainKeywords``.
@@ -261,6 +263,7 @@ def train_series(
             Path(out),
             take,
             by_date=[Path(path) for path in by_date],
+            attention=[Path(path) for path in attention],
             inputs=[*files, *([] if beside is None else [beside])],
             overwrite=overwrite,
         )

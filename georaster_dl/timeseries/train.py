@@ -21,6 +21,11 @@ from georaster_dl.models.package.file import save_model
 from georaster_dl.models.package.seasons import check_season_start, season_start_of
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
+from georaster_dl.timeseries.learning.attention import (
+    check_attention,
+    date_attention,
+    write_attention,
+)
 from georaster_dl.timeseries.learning.by_date import (
     CurvePoint,
     curve_days,
@@ -86,6 +91,7 @@ def train_series(
     report: Report,
     *,
     by_date: Sequence[Path] = (),
+    attention: Sequence[Path] = (),
     inputs: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> TrainedSeries:
@@ -98,6 +104,7 @@ def train_series(
     ----------
     out : model package to make; it appears when everything is done.
     by_date : files for the accuracy by date, ``.csv`` or ``.png``.
+    attention : files for the attention to the dates, ``.csv`` or ``.png``, of a network that has it.
     inputs : files that the samples come from, which no output may replace.
     overwrite : whether ``out`` may replace a file.
 
@@ -113,8 +120,10 @@ def train_series(
         raise OptionError(
             f"{samples.name} has no labels; name their column with `class_column=` or `target=`."
         )
+    if attention:
+        check_attention(options.architecture)
     with Staging(
-        out, extras=by_date, overwrite=overwrite, protect=inputs, warn=warner(report)
+        out, extras=[*by_date, *attention], overwrite=overwrite, protect=inputs, warn=warner(report)
     ) as stage:
         report(Started(Device.choose(options.device, "fp32").name))
         run = _Run(samples, options, report, curve=bool(by_date))
@@ -123,6 +132,11 @@ def train_series(
         for path in by_date:
             with stage.making(path) as staged:
                 write_curve(run.curve, staged)
+        if attention:
+            shares = date_attention(result, samples)
+        for path in attention:
+            with stage.making(path) as staged:
+                write_attention(shares, staged)
     return TrainedSeries(
         card,
         tuple(run.scores),

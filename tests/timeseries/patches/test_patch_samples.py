@@ -80,7 +80,11 @@ def test_samples_that_do_not_fit_into_memory_say_what_would(field, stack, monkey
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"side": 20}, "multiple of 8"), ({"side": 8}, "from 16 to 256"), ({"patches": 0}, "1 or more")],
+    [
+        ({"side": 20}, "multiple of 8"),
+        ({"side": 8}, "from 16 to 256"),
+        ({"patches": 0}, "1 or more"),
+    ],
 )
 def test_numbers_that_cannot_work_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
