@@ -23,7 +23,8 @@ def test_the_dates_that_decided_are_written_by_class(tmp_path):
     assert set(found["class"]) <= set(samples.legend.names)
     sums = found.groupby(["sensor", "class"])["share"].sum()
     np.testing.assert_allclose(sums, 1, atol=1e-3)
-    assert Image.open(picture).width > 500
+    with Image.open(picture) as drawn:
+        assert drawn.width > 500
 
 
 def test_a_network_without_attention_is_refused_before_it_learns(tmp_path):

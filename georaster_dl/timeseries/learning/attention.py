@@ -98,7 +98,7 @@ def _classes(fitted: FittedSeries, samples: SeriesSamples) -> Any:
 
 
 def _edges(days: Any) -> Any:
-    """Edges of the intervals: one for each date where samples have about the same, else even ones."""
+    """Find the edges of the intervals: around each date where samples share their dates, else at even steps."""
     known = np.unique(days[np.isfinite(days)])
     gaps = np.diff(np.sort(days, axis=1), axis=1)
     usual = np.median(gaps[gaps > 0]) if (gaps > 0).any() else 1.0
