@@ -30,6 +30,7 @@ class CardSeries(FilePart):
     ----------
     sensors : in the order in which the card's bands are theirs; each has dates of its own.
     unit : what a sample of the training was.
+    patch : rows and cols of a patch in pixels; None of other units.
     season_start : month and day from which days are counted, see ``seasons.season_days``.
     days : first and last day of the training's series.
     dates : fewest and most clear dates of a sample of the training, all sensors together.
@@ -42,6 +43,7 @@ class CardSeries(FilePart):
     days: tuple[_Day, _Day]
     dates: tuple[_Count, _Count]
     mask: Line = ""
+    patch: Annotated[int, Field(ge=8, le=512)] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -52,6 +54,8 @@ class CardSeries(FilePart):
         for name, (low, high) in (("days", self.days), ("dates", self.dates)):
             if low > high:
                 raise ValueError(f"{name} is {low:g}, {high:g} but must be in this order")
+        if (self.unit == "patch") != (self.patch is not None):
+            raise ValueError("patch is the side of patches, and of nothing else")
         names = [sensor.name for sensor in self.sensors]
         if len(set(names)) < len(names):
             raise ValueError("sensors must have distinct names")

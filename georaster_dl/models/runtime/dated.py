@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BoundDates", "bound_card", "load_dated"]
 
 _PLANE_BYTES = 8  # of a plane's pixel: as it is normalised, and as series
+_TILE = 512  # rows and cols of a usual tile
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ def bound_card(card: Card, dates: Sequence[BoundDates]) -> Card:
             for band in own
         ]
     longest = max(len(of_sensor.days) for of_sensor in dates)
-    # Series of pixels are computed few at a time, patches all at once.
-    of_patches = card.cost.bytes_per_pixel if card.series.unit == "patch" else 0
+    side = card.series.patch
+    overlap = 1.0 if side is None else (side / card.stride) ** 2
+    # Patches are computed one at a time, whatever the tile; their memory is spread over one.
+    of_patch = 0.0 if side is None else card.cost.bytes_per_pixel * side**2 / _TILE**2
     cost = Cost(
-        macs_per_pixel=min(card.cost.macs_per_pixel * max(longest, 1), 1e12),
-        bytes_per_pixel=of_patches * longest + _PLANE_BYTES * len(bands) + 8 * card.outputs,
+        macs_per_pixel=min(card.cost.macs_per_pixel * overlap * max(longest, 1), 1e12),
+        bytes_per_pixel=of_patch * longest + _PLANE_BYTES * len(bands) + 8 * card.outputs,
     )
     return card.model_copy(update={"bands": tuple(bands), "cost": cost})
 
@@ -83,4 +86,5 @@ def load_dated(path: Path, dates: Sequence[BoundDates]) -> nn.Module:
     if card.series is None:
         raise OptionError(f"{card.name} reads no time series.")
     sensors = [sensor.bands for sensor in card.series.sensors]
-    return DatedNetwork(network, sensors, [own.days for own in dates]).eval()
+    days = [own.days for own in dates]
+    return DatedNetwork(network, sensors, days, card.series.patch).eval()

@@ -72,6 +72,7 @@ class Job:
     network : gives the prepared network, (N, planes, rows, cols) from (N, bands, rows, cols); it
         is asked for while the first strip is being read.
     gain, bias : normalised value = number * gain + bias, one of each per band.
+    fill : normalised value of a pixel without a measurement: the mean of the training, or NaN.
     predict : runs the network over a batch of images, given where these lie.
     convert : makes of a tile's stored numbers those that are normalised; None where they are.
     activate : the network's planes of a tile to float32 that means something and may be mixed
@@ -95,6 +96,7 @@ class Job:
     convert: Callable[[TileInput], TileInput] | None = None
     aoi_mask: Callable[[slice, slice], Mask] | None = None
     progress: Callable[[int], None] = field(default=lambda _: None)
+    fill: float = 0.0
     strips: range | None = None
     strip_done: Callable[[int], None] = field(default=lambda _: None)
 
@@ -297,6 +299,7 @@ class _Normalised:
         self._device = job.device
         self._network = network
         self._predict = job.predict
+        self._fill = job.fill
         self._gain = torch.tensor(job.gain, dtype=torch.float32, device=where)[:, None, None]
         self._bias = torch.tensor(job.bias, dtype=torch.float32, device=where)[:, None, None]
 
@@ -308,11 +311,13 @@ class _Normalised:
     def _normal(self, numbers: Tensor, valid: Tensor) -> Tensor:
         """Normalised (N, bands, rows, cols), the bands of a pixel beside each other.
 
-        Without a measurement a pixel is the training mean, whatever number stands in the file.
+        Without a measurement a pixel is the job's fill, whatever number stands in the file.
         """
         x = torch.empty(numbers.shape, device=numbers.device, memory_format=torch.channels_last)
         if self._device.is_cuda or numbers.is_contiguous(memory_format=torch.channels_last):
-            return x.copy_(numbers).mul_(self._gain).add_(self._bias).masked_fill_(~valid, 0.0)
+            return (
+                x.copy_(numbers).mul_(self._gain).add_(self._bias).masked_fill_(~valid, self._fill)
+            )
         # Some rows at a time, which stay in the processor's cache; of hundreds of bands that saves half.
         n_bands, n_cols = numbers.shape[1], numbers.shape[3]
         step = max(_CACHED // (4 * n_bands * n_cols), 1)
@@ -323,7 +328,7 @@ class _Normalised:
                 part = image[:, rows].reshape(n_bands, -1).float()
                 part = part.mul_(gain).add_(bias)
                 if not of_image[:, rows].all():
-                    part.masked_fill_(~of_image[:, rows].reshape(1, -1), 0.0)
+                    part.masked_fill_(~of_image[:, rows].reshape(1, -1), self._fill)
                 pixels[rows].view(-1, n_bands).copy_(part.T)
         return x
 

@@ -355,6 +355,8 @@ class RasterRun:
             device=self.device,
             gain=gain,
             bias=bias,
+            # A network of series takes the pixel for masked at all dates.
+            fill=math.nan if self._prepared.match.dates else 0.0,
             convert=conversion,
             activate=task.activate,
             products=products,

@@ -17,9 +17,10 @@ from georaster_dl.models.contract import Dated, network_stride
 from georaster_dl.models.package.card import Architecture, Card, Cost, ModelHalo
 from georaster_dl.models.package.series import CardSensor, CardSeries
 from georaster_dl.models.package.values import Target
+from georaster_dl.models.zoo.series.bound import patch_step
 from georaster_dl.timeseries.learning.fit import FittedSeries, kind_of
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions
-from georaster_dl.timeseries.patches.tiles import patch_cost, patch_halo
+from georaster_dl.timeseries.patches.tiles import patch_cost
 from georaster_dl.timeseries.samples import SeriesSamples
 
 __all__ = ["series_card"]
@@ -48,6 +49,8 @@ def series_card(
     """
     legend, target = taught.legend, taught.target
     patches = taught.unit == "patch"
+    side = taught.sensors[0].values.shape[-1] if patches else None
+    step = 0 if side is None else patch_step(side, network_stride(fitted.network))
     outputs = "A quantity" if legend is None else counted(len(legend.classes), "class")
     targets: tuple[Target, ...] = ()
     if target is not None and fitted.target is not None:
@@ -66,8 +69,8 @@ def series_card(
         resolution_m=None if taught.resolution_m is None else (taught.resolution_m,) * 2,
         classes=() if legend is None else legend.classes,
         targets=targets,
-        stride=network_stride(fitted.network),
-        halo=patch_halo(fitted, taught) if patches else ModelHalo(default=0, exact=0, changed=0),
+        stride=step or 1,
+        halo=ModelHalo(default=step, exact=step, changed=0),
         cost=patch_cost(fitted) if patches else _cost(fitted.network, taught),
         licence=options.licence,
         places=_places(taught),
@@ -90,6 +93,7 @@ def _series(fitted: FittedSeries, taught: SeriesSamples) -> CardSeries:
         days=(float(np.nanmin(days)), float(np.nanmax(days))),
         dates=(int(clear.min()), int(clear.max())),
         mask=taught.mask,
+        patch=taught.sensors[0].values.shape[-1] if taught.unit == "patch" else None,
     )
 
 

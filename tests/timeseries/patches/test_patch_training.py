@@ -84,8 +84,8 @@ def test_utae_is_packaged_with_its_tiling(samples, tmp_path):
     (fold,) = result.folds
     # Both are scored on the same labelled pixels.
     assert fold.network.n == fold.forest.n > 500
-    assert (card.series.unit, card.stride) == ("patch", 8)
-    assert (card.halo.exact, card.halo.default, card.halo.blend) == (None, 16, 16)
+    assert (card.series.unit, card.series.patch, card.stride) == ("patch", 16, 8)
+    assert (card.halo.exact, card.halo.default, card.halo.blend) == (8, 8, 0)
     assert 500 < card.cost.bytes_per_pixel < 2000
     assert card.calibration.pixels > 100
     assert card.calibration.ece is not None
