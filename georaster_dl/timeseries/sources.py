@@ -76,6 +76,8 @@ def read_samples(
         for remark in samples.remarks:
             report(Warned(remark))
         return samples
+    for remark in source.remarks:
+        report(Warned(remark))
     if labels is None:
         raise OptionError(
             "A stack of scenes needs labels; name a vector file or raster with `labels=`."

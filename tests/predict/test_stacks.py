@@ -12,6 +12,8 @@ from georaster_dl.core.events import Warned
 from georaster_dl.core.scene_options import SceneOptions, StackOptions
 from georaster_dl.io.stacks.open import open_stack
 from georaster_dl.io.stacks.scene import StackInput, clearest_date, stack_scene
+from georaster_dl.models.package.file import save_model
+from georaster_dl.models.registry import create_model
 from georaster_dl.predict.features import FeatureRun
 from georaster_dl.predict.options import FeatureOptions, FeatureOutputs, Outputs, SegmentOptions
 from georaster_dl.predict.run_record import is_recorded
@@ -245,3 +247,11 @@ def test_paths_of_a_stack_are_made_absolute(stack, monkeypatch):
         assert absolute.open().sensors[0].bands[0].name == "B04"
         monkeypatch.chdir(stack[0].parent)
     assert StackInput("https://a/*.tif").absolute().source == "https://a/*.tif"
+
+
+def test_a_model_of_parcels_maps_no_pixels(stack, tmp_path):
+    card = series_card(architecture={"name": "pse-ltae"})
+    network = create_model("pse-ltae", in_bands=2, n_classes=2, sensors=(2,))
+    save_model(tmp_path / "m.safetensors", card, network)
+    with pytest.raises(BandMismatchError, match="reads whole parcels.*`parcels=`"):
+        run(stack[0], tmp_path / "m.safetensors", tmp_path / "out")

@@ -106,11 +106,11 @@ def open_stack(source: StackSource, options: StackOptions | None = None) -> Time
     remarks = [
         *(remark for own in opened.values() for remark in own.remarks),
         *(remark for own in series.values() for remark in own.remarks),
-        *(remark for sensor, own in series.items() for remark in _quality_remarks(sensor, own)),
+        *_all_quality_remarks(series, options.reading),
     ]
     return TimeStack(
         name=name,
-        series=_with_indices(series, options.indices),
+        series=_with_indices(series, options.indices, named=options.reading.bands is not None),
         geobox=finest,
         mask=options.reading.mask or "",
         remarks=tuple(dict.fromkeys(remarks)),
@@ -189,11 +189,16 @@ def _series(opened: Mapping[str, _Opened], reading: SceneOptions) -> dict[str, S
     return {name: own.series(reading if name in masked else plain) for name, own in opened.items()}
 
 
-def _with_indices(series: Mapping[str, Series], names: Sequence[str]) -> tuple[SensorSeries, ...]:
-    """The series of each sensor, with the indices that can be derived of its bands."""
-    sensors = [
-        SensorSeries(name, own, tuple(range(len(own.bands)))) for name, own in series.items()
-    ]
+def _with_indices(
+    series: Mapping[str, Series], names: Sequence[str], *, named: bool
+) -> tuple[SensorSeries, ...]:
+    """The series of each sensor, with the indices that can be derived of its bands.
+
+    Parameters
+    ----------
+    named : whether the user named the bands; else those that hold classes or bits are no measurements.
+    """
+    sensors = [SensorSeries(name, own, _measured(own, named)) for name, own in series.items()]
     for index in map(find_index, names):
         able = [i for i, sensor in enumerate(sensors) if sensor.derives(index)]
         for i in able or [0]:
@@ -256,10 +261,24 @@ def _check_overlap(series: Series, geobox: Georeference, name: str) -> None:
             )
 
 
+def _all_quality_remarks(series: Mapping[str, Series], reading: SceneOptions) -> list[str]:
+    if reading.bands is not None:
+        return []
+    return [remark for sensor, own in series.items() for remark in _quality_remarks(sensor, own)]
+
+
+def _measured(series: Series, named: bool) -> tuple[int, ...]:
+    """Places of the bands that are measurements; of all where there is no other."""
+    every = tuple(range(len(series.bands)))
+    measured = tuple(i for i in every if named or not is_quality_name(series.bands[i].name))
+    return measured or every
+
+
 def _quality_remarks(sensor: str, series: Series) -> list[str]:
     """Remark on bands that hold classes or bits, not measurements."""
     return [
-        f"the band {band.name} of {sensor} is read as a measurement; `mask='{band.name}'` masks clouds by it"
+        f"the band {band.name} of {sensor} holds classes or bits and is left out; `mask='{band.name}'` masks clouds by it, "
+        f"and `bands=` reads it as a measurement"
         for band in series.bands
         if is_quality_name(band.name)
     ]

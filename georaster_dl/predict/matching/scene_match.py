@@ -14,6 +14,7 @@ from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.stacks.scene import stack_of, stack_scene
 from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.registry import series_kind
 from georaster_dl.models.runtime.dated import BoundDates, bound_card
 from georaster_dl.models.runtime.optional_bands import (
     band_places,
@@ -85,6 +86,11 @@ def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMat
 
 
 def _matched_stack(scene: Scene, stack: TimeStack, card: Card) -> SceneMatch:
+    if series_kind(card.architecture.name) == "set":
+        raise BandMismatchError(
+            f"{card.name} reads whole parcels, with all their pixels, and no single ones; give polygons with `parcels=`, "
+            f"or use a model of pixels or patches."
+        )
     matched = match_stack(stack, card)
     scene = stack_scene(matched, scene.memory.settings if scene.memory else "")
     _check_resolution(scene, card)

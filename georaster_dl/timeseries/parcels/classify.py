@@ -21,7 +21,7 @@ from georaster_dl.io.labels.zones import write_zones
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.models.package.card import Card
-from georaster_dl.models.package.file import load_model
+from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.uncertainty import entropy
 from georaster_dl.predict.matching.stack_match import (
@@ -107,8 +107,12 @@ def classify_parcels(
         Whatever is wrong with stack, polygons, model or output; nothing is left behind.
     """
     options, begun = options or ParcelOptions(), time.monotonic()
+    series = series_of(read_card(model))
     card, network = load_model(model)
-    series = series_of(card)
+    if series.unit == "patch":
+        raise OptionError(
+            f"{card.name} maps patches, and reads no parcels; map the stack with it, or use a model of pixels or parcels."
+        )
     stack = match_stack(stack, card)
     dates = dates_of(stack, card)
     for warning in filter(None, [dates_warning(dates, card)]):

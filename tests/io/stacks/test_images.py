@@ -359,3 +359,12 @@ def test_a_product_is_dated_and_masked(real_data):
     assert stack.sensors[0].dates == (date(2022, 10, 5),)
     (values,) = stack.read(slice(0, 300), slice(1000, 1300))
     assert 0 < np.isfinite(values).mean() < 1
+
+
+def test_a_band_of_classes_is_no_measurement_unless_it_is_named(make_dates):
+    folder = make_dates({"S2_2020-01-05.tif": 4, "S2_2020-02-05.tif": 4}, bands=("B04", "SCL"))
+    stack = open_stack(folder)
+    assert [band.name for band in stack.sensors[0].bands] == ["B04"]
+    assert any("SCL of images holds classes or bits" in remark for remark in stack.remarks)
+    named = open_stack(folder, StackOptions(SceneOptions(bands=("B04", "SCL"))))
+    assert [band.name for band in named.sensors[0].bands] == ["B04", "SCL"]
