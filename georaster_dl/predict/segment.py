@@ -210,6 +210,11 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
         )
     if card.novelty is None:
         for name in outputs.extras:
+            if EXTRA_OUTPUTS[name].needs_novelty and card.series is not None:
+                raise OptionError(
+                    f"`{name}=...` compares pixels with the training's, but {card.name} reads time series, of which no such "
+                    f"statistics are made; leave it out."
+                )
             if EXTRA_OUTPUTS[name].needs_novelty:
                 raise OptionError(
                     f"{card.name} does not hold the statistics of its training that `{name}=...` needs; train "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Started, TrainingProgressed, Warned, warner
-from georaster_dl.core.wording import counted
+from georaster_dl.core.legend import Legend
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import save_model
@@ -45,6 +46,7 @@ __all__ = ["FoldScores", "TrainedSeries", "train_series"]
 
 Scores = ClassScores | ValueScores
 
+_FEW_TESTED = 30  # samples, on which an accuracy is known to no better than 15 points
 _MOST_TESTED = 100_000  # pixels of patches, which both methods classify
 
 
@@ -280,6 +282,11 @@ class _Run:
 
     def _limitations(self) -> str:
         said = [self.plan.caution]
+        tested = sum(fold.network.n for fold in self.scores)
+        if tested < _FEW_TESTED:
+            said.append(
+                f"Its accuracy was tested on {counted(tested, 'sample')} alone and says little."
+            )
         if self._forest_wins:
             said.append(self.verdict)
         if self.options.until is not None and not self.options.early:
@@ -296,11 +303,31 @@ def _warned(samples: SeriesSamples, report: Report) -> SeriesSamples:
     unknown = int((~samples.known).sum())
     if unknown:
         report(Warned(f"{samples.name}: {counted(unknown, 'sample')} without a label left out"))
+    samples = _of_classes_that_occur(samples, report)
     empty = int((samples.clear_dates == 0).sum())
     if not empty:
         return samples
     report(Warned(f"{samples.name}: {counted(empty, 'sample')} without any clear date left out"))
     return samples.rows(samples.clear_dates > 0)
+
+
+def _of_classes_that_occur(samples: SeriesSamples, report: Report) -> SeriesSamples:
+    """Leave classes without a single sample out of the legend, with a warning."""
+    if samples.legend is None or samples.labels is None:
+        return samples
+    present = np.unique(samples.labels[samples.labels >= 0])
+    absent = [name for i, name in enumerate(samples.legend.names) if i not in present]
+    if not absent:
+        return samples
+    report(
+        Warned(
+            f"{samples.name}: no sample of {listed(absent)}, so the model will not know it; check where its labels lie"
+        )
+    )
+    number = np.full(len(samples.legend.names) + 1, -1, samples.labels.dtype)  # -1 stays -1
+    number[present] = np.arange(len(present))
+    legend = Legend(tuple(samples.legend.classes[i] for i in present))
+    return replace(samples, labels=number[samples.labels], legend=legend)
 
 
 def _main(scores: Scores) -> float:

@@ -287,3 +287,19 @@ def test_a_pretrained_encoder_stays_as_its_file_has_it(tmp_path):
 def test_a_pretrained_encoder_needs_its_file(tmp_path):
     with pytest.raises(OptionError, match=r"learns with pretrained weights alone; get https"):
         trained(tmp_path, crops(60), architecture="presto")
+
+
+def test_a_class_without_a_sample_is_left_out_and_few_tests_are_said(tmp_path):
+    samples = crops(40)
+    some = samples.rows(samples.labels != 0)
+    events = []
+    result, _ = trained(tmp_path, some, events=events, epochs=1)
+    absent = samples.legend.names[0]
+    assert absent not in result.card.legend.names
+    assert any(f"no sample of {absent}" in e.message for e in events if isinstance(e, Warned))
+    assert "says little" in result.card.limitations
+
+
+def test_a_model_for_early_seasons_expects_few_dates(tmp_path):
+    result, _ = trained(tmp_path, crops(60), early=True, epochs=1)
+    assert result.card.series.dates[0] == 1

@@ -208,7 +208,7 @@ class RasterRun:
             aoi = self._prepared.aoi
             raise SceneError(
                 f"{self._scene.name} has no valid pixel{' in the area of interest' if aoi else ''}: all "
-                f"are nodata, NaN or masked; check `nodata=` and `aoi=`."
+                f"are nodata, NaN or masked; check `nodata=`, `mask=` and `aoi=`."
             )
 
     def add_part(self, journal: Journal, kinds: Sequence[str], number: int, of: int) -> None:

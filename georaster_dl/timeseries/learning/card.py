@@ -79,11 +79,11 @@ def series_card(
         metrics={key: round(value, 6) for key, value in metrics.items() if np.isfinite(value)},
         calibration=fitted.calibration,
         limitations=limitations,
-        series=_series(fitted, taught),
+        series=_series(fitted, taught, early=options.early),
     )
 
 
-def _series(fitted: FittedSeries, taught: SeriesSamples) -> CardSeries:
+def _series(fitted: FittedSeries, taught: SeriesSamples, *, early: bool) -> CardSeries:
     days = np.concatenate(taught.days(fitted.season_start), axis=1)
     clear = taught.clear_dates
     return CardSeries(
@@ -91,7 +91,10 @@ def _series(fitted: FittedSeries, taught: SeriesSamples) -> CardSeries:
         unit=taught.unit,
         season_start=fitted.season_start,
         days=(float(np.nanmin(days)), float(np.nanmax(days))),
-        dates=(int(clear.min()), int(clear.max())),
+        dates=(
+            1 if early else int(clear.min()),
+            int(clear.max()),
+        ),  # series that were cut off have few
         mask=taught.mask,
         patch=taught.sensors[0].values.shape[-1] if taught.unit == "patch" else None,
     )
