@@ -54,7 +54,8 @@ def change(
         then has estimated areas with 95 % intervals.
     class_field : attribute of the reference that holds the change.
     report, progress : as ``segment`` takes them.
-    **options : how the scenes are read and the model is run, without record and journal; ``MapKeywords``.
+    **options : how the scenes are read and the model is run, without record and journal; ``MapKeywords``. Maps
+        take ``aoi`` and ``overwrite``.
 
     Raises
     ------

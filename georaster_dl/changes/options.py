@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.core.wording import listed
 from georaster_dl.predict.options import SegmentOptions
 
 __all__ = ["ChangeOptions", "ChangeOutputs", "confidence_beside"]
+
+
+_OF_MAPS = {"aoi", "overwrite"}  # of use for finished maps, too
+_HARMLESS = {"device", "precision", "tile"}  # say where and how fast, not what
 
 
 @dataclass(frozen=True)
@@ -77,3 +82,24 @@ class ChangeOptions:
                 raise OptionError(
                     f"Two dates are two runs, so `{name}=` has no place; leave it out."
                 )
+
+    def check_for_maps(self) -> None:
+        """Refuse options of scenes and of a model's run, where finished maps are compared.
+
+        Raises
+        ------
+        OptionError
+            When such an option is given; it names them all.
+        """
+        kept = {"scene"} | _OF_MAPS | _HARMLESS
+        asked = [
+            f"`{each.name}=`"
+            for way, usual in ((self.run.scene, SceneOptions()), (self.run, SegmentOptions()))
+            for each in fields(way)
+            if each.name not in kept and getattr(way, each.name) != getattr(usual, each.name)
+        ]
+        if asked:
+            raise OptionError(
+                f"{listed(asked)} say how scenes are mapped, but without `model=` two finished maps are compared; give "
+                f"it to `geodl segment` when the maps are made, or name the model and the two scenes."
+            )

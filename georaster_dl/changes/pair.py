@@ -23,6 +23,7 @@ from georaster_dl.io.blocks import strips
 from georaster_dl.io.output.provenance import rejected_value
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import pixel_offset
+from georaster_dl.io.vectors.aoi import AreaOfInterest
 from georaster_dl.mosaics.maps import MosaicMap, check_together, damaged, open_map
 from georaster_dl.mosaics.order import confidence_beside
 from georaster_dl.render.palette import meaning
@@ -49,12 +50,18 @@ class Placing:
     rest: tuple[float, float]
 
 
-def place(before: Georeference, after: Georeference, names: tuple[str, str]) -> Placing:
+def place(
+    before: Georeference,
+    after: Georeference,
+    names: tuple[str, str],
+    resampling: str = "near",
+) -> Placing:
     """Find the place of the second date's grid on the first's, to the nearest pixel.
 
     Parameters
     ----------
     names : of the two dates' files, for messages.
+    resampling : gdalwarp's name of the method that suits what the files hold; classes have no mean.
 
     Raises
     ------
@@ -66,7 +73,7 @@ def place(before: Georeference, after: Georeference, names: tuple[str, str]) -> 
     if offset is None:
         raise OptionError(
             f"{names[0]} is on another grid ({_described(first)}) than {names[1]} ({_described(second)}), but dates are compared "
-            f"pixel by pixel; lay the second on the first's grid: gdalwarp -r bilinear {_target(first)} {names[1]} NEW.tif"
+            f"pixel by pixel; lay the second on the first's grid: gdalwarp -r {resampling} {_target(first)} {names[1]} NEW.tif"
         )
     rows, cols = (round(each) for each in offset)
     if not (-after.shape[0] < rows < before.shape[0] and -after.shape[1] < cols < before.shape[1]):
@@ -109,6 +116,7 @@ class MapPair:
     hidden : names of the classes that hide it, whose pixels are nodata.
     rejected : value of the class of uncertain pixels, by date; None where a map has none.
     placing : of the second on the first.
+    aoi : outside of which the ground counts as unknown; None for all of it.
     """
 
     maps: tuple[MosaicMap, MosaicMap]
@@ -117,6 +125,7 @@ class MapPair:
     hidden: tuple[str, ...]
     rejected: tuple[int | None, int | None]
     placing: Placing
+    aoi: AreaOfInterest | None = None
 
     @property
     def sure(self) -> bool:
@@ -134,8 +143,12 @@ class MapPair:
         return strips((rows, cols), _STRIP_PIXELS, _BLOCK_ROWS)
 
 
-def open_pair(paths: tuple[Path, Path]) -> MapPair:
+def open_pair(paths: tuple[Path, Path], aoi: Path | None = None) -> MapPair:
     """Open the maps of two dates, with the confidences beside them.
+
+    Parameters
+    ----------
+    aoi : file of polygons outside of which the ground counts as unknown.
 
     Raises
     ------
@@ -144,7 +157,7 @@ def open_pair(paths: tuple[Path, Path]) -> MapPair:
     OptionError
         When they are no maps of classes, of several models, or on different grids; or all classes hide the ground.
     """
-    before, after = (open_map(path) for path in paths)
+    before, after = (_opened(path) for path in paths)
     _check_one_model(before, after)
     check_together([before, after])
     rejected = rejected_value(before.path), rejected_value(after.path)
@@ -163,7 +176,18 @@ def open_pair(paths: tuple[Path, Path]) -> MapPair:
         hidden=tuple(entry.name for entry in hidden),
         rejected=rejected,
         placing=place(before.geobox, after.geobox, (str(before.path), str(after.path))),
+        aoi=None if aoi is None else AreaOfInterest(aoi, before.geobox),
     )
+
+
+def _opened(path: Path) -> MosaicMap:
+    with open_dataset(str(path)) as dataset:
+        if not dataset.tags().get("GEORASTER_DL_MODEL_SHA256"):
+            raise OptionError(
+                f"{path} does not say which model made it, so it is a scene, or a map that geodl segment did not make; "
+                f"to compare two scenes, name the model that maps both (`model=`)."
+            )
+    return open_map(path)
 
 
 def _check_one_model(before: MosaicMap, after: MosaicMap) -> None:
@@ -171,11 +195,6 @@ def _check_one_model(before: MosaicMap, after: MosaicMap) -> None:
         if one.legend is None:
             raise OptionError(
                 f"{one.path} is a map of a quantity, but changes are from class to class; give maps of classes."
-            )
-        if not one.model_sha256:
-            raise OptionError(
-                f"{one.path} does not say which model made it, so it is no map of geodl segment; to compare two "
-                f"scenes, name the model that maps both (`model=`)."
             )
     if before.model_sha256 != after.model_sha256:
         raise OptionError(
@@ -217,6 +236,10 @@ class PairReader:
             if rejected is not None:
                 table[rejected] = n
             found.append(table[values])
+        if self._pair.aoi is not None:
+            outside = ~self._pair.aoi.mask(rows, slice(0, self._pair.geobox.shape[1]))
+            for states in found:
+                states[outside] = n + 1
         return found[0], found[1]
 
     def confidence(self, rows: slice) -> npt.NDArray[np.float32] | None:

@@ -108,6 +108,8 @@ def change(
     if model is not None:
         folder = temporary_name(outputs.map.parent)
         scenes = ScenePair((before, after), model, options.run, folder, report)
+    else:
+        options.check_for_maps()
     protect = _inputs(scenes, (before, after), model, options)
     staging = Staging(
         outputs.map,
@@ -120,7 +122,9 @@ def change(
     with staging as stage, maps as paths:
         shift = None if scenes is None else scenes.shift()
         _warn_of_shift(shift, scenes, report)
-        with gdal_environment(), Comparison(open_pair(paths), options.minimum_confidence) as found:
+        aoi = options.run.aoi if scenes is None else None  # the maps of scenes have it already
+        limit = options.minimum_confidence
+        with gdal_environment(), Comparison(open_pair(paths, aoi), limit) as found:
             _check_confidence(found.pair, outputs)
             _write_rasters(stage, outputs, found, _tags(found, options, shift))
             if outputs.quicklook is not None:

@@ -72,7 +72,7 @@ class ScenePair:
         ]
         before, after = (run.prepared.match.scene for run in self._runs)
         self.scenes = before, after
-        self._placing = place(before.geobox, after.geobox, _names(before, after))
+        self._placing = place(before.geobox, after.geobox, _names(before, after), "bilinear")
         _warn_of_absent([set(run.prepared.match.absent) for run in self._runs], report)
 
     @property

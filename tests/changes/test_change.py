@@ -7,18 +7,29 @@ import numpy as np
 import pytest
 import rasterio
 from matplotlib.image import imread
-from shapely.geometry import Point
+from shapely.geometry import Point, box
 
 from georaster_dl.changes.options import ChangeOptions, ChangeOutputs
 from georaster_dl.changes.run import change
 from georaster_dl.core.errors import GeoRasterError, OptionError
 from georaster_dl.core.events import Warned
 from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.evaluation.metrics.area import estimate_areas
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.output.provenance import rejected_tags, rejected_value
+from georaster_dl.predict.options import SegmentOptions
 from tests.maps import read_band
-from tests.mosaics import LEFT, NODATA, SIZE, TOP, grid, write_classes, write_confidence
+from tests.mosaics import (
+    LEFT,
+    NODATA,
+    SIZE,
+    TOP,
+    grid,
+    write_classes,
+    write_confidence,
+    write_values,
+)
 
 MODEL = {"GEORASTER_DL_MODEL": "m 1", "GEORASTER_DL_MODEL_SHA256": "abc"}
 BEFORE = np.kron([[1, 1, 3], [3, 4, 1]], np.ones((10, 10), int))
@@ -126,7 +137,7 @@ def test_a_grid_whole_pixels_apart_is_laid_on_the_first(maps, row, col):
 @pytest.mark.parametrize(
     ("there", "message"),
     [
-        (grid((20, 30), size=20), r"gdalwarp -r bilinear -t_srs EPSG:32631 -tr 10 10 -te 500000 4999800 500300 5000000"),
+        (grid((20, 30), size=20), r"gdalwarp -r near -t_srs EPSG:32631 -tr 10 10 -te 500000 4999800 500300 5000000"),
         (grid((20, 30), crs="EPSG:32632"), "another grid .EPSG:32631.* than .*EPSG:32632"),
         (grid((20, 30), row=20), "share no ground"),
     ],
@@ -147,6 +158,46 @@ def test_another_grid_is_refused_with_the_way_out(maps, there, message):
 def test_other_maps_are_refused(maps, tags, message):
     with pytest.raises(GeoRasterError, match=message):
         compare(maps(tags=({}, tags)))
+
+
+@pytest.mark.parametrize(
+    ("run", "named"),
+    [
+        ({"scene": SceneOptions(mask="SCL", nodata=0)}, "`nodata=`, `mask=` say how scenes are mapped"),
+        ({"scene": SceneOptions(bands=("B02",))}, "`bands=`"),
+        ({"scene": SceneOptions(scale=1e-4)}, "`scale=`"),
+        ({"reject": 0.9}, "`reject=`"),
+        ({"resample": True}, "`resample=`"),
+    ],
+)  # fmt: skip
+def test_options_of_scenes_are_refused_for_maps(maps, run, named):
+    with pytest.raises(OptionError, match=named):
+        compare(maps(), options=ChangeOptions(SegmentOptions(**run)))
+
+
+def test_options_that_change_no_pixel_are_taken_for_maps(maps):
+    pair = maps()
+    for _ in range(2):
+        run = SegmentOptions(device="cpu", tile=64, overwrite=True)
+        changed, _ = compare(pair, options=ChangeOptions(run))
+    assert changed.changed_share > 0
+
+
+def test_an_area_of_interest_limits_the_comparison_of_maps(maps, tmp_path):
+    area = box(LEFT, TOP - SIZE * 15, LEFT + SIZE * 12, TOP)
+    geopandas.GeoDataFrame(geometry=[area], crs="EPSG:32631").to_file(tmp_path / "aoi.gpkg")
+    run = SegmentOptions(aoi=tmp_path / "aoi.gpkg")
+    changed, out = compare(maps(), options=ChangeOptions(run))
+    inside = np.zeros(BEFORE.shape, bool)
+    inside[:15, :12] = True
+    assert ((read_band(out) != 255) == inside).all()
+    assert changed.transitions[0].pixels == 21  # the rows of 12 to 14
+
+
+def test_a_scene_without_a_model_is_called_a_scene(maps, tmp_path):
+    scene = write_values(tmp_path / "scene.tif", np.ones((1, *BEFORE.shape)), grid(BEFORE.shape))
+    with pytest.raises(OptionError, match=r"scene.tif .* is a scene.* name the model"):
+        compare([maps()[0], scene])
 
 
 def with_confidence(pair, row=0, col=0):

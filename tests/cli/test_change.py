@@ -135,6 +135,13 @@ def test_other_grids_are_refused_before_any_work(refused, scene, model, tmp_path
 def test_scenes_without_a_model_are_refused(refused, scene):
     told = refused("change", scene, scene, "-o", "c.tif")
     assert "scene.tif" in told
+    assert "it is a scene" in told
+    assert "--model" in told
+
+
+def test_options_of_scenes_are_refused_for_maps(refused, scene):
+    told = refused("change", scene, scene, "-o", "c.tif", "--mask", "SCL", "--bands", "1,2,3")
+    assert "--bands, --mask say how scenes are mapped" in told
 
 
 def test_a_model_of_quantities_is_refused(refused, scene, tmp_path):
