@@ -19,7 +19,6 @@ from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,
     SHARE,
-    check_suffix,
     model_option,
     output_option,
     progress_options,
@@ -95,9 +94,6 @@ def change(
     from georaster_dl.models.package.file import find_model
     from georaster_dl.predict.options import SegmentOptions
 
-    check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
-    check_suffix("--csv", csv, "CSV", (".csv",))
-    check_suffix("--quicklook", quicklook, "a PNG", (".png",))
     package = None if model is None else find_model(model).absolute()
     beside = confidence_beside(output) if confidence else None
     outputs = ChangeOutputs(output, beside, csv, quicklook)
@@ -123,7 +119,8 @@ def _finished(changed: Changed) -> Finished:
         changed.failed,
         round(changed.seconds, 1),
         pixels=changed.pixels,
-        transitions=table_rows(changed.transitions),
+        known_share=round(changed.known_share, 6),
+        transitions=table_rows(changed.transitions, changed.pixels),
         hidden=list(changed.hidden),
         shift=None if shift is None else {"rows": shift.rows, "cols": shift.cols},
     )
@@ -132,7 +129,7 @@ def _finished(changed: Changed) -> Finished:
 def _print(changed: Changed) -> None:
     from georaster_dl.changes.table import table_rows
 
-    rows = [row for row in table_rows(changed.transitions) if row["changed"]]
+    rows = [row for row in table_rows(changed.transitions, changed.pixels) if row["changed"]]
     estimated = any(row["estimated_area_ha"] is not None for row in rows)
     if rows:
         columns = ["percent", "pixels", "area_ha", "mean_confidence"]
@@ -148,7 +145,10 @@ def _print(changed: Changed) -> None:
     more = len(rows) - _MOST_LINES
     if more > 0:
         click.echo(f"and {counted(more, 'smaller change')} (--csv lists all)")
-    click.echo(f"{100 * changed.changed_share:.2f} % of the pixels known at both dates changed")
+    click.echo(
+        f"{100 * changed.known_share:.2f} % of the map's pixels are known at both dates; "
+        f"{100 * changed.changed_share:.2f} % of these changed"
+    )
     if not estimated:
         click.echo(
             "Areas are counts of pixels, with the errors of both maps; --reference estimates them with intervals."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.changes.pair import MapPair, PairReader
+from georaster_dl.changes.pair import MapPair, PairReader, source_of
 from georaster_dl.changes.transitions import Tally, Transition, Transitions
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import pixel_areas
@@ -15,6 +16,7 @@ from georaster_dl.core.legend import Legend
 
 __all__ = ["Comparison"]
 
+_DATES = ("first", "second")
 _Pixels = npt.NDArray[np.unsignedinteger]
 _Confidence = npt.NDArray[np.float32]
 
@@ -56,10 +58,7 @@ class Comparison:
             states, confidence = self._strip(rows)
             self._tally.add(states, pixel_areas(self.pair.geobox, rows), confidence)
         if not self._tally.pairs.size:
-            raise OptionError(
-                "No pixel is known at both dates: each is nodata, masked, cloud or shadow at one of them; choose "
-                "dates with clear ground in common."
-            )
+            raise OptionError(self._nothing_known())
         self.legend = self._numbering.legend_of(self._tally.pairs)
         self._values = self._numbering.lookup(self.legend, self._tally.pairs)
         return self
@@ -106,6 +105,27 @@ class Comparison:
             ):
                 parts[title].append(values[pairs])
         return {title: np.concatenate(of_title) for title, of_title in parts.items()}, legend, step
+
+    def _nothing_known(self) -> str:
+        """Say how much of each date is known, where nothing is at both."""
+        pixels = math.prod(self.pair.geobox.shape)
+        known = np.zeros(2, np.int64)
+        for rows in self.pair.strips():
+            known += [(states <= self._numbering.n).sum() for states in self._reader.states(rows)]
+        said = [
+            f"the {date} date ({source_of(one)}) has {100 * n / pixels:.2f} % of the map's pixels"
+            for date, one, n in zip(_DATES, self.pair.maps, known, strict=True)
+        ]
+        empty = [date for date, n in zip(_DATES, known, strict=True) if not n]
+        other = (
+            f"another {' and another '.join(empty)} date"
+            if empty
+            else "dates with clear ground in common"
+        )
+        return (
+            f"No pixel is known at both dates: {' and '.join(said)} that are not nodata, masked, cloud or shadow; choose "
+            f"{other}."
+        )
 
     def _strip(self, rows: slice) -> tuple[npt.NDArray[np.int64], _Confidence | None]:
         """Pairs of states (rows, cols) of a strip, and their confidence."""

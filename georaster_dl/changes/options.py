@@ -7,12 +7,12 @@ from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
-from georaster_dl.core.wording import listed
 from georaster_dl.predict.options import SegmentOptions
 
 __all__ = ["ChangeOptions", "ChangeOutputs", "confidence_beside"]
 
 
+_TIFF = (".tif", ".tiff")
 _OF_MAPS = {"aoi", "overwrite"}  # of use for finished maps, too
 _HARMLESS = {"device", "precision", "tile"}  # say where and how fast, not what
 
@@ -27,6 +27,11 @@ class ChangeOutputs:
     confidence : raster of how sure both dates' classes are.
     csv : from-to table.
     quicklook : PNG of both dates' classes beside the changes.
+
+    Raises
+    ------
+    OptionError
+        When a file's name promises another format.
     """
 
     map: Path
@@ -34,11 +39,23 @@ class ChangeOutputs:
     csv: Path | None = None
     quicklook: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Check the endings: no program would open a picture called table.csv."""
+        _check_ending("the map of changes", self.map, "a GeoTIFF", *_TIFF)
+        _check_ending("`confidence=`", self.confidence, "a GeoTIFF", *_TIFF)
+        _check_ending("`csv=`", self.csv, "CSV", ".csv")
+        _check_ending("`quicklook=`", self.quicklook, "a PNG", ".png")
+
     @property
     def extras(self) -> list[Path]:
         """Files beside the map."""
         files = (self.confidence, self.csv, self.quicklook)
         return [path for path in files if path is not None]
+
+
+def _check_ending(subject: str, path: Path | None, kind: str, *endings: str) -> None:
+    if path is not None and path.suffix.lower() not in endings:
+        raise OptionError(f"{subject} is {kind}, but its name is {path}; end it in {endings[0]}.")
 
 
 def confidence_beside(map_path: Path) -> Path:
@@ -100,6 +117,6 @@ class ChangeOptions:
         ]
         if asked:
             raise OptionError(
-                f"{listed(asked)} say how scenes are mapped, but without `model=` two finished maps are compared; give "
+                f"{', '.join(asked)} say how scenes are mapped, but without `model=` two finished maps are compared; give "
                 f"it to `geodl segment` when the maps are made, or name the model and the two scenes."
             )

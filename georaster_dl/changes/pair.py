@@ -28,7 +28,7 @@ from georaster_dl.mosaics.maps import MosaicMap, check_together, damaged, open_m
 from georaster_dl.mosaics.order import confidence_beside
 from georaster_dl.render.palette import meaning
 
-__all__ = ["MapPair", "PairReader", "Placing", "open_pair", "place"]
+__all__ = ["MapPair", "PairReader", "Placing", "open_pair", "place", "source_of"]
 
 _STRIP_PIXELS = 2**21
 _BLOCK_ROWS = 512
@@ -201,6 +201,11 @@ def _check_one_model(before: MosaicMap, after: MosaicMap) -> None:
             f"{before.path} was made by {before.model} and {after.path} by {after.model} (other weights), but two models "
             f"seldom agree where nothing has changed; map both scenes with one model."
         )
+
+
+def source_of(one: MosaicMap) -> str:
+    """Return the name of the scene that a map was made of, or of the map."""
+    return one.tags.get("GEORASTER_DL_INPUT", one.path.name)
 
 
 class PairReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from georaster_dl import __version__
 from georaster_dl.changes.compare import Comparison
 from georaster_dl.changes.options import ChangeOptions, ChangeOutputs
-from georaster_dl.changes.pair import MapPair, open_pair
+from georaster_dl.changes.pair import MapPair, open_pair, source_of
 from georaster_dl.changes.scenes import ScenePair
 from georaster_dl.changes.shift import Shift
 from georaster_dl.changes.table import csv_table, with_estimates
@@ -33,7 +34,6 @@ from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.io.scenes.scene import source_files
 from georaster_dl.io.shown import ShownResult
-from georaster_dl.mosaics.maps import MosaicMap
 from georaster_dl.render.qml import write_class_style
 from georaster_dl.render.quicklook import write_classes_quicklook
 
@@ -65,6 +65,11 @@ class Changed(ShownResult):
     pixels: int
     seconds: float
     failed: tuple[FailedOutput, ...] = ()
+
+    @property
+    def known_share(self) -> float:
+        """Share of the map's pixels that are known at both dates."""
+        return sum(row.pixels for row in self.transitions) / self.pixels
 
     @property
     def changed_share(self) -> float:
@@ -130,7 +135,7 @@ def change(
             if outputs.quicklook is not None:
                 with stage.making(outputs.quicklook) as path:
                     _draw(path, found)
-        transitions = found.transitions()
+        transitions, pixels = found.transitions(), math.prod(found.pair.geobox.shape)
         if options.reference is not None:
             transitions = with_estimates(
                 transitions,
@@ -141,14 +146,13 @@ def change(
             )
         if outputs.csv is not None:
             with stage.making(outputs.csv) as path:
-                path.write_text(csv_table(transitions), encoding="utf-8")
-    rows, cols = found.pair.geobox.shape
+                path.write_text(csv_table(transitions, pixels), encoding="utf-8")
     return Changed(
         files=tuple(stage.made([*outputs.extras, outputs.map])),
         transitions=tuple(transitions),
         hidden=found.pair.hidden,
         shift=shift,
-        pixels=rows * cols,
+        pixels=pixels,
         seconds=time.monotonic() - begun,
         failed=stage.failed,
     )
@@ -218,19 +222,14 @@ def _tags(found: Comparison, options: ChangeOptions, shift: Shift | None) -> dic
         "GEORASTER_DL_CONTENT": "changes",
         "GEORASTER_DL_MODEL": before.model,
         "GEORASTER_DL_MODEL_SHA256": before.model_sha256,
-        "GEORASTER_DL_BEFORE": _source(before),
-        "GEORASTER_DL_AFTER": _source(after),
+        "GEORASTER_DL_BEFORE": source_of(before),
+        "GEORASTER_DL_AFTER": source_of(after),
         "GEORASTER_DL_HIDDEN": ", ".join(found.pair.hidden),
         "GEORASTER_DL_SHIFT": "" if shift is None else f"{shift.rows:.2f} {shift.cols:.2f}",
         "TIFFTAG_DATETIME": datetime.now(UTC).strftime("%Y:%m:%d %H:%M:%S"),
         "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
     }
     return {key: value for key, value in said.items() if value}
-
-
-def _source(one: MosaicMap) -> str:
-    """Name of the scene that a map was made of, or of the map."""
-    return one.tags.get("GEORASTER_DL_INPUT", one.path.name)
 
 
 def _write_rasters(
@@ -277,5 +276,5 @@ def _draw(path: Path, found: Comparison) -> None:
         legend=legend,
         counts={row.name: row.pixels for row in found.transitions()},
         resolution_m=None if size is None else size * step,
-        title=f"{_source(before)} and {_source(after)}",
+        title=f"{source_of(before)} and {source_of(after)}",
     )

@@ -72,8 +72,13 @@ def with_estimates(
     return rows
 
 
-def table_rows(transitions: Sequence[Transition]) -> list[dict[str, Any]]:
-    """List the rows of a from-to table by the names of its columns, None where unknown."""
+def table_rows(transitions: Sequence[Transition], pixels: int) -> list[dict[str, Any]]:
+    """List the rows of a from-to table by the names of its columns, None where unknown.
+
+    Parameters
+    ----------
+    pixels : of the map, nodata included. The shares of it add up to what is known at both dates.
+    """
     total = sum(row.pixels for row in transitions)
     return [
         {
@@ -83,6 +88,7 @@ def table_rows(transitions: Sequence[Transition]) -> list[dict[str, Any]]:
             "changed": row.changed,
             "pixels": row.pixels,
             "percent": round(100 * row.pixels / total, 4),
+            "percent_of_map": round(100 * row.pixels / pixels, 4),
             "area_ha": _hectares(row.area_m2),
             "mean_confidence": None if row.confidence is None else round(row.confidence, 4),
             "estimated_area_ha": _hectares(row.adjusted_m2),
@@ -92,11 +98,11 @@ def table_rows(transitions: Sequence[Transition]) -> list[dict[str, Any]]:
     ]
 
 
-def csv_table(transitions: Sequence[Transition]) -> str:
+def csv_table(transitions: Sequence[Transition], pixels: int) -> str:
     """Format a from-to table as comma-separated text, with unknown values empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    rows = table_rows(transitions)
+    rows = table_rows(transitions, pixels)
     for line in (list(rows[0]), *(row.values() for row in rows)):
         writer.writerow([cell(value) for value in line])
     return text.getvalue()

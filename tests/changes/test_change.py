@@ -9,6 +9,7 @@ import rasterio
 from matplotlib.image import imread
 from shapely.geometry import Point, box
 
+import georaster_dl as gdl
 from georaster_dl.changes.options import ChangeOptions, ChangeOutputs
 from georaster_dl.changes.run import change
 from georaster_dl.core.errors import GeoRasterError, OptionError
@@ -115,9 +116,45 @@ def test_only_clouds_are_refused(maps):
 def test_no_ground_in_common_is_refused_and_leaves_nothing(maps):
     pair = maps(BEFORE, np.full_like(AFTER, NODATA))
     there = set(pair[0].parent.iterdir())
-    with pytest.raises(OptionError, match="No pixel is known at both dates"):
+    told = (
+        r"No pixel is known at both dates: the first date \(before.tif\) has 100.00 % of the map's pixels "
+        r"and the second date \(after.tif\) has 0.00 %.*; choose another second date."
+    )
+    with pytest.raises(OptionError, match=told):
         compare(pair)
     assert set(pair[0].parent.iterdir()) == there
+
+
+def test_dates_that_are_known_beside_each_other_have_no_ground_in_common(maps):
+    before, after = BEFORE.copy(), AFTER.copy()
+    before[5:], after[:10] = NODATA, NODATA
+    told = r"25.00 % of the map's .* 50.00 % .*; choose dates with clear ground in common"
+    with pytest.raises(OptionError, match=told):
+        compare(maps(before, after))
+
+
+def test_the_share_that_is_known_at_both_dates_is_said(maps, tmp_path):
+    before, after = BEFORE.copy(), AFTER.copy()
+    before[:5], after[-5:] = NODATA, NODATA
+    changed, _ = compare(maps(before, after), csv=tmp_path / "table.csv")
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert changed.known_share == 0.5
+    assert sum(float(row["percent_of_map"]) for row in rows) == pytest.approx(50, abs=1e-3)
+    assert sum(float(row["percent"]) for row in rows) == pytest.approx(100, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"quicklook": "x.txt"}, "`quicklook=` is a PNG, but its name is x.txt; end it in .png"),
+        ({"csv": "x.xlsx"}, "`csv=` is CSV"),
+        ({"confidence": "x.png"}, "`confidence=` is a GeoTIFF"),
+        ({"out": "x.png"}, "the map of changes is a GeoTIFF"),
+    ],
+)
+def test_endings_of_other_formats_are_refused(maps, files, told):
+    with pytest.raises(OptionError, match=told):
+        gdl.change(*maps(), **{"out": "c.tif"} | files)
 
 
 @pytest.mark.parametrize(("row", "col"), [(3, -4), (-5, 7), (0.3, -0.4)])

@@ -21,7 +21,11 @@ def textured():
 def test_identical_scenes_have_no_change(geodl, scene, model):
     ended = geodl("change", scene, scene, "-m", model, "-o", "c.tif")
     assert ended.code == 0, ended.err
-    assert "0.00 % of the pixels known at both dates changed" in ended.out
+    known = 100 * (read_band("c.tif") != 255).mean()
+    assert (
+        f"{known:.2f} % of the map's pixels are known at both dates; 0.00 % of these changed"
+        in ended.out
+    )
     assert read_band("c.tif").max() == 255
 
 
@@ -61,6 +65,7 @@ def test_a_planted_change_as_the_two_maps_have_it(geodl, textured, model, tmp_pa
     assert (one != two)[44:76, 64:116].mean() > 0.3
     rows = {(row["from"], row["to"]): row["pixels"] for row in done["transitions"]}
     assert sum(rows.values()) == (~nodata).sum()
+    assert 0 < done["known_share"] == pytest.approx((~nodata).mean(), abs=1e-6)
     ended = geodl("change", "before_map.tif", "after_map.tif", "-o", "again.tif", "--quiet")
     assert ended.code == 0, ended.err
     assert (read_band("again.tif") == found).all()
