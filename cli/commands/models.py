@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["models"]
 
+_IMAGES, _SERIES = "images", "time series"  # what a model reads
 _MOST_PLACES = 8
 _PIPED_WIDTH = 10_000  # characters: a file or a program has no width
 
@@ -55,8 +56,8 @@ def list_command(pattern: str, architectures: bool, as_json: bool) -> None:
 def _architectures(pattern: str) -> list[dict[str, Any]]:
     from georaster_dl.models.registry import describe_model, list_models, series_models
 
-    inputs = dict.fromkeys(list_models(pattern), "images") | dict.fromkeys(
-        series_models(pattern=pattern), "time series"
+    inputs = dict.fromkeys(list_models(pattern), _IMAGES) | dict.fromkeys(
+        series_models(pattern=pattern), _SERIES
     )
     return [
         {
@@ -81,6 +82,7 @@ def _bundled(pattern: str) -> list[dict[str, Any]]:
                     "name": name,
                     "version": card.version,
                     "task": card.task,
+                    "input": _IMAGES if card.series is None else _SERIES,
                     "bands": len(card.bands),
                     "predicts": _predicts(card),
                     "resolution": _resolution(card),

@@ -24,7 +24,12 @@ from georaster_dl_qgis.algorithms.map_outputs import (
     add_flag,
     chosen_kinds,
 )
-from georaster_dl_qgis.algorithms.scene_reading import add_reading, add_resampling, reading
+from georaster_dl_qgis.algorithms.scene_reading import (
+    add_reading,
+    add_resampling,
+    reading,
+    resampling,
+)
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 from georaster_dl_qgis.parameters.inputs import raster_sources
 from georaster_dl_qgis.parameters.output_paths import new_maps, permanent_maps
@@ -111,7 +116,7 @@ class Batch(GeodlAlgorithm):
             "--progress",
             "json",
         ]
-        arguments += reading(values) + (["--resample"] if values.flag("RESAMPLE") else [])
+        arguments += reading(values) + resampling(values)
         self.geodl(arguments, feedback, accepted=(0, _SOME_FAILED, EXTRA_FAILED))
         self.remember_model(values)
         rows = self._rows(output)

@@ -109,9 +109,7 @@ class Evaluate(GeodlAlgorithm):
         arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         arguments += ["--csv", made["TABLE"]] if made["TABLE"] else []
         arguments += ["--image", raster_source(image)] if image and made["REPORT"] else []
-        for name in ("CLASS_FIELD", "BACKGROUND"):
-            if values.text(name):
-                arguments.append(f"--{name.lower().replace('_', '-')}={values.text(name)}")
+        arguments += values.options("CLASS_FIELD", "BACKGROUND")
         found = self.geodl(arguments, feedback).result or {}
         for note in found.get("notes", []):  # what figures may not be read without
             feedback.pushWarning(in_words(note))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,28 @@ from qgis.core import (
     QgsProcessingParameterDefinition,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFile,
+    QgsProcessingParameterFileDestination,
 )
 from qgis.PyQt.QtGui import QIcon
 
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
+from georaster_dl_qgis.parameters.output_paths import new_model, permanent_model
 from georaster_dl_qgis.parameters.values import ParameterValues
 from georaster_dl_qgis.program.installation import version_of
-from georaster_dl_qgis.program.models import AUTOMATIC, add_own_model, own_models, stored_models
+from georaster_dl_qgis.program.models import (
+    AUTOMATIC,
+    IMAGES,
+    add_own_model,
+    own_models,
+    stored_models,
+)
 from georaster_dl_qgis.program.runner import CancelledError, Ended, GeodlError, run
 from georaster_dl_qgis.program.settings import child_environment, current_geodl
 from georaster_dl_qgis.results.feedback import EventFeedback, in_words
 
 __all__ = ["GeodlAlgorithm", "icon"]
+
+_NO_MODELS = "Those that you train or use here are listed; those of geodl once it is installed."
 
 
 def icon() -> QIcon:
@@ -43,8 +54,10 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
     ``initAlgorithm``, says in ``check`` what does not go together, and runs in ``execute``.
     """
 
-    NAME = TITLE = HELP = ""
+    NAME = TITLE = HELP = GROUP = ""
     TAGS = ("deep learning", "geodl", "georaster_dl")
+    MODELS = IMAGES
+    """What the models read that may be chosen, or that it makes."""
     NOT_OPTIONAL: tuple[str, ...] = ()
     """Parameters without which something else must be given; a window does not call them optional."""
     CANCELLED = "Cancelled: nothing was made."
@@ -58,6 +71,12 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
 
     def displayName(self) -> str:
         return self.TITLE
+
+    def group(self) -> str:
+        return self.GROUP
+
+    def groupId(self) -> str:
+        return self.GROUP.lower().replace(" ", "_")
 
     def shortHelpString(self) -> str:
         return self.HELP
@@ -167,13 +186,19 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             definition.setFlags(definition.flags() | hidden)
         self.addParameter(definition)
 
-    def add_model(self, *, automatic: str = "") -> None:
-        """Add the choice of a model; ``automatic`` describes the run without a choice."""
-        rows = stored_models()
+    def add_model(self, *, automatic: str = "", without: str = "") -> None:
+        """Add the choice of a model.
+
+        Parameters
+        ----------
+        automatic : what the choice of that name does, where there is one.
+        without : what happens where none is chosen.
+        """
+        rows = stored_models(self.MODELS)
         help_text = "; ".join(
             f"{row['name']}: {row['predicts']}, {row['resolution']}" for row in rows
         )
-        names = [*(str(row["name"]) for row in rows), *own_models()]
+        names = [*(str(row["name"]) for row in rows), *own_models(self.MODELS)]
         definition = QgsProcessingParameterEnum(
             "MODEL",
             "Model",
@@ -184,14 +209,14 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
         )
         self.add(
             definition,
-            f"{automatic} {help_text or 'Models are listed once geodl is installed.'}".strip(),
+            f"{automatic}{without} {help_text or _NO_MODELS}".strip(),
         )
         file = QgsProcessingParameterFile(
             "MODEL_FILE", "Or a file of a model", extension="safetensors", optional=True
         )
         self.add(
             file,
-            "A .safetensors file, such as 'Train a model' makes; it wins, and is in the list above next time.",
+            "A .safetensors file, such as a training here makes; it wins, and is in the list above next time.",
         )
 
     def model(self, values: ParameterValues) -> list[str]:
@@ -209,7 +234,32 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
     def remember_model(self, values: ParameterValues) -> None:
         """Have a file that was used in the list of models from now on."""
         if values.text("MODEL_FILE"):
-            add_own_model(values.text("MODEL_FILE"))
+            add_own_model(values.text("MODEL_FILE"), self.MODELS)
+
+    def add_model_output(self) -> None:
+        """Add the file of the model that a training makes."""
+        model = QgsProcessingParameterFileDestination(
+            "OUTPUT",
+            "Model",
+            fileFilter="Model packages (*.safetensors)",
+            defaultValue=str(new_model()),
+        )
+        self.add(
+            model,
+            "File to make, never a temporary one; the other algorithms list it as a model then.",
+        )
+
+    def model_output(self, values: ParameterValues) -> Path:
+        """File of the model to make, in a folder that exists."""
+        output = permanent_model(values.permanent_path("OUTPUT"))
+        with suppress(OSError):  # geodl says what is wrong with it
+            output.parent.mkdir(parents=True, exist_ok=True)
+        return output
+
+    def list_model(self, path: Path, feedback: QgsProcessingFeedback) -> None:
+        """Have a trained model in the list of models from now on."""
+        add_own_model(str(path), self.MODELS)
+        feedback.pushInfo(f"The model is {path}; the other algorithms list it from now on.")
 
 
 def _pasteable(command: list[str]) -> str:

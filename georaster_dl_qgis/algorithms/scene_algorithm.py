@@ -6,26 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import (
-    QgsProcessing,
     QgsProcessingContext,
-    QgsProcessingParameterExtent,
-    QgsProcessingParameterFeatureSource,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
 )
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
-from georaster_dl_qgis.algorithms.scene_reading import add_reading, add_resampling, reading
-from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
-from georaster_dl_qgis.parameters.inputs import (
-    check_one_layer,
-    export_area,
-    export_features,
-    raster_source,
+from georaster_dl_qgis.algorithms.scene_reading import (
+    add_area,
+    add_reading,
+    add_resampling,
+    area,
+    check_area,
+    reading,
+    resampling,
 )
+from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
+from georaster_dl_qgis.parameters.inputs import raster_source
 from georaster_dl_qgis.parameters.values import ParameterValues
 from georaster_dl_qgis.program.runner import GeodlError
-from georaster_dl_qgis.program.settings import device
+from georaster_dl_qgis.program.settings import run_options
 
 __all__ = ["SceneAlgorithm"]
 
@@ -40,9 +40,7 @@ class SceneAlgorithm(GeodlAlgorithm):
 
     def check(self, values: ParameterValues) -> None:
         self.scene(values)
-        if values.text("EXTENT") and values.source("AOI") is not None:
-            raise GeodlError("Give polygons or an extent as the area of interest, not both.")
-        check_one_layer(values.layer("AOI"))
+        check_area(values)
 
     def add_scene(self) -> None:
         """Add the scene; it may be a layer, or something that is no raster to QGIS."""
@@ -59,20 +57,9 @@ class SceneAlgorithm(GeodlAlgorithm):
 
     def add_common(self) -> None:
         """Add the area of interest, and how the scene is read."""
-        self._add_area()
+        add_area(self)
         add_reading(self)
         add_resampling(self)
-
-    def _add_area(self) -> None:
-        kinds = [QgsProcessing.SourceType.TypeVectorPolygon]
-        area = QgsProcessingParameterFeatureSource(
-            "AOI", "Area of interest: polygons", kinds, optional=True
-        )
-        self.add(
-            area, "Polygons in any CRS, all or the selected ones; elsewhere the output is nodata."
-        )
-        extent = QgsProcessingParameterExtent("EXTENT", "Or an extent", optional=True)
-        self.add(extent, "Of the map canvas, of a layer, or drawn; elsewhere the output is nodata.")
 
     def scene(self, values: ParameterValues) -> tuple[str, str]:
         """Find the scene for geodl, and its name in QGIS.
@@ -91,13 +78,4 @@ class SceneAlgorithm(GeodlAlgorithm):
 
     def common(self, values: ParameterValues, context: QgsProcessingContext) -> list[str]:
         """Arguments of ``add_common``, and of the settings."""
-        arguments = ["--progress", "json", "--overwrite", "--device", device()]
-        arguments += reading(values) + (["--resample"] if values.flag("RESAMPLE") else [])
-        area = self._area(values, context)
-        return [*arguments, "--aoi", area] if area else arguments
-
-    def _area(self, values: ParameterValues, context: QgsProcessingContext) -> str:
-        polygons = values.source("AOI")
-        if polygons is not None:
-            return export_features(polygons, "area of interest", context)
-        return export_area(*values.extent("EXTENT"), context) if values.text("EXTENT") else ""
+        return [*run_options(), *reading(values), *resampling(values), *area(values, context)]

@@ -4,61 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.core import (
-    QgsProcessingDestinationParameter,
-    QgsProcessingOutputRasterLayer,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterFileDestination,
-    QgsProcessingParameterNumber,
-    QgsProcessingParameterRasterDestination,
-    QgsProcessingParameterVectorDestination,
-)
+from qgis.core import QgsProcessingParameterEnum, QgsProcessingParameterNumber
 
 from georaster_dl_qgis.algorithms.map_outputs import (
     DEFAULT_MODEL,
-    OUTPUT_KINDS,
+    RASTER_KINDS,
     OutputKind,
+    add_certainty,
+    add_files,
     add_flag,
+    add_map,
+    certainty,
     chosen_kinds,
+    load_map,
+    named_files,
 )
 from georaster_dl_qgis.algorithms.scene_algorithm import SceneAlgorithm
-from georaster_dl_qgis.results.layer_group import LayerGroup
 
 __all__ = ["Segment", "Uncertainty"]
 
-_RASTERS = [kind for kind in OUTPUT_KINDS if kind.is_raster]
-_UNCERTAINTY = next(kind for kind in OUTPUT_KINDS if kind.name == "uncertainty")
-_METHOD, _PASSES, _KEPT = "METHOD", "PASSES", "KEPT"
-_NAMED_FILES = [kind for kind in OUTPUT_KINDS if not kind.is_raster]
+_UNCERTAINTY = next(kind for kind in RASTER_KINDS if kind.name == "uncertainty")
+_METHOD, _PASSES = "METHOD", "PASSES"
 
 
 class _Mapping(SceneAlgorithm):
     """Runs ``geodl segment``."""
 
-    def add_map(self, output: str) -> None:
-        """Add the scene, the model and the map."""
+    def initAlgorithm(self, configuration=None) -> None:
         self.add_scene()
         self.add_model(automatic=DEFAULT_MODEL)
         self.add_options()
-        kept = QgsProcessingParameterNumber(
-            _KEPT,
-            "Share of the ground to keep as certain (empty: all)",
-            QgsProcessingParameterNumber.Type.Double,
-            optional=True,
-            minValue=0.01,
-            maxValue=0.99,
-        )
-        self.add(
-            kept,
-            "0.9 makes pixels the class 'uncertain' whose probability nine tenths of the model's validation "
-            "ground exceed. For models of classes that hold the statistics for it.",
-            advanced=True,
-        )
+        add_certainty(self)
         self.add_common()
-        definition = QgsProcessingParameterRasterDestination("OUTPUT", output)
-        self.add(definition, "GeoTIFF with class names and colours, or with values.")
-        for kind in self.rasters():
-            self.addOutput(QgsProcessingOutputRasterLayer(_key(kind), kind.title))
+        add_map(self, self.rasters())
 
     def add_options(self) -> None:
         """Add the outputs beside the map."""
@@ -77,12 +55,11 @@ class _Mapping(SceneAlgorithm):
 
     def predicting(self, values: Any) -> list[str]:
         """Options of geodl for how probabilities are made, and for uncertain pixels."""
-        kept = values.text(_KEPT)
-        return ["--reject", kept] if kept else []
+        return certainty(values)
 
     def execute(self, values, context, feedback) -> dict[str, Any]:
         (scene, name), output = self.scene(values), values.output("OUTPUT")
-        wanted, files = self.wanted(values), _files(self, values)
+        wanted, files = self.wanted(values), named_files(self, values)
         arguments = ["segment", scene, *self.model(values), "-o", output]
         for kind in wanted:
             arguments += self.option(kind, values)
@@ -91,21 +68,7 @@ class _Mapping(SceneAlgorithm):
             arguments += [f"--{kind.name}", path]
         self.geodl([*arguments, *self.common(values, context)], feedback)
         self.remember_model(values)
-
-        group = LayerGroup(f"geodl: {name}")
-        loads = context.willLoadLayerOnCompletion(output)
-        made = {"OUTPUT": output}
-        if loads:
-            group.add(output, f"Map: {name}", context)
-        for kind, path in files.items():
-            made[kind.parameter] = path
-            if context.willLoadLayerOnCompletion(path):
-                group.add(path, f"{kind.title}: {name}", context)
-        for kind in wanted:
-            made[_key(kind)] = kind.beside(output)
-            if loads:
-                group.add(made[_key(kind)], f"{kind.title}: {name}", context)
-        return made
+        return load_map(name, output, wanted, files, context)
 
 
 class Segment(_Mapping):
@@ -124,16 +87,15 @@ class Segment(_Mapping):
     )
 
     def initAlgorithm(self, configuration=None) -> None:
-        self.add_map("Map")
-        for kind in _NAMED_FILES:
-            self.add(_destination(kind), f"{kind.help[0].upper()}{kind.help[1:]}.")
+        super().initAlgorithm(configuration)
+        add_files(self)
 
     def add_options(self) -> None:
         for kind in self.rasters():
             add_flag(self, kind, of="the map")
 
     def rasters(self) -> list[OutputKind]:
-        return _RASTERS
+        return RASTER_KINDS
 
     def wanted(self, values: Any) -> list[OutputKind]:
         return chosen_kinds(values, self.rasters())
@@ -156,9 +118,6 @@ class Uncertainty(_Mapping):
         "a band of its map: use 'Segment a scene'."
     )
 
-    def initAlgorithm(self, configuration=None) -> None:
-        self.add_map("Map")
-
     def add_options(self) -> None:
         method = QgsProcessingParameterEnum(
             _METHOD,
@@ -180,7 +139,7 @@ class Uncertainty(_Mapping):
         self.add(passes, "More take longer and are less noisy.", advanced=True)
 
     def rasters(self) -> list[OutputKind]:
-        return [kind for kind in _RASTERS if kind.name in ("confidence", "uncertainty")]
+        return [kind for kind in RASTER_KINDS if kind.name in ("confidence", "uncertainty")]
 
     def option(self, kind: OutputKind, values: Any) -> list[str]:
         chosen = [values.choice(_METHOD)] if kind is _UNCERTAINTY else []
@@ -190,36 +149,3 @@ class Uncertainty(_Mapping):
         random = values.choice(_METHOD) in ("mc-dropout", "bayesian")
         passes = ["--passes", values.text(_PASSES)] if random else []
         return [*super().predicting(values), *passes]
-
-
-def _key(kind: OutputKind) -> str:
-    """Name of an algorithm's output."""
-    return f"{kind.parameter}_RASTER"
-
-
-def _destination(kind: OutputKind) -> QgsProcessingDestinationParameter:
-    """Parameter for a file that the user names."""
-    title = f"Also make: {kind.title.lower()}"
-    if kind.suffix == ".gpkg":
-        return QgsProcessingParameterVectorDestination(
-            kind.parameter, title, optional=True, createByDefault=False
-        )
-    return QgsProcessingParameterFileDestination(
-        kind.parameter,
-        title,
-        fileFilter=f"{kind.title} (*{kind.suffix})",
-        optional=True,
-        createByDefault=False,
-    )
-
-
-def _files(algorithm: SceneAlgorithm, values: Any) -> dict[OutputKind, str]:
-    """Files that the user named."""
-    named = {
-        kind: values.output(kind.parameter)
-        if kind.suffix == ".gpkg"
-        else values.file_output(kind.parameter)
-        for kind in _NAMED_FILES
-        if algorithm.parameterDefinition(kind.parameter)
-    }
-    return {kind: path for kind, path in named.items() if path}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from qgis.core import (
@@ -10,7 +9,6 @@ from qgis.core import (
     QgsProcessingOutputFolder,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFile,
-    QgsProcessingParameterFileDestination,
     QgsProcessingParameterMapLayer,
     QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
@@ -21,10 +19,8 @@ from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_sources
-from georaster_dl_qgis.parameters.output_paths import new_model, permanent_model
-from georaster_dl_qgis.program.models import add_own_model
 from georaster_dl_qgis.program.runner import GeodlError
-from georaster_dl_qgis.program.settings import device
+from georaster_dl_qgis.program.settings import run_options
 
 __all__ = ["Train"]
 
@@ -88,16 +84,7 @@ class Train(GeodlAlgorithm):
         )
         self.add(config, "Any of geodl's settings; what is given here wins.", advanced=True)
         add_reading(self)
-        model = QgsProcessingParameterFileDestination(
-            "OUTPUT",
-            "Model",
-            fileFilter="Model packages (*.safetensors)",
-            defaultValue=str(new_model()),
-        )
-        self.add(
-            model,
-            "File to make, never a temporary one; the other algorithms list it as a model then.",
-        )
+        self.add_model_output()
         self.addOutput(QgsProcessingOutputFolder("RUN", "Logs and curves"))
 
     def opens_with(self, selected: SelectedLayers) -> dict[str, Any]:
@@ -117,9 +104,7 @@ class Train(GeodlAlgorithm):
             )
 
     def execute(self, values, context, feedback) -> dict[str, Any]:
-        labels, output = values.layer("LABELS"), permanent_model(values.permanent_path("OUTPUT"))
-        with suppress(OSError):  # geodl says what is wrong with it
-            output.parent.mkdir(parents=True, exist_ok=True)
+        labels, output = values.layer("LABELS"), self.model_output(values)
         inputs = raster_sources(values.rasters("SCENES"))
         inputs += [] if labels is None else [layer_source(labels, context, feedback)]
         arguments = [
@@ -132,11 +117,9 @@ class Train(GeodlAlgorithm):
             "--split",
             values.choice("SPLIT"),
         ]
-        for name in ("CLASS_FIELD", "BACKGROUND", "INIT", "EPOCHS", "ENSEMBLE", "CONFIG"):
-            if values.text(name):
-                arguments += [f"--{name.lower().replace('_', '-')}={values.text(name)}"]
-        common = ["--progress", "json", "--overwrite", "--device", device()]
-        self.geodl([*arguments, *reading(values), *common], feedback)
-        add_own_model(str(output))
-        feedback.pushInfo(f"The model is {output}; the other algorithms list it from now on.")
+        arguments += values.options(
+            "CLASS_FIELD", "BACKGROUND", "INIT", "EPOCHS", "ENSEMBLE", "CONFIG"
+        )
+        self.geodl([*arguments, *reading(values), *run_options()], feedback)
+        self.list_model(output, feedback)
         return {"OUTPUT": str(output), "RUN": str(output.with_name(f"{output.stem}_run"))}

@@ -153,10 +153,12 @@ class BandNames(WidgetWrapper):
         context = createContext()
         selected = {
             name: self._others[name].parameterValue()
-            for name in ("INPUT", "MODEL", "MODEL_FILE")
+            for name in ("INPUT", "BEFORE", "SCENES", "MODEL", "MODEL_FILE")
             if name in self._others
         }
-        scene = QgsProcessingUtils.mapLayerFromString(str(selected.get("INPUT") or ""), context)
+        first = next(iter(selected.get("SCENES") or []), "")
+        source = selected.get("INPUT") or selected.get("BEFORE") or first
+        scene = QgsProcessingUtils.mapLayerFromString(str(source), context)
         if not isinstance(scene, QgsRasterLayer):
             raise GeodlError("Choose a scene first; its bands are listed then.")
         model = selected.get("MODEL_FILE") or selected.get("MODEL") or AUTOMATIC

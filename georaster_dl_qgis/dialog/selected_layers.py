@@ -36,6 +36,10 @@ class SelectedLayers:
         """List selected rasters that geodl did not make, else the only raster of the project."""
         return self._selected_or_only(_is_scene)
 
+    def rasters(self) -> list[QgsRasterLayer]:
+        """List selected rasters, of geodl too, else the only raster of the project."""
+        return self._selected_or_only(_is_file)
+
     def labels(self) -> list[QgsVectorLayer]:
         """List selected vector layers, else the only vector layer of the project."""
         return self._selected_or_only(_is_vector)

@@ -35,6 +35,13 @@ class ParameterValues:
         """Text of any parameter, empty where nothing was given."""
         return str(self._of("String", name) or "").strip()
 
+    def options(self, *names: str) -> list[str]:
+        """Options of geodl that are called as these parameters, of those that were given."""
+        texts = {name: self.text(name) for name in names}
+        return [
+            f"--{name.lower().replace('_', '-')}={text}" for name, text in texts.items() if text
+        ]
+
     def choice(self, name: str) -> str:
         """Value of an enumeration of texts."""
         return str(self._of("EnumString", name) or "")

@@ -14,6 +14,8 @@ from georaster_dl_qgis.program.settings import child_environment
 
 __all__ = [
     "AUTOMATIC",
+    "IMAGES",
+    "TIME_SERIES",
     "add_own_model",
     "fetch_models",
     "models_are_current",
@@ -24,14 +26,17 @@ __all__ = [
 
 AUTOMATIC = "automatic"
 """The choice that leaves the model to geodl."""
+IMAGES, TIME_SERIES = "images", "time series"
+"""What a model reads, as ``geodl models list`` says it."""
 _STORED = "georaster_dl/models"
-_OWN = "georaster_dl/own_models"
+_OWN = {IMAGES: "georaster_dl/own_models", TIME_SERIES: "georaster_dl/own_time_series_models"}
 _MOST_OWN = 20
 
 
-def stored_models() -> list[dict[str, Any]]:
-    """Rows of ``geodl models list --json`` as they were learnt last; none before that."""
-    return _stored().get("models", [])
+def stored_models(reads: str) -> list[dict[str, Any]]:
+    """Rows of ``geodl models list --json`` for the models of an input, as they were learnt last."""
+    rows = _stored().get("models", [])
+    return [row for row in rows if row.get("input", IMAGES) == reads]
 
 
 def models_are_current(geodl: Geodl) -> bool:
@@ -64,18 +69,18 @@ def store_models(geodl: Geodl, rows: list[dict[str, Any]]) -> None:
     QgsSettings().setValue(_STORED, json.dumps(stored))
 
 
-def own_models() -> list[str]:
-    """Files of models that were trained or used here and still exist, the last one first."""
-    stored = QgsSettings().value(_OWN, []) or []
+def own_models(reads: str) -> list[str]:
+    """Files of models of an input that were trained or used here and still exist, the last one first."""
+    stored = QgsSettings().value(_OWN[reads], []) or []
     paths = [stored] if isinstance(stored, str) else stored  # so is a list of one read
     return [path for path in paths if Path(path).is_file()]
 
 
-def add_own_model(path: str) -> None:
-    """Have a file first in the list of own models."""
+def add_own_model(path: str, reads: str) -> None:
+    """Have a file first in the list of own models of its input."""
     first = str(Path(path).absolute())
-    others = [other for other in own_models() if other != first]
-    QgsSettings().setValue(_OWN, [first, *others][:_MOST_OWN])
+    others = [other for other in own_models(reads) if other != first]
+    QgsSettings().setValue(_OWN[reads], [first, *others][:_MOST_OWN])
 
 
 def _stored() -> dict[str, Any]:

@@ -18,6 +18,7 @@ __all__ = [
     "device",
     "has_geodl",
     "remove_settings",
+    "run_options",
 ]
 
 GROUP = "GeoRaster DL"
@@ -81,6 +82,11 @@ def has_geodl() -> bool:
 def device() -> str:
     """``auto``, ``cpu`` or ``cuda``."""
     return str(ProcessingConfig.getSetting(_DEVICE, readable=True) or _DEVICES[0])
+
+
+def run_options() -> list[str]:
+    """Options of every command of geodl that makes files and has events."""
+    return ["--progress", "json", "--overwrite", "--device", device()]
 
 
 def child_environment() -> dict[str, str]:

@@ -29,7 +29,33 @@ _FIELDS = {
     "--epochs": "'Most epochs'",
     "--ensemble": "'Networks'",
     "--split": "'Tested on'",
+    "--sensor": "'Several sensors'",
+    "--date-pattern": "'Where the date stands in the names'",
+    "--since": "'First date'",
+    "--until": "'Last date'",
+    "--parcels": "'Parcels'",
+    "--minimum-dates": "'Clear dates below which a parcel is flagged'",
+    "--labels": "'Labels of the scenes'",
+    "--class-column": "'Field or column with the class'",
+    "--target": "'Column with a quantity'",
+    "--id-column": "'Column that tells samples apart'",
+    "--date-column": "'Column of the dates'",
+    "--architecture": "'Network'",
+    "--sample-unit": "'A sample is'",
+    "--leave-out": "'Leave out'",
+    "--group": "'Keep together'",
+    "--indices": "'Spectral indices'",
+    "--per-class": "'Most pixels of a class'",
+    "--minimum-confidence": "'Least confidence of a change'",
 }
+# Scores of a network of time series and of the forest beside it.
+_SCORES = {
+    "accuracy": "overall accuracy",
+    "macro_f1": "macro F1",
+    "rmsep": "RMSEP",
+    "r2": "R2",
+}
+_MOST_CHANGES = 5
 _WARNING = "geodl: warning: "
 _AREA = re.compile(r"--aoi \S+\.gpkg")
 # A layer of QGIS as it was handed over: a temporary file of the layer's name.
@@ -130,4 +156,25 @@ class EventFeedback:
             self._feedback.pushInfo(", ".join(shares))
         for name, value in facts.get("metrics", {}).items():
             self._feedback.pushInfo(f"{name}: {value:.4g}")
+        self._tell_folds(facts.get("folds", []))
+        self._tell_changes(facts.get("transitions", []))
         self._feedback.pushInfo(f"Done in {facts['seconds']:.0f} s")
+
+    def _tell_folds(self, folds: list[dict[str, Any]]) -> None:
+        """Show the scores of a network beside those of a random forest."""
+        for fold in folds:
+            for method, title in (("network", "network"), ("forest", "random forest")):
+                scores = fold[method]
+                known = {text: scores.get(name) for name, text in _SCORES.items()}
+                shown = [
+                    f"{text} {value:.3f}" for text, value in known.items() if value is not None
+                ]
+                self._feedback.pushInfo(f"{fold['test']}, {title}: {', '.join(shown)}")
+
+    def _tell_changes(self, transitions: list[dict[str, Any]]) -> None:
+        """Show the largest changes between two dates."""
+        changes = [row for row in transitions if row["changed"]]
+        for row in changes[:_MOST_CHANGES]:
+            self._feedback.pushInfo(f"{row['from']} -> {row['to']}: {row['percent']:.2f} %")
+        if transitions and not changes:
+            self._feedback.pushInfo("Nothing has changed")

@@ -11,6 +11,9 @@ from georaster_dl.models.package import file as package
 from georaster_dl.models.package.card import Architecture, Card
 from georaster_dl.models.package.file import network_of, save_model
 from georaster_dl.testing import small_card
+from tests.series import day_sums, series_card, write_series_model
+
+__all__ = ["day_sums"]
 
 FIELDS = {
     "name": "toy",
@@ -61,13 +64,21 @@ def geodl(bundle, monkeypatch):
 
 def test_list(geodl):
     lines = geodl("list").splitlines()
-    assert lines[1].split()[:7] == ["toy", "1.0", "segmentation", "20", "2", "classes", "10-20"]
+    assert lines[1].split()[:6] == ["toy", "1.0", "segmentation", "images", "20", "2"]
     assert "[draft]" in lines[1]
     assert lines[-1] == "next: geodl models show MODEL"
     assert "no bundled model matches" in geodl("list", "x*")
     (row,) = json.loads(geodl("list", "t*", "--json"))
     assert row["name"] == "toy"
     assert row["path"].endswith("toy.safetensors")
+    assert row["input"] == "images"
+
+
+def test_models_of_time_series_are_told_apart(geodl, day_sums, tmp_path, monkeypatch):
+    write_series_model(tmp_path / "crops.safetensors", series_card())
+    monkeypatch.setattr(package, "_BUILTIN", tmp_path)
+    (row,) = json.loads(geodl("list", "--json"))
+    assert (row["name"], row["input"]) == ("crops", "time series")
 
 
 def test_list_of_architectures(geodl):

@@ -209,15 +209,16 @@ def test_messages_name_fields_not_options(qgis, message, shown):
 
 
 def test_own_models_are_those_that_exist(qgis, tmp_path):
-    from georaster_dl_qgis.program.models import add_own_model, own_models
+    from georaster_dl_qgis.program.models import IMAGES, TIME_SERIES, add_own_model, own_models
 
     first, second = tmp_path / "é 1.safetensors", tmp_path / "2.safetensors"
     for path in (first, second, first):
         path.touch()
-        add_own_model(str(path))
-    assert own_models()[:2] == [str(first), str(second)]
+        add_own_model(str(path), IMAGES)
+    assert own_models(IMAGES)[:2] == [str(first), str(second)]
     first.unlink()
-    assert str(first) not in own_models()
+    assert str(first) not in own_models(IMAGES)
+    assert str(second) not in own_models(TIME_SERIES)
 
 
 def test_no_trained_model_is_replaced_in_the_folder_of_models(qgis, tmp_path):

@@ -7,7 +7,19 @@ import pytest
 
 pytest.importorskip("qgis.core")
 
-NAMES = ["batch", "evaluate", "features", "segment", "setup", "train", "uncertainty"]
+NAMES = [
+    "batch",
+    "change",
+    "evaluate",
+    "features",
+    "segment",
+    "setup",
+    "timeseries",
+    "timeseries_parcels",
+    "timeseries_train",
+    "train",
+    "uncertainty",
+]
 
 
 @pytest.fixture

@@ -15,7 +15,19 @@ from qgis.PyQt.QtWidgets import QPushButton, QTextEdit
 
 SAMPLES = Path(__file__).parents[2] / "sample_tiles"
 SCENE, LABELS = str(SAMPLES / "s2_east.tif"), str(SAMPLES / "s2_east_labels.gpkg")
-NAMES = ["batch", "evaluate", "features", "segment", "setup", "train", "uncertainty"]
+NAMES = [
+    "batch",
+    "change",
+    "evaluate",
+    "features",
+    "segment",
+    "setup",
+    "timeseries",
+    "timeseries_parcels",
+    "timeseries_train",
+    "train",
+    "uncertainty",
+]
 
 
 @pytest.fixture
@@ -127,6 +139,21 @@ def test_chosen_layers_are_scenes_and_labels(dialog, layers):
     assert opened(window, "SCENES") == [SCENE]
     assert opened(window, "LABELS") == layers["labels"].id()
     assert opened(dialog("batch", layers["east"]), "SCENES") == [SCENE]
+
+
+def test_several_chosen_layers_are_a_stack(dialog, layers):
+    several = dialog("timeseries", layers["west"], layers["east"])
+    assert len(opened(several, "SCENES")) == 2
+    assert opened(dialog("timeseries", layers["west"]), "SCENES") is None
+    parcels = dialog("timeseries_parcels", layers["labels"])
+    assert opened(parcels, "PARCELS") == layers["labels"].id()
+
+
+def test_two_chosen_layers_are_the_dates_in_the_order_of_their_names(dialog, layers):
+    window = dialog("change", layers["west"], layers["east"])
+    assert opened(window, "BEFORE") == layers["east"].id()
+    assert opened(window, "AFTER") == layers["west"].id()
+    assert opened(dialog("change", layers["west"]), "BEFORE") is None
 
 
 @pytest.mark.parametrize("name", ["segment", "batch", "train", "evaluate"])
