@@ -42,6 +42,7 @@ __all__ = ["Changed", "change"]
 _STEPS, _NODATA = 250, 255  # of a confidence in uint8
 _LONGEST = 1200  # pixels of a side of a picture
 _LARGE_SHIFT = 0.5  # pixels
+_LARGE_REST = 0.4  # pixels: of the grids of maps, whose contents may be shifted, too
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,6 +132,8 @@ def change(
         limit = options.minimum_confidence
         with gdal_environment(), Comparison(open_pair(paths, aoi), limit) as found:
             _check_confidence(found.pair, outputs)
+            if scenes is None:
+                _warn_of_rest(found.pair, report)
             _write_rasters(stage, outputs, found, _tags(found, options, shift))
             if outputs.quicklook is not None:
                 with stage.making(outputs.quicklook) as path:
@@ -206,6 +209,19 @@ def _warn_of_shift(shift: Shift | None, scenes: ScenePair | None, report: Report
                 f"the second image lies {shift.pixels:.2f} pixels off the first ({shift.rows:+.2f} rows, {shift.cols:+.2f} cols, "
                 f"median of {counted(shift.windows, 'window')}, half of them within {shift.spread:.2f}): borders between classes appear as "
                 f"changes; register the images first"
+            )
+        )
+
+
+def _warn_of_rest(pair: MapPair, report: Report) -> None:
+    """Warn where a map is moved by much of a pixel; of scenes the images themselves say how far they are off."""
+    rest, (before, after) = pair.placing.rest, pair.maps
+    if math.hypot(*rest) > _LARGE_REST:
+        report(
+            Warned(
+                f"{after.path} is moved by {math.hypot(*rest):.2f} pixels onto the grid of {before.path} ({rest[0]:+.2f} rows, "
+                f"{rest[1]:+.2f} cols): borders between classes may appear as changes; lay the second scene on the first's "
+                f"grid (gdalwarp -r bilinear) and map it again"
             )
         )
 

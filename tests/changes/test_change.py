@@ -172,6 +172,18 @@ def test_a_grid_whole_pixels_apart_is_laid_on_the_first(maps, row, col):
 
 
 @pytest.mark.parametrize(
+    ("place", "warned"), [((0.3, -0.4), True), ((5.45, 0), True), ((2, -3), False), ((0.2, 0.2), False)]
+)  # fmt: skip
+def test_maps_moved_by_much_of_a_pixel_are_warned_of(maps, place, warned):
+    said = []
+    compare(maps(there=grid(AFTER.shape, *place)), said=said)
+    told = [event.message for event in said if isinstance(event, Warned)]
+    off = np.hypot(*(round(each) - each for each in place))
+    assert told[:1] == [one for one in told if f"is moved by {off:.2f} pixels" in one]
+    assert bool(told) is warned
+
+
+@pytest.mark.parametrize(
     ("there", "message"),
     [
         (grid((20, 30), size=20), r"gdalwarp -r near -t_srs EPSG:32631 -tr 10 10 -te 500000 4999800 500300 5000000"),
