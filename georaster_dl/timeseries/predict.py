@@ -15,14 +15,17 @@ import pandas as pd
 
 from georaster_dl.core.bands import match_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
-from georaster_dl.core.events import Report, no_report, warner
+from georaster_dl.core.events import Report, Warned, no_report, warner
 from georaster_dl.core.wording import listed
 from georaster_dl.io.output.staging import FailedOutput, Staging
+from georaster_dl.io.scenes.calibration_check import size_warning
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.package.series import CardSeries
+from georaster_dl.predict.limitations import run_limitations
 from georaster_dl.predict.matching.stack_match import series_of
 from georaster_dl.spectra.table.files import write_csv
+from georaster_dl.timeseries.checks import check_columns, check_minimum_dates
 from georaster_dl.timeseries.learning.by_date import until as cut_at
 from georaster_dl.timeseries.learning.fit import FittedSeries
 from georaster_dl.timeseries.learning.inputs import SeriesScaling
@@ -39,6 +42,8 @@ __all__ = [
     "predict_series",
     "predict_table",
 ]
+
+_MOST_JUDGED, _FEWEST_JUDGED = 100_000, 10  # values of a band
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +87,13 @@ class SeriesPredictions:
             **dates,
         }
 
+    def counts(self) -> dict[str, int]:
+        """Number of samples of each class, by name; empty for values."""
+        if self.classes is None:
+            return {}
+        found = Counter(self.classes.tolist())
+        return {name: found[name] for name in self.card.legend.names}
+
     def _value_columns(self) -> dict[str, npt.NDArray[Any]]:
         assert self.values is not None  # what is no class is a value
         target = self.card.targets[0]
@@ -102,11 +114,7 @@ class SeriesPredictions:
             When the samples have such columns already.
         """
         columns = self.columns()
-        taken = [name for name in columns if name in samples.groups]
-        if taken:
-            raise OptionError(
-                f"{samples.name} has columns already that predictions would get ({listed(taken)}); rename them."
-            )
+        check_columns(samples.name, samples.groups, columns)
         return samples.groups.assign(**columns)
 
 
@@ -116,6 +124,7 @@ def predict_series(
     *,
     min_dates: int | None = None,
     device: str = "auto",
+    report: Report = no_report,
 ) -> SeriesPredictions:
     """Predict classes or values of samples of pixels or parcels.
 
@@ -124,6 +133,7 @@ def predict_series(
     model : package of ``train_series``.
     min_dates : clear dates that a sample needs not to be marked; None takes the fewest of the training.
     device : ``auto``, ``cpu`` or ``cuda:N``.
+    report : called with ``warning`` events: of values unlike the training's, and of the model's limitations.
 
     Raises
     ------
@@ -134,6 +144,19 @@ def predict_series(
     """
     card, fitted = load_series_model(model)
     matched = match_samples(samples, card)
+    predicted = _predicted(card, fitted, matched, min_dates, device)
+    for message in (
+        *filter(None, [_values_warning(matched, card)]),
+        *run_limitations(card, Path(model).stem, predicted.counts(), None),
+    ):
+        report(Warned(message))
+    return predicted
+
+
+def _predicted(
+    card: Card, fitted: FittedSeries, matched: SeriesSamples, min_dates: int | None, device: str
+) -> SeriesPredictions:
+    """Predict samples whose bands are the model's."""
     clear = matched.clear_dates
     fewest = series_of(card).dates[0] if min_dates is None else min_dates
     planes = fitted.planes(matched, device)
@@ -194,6 +217,10 @@ class TablePredictionOptions:
     device: str = "auto"
     overwrite: bool = False
 
+    def __post_init__(self) -> None:
+        """Check the number of dates."""
+        check_minimum_dates(self.minimum_dates)
+
 
 def predict_table(
     tables: Sequence[Path],
@@ -228,15 +255,28 @@ def predict_table(
         if options.until is not None:
             samples = cut_at(samples, options.until, series_of(read_card(model)).season_start)
         predicted = predict_series(
-            model, samples, min_dates=options.minimum_dates, device=options.device
+            model, samples, min_dates=options.minimum_dates, device=options.device, report=report
         )
         write_csv(predicted.table(samples), stage.path(out))
-    counts: dict[str, int] = {}
-    if predicted.classes is not None:
-        found = Counter(predicted.classes.tolist())
-        counts = {name: found[name] for name in predicted.card.legend.names}
     few = int(predicted.few_dates.sum())
-    return ClassifiedTable((out,), counts, len(samples), few, time.monotonic() - begun)
+    return ClassifiedTable((out,), predicted.counts(), len(samples), few, time.monotonic() - begun)
+
+
+def _values_warning(samples: SeriesSamples, card: Card) -> str | None:
+    """Describe values of another size than in training, of samples whose bands are the model's."""
+    values = [
+        sensor.values[:, :, band].ravel()
+        for sensor in samples.sensors
+        for band in range(len(sensor.bands))
+    ]
+    return size_warning(
+        samples.name,
+        [band[:: len(band) // _MOST_JUDGED + 1] for band in values],
+        np.array([band.mean for band in card.bands]),
+        np.array([band.std for band in card.bands]),
+        cure="convert them to the training's unit",
+        fewest=_FEWEST_JUDGED,
+    )
 
 
 def load_series_model(model: str | Path) -> tuple[Card, FittedSeries]:

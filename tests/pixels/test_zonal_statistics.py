@@ -97,7 +97,5 @@ def test_points_are_no_parcels(tmp_path):
         {"kind": ["a", "b"]}, geometry=[outline(0, 0), outline(1, 1).centroid], crs="EPSG:32631"
     )
     frame.to_file(tmp_path / "p.gpkg")
-    with pytest.raises(
-        OptionError, match="holds Point, but learning from whole polygons needs polygons"
-    ):
+    with pytest.raises(OptionError, match="holds Point, but each feature must be a polygon"):
         read_zones(tmp_path / "p.gpkg")

@@ -46,8 +46,8 @@ def read_zones(path: Path, options: LabelOptions | None = None) -> geopandas.Geo
     other = sorted(set(frame.geom_type.dropna()) - _KINDS)
     if other:
         raise OptionError(
-            f"{path} holds {other[0]}, but learning from whole polygons needs polygons; give polygons, or "
-            f"learn from single pixels."
+            f"{path} holds {other[0]}, but each feature must be a polygon, whose pixels are taken together; give "
+            f"polygons (in QGIS 'Buffer' makes them of points and lines), or use single pixels."
         )
     for name, dtype in zip(info["fields"], info["dtypes"], strict=True):
         if dtype.startswith(("int", "bool")) and str(frame[name].dtype) != dtype:

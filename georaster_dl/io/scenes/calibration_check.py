@@ -20,6 +20,7 @@ __all__ = [
     "alpha_warning",
     "calibration_warning",
     "level_of",
+    "size_warning",
     "training_warning",
     "zeros_warning",
 ]
@@ -173,19 +174,48 @@ def training_warning(
     picked = _picked(range(len(scene.planes)))
     some = scene.select(picked)
     values = some.to_physical(sample_pixels(some))
-    known = np.isfinite(values).sum(axis=1) >= _FEWEST  # a stack has masked dates
-    if not known.any():
+    return size_warning(
+        scene.name,
+        list(values),
+        np.asarray(means)[picked],
+        np.asarray(deviations)[picked],
+        cure="state it with `scale=` and `offset=`",
+    )
+
+
+def size_warning(
+    name: str,
+    values: Sequence[npt.NDArray[Any]],
+    means: npt.NDArray[np.float64],
+    deviations: npt.NDArray[np.float64],
+    *,
+    cure: str,
+    fewest: int = _FEWEST,
+) -> str | None:
+    """Say where values are of another size than those of a training; None where they are not.
+
+    Parameters
+    ----------
+    name : what the message calls their source.
+    values : physical values of each band, NaN where there is none.
+    means, deviations : (bands,) in training.
+    cure : what to do once it is known what the numbers mean.
+    fewest : values that a band needs to be judged.
+    """
+    finite = [band[np.isfinite(band)] for band in values]
+    judged = [i for i, band in enumerate(finite) if len(band) >= fewest]  # a stack has masked dates
+    if not judged:
         return None
-    mean, deviation = (np.array(of_bands)[picked][known] for of_bands in (means, deviations))
-    low, middle, high = np.nanpercentile(values[known], (2, 50, 98), axis=1)
+    mean, deviation = means[judged], deviations[judged]
+    low, middle, high = np.transpose([np.percentile(finite[i], (2, 50, 98)) for i in judged])
     away = float(np.median(np.abs(middle - mean) / deviation))
     width = float(np.median((high - low) / deviation))
     if away <= _FARTHEST and (width >= _NARROWEST or not high.any()):
         return None
     return (
-        f"{scene.name} has values around {np.median(middle):.3g} (98 % are below {np.median(high):.3g}), but the "
+        f"{name} has values around {np.median(middle):.3g} (98 % are below {np.median(high):.3g}), but the "
         f"model was trained on values around {np.median(mean):.3g} ± {np.median(deviation):.2g}; check what the "
-        f"numbers mean and state it with `scale=` and `offset=`."
+        f"numbers mean and {cure}."
     )
 
 

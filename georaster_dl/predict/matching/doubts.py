@@ -14,16 +14,20 @@ from georaster_dl.io.scenes.calibration_check import (
     zeros_warning,
 )
 from georaster_dl.io.scenes.scene import Scene
+from georaster_dl.io.stacks.scene import stack_scene
 from georaster_dl.models.novelty.judge import SceneNovelty
 from georaster_dl.models.package.limitations import absent_bands_warning
+from georaster_dl.models.runtime.dated import bound_card
 from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
 from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
-from georaster_dl.predict.matching.stack_match import dates_warning
+from georaster_dl.predict.matching.stack_match import dates_of, dates_warning
 
 if TYPE_CHECKING:
+    from georaster_dl.io.stacks.stack import TimeStack
     from georaster_dl.io.vectors.aoi import AreaOfInterest
+    from georaster_dl.models.package.card import Card
 
-__all__ = ["SceneDoubts"]
+__all__ = ["SceneDoubts", "stack_values_warning"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class SceneDoubts:
         yield from self.scene.remarks
         if match.dates:
             yield dates_warning(match.dates, card)
-            yield _values_warning(match)
+            yield _values_warning(match.scene, card)
             yield resolution_warning(match.scene, card)
             return
         yield alpha_warning(self.scene)
@@ -82,10 +86,20 @@ def _training_warning(match: SceneMatch) -> str | None:
         or match.resampling is not None
     ):
         return None
-    return _values_warning(match)
+    return _values_warning(match.scene, card)
 
 
-def _values_warning(match: SceneMatch) -> str | None:
-    card = match.card
+def stack_values_warning(stack: TimeStack, card: Card) -> str | None:
+    """Warn of values of another size than in training, of a matched stack; None where they are alike.
+
+    Raises
+    ------
+    SceneError
+        When a file is damaged or truncated.
+    """
+    return _values_warning(stack_scene(stack), bound_card(card, dates_of(stack, card)))
+
+
+def _values_warning(scene: Scene, card: Card) -> str | None:
     means, deviations = [b.mean for b in card.bands], [b.std for b in card.bands]
-    return training_warning(match.scene, means, deviations)
+    return training_warning(scene, means, deviations)

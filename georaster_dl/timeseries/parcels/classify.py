@@ -15,6 +15,8 @@ import torch
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, SceneStarted, Warned, no_report, warner
+from georaster_dl.core.geography import centre_of
+from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.labels.zones import write_zones
@@ -24,6 +26,8 @@ from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.uncertainty import entropy
+from georaster_dl.predict.limitations import run_limitations
+from georaster_dl.predict.matching.doubts import stack_values_warning
 from georaster_dl.predict.matching.stack_match import (
     dates_of,
     dates_warning,
@@ -31,6 +35,7 @@ from georaster_dl.predict.matching.stack_match import (
     series_of,
 )
 from georaster_dl.predict.progress import Progress
+from georaster_dl.timeseries.checks import check_columns, check_minimum_dates
 from georaster_dl.timeseries.parcels.network import ParcelNetwork, Predicted
 from georaster_dl.timeseries.parcels.shapes import measure_shapes
 from georaster_dl.timeseries.parcels.zones import Members, Parcels, read_parcels, stack_windows
@@ -47,11 +52,17 @@ class ParcelOptions:
     minimum_dates : clear dates below which a parcel is flagged; None takes the fewest of the training.
     device : where the network runs.
     overwrite : replace the output where it exists.
+    layer : of a vector file that has several; None takes the only one.
     """
 
     minimum_dates: int | None = None
     device: str = "auto"
     overwrite: bool = False
+    layer: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the number of dates."""
+        check_minimum_dates(self.minimum_dates)
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,8 @@ def classify_parcels(
         Whatever is wrong with stack, polygons, model or output; nothing is left behind.
     """
     options, begun = options or ParcelOptions(), time.monotonic()
+    if out.suffix.lower() != ".gpkg":
+        raise OptionError(f"Parcels are written as a GeoPackage, but got {out}; end it in .gpkg.")
     series = series_of(read_card(model))
     card, network = load_model(model)
     if series.unit == "patch":
@@ -124,10 +137,13 @@ def classify_parcels(
         protect += stack.source_files()
     staging = Staging(out, overwrite=options.overwrite, protect=protect, warn=warner(report))
     with gdal_environment(), staging as stage:
-        frame = read_parcels(polygons)
+        frame = read_parcels(polygons, LabelOptions(layer=options.layer))
         parcels = Parcels(frame, stack.geobox, str(polygons))
         shapes = measure_shapes(frame, stack.geobox, parcels.counts, str(polygons))
-        found = _Found(len(frame), card, stack)
+        found = _Found(len(frame), card, stack, attends=hasattr(network, "attention"))
+        check_columns(str(polygons), frame.columns, found.columns(parcels, 0))
+        for warning in filter(None, [stack_values_warning(stack, card)]):
+            report(Warned(warning))
         rows, cols = stack.shape
         report(SceneStarted(device.name, stack.name, rows, cols))
         progress = Progress(rows * cols, report)
@@ -137,13 +153,15 @@ def classify_parcels(
         columns = found.columns(parcels, fewest)
         _check_any(found, polygons)
         write_zones(stage.path(out), frame, columns, None if card.targets else card.legend)
-    unclassified = int((~found.known).sum())
+    unclassified, counts = int((~found.known).sum()), found.counts()
     if unclassified:
         message = f"{unclassified:,} of {counted(len(frame), 'parcel')} lie beside the stack or have no clear date, so without a prediction"
         report(Warned(message))
+    for message in run_limitations(card, model.stem, counts, centre_of(stack.geobox)):
+        report(Warned(message))
     return ClassifiedParcels(
         (out,),
-        found.counts(),
+        counts,
         len(frame),
         unclassified,
         int(columns["few_dates"].sum()),
@@ -205,8 +223,8 @@ def _windows(
 class _Found:
     """Predictions of all parcels, collected as they are finished."""
 
-    def __init__(self, n: int, card: Card, stack: TimeStack) -> None:
-        self._card, self._stack = card, stack
+    def __init__(self, n: int, card: Card, stack: TimeStack, *, attends: bool) -> None:
+        self._card, self._stack, self._attends = card, stack, attends
         self._outputs = np.full((n, card.outputs), np.nan, np.float32)
         self._clear = np.zeros(n, np.int64)
         self._decisive = np.full(n, None, object)
@@ -244,7 +262,7 @@ class _Found:
         made = self._values() if self._card.targets else self._classes()
         made["clear_dates"] = self._clear
         made["few_dates"] = self._clear < fewest
-        if any(date is not None for date in self._decisive):
+        if self._attends:
             made["decisive_date"] = self._decisive
         made["n_pixels"], made["small"] = parcels.counts, parcels.small
         return made

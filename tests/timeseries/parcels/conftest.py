@@ -20,10 +20,10 @@ def cells(rows, cols):
     )
 
 
-def write_parcels(path, shapes, crs="EPSG:32631", **fields):
+def write_parcels(path, shapes, crs="EPSG:32631", layer=None, **fields):
     """GeoPackage of polygons that are given in the stack's CRS."""
     frame = geopandas.GeoDataFrame(fields, geometry=list(shapes), crs="EPSG:32631")
-    frame.to_crs(crs).to_file(path)
+    frame.to_crs(crs).to_file(path, layer=layer)
     return path
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from georaster_dl.core.errors import GeoRasterError
+from georaster_dl.core.errors import GeoRasterError, OptionError
 from georaster_dl.core.events import Warned
 from georaster_dl.core.legend import MapClass
 from georaster_dl.core.scene_options import LabelOptions
@@ -23,6 +23,7 @@ from georaster_dl.testing import small_card, write_raster
 from georaster_dl.timeseries.parcels import zones
 from georaster_dl.timeseries.parcels.classify import ParcelOptions, classify_parcels
 from georaster_dl.timeseries.parcels.samples import SampleOptions, samples_of_parcels
+from georaster_dl.timeseries.predict import TablePredictionOptions
 from tests.timeseries.parcels.conftest import DATES, cells, write_parcels
 
 NAMES = ("wheat", "maize", "grass")
@@ -272,3 +273,76 @@ def test_an_input_is_never_replaced(stack, parcels, tmp_path):
     model = write_series_model(tmp_path / "m.safetensors")
     with pytest.raises(GeoRasterError, match="also an input"):
         classify_parcels(stack, parcels, model, parcels, ParcelOptions(overwrite=True))
+
+
+def warned(stack, parcels, model, name):
+    said = []
+    classified(stack, parcels, model, name, report=said.append)
+    return [event.message for event in said if isinstance(event, Warned)]
+
+
+def test_values_of_another_size_than_in_training_are_warned_of(stack, values, parcels, tmp_path):
+    folder = tmp_path / "numbers"
+    folder.mkdir()
+    for day, array in zip(DATES, values, strict=True):
+        write_raster(folder / f"s_{day}.tif", array * 1e4, bands=("B04", "B08"), nodata=np.nan)
+    model = write_series_model(tmp_path / "m.safetensors", "gru")
+    told = warned(open_stack(folder), parcels, model, "n.gpkg")
+    assert any("trained on values around 0.2" in message for message in told)
+    assert not any(
+        "values around" in message for message in warned(stack, parcels, model, "o.gpkg")
+    )
+
+
+def test_limitations_of_the_model_are_repeated(stack, parcels, tmp_path):
+    fields = {"limitations": "Only of flat land.", "metrics": {f"F1 {n}, test": 0.1 for n in NAMES}}
+    model = write_series_model(tmp_path / "m.safetensors", "gru", **fields)
+    told = warned(stack, parcels, model, "o.gpkg")
+    assert "m: Only of flat land." in told
+    assert any("did badly in its own test" in message for message in told)
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [
+        ("gru", "Class_Predicted"),
+        ("gru", "p_WHEAT"),
+        ("gru", "n_pixels"),
+        ("ltae", "decisive_date"),
+    ],
+)
+def test_attributes_are_not_replaced(stack, tmp_path, network, name):
+    parcels = write_parcels(tmp_path / "p.gpkg", SHAPES, **{name: ["a", "b", "c"]})
+    model = write_series_model(tmp_path / "m.safetensors", network)
+    with pytest.raises(OptionError, match=rf"columns already .*\({name}\)"):
+        classified(stack, parcels, model)
+    assert not (tmp_path / "out.gpkg").exists()
+
+
+def test_the_output_is_a_geopackage(stack, parcels, tmp_path):
+    model = write_series_model(tmp_path / "m.safetensors", "gru")
+    with pytest.raises(OptionError, match=r"end it in \.gpkg"):
+        classify_parcels(stack, parcels, model, tmp_path / "q.shp")
+
+
+@pytest.mark.parametrize("number", [0, -2, 1.5, "3", True])
+def test_minimum_dates_is_a_number_of_dates(number):
+    for kind in (ParcelOptions, TablePredictionOptions):
+        with pytest.raises(OptionError, match="no number of clear dates"):
+            kind(minimum_dates=number)
+
+
+def test_a_layer_of_several(stack, parcels, tmp_path):
+    write_parcels(parcels, SHAPES[:2], layer="small", crop=["x", "y"])
+    model = write_series_model(tmp_path / "m.safetensors", "gru")
+    frame, _ = classified(stack, parcels, model, options=ParcelOptions(layer="small"))
+    assert frame["crop"].tolist() == ["x", "y"]
+    with pytest.raises(OptionError, match="layer"):
+        classified(stack, parcels, model, "o.gpkg")
+
+
+def test_points_are_no_parcels(stack, tmp_path):
+    points = write_parcels(tmp_path / "p.gpkg", [shape.centroid for shape in SHAPES])
+    model = write_series_model(tmp_path / "m.safetensors", "gru")
+    with pytest.raises(OptionError, match="must be a polygon"):
+        classified(stack, points, model)
