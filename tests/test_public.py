@@ -31,7 +31,7 @@ SIGNATURES = {
     "reference=None, class_field=None, report=None, progress=False, **options)",
     "classify": "(features, labels=None, *, out, classifier=None, method='svm', save=None, per_polygon=False, "
     "overwrite=False, report=None, progress=False, **settings)",
-    "classify_parcels": "(stack, parcels, model, *, out, minimum_dates=None, device='auto', overwrite=False, report=None, "
+    "classify_parcels": "(stack, parcels, model, *, out, layer=None, minimum_dates=None, device='auto', overwrite=False, report=None, "
     "progress=False)",
     "classify_points": "(tables, model, *, out, until=None, minimum_dates=None, device='auto', overwrite=False, report=None, "
     "progress=False, **table)",

@@ -35,7 +35,7 @@ from .tables import classify_table
 if TYPE_CHECKING:
     from georaster_dl.io.stacks.scene import StackInput
     from georaster_dl.predict.options import Summary
-    from georaster_dl.timeseries.parcels.classify import ClassifiedParcels
+    from georaster_dl.timeseries.parcels.classify import ClassifiedParcels, ParcelOptions
 
 __all__ = ["classify"]
 
@@ -49,6 +49,7 @@ __all__ = ["classify"]
     metavar="FILE",
     help="Classify these polygons as wholes, from all their pixels, instead of single pixels.",
 )
+@click.option("--layer", metavar="NAME", help="Layer of the parcels' file, where it has several.")
 @click.option(
     "--minimum-dates",
     type=click.IntRange(min=1),
@@ -69,6 +70,7 @@ def classify(
     stack: StackArguments,
     model: str,
     parcels: Path | None,
+    layer: str | None,
     minimum_dates: int | None,
     output: Path | None,
     columns: dict[str, Any],
@@ -94,6 +96,8 @@ def classify(
     from georaster_dl.models.package.file import find_model
 
     package = find_model(model).absolute()
+    if layer is not None and parcels is None:
+        raise OptionError("--layer names a layer of the file of --parcels; give that, too.")
     for_maps = bool(extras or predicting) or cluster is not None or settings["aoi"] is not None
     if stack.tables:
         if for_maps or parcels is not None:
@@ -113,6 +117,8 @@ def classify(
         )
     source = stack.input()
     if parcels is not None:
+        from georaster_dl.timeseries.parcels.classify import ParcelOptions
+
         if for_maps:
             raise OptionError(
                 "--parcels makes one file of polygons, with probabilities and uncertainty in it; leave out the options "
@@ -120,7 +126,8 @@ def classify(
             )
         output = output or default_output(source.name, "parcels").with_suffix(".gpkg")
         check_suffix("-o", output, "a GeoPackage", (".gpkg",))
-        return _of_parcels(terminal, source, parcels, package, output, minimum_dates, settings)
+        asked = ParcelOptions(minimum_dates, settings["device"], settings["overwrite"], layer)
+        return _of_parcels(terminal, source, parcels, package, output, asked)
     from georaster_dl.batches.job import SceneJob
     from georaster_dl.predict.options import SegmentOptions
 
@@ -145,13 +152,11 @@ def _of_parcels(
     parcels: Path,
     model: Path,
     output: Path,
-    minimum_dates: int | None,
-    settings: dict[str, Any],
+    options: ParcelOptions,
 ) -> int:
     """Classify polygons, and print the result."""
-    from georaster_dl.timeseries.parcels.classify import ParcelOptions, classify_parcels
+    from georaster_dl.timeseries.parcels.classify import classify_parcels
 
-    options = ParcelOptions(minimum_dates, settings["device"], settings["overwrite"])
     tune_allocators()
 
     def show(done: ClassifiedParcels) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
@@ -168,6 +169,23 @@ def options_of(
 
 def _names(kind: type) -> set[str]:
     return {field.name for field in fields(kind)}
+
+
+def path_of(name: str, value: Any) -> Path:
+    """Take a keyword's value as a path.
+
+    Raises
+    ------
+    OptionError
+        When it is another object, whose text would be taken for a path.
+    """
+    if isinstance(value, str | PathLike):
+        return Path(value)
+    kind = type(value)
+    raise OptionError(
+        f"`{name}=` takes the path of a file, but got a {kind.__module__}.{kind.__name__}; write it to a file first, or "
+        f"name one."
+    )
 
 
 def plain_value(name: str, value: Any) -> Any:

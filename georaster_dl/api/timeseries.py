@@ -8,7 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, options_of, plain_value
+from georaster_dl.api.keywords import (
+    LabelKeywords,
+    SceneKeywords,
+    options_of,
+    path_of,
+    plain_value,
+)
 from georaster_dl.api.model import Model, package_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
@@ -40,7 +46,7 @@ def open_stack(
     source: StackSource,
     *,
     date_pattern: str | None = None,
-    indices: Sequence[str] = (),
+    indices: str | Sequence[str] = (),
     since: date | str | None = None,
     until: date | str | None = None,
     **reading: Unpack[SceneKeywords],
@@ -66,9 +72,8 @@ def open_stack(
     OptionError
         When an option does not fit the scenes, or no scene is of the dates asked for.
     """
-    options = StackOptions(
-        options_of(SceneOptions, reading), date_pattern, plain_value("indices", tuple(indices))
-    )
+    named = (indices,) if isinstance(indices, str) else tuple(indices)
+    options = StackOptions(options_of(SceneOptions, reading), date_pattern, named)
     stack = open_described(source, options)
     if since is None and until is None:
         return stack
@@ -81,6 +86,7 @@ def classify_parcels(
     model: str | Path | Model,
     *,
     out: str | Path,
+    layer: str | None = None,
     minimum_dates: int | None = None,
     device: str = "auto",
     overwrite: bool = False,
@@ -95,6 +101,7 @@ def classify_parcels(
     parcels : vector file of polygons, in any CRS.
     model : package, or loaded model, of time series of pixels or parcels.
     out : GeoPackage to make: the polygons with all their attributes, class, probabilities, clear dates and more.
+    layer : of a vector file that has several; None takes the only one.
     minimum_dates : clear dates below which a parcel is flagged; None takes the fewest of the training.
     device : ``"auto"``, ``"cpu"`` or ``"cuda"``.
     overwrite : replace the output where it exists.
@@ -108,10 +115,11 @@ def classify_parcels(
     from georaster_dl.timeseries.parcels.classify import ParcelOptions
     from georaster_dl.timeseries.parcels.classify import classify_parcels as run
 
-    options = ParcelOptions(minimum_dates, device, overwrite)
+    options = ParcelOptions(minimum_dates, device, overwrite, layer)
+    polygons, made = path_of("parcels", parcels), path_of("out", out)
     opened, package = open_described(stack), package_of(model)
     with reporting(report, progress=progress) as take:
-        return run(opened, Path(parcels), package, Path(out), options, take)
+        return run(opened, polygons, package, made, options, take)
 
 
 def classify_points(
@@ -150,8 +158,9 @@ def classify_points(
 
     reading = options_of(SeriesTableOptions, table)
     options = TablePredictionOptions(reading, until, minimum_dates, device, overwrite)
+    files, made = _paths("tables", tables), path_of("out", out)
     with reporting(report, progress=progress) as take:
-        return predict_table(_paths(tables), package_of(model), Path(out), options, take)
+        return predict_table(files, package_of(model), made, options, take)
 
 
 class SeriesTrainKeywords(LabelKeywords, total=False):
@@ -298,8 +307,9 @@ def _taken(given: dict[str, Any], kind: type) -> dict[str, Any]:
     return {name: plain_value(name, given.pop(name)) for name in list(given) if name in names}
 
 
-def _paths(paths: str | Path | Sequence[str | Path]) -> list[Path]:
-    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+def _paths(name: str, paths: str | Path | Sequence[str | Path]) -> list[Path]:
+    many = paths if isinstance(paths, list | tuple) else [paths]
+    return [path_of(name, path) for path in many]
 
 
 def _day(name: str, value: date | str | None) -> date | None:

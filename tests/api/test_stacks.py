@@ -87,7 +87,8 @@ def test_a_network_is_trained_on_a_table_and_classifies_it(tmp_path):
             points, out=model, class_column="crop", architecture="ltae", epochs=2, folds=2
         )
     assert len(trained.folds) == 2
-    done = gdl.classify_points(points, model, out=tmp_path / "found.csv")
+    with pytest.warns(gdl.GeoRasterWarning, match="split by chance"):
+        done = gdl.classify_points(points, model, out=tmp_path / "found.csv")
     assert done.samples == 60
     assert sum(done.counts.values()) == 60
     with pytest.raises(gdl.OptionError, match="no keyword 'epoch' here .did you mean 'epochs'"):
@@ -100,3 +101,31 @@ def test_a_network_is_trained_on_a_table_and_classifies_it(tmp_path):
     )
     with pytest.raises(gdl.OptionError, match="needs labels"):
         gdl.train_series(tmp_path / "scenes", out=model)
+
+
+def test_one_index_by_its_name(folder):
+    (sensor,) = gdl.open_stack(folder, indices="NDVI").sensors
+    assert [band.name for band in sensor.bands] == ["B04", "B08", "NDVI"]
+
+
+@pytest.mark.parametrize("source", [3, None, np.zeros((3, 2, 4, 4)), [1, 2]])
+def test_what_is_no_stack_is_refused_by_its_type(source):
+    with pytest.raises(
+        gdl.SceneError, match=r"A \w+\.\w+ is no stack of dated scenes; give a folder"
+    ):
+        gdl.open_stack(source)
+
+
+def test_files_are_given_by_their_paths(folder, model, tmp_path):
+    frame = pd.DataFrame({"id": [1]})
+    with pytest.raises(
+        gdl.OptionError, match=r"`parcels=` takes the path of a file, but got a pandas"
+    ):
+        gdl.classify_parcels(folder, frame, model, out=tmp_path / "o.gpkg")
+    for wrong in (frame, None, [frame]):
+        with pytest.raises(gdl.OptionError, match="`tables=` takes the path"):
+            gdl.classify_points(wrong, model, out=tmp_path / "o.csv")
+    with pytest.raises(
+        gdl.OptionError, match="`out=` takes the path of a file, but got a builtins.NoneType"
+    ):
+        gdl.classify_points("points.csv", model, out=None)

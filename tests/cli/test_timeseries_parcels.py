@@ -52,3 +52,11 @@ def test_python_gives_the_same(geodl, given, tmp_path):
     assert sum(result.counts.values()) == 2
     one, two = (geopandas.read_file(tmp_path / f"{n}.gpkg", layer=n) for n in ("out", "again"))
     np.testing.assert_array_equal(one["confidence"], two["confidence"])
+
+
+def test_layer_goes_with_parcels(geodl, given):
+    assert geodl(*given, "--layer", "fields", "-o", "out.gpkg").code == 0
+    wrong = geodl(*given, "--layer", "meadows", "-o", "again.gpkg")
+    assert wrong.code != 0
+    assert "meadows" in wrong.err
+    assert "--parcels" in geodl(*given[:5], "--layer", "fields", "-o", "map.tif").err

@@ -49,7 +49,14 @@ def source_name(source: OneSource | Mapping[str, OneSource]) -> str:
 def _paths(source: OneSource) -> list[str]:
     if isinstance(source, str | Path):
         return [str(source)]
-    return [str(one) for one in source]
+    many = source if isinstance(source, Sequence) else [source]
+    wrong = [type(one) for one in many if not isinstance(one, str | Path)]
+    if wrong:  # its text would be taken for a path
+        raise SceneError(
+            f"A {wrong[0].__module__}.{wrong[0].__name__} is no stack of dated scenes; give a folder, a pattern, a list of "
+            f"paths, a table (.csv) of them, a STAC collection, or a cube as a file or a DataArray or Dataset of xarray."
+        )
+    return [str(one) for one in many]
 
 
 def list_images(source: OneSource, items: Path) -> dict[str, list[ListedImage]]:
