@@ -16,14 +16,14 @@ import pandas as pd
 from georaster_dl.core.bands import match_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.events import Report, Warned, no_report, warner
-from georaster_dl.core.wording import listed
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.scenes.calibration_check import size_warning
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.package.series import CardSeries
 from georaster_dl.predict.limitations import run_limitations
-from georaster_dl.predict.matching.stack_match import series_of
+from georaster_dl.predict.matching.stack_match import DAYS_TOLERATED, series_of
 from georaster_dl.spectra.table.files import write_csv
 from georaster_dl.timeseries.checks import check_columns, check_minimum_dates
 from georaster_dl.timeseries.learning.by_date import until as cut_at
@@ -133,7 +133,7 @@ def predict_series(
     model : package of ``train_series``.
     min_dates : clear dates that a sample needs not to be marked; None takes the fewest of the training.
     device : ``auto``, ``cpu`` or ``cuda:N``.
-    report : called with ``warning`` events: of values unlike the training's, and of the model's limitations.
+    report : called with ``warning`` events: of values and dates unlike the training's, and of the model's limitations.
 
     Raises
     ------
@@ -146,11 +146,28 @@ def predict_series(
     matched = match_samples(samples, card)
     predicted = _predicted(card, fitted, matched, min_dates, device)
     for message in (
-        *filter(None, [_values_warning(matched, card)]),
+        *filter(None, [_values_warning(matched, card), _season_warning(matched, card)]),
         *run_limitations(card, Path(model).stem, predicted.counts(), None),
     ):
         report(Warned(message))
     return predicted
+
+
+def _season_warning(samples: SeriesSamples, card: Card) -> str | None:
+    """Warn of samples with dates outside the season of the training; None where there are none."""
+    series = series_of(card)
+    low, high = series.days
+    outside = np.zeros(len(samples), bool)
+    for days in samples.days(series.season_start):
+        # NaN, where a sample has fewer dates, is neither earlier nor later.
+        outside |= ((days < low - DAYS_TOLERATED) | (days > high + DAYS_TOLERATED)).any(axis=1)
+    if not outside.any():
+        return None
+    return (
+        f"{counted(int(outside.sum()), 'sample')} of {len(samples):,} have dates outside the season that {card.name} was "
+        f"trained on (days {low:.0f} to {high:.0f} since {series.season_start}); cut the series, with `until=` where they "
+        f"are too long."
+    )
 
 
 def _predicted(

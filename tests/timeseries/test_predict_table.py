@@ -60,3 +60,11 @@ def test_samples_from_python_are_judged_alike(model):
     object.__setattr__(samples.sensors[0], "values", samples.sensors[0].values * 1e4)
     predict_series(model, samples, report=said.append)
     assert [e.message for e in said if "values around" in e.message]
+
+
+def test_dates_outside_the_season_of_the_training_are_warned_of(tmp_path):
+    path = tmp_path / "june.safetensors"
+    card = series_card(architecture={"name": "gru"}, mean=0.3, series={"days": (0, 20)})
+    save_model(path, card, create_model("gru", in_bands=2, n_classes=2, sensors=(2,)))
+    (told,) = [m for m in classified(tmp_path, path) if "outside the season" in m]
+    assert told.startswith("8 samples of 8 have dates outside the season")

@@ -12,9 +12,10 @@ from georaster_dl.models.package.seasons import season_days
 from georaster_dl.models.package.series import CardSeries
 from georaster_dl.models.runtime.dated import BoundDates
 
-__all__ = ["dates_of", "dates_warning", "match_stack", "series_of"]
+__all__ = ["DAYS_TOLERATED", "dates_of", "dates_warning", "match_stack", "series_of"]
 
-_TOLERANCE = 16  # days that a series may reach beyond those of the training
+DAYS_TOLERATED = 16
+"""Days that a series may reach beyond those of the training without a warning."""
 
 
 def series_of(card: Card) -> CardSeries:
@@ -82,7 +83,7 @@ def dates_warning(dates: tuple[BoundDates, ...], card: Card) -> str | None:
     series = series_of(card)
     days = [day for sensor in dates for day in sensor.days]
     low, high = series.days
-    outside = sum(not low - _TOLERANCE <= day <= high + _TOLERANCE for day in days)
+    outside = sum(not low - DAYS_TOLERATED <= day <= high + DAYS_TOLERATED for day in days)
     if outside:
         return (
             f"{outside} of {len(days)} dates lie outside the season that {card.name} was trained on (days {low:.0f} "
