@@ -20,7 +20,7 @@ def timeseries() -> None:
 
     \b
     geodl timeseries info STACK
-    geodl timeseries train points.csv -o crops.safetensors
+    geodl timeseries train points.csv --class-column crop -o crops.safetensors
     geodl timeseries train STACK --labels fields.gpkg -o crops.safetensors
     geodl timeseries classify STACK -m crops.safetensors -o map.tif
     geodl timeseries classify STACK --parcels fields.gpkg -m crops.safetensors -o fields_crops.gpkg

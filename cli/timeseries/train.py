@@ -116,7 +116,7 @@ _training_options = option_group(
     click.option(
         "--epochs",
         type=int,
-        help="Number of epochs; by default as many as make 3,000 steps, but 10 to 100.",
+        help="Number of epochs; by default as many as make 10,000 steps, but 10 to 100.",
     ),
     click.option("--batch", type=int, help="Samples of a step."),
     click.option("--learning-rate", type=float, help="Highest learning rate."),

@@ -251,7 +251,7 @@ def test_settings_that_cannot_work_are_refused(tmp_path, options, message):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("n", "epochs"), [(100, 100), (1500, 64), (1_000_000, 10)])
+@pytest.mark.parametrize(("n", "epochs"), [(100, 100), (5000, 64), (1_000_000, 10)])
 def test_small_sets_are_seen_more_often(n, epochs):
     assert SeriesTrainOptions().epochs_of(n) == epochs
     assert SeriesTrainOptions(epochs=7).epochs_of(n) == 7

@@ -12,7 +12,7 @@ from georaster_dl.timeseries.learning.augment import SeriesAugmentation
 
 __all__ = ["SeriesTrainOptions", "SplitOptions"]
 
-_STEPS = 3000
+_STEPS = 10_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
 _SAMPLES, _PATCHES = 32, 4  # of a step
 
@@ -66,7 +66,7 @@ class SeriesTrainOptions:
     augment : whether training series are augmented, or the strengths of ``SeriesAugmentation`` by name.
     loss, class_weights : of classes; values have the mean square error.
     epochs, batch, learning_rate, weight_decay : as in ``loop.Recipe``; where ``epochs`` is None, as many as make
-        3,000 steps, but 10 to 100; where ``batch`` is, 32 samples, or 4 patches.
+        10,000 steps, but 10 to 100; where ``batch`` is, 32 samples, or 4 patches.
     pixels : drawn anew from each parcel in every epoch, where a sample has more.
     device : ``auto``, ``cpu`` or ``cuda:N``.
     licence : of the weights.
