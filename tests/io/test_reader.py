@@ -19,6 +19,7 @@ from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.scenes import dataset
 from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.testing import write_raster
 
 
 def numbers(bands=3, rows=20, cols=30, dtype="uint16"):
@@ -583,3 +584,12 @@ def test_what_the_user_states_holds_for_stored_values_too(make_tif):
     stored = np.array([[[2, 4]]], np.uint16)
     scene = open_scene(make_tif(stored), SceneOptions(scale=0.5))
     np.testing.assert_array_equal(scene.as_stored().read().array, stored / 2)
+
+
+def test_the_grid_of_several_files_is_one_that_has_a_crs(tmp_path):
+    array = np.ones((1, 8, 8), "uint16")
+    write_raster(tmp_path / "b.tif", array, bands=("b",))
+    write_raster(tmp_path / "a.tif", array, bands=("a",), crs=None)
+    scene = open_scene([tmp_path / "a.tif", tmp_path / "b.tif"])
+    assert scene.geobox.crs is not None
+    assert [band.name for band in scene.bands] == ["a", "b"]

@@ -156,7 +156,7 @@ def _stacked(sources: Sequence[str]) -> Scene:
 
 def _check_overlap(files: Sequence[_File]) -> None:
     """Check that all files overlap the finest, on whose grid they are read."""
-    finest = min(files, key=lambda file: pixel_side(file.geobox))
+    finest = min(files, key=_fineness)
     for file in files:
         if not overlap(finest.geobox, file.geobox):
             raise SceneError(
@@ -253,9 +253,14 @@ def _geobox(dataset: Any) -> Georeference:
     return GeoBox.from_rio(dataset)
 
 
+def _fineness(file: _File) -> tuple[bool, float]:
+    """Sort key of files: those with a CRS first, on which others can be put; then the finest."""
+    return file.geobox.crs is None, pixel_side(file.geobox)
+
+
 def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: str = "") -> Scene:
     """One scene of many files, on the finest grid among them."""
-    finest = min(files, key=lambda file: pixel_side(file.geobox))
+    finest = min(files, key=_fineness)
     rows, cols = (
         max(
             1,
