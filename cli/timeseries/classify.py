@@ -105,36 +105,41 @@ def classify(
                 f"{stack.tables[0]} is a table, whose rows get columns of classes and probabilities; leave out "
                 f"--parcels and the options of maps."
             )
+        own = {name: settings[name] for name in ("device", "overwrite")}
         return classify_table(
-            terminal,
-            stack,
-            package,
-            output,
-            columns,
-            minimum_dates=minimum_dates,
-            device=settings["device"],
-            overwrite=settings["overwrite"],
+            terminal, stack, package, output, columns, minimum_dates=minimum_dates, **own
         )
     source = stack.input()
-    if parcels is not None:
-        from georaster_dl.timeseries.parcels.classify import ParcelOptions
+    if parcels is None:
+        options = {**settings, **map_settings(extras, predicting, ())}
+        return _of_pixels(terminal, source, package, output, extras, options, cluster)
+    if for_maps:
+        raise OptionError(
+            "--parcels makes one file of polygons, with probabilities and uncertainty in it; leave out the options "
+            "of maps."
+        )
+    from georaster_dl.timeseries.parcels.classify import ParcelOptions
 
-        if for_maps:
-            raise OptionError(
-                "--parcels makes one file of polygons, with probabilities and uncertainty in it; leave out the options "
-                "of maps."
-            )
-        output = output or default_output(source.name, "parcels").with_suffix(".gpkg")
-        check_suffix("-o", output, "a GeoPackage", (".gpkg",))
-        asked = ParcelOptions(minimum_dates, settings["device"], settings["overwrite"], layer)
-        return _of_parcels(terminal, source, parcels, package, output, asked)
+    asked = ParcelOptions(minimum_dates, settings["device"], settings["overwrite"], layer)
+    return _of_parcels(terminal, source, parcels, package, output, asked)
+
+
+def _of_pixels(
+    terminal: Terminal,
+    source: StackInput,
+    model: Path,
+    output: Path | None,
+    extras: dict[str, Any],
+    settings: dict[str, Any],
+    cluster: Cluster | None,
+) -> int:
+    """Map pixels, here or on workers, and print the result."""
     from georaster_dl.batches.job import SceneJob
     from georaster_dl.predict.options import SegmentOptions
 
     output = output or default_output(source.name, "landcover")
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
-    options = SegmentOptions(**settings, **map_settings(extras, predicting, ()))
-    job = SceneJob("", source, package, map_outputs(output, extras), options)
+    job = SceneJob("", source, model, map_outputs(output, extras), SegmentOptions(**settings))
 
     def run(report: Report) -> Summary:
         if cluster is None:
@@ -151,12 +156,14 @@ def _of_parcels(
     source: StackInput,
     parcels: Path,
     model: Path,
-    output: Path,
+    output: Path | None,
     options: ParcelOptions,
 ) -> int:
     """Classify polygons, and print the result."""
     from georaster_dl.timeseries.parcels.classify import classify_parcels
 
+    out = output or default_output(source.name, "parcels").with_suffix(".gpkg")
+    check_suffix("-o", out, "a GeoPackage", (".gpkg",))
     tune_allocators()
 
     def show(done: ClassifiedParcels) -> None:
@@ -171,7 +178,7 @@ def _of_parcels(
 
     return run_with_progress(
         terminal,
-        lambda report: classify_parcels(source.open(), parcels, model, output, options, report),
+        lambda report: classify_parcels(source.open(), parcels, model, out, options, report),
         lambda done: finished(
             done.files,
             (),

@@ -123,7 +123,7 @@ def train_series(
             f"{samples.name} has no labels; name their column with `class_column=` or `target=`."
         )
     if attention:
-        check_attention(options.architecture)
+        check_attention(options.architecture, samples)
     with Staging(
         out, extras=[*by_date, *attention], overwrite=overwrite, protect=inputs, warn=warner(report)
     ) as stage:

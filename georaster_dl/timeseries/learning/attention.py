@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.models.registry import create_model
 from georaster_dl.timeseries.learning.by_date import date_of_day
 from georaster_dl.timeseries.learning.fit import FittedSeries, kind_of
 from georaster_dl.timeseries.learning.inputs import SeriesInputs
@@ -24,15 +25,18 @@ _MOST_BINS = 40
 _WIDTH, _ROW, _DOTS = 9.0, 0.32, 150  # inches, inches a class, dots an inch
 
 
-def check_attention(architecture: str) -> None:
-    """Refuse a network that attends to no dates.
+def check_attention(architecture: str, samples: SeriesSamples) -> None:
+    """Refuse a network that attends to no dates, before it learns.
 
     Raises
     ------
     OptionError
-        When the architecture has no attention.
+        When a network of the architecture has no attention.
     """
-    if architecture not in ("ltae", "pse_tae", "pse_ltae", "utae"):
+    sensors = tuple(len(sensor.bands) for sensor in samples.sensors)
+    with torch.random.fork_rng(devices=[]):
+        network = create_model(architecture, in_bands=sum(sensors), n_classes=2, sensors=sensors)
+    if not hasattr(network, "attention"):
         raise OptionError(
             f"The network {architecture} attends to no dates; leave `attention=` out, or train ltae, pse_tae, pse_ltae "
             f"or utae."

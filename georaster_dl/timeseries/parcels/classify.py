@@ -24,6 +24,7 @@ from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, read_card
+from georaster_dl.models.package.series import CardSeries
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.uncertainty import entropy
 from georaster_dl.predict.limitations import run_limitations
@@ -118,14 +119,8 @@ def classify_parcels(
         Whatever is wrong with stack, polygons, model or output; nothing is left behind.
     """
     options, begun = options or ParcelOptions(), time.monotonic()
-    if out.suffix.lower() != ".gpkg":
-        raise OptionError(f"Parcels are written as a GeoPackage, but got {out}; end it in .gpkg.")
-    series = series_of(read_card(model))
+    series = _check_request(out, model)
     card, network = load_model(model)
-    if series.unit == "patch":
-        raise OptionError(
-            f"{card.name} maps patches, and reads no parcels; map the stack with it, or use a model of pixels or parcels."
-        )
     stack = match_stack(stack, card)
     dates = dates_of(stack, card)
     for warning in filter(None, [dates_warning(dates, card)]):
@@ -168,6 +163,19 @@ def classify_parcels(
         rows * cols,
         time.monotonic() - begun,
     )
+
+
+def _check_request(out: Path, model: Path) -> CardSeries:
+    """Refuse an output that is no GeoPackage, and a model that reads no parcels; returns the model's time axis."""
+    if out.suffix.lower() != ".gpkg":
+        raise OptionError(f"Parcels are written as a GeoPackage, but got {out}; end it in .gpkg.")
+    card = read_card(model)
+    series = series_of(card)
+    if series.unit == "patch":
+        raise OptionError(
+            f"{card.name} maps patches, and reads no parcels; map the stack with it, or use a model of pixels or parcels."
+        )
+    return series
 
 
 def _finished_parcels(
