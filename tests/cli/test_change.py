@@ -18,6 +18,7 @@ def textured():
     return (2000 + 1500 * drawn / drawn.std()).clip(1, 1e4).astype(np.uint16)
 
 
+@pytest.mark.slow
 def test_identical_scenes_have_no_change(geodl, scene, model):
     ended = geodl("change", scene, scene, "-m", model, "-o", "c.tif")
     assert ended.code == 0, ended.err
@@ -71,6 +72,7 @@ def test_a_planted_change_as_the_two_maps_have_it(geodl, textured, model, tmp_pa
     assert (read_band("again.tif") == found).all()
 
 
+@pytest.mark.slow
 def test_a_shift_of_a_pixel_is_warned_of(geodl, textured, model, tmp_path):
     before = write_scene(tmp_path / "before.tif", textured[:, :, 1:])
     after = write_scene(tmp_path / "after.tif", textured[:, :, :-1])
@@ -83,6 +85,7 @@ def test_a_shift_of_a_pixel_is_warned_of(geodl, textured, model, tmp_path):
     assert "shift between the images" in ended.out
 
 
+@pytest.mark.slow
 def test_a_grid_whole_pixels_apart_is_no_shift(geodl, textured, model, tmp_path):
     from rasterio.transform import from_origin
 
@@ -95,6 +98,7 @@ def test_a_grid_whole_pixels_apart_is_no_shift(geodl, textured, model, tmp_path)
     assert (read_band("c.tif")[:, 0] == 65535).all()
 
 
+@pytest.mark.slow
 def test_clouds_of_either_date_are_nodata(geodl, textured, tmp_path):
     names = ("forest", "water", "cloud", "cloud shadow")
     classes = [MapClass(i + 1, name, (i, 50 * i, 99)) for i, name in enumerate(names)]
@@ -171,6 +175,7 @@ def test_a_band_of_one_date_only_is_warned_of(geodl, tmp_path):
     assert f"only one of the two dates has {S2_NAMES[0]}" in ended.err
 
 
+@pytest.mark.slow
 def test_warnings_say_of_which_date_they_are(geodl, textured, model, tmp_path):
     before = write_scene(tmp_path / "before.tif", textured)
     after = write_scene(tmp_path / "after.tif", (textured * 0.1).astype(np.uint16) + 1, scale=1e-2)

@@ -54,6 +54,7 @@ def test_a_table_becomes_a_package_and_a_curve(geodl, table, tmp_path):
     assert list(pd.read_csv(tmp_path / "curve.csv"))[:2] == ["day", "date"]
 
 
+@pytest.mark.slow
 def test_the_figures_of_each_fold_are_in_the_events(geodl, table):
     ended = geodl(
         "timeseries", "train", table, "--class-column", "crop", "--folds", 2, *QUICK, "-o", "c.safetensors",
@@ -116,6 +117,7 @@ def scenes(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "line"),
     [

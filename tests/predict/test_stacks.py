@@ -77,6 +77,7 @@ def test_a_map_of_a_stack_leaves_out_clouds_date_by_date(stack, model, tmp_path)
         assert made.descriptions == ("crop 1", "crop 2")
 
 
+@pytest.mark.slow
 def test_two_maps_of_one_stack_are_the_same_bytes(stack, model, tmp_path):
     for name in ("a", "b"):
         run(stack[0], model, tmp_path / name).whole()
@@ -89,6 +90,7 @@ def test_two_maps_of_one_stack_are_the_same_bytes(stack, model, tmp_path):
     assert len(first) == len(second)
 
 
+@pytest.mark.slow
 def test_parts_of_a_map_make_the_whole(stack, model, tmp_path):
     run(stack[0], model, tmp_path / "whole").whole()
     journal = {"journal": tmp_path / "journal"}

@@ -37,6 +37,7 @@ def trained(tmp_path, samples, *, events=None, by_date=(), **options):
     return result, out
 
 
+@pytest.mark.slow
 def test_a_network_learns_crops_and_its_package_predicts_them(tmp_path):
     events = []
     result, out = trained(tmp_path, crops(150), events=events)
@@ -74,6 +75,7 @@ def test_a_network_learns_crops_and_its_package_predicts_them(tmp_path):
         predicted.table(replace(fresh, groups=table))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(tmp_path):
     digests = set()
     for name in ("a", "b"):
@@ -160,6 +162,7 @@ def test_accuracy_grows_with_the_season(tmp_path):
     assert "season that is not over" not in result.card.limitations
 
 
+@pytest.mark.slow
 def test_series_are_cut_at_a_date_or_a_day_of_the_season(tmp_path):
     samples = crops(60, clouds=0)
     assert day_of_season("06-15", "01-01") == 165
@@ -268,6 +271,7 @@ def test_class_weights_and_focal_loss_train(tmp_path):
     assert result.folds[0].network.accuracy > 0.6
 
 
+@pytest.mark.slow
 def test_a_pretrained_encoder_stays_as_its_file_has_it(tmp_path):
     stored = Presto([2], 3).presto.state_dict()
     torch.save(

@@ -100,6 +100,7 @@ def classified(stack, parcels, model, name="out.gpkg", **more):
     return geopandas.read_file(out, layer=out.stem), result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pse-ltae", "pse-tae", "ltae", "gru"])
 def test_all_pixels_by_running_sums_are_all_pixels_at_once(stack, parcels, tmp_path, name):
     model = write_series_model(tmp_path / "m.safetensors", name)
@@ -119,6 +120,7 @@ def test_all_pixels_by_running_sums_are_all_pixels_at_once(stack, parcels, tmp_p
         assert "decisive_date" not in frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [4 * 10 * 5, 4 * 10 * 60 * 3, 4 * 10 * 700])
 def test_windows_change_nothing(stack, parcels, tmp_path, monkeypatch, size):
     model = write_series_model(tmp_path / "m.safetensors")

@@ -64,6 +64,7 @@ def test_moments_are_those_of_all_valid_pixels_whatever_the_pieces(samples, monk
         np.testing.assert_allclose(moments.std[0], values.std(axis=0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_forest_classifies_the_labelled_pixels_of_patches(samples):
     forest = SeriesForest("01-01", 0).fit(samples.rows(np.arange(6)))
     tested = samples.rows(np.arange(20, 24))
@@ -79,6 +80,7 @@ def trained(samples, tmp_path, **options):
     return train_series(samples, chosen, out, lambda _event: None), read_card(out)
 
 
+@pytest.mark.slow
 def test_utae_is_packaged_with_its_tiling(samples, tmp_path):
     result, card = trained(samples, tmp_path, epochs=1)
     (fold,) = result.folds
