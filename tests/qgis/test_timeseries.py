@@ -123,7 +123,7 @@ def test_training_tells_the_accuracy_beside_the_forests(run, stack, fields, feed
     project.setFileName(str(tmp_path / "project.qgs"))
     made = run(
         "timeseries_train",
-        SCENES=[str(path) for path in sorted(stack.iterdir())],
+        SCENES=[str(path) for path in sorted(stack.glob("*.tif"))],
         LABELS=fields,
         CLASS_FIELD="crop",
         ARCHITECTURE="pse-ltae",
@@ -196,7 +196,7 @@ def test_a_series_is_mapped_with_what_is_asked_for(run, stack, model, project, t
 
 
 def test_a_season_so_far_and_a_mask(run, stack, model, feedback, tmp_path):
-    layers = [QgsRasterLayer(str(path), path.stem) for path in sorted(stack.iterdir())]
+    layers = [QgsRasterLayer(str(path), path.stem) for path in sorted(stack.glob("*.tif"))]
     run(
         "timeseries",
         SCENES=layers,
@@ -280,7 +280,7 @@ def test_what_does_not_go_together_is_said(run, stack, tmp_path, name, given, sa
 
 
 def test_a_model_of_series_maps_no_single_scene(run, model, stack, tmp_path):
-    scene = str(sorted(stack.iterdir())[0])
+    scene = str(sorted(stack.glob("*.tif"))[0])
     with pytest.raises(QgsProcessingException, match="time series"):
         run("segment", INPUT=scene, MODEL_FILE=model, OUTPUT=str(tmp_path / "m.tif"))
 
