@@ -88,6 +88,12 @@ def test_patterns(make, listed, refused):
     assert "q/*.tif" in refused("q/*.tif")
 
 
+def test_patterns_leave_out_what_gdal_and_qgis_leave_beside_rasters(make, listed, refused):
+    make("p/a.tif", "p/a.tif.aux.xml", "p/a.tif.ovr", "p/a.TFW", "p/a.qml", "q/b.tif.aux.xml")
+    assert listed("p/*") == {"a": "p/a.tif"}
+    assert "q/*" in refused("q/*")
+
+
 def test_folders(make, listed, refused, tmp_path):
     make(
         "f/s.tif", "f/s.tif.aux.xml", "f/t.JP2", "f/u.nc", "f/v.vrt", "f/w.img", "f/readme.txt",

@@ -23,6 +23,8 @@ from georaster_dl.io.listing.items import scene_items
 __all__ = ["FoundScene", "ListedScene", "find_scenes", "list_scenes", "table_rows"]
 
 _RASTERS = {".tif", ".tiff", ".jp2", ".img", ".nc", ".vrt"}
+_SIDECARS = (".aux.xml", ".ovr", ".msk", ".tfw", ".jgw", ".prj", ".qml", ".qmd", ".sld")
+"""Endings of files that GDAL and QGIS leave beside rasters, which no pattern means."""
 _FILE_SEPARATOR = ";"
 _CELL_SEPARATORS = ",;\t"
 _PATTERN = re.compile(r"[*?[]")
@@ -98,6 +100,7 @@ def _meant(text: str, items: Path) -> Iterator[FoundScene]:
         return
     # Unlike Path.glob it leaves out what is hidden, such as files that are being written.
     matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207
+    matches = [match for match in matches if not match.lower().endswith(_SIDECARS)]
     if not matches:
         raise SceneError(f"No file matches {text}; check the pattern (now in {Path.cwd()}).")
     for match in matches:
