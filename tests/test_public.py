@@ -49,7 +49,7 @@ SIGNATURES = {
     "open_stack": "(source, *, date_pattern=None, indices=(), since=None, until=None, **reading)",
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
-    "register_model": "(*, options, encoders=False, spectral=False, series=None)",
+    "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=False)",
     "save_model": "(path, card, network, *, half=False)",
     "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
     "series_models": "(kind=None, pattern='*')",

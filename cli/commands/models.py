@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["models"]
 
-_IMAGES, _SERIES = "images", "time series"  # what a model reads
+_IMAGES, _SERIES, _SPECTRA = (
+    "images",
+    "time series",
+    "tables of spectra",
+)  # what a model is trained on
 _MOST_PLACES = 8
 _PIPED_WIDTH = 10_000  # characters: a file or a program has no width
 
@@ -54,11 +58,18 @@ def list_command(pattern: str, architectures: bool, as_json: bool) -> None:
 
 
 def _architectures(pattern: str) -> list[dict[str, Any]]:
-    from georaster_dl.models.registry import describe_model, list_models, series_models
-
-    inputs = dict.fromkeys(list_models(pattern), _IMAGES) | dict.fromkeys(
-        series_models(pattern=pattern), _SERIES
+    from georaster_dl.models.registry import (
+        describe_model,
+        fitted_models,
+        list_models,
+        series_models,
     )
+
+    inputs = {
+        **dict.fromkeys(list_models(pattern), _IMAGES),
+        **dict.fromkeys(series_models(pattern=pattern), _SERIES),
+        **dict.fromkeys(fitted_models(pattern), _SPECTRA),
+    }
     return [
         {
             "name": name,

@@ -260,15 +260,15 @@ def _limitations(card: Card, model: Path) -> Iterable[str]:
 def _predicted(
     data: tuple[Path, ...], model: Path, reading: TableReading, report: Report
 ) -> tuple[Card, SpectraTable]:
-    from georaster_dl.spectra.package.file import load_network
+    from georaster_dl.spectra.package.file import load_spectral_model
     from georaster_dl.spectra.predict import predicted_table
 
-    card, network = load_network(model)
+    loaded = load_spectral_model(model)
     table = reading.read(data, report)
-    predicted = predicted_table(card, network, table, resample=reading.resample)
+    predicted = predicted_table(loaded, table, resample=reading.resample)
     for repair in predicted.repairs[len(table.repairs) :]:
         report(Warned(repair))
-    return card, predicted
+    return loaded.card, predicted
 
 
 def _check_used(model: Path | None, reading: TableReading) -> None:

@@ -42,6 +42,7 @@ __all__ = [
     "NetworkSpec",
     "create_model",
     "describe_model",
+    "fitted_models",
     "import_networks",
     "list_models",
     "register_model",
@@ -56,7 +57,7 @@ ENTRY_POINTS = "georaster_dl.models"
 """Group of the entry points of packages that bring architectures."""
 
 _LIBRARY = "georaster_dl.models.zoo"
-_LIBRARY_MODULES = ("builtin", "smp", "series.registered")
+_LIBRARY_MODULES = ("builtin", "smp", "series.registered", "chemometrics.registered")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class _Family:
     encoders: bool
     spectral: bool
     series: SeriesKind | None
+    fitted: bool
     build: Builder
 
     @property
@@ -98,7 +100,7 @@ class _Family:
 
     def defaults(self) -> dict[str, Any]:
         """All options with their defaults."""
-        return self.own if self.series else {"head": HEADS[0], **self.own}
+        return self.own if self.series or self.fitted else {"head": HEADS[0], **self.own}
 
 
 HEADS = ("plain", "bayesian")
@@ -114,6 +116,7 @@ def register_model(
     encoders: bool = False,
     spectral: bool = False,
     series: SeriesKind | None = None,
+    fitted: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder under its own name.
 
@@ -125,6 +128,8 @@ def register_model(
     spectral : whether its networks see each pixel's spectrum by itself. They are trained on tables of
         spectra, too.
     series : what its networks see of an image time series at once; None for networks of single images.
+    fitted : whether its networks are methods of chemometrics, which are fitted to tables of spectra and
+        not trained by gradients.
 
     Raises
     ------
@@ -143,7 +148,7 @@ def register_model(
                 f"{registered.build.__module__}; choose another name."
             )
         summary = (build.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = _Family(name, summary, options, encoders, spectral, series, build)
+        _FAMILIES[name] = _Family(name, summary, options, encoders, spectral, series, fitted, build)
         return build
 
     return register
@@ -214,6 +219,11 @@ def spectral_models() -> list[str]:
     return [name for name, family in _families().items() if family.spectral]
 
 
+def fitted_models(pattern: str = "*") -> list[str]:
+    """List the architectures that are fitted to tables of spectra and not trained by gradients."""
+    return _matching([name for name, family in _families().items() if family.fitted], pattern)
+
+
 def series_models(kind: SeriesKind | None = None, pattern: str = "*") -> list[str]:
     """List the architectures of image time series whose names match a shell pattern.
 
@@ -233,9 +243,11 @@ def series_kind(name: str) -> SeriesKind | None:
 def list_models(pattern: str = "*") -> list[str]:
     """List the architectures of images whose names match a shell pattern, for example ``"deeplab*"``.
 
-    Those of time series are listed by ``series_models``.
+    Those of time series are listed by ``series_models``, methods of chemometrics by ``fitted_models``.
     """
-    return _matching([n for n, family in _families().items() if family.series is None], pattern)
+    families = _families().items()
+    images = [name for name, family in families if family.series is None and not family.fitted]
+    return _matching(images, pattern)
 
 
 def _matching(names: list[str], pattern: str) -> list[str]:

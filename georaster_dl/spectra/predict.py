@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
-from georaster_dl.models.package.card import Card
+from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table.files import read_raw
 from georaster_dl.spectra.table.resample import aligned, resampled
@@ -59,7 +59,7 @@ class PredictedValues:
 
 
 def predicted_table(
-    card: Card, estimator: Any, table: SpectraTable, *, resample: bool = False
+    model: SpectralModel, table: SpectraTable, *, resample: bool = False
 ) -> SpectraTable:
     """Add the predictions of a model to a table, as columns.
 
@@ -68,7 +68,7 @@ def predicted_table(
 
     Parameters
     ----------
-    card, estimator : as ``package.load_network`` gives them.
+    model : as ``package.file.load_spectral_model`` gives it.
     resample : bring the spectra to the model's wavelengths where they have others.
 
     Returns
@@ -80,13 +80,13 @@ def predicted_table(
     OptionError
         When the wavelengths are not the model's, or the table has such columns already.
     """
-    wavelengths = np.array(estimator.wavelengths_nm)
-    fitting = resampled(table, wavelengths) if resample else aligned(table, wavelengths)
-    preprocessed = estimator.preprocessing_.transform_or_nan(fitting.spectra)
-    size = other_size(preprocessed, estimator.mean_, estimator.std_)
+    align = resampled if resample else aligned
+    fitting = align(table, model.wavelengths_nm)
+    preprocessed = model.preprocessing.transform_or_nan(fitting.spectra)
+    size = other_size(preprocessed, model.mean, model.std)
     if size is not None:
         fitting = replace(fitting, repairs=(*fitting.repairs, f"{table.name}: {size}."))
-    columns = _values(card, estimator, fitting) if card.targets else _classes(estimator, fitting)
+    columns = _values(model, fitting) if model.card.targets else _classes(model, fitting)
     taken = [name for name in columns if name in table.columns]
     if taken:
         raise OptionError(
@@ -95,13 +95,10 @@ def predicted_table(
     return replace(fitting, columns=fitting.columns.assign(**columns))
 
 
-def _values(card: Card, estimator: Any, table: SpectraTable) -> dict[str, _Floats]:
-    shape = (len(table), len(card.targets))
-    values, spread = (
-        part.reshape(shape) for part in estimator.predict(table.spectra, return_std=True)
-    )
+def _values(model: SpectralModel, table: SpectraTable) -> dict[str, _Floats]:
+    values, spread = model.predict(table.spectra, return_std=True)
     columns: dict[str, _Floats] = {}
-    for i, target in enumerate(card.targets):
+    for i, target in enumerate(model.card.targets):
         interval = target.interval
         columns[f"{target.name}_predicted"] = values[:, i]
         if interval is not None:
@@ -111,12 +108,12 @@ def _values(card: Card, estimator: Any, table: SpectraTable) -> dict[str, _Float
     return columns
 
 
-def _classes(estimator: Any, table: SpectraTable) -> dict[str, npt.NDArray[Any]]:
-    shares = estimator.predict_proba(table.spectra)
+def _classes(model: SpectralModel, table: SpectraTable) -> dict[str, npt.NDArray[Any]]:
+    shares = model.predict_proba(table.spectra)
     return {
-        CLASS_PREDICTED: estimator.classes_[shares.argmax(axis=1)],
+        CLASS_PREDICTED: model.classes[shares.argmax(axis=1)],
         "probability": shares.max(axis=1),
-        **{f"p_{name}": shares[:, i] for i, name in enumerate(estimator.classes_)},
+        **{f"p_{name}": shares[:, i] for i, name in enumerate(model.classes)},
     }
 
 

@@ -23,7 +23,7 @@ from georaster_dl.spectra.package.card_text import (
     card_metrics,
     training_summary,
 )
-from georaster_dl.spectra.package.file import Metadata, save_network
+from georaster_dl.spectra.package.file import Metadata, save_spectral_model
 from georaster_dl.spectra.preprocess.chain import uneven_steps
 from georaster_dl.spectra.registry import Rows, Settings, fit_method, fit_network
 from georaster_dl.spectra.scoring.conformal import fewest_for, fit_interval
@@ -170,7 +170,7 @@ def train_table(
             intervals=intervals,
         ),
     )
-    card = save_network(path, network, metadata)
+    card = save_spectral_model(path, network, metadata)
     return TrainedTable(card, scores, split, time.monotonic() - begun)
 
 

@@ -79,6 +79,12 @@ class OneHotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Give (n,) classes of spectra (n, bands)."""
         return np.asarray(self.predict_all(X)[-1])
 
+    def indicators(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803
+        """Give the (n, classes) indicators that the regression predicts; the highest is the class."""
+        check_is_fitted(self)
+        spectra = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(self.regressor_.predict(spectra))
+
     def predict_all(self, X: npt.ArrayLike) -> npt.NDArray[Any]:  # noqa: N803
         """Give (n_components, n) classes with 1, 2, ... components."""
         check_is_fitted(self)

@@ -1,4 +1,4 @@
-"""Model packages of fitted spectral networks, which predict tables and map scenes."""
+"""Model packages of spectra: networks and fitted methods, which predict tables and map scenes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import MapClass
@@ -15,26 +16,30 @@ from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, ModelHalo
 from georaster_dl.models.package.values import InputBand, Target
-from georaster_dl.models.registry import describe_model, spectral_models
+from georaster_dl.models.registry import describe_model, fitted_models, spectral_models
 from georaster_dl.render.palette import choose_colors
-from georaster_dl.spectra.network.networks import SpectraNetwork, new_estimator
+from georaster_dl.spectra.methods.fitted import FittedMethod
+from georaster_dl.spectra.network.networks import SpectraNetwork
+from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Metadata", "load_network", "save_network"]
+__all__ = ["Metadata", "load_spectral_model", "save_spectral_model"]
 
 _ENSEMBLE = "ensemble"
+
+_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata for the model card, beside those of the fitted estimator.
+    """Metadata for the model card, beside those of the fitted model.
 
     Attributes
     ----------
-    targets : name, unit and interval of each, in the order of the estimator's; empty for classes.
+    targets : name, unit and interval of each, in the order of the model's; empty for classes.
     quantity : that the spectra are: ``reflectance``, ``absorbance``, ...
     """
 
@@ -46,13 +51,31 @@ class Metadata:
     licence: str = ""
 
 
-def save_network(path: Path, estimator: Any, metadata: Metadata) -> Card:
-    """Write a fitted network, with its preprocessing, as a model package.
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """Network, statistics and settings of a model of any kind; arrays as in ``FittedMethod``."""
+
+    architecture: Architecture
+    network: nn.Module
+    wavelengths_nm: tuple[float, ...]
+    preprocessing: Preprocessing
+    mean: _Floats
+    std: _Floats
+    target_mean: _Floats
+    target_std: _Floats
+    classes: npt.NDArray[Any] | None
+    configuration: Mapping[str, str]
+
+
+def save_spectral_model(
+    path: Path, fitted: FittedMethod | SpectraNetwork, metadata: Metadata
+) -> Card:
+    """Write a fitted method or network, with its preprocessing, as a model package.
 
     Parameters
     ----------
     path : ends in ``.safetensors``.
-    estimator : one of ``networks``, fitted with ``wavelengths_nm``.
+    fitted : a method, or one of ``networks`` that was fitted with ``wavelengths_nm``.
 
     Returns
     -------
@@ -61,52 +84,41 @@ def save_network(path: Path, estimator: Any, metadata: Metadata) -> Card:
     Raises
     ------
     OptionError
-        When it is another estimator, its wavelengths are not known, or the targets are not its own.
+        When its wavelengths are not known, or the targets are not its own.
     OutputError
         When the file cannot be written.
     """
     from georaster_dl.models.package.file import save_model
     from georaster_dl.models.runtime.cost import measure_cost
 
-    if not isinstance(estimator, SpectraNetwork):
-        raise OptionError(
-            f"Only networks are kept as model packages ({', '.join(spectral_models())}), but got a "
-            f"{type(estimator).__name__}; train a network, or fit the other methods anew."
-        )
-    if estimator.wavelengths_nm is None:
-        raise OptionError(
-            "A model package names its bands by wavelength; fit the network with wavelengths_nm."
-        )
-    targets = _targets(estimator, metadata)
-    architecture = _architecture(estimator, spread=bool(targets))
-    network = _one_network(estimator, spread=bool(targets))
-    bands = len(estimator.mean_)
-    steps = estimator.preprocessing_.to_json()
+    model = _of_method(fitted) if isinstance(fitted, FittedMethod) else _of_network(fitted)
+    targets = _targets(model, metadata)
+    steps = model.preprocessing.to_json()
     card = Card(
         name=slug(path.stem),
         version="1",
-        description=_description(estimator, metadata),
+        description=_description(model, metadata),
         task="regression" if targets else "segmentation",
-        architecture=architecture,
-        bands=_bands(estimator),
+        architecture=model.architecture,
+        bands=_bands(model),
         preprocessing=CardPreprocessing(**steps) if steps["learnt"] else None,
         quantity=metadata.quantity,
-        classes=() if targets else _classes(estimator),
+        classes=_classes(model),
         targets=targets,
         stride=1,
         halo=ModelHalo(default=0, exact=0, changed=0),
-        cost=measure_cost(network, in_bands=bands, stride=1),
+        cost=measure_cost(model.network, in_bands=len(model.mean), stride=1),
         licence=metadata.licence,
         training={key: value[:500] for key, value in metadata.training.items()},
-        configuration=_configuration(estimator),
+        configuration={key: value[:500] for key, value in model.configuration.items()},
         metrics=dict(metadata.metrics),
         limitations=metadata.limitations,
     )
-    return save_model(path, card, network)
+    return save_model(path, card, model.network)
 
 
-def load_network(path: Path) -> tuple[Card, Any]:
-    """Read a package of ``save_network``: the card, and the estimator ready to predict.
+def load_spectral_model(path: Path) -> SpectralModel:
+    """Read a package of ``save_spectral_model``, ready to predict tables.
 
     Raises
     ------
@@ -121,42 +133,65 @@ def load_network(path: Path) -> tuple[Card, Any]:
     options = card.architecture.options
     name = options.get("member") if card.architecture.name == _ENSEMBLE else card.architecture.name
     known = all(band.wavelength_nm is not None for band in card.bands)
-    if name not in spectral_models() or not known or not (card.targets or card.classes):
+    of_spectra = name in spectral_models() or card.architecture.name in fitted_models()
+    if not of_spectra or not known or not (card.targets or card.classes):
         raise OptionError(
             f"{path} holds a model of the architecture {card.architecture.name}, which is none of tables "
             f"of spectra; give a model that `geodl spectra train` made."
         )
     card, network = load_model(path)
-    estimator = _estimator(card, str(name))
-    members = network.members if card.architecture.name == _ENSEMBLE else [network]
-    estimator.networks_ = list(members)  # type: ignore[arg-type]
-    return card, estimator.set_params(members=len(estimator.networks_))
-
-
-def _estimator(card: Card, name: str) -> Any:
-    """The estimator as it was fitted, but for its networks."""
-    preprocessing = card.preprocessing
-    steps = "none" if preprocessing is None else preprocessing.steps
-    estimator: Any = new_estimator(
-        name,
-        "regression" if card.targets else "classification",
-        preprocessing=steps,
-        wavelengths_nm=tuple(band.wavelength_nm or 0.0 for band in card.bands),
-    )
     blank = {"steps": "none", "bands": len(card.bands), "learnt": []}
-    estimator.preprocessing_ = Preprocessing.from_json(
-        preprocessing.model_dump() if preprocessing else blank
+    saved = blank if card.preprocessing is None else card.preprocessing.model_dump()
+    return SpectralModel(card, network.double(), Preprocessing.from_json(saved))
+
+
+def _of_method(fitted: FittedMethod) -> _Model:
+    from georaster_dl.spectra.package.networks import network_of_method
+
+    architecture, network = network_of_method(fitted)
+    settings = [
+        ", ".join(f"{key} {value:.6g}" for key, value in chosen.items()) or "none searched"
+        for chosen in fitted.settings
+    ]
+    numbered = {f"settings, target {i}": text for i, text in enumerate(settings, 1)}
+    return _Model(
+        architecture,
+        network,
+        fitted.wavelengths_nm,
+        fitted.preprocessing,
+        fitted.mean,
+        fitted.std,
+        fitted.target_mean,
+        fitted.target_std,
+        fitted.classes,
+        {
+            "method": fitted.method,
+            "preprocessing": fitted.preprocessing.steps,
+            **({"settings": settings[0]} if len(settings) == 1 else numbered),
+        },
     )
-    estimator.n_features_in_ = len(card.bands)
-    estimator.mean_ = np.array([band.mean for band in card.bands])
-    estimator.std_ = np.array([band.std for band in card.bands])
-    if card.targets:
-        estimator.single_ = len(card.targets) == 1
-        estimator.target_mean_ = np.array([target.mean for target in card.targets])
-        estimator.target_std_ = np.array([target.std for target in card.targets])
-    else:
-        estimator.classes_ = np.array([entry.name for entry in card.classes], object)
-    return estimator
+
+
+def _of_network(estimator: SpectraNetwork) -> _Model:
+    if estimator.wavelengths_nm is None:
+        raise OptionError(
+            "A model package names its bands by wavelength; fit the network with wavelengths_nm."
+        )
+    parameters = estimator.get_params()
+    classes = getattr(estimator, "classes_", None)
+    members = estimator.networks_
+    return _Model(
+        _architecture(estimator, spread=classes is None),
+        members[0] if len(members) == 1 else _ensemble(members, spread=classes is None),
+        tuple(estimator.wavelengths_nm),
+        estimator.preprocessing_,
+        estimator.mean_,
+        estimator.std_,
+        getattr(estimator, "target_mean_", np.empty(0)),
+        getattr(estimator, "target_std_", np.empty(0)),
+        classes,
+        {key: str(parameters[key]) for key in sorted(parameters) if key != "wavelengths_nm"},
+    )
 
 
 def _architecture(estimator: SpectraNetwork, *, spread: bool) -> Architecture:
@@ -170,51 +205,43 @@ def _architecture(estimator: SpectraNetwork, *, spread: bool) -> Architecture:
     return Architecture(name=_ENSEMBLE, options={**several, "spread": spread, **options})
 
 
-def _one_network(estimator: SpectraNetwork, *, spread: bool) -> nn.Module:
+def _ensemble(members: list[nn.Module], *, spread: bool) -> nn.Module:
     from georaster_dl.models.zoo.ensemble import Ensemble
 
-    members = estimator.networks_
-    return members[0] if len(members) == 1 else Ensemble(members, spread=spread)
+    return Ensemble(members, spread=spread)
 
 
-def _bands(estimator: SpectraNetwork) -> tuple[InputBand, ...]:
-    rows = zip(estimator.wavelengths_nm or (), estimator.mean_, estimator.std_, strict=True)
+def _bands(model: _Model) -> tuple[InputBand, ...]:
     return tuple(
         InputBand(name=f"{nm:.8g} nm", wavelength_nm=nm, mean=mean, std=std)
-        for nm, mean, std in rows
+        for nm, mean, std in zip(model.wavelengths_nm, model.mean, model.std, strict=True)
     )
 
 
-def _targets(estimator: Any, metadata: Metadata) -> tuple[Target, ...]:
-    means = getattr(estimator, "target_mean_", ())
-    if len(means) != len(metadata.targets):
+def _targets(model: _Model, metadata: Metadata) -> tuple[Target, ...]:
+    if len(model.target_mean) != len(metadata.targets):
         raise OptionError(
-            f"The network gives {counted(len(means), 'quantity')}, but {len(metadata.targets)} got a name; name each."
+            f"The model gives {counted(len(model.target_mean), 'quantity')}, but {len(metadata.targets)} got a name; "
+            f"name each."
         )
-    deviations = getattr(estimator, "target_std_", ())
     return tuple(
         replace(target, mean=mean, std=std)
-        for target, mean, std in zip(metadata.targets, means, deviations, strict=True)
+        for target, mean, std in zip(
+            metadata.targets, model.target_mean, model.target_std, strict=True
+        )
     )
 
 
-def _classes(estimator: Any) -> tuple[MapClass, ...]:
-    names = [str(name) for name in estimator.classes_]
+def _classes(model: _Model) -> tuple[MapClass, ...]:
+    names = [str(name) for name in (() if model.classes is None else model.classes)]
     return tuple(
         MapClass(i, name, color)
         for i, (name, color) in enumerate(zip(names, choose_colors(names), strict=True), 1)
     )
 
 
-def _configuration(estimator: SpectraNetwork) -> dict[str, str]:
-    parameters = estimator.get_params()
-    return {
-        key: str(parameters[key])[:500] for key in sorted(parameters) if key != "wavelengths_nm"
-    }
-
-
-def _description(estimator: SpectraNetwork, metadata: Metadata) -> str:
+def _description(model: _Model, metadata: Metadata) -> str:
     names = ", ".join(target.name for target in metadata.targets)
-    outputs = names or f"{counted(len(getattr(estimator, 'classes_', ())), 'class')}"
-    low, high = min(estimator.wavelengths_nm or (0,)), max(estimator.wavelengths_nm or (0,))
-    return f"{outputs} from {counted(len(estimator.mean_), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"
+    outputs = names or f"{counted(len(_classes(model)), 'class')}"
+    low, high = min(model.wavelengths_nm), max(model.wavelengths_nm)
+    return f"{outputs} from {counted(len(model.mean), 'band')} from {low:g} to {high:g} nm, learnt from a table of spectra"

@@ -1,0 +1,1 @@
+"""Methods of chemometrics as networks of single spectra: fitted, not trained by gradients."""
