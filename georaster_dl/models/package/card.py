@@ -19,6 +19,7 @@ from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.calibration import Calibration
+from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.limits import (
     ClassColor,
     FilePart,
@@ -52,7 +53,7 @@ __all__ = [
     "Predictor",
 ]
 
-FORMAT = 5  # raised when an older georaster_dl would misread a newer card
+FORMAT = 6  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
 _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": "limitations"}
 """Keys of cards of format 1 that have other names since."""
@@ -187,6 +188,7 @@ class Card(FilePart):
     places : longitude and latitude in degrees of the scenes that it was trained and tested on.
     configuration : the effective configuration of the training run, one entry per setting.
     novelty : what tells pixels that are unlike the training's; None in cards of format 2 and before.
+    domain : of models of spectra: what tells spectra that are unlike the calibration; None in cards of format 5 and before.
     absent_bands : the accuracy of a model of optional bands without some of them.
     limitations : where the model should not be trusted, for the person who runs it.
     weights_sha256 : digest of the weights; filled in when the model is saved.
@@ -222,6 +224,7 @@ class Card(FilePart):
     calibration: Calibration = Calibration()
     calibrations: dict[Predictor, Calibration] = Field(default={}, max_length=8)
     novelty: NoveltyStatistics | None = None
+    domain: CalibrationDomain | None = None
     absent_bands: Annotated[tuple[AbsentBands, ...], Field(max_length=64)] = ()
     limitations: Text = ""
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
@@ -253,6 +256,14 @@ class Card(FilePart):
         own = len(self.bands) if self.series is None else sum(s.bands for s in self.series.sensors)
         if own != len(self.bands):
             raise ValueError(f"series has sensors of {own} bands, but bands are {len(self.bands)}")
+        return self
+
+    @model_validator(mode="after")
+    def _domain_of_the_bands(self) -> Self:
+        if self.domain is not None and len(self.domain.mean) != len(self.bands):
+            raise ValueError(
+                f"domain is of {len(self.domain.mean)} bands, but bands are {len(self.bands)}"
+            )
         return self
 
     @model_validator(mode="after")
