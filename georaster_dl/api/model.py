@@ -38,7 +38,15 @@ from georaster_dl.predict.segment import SegmentRun
 __all__ = ["Model", "Prediction", "load_model", "package_of"]
 
 Prediction: TypeAlias = Literal[
-    "map", "probabilities", "confidence", "uncertainty", "sets", "novelty", "features", "denoised"
+    "map",
+    "probabilities",
+    "confidence",
+    "uncertainty",
+    "sets",
+    "novelty",
+    "outliers",
+    "features",
+    "denoised",
 ]
 """Names of a model's predictions; they are those of the commands and their outputs."""
 
@@ -80,7 +88,7 @@ class Model:
         ----------
         source : as ``open_scene`` takes it.
         output : the map (classes, or a quantity), the classes' ``probabilities``, ``confidence``,
-            ``uncertainty`` or the pixels' ``novelty`` as float32; the ``sets`` of classes that a pixel
+            ``uncertainty``, the pixels' ``novelty`` or ``outliers`` as float32; the ``sets`` of classes that a pixel
             may be; ``features`` of the network; what an autoencoder makes of the scene (``denoised``).
         report : called with the events of the run; warnings are Python warnings where None.
         progress : show a bar.

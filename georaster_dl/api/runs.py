@@ -50,6 +50,8 @@ class SegmentKeywords(MapKeywords, total=False):
     sets : classes that each pixel may be, a band per class, and their number; a number also sets ``level``, as in
         ``sets=0.95``.
     novelty : how unlike the model's training each pixel is; above 1 it is unlike it.
+    outliers : of models of spectra, how far each pixel is from the calibration: the largest ratio to a limit, those
+        of T2, of Q residuals and of the distance to the nearest calibration spectrum; above 1 it is unlike it.
     polygons : GeoPackage of the map as polygons.
     quicklook : PNG of the scene beside its map.
     float32 : store probabilities, confidence and uncertainty as float32 instead of scaled whole numbers.
@@ -60,6 +62,7 @@ class SegmentKeywords(MapKeywords, total=False):
     uncertainty: bool | str | Path
     sets: bool | float | str | Path
     novelty: bool | str | Path
+    outliers: bool | str | Path
     polygons: bool | str | Path
     quicklook: bool | str | Path
     float32: bool

@@ -141,13 +141,14 @@ class SegmentRun(SceneRun):
         return planes_of_pixels(self.prepared, self._choice, self._task, places)
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
-        from georaster_dl.predict.outputs.novelty import novelty_run
+        from georaster_dl.predict.outputs.novelty import unlikeness_run
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
 
         prepared, choice = self.prepared, self._choice
         prepared.context.warn(direction_warning(prepared.match.card, choice.kind))
-        if "novelty" in self._outputs.extras:
-            rasters = novelty_run(prepared, self._task, choice)
+        unlike = tuple(name for name in ("novelty", "outliers") if name in self._outputs.extras)
+        if unlike:
+            rasters = unlikeness_run(prepared, self._task, choice, unlike)
         else:
             rasters = RasterRun(prepared, loader(prepared, choice=choice), self._task, choice)
         rasters_beside = {
@@ -219,6 +220,13 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
                 raise OptionError(
                     f"{card.name} does not hold the statistics of its training that `{name}=...` needs; train "
                     f"it again with this version, or leave that out."
+                )
+    if card.domain is None:
+        for name in outputs.extras:
+            if EXTRA_OUTPUTS[name].needs_domain:
+                raise OptionError(
+                    f"`{name}=...` compares spectra with those of a calibration, which {card.name} does not hold; train a "
+                    f"model with `geodl spectra train` of this version, or leave that out."
                 )
     asked = [name for name in outputs.extras if EXTRA_OUTPUTS[name].needs_classes]
     if card.targets and asked:

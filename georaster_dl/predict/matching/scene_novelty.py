@@ -13,6 +13,7 @@ from georaster_dl.io.scenes.scene import Scene, SceneReader
 from georaster_dl.models.novelty.detector import Detector
 from georaster_dl.models.novelty.judge import SceneNovelty, judge
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.predict.matching.conversion import conversion_of
 from georaster_dl.predict.matching.scene_match import SceneMatch
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # vector files take geopandas, which looking at a scene does 
 __all__ = ["novelty_warning", "scene_novelty"]
 
 _FEWEST = 100  # pixels
+_SPECTRA = 4096  # that are compared with a calibration
+_MOST_UNLIKE = 0.2  # of a scene's spectra; of ordinary ones beyond the limits it is up to 0.13
 
 
 def scene_novelty(match: SceneMatch, aoi: AreaOfInterest | None = None) -> SceneNovelty | None:
@@ -39,6 +42,8 @@ def scene_novelty(match: SceneMatch, aoi: AreaOfInterest | None = None) -> Scene
         When the file is damaged or truncated.
     """
     card = match.card
+    if card.domain is not None:
+        return _beside_calibration(match, card.domain, aoi)
     if card.novelty is None:
         return None
     detector = Detector.of(card.novelty, [band.name for band in card.bands])
@@ -54,6 +59,29 @@ def scene_novelty(match: SceneMatch, aoi: AreaOfInterest | None = None) -> Scene
         [band for band in card.bands if band.name in detector.names],
         quantity=card.quantity,
         classes=[each.name for each in card.classes],
+    )
+
+
+def _beside_calibration(
+    match: SceneMatch, domain: CalibrationDomain, aoi: AreaOfInterest | None
+) -> SceneNovelty | None:
+    """Compare a scene's spectra with those that its model was calibrated with."""
+    from georaster_dl.spectra.methods.domain import domain_distances, limit_ratios
+
+    values = _sampled_values(match, tuple(band.name for band in match.card.bands), aoi)
+    if len(values) < _FEWEST:
+        return None
+    some = values[:: -(-len(values) // _SPECTRA)]
+    beyond = {
+        name: ratio > 1
+        for name, ratio in limit_ratios(domain, domain_distances(domain, some)).items()
+    }
+    share = float(np.any(list(beyond.values()), axis=0).mean())
+    if share <= _MOST_UNLIKE:
+        return SceneNovelty(share)
+    named = ", ".join(f"{name} {100 * over.mean():.0f} %" for name, over in beyond.items())
+    return SceneNovelty(
+        share, f"beyond the calibration's limits are {named}; `outliers=` maps where"
     )
 
 

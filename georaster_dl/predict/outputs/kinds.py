@@ -31,6 +31,7 @@ __all__ = [
     "FinishedMap",
     "FractionRaster",
     "NoveltyRaster",
+    "OutlierRaster",
     "OutputKind",
     "SetRaster",
     "Share",
@@ -149,6 +150,7 @@ class OutputKind:
     suffix : ending of the file's name, which says its format.
     needs_classes : whether only models of classes have it.
     needs_novelty : whether only models whose card holds the statistics of their training have it.
+    needs_domain : whether only models of spectra whose card describes their calibration have it.
     argument : value that the option may take; None where it takes none.
     """
 
@@ -158,6 +160,7 @@ class OutputKind:
     suffix: str
     needs_classes: bool
     needs_novelty: bool = False
+    needs_domain: bool = False
     argument: Words | Share | None = None
 
     def settings(self, value: object) -> Mapping[str, Any] | None:
@@ -260,6 +263,21 @@ class NoveltyRaster(ExtraRaster):
         from georaster_dl.io.output.writer import RasterSpec
 
         return RasterSpec([self.name], "float32", math.nan, "average")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlierRaster(ExtraRaster):
+    """A raster of how far pixels are from the calibration of a model of spectra; 1 is the limit."""
+
+    needs_classes: bool = False
+    needs_domain: bool = True
+
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
+        """Describe the raster, which has no upper end and is float32 always."""
+        from georaster_dl.io.output.writer import RasterSpec
+
+        names = "largest of the ratios", "T2", "Q residuals", "nearest calibration spectrum"
+        return RasterSpec([f"{name} (1: limit)" for name in names], "float32", math.nan, "average")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -465,6 +483,12 @@ _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
         name="novelty",
         title="Novelty",
         help="how unlike all that the model learnt from a pixel's values are: above 1 they are unlike it",
+    ),
+    OutlierRaster(
+        name="outliers",
+        title="Unlike the calibration",
+        help="how far a pixel's spectrum is from the calibration (Hotelling's T2, Q residuals, nearest "
+        "calibration spectrum, each over its limit of 99 %; first the largest of them): above 1 it is unlike it",
     ),
     DerivedFile(
         name="polygons",

@@ -1,4 +1,4 @@
-"""Rasters of a task with the novelty of each pixel beside them."""
+"""Rasters of a task with those of how unlike the training each pixel is beside them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from georaster_dl.models.novelty.detector import Detector
 from georaster_dl.models.novelty.network import NoveltyNetwork
+from georaster_dl.models.novelty.outliers import OUTLIER_CHANNELS, OutlierNetwork
 from georaster_dl.models.package.card import Card
 from georaster_dl.predict.options import Findings, SegmentOptions
-from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, NoveltyRaster
+from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS, NoveltyRaster, OutlierRaster
 from georaster_dl.predict.outputs.output_raster import OutputRaster
 from georaster_dl.predict.outputs.rasters import RasterRun, loader
 from georaster_dl.predict.outputs.tasks import Task
@@ -21,61 +22,93 @@ from georaster_dl.predict.predictors.choice import PredictorChoice
 from georaster_dl.predict.prepare import PreparedRun
 from georaster_dl.render.qml import write_ramp_style
 
-__all__ = ["novelty_run"]
+__all__ = ["unlikeness_run"]
 
-_BRIGHTEST = 2.0  # novelty that is shown brightest; the threshold, 1, is in the middle
+_BRIGHTEST = 2.0  # ratio that is shown brightest; the threshold, 1, is in the middle
 
 
-def novelty_run(
-    prepared: PreparedRun, make_task: Callable[[], Task], choice: PredictorChoice
+def unlikeness_run(
+    prepared: PreparedRun,
+    make_task: Callable[[], Task],
+    choice: PredictorChoice,
+    names: tuple[str, ...],
 ) -> RasterRun:
-    """Make the run of a task's rasters and of the novelty.
+    """Make the run of a task's rasters and of those of how unlike the training pixels are.
 
     Parameters
     ----------
-    make_task : of the network without the novelty.
+    make_task : of the network alone.
+    names : ``novelty`` and ``outliers``, those that are made.
     """
     card = prepared.match.card
+
+    def change(network: nn.Module) -> nn.Module:
+        for name in names:
+            network = _CHANGES[name](network, card)
+        return network
+
+    def task() -> Task:
+        made = make_task()
+        for name in names:
+            made = _WithChannels(made, card, name)
+        return made
+
+    return RasterRun(prepared, loader(prepared, change, names, choice), task, choice)
+
+
+def _novelty(network: nn.Module, card: Card) -> nn.Module:
     if card.novelty is None:
         raise ValueError(f"The card of {card.name} holds no statistics of its training.")
     detector = Detector.of(card.novelty, [band.name for band in card.bands])
     if detector is None:
         raise ValueError(f"{card.name} reads no band of those it has statistics of.")
-
-    def change(network: nn.Module) -> nn.Module:
-        return NoveltyNetwork(network, card.bands, detector)
-
-    load = loader(prepared, change, "novelty", choice)
-    return RasterRun(prepared, load, lambda: _WithNovelty(make_task(), card), choice)
+    return NoveltyNetwork(network, card.bands, detector)
 
 
-class _WithNovelty:
-    """A task whose channels are followed by that of the novelty."""
+def _outliers(network: nn.Module, card: Card) -> nn.Module:
+    if card.domain is None:
+        raise ValueError(f"The card of {card.name} does not describe its calibration.")
+    return OutlierNetwork(network, card.bands, card.domain)
 
-    def __init__(self, task: Task, card: Card) -> None:
-        self._task, self._card = task, card
+
+_CHANGES: dict[str, Callable[[nn.Module, Card], nn.Module]] = {
+    "novelty": _novelty,
+    "outliers": _outliers,
+}
+_CHANNELS = {"novelty": 1, "outliers": OUTLIER_CHANNELS}
+
+
+class _WithChannels:
+    """A task whose channels are followed by those of one more raster."""
+
+    def __init__(self, task: Task, card: Card, name: str) -> None:
+        self._task, self._card, self._name = task, card, name
+        self._n = _CHANNELS[name]
         self.fastest = task.fastest
 
     def activate(self, channels: Tensor) -> Tensor:
-        return torch.cat([self._task.activate(channels[:-1]), channels[-1:].float()])
+        own = channels[-self._n :].float()
+        return torch.cat([self._task.activate(channels[: -self._n]), own])
 
     def raster(self, kind: str) -> OutputRaster[Tensor]:
-        novelty = EXTRA_OUTPUTS.get(kind)
-        if not isinstance(novelty, NoveltyRaster):
+        if kind != self._name:
             raster = self._task.raster(kind)
-            return replace(raster, render=partial(_without_novelty, render=raster.render))
-        spec = novelty.spec(self._card, SegmentOptions())
+            return replace(raster, render=partial(_before, n=self._n, render=raster.render))
+        described = EXTRA_OUTPUTS[kind]
+        if not isinstance(described, NoveltyRaster | OutlierRaster):
+            raise TypeError(f"{kind} is no raster of how unlike the training pixels are.")
+        spec = described.spec(self._card, SegmentOptions())
         style = partial(write_ramp_style, minimum=0.0, maximum=_BRIGHTEST)
-        return OutputRaster(spec, _novelty, style, from_logits=True)
+        return OutputRaster(spec, partial(_last, n=self._n), style, from_logits=True)
 
     def findings(self) -> Findings:
         return self._task.findings()
 
 
-def _without_novelty(channels: Tensor, *, render: Callable[[Tensor], Tensor]) -> Tensor:
-    return render(channels[:-1])
+def _before(channels: Tensor, *, n: int, render: Callable[[Tensor], Tensor]) -> Tensor:
+    return render(channels[:-n])
 
 
-def _novelty(channels: Tensor) -> Tensor:
+def _last(channels: Tensor, *, n: int) -> Tensor:
     # A copy: nodata is written into it.
-    return channels[-1:].float().clone()
+    return channels[-n:].float().clone()

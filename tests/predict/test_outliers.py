@@ -1,0 +1,121 @@
+"""A cube is compared with the calibration of its model: pixel by pixel, and before the run."""
+
+import numpy as np
+import pytest
+import rasterio
+
+from georaster_dl.core.errors import ModelPackageError, OptionError
+from georaster_dl.core.events import Warned
+from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.file import load_model, read_card, save_model
+from georaster_dl.predict.options import Outputs, SegmentOptions
+from georaster_dl.predict.segment import segment
+from georaster_dl.spectra.methods.domain import domain_distances, fit_domain, limit_ratios
+from tests.cli.test_spectral_cubes import (  # noqa: F401 - fixtures
+    WAVELENGTHS,
+    chain,
+    model,
+    spectra_of,
+    write_cube,
+)
+
+
+def dark(seed):
+    """Reflectances (bands, rows, cols) without an offset, which would be warned of first."""
+    return spectra_of(WAVELENGTHS, seed) - 0.08
+
+
+def table(seed):
+    return dark(seed).reshape(len(WAVELENGTHS), -1).T
+
+
+@pytest.fixture
+def calibrated(model, chain, tmp_path):  # noqa: F811
+    """The model of the tests of cubes, with the domain of its training spectra."""
+    treated = chain.transform(table(1))
+    domain = fit_domain(treated, treated @ np.arange(20.0), 6)
+    card, network = load_model(model)
+    fields = card.model_dump() | {"domain": domain, "name": "known", "weights_sha256": ""}
+    save_model(tmp_path / "known.safetensors", Card.from_fields(fields), network)
+    return tmp_path / "known.safetensors"
+
+
+def mapped(cube, model, out, *extras, **options):  # noqa: F811
+    events = []
+    outputs = Outputs(out, **{name: out.with_name(f"{out.stem}_{name}.tif") for name in extras})
+    summary = segment(
+        [cube], model, outputs, SegmentOptions(device="cpu", **options), events.append
+    )
+    return summary, [event.message for event in events if isinstance(event, Warned)]
+
+
+def read(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read(), dataset.descriptions
+
+
+def cube_with_stripe(tmp_path):
+    cube = dark(2)
+    cube[5, :10] += 0.1  # a band of the upper third is wrong
+    cube[:, 20:, :5] = np.nan
+    return write_cube(tmp_path / "cube.tif", cube, WAVELENGTHS), cube
+
+
+def test_bands_are_the_distances_of_the_pixels_spectra(calibrated, chain, tmp_path):  # noqa: F811
+    path, cube = cube_with_stripe(tmp_path)
+    mapped(path, calibrated, tmp_path / "m.tif", "outliers")
+    found, names = read(tmp_path / "m_outliers.tif")
+    assert names == tuple(
+        f"{name} (1: limit)"
+        for name in ("largest of the ratios", "T2", "Q residuals", "nearest calibration spectrum")
+    )
+    assert np.isnan(found[:, 20:, :5]).all()
+    domain = read_card(calibrated).domain
+    spectra = np.nan_to_num(cube, nan=0.1).reshape(20, -1).T + np.linspace(0, 1e-9, 20)
+    ratios = limit_ratios(domain, domain_distances(domain, chain.transform(spectra)))
+    valid = np.isfinite(cube[0]).ravel()
+    for band, name in zip(found[1:], ("T2", "Q", "nn_distance"), strict=True):
+        np.testing.assert_allclose(band.ravel()[valid], ratios[name][valid], rtol=1e-2, atol=1e-3)
+    np.testing.assert_array_equal(found[0], found[1:].max(axis=0))
+    assert (found[0, :10] > 1).all()
+    assert (found[0, 10:20] > 1).mean() < 0.15
+    assert (tmp_path / "m_outliers.qml").is_file()
+
+
+def test_tiles_change_nothing_and_the_map_is_that_without(calibrated, tmp_path):
+    path, _ = cube_with_stripe(tmp_path)
+    mapped(path, calibrated, tmp_path / "whole.tif", "outliers")
+    mapped(path, calibrated, tmp_path / "tiled.tif", "outliers", tile=16)
+    mapped(path, calibrated, tmp_path / "alone.tif")
+    whole, tiled = (read(tmp_path / f"{name}_outliers.tif")[0] for name in ("whole", "tiled"))
+    np.testing.assert_allclose(whole, tiled, rtol=1e-5)
+    np.testing.assert_array_equal(read(tmp_path / "whole.tif")[0], read(tmp_path / "alone.tif")[0])
+
+
+def test_a_cube_unlike_the_calibration_is_warned_of(calibrated, tmp_path):
+    path, _ = cube_with_stripe(tmp_path)
+    summary, (warning,) = mapped(path, calibrated, tmp_path / "m.tif")
+    assert summary.novelty > 0.3
+    assert warning.startswith(f"{100 * summary.novelty:.0f} % of the scene's pixels are unlike all")
+    assert "T2" in warning
+    assert "`outliers=` maps where" in warning
+
+
+def test_an_ordinary_cube_is_mapped_without_a_word(calibrated, tmp_path):
+    path = write_cube(tmp_path / "cube.tif", dark(2), WAVELENGTHS)
+    summary, warnings = mapped(path, calibrated, tmp_path / "m.tif")
+    assert not warnings
+    assert summary.novelty < 0.15
+
+
+def test_models_without_a_calibration_are_refused_in_words(model, tmp_path):  # noqa: F811
+    path, _ = cube_with_stripe(tmp_path)
+    with pytest.raises(OptionError, match="`outliers=...` compares spectra"):
+        mapped(path, model, tmp_path / "m.tif", "outliers")
+
+
+def test_a_domain_of_other_bands_is_refused(calibrated):
+    card = read_card(calibrated)
+    fields = card.model_dump()
+    with pytest.raises(ModelPackageError, match="domain is of 20 bands, but bands are 19"):
+        Card.from_fields(fields | {"bands": fields["bands"][:-1], "preprocessing": None})
