@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
+from georaster_dl.spectra.methods.domain import unlike_calibration
 from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table.files import read_raw
@@ -65,6 +66,7 @@ def predicted_table(
 
     Of a value they are ``NAME_predicted`` and, where the card has its interval, the interval's ends
     with its level in percent, ``NAME_lower_90`` and ``NAME_upper_90``; of classes ``class_predicted``, its ``probability``, and ``p_CLASS`` of each.
+    Behind them, where the card has a domain, those of ``methods.domain.UnlikeCalibration``.
 
     Parameters
     ----------
@@ -73,7 +75,8 @@ def predicted_table(
 
     Returns
     -------
-    The table; its ``repairs`` also say that spectra have another size than the model's, percent for example.
+    The table; its ``repairs`` also say that spectra have another size than the model's, percent for example, and how
+    many are unlike the calibration.
 
     Raises
     ------
@@ -86,7 +89,14 @@ def predicted_table(
     size = other_size(preprocessed, model.mean, model.std)
     if size is not None:
         fitting = replace(fitting, repairs=(*fitting.repairs, f"{table.name}: {size}."))
-    columns = _values(model, fitting) if model.card.targets else _classes(model, fitting)
+    columns: dict[str, npt.NDArray[Any]] = (
+        _values(model, fitting) if model.card.targets else _classes(model, fitting)
+    )
+    if model.card.domain is not None:
+        unlike = unlike_calibration(model.card.domain, preprocessed)
+        columns |= unlike.columns()
+        if unlike.count:
+            fitting = replace(fitting, repairs=(*fitting.repairs, f"{table.name}: {unlike.text}."))
     taken = [name for name in columns if name in table.columns]
     if taken:
         raise OptionError(

@@ -17,6 +17,7 @@ from georaster_dl.core.events import Report, TrainingProgressed, Warned
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.values import Interval, Target
+from georaster_dl.spectra.methods.domain import fit_domain
 from georaster_dl.spectra.package.card_text import (
     Scores,
     card_limitations,
@@ -44,6 +45,7 @@ __all__ = [
 
 BASELINE = "pls"
 _LEVEL = 0.9
+_COMPONENTS = 10  # of the space in which other spectra are compared with these
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,9 @@ def train_table(
         classes=target if options.class_column else None,
         seed=settings.seed,
     )
-    network = fit_network(
-        method, _rows(table, target, split, options), settings, progress_log(report)
-    )
+    rows = _rows(table, target, split, options)
+    network = fit_network(method, rows, settings, progress_log(report))
+    treated = network.preprocessing_.transform(rows.spectra)
     scores = {
         name: {
             method: _scored(network.predict(table.spectra[split.test]), target, split, i),
@@ -169,6 +171,7 @@ def train_table(
             by_chance=options.split_column is None and options.group is None,
             intervals=intervals,
         ),
+        domain=fit_domain(treated, rows.target, _COMPONENTS, rows.groups),
     )
     card = save_spectral_model(path, network, metadata)
     return TrainedTable(card, scores, split, time.monotonic() - begun)

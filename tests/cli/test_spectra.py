@@ -20,6 +20,12 @@ def made(n=80, **columns):
     return frame.assign(**columns)
 
 
+DISTANCES = (
+    *("T2_reduced", "Q_reduced", "leverage_reduced", "nn_distance_reduced"),
+    "unlike_calibration",
+)
+
+
 @pytest.fixture
 def table(tmp_path):
     path = tmp_path / "meat.csv"
@@ -63,6 +69,7 @@ def test_from_table_to_scores(geodl, table, tmp_path):
             for name in ("fat", "water")
             for what in ("predicted", "lower_90", "upper_90")
         ),
+        *DISTANCES,
     ]
     assert (frame["fat_lower_90"] < frame["fat_predicted"]).all()
 
@@ -90,7 +97,7 @@ def test_classes(geodl, table, tmp_path):
     assert set(done["metrics"]) == {"OA, test", "balanced accuracy, test", "macro F1, test"}
     assert geodl("spectra", "predict", table, "-m", "k.safetensors", "-o", "p.csv").code == 0
     frame = pd.read_csv(tmp_path / "p.csv")
-    assert list(frame)[3:] == ["class_predicted", "probability", "p_poor", "p_rich"]
+    assert list(frame)[3:] == ["class_predicted", "probability", "p_poor", "p_rich", *DISTANCES]
     scored = geodl("spectra", "evaluate", "p.csv", "--class-column", "kind")
     share = (frame["kind"] == frame["class_predicted"]).mean()
     assert scored.out.startswith(f"kind             OA {share:.4g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,14 +10,26 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
+from georaster_dl.core.wording import counted
 from georaster_dl.models.package.domain import MOST_COMPONENTS, MOST_NEIGHBOURS, CalibrationDomain
 from georaster_dl.spectra.methods.pls_scores import ScoreSpace, fit_pls
 
-__all__ = ["MEASURES", "DomainDistances", "domain_distances", "fit_domain", "limit_ratios"]
+__all__ = [
+    "FLAG",
+    "MEASURES",
+    "DomainDistances",
+    "UnlikeCalibration",
+    "domain_distances",
+    "fit_domain",
+    "limit_ratios",
+    "unlike_calibration",
+]
 
 _Floats = npt.NDArray[np.float64]
 
 MEASURES = ("T2", "Q", "leverage", "nn_distance")
+FLAG = "unlike_calibration"
+"""Column that names the measures by which a spectrum is unlike the calibration."""
 _LEVELS = (0.95, 0.99)
 _QUERIES = 4096  # whose distances to all neighbours are held at once
 _LEAST_SHARE = 1e-12  # of the spectra's variance: a limit of Q where nothing is left
@@ -38,6 +51,42 @@ class DomainDistances:
     q: _Floats = field(repr=False)
     leverage: _Floats = field(repr=False)
     nn_distance: _Floats = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class UnlikeCalibration:
+    """Ratios of the ``MEASURES`` of (n,) spectra to their limits; above 1 a spectrum is unlike the calibration."""
+
+    ratios: Mapping[str, _Floats] = field(repr=False)
+
+    @property
+    def flags(self) -> npt.NDArray[np.object_]:
+        """(n,) names of the measures that are above their limits, ``T2+Q`` or empty."""
+        beyond = np.stack([ratio > 1 for ratio in self.ratios.values()], axis=1)
+        names = np.array(list(self.ratios), object)
+        return np.array(["+".join(names[row]) for row in beyond], object)
+
+    @property
+    def count(self) -> int:
+        """Number of spectra that are unlike the calibration."""
+        return int((self.flags != "").sum())
+
+    @property
+    def text(self) -> str:
+        """Number of them, and by which measures, in words."""
+        each = ", ".join(
+            f"{name} {n}" for name, ratio in self.ratios.items() if (n := int((ratio > 1).sum()))
+        )
+        total = len(next(iter(self.ratios.values())))
+        verb = "is" if self.count == 1 else "are"
+        return (
+            f"{self.count:,} of {counted(total, 'spectrum')} {verb} unlike the calibration ({each})"
+        )
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Columns of a table: the ratios as ``T2_reduced`` and so on, and ``unlike_calibration``."""
+        reduced = {f"{name}_reduced": ratio for name, ratio in self.ratios.items()}
+        return {**reduced, FLAG: self.flags}
 
 
 def fit_domain(
@@ -98,6 +147,11 @@ def domain_distances(domain: CalibrationDomain, spectra: npt.NDArray[Any]) -> Do
         rows = usable[first : first + _QUERIES]
         nearest[rows] = cdist(white[rows], kept).min(axis=1)
     return DomainDistances(t2, space.residual(spectra), (1 + t2) / domain.spectra, nearest)
+
+
+def unlike_calibration(domain: CalibrationDomain, spectra: npt.NDArray[Any]) -> UnlikeCalibration:
+    """Compare spectra (n, bands), preprocessed as in training, with the calibration's."""
+    return UnlikeCalibration(limit_ratios(domain, domain_distances(domain, spectra)))
 
 
 def limit_ratios(domain: CalibrationDomain, distances: DomainDistances) -> dict[str, _Floats]:

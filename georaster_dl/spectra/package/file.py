@@ -15,6 +15,7 @@ from georaster_dl.core.legend import MapClass
 from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, ModelHalo
+from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.values import InputBand, Target
 from georaster_dl.models.registry import describe_model, fitted_models, spectral_models
 from georaster_dl.render.palette import choose_colors
@@ -41,6 +42,8 @@ class Metadata:
     ----------
     targets : name, unit and interval of each, in the order of the model's; empty for classes.
     quantity : that the spectra are: ``reflectance``, ``absorbance``, ...
+    domain : of the preprocessed training spectra, as ``methods.domain.fit_domain`` gives it; without it no spectrum
+        is told that is unlike them.
     """
 
     targets: tuple[Target, ...] = ()
@@ -49,6 +52,7 @@ class Metadata:
     training: Mapping[str, str] = field(default_factory=dict)
     limitations: str = ""
     licence: str = ""
+    domain: CalibrationDomain | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +117,7 @@ def save_spectral_model(
         configuration={key: value[:500] for key, value in model.configuration.items()},
         metrics=dict(metadata.metrics),
         limitations=metadata.limitations,
+        domain=metadata.domain,
     )
     return save_model(path, card, model.network)
 
