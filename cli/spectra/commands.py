@@ -143,7 +143,7 @@ def train(
 @spectra.command()
 @data_argument
 @model_file_option
-@output_option("Table to make (.csv).", required=True)
+@output_option("Table to make (.csv or .xlsx).", required=True)
 @table_options(resample=True)
 @overwrite_option
 @progress_options
@@ -160,16 +160,14 @@ def predict(
 
     The output has the predictions, and all columns of the table but those of the spectra.
     """
-    check_suffix("-o", output, "a table", (".csv",))
+    check_suffix("-o", output, "a table", (".csv", ".xlsx"))
     if model is None:
         raise OptionError("No model is named; give -m MODEL, one that geodl spectra train made.")
 
     def predicted(report: Report) -> Outcome[tuple[Card, SpectraTable]]:
-        from georaster_dl.spectra.table.files import write_csv
-
         with staged(report, output, inputs=[*data, model], overwrite=overwrite) as stage:
             card, table = _predicted(data, model, reading, report)
-            write_csv(table.columns, stage.path(output))
+            _write(table, output, stage.path(output), report)
         return Outcome((card, table), [output])
 
     def show(outcome: Outcome[tuple[Card, SpectraTable]]) -> None:
@@ -239,6 +237,19 @@ def evaluate(
     )
 
 
+def _write(table: SpectraTable, output: Path, path: Path, report: Report) -> None:
+    """Write the columns in the way of the table that they come from."""
+    from georaster_dl.spectra.table.write import write_table
+
+    write_table(table.columns, path, comma=table.decimal_comma)
+    if table.decimal_comma and output.suffix.lower() == ".csv":
+        report(
+            Warned(
+                f"{output.name}: written with decimal commas and semicolons, as {table.name} has decimal commas."
+            )
+        )
+
+
 def _print_trained(outcome: Outcome[TrainedTable]) -> None:
     trained = outcome.value
     click.echo(trained.card.training["spectra"] + f" ({trained.split.description})")
@@ -273,7 +284,7 @@ def _predicted(
 
 def _check_used(model: Path | None, reading: TableReading) -> None:
     """Refuse options of spectra where only predictions are read."""
-    unused = [f"--{name.replace('_', '-')}" for name, value in vars(reading).items() if value]
+    unused = reading.only_for_spectra()
     if model is None and unused:
         raise OptionError(
             f"Without a model (-m) no spectra are read, so {' and '.join(unused)} would do nothing; name "
@@ -291,7 +302,6 @@ def _evaluated(
     from georaster_dl.spectra.predict import (
         predicted_classes,
         predicted_values,
-        read_predictions,
     )
 
     names: Sequence[str] = columns.targets
@@ -299,7 +309,7 @@ def _evaluated(
         card, table = _predicted(data, model, reading, report)
         names = names or [target.name for target in card.targets]
     elif len(data) == 1:
-        table = read_predictions(data[0])
+        table = reading.read_predictions(data[0], report)
     else:
         raise OptionError(
             f"Got {len(data)} tables without a model; give the one that geodl spectra predict "

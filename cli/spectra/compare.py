@@ -53,7 +53,7 @@ __all__ = ["compare"]
 )
 @table_options()
 @training_options
-@output_option("Also write the table of scores, as CSV.")
+@output_option("Also write the table of scores (.csv or .xlsx).")
 @plot_option
 @overwrite_option
 @progress_options
@@ -75,7 +75,7 @@ def compare(
 
     A difference between two methods counts where it is larger than their spread over the seeds.
     """
-    check_suffix("-o", output, "a table", (".csv",))
+    check_suffix("-o", output, "a table", (".csv", ".xlsx"))
     check_plot(plot, columns)
     outputs = [path for path in (output, plot) if path is not None]
 
@@ -133,9 +133,9 @@ def _with_methods(report: Report) -> Report:
 def _write_table(rows: list[dict[str, Any]], path: Path) -> None:
     import pandas as pd
 
-    from georaster_dl.spectra.table.files import write_csv
+    from georaster_dl.spectra.table.write import write_table
 
-    write_csv(pd.DataFrame(rows), path)
+    write_table(pd.DataFrame(rows), path)
 
 
 def _draw(runs: list[MethodResult], quantity: str, path: Path) -> None:

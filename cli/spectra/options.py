@@ -72,17 +72,34 @@ class TableReading:
     unit: Literal["nm", "um", "cm-1"] | None
     id_column: str | None
     drop_missing: bool
+    sheet: tuple[str, ...]
+    below: Literal["half", "drop", "error"] | None
     resample: bool = False
 
     def read(self, data: Sequence[Path], report: Report) -> SpectraTable:
         """Read the table, and warn of repairs."""
         from georaster_dl.spectra.table.samples import SpectraOptions, read_spectra
 
-        options = SpectraOptions(self.unit, self.id_column, self.drop_missing)
-        table = read_spectra(data, options)
-        for repair in table.repairs:
-            report(Warned(repair))
-        return table
+        below = self.below or "error"
+        options = SpectraOptions(self.unit, self.id_column, self.drop_missing, self.sheet, below)
+        return _said(read_spectra(data, options), report)
+
+    def read_predictions(self, path: Path, report: Report) -> SpectraTable:
+        """Read a table of predictions, which needs no spectra, and warn of repairs."""
+        from georaster_dl.spectra.predict import read_predictions
+
+        return _said(read_predictions(path, self.below or "error"), report)
+
+    def only_for_spectra(self) -> list[str]:
+        """Spell the options that are given and say something of spectra."""
+        given = [name for name, value in vars(self).items() if value and name != "below"]
+        return [f"--{name.replace('_', '-')}" for name in given]
+
+
+def _said(table: SpectraTable, report: Report) -> SpectraTable:
+    for repair in table.repairs:
+        report(Warned(repair))
+    return table
 
 
 @dataclass(frozen=True)
@@ -156,6 +173,17 @@ _TABLE_OPTIONS = (
         "--id-column", metavar="NAME", help="Column by which rows of several files are joined."
     ),
     click.option("--drop-missing", is_flag=True, help="Leave out spectra with missing values."),
+    click.option(
+        "--sheet",
+        multiple=True,
+        metavar="NAME",
+        help="Sheet of a workbook; several are joined like files. [default: the first]",
+    ),
+    click.option(
+        "--below",
+        type=click.Choice(["half", "drop", "error"]),
+        help="What values below a limit, such as <0.05, count as: half of the limit, or not known. [default: error]",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from georaster_dl.core.wording import listed
 from georaster_dl.spectra.methods.domain import unlike_calibration
 from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
+from georaster_dl.spectra.table.censored import Below, settle
 from georaster_dl.spectra.table.files import read_raw
 from georaster_dl.spectra.table.resample import aligned, resampled
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -127,8 +128,12 @@ def _classes(model: SpectralModel, table: SpectraTable) -> dict[str, npt.NDArray
     }
 
 
-def read_predictions(path: Path) -> SpectraTable:
+def read_predictions(path: Path, below: Below = "error") -> SpectraTable:
     """Read a table of which only the columns matter; it needs no spectra.
+
+    Parameters
+    ----------
+    below : what measured values below a limit count as, as ``SpectraOptions`` takes it.
 
     Raises
     ------
@@ -137,7 +142,9 @@ def read_predictions(path: Path) -> SpectraTable:
     """
     raw = read_raw(path)
     columns = raw.frame.set_axis(list(raw.headers), axis=1).reset_index(drop=True)
-    return SpectraTable(path.stem, np.empty(0), np.empty((len(columns), 0)), columns)
+    columns, settled = settle(columns, below, raw.title)
+    repairs = (*raw.repairs, *settled)
+    return SpectraTable(path.stem, np.empty(0), np.empty((len(columns), 0)), columns, repairs)
 
 
 def predicted_values(table: SpectraTable, names: Sequence[str]) -> list[PredictedValues]:

@@ -24,7 +24,7 @@ from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.package.series import CardSeries
 from georaster_dl.predict.limitations import run_limitations
 from georaster_dl.predict.matching.stack_match import DAYS_TOLERATED, series_of
-from georaster_dl.spectra.table.files import write_csv
+from georaster_dl.spectra.table.write import write_csv
 from georaster_dl.timeseries.checks import check_columns, check_minimum_dates
 from georaster_dl.timeseries.learning.by_date import until as cut_at
 from georaster_dl.timeseries.learning.fit import FittedSeries

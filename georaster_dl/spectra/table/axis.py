@@ -13,7 +13,18 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 
-__all__ = ["FEWEST_BANDS", "UNITS", "Axis", "Unit", "find_axis", "is_band", "runs_down"]
+__all__ = [
+    "FEWEST_BANDS",
+    "UNITS",
+    "Axis",
+    "Unit",
+    "axis_number",
+    "find_axis",
+    "is_band",
+    "names_axis",
+    "runs_down",
+    "unit_in",
+]
 
 Unit = Literal["nm", "um", "cm-1"]
 UNITS: tuple[Unit, ...] = ("nm", "um", "cm-1")
@@ -21,10 +32,11 @@ UNITS: tuple[Unit, ...] = ("nm", "um", "cm-1")
 FEWEST_BANDS = 8
 
 _PREFIXES = (
-    "wavelength|wavenumber|wave|wav|wvl|wl|wn|reflectance|refl|absorbance|abs|spec|spc|nm|x|v|r"
+    r"wavelength|wavenumber|lambda|wave|wav|wvl|wl|wn|reflectance|refl|absorbance|abs|transmittance|"
+    r"log ?\(?1/[rt]\)?|spec|spc|nm|x|v|r|w|λ"
 )
 _NAMES_AXIS = re.compile(
-    r"^(wave|wvl?\b|wav\b|wl\b|wn\b|lambda|λ|nm\b|[µμ]m\b|cm-1)", re.IGNORECASE
+    r"^(wave|wellen|longueur|wvl?\b|wav\b|wl\b|wn\b|lambda|λ|nm\b|[µμ]m\b|cm-1)", re.IGNORECASE
 )
 _IN_WORDS: dict[Unit, str] = {
     "um": "micrometres (um), as all are below 100",
@@ -41,11 +53,12 @@ _SPELLINGS: dict[str, Unit] = {
     "cm⁻¹": "cm-1",
     "1/cm": "cm-1",
 }
+_UNIT = f"({'|'.join(re.escape(unit) for unit in _SPELLINGS)})"
 _HEADER = re.compile(
-    rf"(?:{_PREFIXES})?[ ._-]*(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)"
-    rf"\s*({'|'.join(re.escape(unit) for unit in _SPELLINGS)})?",
+    rf"(?:{_PREFIXES})?[ ._-]*[(\[]?\s*(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)[\s_]*[(\[]?{_UNIT}?\s*[)\]]?",
     re.IGNORECASE,
 )
+_AFTER_NAME = re.compile(rf"(?<![a-z]){_UNIT}(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +124,23 @@ def is_band(header: str) -> bool:
     return _read(header) is not None
 
 
+def axis_number(header: str) -> float | None:
+    """Wavelength or wavenumber that a header is, None where it is none."""
+    found = _read(header)
+    return None if found is None else found[0]
+
+
+def names_axis(header: str) -> bool:
+    """Whether a header says that its column holds wavelengths or wavenumbers."""
+    return _NAMES_AXIS.search(header) is not None
+
+
+def unit_in(header: str) -> str:
+    """Read the unit in the header of a column of wavelengths, nm of 'Wavelength (nm)'; empty without one."""
+    found = _AFTER_NAME.search(header)
+    return found[1] if found else ""
+
+
 def runs_down(header: str, values: npt.NDArray[np.float64], *, named: bool) -> bool:
     """Whether a column holds the wavelengths, so that the table is transposed.
 
@@ -124,7 +154,7 @@ def runs_down(header: str, values: npt.NDArray[np.float64], *, named: bool) -> b
     steps = np.sign(np.diff(known))
     if len(known) < max(FEWEST_BANDS, len(values) / 2) or abs(steps.sum()) < len(steps):
         return False
-    if _NAMES_AXIS.search(header):
+    if names_axis(header):
         return True
     try:
         return not named and bool(_guessed(known, header))

@@ -1,74 +1,122 @@
-"""Headers and columns of table files: CSV, Excel, Parquet and ENVI spectral libraries."""
+"""Table files, folders of spectra and sheets of workbooks, read into columns."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.text import cell
-from georaster_dl.core.wording import counted
-from georaster_dl.io.files.text_file import read_text
-from georaster_dl.spectra.table.axis import is_band
-from georaster_dl.spectra.table.envi_library import read_library
+from georaster_dl.core.wording import counted, listed
+from georaster_dl.spectra.table.raw import RawTable
+from georaster_dl.spectra.table.readers.envi_library import read_library
+from georaster_dl.spectra.table.readers.grid import Grid
+from georaster_dl.spectra.table.readers.jcamp import read_jcamp
+from georaster_dl.spectra.table.readers.single import read_points
+from georaster_dl.spectra.table.readers.text import read_text_table
+from georaster_dl.spectra.table.readers.workbook import read_sheet
+from georaster_dl.spectra.table.sideways import upright
 
-__all__ = ["SUFFIXES", "RawTable", "read_raw", "write_csv"]
-
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sli", ".hdr")
-
-_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?").fullmatch
-_POINT = re.compile(r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?").fullmatch
-_CODE = re.compile(r"[+-]?0\d").match
-_LOOKED_AT = 50  # lines, for a decimal comma
-_NO_DELIMITER = "\x1f"  # occurs in no text: one column
+__all__ = ["SUFFIXES", "read_raw", "read_tables"]
 
 
-@dataclass(frozen=True, eq=False)
-class RawTable:
-    """Columns as they came.
+def _parquet(path: Path) -> Grid:
+    frame = pd.read_parquet(path)
+    if frame.index.name is not None:
+        frame = frame.reset_index()
+    headers = [str(name) for name in frame.columns]
+    frame.index = pd.RangeIndex(1, len(frame) + 1)
+    return Grid(headers, frame)
 
-    Attributes
-    ----------
-    path : the file.
-    headers : of the columns; may repeat.
-    frame : columns by position; its index is the row of the file, as editors and spreadsheets count. Only
-        empty cells are missing: words such as NA stand in it as text.
-    first : the first column with its header, also where it has none and is therefore left out of the others.
+
+def _library(path: Path) -> Grid:
+    bands, names, values = read_library(path)
+    frame = pd.DataFrame(values)
+    frame.insert(0, "name", names)
+    frame.index = pd.RangeIndex(1, len(frame) + 1)
+    return Grid(["name", *bands], frame)
+
+
+_TEXT = (".csv", ".tsv", ".txt", ".asc")
+_SPECTRA = (".dpt", ".jdx", ".dx", ".jcm")  # a file is a spectrum
+_READERS: dict[str, Callable[[Path], Grid]] = {
+    **dict.fromkeys(_TEXT, read_text_table),
+    ".dpt": read_points,
+    **dict.fromkeys((".jdx", ".dx", ".jcm"), read_jcamp),
+    ".parquet": _parquet,
+    ".sli": _library,
+    ".hdr": _library,
+}
+SUFFIXES = (*_READERS, ".xlsx")
+_ADVICE = {
+    ".xls": "save it as .xlsx or as CSV",
+    ".asd": "export it with ViewSpec Pro as ASCII text",
+    ".spc": "export it from the program that made it as JCAMP-DX (.jdx) or as CSV",
+    ".0": "save it in OPUS as a data point table (.dpt)",
+    ".nir": "export it from WinISI as text or as JCAMP-DX (.jdx)",
+    ".cal": "export it from WinISI as text or as JCAMP-DX (.jdx)",
+}
+
+
+def read_tables(paths: Sequence[Path], sheets: Sequence[str] = ()) -> list[RawTable]:
+    """Read files whose rows belong together.
+
+    Of a folder, and of several files that hold a spectrum each (``.dpt``, ``.jdx``), the rows stand below one another in
+    one table; each named sheet of a workbook is a table.
+
+    Raises
+    ------
+    OptionError
+        As ``read_raw``; when files of a folder are of several kinds or have other columns; when sheets are named and no file is
+        a workbook.
     """
+    books = [path for path in paths if path.suffix.lower() == ".xlsx"]
+    if sheets and not books:
+        raise OptionError(
+            f"`sheet={listed(sheets)}` names a sheet, but none of {listed(path.name for path in paths)} is a workbook "
+            f"(.xlsx); leave it out."
+        )
+    if len(paths) > 1 and all(path.suffix.lower() in _SPECTRA for path in paths):
+        return [_below_one_another(paths, paths[0].parent)]
+    tables: list[RawTable] = []
+    for path in paths:
+        if path.is_dir():
+            tables.append(_below_one_another(_files_of(path), path))
+        elif path in books and sheets:
+            tables += [read_raw(path, sheet) for sheet in sheets]
+        else:
+            tables.append(read_raw(path))
+    return tables
 
-    path: Path
-    headers: tuple[str, ...]
-    frame: Any = field(repr=False)
-    first: Any = field(repr=False)
 
-
-def read_raw(path: Path) -> RawTable:
-    """Read a CSV, TSV, text, Parquet or Excel file, or an ENVI spectral library.
+def read_raw(path: Path, sheet: str | None = None) -> RawTable:
+    """Read a text, Parquet, Excel, JCAMP-DX or OPUS data point file, or an ENVI spectral library.
 
     Columns without a header (names of the rows, or nothing after a last delimiter) are left out, and
-    empty rows are. Of text, the encoding (as ``io.text_file`` does), the delimiter (tab, semicolon,
+    empty rows are. Of text, the encoding (as ``io.text_file`` does), the header, the delimiter (tab, semicolon,
     comma, blanks) and the decimal sign are found by looking.
+
+    Parameters
+    ----------
+    sheet : of a workbook; None takes the first.
 
     Raises
     ------
     OptionError
         When it does not exist, is of another kind, is empty, or cannot be read.
     """
-    readers = {".parquet": _parquet, ".xlsx": _excel, ".sli": _library, ".hdr": _library}
+    suffix = path.suffix.lower()
     if not path.is_file():
         raise OptionError(f"The table {path} does not exist; check the path (now in {Path.cwd()}).")
-    if path.suffix.lower() not in SUFFIXES:
-        raise OptionError(f"{path} is no table of a known kind; give one of {', '.join(SUFFIXES)}.")
+    if suffix not in SUFFIXES:
+        advice = _ADVICE.get(suffix, f"give one of {', '.join(SUFFIXES)}")
+        raise OptionError(f"{path} is no table of a known kind; {advice}.")
     try:
-        headers, frame = readers.get(path.suffix.lower(), _text)(path)
+        grid = read_sheet(path, sheet) if suffix == ".xlsx" else _READERS[suffix](path)
     except ImportError as error:
-        package = "openpyxl" if path.suffix.lower() == ".xlsx" else "pyarrow"
+        package = "openpyxl" if suffix == ".xlsx" else "pyarrow"
         raise OptionError(
             f"{path} can only be read with {package}, which is not installed; install it "
             f"(pip install {package}), or save the table as CSV."
@@ -81,113 +129,67 @@ def read_raw(path: Path) -> RawTable:
             f"{path} cannot be read ({reason}); give a table with a header line and as many cells in "
             f"every row."
         ) from error
-    first = frame.iloc[:, 0].rename(headers[0])
-    named = [i for i, name in enumerate(headers) if name]
-    frame = frame.iloc[:, named].dropna(how="all")
+    return _named(path, grid, sheet)
+
+
+def _named(path: Path, grid: Grid, sheet: str | None) -> RawTable:
+    """The columns that have a header, and the rows that are not empty."""
+    first = grid.frame.iloc[:, 0].rename(grid.headers[0])
+    named = [i for i, name in enumerate(grid.headers) if name]
+    frame = grid.frame.iloc[:, named].dropna(how="all")
     frame.columns = range(len(named))
     if frame.empty:
         raise OptionError(
             f"{path} has no rows below its header; give a table with spectra or values."
         )
-    return RawTable(path, tuple(headers[i] for i in named), frame, first)
+    headers = tuple(grid.headers[i] for i in named)
+    repairs = tuple(f"{path.name}: {repair}" for repair in grid.repairs)
+    return RawTable(path, headers, frame, first, repairs, grid.comma, sheet)
 
 
-def _text(path: Path) -> tuple[list[str], Any]:
-    text = read_text(path)
-    lines = re.split(r"\r\n|\r|\n", text)
-    top = next((i for i, line in enumerate(lines) if line.strip()), None)
-    if top is None:
-        raise OptionError(f"{path} is empty; give a table with a header line.")
-    below = [line for line in lines[top + 1 : top + 1 + _LOOKED_AT] if line.strip()]
-    delimiter = _delimiter(lines[top], below[0] if below else "")
-    headers = _cells(lines[top], delimiter)
-    rows = [_cells(line, delimiter) for line in below]
-    longest = max((len(row) for row in rows), default=0)
-    if longest > len(headers):
-        # pandas would take the first column for names of the rows, and shift all headers.
+def _files_of(folder: Path) -> list[Path]:
+    """Tables in a folder, which are of one kind, by name."""
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    kinds = sorted({path.suffix.lower() for path in files})
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none"
         raise OptionError(
-            f"{path} has {counted(longest, 'cell')} in a row, but {len(headers)} in its header; give every column a "
-            f"header, the names of the rows too."
+            f"The folder {folder} must hold spectra of one kind ({', '.join(SUFFIXES)}), but has {found}; name its "
+            f"files, or put those of one kind into a folder of their own."
         )
-    commas = sum(bool(_COMMA(cell)) - bool(_POINT(cell)) for row in rows for cell in row)
-    frame = pd.read_csv(
-        io.StringIO("\n".join(lines[top + 1 :])),
-        sep=delimiter if delimiter != " " else r"\s+",
-        header=None,
-        names=range(len(headers)),
-        decimal="," if commas > 0 else ".",
-        keep_default_na=False,
-        na_values=[""],
-        dtype={i: str for i, header in enumerate(headers) if not is_band(header)},
-        skip_blank_lines=False,
-        skipinitialspace=True,
-        low_memory=False,
+    return files
+
+
+def _below_one_another(paths: Iterable[Path], whole: Path) -> RawTable:
+    """Concatenate the rows of files with the same columns; a column ``file`` tells tables apart."""
+    tables = [upright([read_raw(path)])[0] for path in paths]
+    first = tables[0]
+    other = next((table for table in tables if table.headers != first.headers), None)
+    if other is not None:
+        raise OptionError(
+            f"{other.path.name} has other columns than {first.path.name} ({_columns(other)}; {_columns(first)}), so "
+            f"they are no table together; export all spectra on the same wavelengths."
+        )
+    alone = first.path.suffix.lower() in _SPECTRA
+    frames = []
+    for table in tables:
+        frame = table.frame.set_axis([table.path.name] * len(table.frame), axis=0)
+        if not alone:
+            frame = frame.assign(file=table.path.stem)
+        frames.append(frame.set_axis(range(frame.shape[1]), axis=1))
+    frame = pd.concat(frames)
+    headers = first.headers if alone else (*first.headers, "file")
+    repair = f"{whole.name}: {counted(len(tables), 'file')} were put below one another."
+    return replace(
+        first,
+        path=whole,
+        headers=headers,
+        frame=frame,
+        first=frame[0].rename(headers[0]),
+        repairs=(repair, *first.repairs),
+        comma=any(table.comma for table in tables),
     )
-    frame.index = pd.RangeIndex(top + 2, top + 2 + len(frame))
-    for column in frame:
-        if not pd.api.types.is_numeric_dtype(frame[column]):
-            frame[column] = _typed(frame[column], comma=commas > 0)
-    return headers, frame
 
 
-def _typed(cells: Any, comma: bool) -> Any:
-    """Convert a column to numbers where all cells are numbers; a class may be called NA, or 007."""
-    known = cells.dropna().astype(str)
-    if comma:
-        known = known.map(lambda cell: cell.replace(",", ".") if _COMMA(cell) else cell)
-    numbers = pd.to_numeric(known, errors="coerce")
-    if numbers.notna().all() and not known.map(_CODE).any():
-        return numbers.reindex(cells.index)
-    return known.reindex(cells.index)
-
-
-def _delimiter(header: str, row: str) -> str:
-    """The first of tab, semicolon, comma and blank that cuts header and row into as many cells."""
-    for delimiter in ("\t", ";", ",", " "):
-        n = len(_cells(header, delimiter))
-        if n > 1 and n == len(_cells(row, delimiter)):
-            return delimiter
-    if re.search("[\t;,]", header):
-        return max(("\t", ";", ","), key=header.count)
-    # Names of the rows without a header, as R's write.table leaves them.
-    unnamed = len(_cells(row, " ")) == len(_cells(header, " ")) + 1 > 2
-    return " " if unnamed else _NO_DELIMITER
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    if delimiter == " ":
-        line = " ".join(line.split())
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
-
-
-def _parquet(path: Path) -> tuple[list[str], Any]:
-    frame = pd.read_parquet(path)
-    if frame.index.name is not None:
-        frame = frame.reset_index()
-    headers = [str(name) for name in frame.columns]
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return headers, frame
-
-
-def _excel(path: Path) -> tuple[list[str], Any]:
-    cells = pd.read_excel(
-        path, header=None, keep_default_na=False, na_values=[""], engine="openpyxl"
-    ).dropna(how="all")
-    if cells.empty:
-        raise OptionError(f"{path} has an empty first sheet; put the table there.")
-    cells.index = cells.index + 1
-    headers = ["" if pd.isna(name) else str(name).strip() for name in cells.iloc[0]]
-    return headers, cells.iloc[1:].infer_objects()
-
-
-def _library(path: Path) -> tuple[list[str], Any]:
-    bands, names, values = read_library(path)
-    frame = pd.DataFrame(values)
-    frame.insert(0, "name", names)
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return ["name", *bands], frame
-
-
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write columns as comma-separated text, in which no text cell acts as a formula."""
-    frame.rename(columns=cell).map(cell).to_csv(path, index=False)
+def _columns(table: RawTable) -> str:
+    return f"{counted(len(table.headers), 'column')}, {table.headers[0]} to {table.headers[-1]}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, nearest_names
-from georaster_dl.spectra.table.files import RawTable
+from georaster_dl.spectra.table.raw import RawTable
 
 __all__ = ["as_name", "join_rows"]
 
@@ -23,7 +23,7 @@ def join_rows(raw: Sequence[RawTable], id_column: str | None) -> tuple[list[str]
 
     Returns
     -------
-    Headers, columns with the rows of the first file, and what was assumed, a sentence each.
+    Headers, columns with the rows of the first file, and what was assumed, in reading them too, a sentence each.
 
     Raises
     ------
@@ -31,12 +31,12 @@ def join_rows(raw: Sequence[RawTable], id_column: str | None) -> tuple[list[str]
         When the numbers of rows differ, or ids are absent, repeat, or do not meet.
     """
     headers, frame = list(raw[0].headers), raw[0].frame
-    notes: list[str] = []
+    notes = [repair for table in raw for repair in table.repairs]
     for other in raw[1:]:
         if id_column is None:
             part = _by_order(raw[0], other)
             notes.append(
-                f"{other.path.name}: its rows were taken for those of {raw[0].path.name}, in order."
+                f"{other.title}: its rows were taken for those of {raw[0].title}, in order."
             )
             kept = list(other.headers)
         else:
@@ -52,7 +52,7 @@ def join_rows(raw: Sequence[RawTable], id_column: str | None) -> tuple[list[str]
 def _by_order(first: RawTable, other: RawTable) -> Any:
     if len(first.frame) != len(other.frame):
         raise OptionError(
-            f"{first.path.name} has {counted(len(first.frame), 'row')} and {other.path.name} {len(other.frame)}, so "
+            f"{first.title} has {counted(len(first.frame), 'row')} and {other.title} {len(other.frame)}, so "
             f"they cannot be joined in order; name a column of both whose values tell the rows apart."
         )
     return other.frame.set_axis(first.frame.index)
@@ -63,19 +63,19 @@ def _by_id(first: RawTable, other: RawTable, id_column: str) -> tuple[Any, list[
     ids, keys = (_ids(table, id_column) for table in (first, other))
     if keys.duplicated().any():
         raise OptionError(
-            f"Column {id_column!r} of {other.path.name} repeats {keys[keys.duplicated()].iloc[0]!r}; only the "
-            f"first file may have several rows of one id. Give {other.path.name} first."
+            f"Column {id_column!r} of {other.title} repeats {keys[keys.duplicated()].iloc[0]!r}; only the "
+            f"first file may have several rows of one id. Give {other.title} first."
         )
     place = pd.Index(keys).get_indexer(ids)
     if (place < 0).all():
         raise OptionError(
-            f"No {id_column!r} of {first.path.name} is in {other.path.name} (for example "
+            f"No {id_column!r} of {first.title} is in {other.title} (for example "
             f"{ids.iloc[0]!r} and {keys.iloc[0]!r}); check the column."
         )
     part = other.frame.drop(columns=other.headers.index(id_column)).reset_index(drop=True)
     part = part.reindex(place).set_axis(first.frame.index)
     without = int((place < 0).sum())
-    message = f"{other.path.name}: it lacks {without} of {counted(len(ids), 'row')}; their values are missing."
+    message = f"{other.title}: it lacks {without} of {counted(len(ids), 'row')}; their values are missing."
     return part, [message] if without else []
 
 
@@ -83,12 +83,12 @@ def _ids(table: RawTable, id_column: str) -> Any:
     if table.headers.count(id_column) != 1:
         near = nearest_names(id_column, table.headers)
         raise OptionError(
-            f"{table.path.name} has no single column {id_column!r}{near}; every file needs it once."
+            f"{table.title} has no single column {id_column!r}{near}; every file needs it once."
         )
     column = table.frame[table.headers.index(id_column)]
     if column.isna().any():
         raise OptionError(
-            f"Column {id_column!r} of {table.path.name} is empty in row {column.index[column.isna()][0]}; "
+            f"Column {id_column!r} of {table.title} is empty in row {column.index[column.isna()][0]}; "
             f"fill it in."
         )
     return column.map(as_name)

@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed, nearest_names
-from georaster_dl.spectra.table.axis import Axis, Unit, find_axis, runs_down
+from georaster_dl.spectra.table.axis import Unit, find_axis
 from georaster_dl.spectra.table.cells import is_text, is_word, numbers_of
-from georaster_dl.spectra.table.files import RawTable, read_raw
+from georaster_dl.spectra.table.censored import Below, is_below, settle
+from georaster_dl.spectra.table.files import read_tables
 from georaster_dl.spectra.table.join import as_name, join_rows
+from georaster_dl.spectra.table.sideways import upright
 
 __all__ = ["SpectraOptions", "SpectraTable", "read_spectra"]
 
@@ -30,11 +32,16 @@ class SpectraOptions:
     unit : of the numbers in the header; None goes by the header, then by the numbers.
     id_column : whose equal values join the rows of several files; None joins them in their order.
     drop_missing : leave rows out whose spectrum has gaps, instead of stopping.
+    sheet : names of sheets of workbooks, each a table; empty takes the first sheet.
+    below : what values below a limit (``<0.05``) count as: ``half`` of the limit, not known (``drop``), or an
+        ``error`` where they are used.
     """
 
     unit: Unit | None = None
     id_column: str | None = None
     drop_missing: bool = False
+    sheet: tuple[str, ...] = ()
+    below: Below = "error"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +55,7 @@ class SpectraTable:
     spectra : (n, bands), finite.
     columns : pandas DataFrame of n rows: names, measured values, classes.
     repairs : what was guessed, turned round or left out, a sentence each.
+    decimal_comma : whether its first file has decimal commas.
     """
 
     name: str
@@ -55,6 +63,7 @@ class SpectraTable:
     spectra: npt.NDArray[np.float64] = field(repr=False)
     columns: Any = field(repr=False)
     repairs: tuple[str, ...] = ()
+    decimal_comma: bool = False
 
     def __len__(self) -> int:
         return len(self.spectra)
@@ -87,6 +96,13 @@ class SpectraTable:
         column = self.column(name)
         numbers = numbers_of(column)
         wrong = np.flatnonzero(is_text(column))
+        below = [cell for cell in column.iloc[wrong] if is_below(cell)]
+        if below and len(below) == len(wrong):
+            raise OptionError(
+                f"Column {name!r} of {self.name} has {counted(len(below), 'value')} below a limit ({below[0]!r} first; of "
+                f"{counted(len(self), 'row')}); say what they count as: half of the limit with `below='half'`, or not "
+                f"known with `below='drop'`."
+            )
         if wrong.size:
             raise OptionError(
                 f"Column {name!r} of {self.name} holds the text {str(column.iloc[wrong[0]])!r} where a "
@@ -126,7 +142,11 @@ def read_spectra(
     """Read a table of spectra, from one file or from several that share their rows.
 
     Columns whose header is a number (``1100``, ``X1100``, ``1100.5 nm``, ``9090.9 cm-1``) are the
-    spectrum, all others are columns.
+    spectrum, all others are columns. A table with its wavelengths in rows is turned.
+
+    Parameters
+    ----------
+    paths : a file or folder, or several; see ``files.read_tables``.
 
     Raises
     ------
@@ -135,45 +155,35 @@ def read_spectra(
         text or gaps.
     """
     files = [paths] if isinstance(paths, Path) else list(paths)
-    raw = [read_raw(path) for path in files]
-    first = raw[0].path
+    raw = upright(read_tables(files, options.sheet), options.unit)
+    first = raw[0]
     headers, frame, notes = join_rows(raw, options.id_column)
-    axis = _axis(raw[0], headers, options.unit)
+    try:
+        axis = find_axis(headers, options.unit, title=first.title)
+    except OptionError as error:  # perhaps because of what was assumed
+        raise OptionError(" ".join([str(error), *first.repairs])) from error
     named = [i for i in range(len(headers)) if i not in set(axis.columns.tolist())]
     names = [headers[i] for i in named]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OptionError(
-            f"Columns are repeated in {' and '.join(table.path.name for table in raw)} "
+            f"Columns are repeated in {' and '.join(table.title for table in raw)} "
             f"({listed(twice)}); rename them, or join the files by the one that tells rows apart."
         )
-    spectra = _spectra(frame, axis.columns, headers, first.name)
+    spectra = _spectra(frame, axis.columns, headers, first.title)
     whole = np.isfinite(spectra).all(axis=1)
     if not whole.all():
-        notes.append(_gaps(first.name, frame.index[~whole], len(frame), options.drop_missing))
+        notes.append(_gaps(first.title, frame.index[~whole], len(frame), options.drop_missing))
     columns = frame.loc[whole, named].set_axis(names, axis=1).reset_index(drop=True)
+    columns, settled = settle(columns, options.below, first.title)
     return SpectraTable(
-        first.stem, axis.wavelengths_nm, spectra[whole], columns, (*axis.repairs, *notes)
+        first.path.stem,
+        axis.wavelengths_nm,
+        spectra[whole],
+        columns,
+        (*axis.repairs, *notes, *settled),
+        first.comma,
     )
-
-
-def _axis(first: RawTable, headers: Sequence[str], unit: Unit | None) -> Axis:
-    """The axis in the header, unless it runs down the first column."""
-    header, down = str(first.first.name), numbers_of(first.first)
-    sideways = OptionError(
-        f"{first.path.name} lies on its side: its first column{header and f', {header},'} holds the "
-        f"wavelengths, one in each row, but a row must be a spectrum and a column a wavelength; transpose it "
-        f"(in a spreadsheet: Paste Special, Transpose)."
-    )
-    try:
-        axis = find_axis(headers, unit, title=first.path.name)
-    except OptionError:
-        if runs_down(header, down, named=False):
-            raise sideways from None
-        raise
-    if runs_down(header, down, named=True):
-        raise sideways
-    return axis
 
 
 def _spectra(

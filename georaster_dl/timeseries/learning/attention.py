@@ -116,7 +116,7 @@ def _edges(days: Any) -> Any:
 
 def write_attention(attention: pd.DataFrame, path: Path) -> None:
     """Write attention to dates as a table (.csv) or a picture (.png)."""
-    from georaster_dl.spectra.table.files import write_csv
+    from georaster_dl.spectra.table.write import write_csv
 
     if path.suffix.lower() == ".csv":
         write_csv(attention, path)

@@ -97,7 +97,7 @@ def write_curve(curve: Sequence[CurvePoint], path: Path) -> None:
     """Write a curve as a table (.csv) or a picture (.png)."""
     import pandas as pd
 
-    from georaster_dl.spectra.table.files import write_csv
+    from georaster_dl.spectra.table.write import write_csv
 
     names = {"accuracy": "OA", "macro_f1": "macro_F1"}
     if isinstance(curve[0].scores, ValueScores):

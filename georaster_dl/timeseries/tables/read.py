@@ -14,8 +14,9 @@ import pandas as pd
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import listed, nearest_names
-from georaster_dl.spectra.table.files import RawTable, read_raw
+from georaster_dl.spectra.table.files import read_raw
 from georaster_dl.spectra.table.join import as_name, join_rows
+from georaster_dl.spectra.table.raw import RawTable
 from georaster_dl.timeseries.samples import SensorSamples, SeriesSamples, number_classes
 from georaster_dl.timeseries.tables.archive import archive_sensors
 from georaster_dl.timeseries.tables.long import long_sensors

@@ -1,0 +1,1 @@
+"""Readers of tables of spectra, one for each kind of file."""
