@@ -161,7 +161,7 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 def _below_one_another(paths: Iterable[Path], whole: Path) -> RawTable:
-    """Concatenate the rows of files with the same columns; a column ``file`` tells tables apart."""
+    """Concatenate the rows of files with the same columns; ``file`` is a column of their names."""
     tables = [upright([read_raw(path)])[0] for path in paths]
     first = tables[0]
     other = next((table for table in tables if table.headers != first.headers), None)

@@ -40,7 +40,7 @@ class Grid:
 
 
 def header_place(rows: Sequence[Row]) -> int | None:
-    """Find the header's row below rows that only describe the table; None if there is no such row.
+    """Find the header's row below rows that only describe the table; None if there is none.
 
     A header is of words, or of wavelengths all along, and as wide as what follows; the rows above it have another
     width and are no axis.
