@@ -34,6 +34,7 @@ from .options import (
     data_argument,
     model_file_option,
     plot_option,
+    report_option,
     staged,
     table_options,
     training_options,
@@ -41,6 +42,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
+    from georaster_dl.spectra.package.model import SpectralModel
     from georaster_dl.spectra.predict import PredictedValues
     from georaster_dl.spectra.scoring.scores import ClassScores
     from georaster_dl.spectra.table.samples import SpectraTable
@@ -166,9 +168,9 @@ def predict(
 
     def predicted(report: Report) -> Outcome[tuple[Card, SpectraTable]]:
         with staged(report, output, inputs=[*data, model], overwrite=overwrite) as stage:
-            card, table = _predicted(data, model, reading, report)
+            loaded, table = _predicted(data, model, reading, report)
             _write(table, output, stage.path(output), report)
-        return Outcome((card, table), [output])
+        return Outcome((loaded.card, table), [output])
 
     def show(outcome: Outcome[tuple[Card, SpectraTable]]) -> None:
         card, table = outcome.value
@@ -190,6 +192,7 @@ def predict(
 @column_options
 @table_options(resample=True)
 @plot_option
+@report_option
 @overwrite_option
 @progress_options
 def evaluate(
@@ -199,6 +202,7 @@ def evaluate(
     columns: Columns,
     reading: TableReading,
     plot: Path | None,
+    page: Path | None,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
@@ -208,17 +212,21 @@ def evaluate(
     model unless they are named.
     """
     check_plot(plot, columns)
+    check_suffix("--report", page, "HTML", (".html", ".htm"))
     _check_used(model, reading)
-    plots = [] if plot is None else [plot]
+    extras = [output for output in (plot, page) if output is not None]
     inputs = [*data, *([] if model is None else [model])]
 
     def evaluated(report: Report) -> Outcome[Mapping[str, PredictedValues | ClassScores]]:
-        with staged(report, extras=plots, inputs=inputs, overwrite=overwrite) as stage:
-            scored = _evaluated(data, model, columns, reading, report)
-            for output in plots:
-                with stage.making(output) as path:
-                    _draw(path, scored, model)
-        return Outcome(scored, stage.made(plots), stage.failed)
+        with staged(report, extras=extras, inputs=inputs, overwrite=overwrite) as stage:
+            loaded, table, scored = _evaluated(data, model, columns, reading, report)
+            if plot is not None:
+                with stage.making(plot) as path:
+                    _draw(path, scored, loaded)
+            if page is not None:
+                with stage.making(page) as path:
+                    _write_report(path, table, scored, loaded, reading.id_column)
+        return Outcome(scored, stage.made(extras), stage.failed)
 
     def show(outcome: Outcome[Mapping[str, PredictedValues | ClassScores]]) -> None:
         for name, scored in outcome.value.items():
@@ -270,7 +278,7 @@ def _limitations(card: Card, model: Path) -> Iterable[str]:
 
 def _predicted(
     data: tuple[Path, ...], model: Path, reading: TableReading, report: Report
-) -> tuple[Card, SpectraTable]:
+) -> tuple[SpectralModel, SpectraTable]:
     from georaster_dl.spectra.package.file import load_spectral_model
     from georaster_dl.spectra.predict import predicted_table
 
@@ -279,7 +287,7 @@ def _predicted(
     predicted = predicted_table(loaded, table, resample=reading.resample)
     for repair in predicted.repairs[len(table.repairs) :]:
         report(Warned(repair))
-    return loaded.card, predicted
+    return loaded, predicted
 
 
 def _check_used(model: Path | None, reading: TableReading) -> None:
@@ -298,16 +306,18 @@ def _evaluated(
     columns: Columns,
     reading: TableReading,
     report: Report,
-) -> Mapping[str, PredictedValues | ClassScores]:
+) -> tuple[SpectralModel | None, SpectraTable, Mapping[str, PredictedValues | ClassScores]]:
+    """Read or make predictions and score them; give the model and the table, too."""
     from georaster_dl.spectra.predict import (
         predicted_classes,
         predicted_values,
     )
 
     names: Sequence[str] = columns.targets
+    loaded = None
     if model is not None:
-        card, table = _predicted(data, model, reading, report)
-        names = names or [target.name for target in card.targets]
+        loaded, table = _predicted(data, model, reading, report)
+        names = names or [target.name for target in loaded.card.targets]
     elif len(data) == 1:
         table = reading.read_predictions(data[0], report)
     else:
@@ -318,20 +328,34 @@ def _evaluated(
     if columns.class_column is not None and columns.targets:
         raise OptionError("Both --target and --class-column are named; score one after the other.")
     if columns.class_column is not None:
-        return {columns.class_column: predicted_classes(table, columns.class_column)}
+        named = columns.class_column
+        return loaded, table, {named: predicted_classes(table, named)}
     if not names:
         raise OptionError(
             "Nothing to score is named; give --target NAME, or --class-column "
             "NAME where classes are predicted."
         )
-    return {values.name: values for values in predicted_values(table, names)}
+    return loaded, table, {values.name: values for values in predicted_values(table, names)}
 
 
-def _draw(path: Path, scored: Mapping[str, Any], model: Path | None) -> None:
-    from georaster_dl.models.package.file import read_card
+def _write_report(
+    path: Path,
+    table: SpectraTable,
+    scored: Mapping[str, PredictedValues | ClassScores],
+    model: SpectralModel | None,
+    id_column: str | None,
+) -> None:
+    from georaster_dl.spectra.report.from_scores import evaluation_content, sample_names
+    from georaster_dl.spectra.report.page import render_report
+
+    content = evaluation_content(table, scored, model, sample_names(table, id_column))
+    path.write_text(render_report(content), encoding="utf-8")
+
+
+def _draw(path: Path, scored: Mapping[str, Any], model: SpectralModel | None) -> None:
     from georaster_dl.spectra.scoring.plots import Panel, plot_values
 
-    units = {} if model is None else {t.name: t.label for t in read_card(model).targets}
+    units = {} if model is None else {t.name: t.label for t in model.card.targets}
     panels = [
         Panel(
             name,

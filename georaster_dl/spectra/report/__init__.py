@@ -1,0 +1,1 @@
+"""The report of a calibration: one page with its pictures."""

@@ -1,0 +1,118 @@
+"""The first page of a report in plain words."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from georaster_dl.core.wording import counted
+from georaster_dl.spectra.report.content import (
+    TEST,
+    TRAINING,
+    ClassResult,
+    ReportContent,
+    Samples,
+    ValueResult,
+)
+
+__all__ = [
+    "largest_class",
+    "limits",
+    "mean_error",
+    "what_it_reads",
+    "worth_of_classes",
+    "worth_of_values",
+]
+
+
+def what_it_reads(samples: Samples) -> str:
+    """Describe the spectra that a model reads."""
+    wavelengths = samples.wavelengths_nm
+    if wavelengths is None:
+        return "spectra"
+    return (
+        f"spectra of {wavelengths.min():.4g} to {wavelengths.max():.4g} nm "
+        f"({counted(len(wavelengths), 'wavelength')}, {samples.quantity})"
+    )
+
+
+def mean_error(result: ValueResult, samples: Samples) -> float:
+    """Root mean square error on the test rows of always predicting their mean; NaN without any."""
+    known = (samples.part == TEST) & np.isfinite(result.measured) & np.isfinite(result.predicted)
+    return float(result.measured[known].std()) if known.any() else float("nan")
+
+
+def worth_of_values(result: ValueResult, samples: Samples) -> str:
+    """Word the error of a quantity, against always predicting the mean."""
+    scores, alone = result.scores, mean_error(result, samples)
+    spectra = counted(scores.n, "spectrum")
+    begin = f"On {spectra} that it was tested on, predictions of {result.label} are off by {scores.rmsep:.3g} (RMSEP)"
+    if not alone > 0:
+        return f"{begin}."
+    better = 1 - scores.rmsep / alone
+    if better <= 0:
+        return f"{begin}, no better than always predicting the mean ({alone:.3g}; R² {scores.r2:.2f}): it is of no use there."
+    text = f"{begin}; always predicting the mean would be off by {alone:.3g}, so {100 * better:.0f} % of the error is gone (R² {scores.r2:.3f})."
+    return f"{text} {_interval(result, samples)}".strip()
+
+
+def _interval(result: ValueResult, samples: Samples) -> str:
+    if result.lower is None or result.upper is None or result.level is None:
+        return ""
+    known = (samples.part == TEST) & np.isfinite(result.measured) & np.isfinite(result.upper)
+    if not known.any():
+        return ""
+    lower, upper, measured = (each[known] for each in (result.lower, result.upper, result.measured))
+    half = float(np.median(upper - lower)) / 2
+    within = float(((measured >= lower) & (measured <= upper)).mean())
+    return (
+        f"Its {100 * result.level:g} % intervals are the prediction ± {half:.3g}; "
+        f"{100 * within:.0f} % of the tested values lie within."
+    )
+
+
+def largest_class(result: ClassResult) -> tuple[str, float]:
+    """Name the most frequent class of the test rows, and the share that it has."""
+    confusion = result.scores.confusion
+    most = int(confusion.referenced.argmax())
+    return confusion.names[most], float(confusion.referenced[most] / max(1, confusion.total))
+
+
+def worth_of_classes(result: ClassResult) -> str:
+    """Word the accuracy of classes, against always naming the largest."""
+    scores = result.scores
+    name, share = largest_class(result)
+    against = f"always saying {name} would be right for {100 * share:.0f} %"
+    begin = f"Of {counted(scores.n, 'spectrum')} that it was tested on, {100 * scores.accuracy:.0f} % get the right {result.name}; {against}"
+    if scores.accuracy <= share:
+        return f"{begin}: it is of no use there."
+    return f"{begin}. Averaged over the classes, {100 * scores.balanced_accuracy:.0f} % are right."
+
+
+def limits(content: ReportContent) -> list[str]:
+    """List limits of a model's use: ranges of its training, and limitations."""
+    samples = content.samples
+    said = []
+    for result in content.values:
+        learnt = result.measured[(samples.part == TRAINING) & np.isfinite(result.measured)]
+        if learnt.size:
+            said.append(
+                f"For {result.label} below {learnt.min():.4g} or above {learnt.max():.4g}: it learnt from "
+                f"{counted(learnt.size, 'spectrum')} between these."
+            )
+    if content.classes is not None:
+        names = Counter(str(c) for c in content.classes.reference[samples.part == TRAINING] if c)
+        few = [f"{name} ({n})" for name, n in sorted(names.items()) if n < 10]
+        if names:
+            said.append(
+                f"For other kinds than {', '.join(sorted(names))}: it names one of these in any case."
+            )
+        if few:
+            said.append(f"With care for classes of few training spectra: {', '.join(few)}.")
+    if content.distances is not None:
+        said.append(
+            "For spectra that are marked as unlike the calibration when they are predicted, which is what "
+            "other instruments, moisture or kinds of samples look like."
+        )
+    return [*said, *content.limits]

@@ -1,0 +1,84 @@
+"""``--report`` of the commands of ``geodl spectra``: a page beside the scores, which it never costs."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from georaster_dl.models.package.values import Interval, Target
+from georaster_dl.spectra.methods.fitted import FittedMethod
+from georaster_dl.spectra.package.file import Metadata, save_spectral_model
+from georaster_dl.spectra.scoring.scores import ValueScores
+from tests.spectra.made import chemistry
+
+BANDS = 24
+WAVELENGTHS = 1000.0 + 20 * np.arange(BANDS)
+
+
+@pytest.fixture
+def table(tmp_path):
+    spectra, values = chemistry(60, BANDS)
+    frame = pd.DataFrame(spectra, columns=[f"{wave:g} nm" for wave in WAVELENGTHS])
+    frame["fat"] = values[:, 0]
+    frame["sample"] = [f"S{i:03d}" for i in range(60)]
+    path = tmp_path / "meat.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    spectra, values = chemistry(90, BANDS, seed=4)
+    settings = ({"n_components": 5},)
+    fitted = FittedMethod.fit(
+        "pls", spectra, values, tuple(WAVELENGTHS), settings, preprocessing="snv"
+    )
+    target = Target("fat", "%", interval=Interval(0.9, 1.7, 0.4))
+    path = tmp_path / "fat.safetensors"
+    save_spectral_model(path, fitted, Metadata((target,), limitations="Lean meat only."))
+    return path
+
+
+def test_predictions_and_their_model_make_a_page(geodl, table, model, tmp_path):
+    scored = geodl("spectra", "evaluate", table, "-m", model, "--report", "r.html")
+    assert scored.code == 0, scored.err
+    assert scored.out.splitlines()[-1] == "r.html"
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert geodl("spectra", "predict", table, "-m", model, "-o", "p.csv").code == 0
+    frame = pd.read_csv(tmp_path / "p.csv")
+    scores = ValueScores.of(frame["fat_predicted"].to_numpy(), frame["fat"].to_numpy())
+    assert f"<td>{scores.rmsep:.4g}</td>" in page
+    assert "measured fat (%)" in page
+    assert "Lean meat only." in page
+    assert "<b>Preprocessed spectra</b>" in page
+    assert "S059: measured" in page
+    assert "If the model was trained on some of these rows" in page
+
+
+def test_predictions_alone_make_a_page(geodl, tmp_path):
+    classes = pd.DataFrame({"kind": ["a", "b", "b"], "class_predicted": ["a", "b", "a"]})
+    classes.to_csv(tmp_path / "p.csv", index=False)
+    report = ("--report", "r.html")
+    scored = geodl("spectra", "evaluate", "p.csv", "--class-column", "kind", *report)
+    assert scored.code == 0, scored.err
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "67 % get the right kind" in re.sub(r"\s+", " ", page)
+
+
+def test_a_page_is_html(geodl, tmp_path):
+    (tmp_path / "p.csv").write_text("fat,fat_predicted\n1,1.1\n2,2.2\n")
+    ended = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--report", "r.pdf")
+    assert ended.code == 1
+    assert "--report" in ended.err
+
+
+def test_spectra_are_scored_without_a_report(geodl, tmp_path, small_disk):
+    rows = "\n".join(f"{i},{i + 0.1}" for i in range(900))
+    (tmp_path / "p.csv").write_text(f"fat,fat_predicted\n{rows}\n")
+    lost = small_disk(64) / "r.html"
+    ended = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--report", lost)
+    assert ended.code == 4, ended.err
+    assert "RMSEP" in ended.out
+    assert f"{lost} was not made: " in ended.err
+    assert not lost.exists()
