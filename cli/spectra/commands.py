@@ -23,6 +23,7 @@ from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
 from ..terminal.scores import scores_of, scores_text
 from .compare import compare
+from .explain import explain
 from .options import (
     Columns,
     NetworkChoice,
@@ -64,10 +65,12 @@ def spectra() -> None:
     geodl spectra train spectra.csv --target protein --preprocess snv -o protein.safetensors
     geodl spectra predict new.csv -m protein.safetensors -o new_protein.csv
     geodl spectra evaluate new_protein.csv --target protein --plot protein.png
+    geodl spectra explain protein.safetensors --plot wavelengths.png
     """
 
 
 spectra.add_command(compare)
+spectra.add_command(explain)
 
 
 @spectra.command()

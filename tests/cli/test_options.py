@@ -19,6 +19,7 @@ AMBIGUOUS = {
     "--bands",  # ONNX: of the input
     "--scale",
     "--offset",
+    "--plot",  # values, wavelengths
     "--resample",  # bands of a scene, spectra of a table
     "--uncertainty",  # a raster beside a map, how propose makes its passes
     "-n",  # of points, of areas
