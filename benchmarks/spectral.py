@@ -37,7 +37,7 @@ from georaster_dl.spectra.compare import compare
 from georaster_dl.spectra.methods.lwplsr import LWPLSRegressor
 from georaster_dl.spectra.registry import Settings
 from georaster_dl.spectra.table.samples import SpectraTable, read_spectra
-from georaster_dl.spectra.train import TableOptions
+from georaster_dl.spectra.training.columns import TableOptions
 
 METHODS = ("pls", "lwplsr", "svm", "cnn1d", "spectratr", "band-attention")
 TREATED = "snv,savgol(15,2,1)"

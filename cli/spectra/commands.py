@@ -24,9 +24,10 @@ from ..terminal.results import finished, print_outputs
 from ..terminal.scores import scores_of, scores_text
 from .compare import compare
 from .explain import explain
+from .methods import print_trained, trained_results
 from .options import (
     Columns,
-    NetworkChoice,
+    MethodChoice,
     Outcome,
     TableReading,
     Training,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from georaster_dl.spectra.predict import PredictedValues
     from georaster_dl.spectra.scoring.scores import ClassScores
     from georaster_dl.spectra.table.samples import SpectraTable
-    from georaster_dl.spectra.train import TrainedTable
+    from georaster_dl.spectra.training.result import TrainedTable
 
 __all__ = ["spectra"]
 
@@ -80,14 +81,21 @@ spectra.add_command(explain)
     "--method",
     cls=RenamedOption,
     formerly="-m",
-    type=NetworkChoice(),
-    default="cnn1d",
+    type=MethodChoice(),
+    default="auto",
     show_default=True,
-    help="Network to train.",
+    help="Method to keep; auto: the simplest that cross-validation finds as good as the best.",
 )
 @output_option("Model package to make (.safetensors).", required=True)
 @table_options()
 @training_options
+@click.option(
+    "--repeats",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Runs of the cross-validation, in other random folds.",
+)
 @click.option(
     "--members", type=int, default=5, show_default=True, help="Number of networks in the ensemble."
 )
@@ -104,16 +112,21 @@ def train(
     output: Path,
     reading: TableReading,
     training: Training,
+    repeats: int,
     members: int,
     quantity: str,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
-    """Train a network on a table and test it beside PLS on rows that it was not trained on.
+    """Train methods on a table, and keep the choice of cross-validation.
+
+    All are tested on the same rows, which take no part in the choice. A method that is asked for is measured
+    beside PLS.
 
     \b
     geodl spectra train x.csv y.csv --target fat --target water -o meat.safetensors
-    geodl spectra train soils.csv --class-column type --group sample -o types.safetensors
+    geodl spectra train soils.csv --class-column type --group-column sample -o types.safetensors
+    geodl spectra train grain.csv --target protein --method pls --components 9 -o protein.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
 
@@ -128,7 +141,7 @@ def train(
                 table,
                 stage.path(output),
                 method,
-                training.table_options(columns, quantity=quantity),
+                training.table_options(columns, quantity=quantity, repeats=repeats),
                 training.settings(members=members),
                 report,
             )
@@ -138,7 +151,11 @@ def train(
         terminal,
         trained,
         lambda outcome: finished(
-            outcome.files, (), round(outcome.value.seconds, 1), metrics=outcome.value.card.metrics
+            outcome.files,
+            (),
+            round(outcome.value.seconds, 1),
+            metrics=outcome.value.card.metrics,
+            **trained_results(outcome.value),
         ),
         _print_trained,
         warnings=lambda outcome: _limitations(outcome.value.card, output),
@@ -262,11 +279,7 @@ def _write(table: SpectraTable, output: Path, path: Path, report: Report) -> Non
 
 
 def _print_trained(outcome: Outcome[TrainedTable]) -> None:
-    trained = outcome.value
-    click.echo(trained.card.training["spectra"] + f" ({trained.split.description})")
-    for name, of_methods in trained.scores.items():
-        for method, score in of_methods.items():
-            click.echo(f"{name:16} {method:16} {scores_text(score)}")
+    print_trained(outcome.value)
     click.echo(str(outcome.files[0]))
 
 

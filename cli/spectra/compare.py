@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.core.events import Event, MethodStarted, Report
+from georaster_dl.core.events import Report
 
 from ..options.shared import check_suffix, output_option, overwrite_option, progress_options
 from ..terminal.progress import Terminal, run_with_progress
@@ -42,9 +42,6 @@ __all__ = ["compare"]
     help="Methods to compare, such as pls,svm,cnn1d; all by default.",
 )
 @click.option(
-    "--folds", type=int, default=5, show_default=True, help="Number of cross-validation folds."
-)
-@click.option(
     "--seeds",
     type=int,
     default=5,
@@ -62,7 +59,6 @@ def compare(
     data: tuple[Path, ...],
     columns: Columns,
     methods: str | None,
-    folds: int,
     seeds: int,
     reading: TableReading,
     training: Training,
@@ -73,7 +69,8 @@ def compare(
 ) -> int:
     """Compare networks and the methods of chemometrics on the same rows.
 
-    A difference between two methods counts where it is larger than their spread over the seeds.
+    A difference between two methods counts where it is larger than their spread over the seeds, and p is small:
+    that of a paired test on the samples, against the method that errs least, corrected for all pairs.
     """
     check_suffix("-o", output, "a table", (".csv", ".xlsx"))
     check_plot(plot, columns)
@@ -91,9 +88,8 @@ def compare(
                 training.table_options(columns),
                 methods.split(",") if methods else all_methods(),
                 training.settings(),
-                n_folds=folds,
                 n_seeds=seeds,
-                report=_with_methods(report) if terminal.prints else report,
+                report=report,
             )
             rows = summary(runs)
             if output is not None:
@@ -119,17 +115,6 @@ def compare(
     )
 
 
-def _with_methods(report: Report) -> Report:
-    """Make a report that also prints each method that begins."""
-
-    def report_and_print(event: Event) -> None:
-        report(event)
-        if isinstance(event, MethodStarted):
-            click.echo(f"{event.method}, seed {event.seed}", err=True)
-
-    return report_and_print
-
-
 def _write_table(rows: list[dict[str, Any]], path: Path) -> None:
     import pandas as pd
 
@@ -141,5 +126,5 @@ def _write_table(rows: list[dict[str, Any]], path: Path) -> None:
 def _draw(runs: list[MethodResult], quantity: str, path: Path) -> None:
     from georaster_dl.spectra.scoring.plots import Panel, plot_values
 
-    panels = [Panel(run.method, quantity, run.measured, run.predicted) for run in runs]
+    panels = [Panel(run.method, quantity, run.measured, run.predicted[0]) for run in runs]
     plot_values(path, panels)

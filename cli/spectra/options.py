@@ -14,17 +14,26 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned, warner
 
 from ..options.groups import option_group
-from ..options.shared import INPUT_FILE, OUTPUT_FILE, check_suffix, device_option, seed_option
+from ..options.shared import (
+    INPUT_FILE,
+    OUTPUT_FILE,
+    RenamedOption,
+    check_suffix,
+    device_option,
+    seed_option,
+)
 
 if TYPE_CHECKING:
     from georaster_dl.io.output.staging import FailedOutput, Staging
     from georaster_dl.spectra.registry import Settings
+    from georaster_dl.spectra.scoring.folds import FoldKind
+    from georaster_dl.spectra.scoring.split import SplitKind
     from georaster_dl.spectra.table.samples import SpectraTable
-    from georaster_dl.spectra.train import TableOptions
+    from georaster_dl.spectra.training.columns import TableOptions
 
 __all__ = [
     "Columns",
-    "NetworkChoice",
+    "MethodChoice",
     "Outcome",
     "TableReading",
     "Training",
@@ -44,8 +53,8 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class NetworkChoice(click.Choice[str]):
-    """Names of the networks of single spectra, looked up when a command needs them."""
+class MethodChoice(click.Choice[str]):
+    """Names of all methods, and ``auto``, looked up when a command needs them."""
 
     def __init__(self) -> None:
         self.case_sensitive = True
@@ -53,9 +62,15 @@ class NetworkChoice(click.Choice[str]):
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]
         """The names, with hyphens."""
-        from georaster_dl.models.registry import spectral_models
+        from georaster_dl.models.registry import fitted_models, spectral_models
 
-        return tuple(name.replace("_", "-") for name in spectral_models())
+        names = (*fitted_models(), *spectral_models())
+        return ("auto", *(name.replace("_", "-") for name in names))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Take the names that are printed for classes, too."""
+        of_classes = {"pls-da": "pls", "lwpls-da": "lwplsr"}
+        return super().convert(of_classes.get(value, value), param, ctx)
 
 
 @dataclass(frozen=True)
@@ -105,33 +120,42 @@ def _said(table: SpectraTable, report: Report) -> SpectraTable:
 
 @dataclass(frozen=True)
 class Training:
-    """Preprocessing, split and settings of a training on spectra."""
+    """Preprocessing, divisions and settings of a training on spectra."""
 
     preprocess: str
+    split: SplitKind
     split_column: str | None
-    group: str | None
+    group_column: str | None
+    date_column: str | None
+    folds: int
+    cv: FoldKind
+    components: int | None
     epochs: int | None
     device: str
     seed: int
 
-    def table_options(self, columns: Columns, **more: Any) -> TableOptions:
-        """Make the options for targets and split."""
-        from georaster_dl.spectra.train import TableOptions
+    def table_options(
+        self, columns: Columns, *, quantity: str = "reflectance", repeats: int = 1
+    ) -> TableOptions:
+        """Make the options for targets, split and folds."""
+        from georaster_dl.spectra.scoring.folds import Folding
+        from georaster_dl.spectra.scoring.split import Division
+        from georaster_dl.spectra.training.columns import TableOptions
 
         return TableOptions(
             columns.targets,
-            class_column=columns.class_column,
-            split_column=self.split_column,
-            group=self.group,
-            **more,
+            columns.class_column,
+            Division(self.split, self.split_column, self.group_column, self.date_column),
+            Folding(self.cv, self.folds, repeats),
+            quantity,
         )
 
-    def settings(self, **more: Any) -> Settings:
+    def settings(self, *, members: int = 1) -> Settings:
         """Make the settings of the methods."""
         from georaster_dl.spectra.registry import Settings
 
         return Settings(
-            self.preprocess, epochs=self.epochs, device=self.device, seed=self.seed, **more
+            self.preprocess, self.components, members, self.epochs, self.device, self.seed
         )
 
 
@@ -207,14 +231,41 @@ training_options = option_group(
         help="Preprocessing steps of the spectra, such as 'snv,savgol(15,2,1)'.",
     ),
     click.option(
-        "--split-column",
-        metavar="NAME",
-        help="Column that assigns rows to training, validation and test; random by default.",
+        "--split",
+        type=click.Choice(["random", "kennard-stone", "spxy", "duplex", "date"]),
+        default="random",
+        show_default=True,
+        help="Choice of the fifth of the samples that tests; by date the latest.",
     ),
     click.option(
-        "--group",
+        "--split-column",
         metavar="NAME",
-        help="Column of samples, whose spectra stay in one part of the split.",
+        help="Column that assigns rows to training, validation and test, instead of --split.",
+    ),
+    click.option(
+        "--group-column",
+        cls=RenamedOption,
+        formerly="--group",
+        metavar="NAME",
+        help="Column of samples, whose spectra no split and no fold divides.",
+    ),
+    click.option(
+        "--date-column", metavar="NAME", help="Column of dates, for --split and --cv date."
+    ),
+    click.option(
+        "--folds", type=int, default=5, show_default=True, help="Number of cross-validation folds."
+    ),
+    click.option(
+        "--cv",
+        type=click.Choice(["random", "venetian-blinds", "contiguous-blocks", "date"]),
+        default="random",
+        show_default=True,
+        help="Kind of cross-validation folds.",
+    ),
+    click.option(
+        "--components",
+        type=click.IntRange(min=1),
+        help="Number of latent variables of pls and lwplsr; chosen by cross-validation by default.",
     ),
     click.option("--epochs", type=int, help="Epochs of a network [default: 150]."),
     device_option(),

@@ -19,6 +19,7 @@ from georaster_dl.core.events import (
     EpochEnded,
     Event,
     Finished,
+    MethodStarted,
     PixelsProgressed,
     Progressed,
     Report,
@@ -115,6 +116,8 @@ def _lines(event: Event) -> Iterator[str]:
                 f"{member}epoch {event.epoch + 1:.0f}/{event.epochs}  loss {event.loss:.3f}  "
                 f"validation {event.val_loss:.3f}  {event.score} {event.val_score:.3f}"
             )
+        case MethodStarted():
+            yield f"{event.method}, seed {event.seed}"
         case SceneEnded():
             again = "; trying again" if event.again else ""
             end = f": {event.error}{again}" if event.error else ""

@@ -18,6 +18,7 @@ _NAMES = {
     "bias": "bias",
     "r2": "R2",
     "rpd": "RPD",
+    "rpiq": "RPIQ",
     "accuracy": "OA",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
@@ -32,7 +33,8 @@ def score_line(row: Mapping[str, Any]) -> str:
         spread = row[f"{name}_sd"]
         about = "" if spread is None else f" ± {spread:.2g}"
         shown.append(f"{_NAMES[name]} {row[name]:#.4g}{about}")
-    return f"{row['method']:16} {'  '.join(shown)}  n {row['n']}  {row['seconds']} s"
+    p = "" if row["p"] is None else f"  p {row['p']:.2g}"
+    return f"{row['method']:16} {'  '.join(shown)}{p}  n {row['n']}  {row['seconds']} s"
 
 
 def scores_of(result: Any) -> dict[str, float | None]:

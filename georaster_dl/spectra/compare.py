@@ -15,19 +15,22 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import MethodStarted, Report
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.registry import Rows, Settings, fit_method, known_method
+from georaster_dl.spectra.scoring.folds import numbered
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
-from georaster_dl.spectra.scoring.split import check_enough, folds_of, split_rows
+from georaster_dl.spectra.scoring.significance import PairedTest, errors_of, paired_tests
+from georaster_dl.spectra.scoring.split import check_enough, folds_of, samples_of
 from georaster_dl.spectra.table.samples import SpectraTable
-from georaster_dl.spectra.train import (
+from georaster_dl.spectra.training.columns import (
     TableOptions,
     learnable,
+    split_table,
     warn_of_missing,
     warn_of_steps,
 )
 
-__all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "MethodResult", "compare", "summary"]
+__all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "MethodResult", "compare", "paired", "summary"]
 
-VALUE_COLUMNS = ("rmsep", "sep", "bias", "r2", "rpd")
+VALUE_COLUMNS = ("rmsep", "sep", "bias", "r2", "rpd", "rpiq")
 CLASS_COLUMNS = ("accuracy", "balanced_accuracy", "macro_f1")
 
 _Mask = npt.NDArray[np.bool_]
@@ -42,12 +45,17 @@ class MethodResult:
     Attributes
     ----------
     scores : of each seed.
-    measured, predicted : (n,) of the first seed's test rows.
+    rows : (n,) positions of the rows that test, the same in all seeds and for all methods.
+    samples : (n,) number of the sample of each.
+    measured : (n,) of these.
+    predicted : (seeds, n).
     seconds : of all seeds together.
     """
 
     method: str
     scores: tuple[ValueScores | ClassScores, ...]
+    rows: npt.NDArray[np.intp] = field(repr=False)
+    samples: npt.NDArray[np.intp] = field(repr=False)
     measured: npt.NDArray[Any] = field(repr=False)
     predicted: npt.NDArray[Any] = field(repr=False)
     seconds: float = 0.0
@@ -59,13 +67,12 @@ def compare(
     methods: Sequence[str],
     settings: Settings,
     *,
-    n_folds: int,
     n_seeds: int,
     report: Report,
 ) -> list[MethodResult]:
-    """Fit all methods and test them, on a split column's test rows or out of fold.
+    """Fit all methods and test them, on the test rows of a division, or out of fold where that is random.
 
-    A seed decides the folds, the networks' random numbers, and the folds in which the settings of the
+    A seed decides random folds, the networks' random numbers, and the folds in which the settings of the
     methods of chemometrics are searched.
 
     Raises
@@ -74,15 +81,16 @@ def compare(
         When a method is unknown, several targets are named, or there are too few rows.
     """
     methods = [known_method(method) for method in methods]
-    if len(options.targets) > 1 or min(n_folds - 1, n_seeds) < 1:
+    if len(options.targets) > 1 or n_seeds < 1:
         raise OptionError(
-            f"Methods are compared by one target, over 2 folds or more and 1 seed or more, but got "
-            f"{counted(len(options.targets), 'target')}, {counted(n_folds, 'fold')} and {counted(n_seeds, 'seed')}."
+            f"Methods are compared by one target, over 1 seed or more, but got "
+            f"{counted(len(options.targets), 'target')} and {counted(n_seeds, 'seed')}."
         )
     target = learnable(table, options)
     warn_of_steps(table, settings, report)
     warn_of_missing(table, options, report)
     target = target if options.class_column else target[:, 0]
+    samples = numbered(samples_of(table, options.division).groups, len(table))
     seeds = range(settings.seed, settings.seed + n_seeds)
     results = []
     for method in methods:
@@ -90,10 +98,15 @@ def compare(
         runs = []
         for seed in seeds:
             report(MethodStarted(method, seed))
-            seeded = replace(settings, seed=seed)
-            runs.append(_run(method, table, target, options, seeded, n_folds))
-        scores = tuple(_score(measured, predicted) for measured, predicted in runs)
-        results.append(MethodResult(method, scores, *runs[0], time.monotonic() - begun))
+            runs.append(_run(method, table, target, options, replace(settings, seed=seed)))
+        # Rows without a prediction do not test.
+        rows = np.flatnonzero(~pd.isna(runs[0]))
+        predicted, measured = np.stack(runs)[:, rows], target[rows]
+        scores = tuple(_score(measured, run) for run in predicted)
+        seconds = time.monotonic() - begun
+        results.append(
+            MethodResult(method, scores, rows, samples[rows], measured, predicted, seconds)
+        )
     return results
 
 
@@ -103,12 +116,12 @@ def _run(
     target: npt.NDArray[Any],
     options: TableOptions,
     settings: Settings,
-    n_folds: int,
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Measured and predicted (n,) of all test rows."""
-    groups = None if options.group is None else table.classes(options.group)
-    measured, predicted = [], []
-    for train, validation, test in _row_masks(table, target, options, settings.seed, n_folds):
+) -> npt.NDArray[Any]:
+    """(n,) predictions of all rows that test, NaN or None of the others."""
+    groups = samples_of(table, options.division).groups
+    blank = None if target.dtype == object else np.nan
+    predicted = np.full(len(table), blank, target.dtype)
+    for train, validation, test in _row_masks(table, target, options, settings):
         rows = Rows(
             table.spectra[train],
             target[train],
@@ -117,38 +130,36 @@ def _run(
             validation[:, train],
         )
         model = fit_method(method, rows, settings)
-        measured.append(target[test])
-        predicted.append(np.asarray(model.predict(table.spectra[test])).ravel())
-    return np.concatenate(measured), np.concatenate(predicted)
+        predicted[test] = np.asarray(model.predict(table.spectra[test])).ravel()
+    return predicted
 
 
 def _row_masks(
-    table: SpectraTable,
-    target: npt.NDArray[Any],
-    options: TableOptions,
-    seed: int,
-    n_folds: int,
+    table: SpectraTable, target: npt.NDArray[Any], options: TableOptions, settings: Settings
 ) -> Iterator[tuple[_Mask, _Mask, _Mask]]:
     """Yield row masks: training (n,), validation rows for each network (parts, n), test (n,)."""
     classes = target if options.class_column else None
     known = ~pd.isna(target)
-    if options.split_column is not None:
-        split = split_rows(
-            table,
-            known,
-            split_column=options.split_column,
-            group=options.group,
-            classes=classes,
-            seed=seed,
-            intervals=False,
-        )
+    division = options.division
+    if division.split_column is not None or division.kind != "random":
+        split = split_table(table, target, options, settings, intervals=False)
         yield split.train, split.validation, split.test
         return
     check_enough(table, int(known.sum()), "known")
-    groups = None if options.group is None else table.classes(options.group)
-    for test in folds_of(known, n_folds, groups, classes, seed):
+    samples = samples_of(table, division, classes)
+    places = np.flatnonzero(known)
+    for _, measured in options.folding.divide(samples.of(known), settings.seed)[0]:
+        test = np.isin(np.arange(len(table)), places[measured])
         train = known & ~test
-        yield train, np.stack(folds_of(train, _VALIDATION_FOLDS, groups, classes, seed)), test
+        folds = folds_of(train, _VALIDATION_FOLDS, samples.groups, classes, settings.seed)
+        yield train, np.stack(folds), test
+
+
+def paired(results: Sequence[MethodResult]) -> list[PairedTest]:
+    """Test all pairs of methods; see ``significance.paired_tests``."""
+    return paired_tests(
+        {one.method: errors_of(one.predicted, one.measured, one.samples) for one in results}
+    )
 
 
 def _score(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> ValueScores | ClassScores:
@@ -158,9 +169,21 @@ def _score(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> ValueScor
 
 
 def summary(results: Sequence[MethodResult]) -> list[dict[str, Any]]:
-    """Summarise each method in a row: mean and standard deviation of its scores over the seeds, and seconds."""
+    """Summarise each method in a row: mean and standard deviation of its scores over the seeds, and seconds.
+
+    ``p`` is of the paired test against the method that errs least, whose own is None.
+    """
+    tests = paired(results)
+    beaten = {test.second for test in tests}
+    least = next((test.first for test in tests if test.first not in beaten), None)
+    p = {test.second: test.p for test in tests if test.first == least}
     return [
-        {"method": result.method, **_moments(result.scores), "seconds": round(result.seconds, 1)}
+        {
+            "method": result.method,
+            **_moments(result.scores),
+            "p": p.get(result.method),
+            "seconds": round(result.seconds, 1),
+        }
         for result in results
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +12,31 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.models.registry import spectral_models
-from georaster_dl.spectra.methods.baselines import BASELINES, Task
-from georaster_dl.spectra.methods.tuning import tune
+from georaster_dl.spectra.methods.baselines import BASELINES, LATENT, Task
+from georaster_dl.spectra.methods.fitted import FittedMethod
+from georaster_dl.spectra.methods.tuning import choose_settings
 from georaster_dl.spectra.network.networks import new_estimator
 
 if TYPE_CHECKING:
     from georaster_dl.spectra.network.fit_members import TrainingLog
 
 __all__ = [
+    "AUTO",
     "Rows",
     "Settings",
     "fit_method",
     "fit_network",
+    "fit_with",
     "known_method",
+    "label",
     "methods",
     "network_methods",
 ]
+
+AUTO = ("pls", "svm", "lwplsr", "rf", "cnn1d")
+"""Methods that a training chooses among when none is asked for, the simpler first."""
+
+_OF_CLASSES = {"pls": "pls-da", "lwplsr": "lwpls-da"}
 
 
 def methods() -> list[str]:
@@ -39,6 +49,11 @@ def network_methods() -> list[str]:
     return [name.replace("_", "-") for name in spectral_models()]
 
 
+def label(name: str, task: Task) -> str:
+    """Name of a method as it is printed: of classes PLS is ``pls-da``."""
+    return _OF_CLASSES.get(name, name) if task == "classification" else name
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of all methods, and of the networks.
@@ -46,15 +61,21 @@ class Settings:
     Attributes
     ----------
     preprocessing : steps of ``Preprocessing``.
+    components : latent variables of PLS and locally weighted PLS; chosen by cross-validation when None.
     members, epochs, device : of networks; the estimators' own epochs when None.
     seed : seed of all random numbers.
     """
 
     preprocessing: str = "none"
+    components: int | None = None
     members: int = 1
     epochs: int | None = None
     device: str = "auto"
     seed: int = 0
+
+    def components_of(self, name: str) -> int | None:
+        """Return the latent variables that are asked for; None for a method without any."""
+        return self.components if name in LATENT else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +105,7 @@ class Rows:
 
 
 def known_method(name: str) -> str:
-    """Return the name of a method as it is listed.
+    """Return the name of a method as it is listed; ``pls-da`` is ``pls``.
 
     Raises
     ------
@@ -92,6 +113,7 @@ def known_method(name: str) -> str:
         When there is none of that name.
     """
     listed = name.strip().replace("_", "-")
+    listed = {of_classes: one for one, of_classes in _OF_CLASSES.items()}.get(listed, listed)
     if listed not in methods():
         raise OptionError(
             f"{name.strip()!r} is no method{nearest_names(listed, methods())}; known are {', '.join(methods())}."
@@ -100,7 +122,11 @@ def known_method(name: str) -> str:
 
 
 def fit_method(name: str, rows: Rows, settings: Settings, log: TrainingLog | None = None) -> Any:
-    """Fit a method of ``methods``; the methods of chemometrics learn one target.
+    """Fit a method of ``methods``, those of chemometrics with settings that cross-validation chooses.
+
+    Returns
+    -------
+    ``FittedMethod``, or the estimator of a network.
 
     Raises
     ------
@@ -110,15 +136,37 @@ def fit_method(name: str, rows: Rows, settings: Settings, log: TrainingLog | Non
     name = known_method(name)
     if name not in BASELINES:
         return fit_network(name, rows, settings, log)
-    return tune(
+    columns = rows.target[:, None] if rows.target.ndim == 1 else rows.target
+    chosen: list[Mapping[str, Any]] = []
+    for column in columns.T:
+        trials = choose_settings(
+            name,
+            rows.task,
+            rows.spectra,
+            column,
+            preprocessing=settings.preprocessing,
+            groups=rows.groups,
+            seed=settings.seed,
+            components=settings.components_of(name),
+        )
+        chosen.append({} if trials is None else trials.settings[trials.chosen])
+    return fit_with(name, rows, settings, chosen)
+
+
+def fit_with(
+    name: str, rows: Rows, settings: Settings, chosen: Sequence[Mapping[str, Any]]
+) -> FittedMethod:
+    """Fit a method of chemometrics with the settings that were chosen for each target; raises as ``fit_method``."""
+    return FittedMethod.fit(
         name,
-        rows.task,
         rows.spectra,
         rows.target,
+        rows.wavelengths_nm.tolist(),
+        chosen,
         preprocessing=settings.preprocessing,
         groups=rows.groups,
         seed=settings.seed,
-    ).pipeline
+    )
 
 
 def fit_network(name: str, rows: Rows, settings: Settings, log: TrainingLog | None = None) -> Any:

@@ -31,6 +31,7 @@ AMBIGUOUS = {
     "--architecture",  # of images, of series
     "--labels",  # that exist already, to learn
     "--target",  # several of spectra, one of series
+    "--date-column",  # of series, of a split of spectra
     "--id-column",  # of spectra, of series
     "--group",
     "--quantity",

@@ -36,26 +36,30 @@ def table(tmp_path):
 @pytest.fixture
 def values_model(geodl, table, tmp_path):
     path = tmp_path / "fat.safetensors"
-    assert geodl("spectra", "train", table, "--target", "fat", "-o", path, *QUICK).code == 0
+    arguments = ("--target", "fat", "-o", path, "--method", "cnn1d", *QUICK)
+    assert geodl("spectra", "train", table, *arguments).code == 0
     return path
 
 
 def test_from_table_to_scores(geodl, table, tmp_path):
     trained = geodl(
         "spectra", "train", table, "--target", "fat", "--target", "water", "-o", "m.safetensors",
-        "--preprocess", "snv,savgol(5,2,1)", *QUICK,
+        "--preprocess", "snv,savgol(5,2,1)", "--method", "cnn1d", *QUICK,
     )  # fmt: skip
     assert trained.code == 0, trained.err
     lines = trained.out.splitlines()
     assert lines[0].startswith(
         "51 learnt from, 13 chose the epoch, 13 set the intervals, 16 tested"
     )
-    assert [line.split()[:3] for line in lines[1:5]] == [
-        [name, method, "RMSEP"] for name in ("fat", "water") for method in ("cnn1d", "pls")
-    ]
-    assert lines[5] == "m.safetensors"
+    assert lines[1] == "cross-validation: 5 folds (random)"
+    heads = [i for i, line in enumerate(lines) if "RMSECV" in line and "RMSEP" in line]
+    assert [lines[i].split()[0] for i in heads] == ["fat", "water"]
+    assert [[lines[i + k].split()[0] for k in (1, 2)] for i in heads] == [["cnn1d", "pls"]] * 2
+    assert "pls has the lower mean RMSECV by standard deviation" in lines[-2]
+    assert lines[-1] == "m.safetensors"
     assert "m: Rows were divided by chance" in trained.err
     card = read_card(tmp_path / "m.safetensors")
+    assert card.training["method"] == lines[-2]
     assert card.preprocessing.steps == "snv,savgol(5,2,1)"
     assert card.architecture.options["members"] == 2
 
@@ -94,7 +98,12 @@ def test_classes(geodl, table, tmp_path):
     assert trained.events[0]["event"] == "start"
     done = trained.events[-1]
     assert done["outputs"] == ["k.safetensors"]
-    assert set(done["metrics"]) == {"OA, test", "balanced accuracy, test", "macro F1, test"}
+    assert set(done["metrics"]) == {
+        *("OA, test", "balanced accuracy, test"),
+        *("macro F1, test", "macro F1, cross-validation"),
+    }
+    assert [one["method"] for one in done["methods"]] == ["band-attention", "pls"]
+    assert done["method"] == "band-attention"
     assert geodl("spectra", "predict", table, "-m", "k.safetensors", "-o", "p.csv").code == 0
     frame = pd.read_csv(tmp_path / "p.csv")
     assert list(frame)[3:] == ["class_predicted", "probability", "p_poor", "p_rich", *DISTANCES]
@@ -112,6 +121,8 @@ def test_compare(geodl, table, tmp_path):
     pls, cnn = ended.out.splitlines()[:2]
     assert pls.startswith("pls              RMSEP ")
     assert " ± " in cnn
+    assert "  p " in cnn
+    assert "  p " not in pls
     frame = pd.read_csv(tmp_path / "c.csv")
     assert list(frame["method"]) == ["pls", "cnn1d"]
     assert (frame[["rmsep", "rmsep_sd", "r2", "rpd"]].notna()).all(axis=None)
@@ -137,7 +148,18 @@ def test_the_same_seed_gives_the_same_model(geodl, table, tmp_path):
     for name in ("a", "b"):
         output = f"{name}/m.safetensors"
         (tmp_path / name).mkdir()
-        arguments = ("--target", "fat", "-o", output, *QUICK, "--seed", 3, "--quiet")
+        arguments = (
+            "--target",
+            "fat",
+            "-o",
+            output,
+            "--method",
+            "cnn1d",
+            *QUICK,
+            "--seed",
+            3,
+            "--quiet",
+        )
         assert geodl("spectra", "train", table, *arguments).code == 0
     a, b = ((tmp_path / name / "m.safetensors").read_bytes() for name in "ab")
     assert a == b
@@ -172,7 +194,7 @@ def test_every_repair_is_printed(geodl, tmp_path):
     values.to_csv(tmp_path / "y.csv", index=False)
     ended = geodl(
         "spectra", "train", "x.csv", "y.csv", "--target", "fat", "-o", "m.safetensors",
-        "--drop-missing", *QUICK,
+        "--drop-missing", "--method", "pls",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     for repair in (
@@ -216,6 +238,19 @@ BAD = {
     ),
     "no treatment": (
         lambda f: f, ["--target", "fat", "--preprocess", "snw"], "did you mean 'snv'"
+    ),
+    "no components": (
+        lambda f: f, ["--target", "fat", "--method", "cnn1d", "--components", "3"],
+        "--components 3 is a number of latent variables, but cnn1d has none",
+    ),
+    "two splits": (
+        lambda f: f, ["--target", "fat", "--split-column", "kind", "--split", "spxy"],
+        "both by --split-column kind and by --split spxy",
+    ),
+    "no dates": (lambda f: f, ["--target", "fat", "--split", "date"], "name it by --date-column"),
+    "blinds twice": (
+        lambda f: f, ["--target", "fat", "--cv", "venetian-blinds", "--repeats", "2"],
+        "leave --repeats out",
     ),
     "no split": (
         lambda f: f, ["--target", "fat", "--split-column", "kind"], "does not say which rows test"
@@ -264,3 +299,33 @@ def test_percent_for_a_model_of_shares(geodl, table, values_model, tmp_path):
         assert told.code == 0, told.err
         assert "times as large as those that the model was trained on" in told.err
         assert "divide these by 100" in told.err
+
+
+def test_pls_is_a_package_of_its_own(geodl, table, tmp_path):
+    trained = geodl(
+        "spectra", "train", table, "--target", "fat", "--method", "pls", "--components", 4, "-o",
+        "m.safetensors", "--split", "duplex", "--cv", "venetian-blinds", "--folds", 8,
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    assert trained.out.splitlines()[0].startswith("64 learnt from, 16 tested")
+    assert "fat: 4 latent variables, as asked for" in trained.out
+    card = read_card(tmp_path / "m.safetensors")
+    assert card.training["cross-validation"].startswith("8 folds (venetian-blinds);")
+    assert {"RMSEC fat", "RMSECV fat", "RMSEP fat, test"} <= set(card.metrics)
+    assert geodl("spectra", "predict", table, "-m", "m.safetensors", "-o", "p.csv").code == 0
+    frame = pd.read_csv(tmp_path / "p.csv")
+    within = (frame["fat"] >= frame["fat_lower_90"]) & (frame["fat"] <= frame["fat_upper_90"])
+    assert within.mean() > 0.85
+
+
+def test_samples_have_a_column_under_both_names(geodl, tmp_path):
+    made(80, sample=np.repeat(np.arange(20), 4)).to_csv(tmp_path / "t.csv", index=False)
+    printed = [
+        geodl(
+            "spectra", "train", "t.csv", "--target", "fat", "--method", "pls", "-o",
+            "m.safetensors", option, "sample", "--overwrite",
+        ).out
+        for option in ("--group-column", "--group")
+    ]  # fmt: skip
+    assert printed[0] == printed[1]
+    assert "one fifth of the sample tests, by chance" in printed[0]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.spectra.scoring.folds import cross_validation, parts_by_column
+from georaster_dl.spectra.scoring.folds import Folding, Samples, cross_validation, parts_by_column
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION
 
@@ -89,3 +89,63 @@ def test_a_missing_sample_is_a_sample_of_its_own():
 def test_one_sample_is_too_few():
     with pytest.raises(OptionError, match="2 spectra of 1"):
         cross_validation(2, 5, groups=np.array(["a", "a"], object), classes=None, seed=0)
+
+
+KINDS = ["random", "venetian-blinds", "contiguous-blocks", "date"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_fold_divides_a_sample(kind):
+    generator = np.random.default_rng(0)
+    groups = generator.permutation(np.repeat(list("abcdefghijkl"), 4)).astype(object)
+    dates = np.datetime64("2023-01-01") + generator.integers(0, 30, 48)
+    (folds,) = Folding(kind, 4).divide(Samples(48, groups, None, dates), 0)
+    assert len(folds) == 4
+    measured = np.concatenate([measured for _, measured in folds])
+    assert sorted(measured) == list(range(48))
+    for learnt, measured in folds:
+        assert not set(groups[learnt]) & set(groups[measured])
+
+
+def measured_of(kind, n, n_folds, **more):
+    (folds,) = Folding(kind, n_folds).divide(Samples(n, **more), 0)
+    return [measured.tolist() for _, measured in folds]
+
+
+def test_blinds_and_blocks_go_by_the_order_of_the_rows():
+    assert measured_of("venetian-blinds", 7, 3) == [[0, 3, 6], [1, 4], [2, 5]]
+    assert measured_of("contiguous-blocks", 7, 3) == [[0, 1, 2], [3, 4], [5, 6]]
+    groups = np.array(["b", "b", "a", "a", "c"], object)
+    assert measured_of("venetian-blinds", 5, 2, groups=groups) == [[0, 1, 4], [2, 3]]
+
+
+def test_folds_of_dates_follow_time_and_keep_days_whole():
+    days = np.array(["2024", "2022", "2023", "2022", "2023", "2024"], "datetime64[D]")
+    assert measured_of("date", 6, 5, dates=days) == [[1, 3], [2, 4], [0, 5]]
+    many = np.datetime64("2023-01-01") + np.repeat(np.arange(10), 3)
+    assert measured_of("date", 30, 2, dates=many) == [list(range(15)), list(range(15, 30))]
+
+
+def test_repeats_are_other_random_folds():
+    first, second = Folding("random", 3, 2).divide(Samples(30), 0)
+    assert [m.tolist() for _, m in first] != [m.tolist() for _, m in second]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("blinds",), "no way of cross-validation; known are random, venetian-blinds"),
+        (("random", 1), "2 folds or more, once or more, but got 1 fold"),
+        (("venetian-blinds", 5, 2), "the same in every repeat"),
+    ],
+)
+def test_foldings_that_cannot_be(arguments, message):
+    with pytest.raises(OptionError, match=message):
+        Folding(*arguments)
+
+
+def test_folds_of_dates_need_dates():
+    with pytest.raises(OptionError, match="name it by `date_column=`"):
+        Folding("date").divide(Samples(10), 0)
+    with pytest.raises(OptionError, match="two dates or more"):
+        Folding("date").divide(Samples(10, dates=np.full(10, np.datetime64("2023-05-14"))), 0)

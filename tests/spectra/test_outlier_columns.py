@@ -10,7 +10,8 @@ from georaster_dl.spectra.package.file import load_spectral_model
 from georaster_dl.spectra.predict import predicted_table
 from georaster_dl.spectra.registry import Settings
 from georaster_dl.spectra.table.samples import SpectraTable
-from georaster_dl.spectra.train import TableOptions, train_table
+from georaster_dl.spectra.train import train_table
+from georaster_dl.spectra.training.columns import TableOptions
 from tests.spectra.made import chemistry
 
 

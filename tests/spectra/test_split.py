@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.spectra.scoring.split import folds_of, split_rows
+from georaster_dl.spectra.scoring.split import Division, folds_of, split_rows
 from georaster_dl.spectra.table.samples import SpectraTable
 
 
@@ -47,7 +47,9 @@ def test_plenty_of_rows_spare_some_for_intervals():
 
 def test_samples_stay_whole():
     samples = np.repeat(np.arange(30), 4)
-    split = split_rows(_table(120, fruit=samples), np.ones(120, bool), group="fruit")
+    split = split_rows(
+        _table(120, fruit=samples), np.ones(120, bool), Division(group_column="fruit")
+    )
     for rows in (split.test, *split.validation):
         assert len(set(samples[rows]) & set(samples[~rows])) == 0
     assert split.description == "one fifth of the fruit tests, by chance"
@@ -66,9 +68,13 @@ def test_by_a_column():
     parts = ["train"] * 20 + ["val"] * 5 + ["test"] * 5
     known = np.ones(30, bool)
     known[[0, 29]] = False
-    assert _disjoint(split_rows(_table(30, typ=parts), known, split_column="typ")) == [19, 5, 4]
+    assert _disjoint(split_rows(_table(30, typ=parts), known, Division(split_column="typ"))) == [
+        19,
+        5,
+        4,
+    ]
     years = [2019] * 20 + [2020] * 5
-    split = split_rows(_table(25, year=years), np.ones(25, bool), split_column="year")
+    split = split_rows(_table(25, year=years), np.ones(25, bool), Division(split_column="year"))
     assert _disjoint(split) == [16, 4, 5]
 
 
@@ -77,9 +83,9 @@ def test_too_few_rows():
         split_rows(_table(20), np.arange(20) < 9)
     parts = ["train"] * 12 + ["val"] * 5 + ["test"] * 5
     with pytest.raises(OptionError, match="No row of t that tests has a known value"):
-        split_rows(_table(22, typ=parts), np.arange(22) < 17, split_column="typ")
+        split_rows(_table(22, typ=parts), np.arange(22) < 17, Division(split_column="typ"))
     with pytest.raises(OptionError, match="has 8 spectra whose value is known and that are learnt"):
-        split_rows(_table(22, typ=parts), np.arange(22) > 3, split_column="typ")
+        split_rows(_table(22, typ=parts), np.arange(22) > 3, Division(split_column="typ"))
 
 
 def test_folds_cover_the_rows():

@@ -9,15 +9,17 @@ import pytest
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import TrainingProgressed, Warned, no_report
 from georaster_dl.spectra import compare as comparison
-from georaster_dl.spectra import train as training
-from georaster_dl.spectra.compare import compare, summary
+from georaster_dl.spectra.compare import compare, paired, summary
 from georaster_dl.spectra.package.file import load_spectral_model
 from georaster_dl.spectra.predict import predicted_classes, predicted_table, predicted_values
 from georaster_dl.spectra.registry import Rows, Settings, fit_method, known_method, methods
+from georaster_dl.spectra.scoring.folds import Folding
 from georaster_dl.spectra.scoring.plots import Panel, _figure, plot_values
 from georaster_dl.spectra.scoring.scores import ValueScores
+from georaster_dl.spectra.scoring.split import Division
 from georaster_dl.spectra.table.samples import SpectraTable
-from georaster_dl.spectra.train import TableOptions, train_table
+from georaster_dl.spectra.train import train_table
+from georaster_dl.spectra.training.columns import TableOptions
 from tests.spectra.made import chemistry
 
 QUICK = Settings(members=2, epochs=15)
@@ -117,6 +119,7 @@ def test_what_cannot_be_learnt(tmp_path, options, message):
 def test_every_method_has_one_door():
     assert [known_method(f" {name} ") for name in methods()] == methods()
     assert known_method("band_attention") == "band-attention"
+    assert known_method("pls-da") == "pls"
     with pytest.raises(OptionError, match="did you mean 'cnn1d'"):
         known_method("cnn")
     spectra, values = chemistry(40)
@@ -125,7 +128,7 @@ def test_every_method_has_one_door():
         rows = Rows(spectra, target, np.linspace(400, 900, 60), None, held)
         for name in ("pls", "spectratr"):
             fitted = fit_method(name, rows, Settings("snv", epochs=1))
-            assert fitted.predict(spectra[:3]).shape == (3,)
+            assert fitted.predict(spectra[:3]).size == 3
 
 
 def test_out_of_fold(monkeypatch):
@@ -139,30 +142,34 @@ def test_out_of_fold(monkeypatch):
     monkeypatch.setattr(comparison, "fit_method", recorded)
     table = _table(60, sample=np.repeat(np.arange(20), 3))
     table.columns.loc[0, "fat"] = np.nan
+    options = TableOptions(
+        ("fat",), division=Division(group_column="sample"), folding=Folding(n_folds=4)
+    )
     found = compare(
-        table, TableOptions(("fat",), group="sample"), ["pls", "cnn1d"],
-        Settings(epochs=1), n_folds=4, n_seeds=2, report=no_report,
-    )  # fmt: skip
+        table, options, ["pls", "cnn1d"], Settings(epochs=1), n_seeds=2, report=no_report
+    )
     assert [one.method for one in found] == ["pls", "cnn1d"]
     assert len(seen) == 2 * 2 * 4
     assert all(len(samples) == 15 for samples in seen)
     for one in found:
         assert len(one.scores) == 2
-        assert one.scores[0] == ValueScores.of(one.predicted, one.measured)
-        assert sorted(one.measured) == sorted(table.target("fat")[1:])
+        assert one.scores[1] == ValueScores.of(one.predicted[1], one.measured)
+        assert one.rows.tolist() == list(range(1, 60))
+        assert one.measured.tolist() == table.target("fat")[1:].tolist()
     rows = summary(found)
     pair = [score.rmsep for score in found[1].scores]
     assert rows[1]["rmsep"] == pytest.approx(np.mean(pair))
     assert rows[1]["rmsep_sd"] == pytest.approx(np.std(pair, ddof=1))
     assert rows[0]["n"] == 59
+    (test,) = paired(found)
+    assert (test.first, test.second, test.n) == ("pls", "cnn1d", 20)
+    assert (rows[0]["p"], rows[1]["p"]) == (None, test.p)
 
 
 def test_on_a_split_column():
     table = _table(60, typ=["train"] * 40 + ["test"] * 20)
-    (found,) = compare(
-        table, TableOptions(class_column="kind", split_column="typ"), ["cnn1d"],
-        Settings(epochs=1), n_folds=5, n_seeds=1, report=no_report,
-    )  # fmt: skip
+    options = TableOptions(class_column="kind", division=Division(split_column="typ"))
+    (found,) = compare(table, options, ["cnn1d"], Settings(epochs=1), n_seeds=1, report=no_report)
     assert list(found.measured) == list(table.classes("kind")[40:])
     row = summary([found])[0]
     assert row["accuracy"] == found.scores[0].accuracy
@@ -173,7 +180,7 @@ def test_one_target_at_a_time():
     with pytest.raises(OptionError, match="by one target.*got 2 targets"):
         compare(
             _table(), TableOptions(("fat", "water")), ["pls"], QUICK,
-            n_folds=5, n_seeds=1, report=no_report,
+            n_seeds=1, report=no_report,
         )  # fmt: skip
 
 
@@ -227,21 +234,6 @@ def test_plot_keeps_its_titles_within_the_picture(tmp_path):
     picture = imread(tmp_path / "p.png")
     assert (picture[[0, -1]] == 1).all()
     assert (picture[:, [0, -1]] == 1).all()
-
-
-def test_baseline_learns_from_the_calibration_rows_too(monkeypatch, tmp_path):
-    lengths = []
-
-    def recorded(name, rows, settings):
-        lengths.append(len(rows.spectra))
-        return fit_method(name, rows, settings)
-
-    monkeypatch.setattr(training, "fit_method", recorded)
-    quick = Settings(epochs=1)
-    train_table(
-        _table(500), tmp_path / "m.safetensors", "cnn1d", TableOptions(("fat",)), quick, no_report
-    )
-    assert lengths == [400]
 
 
 def test_filters_over_gaps_are_told(tmp_path):

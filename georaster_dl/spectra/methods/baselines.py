@@ -11,7 +11,7 @@ import numpy as np
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
 
-__all__ = ["BASELINES", "UNSEARCHED", "Settings", "Task", "baseline", "settings_grid"]
+__all__ = ["BASELINES", "LATENT", "UNSEARCHED", "Settings", "Task", "baseline", "settings_grid"]
 
 Task = Literal["regression", "classification"]
 Settings = dict[str, Any]
@@ -100,17 +100,31 @@ BASELINES: Mapping[str, Callable[[Task, Settings, int], Any]] = {
 UNSEARCHED = frozenset({"rf"})
 """Those that are taken as they are: their grid is of one entry."""
 
+LATENT = frozenset(_MOST_COMPONENTS)
+"""Those of latent variables."""
 
-def settings_grid(name: str, n: int, bands: int) -> list[Settings]:
+
+def settings_grid(name: str, n: int, bands: int, components: int | None = None) -> list[Settings]:
     """Settings that ``tune`` tries, for ``n`` training spectra, the stiffer first.
 
     All numbers of components come from one fit, so they are no part of it: each entry of ``pls`` has
     the most, 25, and each of ``lwplsr``, 20. ``lwplsr`` tries 50, 100, 200 and 500 neighbours and h of
     1, 2, 4 and infinity, among 15 global components; ``svm`` C of 1 to 1000 and gamma of 0.1, 1 and 10
     by the number of bands; ``rf`` nothing.
+
+    Parameters
+    ----------
+    components : number of latent variables that will be taken; more than the most are tried for it.
+
+    Raises
+    ------
+    OptionError
+        When the method has none, or the spectra have not as many.
     """
     _check_name(name)
-    most = max(1, min(_MOST_COMPONENTS.get(name, 1), n - 1, bands))
+    if components is not None:
+        _check_components(name, components, min(n - 1, bands))
+    most = max(1, min(max(_MOST_COMPONENTS.get(name, 1), components or 0), n - 1, bands))
     if name == "pls":
         return [{"n_components": most}]
     if name == "lwplsr":
@@ -122,6 +136,18 @@ def settings_grid(name: str, n: int, bands: int) -> list[Settings]:
     if name == "svm":
         return [{"C": c, "gamma": w / bands} for c, w in itertools.product(_COSTS, _WIDTHS)]
     return [{}]
+
+
+def _check_components(name: str, components: int, most: int) -> None:
+    if name not in _MOST_COMPONENTS:
+        raise OptionError(
+            f"`components={components}` is a number of latent variables, but {name} has none; leave it out, or take "
+            f"{' or '.join(_MOST_COMPONENTS)}."
+        )
+    if not 1 <= components <= most:
+        raise OptionError(
+            f"`components={components}` is asked for, but these spectra have 1 to {most} latent variables in each fold."
+        )
 
 
 def _check_name(name: str) -> None:

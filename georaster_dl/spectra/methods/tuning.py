@@ -1,9 +1,10 @@
-"""Settings of a baseline chosen by cross-validation on the training spectra."""
+"""Settings of the methods of chemometrics, chosen by cross-validation on the training spectra."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from georaster_dl.spectra.methods.baselines import (
 )
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import Fold, cross_validation
-from georaster_dl.spectra.scoring.scores import ClassScores
+from georaster_dl.spectra.scoring.scores import macro_f1
 
-__all__ = ["Tuned", "tune"]
+__all__ = ["Trials", "Tuned", "choose_settings", "try_settings", "tune"]
 
 _Names = npt.NDArray[np.object_]
 
@@ -32,12 +33,61 @@ _FOLDS_OF_OTHERS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Tuned:
-    """A baseline with the settings that cross-validation chose.
+class Trials:
+    """Predictions of the training spectra by folds without them, for all settings that were tried.
 
     Attributes
     ----------
-    settings : of ``baseline``.
+    settings : of ``baselines.baseline``, the stiffer first.
+    predicted : (settings, repeats, n) values or class names.
+    target : (n,) measured.
+    folds : of each repeat.
+    allowed : (settings,) those that may be chosen.
+    """
+
+    settings: tuple[Mapping[str, Any], ...]
+    predicted: npt.NDArray[Any] = field(repr=False)
+    target: npt.NDArray[Any] = field(repr=False)
+    folds: Sequence[Sequence[Fold]] = field(repr=False)
+    allowed: npt.NDArray[np.bool_] = field(repr=False)
+
+    @property
+    def losses(self) -> npt.NDArray[np.float64]:
+        """(settings,) RMSE of values, or 1 less macro F1 of classes, over all spectra and repeats."""
+        return _losses(self.predicted, self.target)
+
+    @property
+    def chosen(self) -> int:
+        """Position of the settings of the least loss; the first of equals, which is the stiffest."""
+        return self._best(self.losses)
+
+    def out_of_fold(self) -> npt.NDArray[Any]:
+        """(repeats, n) predictions, each by the settings that are best on the other folds.
+
+        So no spectrum takes part in the choice of the settings that it is measured by, which the least
+        loss of all settings is too good for (Varma & Simon 2006), at the cost of one cross-validation
+        (after Tsamardinos et al. 2018, with folds where they take bootstrap samples).
+        """
+        found: npt.NDArray[Any] = np.empty_like(self.predicted[0])
+        for repeat, folds in enumerate(self.folds):
+            for learnt, measured in folds:
+                losses = _losses(self.predicted[:, :, learnt], self.target[learnt])
+                found[repeat, measured] = self.predicted[self._best(losses), repeat, measured]
+        return found
+
+    def _best(self, losses: npt.NDArray[np.float64]) -> int:
+        return int(np.where(self.allowed, losses, np.inf).argmin())
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A method of chemometrics with the settings that cross-validation chose.
+
+    Attributes
+    ----------
+    name : of ``baselines.BASELINES``.
+    task : ``regression`` or ``classification``.
+    settings : of ``baselines.baseline``.
     score : of these in cross-validation: RMSE of values (the less the better), macro F1 of classes;
         None of a method whose settings are never searched.
     pipeline : ``Preprocessing`` and estimator, fitted on all training spectra.
@@ -62,10 +112,12 @@ def tune(
     groups: _Names | None = None,
     seed: int = 0,
 ) -> Tuned:
-    """Choose a baseline's settings by cross-validation on training spectra, and fit it to them all.
+    """Choose a method's settings by cross-validation on training spectra, and fit it to them all.
 
     Parameters
     ----------
+    name : ``pls``, ``lwplsr``, ``svm`` or ``rf``.
+    task : ``regression`` or ``classification``.
     spectra : (n, bands) of the training rows alone.
     target : (n,) values, NaN where not known, or class names, None where not known; such rows are
         left out.
@@ -81,85 +133,158 @@ def tune(
     """
     from sklearn.pipeline import make_pipeline
 
+    trials = choose_settings(
+        name, task, spectra, target, preprocessing=preprocessing, groups=groups, seed=seed
+    )
     known = ~pd.isna(target)
-    spectra, target = spectra[known], target[known]
-    if task == "classification":
-        target = target.astype(str)
-    if len(np.unique(target)) < 2:
+    wanted = _named(task, target[known])
+    tried: tuple[tuple[Mapping[str, Any], float], ...] = ()
+    settings: Mapping[str, Any] = {}
+    if trials is not None:
+        scores = trials.losses if task == "regression" else 1 - trials.losses
+        tried = tuple(zip(trials.settings, scores.tolist(), strict=True))
+        settings = trials.settings[trials.chosen]
+    pipeline = make_pipeline(Preprocessing(preprocessing), baseline(name, task, settings, seed))
+    return Tuned(
+        name,
+        task,
+        settings,
+        None if trials is None else tried[trials.chosen][1],
+        pipeline.fit(spectra[known], wanted),
+        tried,
+    )
+
+
+def choose_settings(
+    name: str,
+    task: Task,
+    spectra: npt.NDArray[np.floating[Any]],
+    target: npt.NDArray[Any],
+    *,
+    preprocessing: str = "none",
+    groups: _Names | None = None,
+    seed: int = 0,
+    components: int | None = None,
+) -> Trials | None:
+    """Try a method's settings in random folds: 10 of ``pls``, 5 of others; parameters and errors as of ``tune``.
+
+    Parameters
+    ----------
+    components : number that is taken, as in ``try_settings``.
+
+    Returns
+    -------
+    None for a method whose settings are never searched.
+    """
+    known = ~pd.isna(target)
+    wanted = _named(task, target[known])
+    _check_varied(wanted)
+    if name in UNSEARCHED:
+        return None
+    folds = cross_validation(
+        len(wanted),
+        _FOLDS.get(name, _FOLDS_OF_OTHERS),
+        groups=None if groups is None else groups[known],
+        classes=wanted.astype(object) if task == "classification" else None,
+        seed=seed,
+    )
+    return try_settings(
+        name, spectra[known], wanted, [folds],
+        preprocessing=preprocessing, seed=seed, components=components,
+    )  # fmt: skip
+
+
+def try_settings(
+    name: str,
+    spectra: npt.NDArray[np.floating[Any]],
+    target: npt.NDArray[Any],
+    folds: Sequence[Sequence[Fold]],
+    *,
+    preprocessing: str = "none",
+    seed: int = 0,
+    components: int | None = None,
+    fold_done: Callable[[], None] = lambda: None,
+) -> Trials:
+    """Predict training spectra with all settings of a method, by folds without them.
+
+    Parameters
+    ----------
+    name, preprocessing, seed : as in ``tune``.
+    spectra : (n, bands).
+    target : (n,) values or class names, all known.
+    folds : of each repeat.
+    components : number of latent variables that is taken whatever its loss; the others are tried all the same.
+    fold_done : called after each fold.
+
+    Raises
+    ------
+    OptionError
+        When a fold leaves a single class or value to learn from, or has not as many latent variables.
+    """
+    task: Task = "regression" if target.dtype.kind == "f" else "classification"
+    target = _named(task, target)
+    for learnt, _ in (fold for of_repeat in folds for fold in of_repeat):
+        _check_fold(target[learnt], task)
+    smallest = min(len(learnt) for of_repeat in folds for learnt, _ in of_repeat)
+    grid = settings_grid(name, smallest, spectra.shape[1], components)
+    make = partial(baseline, name, task, seed=seed)
+    repeats = [
+        _out_of_fold(make, grid, of_repeat, spectra, target, preprocessing, fold_done)
+        for of_repeat in folds
+    ]
+    settings, columns = [], []
+    for i, entry in enumerate(grid):
+        of_entry = np.stack([repeat[i] for repeat in repeats], axis=1)
+        for chosen, column in _by_components(entry, of_entry):
+            settings.append(chosen)
+            columns.append(column)
+    wanted = [components in (None, entry.get("n_components")) for entry in settings]
+    return Trials(tuple(settings), np.stack(columns), target, folds, np.array(wanted))
+
+
+def _named(task: Task, target: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return target.astype(str) if task == "classification" else target
+
+
+def _check_varied(target: npt.NDArray[Any]) -> None:
+    different = len(np.unique(target))
+    if different < 2:
         raise OptionError(
-            f"{counted(len(target), 'training spectrum')} with {counted(len(np.unique(target)), 'different value')} are too few to "
+            f"{counted(len(target), 'training spectrum')} with {counted(different, 'different value')} are too few to "
             f"learn from; check the target and the split."
         )
-    tried: tuple[tuple[Settings, float], ...] = ()
-    settings: Settings = {}
-    score: float | None = None
-    if name not in UNSEARCHED:
-        folds = _folds(name, task, target, None if groups is None else groups[known], seed)
-        tried = _tried(name, task, folds, spectra, target, preprocessing, seed)
-        scores = np.array([score for _, score in tried])
-        # Of equals the first, which is the stiffest.
-        settings, score = tried[int(scores.argmin() if task == "regression" else scores.argmax())]
-    pipeline = make_pipeline(Preprocessing(preprocessing), baseline(name, task, settings, seed))
-    return Tuned(name, task, settings, score, pipeline.fit(spectra, target), tried)
 
 
-def _folds(
-    name: str, task: Task, target: npt.NDArray[Any], groups: _Names | None, seed: int
-) -> list[Fold]:
-    classes = target.astype(object) if task == "classification" else None
-    n_folds = _FOLDS.get(name, _FOLDS_OF_OTHERS)
-    folds = cross_validation(len(target), n_folds, groups=groups, classes=classes, seed=seed)
-    if classes is not None and any(len(set(classes[learnt])) < 2 for learnt, _ in folds):
+def _check_fold(target: npt.NDArray[Any], task: Task) -> None:
+    if task == "classification" and len(set(target)) < 2:
         raise OptionError(
             "Cross-validation leaves a single class to learn from: each class needs spectra of two samples or "
             "more; check the columns of classes and groups."
         )
-    return folds
-
-
-def _tried(
-    name: str,
-    task: Task,
-    folds: list[Fold],
-    spectra: npt.NDArray[Any],
-    target: npt.NDArray[Any],
-    preprocessing: str,
-    seed: int,
-) -> tuple[tuple[Settings, float], ...]:
-    """All settings of a method's grid with their scores in cross-validation."""
-    smallest = min(len(learnt) for learnt, _ in folds)
-    grid = settings_grid(name, smallest, spectra.shape[1])
-    predicted = _out_of_fold(name, task, grid, folds, spectra, target, preprocessing, seed)
-    return tuple(
-        (chosen, _score(task, column, target))
-        for settings, columns in zip(grid, predicted, strict=True)
-        for chosen, column in _by_components(settings, columns)
-    )
 
 
 def _out_of_fold(
-    name: str,
-    task: Task,
+    make: Callable[[Settings], Any],
     grid: list[Settings],
-    folds: list[Fold],
+    folds: Sequence[Fold],
     spectra: npt.NDArray[Any],
     target: npt.NDArray[Any],
     preprocessing: str,
-    seed: int,
+    fold_done: Callable[[], None],
 ) -> list[npt.NDArray[Any]]:
     """For each settings (components or 1, n) predictions of every spectrum by folds without it."""
-    errors_of_folds: list[npt.NDArray[Any]] = []
+    predicted: list[npt.NDArray[Any]] = []
     for learnt, measured in folds:
         treat = Preprocessing(preprocessing).fit(spectra[learnt])
         train, rest = treat.transform(spectra[learnt]), treat.transform(spectra[measured])
         for i, settings in enumerate(grid):
-            model = baseline(name, task, settings, seed).fit(train, target[learnt])
+            model = make(settings).fit(train, target[learnt])
             columns = _columns(model, rest)
-            if len(errors_of_folds) <= i:
-                kind = np.float64 if task == "regression" else object
-                errors_of_folds.append(np.empty((len(columns), len(target)), kind))
-            errors_of_folds[i][:, measured] = columns
-    return errors_of_folds
+            if len(predicted) <= i:
+                predicted.append(np.empty((len(columns), len(target)), target.dtype))
+            predicted[i][:, measured] = columns
+        fold_done()
+    return predicted
 
 
 def _columns(model: Any, spectra: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -180,7 +305,9 @@ def _by_components(
         yield {**settings, "n_components": a}, column
 
 
-def _score(task: Task, predicted: npt.NDArray[Any], target: npt.NDArray[Any]) -> float:
-    if task == "regression":
-        return float(np.sqrt(np.mean((predicted - target) ** 2)))
-    return ClassScores.of(predicted, target.astype(object)).macro_f1
+def _losses(predicted: npt.NDArray[Any], target: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(settings,) losses of predictions (settings, repeats, n)."""
+    if target.dtype.kind == "f":
+        return np.asarray(np.sqrt(((predicted - target) ** 2).mean(axis=(1, 2))))
+    settings, repeats, n = predicted.shape
+    return 1 - macro_f1(predicted.reshape(settings, repeats * n), np.tile(target, repeats))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,18 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION
 
-__all__ = ["Fold", "NamedColumns", "cross_validation", "parts_by_column"]
+__all__ = [
+    "Fold",
+    "FoldKind",
+    "Folding",
+    "NamedColumns",
+    "Samples",
+    "cross_validation",
+    "numbered",
+    "parts_by_column",
+]
+
+FoldKind = Literal["random", "venetian-blinds", "contiguous-blocks", "date"]
 
 Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 """Positions of the training spectra, and of the validation spectra."""
@@ -95,8 +107,86 @@ def _understood(known: Sequence[str], name: str) -> dict[str | None, int]:
     )
 
 
+@dataclass(frozen=True)
+class Folding:
+    """Way in which samples are divided for cross-validation.
+
+    Attributes
+    ----------
+    kind : ``random``; ``venetian-blinds``, every ``n_folds``-th sample in the order of the rows;
+        ``contiguous-blocks``, runs of samples in that order; ``date``, runs of dates, none of which is divided.
+    n_folds : number of folds, at most.
+    repeats : runs with other random folds.
+    """
+
+    kind: FoldKind = "random"
+    n_folds: int = 5
+    repeats: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(FoldKind):
+            raise OptionError(
+                f"{self.kind!r} is no way of cross-validation; known are {', '.join(get_args(FoldKind))}."
+            )
+        if self.n_folds < 2 or self.repeats < 1:
+            raise OptionError(
+                f"Cross-validation takes 2 folds or more, once or more, but got {counted(self.n_folds, 'fold')} and "
+                f"{counted(self.repeats, 'repeat')}."
+            )
+        if self.kind != "random" and self.repeats > 1:
+            raise OptionError(
+                f"Folds of {self.kind} are the same in every repeat, but {self.repeats} repeats are asked for; leave "
+                f"`repeats=` out, or take random folds."
+            )
+
+    def divide(self, samples: Samples, seed: int) -> list[list[Fold]]:
+        """Divide samples into folds, anew in each repeat; raises as ``cross_validation``."""
+        return [
+            cross_validation(
+                samples.n, self.n_folds, groups=samples.groups, classes=samples.classes,
+                seed=seed + 1000 * repeat, kind=self.kind, dates=samples.dates,
+            )
+            for repeat in range(self.repeats)
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        times = f", {self.repeats} times" if self.repeats > 1 else ""
+        return f"{counted(self.n_folds, 'fold')} ({self.kind}{times})"
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples, classes and dates of spectra, by which folds are made.
+
+    Attributes
+    ----------
+    n : number of spectra.
+    groups : (n,) sample of each spectrum; None where each is its own.
+    classes : (n,) class of each, None for values.
+    dates : (n,) of each, NaT where not known; None where there are none.
+    """
+
+    n: int
+    groups: _Names | None = None
+    classes: _Names | None = None
+    dates: npt.NDArray[np.datetime64] | None = None
+
+    def of(self, rows: npt.NDArray[np.bool_]) -> Samples:
+        """Those of some rows (n,)."""
+        parts = [part if part is None else part[rows] for part in (self.groups, self.classes)]
+        dates = None if self.dates is None else self.dates[rows]
+        return Samples(int(rows.sum()), parts[0], parts[1], dates)
+
+
 def cross_validation(
-    n: int, n_folds: int, *, groups: _Names | None, classes: _Names | None, seed: int
+    n: int,
+    n_folds: int,
+    *,
+    groups: _Names | None,
+    classes: _Names | None,
+    seed: int,
+    kind: FoldKind = "random",
+    dates: npt.NDArray[np.datetime64] | None = None,
 ) -> list[Fold]:
     """At most ``n_folds`` folds of ``n`` spectra.
 
@@ -104,22 +194,33 @@ def cross_validation(
     ----------
     groups : (n,) sample of each spectrum: its spectra stay in one fold. None or a missing sample is a
         sample of its own.
-    classes : (n,) class of each, which all folds get their share of.
+    classes : (n,) class of each, which all folds get their share of where they are random.
+    kind : as in ``Folding``.
+    dates : (n,), for folds of dates; spectra without one count as of the last date.
 
     Raises
     ------
     OptionError
-        When there are fewer than two samples.
+        When there are fewer than two samples, or dates.
     """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-
-    numbers = _numbered(groups, n)
+    numbers = numbered(groups, n)
     n_samples = len(np.unique(numbers))
     if n_samples < 2:
         raise OptionError(
             f"Cross-validation needs two samples or more, but got {counted(n, 'spectrum')} of {n_samples}; check the "
             f"column of groups."
         )
+    if kind == "random":
+        return _random(n, n_folds, numbers, classes, seed)
+    return _by_number(_of_samples(kind, n_folds, numbers, dates))
+
+
+def _random(
+    n: int, n_folds: int, numbers: npt.NDArray[np.intp], classes: _Names | None, seed: int
+) -> list[Fold]:
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    n_samples = len(np.unique(numbers))
     n_folds = min(n_folds, n_samples)
     codes = np.arange(n)
     stratified = False
@@ -129,14 +230,48 @@ def cross_validation(
         # No more folds than spectra of the rarest class, or some would lack it.
         stratified, n_folds = rarest > 1, max(2, min(n_folds, rarest))
     if n_samples == n:
-        kind, samples = (StratifiedKFold if stratified else KFold), None
+        chosen, samples = (StratifiedKFold if stratified else KFold), None
     else:
-        kind, samples = (StratifiedGroupKFold if stratified else GroupKFold), numbers
-    return list(kind(n_folds, shuffle=True, random_state=seed).split(codes, codes, samples))
+        chosen, samples = (StratifiedGroupKFold if stratified else GroupKFold), numbers
+    return list(chosen(n_folds, shuffle=True, random_state=seed).split(codes, codes, samples))
 
 
-def _numbered(groups: _Names | None, n: int) -> npt.NDArray[np.intp]:
-    """(n,) number of each spectrum's sample."""
+def _of_samples(
+    kind: FoldKind,
+    n_folds: int,
+    numbers: npt.NDArray[np.intp],
+    dates: npt.NDArray[np.datetime64] | None,
+) -> npt.NDArray[np.intp]:
+    """(n,) number of each spectrum's fold, by the order of the samples or their dates."""
+    # Samples by their first row, in which order venetian blinds and blocks go.
+    _, firsts, places = np.unique(numbers, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(firsts))[places]
+    if kind == "venetian-blinds":
+        return np.asarray(rank % n_folds)
+    if kind == "contiguous-blocks":
+        return np.asarray(rank * min(n_folds, len(firsts)) // len(firsts))
+    if dates is None:
+        raise OptionError("Folds of dates need a column of dates; name it by `date_column=`.")
+    earliest = np.full(len(firsts), np.datetime64("NaT"), dates.dtype)
+    np.fmin.at(earliest, places, dates)
+    days, of_samples, sizes = np.unique(earliest[places], return_inverse=True, return_counts=True)
+    if len(days) < 2:
+        raise OptionError("Folds of dates need two dates or more, but all samples have one.")
+    if len(days) <= n_folds:
+        return np.asarray(of_samples)
+    before = np.cumsum(sizes) - sizes
+    return np.asarray((before * n_folds // len(numbers))[of_samples])
+
+
+def _by_number(fold_of: npt.NDArray[np.intp]) -> list[Fold]:
+    return [
+        (np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold))
+        for fold in np.unique(fold_of)
+    ]
+
+
+def numbered(groups: _Names | None, n: int) -> npt.NDArray[np.intp]:
+    """(n,) number of each spectrum's sample; without one it is a sample of its own."""
     if groups is None:
         return np.arange(n)
     names = [f"{i} alone" if group is None else f"{group}" for i, group in enumerate(groups)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.evaluation.metrics.regression import RegressionScores
 
-__all__ = ["ClassScores", "ValueScores"]
+__all__ = ["ClassScores", "ValueScores", "macro_f1"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -106,6 +107,15 @@ class ClassScores:
         recalls = counted.producers[counted.referenced > 0]
         balanced = float(recalls.mean()) if recalls.size else math.nan
         return cls(counted.total, counted.overall_accuracy, balanced, counted.macro_f1, counted)
+
+
+def macro_f1(predicted: npt.NDArray[Any], reference: npt.NDArray[Any]) -> _Floats:
+    """Compute the mean F1 of the classes of a reference (n,) for predictions (..., n); returns (...)."""
+    scores = []
+    for name in np.unique(reference.astype(str)):
+        said, true = predicted == name, reference == name
+        scores.append(2 * (said & true).sum(axis=-1) / (said.sum(axis=-1) + true.sum()))
+    return np.asarray(np.mean(scores, axis=0))
 
 
 def _by(part: float, whole: float) -> float:

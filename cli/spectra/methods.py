@@ -1,0 +1,61 @@
+"""Methods of a training as printed, and as results for programs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..terminal.results import print_table
+
+if TYPE_CHECKING:
+    from georaster_dl.spectra.training.result import TrainedTable
+
+__all__ = ["print_trained", "trained_results"]
+
+
+def print_trained(trained: TrainedTable) -> None:
+    """Print the split, the figures of all methods, and the choice with its reason."""
+    from georaster_dl.spectra.training.card_text import method_figures, settings_text
+
+    click.echo(f"{trained.card.training['spectra']} ({trained.split.description})")
+    click.echo(f"cross-validation: {trained.options.folding}")
+    for i, name in enumerate(trained.options.names):
+        figures = {tried.label: method_figures(tried)[name] for tried in trained.methods}
+        rows = [
+            (tried.label, settings_text(tried, i), *map(_number, figures[tried.label].values()))
+            for tried in trained.methods
+        ]
+        click.echo()
+        print_table((name, "settings", *next(iter(figures.values()))), rows)
+        curve = trained.kept.cross_validated.curves.get(name)
+        if curve is not None:
+            how = "as asked for" if curve.asked else f"the least RMSECV of 1 to {len(curve.losses)}"
+            click.echo(f"{name}: {curve.chosen} latent variables, {how}")
+    click.echo(trained.choice.reason)
+
+
+def trained_results(trained: TrainedTable) -> dict[str, Any]:
+    """Collect the methods with their figures by target, the chosen one first, and the reason of the choice."""
+    from georaster_dl.spectra.training.card_text import method_figures
+
+    return {
+        "method": trained.choice.kept,
+        "choice": trained.choice.reason,
+        "methods": [
+            {"method": tried.method, "figures": _finite(method_figures(tried))}
+            for tried in trained.methods
+        ],
+    }
+
+
+def _finite(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {key: value if math.isfinite(value) else None for key, value in of_target.items()}
+        for name, of_target in figures.items()
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:#.4g}" if math.isfinite(value) else ""

@@ -1,0 +1,1 @@
+"""Steps of a training: columns, candidates, their choice, texts of the card."""
