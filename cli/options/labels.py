@@ -11,7 +11,7 @@ from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.training.settings.keywords import SETTINGS
 
 from .groups import option_group
-from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option
+from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option, wavelengths_option
 
 __all__ = [
     "LABEL_OPTIONS",
@@ -122,5 +122,6 @@ def training_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
             help="Distance between training, validation and test pixels.",
         ),
         *SCENE_OPTIONS,
+        wavelengths_option,
         seed_option(default=None),
     )

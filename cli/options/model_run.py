@@ -23,6 +23,7 @@ from .shared import (
     overwrite_option,
     precision_option,
     scene_reading,
+    wavelengths_option,
 )
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ def _run_settings(
     scale: float | None,
     offset: float | None,
     mask: str | None,
+    wavelengths: tuple[float, ...] | None,
     **settings: Any,
 ) -> dict[str, Any]:
-    return {"scene": scene_reading(bands, nodata, scale, offset, mask), **settings}
+    return {"scene": scene_reading(bands, nodata, scale, offset, mask, wavelengths), **settings}
 
 
 _AOI = click.option(
@@ -73,6 +75,7 @@ model_run_options = option_group(
         help="Make the model's bands from the scene's by their wavelengths (Gaussian responses).",
     ),
     *SCENE_OPTIONS,
+    wavelengths_option,
     _HALO,
     device_option(),
     precision_option(),

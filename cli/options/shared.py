@@ -43,6 +43,7 @@ __all__ = [
     "scheduler_options",
     "seed_option",
     "warning_options",
+    "wavelengths_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -158,10 +159,21 @@ def scene_reading(
     scale: float | None,
     offset: float | None,
     mask: str | None,
+    wavelengths: tuple[float, ...] | None = None,
 ) -> SceneOptions:
     """Make the options of a scene from the values of ``SCENE_OPTIONS``."""
     names = None if bands is None else tuple(name.strip() for name in bands.split(","))
-    return SceneOptions(bands=names, nodata=nodata, scale=scale, offset=offset, mask=mask)
+    return SceneOptions(
+        bands=names, nodata=nodata, scale=scale, offset=offset, mask=mask, wavelengths=wavelengths
+    )
+
+
+def _wavelengths(_ctx: Any, _param: Any, path: Path | None) -> tuple[float, ...] | None:
+    if path is None:
+        return None
+    from georaster_dl.io.formats.wavelengths import read_wavelengths
+
+    return read_wavelengths(path)
 
 
 SCENE_OPTIONS = (
@@ -184,7 +196,14 @@ SCENE_OPTIONS = (
     ),
 )
 """Options that say how a scene's stored values are read."""
-scene_options = option_group("reading", scene_reading, *SCENE_OPTIONS)
+wavelengths_option = click.option(
+    "--wavelengths",
+    type=INPUT_FILE,
+    callback=_wavelengths,
+    metavar="FILE",
+    help="Text file with the wavelength of each band in file order (nm or um), of a file that does not state them.",
+)
+scene_options = option_group("reading", scene_reading, *SCENE_OPTIONS, wavelengths_option)
 
 
 def _terminal(progress: str, quiet: bool, log: Path | None, parent_pipe: bool) -> Terminal:

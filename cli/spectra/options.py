@@ -210,7 +210,7 @@ _TABLE_OPTIONS = (
     click.option(
         "--below",
         type=click.Choice(["half", "drop", "error"]),
-        help="What values below a limit, such as <0.05, count as: half of the limit, or not known. [default: error]",
+        help="Take values below a limit, such as <0.05, as half of it or as not known (drop). [default: error]",
     ),
 )
 

@@ -36,6 +36,8 @@ class SceneKeywords(TypedDict, total=False):
     nodata : number that stands for no measurement, in every band.
     scale, offset : physical value = stored value * scale + offset, in every band.
     mask : quality band that masks pixels, such as ``"SCL"`` or ``"QA60:0"``; see the guide on scenes.
+    wavelengths : centres of the bands in file order, in nm, of a file that does not state them; or the path of a text
+        file of them, in nm or um.
     """
 
     bands: Sequence[str] | str | None
@@ -43,6 +45,7 @@ class SceneKeywords(TypedDict, total=False):
     scale: float | None
     offset: float | None
     mask: str | None
+    wavelengths: Sequence[float] | str | Path | None
 
 
 class RunKeywords(SceneKeywords, total=False):
@@ -196,6 +199,10 @@ def plain_value(name: str, value: Any) -> Any:
         return Path(value)
     if name == "members":
         return tuple(find_model(each).absolute() for each in value)
+    if name == "wavelengths":
+        from georaster_dl.io.formats.wavelengths import read_wavelengths
+
+        return read_wavelengths(Path(value)) if isinstance(value, str | PathLike) else tuple(value)
     if name == "bands":
         return tuple(value.split(",") if isinstance(value, str) else value)
     return tuple(value) if name in ("priority", "ignore") else value

@@ -20,6 +20,7 @@ class SceneOptions:
         names than bands are given, the bands to use.
     nodata : number that stands for no measurement, in every band.
     scale, offset : physical value = stored value * scale + offset, in every band.
+    wavelengths : centres of the bands of a file that does not state them, in file order, in nm.
     mask : quality band that masks pixels, and which of its numbers do; see ``georaster_dl.io.scenes.quality``.
     """
 
@@ -28,6 +29,7 @@ class SceneOptions:
     scale: float | None = None
     offset: float | None = None
     mask: str | None = None
+    wavelengths: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ def test_another_sensor_is_resampled_only_when_asked(geodl, refused, model, chai
     finer = np.arange(490.0, 905.0, 5.0)
     cube = write_cube(tmp_path / "fine.tif", spectra_of(finer)[::-1], finer[::-1])
     coarse = write_cube(tmp_path / "coarse.tif", spectra_of(WAVELENGTHS)[::2], WAVELENGTHS[::2])
-    assert "misses" in refused("segment", coarse, "-m", model, "-o", "x.tif")
+    said = refused("segment", coarse, "-m", model, "-o", "x.tif")
+    assert "coarse.tif has 10 wavelengths from 500 to 860 nm, but sugar needs 20" in said
     ended = geodl("segment", cube, "-m", model, "--resample", "-o", "r.tif")
     assert ended.code == 0, ended.err
     assert "resampled to the wavelengths of sugar" in ended.err
@@ -129,6 +130,33 @@ def test_another_sensor_is_resampled_only_when_asked(geodl, refused, model, chai
     short = write_cube(tmp_path / "short.tif", spectra_of(finer)[:40], finer[:40])
     said = refused("segment", short, "-m", model, "--resample", "-o", "x.tif")
     assert "nothing is extrapolated" in said
+
+
+def test_another_sensor_is_refused_in_two_lines_that_say_what_to_do(refused, model, tmp_path):
+    folder = f"{tmp_path}/"
+    others = np.arange(400.0, 1300.0, 40.0)
+    other = write_cube(tmp_path / "other.tif", spectra_of(others), others)
+    said = refused("segment", other, "-m", model, "-o", "x.tif")
+    assert "make the model's bands from the scene's with --resample" in said
+    assert len(said.replace(folder, "")) < 180
+    plain = write_cube(tmp_path / "plain.tif", spectra_of(WAVELENGTHS), [])
+    said = refused("segment", plain, "-m", model, "-o", "x.tif")
+    assert "state the wavelengths of the scene's bands in a file, with --wavelengths" in said
+    assert len(said.replace(folder, "")) < 180
+
+
+def test_wavelengths_of_a_file_that_states_none(geodl, refused, model, tmp_path):
+    plain = write_cube(tmp_path / "plain.tif", spectra_of(WAVELENGTHS), [])
+    stated = write_cube(tmp_path / "stated.tif", spectra_of(WAVELENGTHS), WAVELENGTHS)
+    (tmp_path / "w.csv").write_text(
+        "wavelength (um)\n" + "\n".join(f"{nm / 1000:g}" for nm in WAVELENGTHS)
+    )
+    assert geodl("segment", plain, "-m", model, "--wavelengths", "w.csv", "-o", "p.tif").code == 0
+    assert geodl("segment", stated, "-m", model, "-o", "s.tif").code == 0
+    np.testing.assert_array_equal(read("p.tif")[0], read("s.tif")[0])
+    (tmp_path / "w.csv").write_text("500\n520\n")
+    said = refused("segment", plain, "-m", model, "--wavelengths", "w.csv", "-o", "x.tif")
+    assert "--wavelengths states 2 wavelengths, but" in said
 
 
 def test_the_model_tells_its_preprocessing_and_intervals(geodl, refused, model):

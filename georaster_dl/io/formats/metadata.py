@@ -23,7 +23,7 @@ import rasterio.shutil
 from georaster_dl.core.bands import SENTINEL2, Band
 from georaster_dl.io.formats.missions import band_of_file, band_of_mission, mission_of
 
-__all__ = ["acquisition_date", "bands_of", "calibration_of", "with_wavelengths"]
+__all__ = ["acquisition_date", "bands_of", "calibration_of", "in_nanometres", "with_wavelengths"]
 
 _SENTINEL2_NAMES = {band.name for band in SENTINEL2}
 # Nanometres in one unit of what wavelengths are stated in. Names without the plural's s.
@@ -213,6 +213,12 @@ def with_wavelengths(
         else replace(band, wavelength_nm=_times(value, factor))
         for band, value in zip(bands, values, strict=True)
     )
+
+
+def in_nanometres(values: Sequence[float], unit: str = "") -> tuple[float, ...] | None:
+    """Convert wavelengths to nm by the unit or, without one, by the values; None where neither tells it."""
+    factor = _factor(values, unit)
+    return None if factor is None else tuple(value * factor for value in values)
 
 
 def calibration_of(dataset: Any, index: int) -> tuple[float, float, bool]:

@@ -42,11 +42,13 @@ def provenance(
     parameters : of the run; those that are None are left out.
     """
     files = dict.fromkeys(Path(plane.path).name for plane in scene.planes)
+    lengths = given.wavelengths
     stated = {
         "nodata": given.nodata,
         "scale": given.scale,
         "offset": given.offset,
         "mask": given.mask,
+        "wavelengths": lengths and f"{min(lengths):g}-{max(lengths):g}nm",
     }
     said = {**parameters, **stated}
     return {

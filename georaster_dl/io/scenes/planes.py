@@ -19,6 +19,7 @@ from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.geography import can_transform
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.core.wording import counted
 from georaster_dl.io.scenes.grid import proj_crs, warped
 from georaster_dl.io.scenes.quality import QualityBand
 
@@ -84,6 +85,25 @@ def restate(planes: Iterable[Plane], options: SceneOptions) -> tuple[Plane, ...]
             )
         stated |= {"scale": scale, "offset": offset, "calibrated": True, "stated": True}
     return tuple(replace(plane, **stated) for plane in planes)
+
+
+def at_wavelengths(
+    planes: Sequence[Plane], lengths: Sequence[float], name: str
+) -> tuple[Plane, ...]:
+    """Give the planes of a scene, in file order, the wavelengths (nm) that the user states.
+
+    Raises
+    ------
+    OptionError
+        When there are more or fewer of them than planes.
+    """
+    if len(lengths) != len(planes):
+        raise OptionError(
+            f"`wavelengths=` states {counted(len(lengths), 'wavelength')}, but {name} has "
+            f"{counted(len(planes), 'band')}; give each band one, in file order."
+        )
+    pairs = zip(planes, lengths, strict=True)
+    return tuple(replace(p, band=replace(p.band, wavelength_nm=float(nm))) for p, nm in pairs)
 
 
 @dataclass(frozen=True)

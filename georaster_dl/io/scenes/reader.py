@@ -24,13 +24,14 @@ from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.formats import sentinel2, stac
+from georaster_dl.io.formats.array_files import refuse_array_file
 from georaster_dl.io.formats.envi import envi_data
 from georaster_dl.io.formats.metadata import bands_of, calibration_of, with_wavelengths
 from georaster_dl.io.formats.missions import band_of_file, mission_of
 from georaster_dl.io.scenes.containers import Container, image_variables
 from georaster_dl.io.scenes.dataset import check_openable, open_dataset
 from georaster_dl.io.scenes.grid import overlap, pixel_side
-from georaster_dl.io.scenes.planes import Plane, restate
+from georaster_dl.io.scenes.planes import Plane, at_wavelengths, restate
 from georaster_dl.io.scenes.quality import Comparison, QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
 
@@ -84,6 +85,8 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
     with gdal_environment():
         scene = sources if isinstance(sources, Scene) else _opened(sources)
         planes, alpha = (restate(some, options) for some in (scene.planes, scene.alpha))
+        if options.wavelengths is not None:
+            planes = at_wavelengths(planes, options.wavelengths, scene.name)
         scene = replace(scene, planes=planes, alpha=alpha)
         chosen = scene if options.bands is None else _with_names(scene, options.bands)
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
@@ -119,6 +122,8 @@ def _open_one(source: str) -> Scene:
     path = _existing(source)
     if path is not None and sentinel2.is_product(path):
         return _from_product(path)
+    if path is not None:
+        refuse_array_file(path)
     if stac.is_item(source):
         return _from_item(source)
     pixels = source if path is None else envi_data(path) or source

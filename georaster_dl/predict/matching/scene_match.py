@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import MOST_NAMED, Band, listed_bands, match_bands
 from georaster_dl.core.errors import BandMismatchError
-from georaster_dl.core.wording import listed
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.stacks.scene import stack_of, stack_scene
 from georaster_dl.io.stacks.stack import TimeStack
@@ -27,7 +28,6 @@ __all__ = ["SceneMatch", "match_scene", "resolution_warning"]
 
 _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
 _NUMBERS = "digital numbers"
-_RESAMPLE = "Make the model's bands from the scene's with `resample=True`."
 
 
 @dataclass(frozen=True)
@@ -105,19 +105,41 @@ def _matched_bands(scene: Scene, card: Card, *, resample: bool) -> SceneMatch:
 
 
 def _with_all_bands(scene: Scene, card: Card) -> SceneMatch:
-    if not _may_be_resampled(scene, card):
+    try:
         return SceneMatch(scene.select(match_bands(card.bands, scene.bands)), card)
-    return SceneMatch(scene.select(match_bands(card.bands, scene.bands, cure=_RESAMPLE)), card)
+    except BandMismatchError as error:
+        short = _other_wavelengths(scene, card)
+        if short is None:
+            raise
+        raise BandMismatchError(short) from error
 
 
-def _may_be_resampled(scene: Scene, card: Card) -> bool:
-    """Check for an imaging spectrometer whose bands cover the model's wavelengths."""
-    own = [band.wavelength_nm for band in scene.bands if band.good]
-    wanted = [band.wavelength_nm for band in card.bands]
-    known = [w for w in own if w is not None]
-    if len(known) <= max(MOST_NAMED, len(own) - 1):
-        return False
-    return all(w is not None and min(known) <= w <= max(known) for w in wanted)
+def _other_wavelengths(scene: Scene, card: Card) -> str | None:
+    """Describe a scene whose wavelengths are not those of a model of spectra; None if names matter."""
+    wanted = [band.wavelength_nm for band in card.bands if band.wavelength_nm is not None]
+    own = [b.wavelength_nm for b in scene.bands if b.good and b.wavelength_nm is not None]
+    if len(wanted) < len(card.bands):
+        return None
+    begins = f"{scene.name} has {_span(own)}, but {card.name} needs {_span(wanted)}"
+    is_covered = bool(own) and min(own) <= min(wanted) and max(wanted) <= max(own)
+    is_spectrometer = len(own) > max(MOST_NAMED, sum(band.good for band in scene.bands) - 1)
+    if is_covered and is_spectrometer:
+        return f"{begins}; make the model's bands from the scene's with `resample=True`."
+    if len(wanted) <= MOST_NAMED:
+        return None
+    if not own:
+        return (
+            f"{begins}; state the wavelengths of the scene's bands in a file, with `wavelengths=`."
+        )
+    if not is_covered:
+        return f"{begins}; nothing is extrapolated: use a model of a range within the scene's."
+    return f"{begins}; these are too few for a spectrum: use a scene of an imaging spectrometer."
+
+
+def _span(lengths: Sequence[float]) -> str:
+    if not lengths:
+        return "no wavelengths"
+    return f"{counted(len(lengths), 'wavelength')} from {min(lengths):.0f} to {max(lengths):.0f} nm"
 
 
 def _resampled(scene: Scene, card: Card) -> SceneMatch:
@@ -130,8 +152,8 @@ def _resampled(scene: Scene, card: Card) -> SceneMatch:
     if np.isnan(wanted).any() or len(lengths) < sum(band.good for band in scene.bands):
         whose = card.name if np.isnan(wanted).any() else scene.name
         raise BandMismatchError(
-            f"`resample=True` goes by wavelengths, but {whose} has bands without one; name the bands with "
-            f"`bands=` instead."
+            f"`resample=True` goes by wavelengths, but {whose} has bands without one; state those of the scene with "
+            f"`wavelengths=`."
         )
     order = sorted(lengths, key=lambda index: lengths[index])
     own = np.array([lengths[index] for index in order])

@@ -32,10 +32,10 @@ def aligned(table: SpectraTable, wavelengths_nm: _Floats) -> SpectraTable:
     nearest = np.abs(own[:, None] - wavelengths_nm).argmin(axis=0)
     apart = np.abs(own[nearest] - wavelengths_nm) > _SAME_NM
     if apart.any():
+        _check_range(own, wavelengths_nm, table.name)
         raise OptionError(
-            f"{table.name} has {_axis(own)}, but {_axis(wavelengths_nm)} are needed, of which "
-            f"{int(apart.sum())} are not in it ({wavelengths_nm[apart][0]:g} nm first); if both instruments "
-            f"measure the same quantity, bring its spectra to them with `resample=True`."
+            f"{table.name} has {_axis(own)}, but the model {_axis(wavelengths_nm)}; if both instruments "
+            f"measure the same quantity, bring the spectra to the model's with `resample=True`."
         )
     return replace(
         table, wavelengths_nm=np.asarray(wavelengths_nm, float), spectra=table.spectra[:, nearest]
@@ -89,17 +89,19 @@ def resampling_weights(
     OptionError
         When a wanted wavelength lies outside the own ones.
     """
-    outside = (wanted < own[0] - _SAME_NM) | (wanted > own[-1] + _SAME_NM)
-    if outside.any():
-        raise OptionError(
-            f"{name} has {_axis(own)}, so {int(outside.sum())} of the {_axis(wanted)} that are "
-            f"needed lie outside ({wanted[outside][0]:g} nm first); nothing is extrapolated: use a model "
-            f"of a shorter range."
-        )
+    _check_range(own, wanted, name)
     if fwhm_nm is None:
         fwhm_nm = np.abs(np.gradient(wanted))
     widths = np.broadcast_to(np.asarray(fwhm_nm, np.float64), wanted.shape)
     return np.stack([_response(own, c, w) for c, w in zip(wanted, widths, strict=True)])
+
+
+def _check_range(own: _Floats, wanted: _Floats, name: str) -> None:
+    if wanted[0] < own[0] - _SAME_NM or wanted[-1] > own[-1] + _SAME_NM:
+        raise OptionError(
+            f"{name} has {_axis(own)}, but the model {_axis(wanted)}; nothing is extrapolated: use a model of a "
+            f"range within that of the spectra."
+        )
 
 
 def _response(own: _Floats, centre: float, fwhm: float) -> _Floats:

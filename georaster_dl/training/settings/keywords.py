@@ -10,6 +10,7 @@ SETTINGS = {
     "scale": "scene.scale",
     "offset": "scene.offset",
     "mask": "scene.mask",
+    "wavelengths": "scene.wavelengths",
     "layer": "labels.layer",
     "class_field": "labels.class_field",
     "width_m": "labels.width_m",

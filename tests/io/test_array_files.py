@@ -1,0 +1,28 @@
+"""Arrays of NumPy and MATLAB given as scenes: the message holds code that converts them."""
+
+import numpy as np
+import pytest
+import scipy.io
+
+from georaster_dl import open_scene
+from georaster_dl.core.errors import SceneError
+
+CUBE = np.arange(5 * 6 * 20, dtype="float32").reshape(5, 6, 20)  # rows, cols, bands
+
+
+@pytest.mark.parametrize("kind", ["npy", "mat"])
+def test_the_code_in_the_message_converts_the_cube(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    if kind == "npy":
+        np.save("cube.npy", CUBE)
+    else:
+        scipy.io.savemat("cube.mat", {"cube": CUBE, "labels": np.ones((5, 6))})
+    with pytest.raises(SceneError, match=r"\(5, 6, 20\)") as caught:
+        open_scene(f"cube.{kind}")
+    code = str(caught.value).partition("in Python: ")[2].partition(" (without")[0]
+    exec(code, {})
+    np.testing.assert_array_equal(open_scene("cube.tif").read().array, CUBE.transpose(2, 0, 1))
+
+
+def test_a_cube_from_python_needs_no_file():
+    assert open_scene(CUBE.transpose(2, 0, 1)).shape == (5, 6)
