@@ -8,6 +8,7 @@ from qgis.core import (
     QgsProcessingParameterBoolean,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterFile,
     QgsProcessingParameterNumber,
     QgsProcessingParameterString,
 )
@@ -64,8 +65,13 @@ def area(values: ParameterValues, context: QgsProcessingContext) -> list[str]:
 
 
 def add_reading(algorithm: GeodlAlgorithm) -> None:
-    """Add names of the bands, scale, offset, nodata and a mask, which few scenes need."""
+    """Add names and wavelengths of the bands, scale, offset, nodata and a mask, which few scenes need."""
     add_numbers(algorithm)
+    wavelengths = QgsProcessingParameterFile(
+        "WAVELENGTHS", "File of the bands' wavelengths", optional=True
+    )
+    help_text = "Text with the wavelength of each band in file order (nm or um), for files that do not state them."
+    algorithm.add(wavelengths, help_text, advanced=True)
     add_mask(algorithm, advanced=True)
 
 
@@ -121,5 +127,5 @@ def resampling(values: ParameterValues) -> list[str]:
 
 
 def reading(values: ParameterValues) -> list[str]:
-    """Arguments of a mask and of numbers."""
-    return values.options("BANDS", "MASK", "SCALE", "OFFSET", "NODATA")
+    """Arguments of a mask, of numbers and of wavelengths."""
+    return values.options("BANDS", "WAVELENGTHS", "MASK", "SCALE", "OFFSET", "NODATA")

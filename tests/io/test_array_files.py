@@ -19,9 +19,15 @@ def test_the_code_in_the_message_converts_the_cube(tmp_path, monkeypatch, kind):
         scipy.io.savemat("cube.mat", {"cube": CUBE, "labels": np.ones((5, 6))})
     with pytest.raises(SceneError, match=r"\(5, 6, 20\)") as caught:
         open_scene(f"cube.{kind}")
-    code = str(caught.value).partition("in Python: ")[2].partition(" (without")[0]
+    code = str(caught.value).partition("in Python: ")[2].partition(" (other")[0]
     exec(code, {})
     np.testing.assert_array_equal(open_scene("cube.tif").read().array, CUBE.transpose(2, 0, 1))
+
+
+def test_matlab_of_version_7_3_has_its_axes_in_reverse(tmp_path):
+    (tmp_path / "cube.mat").write_bytes(b"MATLAB 7.3 MAT-file" + b" " * 500)
+    with pytest.raises(SceneError, match=r"h5py.File.*transpose\(0, 2, 1\)"):
+        open_scene(tmp_path / "cube.mat")
 
 
 def test_a_cube_from_python_needs_no_file():

@@ -296,6 +296,10 @@ def test_a_quality_band_masks(run, tmp_path):
         ({"PRODUCT": "/nowhere/x.SAFE"}, "/nowhere/x.SAFE does not exist"),
         ({"INPUT": SCENE, "MODEL_FILE": "/nowhere.safetensors"}, "/nowhere.safetensors"),
         ({"INPUT": SCENE, "BANDS": "B02"}, "scene misses B03"),
+        (
+            {"INPUT": SCENE, "WAVELENGTHS": "/nowhere/w.txt"},
+            "wavelengths in /nowhere/w.txt cannot be read",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(run, tmp_path, parameters, said):
