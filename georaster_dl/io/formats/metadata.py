@@ -216,7 +216,7 @@ def with_wavelengths(
 
 
 def in_nanometres(values: Sequence[float], unit: str = "") -> tuple[float, ...] | None:
-    """Convert wavelengths to nm by the unit or, without one, by the values; None where neither tells it."""
+    """Convert wavelengths to nm by the unit or, without one, by the values; None if neither is clear."""
     factor = _factor(values, unit)
     return None if factor is None else tuple(value * factor for value in values)
 
