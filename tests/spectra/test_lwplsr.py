@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from georaster_dl.spectra.methods.local_pls import local_predictions
-from georaster_dl.spectra.methods.lwplsr import LWPLSRegressor, distance_weights
+from georaster_dl.models.zoo.chemometrics.local_pls import distance_weights, local_predictions
+from georaster_dl.spectra.methods.lwplsr import LWPLSRegressor
 from georaster_dl.spectra.methods.pls_scores import ScoreSpace
 from tests.spectra.made import chemistry
 
@@ -99,7 +100,6 @@ def test_predictions_do_not_depend_on_company(monkeypatch):
     spectra, values = chemistry(130)
     model = LWPLSRegressor(6, 50, 2.0, 5).fit(spectra[:100], values[:100])
     whole = model.predict_all(spectra[100:])
-    monkeypatch.setattr("georaster_dl.spectra.methods.lwplsr._QUERIES", 7)
     monkeypatch.setattr("georaster_dl.spectra.methods.lwplsr._BATCH", 50 * 60 * 3)
     np.testing.assert_allclose(model.predict_all(spectra[100:]), whole, atol=1e-10)
 
@@ -144,19 +144,25 @@ def test_a_far_spectrum_is_predicted_and_told():
 
 
 def test_weights_by_hand():
-    weights = distance_weights(np.array([[0.0, 1.0, 2.0, 3.0, 8.0]]), 2.0)[0]
+    def weights_of(distances, h):
+        return distance_weights(torch.tensor(distances).double(), torch.tensor(1 / h).double())
+
+    weights = weights_of([[0.0, 1.0, 2.0, 3.0, 8.0]], 2.0)[0]
     spread = 1.4826  # the median is 2, the median deviation from it 1: 8 is too far
     expected = np.array([*np.exp(-np.arange(4) / (2 * spread)), 1e-4])
     np.testing.assert_allclose(weights, expected / expected.sum())
-    assert distance_weights(np.zeros((1, 4)), 1.0).tolist() == [[0.25] * 4]
-    assert np.isfinite(distance_weights(np.array([[1e6, 1e6 + 1, 1e6 + 2]]), 1e-6)).all()
+    assert weights_of([[0.0, 1.0, 2.0, 3.0, 8.0]], np.inf).tolist() == [[0.2] * 5]
+    assert weights_of([[0.0] * 4], 1.0).tolist() == [[0.25] * 4]
+    assert weights_of([[1e6, 1e6 + 1, 1e6 + 2]], 1e-6).isfinite().all()
 
 
 def test_a_neighbour_of_no_weight_does_not_count():
-    generator = np.random.default_rng(0)
-    spectra, targets = generator.normal(size=(1, 12, 8)), generator.normal(size=(1, 12, 1))
-    weights = np.append(np.full(11, 1 / 11), 0)[None]
-    with_it = local_predictions(spectra, targets, weights, 4)
+    generator = torch.Generator().manual_seed(0)
+    spectra, targets = (
+        torch.randn(1, 12, n, generator=generator, dtype=torch.float64) for n in (8, 1)
+    )
+    weights = torch.tensor([[1 / 11] * 11 + [0.0]], dtype=torch.float64)
+    with_it = local_predictions(spectra.clone(), targets, weights, 4)
     without = local_predictions(spectra[:, :11], targets[:, :11], weights[:, :11], 4)
     np.testing.assert_allclose(with_it, without)
 

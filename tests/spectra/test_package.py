@@ -109,7 +109,13 @@ def _method(name, task="regression", *, settings=None, n=70, preprocessing="snv"
     return fitted, chemistry(40, targets=2, seed=1, **data)[0]
 
 
-SETTINGS = {"pls": {"n_components": 6}}
+SETTINGS = {
+    "pls": {"n_components": 6},
+    "lwplsr": {"n_components": 5, "n_neighbors": 30, "h": 2.0, "n_global": 6},
+    "svm": {"C": 10.0, "gamma": 0.01},
+    "rf": {},
+}
+CHANGED = {"lwplsr": 1e-4}  # by leaving out components of its library
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -120,17 +126,21 @@ def test_values_of_a_method_come_back_as_they_were(tmp_path, name):
     assert loaded.card == written
     assert written.architecture.name == name
     own, back = fitted.predict(spectra), loaded.predict(spectra)
-    np.testing.assert_allclose((own - back) / fitted.target_std, 0, atol=1e-5)
+    np.testing.assert_allclose((own - back) / fitted.target_std, 0, atol=CHANGED.get(name, 1e-5))
     assert not loaded.predict(spectra, return_std=True)[1].any()
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "rf")) for n in SETTINGS]
+)
 def test_classes_of_a_method_come_back_as_they_were(tmp_path, name):
     fitted, spectra = _method(name, "classification", settings=SETTINGS[name])
     save_spectral_model(tmp_path / "m.safetensors", fitted, Metadata())
     loaded = load_spectral_model(tmp_path / "m.safetensors")
     shares = loaded.predict_proba(spectra)
-    np.testing.assert_allclose(shares, fitted.predict_proba(spectra), atol=1e-5)
+    np.testing.assert_allclose(
+        shares, fitted.predict_proba(spectra), atol=3 * CHANGED.get(name, 1e-5)
+    )
     assert (loaded.predict(spectra) == fitted.predict(spectra)).all()
     # The regression says nothing of probabilities; the sharpness that was fitted makes them right on average.
     assert 0.5 < shares.max(axis=1).mean() < 1

@@ -58,7 +58,8 @@ def _visible(text: str) -> str:
 def _bounded(value: object) -> object:
     """Refuse an architecture option that is no plain value or is large enough to explode a network."""
     if isinstance(value, list | tuple):
-        fits = len(value) <= 16 and all(type(v) is int and abs(v) <= 4096 for v in value)
+        # Of fitted models they are sizes of arrays, which the file must hold.
+        fits = len(value) <= 64 and all(type(v) is int and abs(v) <= 1_000_000 for v in value)
         value = list(value)
     elif isinstance(value, str):
         fits = len(_visible(value)) <= 64
@@ -69,7 +70,7 @@ def _bounded(value: object) -> object:
     if not fits:
         raise ValueError(
             "must be true, false, null, a text of up to 64 characters, a whole number within 4096, "
-            "a number within 1e6, or a list of up to 16 whole numbers within 4096"
+            "a number within 1e6, or a list of up to 64 whole numbers within 1e6"
         )
     return value
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from georaster_dl.spectra.methods.local_pls import local_predictions
 from georaster_dl.spectra.methods.pls_scores import ScoreSpace, whitening
 
-__all__ = ["METRICS", "LWPLSRegressor", "distance_weights"]
+__all__ = ["METRICS", "LWPLSRegressor"]
 
 METRICS = ("mahalanobis", "euclidean")
 
 _Floats = npt.NDArray[np.float64]
 
-_CUTOFF = 4.0
-_LEAST_WEIGHT = 1e-4
-_QUERIES = 512  # whose distances to all training spectra are held at once
-_BATCH = 2**20  # numbers of the neighbourhoods that one thread works on: 8 MiB
+_BATCH = 2**20  # numbers of the neighbourhoods that are worked on at once: 8 MiB
 
 
 class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -46,6 +39,9 @@ class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     Attributes
     ----------
+    axes_, coordinates_ : (bands, dimensions) axes of the space that the training spectra span, and
+        (n, dimensions) these in it, less their mean.
+    turn_, places_ : (bands, dimensions) and (n, dimensions), the same for the search.
     space_ : ScoreSpace of the training spectra; that of ``n_components`` where ``n_global`` is 0.
     """
 
@@ -78,13 +74,14 @@ class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
         self._single = targets.ndim == 1
         self.targets_: _Floats = targets.reshape(len(targets), -1).astype(np.float64)
         self.space_ = ScoreSpace.of(spectra, self.targets_, self.n_global or self.n_components)
-        self.spectra_: _Floats = spectra
+        self.axes_ = _spanned(spectra - self.space_.mean)
+        self.coordinates_ = self._coordinates(spectra)
         among_scores = self.n_global and self.space_.n_components
         turn = self.space_.rotations if among_scores else np.eye(spectra.shape[1])
         if self.metric == "mahalanobis":
             turn = turn @ whitening((spectra - self.space_.mean) @ turn)
-        self._turn: _Floats = turn
-        self._trained = self._places(spectra)
+        self.turn_: _Floats = turn
+        self.places_ = self._places(spectra)
         return self
 
     def predict(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803
@@ -94,12 +91,13 @@ class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def predict_all(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803
         """Give (n_components, n, targets) predictions with 1, 2, ... ``n_components`` components."""
+        import torch
+
         check_is_fitted(self)
         spectra = validate_data(self, X, dtype=np.float64, reset=False)
-        parts: list[_Floats] = []
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for queries in _pieces(spectra, _QUERIES):
-                parts += pool.map(self._predict_batch, self._batches(queries))
+        size = max(1, _BATCH // max(self._neighbors * self.axes_.shape[1], len(self.targets_)))
+        with torch.inference_mode():
+            parts = [self._predict_batch(queries) for queries in _pieces(spectra, size)]
         return np.concatenate(parts, axis=1)
 
     def applicability(self, X: npt.ArrayLike) -> tuple[_Floats, _Floats]:  # noqa: N803
@@ -127,41 +125,40 @@ class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
 
     def _places(self, spectra: _Floats) -> _Floats:
         """Transform spectra for the search: Euclidean distances become the metric's."""
-        return np.asarray((spectra - self.space_.mean) @ self._turn)
+        return np.asarray((spectra - self.space_.mean) @ self.turn_)
 
-    def _batches(self, queries: _Floats) -> Iterator[tuple[_Floats, npt.NDArray[np.intp], _Floats]]:
-        """Queries, (queries, k) positions of their neighbours, and weights of these, cut small."""
-        k = min(self.n_neighbors, len(self.spectra_))
-        distance = cdist(self._places(queries), self._trained)
-        near = np.argpartition(distance, k - 1, axis=1)[:, :k]
-        weights = distance_weights(np.take_along_axis(distance, near, axis=1), self.h)
-        size = max(1, _BATCH // (k * queries.shape[1]))
-        return zip(_pieces(queries, size), _pieces(near, size), _pieces(weights, size), strict=True)
+    def _coordinates(self, spectra: _Floats) -> _Floats:
+        """Rotate spectra (n, bands), to which PLS is blind; there are no more numbers than training spectra."""
+        return np.asarray((spectra - self.space_.mean) @ self.axes_)
 
-    def _predict_batch(self, batch: tuple[_Floats, npt.NDArray[np.intp], _Floats]) -> _Floats:
-        queries, near, weights = batch
-        apart = self.spectra_[near] - queries[:, None]
-        return local_predictions(apart, self.targets_[near], weights, self.n_components)
+    @property
+    def _neighbors(self) -> int:
+        return min(self.n_neighbors, len(self.targets_))
+
+    def _predict_batch(self, queries: _Floats) -> _Floats:
+        import torch
+
+        from georaster_dl.models.zoo.chemometrics.local_pls import local_predictions
+        from georaster_dl.models.zoo.chemometrics.lwplsr import gathered, nearest
+
+        near, weights = nearest(
+            torch.from_numpy(self._places(queries)),
+            torch.from_numpy(self.places_),
+            self._neighbors,
+            torch.tensor(1 / self.h, dtype=torch.float64),
+        )
+        at = torch.from_numpy(self._coordinates(queries))
+        apart = gathered(torch.from_numpy(self.coordinates_), near).sub_(at[:, None])
+        values = gathered(torch.from_numpy(self.targets_), near)
+        predicted = local_predictions(apart, values, weights, self.n_components)
+        return np.asarray(predicted.numpy())
 
 
 def _pieces(rows: npt.NDArray[Any], size: int) -> Iterator[npt.NDArray[Any]]:
     return (rows[first : first + size] for first in range(0, len(rows), size))
 
 
-def distance_weights(distance: _Floats, h: float) -> _Floats:
-    """(batch, k) weights, of sum 1, of neighbours at distances (batch, k).
-
-    ``exp(-d / (h s))``, s being 1.4826 times the median absolute deviation of the distances, and
-    next to nothing beyond four times that from their median; all alike where h is infinite.
-    """
-    if np.isinf(h):
-        return np.full(distance.shape, 1 / distance.shape[1])
-    median = np.median(distance, axis=1, keepdims=True)
-    spread = 1.4826 * np.median(np.abs(distance - median), axis=1, keepdims=True)
-    spread = np.where(spread > 0, spread, np.finfo(float).eps)
-    # From the nearest on, so that the largest weight is 1 and none is lost to underflow.
-    with np.errstate(over="ignore"):
-        weights = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / (h * spread))
-    weights[distance > median + _CUTOFF * spread] = 0
-    weights = np.maximum(weights, _LEAST_WEIGHT)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+def _spanned(centred: _Floats) -> _Floats:
+    """Orthonormal axes (bands, dimensions) of the space that spectra (n, bands) lie in."""
+    n, bands = centred.shape
+    return np.linalg.qr(centred.T)[0] if n < bands else np.eye(bands)

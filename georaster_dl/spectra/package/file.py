@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import MapClass
 from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
-from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, ModelHalo
+from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, Cost, ModelHalo
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.values import InputBand, Target
 from georaster_dl.models.registry import describe_model, fitted_models, spectral_models
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Metadata", "load_spectral_model", "save_spectral_model"]
 
 _ENSEMBLE = "ensemble"
+_TILE = 256  # rows and cols for which memory is stated
 
 _Floats = npt.NDArray[np.float64]
 
@@ -69,6 +71,12 @@ class _Model:
     target_std: _Floats
     classes: npt.NDArray[Any] | None
     configuration: Mapping[str, str]
+    training: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> int:
+        """Number of targets or classes."""
+        return len(self.target_mean if self.classes is None else self.classes)
 
 
 def save_spectral_model(
@@ -93,7 +101,6 @@ def save_spectral_model(
         When the file cannot be written.
     """
     from georaster_dl.models.package.file import save_model
-    from georaster_dl.models.runtime.cost import measure_cost
 
     model = _of_method(fitted) if isinstance(fitted, FittedMethod) else _of_network(fitted)
     targets = _targets(model, metadata)
@@ -111,9 +118,11 @@ def save_spectral_model(
         targets=targets,
         stride=1,
         halo=ModelHalo(default=0, exact=0, changed=0),
-        cost=measure_cost(model.network, in_bands=len(model.mean), stride=1),
+        cost=_cost(model),
         licence=metadata.licence,
-        training={key: value[:500] for key, value in metadata.training.items()},
+        training={
+            key: value[:500] for key, value in {**metadata.training, **model.training}.items()
+        },
         configuration={key: value[:500] for key, value in model.configuration.items()},
         metrics=dict(metadata.metrics),
         limitations=metadata.limitations,
@@ -153,15 +162,15 @@ def load_spectral_model(path: Path) -> SpectralModel:
 def _of_method(fitted: FittedMethod) -> _Model:
     from georaster_dl.spectra.package.networks import network_of_method
 
-    architecture, network = network_of_method(fitted)
+    made = network_of_method(fitted)
     settings = [
         ", ".join(f"{key} {value:.6g}" for key, value in chosen.items()) or "none searched"
         for chosen in fitted.settings
     ]
     numbered = {f"settings, target {i}": text for i, text in enumerate(settings, 1)}
     return _Model(
-        architecture,
-        network,
+        made.architecture,
+        made.network,
         fitted.wavelengths_nm,
         fitted.preprocessing,
         fitted.mean,
@@ -174,6 +183,7 @@ def _of_method(fitted: FittedMethod) -> _Model:
             "preprocessing": fitted.preprocessing.steps,
             **({"settings": settings[0]} if len(settings) == 1 else numbered),
         },
+        made.notes,
     )
 
 
@@ -214,6 +224,24 @@ def _ensemble(members: list[nn.Module], *, spread: bool) -> nn.Module:
     from georaster_dl.models.zoo.ensemble import Ensemble
 
     return Ensemble(members, spread=spread)
+
+
+def _cost(model: _Model) -> Cost:
+    from georaster_dl.models.runtime.cost import measure_cost
+
+    bands = len(model.mean)
+    at_once = getattr(model.network, "pixels_at_once", None)
+    if at_once is None:
+        return measure_cost(model.network, in_bands=bands, stride=1)
+    # One block is measured: a tile takes many, one after the other, which would take minutes to follow.
+    side = min(max(math.isqrt(at_once), 1), _TILE)
+    of_block = measure_cost(model.network, in_bands=bands, stride=1, side=side)
+    share = min(at_once / _TILE**2, 1.0)
+    own = 4 * (bands + model.outputs)
+    return Cost(
+        macs_per_pixel=of_block.macs_per_pixel,
+        bytes_per_pixel=own + of_block.bytes_per_pixel * share,
+    )
 
 
 def _bands(model: _Model) -> tuple[InputBand, ...]:

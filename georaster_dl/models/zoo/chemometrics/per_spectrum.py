@@ -24,16 +24,17 @@ class PerSpectrum(nn.Module, ABC):
     Attributes
     ----------
     stride : total down-sampling, 1.
+    pixels_at_once : pixels that are computed together, whatever the size of the image.
     """
 
     def __init__(self, *, values: int) -> None:
         super().__init__()
         self.stride = 1
-        self._pixels = block_pixels(values)
+        self.pixels_at_once = block_pixels(values)
 
     def forward(self, image: Tensor) -> Tensor:
         """Planes (N, planes, rows, cols) of an image (N, bands, rows, cols)."""
-        return in_blocks(self._planes, image, pixels=self._pixels).to(image.dtype)
+        return in_blocks(self._planes, image, pixels=self.pixels_at_once).to(image.dtype)
 
     def _planes(self, image: Tensor) -> Tensor:
         planes = self.planes(image.movedim(1, 3).flatten(0, 2).double())
