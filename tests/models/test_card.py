@@ -63,7 +63,7 @@ HOSTILE = [
     ({"architecture": {"name": "unet", "encoder": "tu-hf-hub:evil/model"}}, "encoder", "pattern"),
     ({"architecture": {"name": "unet", "encoder": "../weights"}}, "encoder", "pattern"),
     ({"architecture": {"name": "unet", "options": {"n": 10**9}}}, "options.n", "4096"),
-    ({"architecture": {"name": "unet", "options": {"n": [1] * 17}}}, "options.n", "16"),
+    ({"architecture": {"name": "unet", "options": {"n": [1] * 65}}}, "options.n", "64"),
     ({"architecture": {"name": "unet", "options": {"n": [[1]]}}}, "options.n", "whole numbers"),
     ({"architecture": {"name": "unet", "options": {"n": {"a": 1}}}}, "options.n", "whole number"),
     ({"architecture": {"name": "unet", "options": {"n": math.nan}}}, "options.n", "number"),

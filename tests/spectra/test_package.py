@@ -102,7 +102,8 @@ def _method(name, task="regression", *, settings=None, n=70, preprocessing="snv"
     """A fitted method and spectra of its kind; of two values, the second is not known of a few."""
     spectra, values = chemistry(n, targets=2, **data)
     values[:6, 1] = np.nan
-    wanted = values if task == "regression" else np.where(values[:, 0] > 0.5, "rich", "poor")
+    names = np.array(["poor", "middling", "rich"])[np.digitize(values[:, 0], [0.3, 1.0])]
+    wanted = values if task == "regression" else names
     several = [settings or {}] * (2 if task == "regression" else 1)
     axis = np.linspace(1100.0, 1690.0, spectra.shape[1])
     fitted = FittedMethod.fit(name, spectra, wanted, axis, several, preprocessing=preprocessing)

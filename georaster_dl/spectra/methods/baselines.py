@@ -72,7 +72,7 @@ def _svm(task: Task, settings: Settings, _: int) -> Any:
     from sklearn.svm import SVC, SVR
 
     if task == "classification":
-        return make_pipeline(StandardScaler(), SVC(**settings))
+        return make_pipeline(StandardScaler(), SVC(break_ties=True, **settings))
     machine = TransformedTargetRegressor(
         SVR(epsilon=_TUBE, **settings), transformer=StandardScaler()
     )

@@ -44,12 +44,8 @@ def network_of_method(fitted: FittedMethod) -> MethodNetwork:
     """Make the network that predicts as a fitted method does."""
     options, arrays, notes = _CONVERSIONS[fitted.method](fitted)
     planes = len(fitted.target_mean if fitted.classes is None else fitted.classes)
-    network = create_model(
-        fitted.method,
-        in_bands=len(fitted.mean),
-        n_classes=planes,
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()},
-    )
+    sizes: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
+    network = create_model(fitted.method, in_bands=len(fitted.mean), n_classes=planes, **sizes)
     network.load_state_dict({name: torch.as_tensor(array) for name, array in arrays.items()})
     architecture = Architecture(name=fitted.method, options=options)
     return MethodNetwork(architecture, network.eval(), notes)

@@ -80,7 +80,7 @@ class Trees(nn.Module):
             self.register_buffer(name, torch.zeros(trees, nodes, dtype=torch.int32))
         self.register_buffer("threshold", torch.zeros(trees, nodes))
         self.register_buffer("values", torch.zeros(trees, nodes, outputs))
-        self.register_load_state_dict_post_hook(_check_numbers)
+        self.register_load_state_dict_post_hook(_check_numbers)  # type: ignore[no-untyped-call]
 
     def forward(self, spectra: Tensor) -> Tensor:
         """Means (n, outputs) over the trees, of normalised spectra (n, bands)."""

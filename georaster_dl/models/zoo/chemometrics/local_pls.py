@@ -69,7 +69,8 @@ def _scores(scaled: Tensor, residual: Tensor) -> Tensor:
         return scores
     # The squared singular values of S = X' E are the eigenvalues of S'S.
     squares = residual.mT @ scores
-    return scores @ torch.linalg.eigh((squares + squares.mT) / 2)[1][:, :, -1:]
+    directions: Tensor = torch.linalg.eigh((squares + squares.mT) / 2)[1]
+    return scores @ directions[:, :, -1:]
 
 
 def _explain(unit: Tensor, residual: Tensor) -> Tensor:

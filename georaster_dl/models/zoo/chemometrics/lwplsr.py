@@ -138,4 +138,4 @@ def nearest(
 
 def gathered(rows: Tensor, near: Tensor) -> Tensor:
     """Rows (n, ...) at positions (batch, k), as (batch, k, ...); faster than by indexing."""
-    return rows.index_select(0, near.flatten()).unflatten(0, near.shape)
+    return rows.index_select(0, near.flatten()).reshape(*near.shape, *rows.shape[1:])

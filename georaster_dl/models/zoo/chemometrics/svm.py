@@ -79,7 +79,8 @@ class Machine(nn.Module):
         """Values (n, outputs) of normalised spectra (n, bands), float64."""
         scaled = spectra * self.gain.double() + self.bias.double()
         kernel = torch.cdist(scaled, self.vectors.double()).square_().neg_().exp_()
-        return kernel @ self.weights.double().T + self.constant.double()
+        values: Tensor = kernel @ self.weights.double().T + self.constant.double()
+        return values
 
 
 def _votes(decided: Tensor, classes: int) -> Tensor:
@@ -89,7 +90,8 @@ def _votes(decided: Tensor, classes: int) -> Tensor:
     """
     if classes == 2:
         return torch.cat([-decided, decided], 1) / 2
-    votes, sure = decided.new_zeros(2, len(decided), classes)
+    votes = decided.new_zeros(len(decided), classes)
+    sure = torch.zeros_like(votes)
     for pair, (one, other) in enumerate(combinations(range(classes), 2)):
         value = decided[:, pair]
         sure[:, one] += value
