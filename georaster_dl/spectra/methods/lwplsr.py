@@ -158,7 +158,7 @@ def _pieces(rows: npt.NDArray[Any], size: int) -> Iterator[npt.NDArray[Any]]:
     return (rows[first : first + size] for first in range(0, len(rows), size))
 
 
+def _spanned(centred: _Floats) -> _Floats:
     """Orthonormal axes (bands, dimensions) of the span of spectra (n, bands)."""
-    """Orthonormal axes (bands, dimensions) of the space that spectra (n, bands) lie in."""
     n, bands = centred.shape
     return np.linalg.qr(centred.T)[0] if n < bands else np.eye(bands)

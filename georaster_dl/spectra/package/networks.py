@@ -54,8 +54,8 @@ def network_of_method(fitted: FittedMethod) -> MethodNetwork:
 _Conversion = tuple[dict[str, Any], _Arrays, Mapping[str, str]]
 
 
+def _scaling(fitted: FittedMethod, number: int) -> tuple[Any, Any]:
     """Mean and scale by which an estimator's predictions are standardised for the network."""
-    """Mean and scale of what an estimator predicts, which the network gives less the one, by the other."""
     if fitted.classes is None:
         return fitted.target_mean[number], fitted.target_std[number]
     return 0.0, 1 / fitted.sharpness

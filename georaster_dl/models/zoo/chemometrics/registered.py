@@ -61,8 +61,8 @@ def _machines(spec: NetworkSpec) -> int:
     return 1 if spec.options["classes"] else spec.n_classes
 
 
+def _sizes(spec: NetworkSpec, lengths: tuple[int, ...]) -> dict[str, Any]:
     """Check the sizes of all estimators: whole numbers, as many as one of ``lengths``."""
-    """Check that all sizes are whole numbers, as many as there are estimators: one of ``lengths``."""
     lists = {name: sizes for name, sizes in spec.options.items() if name != "classes"}
     for name, sizes in lists.items():
         whole = isinstance(sizes, tuple) and all(type(n) is int for n in sizes)

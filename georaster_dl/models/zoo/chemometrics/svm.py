@@ -13,8 +13,8 @@ from georaster_dl.models.zoo.chemometrics.per_spectrum import PerSpectrum
 __all__ = ["SVM"]
 
 
+class SVM(PerSpectrum):
     """Support vector machines with a radial kernel: one for each target, or one for each pair of classes.
-    """Support vector machines with a radial kernel: one of each target, or pairs of classes that vote.
 
     Parameters
     ----------
