@@ -52,9 +52,45 @@ def test_scatter_and_trend_are_removed():
     np.testing.assert_allclose(np.ptp(preprocessed("detrend", bent), axis=0), 0, atol=1e-8)
 
 
+def test_emsc_takes_away_what_its_model_has():
+    """Martens & Stark 1991: a polynomial over the bands and a multiple of the mean spectrum."""
+    bands = np.linspace(-1, 1, 50)
+    pure = np.sin(4 * bands) + 2
+    generator = np.random.default_rng(1)
+    factor, *polynomial = generator.uniform(0.5, 2, (4, 30, 1))
+    factor /= factor.mean()
+    scattered = factor * pure + sum(c * bands**i for i, c in enumerate(polynomial))
+    corrected = preprocessed("emsc(2)", scattered)
+    np.testing.assert_allclose(np.ptp(corrected, axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(corrected.mean(axis=0), scattered.mean(axis=0), atol=1e-9)
+
+
+def test_emsc_without_a_slope_is_msc(spectra):
+    np.testing.assert_allclose(
+        preprocessed("emsc(0)", spectra), preprocessed("msc", spectra), rtol=1e-6
+    )
+
+
+def test_gap_derivatives_are_differences_of_means_over_the_gap(spectra):
+    means = np.stack([spectra[:, i : i + 3].mean(axis=1) for i in range(48)], axis=1)
+    first = preprocessed("norris(5,3,1)", spectra)
+    np.testing.assert_allclose(first[:, 3:-3], (means[:, 4:] - means[:, :-4]) / 5, atol=1e-12)
+    second = preprocessed("norris(5,3,2)", spectra)
+    expected = means[:, 4:] - 2 * means[:, 2:-2] + means[:, :-4]
+    np.testing.assert_allclose(second[:, 3:-3], expected / 5, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "steps",
-    ["none", "snv,savgol(15,2,1)", "absorbance, msc, detrend(1), standardise", "smooth,center"],
+    [
+        *(
+            "none",
+            "snv,savgol(15,2,1)",
+            "absorbance, msc, detrend(1), standardise",
+            "smooth,center",
+        ),
+        *("emsc(1),norris(5,3,2)", "norris(3,7,1),emsc"),
+    ],
 )
 def test_a_chain_survives_json(spectra, steps):
     learnt = Preprocessing(steps).fit(spectra[:20])
@@ -96,6 +132,10 @@ def test_blocks_and_types(spectra, monkeypatch):
         ("detrend(9)", "0 to 5"),
         ("savgol(51,2,1)", "at least 51 bands, but the spectra have 50"),
         ("center,msc", "put msc before center"),
+        ("center,emsc", "a polynomial of order 2 here; put emsc before center"),
+        ("emsc(6)", "order 0 to 5"),
+        ("norris(4,3,1)", "odd gap"),
+        ("norris(5,3,3)", "first or second"),
     ],
 )
 def test_steps_that_cannot_be(spectra, steps, message):

@@ -21,7 +21,7 @@ _Floats = npt.NDArray[np.float64]
 
 _STEP = re.compile(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*")
 _BLOCK = 2**22  # values that are preprocessed at once
-_FILTERS = ("savgol", "smooth")
+_FILTERS = ("savgol", "smooth", "norris")
 _UNEVEN = 1.5  # largest over smallest step; one band left out makes it 2
 
 
@@ -32,8 +32,12 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ``absorbance``                        log10(1 / reflectance)
     ``snv``                               standard normal variate (Barnes et al. 1989)
     ``msc``                               multiplicative scatter correction to the mean spectrum
+    ``emsc(order)``                       the same with a polynomial over the bands (Martens & Stark
+                                          1991); 2 when not given
     ``savgol(window,order,derivative)``   Savitzky-Golay, per band; needs equal steps of wavelength
     ``smooth(window,order)``              the same without a derivative; (11,2) when not given
+    ``norris(gap,segment,derivative)``    derivative over a gap of means of segments (Norris & Williams
+                                          1984), in bands; needs equal steps of wavelength
     ``detrend(order)``                    less a polynomial of each spectrum; 2 when not given
     ``center``, ``standardise``           less the mean of each band; by its standard deviation too
     ====================================  =========================================================
@@ -58,8 +62,8 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.chain_: list[tuple[Step, Any]] = []
         for step in _parsed(self.steps):
             check_spectra(step, spectra, 0)
-            if step[0] == "msc":
-                _check_reference(spectra)
+            if step[0] in ("msc", "emsc"):
+                _check_reference(step, spectra)
             transformer = make_step(step)
             spectra = np.asarray(transformer.fit_transform(spectra))
             self.chain_.append((step, transformer))
@@ -214,9 +218,15 @@ def _restored(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
     return transformer
 
 
-def _check_reference(spectra: _Floats) -> None:
-    if np.ptp(spectra.mean(axis=0)) <= 1e-9 * np.abs(spectra).max():
+def _check_reference(step: Step, spectra: _Floats) -> None:
+    """Refuse a mean spectrum that is nothing but what the correction takes away."""
+    name, (order, *_) = step[0], (*step[1], 0)
+    mean = spectra.mean(axis=0)
+    bands = np.linspace(-1, 1, len(mean))
+    left = mean - np.polyval(np.polyfit(bands, mean, min(order, len(mean) - 1)), bands)
+    if np.ptp(left) <= 1e-9 * np.abs(spectra).max():
+        shape = "flat" if order == 0 else f"a polynomial of order {order}"
         raise OptionError(
-            "msc corrects spectra to their mean, which is flat here; put msc before center and "
-            "standardise."
+            f"{name} corrects spectra to their mean, which is {shape} here; put {name} before center and "
+            f"standardise."
         )

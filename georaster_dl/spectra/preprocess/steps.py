@@ -62,6 +62,26 @@ def _msc() -> Any:
     return MultiplicativeScatterCorrection()
 
 
+def _emsc(order: int) -> Any:
+    from chemotools.scatter import ExtendedMultiplicativeScatterCorrection
+
+    if not 0 <= order <= 5:
+        raise OptionError(f"emsc takes a polynomial of order 0 to 5, but got {order}.")
+    return ExtendedMultiplicativeScatterCorrection(order=order)
+
+
+def _norris(gap: int, segment: int, derivative: int) -> Any:
+    from chemotools.derivative import NorrisWilliams
+
+    # Even ones would move the bands by half a step.
+    if min(gap, segment) < 3 or gap % 2 == 0 or segment % 2 == 0 or derivative not in (1, 2):
+        raise OptionError(
+            f"A gap derivative has an odd gap and an odd segment of 3 bands or more and is the first or second, but got "
+            f"{gap}, {segment}, {derivative}."
+        )
+    return NorrisWilliams(window_length=segment, gap_size=gap, deriv=derivative)
+
+
 def _savgol(window: int, order: int, derivative: int) -> Any:
     from georaster_dl.spectra.preprocess.savgol import SavitzkyGolay
 
@@ -112,8 +132,12 @@ STEPS: Mapping[str, PreprocessingStep] = {
     "msc": PreprocessingStep(
         _msc, learnt=("reference_",), unfit=(_flat, "the same value in all bands")
     ),
+    "emsc": PreprocessingStep(
+        _emsc, ("order",), (2,), ("reference_",), (_flat, "the same value in all bands")
+    ),
     "savgol": PreprocessingStep(_savgol, ("window", "order", "derivative")),
     "smooth": PreprocessingStep(_smooth, ("window", "order"), (11, 2)),
+    "norris": PreprocessingStep(_norris, ("gap", "segment", "derivative")),
     "detrend": PreprocessingStep(_detrend, ("order",), (2,)),
     "center": PreprocessingStep(_center, learnt=("mean_",)),
     "standardise": PreprocessingStep(_standardise, learnt=("mean_", "scale_")),
