@@ -41,6 +41,7 @@ from .options import (
     table_options,
     training_options,
 )
+from .transfer import transfer
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
@@ -72,6 +73,7 @@ def spectra() -> None:
 
 spectra.add_command(compare)
 spectra.add_command(explain)
+spectra.add_command(transfer)
 
 
 @spectra.command()

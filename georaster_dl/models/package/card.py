@@ -59,6 +59,7 @@ _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": 
 """Keys of cards of format 1 that have other names since."""
 
 
+_MOST_LEARNT = 2048 * 51  # of each band, from 25 bands on each side
 _Deviation = Annotated[float, Field(gt=0, le=1e9)]
 _Strength = Annotated[float, Field(ge=0, le=1e9)]
 _Group = Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
@@ -109,7 +110,7 @@ class CardPreprocessing(FilePart):
     steps: Line
     bands: Annotated[int, Field(ge=1, le=2048)]
     learnt: Annotated[
-        tuple[dict[OptionName, Annotated[tuple[float, ...], Field(max_length=2048)]], ...],
+        tuple[dict[OptionName, Annotated[tuple[float, ...], Field(max_length=_MOST_LEARNT)]], ...],
         Field(max_length=16),
     ]
 

@@ -40,6 +40,8 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                                           1984), in bands; needs equal steps of wavelength
     ``detrend(order)``                    less a polynomial of each spectrum; 2 when not given
     ``center``, ``standardise``           less the mean of each band; by its standard deviation too
+    ``ds(rank)``, ``pds(window)``         standardisation to another instrument's spectra, which only
+                                          ``transfer`` puts before a model's other steps
     ====================================  =========================================================
 
     Parameters
@@ -106,11 +108,20 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         preprocessed[left] = block
         return preprocessed
 
+    def after(self, step: Step, transformer: Any) -> Preprocessing:
+        """Make the fitted chain with a further, fitted step before all others."""
+        check_is_fitted(self)
+        chain = Preprocessing()
+        chain.n_features_in_ = self.n_features_in_
+        chain.chain_ = [(step, transformer), *self.chain_]
+        chain.steps = _text(chain.chain_)
+        return chain
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values from which ``from_json`` makes the same chain."""
         check_is_fitted(self)
         learnt = [
-            {name: getattr(transformer, name).tolist() for name in STEPS[kind].learnt}
+            {name: getattr(transformer, name).ravel().tolist() for name in STEPS[kind].learnt}
             for (kind, _), transformer in self.chain_
         ]
         return {"steps": _text(self.chain_), "bands": int(self.n_features_in_), "learnt": learnt}
@@ -204,6 +215,8 @@ def _text(chain: list[tuple[Step, Any]]) -> str:
 
 def _restored(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
     """A transformer as it was after its fit."""
+    if STEPS[step[0]].of_two_instruments:
+        return _standardisation(step, values, bands)
     arrays = {name: np.array(values[name], np.float64) for name in STEPS[step[0]].learnt}
     if any(array.shape != (bands,) or not np.isfinite(array).all() for array in arrays.values()):
         raise ValueError(f"{step[0]} has other numbers than one for each of {bands} bands")
@@ -218,8 +231,15 @@ def _restored(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
     return transformer
 
 
+def _standardisation(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
+    transformer = make_step(step)
+    for name, shape in transformer.shapes(bands).items():
+        setattr(transformer, name, np.array(values[name], np.float64).reshape(shape))
+    return transformer
+
+
 def _check_reference(step: Step, spectra: _Floats) -> None:
-    """Refuse a mean spectrum that is nothing but what the correction takes away."""
+    """Refuse a mean spectrum of which the correction would leave nothing."""
     name, (order, *_) = step[0], (*step[1], 0)
     mean = spectra.mean(axis=0)
     bands = np.linspace(-1, 1, len(mean))

@@ -31,6 +31,7 @@ class PreprocessingStep:
     defaults : of these; empty where they must be given.
     learnt : attributes of the fitted transformer that spectra (bands,) gave it.
     unfit : mask of the spectra (n, bands) that it cannot be applied to, and why.
+    of_two_instruments : whether it is learnt by ``transfer`` alone, from samples measured on both.
     """
 
     make: Callable[..., Any]
@@ -38,6 +39,7 @@ class PreprocessingStep:
     defaults: tuple[int, ...] = ()
     learnt: tuple[str, ...] = ()
     unfit: tuple[Callable[[_Floats], npt.NDArray[np.bool_]], str] | None = None
+    of_two_instruments: bool = False
 
 
 def _absorbance() -> Any:
@@ -117,6 +119,18 @@ def _standardise() -> Any:
     return StandardScaler()
 
 
+def _ds(rank: int) -> Any:
+    from georaster_dl.spectra.preprocess.standardisation import DirectStandardisation
+
+    return DirectStandardisation(rank)
+
+
+def _pds(window: int) -> Any:
+    from georaster_dl.spectra.preprocess.standardisation import PiecewiseStandardisation
+
+    return PiecewiseStandardisation(window)
+
+
 def _dark(spectra: _Floats) -> npt.NDArray[np.bool_]:
     return np.asarray((spectra <= 0).any(axis=1))
 
@@ -141,6 +155,12 @@ STEPS: Mapping[str, PreprocessingStep] = {
     "detrend": PreprocessingStep(_detrend, ("order",), (2,)),
     "center": PreprocessingStep(_center, learnt=("mean_",)),
     "standardise": PreprocessingStep(_standardise, learnt=("mean_", "scale_")),
+    "ds": PreprocessingStep(
+        _ds, ("rank",), learnt=("left_", "right_", "offset_"), of_two_instruments=True
+    ),
+    "pds": PreprocessingStep(
+        _pds, ("window",), learnt=("coefficients_", "offset_"), of_two_instruments=True
+    ),
 }
 """All kinds of steps by name."""
 

@@ -1,0 +1,1 @@
+"""Models of one instrument used with another."""
