@@ -24,6 +24,13 @@ from .api.runs import denoise as denoise
 from .api.runs import features as features
 from .api.runs import segment as segment
 from .api.scenes import open_scene as open_scene
+from .api.spectra import SpectraKeywords as SpectraKeywords
+from .api.spectra import SpectraTableKeywords as SpectraTableKeywords
+from .api.spectra import SpectraTrainKeywords as SpectraTrainKeywords
+from .api.spectra import compare_spectra as compare_spectra
+from .api.spectra import predict_spectra as predict_spectra
+from .api.spectra import read_spectra as read_spectra
+from .api.spectra import train_spectra as train_spectra
 from .api.timeseries import SeriesTrainKeywords as SeriesTrainKeywords
 from .api.timeseries import classify_parcels as classify_parcels
 from .api.timeseries import classify_points as classify_points
@@ -55,6 +62,12 @@ from .models.registry import create_model as create_model
 from .models.registry import list_models as list_models
 from .models.registry import register_model as register_model
 from .models.registry import series_models as series_models
+from .spectra.methods.estimators import OneHotClassifier as OneHotClassifier
+from .spectra.methods.estimators import PLSRegressor as PLSRegressor
+from .spectra.methods.lwplsr import LWPLSRegressor as LWPLSRegressor
+from .spectra.network.networks import SpectraClassifier as SpectraClassifier
+from .spectra.network.networks import SpectraRegressor as SpectraRegressor
+from .spectra.preprocess.chain import Preprocessing as Preprocessing
 from .training.settings.config import TrainConfig as TrainConfig
 
 __version__: str

@@ -18,6 +18,7 @@ from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 from georaster_dl.proposals.options import ProposeOptions
+from georaster_dl.spectra.table.samples import SpectraOptions
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions, SplitOptions
 from georaster_dl.timeseries.sources import SampleReading
 from georaster_dl.timeseries.tables.options import SeriesTableOptions
@@ -37,6 +38,7 @@ SIGNATURES = {
     "progress=False, **table)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
     "report=None, progress=False, **options)",
+    "compare_spectra": "(data, *, target=None, class_column=None, methods=None, seeds=5, report=None, progress=False, **settings)",
     "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), **options)",
     "denoise": "(scene, model, *, out, report=None, progress=False, **options)",
     "evaluate": "(mapped, reference, *, block=None, seed=0, html=None, overwrite=False, report=None, **labels)",
@@ -47,8 +49,10 @@ SIGNATURES = {
     "report=None, progress=False)",
     "open_scene": "(source, **options)",
     "open_stack": "(source, *, date_pattern=None, indices=(), since=None, until=None, **reading)",
+    "predict_spectra": "(data, model, *, resample=False, report=None)",
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
+    "read_spectra": "(source, *, report=None, **reading)",
     "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=False)",
     "save_model": "(path, card, network, *, half=False)",
     "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
@@ -56,6 +60,7 @@ SIGNATURES = {
     "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
     "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
+    "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', overwrite=False, report=None, progress=False, **settings)",
     "write_cog": "(raster, path, *, overwrite=False)",
 }
 METHODS = {
@@ -68,9 +73,10 @@ METHODS = {
     "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
-    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "NetworkSpec", "ProposeKeywords",
-    "Raster", "RunKeywords",
-    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
+    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
+    "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
+    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SpectraClassifier",
+    "SpectraKeywords", "SpectraRegressor", "SpectraTableKeywords", "SpectraTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
 
 
@@ -128,6 +134,7 @@ def test_keywords_are_the_options_of_the_runs():
     of_training = fields(
         SeriesTrainOptions, SeriesTableOptions, SampleReading, SplitOptions, LabelOptions
     )
+    assert set(gdl.SpectraTableKeywords.__annotations__) == fields(SpectraOptions)
     nested = {"split", "table", "labels", "column"}
     assert set(gdl.SeriesTrainKeywords.__annotations__) == of_training - nested | {"split_column"}
 
@@ -138,7 +145,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.filterwarnings("ignore::georaster_dl.GeoRasterWarning")
-@pytest.mark.parametrize("module", ["scenes", "model"])
+@pytest.mark.parametrize("module", ["scenes", "model", "spectra"])
 def test_examples_of_docstrings_give_what_stands_there(module, tmp_path, monkeypatch):
     (tmp_path / "sample_tiles").symlink_to(Path(__file__).parents[1] / "sample_tiles")
     monkeypatch.chdir(tmp_path)

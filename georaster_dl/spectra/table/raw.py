@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["RawTable"]
 
@@ -32,6 +35,14 @@ class RawTable:
     repairs: tuple[str, ...] = ()
     comma: bool = False
     sheet: str | None = None
+
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame) -> Self:
+        """Take the columns of a data frame, which is not changed; its index is left out."""
+        columns = frame.set_axis(range(frame.shape[1]), axis=1)
+        columns.index = range(1, len(frame) + 1)
+        headers = tuple(str(name).strip() for name in frame.columns)
+        return cls(Path("the data frame"), headers, columns, None)
 
     @property
     def title(self) -> str:

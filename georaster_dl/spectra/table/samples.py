@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed, nearest_names
@@ -18,6 +19,7 @@ from georaster_dl.spectra.table.cells import is_text, is_word, numbers_of
 from georaster_dl.spectra.table.censored import Below, is_below, settle
 from georaster_dl.spectra.table.files import read_tables
 from georaster_dl.spectra.table.join import as_name, join_rows
+from georaster_dl.spectra.table.raw import RawTable
 from georaster_dl.spectra.table.sideways import upright
 
 __all__ = ["SpectraOptions", "SpectraTable", "read_spectra"]
@@ -137,16 +139,16 @@ class SpectraTable:
 
 
 def read_spectra(
-    paths: Path | Sequence[Path], options: SpectraOptions = SpectraOptions()
+    source: Path | Sequence[Path] | pd.DataFrame, options: SpectraOptions = SpectraOptions()
 ) -> SpectraTable:
-    """Read a table of spectra, from one file or from several that share their rows.
+    """Read a table of spectra, from one file, from several that share their rows, or from a data frame.
 
     Columns whose header is a number (``1100``, ``X1100``, ``1100.5 nm``, ``9090.9 cm-1``) are the
     spectrum, all others are columns. A table with its wavelengths in rows is turned.
 
     Parameters
     ----------
-    paths : a file or folder, or several; see ``files.read_tables``.
+    source : a file or folder, or several, see ``files.read_tables``; or a pandas DataFrame.
 
     Raises
     ------
@@ -154,8 +156,7 @@ def read_spectra(
         When a file cannot be read, rows do not fit together, the axis is unsound, or a spectrum holds
         text or gaps.
     """
-    files = [paths] if isinstance(paths, Path) else list(paths)
-    raw = upright(read_tables(files, options.sheet), options.unit)
+    raw = _raw(source, options)
     first = raw[0]
     headers, frame, notes = join_rows(raw, options.id_column)
     try:
@@ -184,6 +185,13 @@ def read_spectra(
         (*axis.repairs, *notes, *settled),
         first.comma,
     )
+
+
+def _raw(source: Path | Sequence[Path] | pd.DataFrame, options: SpectraOptions) -> list[RawTable]:
+    if isinstance(source, pd.DataFrame):
+        return [RawTable.of_frame(source)]
+    files = [source] if isinstance(source, Path) else list(source)
+    return upright(read_tables(files, options.sheet), options.unit)
 
 
 def _spectra(
