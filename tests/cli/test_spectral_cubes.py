@@ -139,6 +139,11 @@ def test_another_sensor_is_refused_in_two_lines_that_say_what_to_do(refused, mod
     said = refused("segment", other, "-m", model, "-o", "x.tif")
     assert "make the model's bands from the scene's with --resample" in said
     assert len(said.replace(folder, "")) < 180
+    others_and_none = np.append(others, 1300.0)
+    array = spectra_of(others_and_none)
+    array[-1] = np.nan  # a band that is left out, which is not worth a word here
+    other = write_cube(tmp_path / "left_out.tif", array, others_and_none)
+    assert len(refused("segment", other, "-m", model, "-o", "x.tif").replace(folder, "")) < 180
     plain = write_cube(tmp_path / "plain.tif", spectra_of(WAVELENGTHS), [])
     said = refused("segment", plain, "-m", model, "-o", "x.tif")
     assert "state the wavelengths of the scene's bands in a file, with --wavelengths" in said

@@ -19,7 +19,7 @@ from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.scenes.grid import is_same_geobox, pixel_side
-from georaster_dl.io.scenes.planes import Plane, restate
+from georaster_dl.io.scenes.planes import Plane, at_wavelengths, restate
 from georaster_dl.io.scenes.quality import Comparison, QualityBand, parse_mask
 from georaster_dl.io.stacks.cubes import Cube
 from georaster_dl.io.stacks.regrid import Regridding
@@ -233,10 +233,10 @@ def cube_series(cubes: Sequence[Cube], options: SceneOptions) -> CubeSeries:
     layers = _layers(cubes)
     dates, images, remarks = _images(layers)
     planes = [(i, plane) for i, layer in enumerate(layers) for plane in layer.planes]
-    planes = [
-        (i, plane)
-        for (i, _), plane in zip(planes, restate([p for _, p in planes], options), strict=True)
-    ]
+    restated = restate([p for _, p in planes], options)
+    if options.wavelengths is not None:
+        restated = at_wavelengths(restated, options.wavelengths, cubes[0].name)
+    planes = [(i, plane) for (i, _), plane in zip(planes, restated, strict=True)]
     mask = None if options.mask is None else _mask(planes, options.mask, cubes[0].name)
     if options.bands is not None:
         planes = _named(planes, options.bands, cubes[0].name)

@@ -30,6 +30,10 @@ _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture mea
 _NUMBERS = "digital numbers"
 
 
+class _OtherSensor(BandMismatchError):
+    """The scene is of an imaging spectrometer with other wavelengths than the model's."""
+
+
 @dataclass(frozen=True)
 class SceneMatch:
     """A scene as a model reads it.
@@ -81,6 +85,8 @@ def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMat
         match = _matched_bands(scene, card, resample=resample)
         _check_resolution(match.scene, card)
         return replace(match, scene=_with_values(match.scene, card))
+    except _OtherSensor:
+        raise  # bands that were left out do not matter
     except BandMismatchError as error:
         raise BandMismatchError(" ".join([str(error), *scene.remarks])) from error
 
@@ -111,7 +117,7 @@ def _with_all_bands(scene: Scene, card: Card) -> SceneMatch:
         short = _other_wavelengths(scene, card)
         if short is None:
             raise
-        raise BandMismatchError(short) from error
+        raise _OtherSensor(short) from error
 
 
 def _other_wavelengths(scene: Scene, card: Card) -> str | None:

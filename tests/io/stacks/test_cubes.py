@@ -303,6 +303,13 @@ def test_bands_are_chosen_and_named():
         open_stack(cube(), StackOptions(SceneOptions(bands=("B11",))))
 
 
+def test_wavelengths_of_a_cube_are_stated():
+    stack = open_stack(cube(), StackOptions(SceneOptions(wavelengths=(660.0, 830.0))))
+    assert [band.wavelength_nm for band in stack.sensors[0].bands] == [660, 830]
+    with pytest.raises(OptionError, match="states 3 wavelengths, but .* has 2 bands"):
+        open_stack(cube(), StackOptions(SceneOptions(wavelengths=(1.0, 2.0, 3.0))))
+
+
 def test_a_long_name_says_which_band_a_variable_is():
     made = cube(("B2",))
     made["B2"].attrs["long_name"] = "S2-L2A-B02"
