@@ -30,7 +30,7 @@ _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture mea
 _NUMBERS = "digital numbers"
 
 
-class _OtherSensor(BandMismatchError):
+class _OtherSensorError(BandMismatchError):
     """The scene is of an imaging spectrometer with other wavelengths than the model's."""
 
 
@@ -85,7 +85,7 @@ def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMat
         match = _matched_bands(scene, card, resample=resample)
         _check_resolution(match.scene, card)
         return replace(match, scene=_with_values(match.scene, card))
-    except _OtherSensor:
+    except _OtherSensorError:
         raise  # bands that were left out do not matter
     except BandMismatchError as error:
         raise BandMismatchError(" ".join([str(error), *scene.remarks])) from error
@@ -117,7 +117,7 @@ def _with_all_bands(scene: Scene, card: Card) -> SceneMatch:
         short = _other_wavelengths(scene, card)
         if short is None:
             raise
-        raise _OtherSensor(short) from error
+        raise _OtherSensorError(short) from error
 
 
 def _other_wavelengths(scene: Scene, card: Card) -> str | None:
