@@ -62,7 +62,7 @@ def _machines(spec: NetworkSpec) -> int:
 
 
 def _sizes(spec: NetworkSpec, lengths: tuple[int, ...]) -> dict[str, Any]:
-    """Check the sizes of all estimators: whole numbers, as many as one of ``lengths``."""
+    """Check the sizes of all estimators: whole numbers, with a length of ``lengths``."""
     lists = {name: sizes for name, sizes in spec.options.items() if name != "classes"}
     for name, sizes in lists.items():
         whole = isinstance(sizes, tuple) and all(type(n) is int for n in sizes)
