@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.spectra.preprocess.chain import Preprocessing, uneven_steps
@@ -14,6 +15,12 @@ from georaster_dl.spectra.preprocess.chain import Preprocessing, uneven_steps
 @pytest.fixture(scope="module")
 def spectra():
     return np.random.default_rng(0).random((40, 50)) + 0.5
+
+
+# The others refuse some of the spectra that scikit-learn tries, such as flat ones, in words.
+@parametrize_with_checks([Preprocessing(), Preprocessing("center,standardise")])
+def test_estimator(estimator, check):
+    check(estimator)
 
 
 def preprocessed(steps, spectra):
