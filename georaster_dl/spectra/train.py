@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,9 @@ def _check_components(asked: str | None, settings: Settings) -> None:
 
 def _in_turn(name: str, learning: Learning, report: Report) -> CrossValidated:
     report(MethodStarted(name, learning.settings.seed))
-    return cross_validated(name, learning)
+    begun = time.monotonic()
+    found = cross_validated(name, learning)
+    return replace(found, seconds=time.monotonic() - begun)
 
 
 def _fitted(
