@@ -14,7 +14,6 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import MethodStarted, Progressed, Report, TrainingProgressed
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.values import Interval, Target
-from georaster_dl.models.registry import fitted_models
 from georaster_dl.spectra.methods.baselines import BASELINES, LATENT
 from georaster_dl.spectra.methods.domain import fit_domain
 from georaster_dl.spectra.package.file import Metadata, save_spectral_model
@@ -71,7 +70,7 @@ def train_table(
     """
     begun = time.monotonic()
     asked = None if method == "auto" else known_method(method)
-    names = _packaged(AUTO) if asked is None else tuple(dict.fromkeys((asked, BASELINE)))
+    names = AUTO if asked is None else tuple(dict.fromkeys((asked, BASELINE)))
     _check_components(asked, settings)
     target = learnable(table, options)
     warn_of_steps(table, settings, report)
@@ -113,11 +112,6 @@ def train_table(
         model,
         time.monotonic() - begun,
     )
-
-
-def _packaged(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of some methods that a package can hold."""
-    return tuple(name for name in names if name not in BASELINES or name in fitted_models())
 
 
 def _check_components(asked: str | None, settings: Settings) -> None:

@@ -242,8 +242,8 @@ BAD = {
         lambda f: f, ["--target", "fat", "--preprocess", "snw"], "did you mean 'snv'"
     ),
     "no components": (
-        lambda f: f, ["--target", "fat", "--method", "cnn1d", "--components", "3"],
-        "--components 3 is a number of latent variables, but cnn1d has none",
+        lambda f: f, ["--target", "fat", "--method", "svm", "--components", "3"],
+        "--components 3 is a number of latent variables, but svm has none",
     ),
     "two splits": (
         lambda f: f, ["--target", "fat", "--split-column", "kind", "--split", "spxy"],
@@ -331,3 +331,25 @@ def test_samples_have_a_column_under_both_names(geodl, tmp_path):
     ]  # fmt: skip
     assert printed[0] == printed[1]
     assert "one fifth of the sample tests, by chance" in printed[0]
+
+
+@pytest.mark.slow
+def test_a_method_is_chosen_where_none_is_asked_for(geodl, table, tmp_path):
+    ended = geodl(
+        "spectra", "train", table, "--target", "fat", "-o", "m.safetensors", *QUICK,
+        "--progress", "json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    begun = [event["method"] for event in ended.events if event["event"] == "run"]
+    assert begun == ["pls", "svm", "lwplsr", "rf", "cnn1d"]
+    steps = [event for event in ended.events if event["event"] == "progress"]
+    assert (steps[-1]["done"], steps[-1]["total"]) == (30, 30)
+    done = ended.events[-1]
+    figures = {one["method"]: one["figures"]["fat"] for one in done["methods"]}
+    assert set(figures) == set(begun)
+    assert next(iter(figures)) == done["method"]
+    least = min(figures.values(), key=lambda of_method: of_method["RMSECV"])
+    enough = least["RMSECV"] + least["±"]
+    assert done["method"] == next(m for m in begun if figures[m]["RMSECV"] <= enough)
+    assert done["choice"].startswith(f"{done['method']} is kept: its RMSECV, ")
+    assert read_card(tmp_path / "m.safetensors").architecture.name == done["method"]

@@ -207,3 +207,21 @@ def test_the_same_seed_gives_the_same_choice(tmp_path):
         no_report,
     )
     assert (other.learnt != runs[0].learnt).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["pls", "svm", "lwplsr", "rf"])
+@pytest.mark.parametrize("learnt", ["values", "classes"])
+def test_packages_predict_as_the_methods_that_were_tested(tmp_path, method, learnt):
+    of_values = learnt == "values"
+    options = TableOptions(("fat",)) if of_values else TableOptions(class_column="kind")
+    path, table = tmp_path / "m.safetensors", _table(80, 20)
+    trained = train_table(table, path, method, options, Settings("snv"), no_report)
+    assert [tried.method for tried in trained.methods] == list(dict.fromkeys([method, "pls"]))
+    predicted = load_spectral_model(path).predict(table.spectra)
+    if of_values:
+        spread = table.target("fat").std()
+        np.testing.assert_allclose(predicted, trained.kept.predicted, atol=1e-4 * spread)
+        assert trained.card.targets[0].interval is not None
+    else:
+        assert predicted.tolist() == trained.kept.predicted.tolist()
