@@ -58,9 +58,9 @@ __all__ = ["spectra"]
 def spectra() -> None:
     """Laboratory values and classes from tables of spectra.
 
-    A table (CSV, TSV, Excel, Parquet, or an ENVI spectral library) has a column for every wavelength
-    and a row for every spectrum; all other columns are values, classes and names. Several files are
-    put side by side, row by row.
+    A table (CSV, TSV, Excel, Parquet, an ENVI spectral library) has a column for every wavelength and a row for
+    every spectrum, or the other way round; all other columns are values, classes and names. Several files are
+    put side by side, row by row; files of one spectrum (JCAMP-DX, OPUS .dpt), or a folder of them, are one table.
 
     \b
     geodl spectra compare spectra.csv --target protein

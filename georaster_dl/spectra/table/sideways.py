@@ -81,4 +81,6 @@ def _header(label: str, unit: str) -> str:
 
 
 def _typed(cells: Any) -> Any:
-    return column_of(cells, comma=False)
+    if pd.api.types.infer_dtype(cells) in ("string", "mixed", "mixed-integer"):
+        return column_of(cells, comma=False)
+    return pd.to_numeric(cells)

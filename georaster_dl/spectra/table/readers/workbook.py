@@ -10,15 +10,9 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed, nearest_names
 from georaster_dl.spectra.table.readers.grid import Grid, header_place, is_headed, passed_over
 
-__all__ = ["read_sheet", "sheet_names"]
+__all__ = ["read_sheet"]
 
 _LOOKED_AT = 200  # rows, for the header
-
-
-def sheet_names(path: Path) -> list[str]:
-    """Names of a workbook's sheets, in order."""
-    with pd.ExcelFile(path, engine="openpyxl") as book:
-        return [str(name) for name in book.sheet_names]
 
 
 def read_sheet(path: Path, sheet: str | None) -> Grid:
@@ -29,17 +23,17 @@ def read_sheet(path: Path, sheet: str | None) -> Grid:
     OptionError
         When there is no such sheet, or it is empty.
     """
-    names = sheet_names(path)
-    if sheet is not None and sheet not in names:
-        raise OptionError(
-            f"{path} has no sheet {sheet!r}{nearest_names(sheet, names)}, but {listed(names, 12)}; name one with "
-            f"`sheet=`."
-        )
-    chosen = names[0] if sheet is None else sheet
+    with pd.ExcelFile(path, engine="openpyxl") as book:
+        names = [str(name) for name in book.sheet_names]
+        if sheet is not None and sheet not in names:
+            raise OptionError(
+                f"{path} has no sheet {sheet!r}{nearest_names(sheet, names)}, but {listed(names, 12)}; name one with "
+                f"`sheet=`."
+            )
+        chosen = names[0] if sheet is None else sheet
+        cells = pd.read_excel(book, chosen, header=None, keep_default_na=False, na_values=[""])
+    cells = cells.dropna(how="all")
     others = [name for name in names if name != chosen]
-    cells = pd.read_excel(
-        path, chosen, header=None, keep_default_na=False, na_values=[""], engine="openpyxl"
-    ).dropna(how="all")
     if cells.empty:
         beside = f"name another one with `sheet=` ({listed(others, 12)})" if others else "fill it"
         raise OptionError(f"Sheet {chosen!r} of {path} is empty; {beside}.")
