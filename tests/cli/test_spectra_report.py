@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from georaster_dl.models.package.values import Interval, Target
+from georaster_dl.spectra.methods.domain import domain_distances, fit_domain
 from georaster_dl.spectra.methods.fitted import FittedMethod
-from georaster_dl.spectra.package.file import Metadata, save_spectral_model
+from georaster_dl.spectra.package.file import Metadata, load_spectral_model, save_spectral_model
 from georaster_dl.spectra.scoring.scores import ValueScores
 from tests.spectra.made import chemistry
 
@@ -36,7 +37,11 @@ def model(tmp_path):
     )
     target = Target("fat", "%", interval=Interval(0.9, 1.7, 0.4))
     path = tmp_path / "fat.safetensors"
-    save_spectral_model(path, fitted, Metadata((target,), limitations="Lean meat only."))
+    preprocessed = fitted.preprocessing.transform(spectra)
+    domain = fit_domain(preprocessed, values, 5)
+    save_spectral_model(
+        path, fitted, Metadata((target,), limitations="Lean meat only.", domain=domain)
+    )
     return path
 
 
@@ -53,6 +58,10 @@ def test_predictions_and_their_model_make_a_page(geodl, table, model, tmp_path):
     assert "Lean meat only." in page
     assert "<b>Preprocessed spectra</b>" in page
     assert "S059: measured" in page
+    loaded = load_spectral_model(model)
+    spectra, _ = chemistry(60, BANDS)
+    distances = domain_distances(loaded.card.domain, loaded.preprocessing.transform(spectra))
+    assert f"S003: T² {distances.t2[3]:.3g}, Q {distances.q[3]:.3g}" in page
     assert "If the model was trained on some of these rows" in page
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.models.package.domain import CalibrationDomain
+from georaster_dl.spectra.methods.domain import domain_distances
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 
 __all__ = [
@@ -148,6 +150,17 @@ class Distances:
     q: _Floats = field(repr=False)
     t2_limits: Mapping[float, float]
     q_limits: Mapping[float, float]
+
+    @classmethod
+    def of(cls, domain: CalibrationDomain, preprocessed: _Floats) -> Distances:
+        """Measure spectra (n, bands), preprocessed as in training."""
+        found = domain_distances(domain, preprocessed)
+        scores = (preprocessed - np.array(domain.mean)) @ domain.by_band("rotations")
+        limits = (
+            dict(zip((0.95, 0.99), ends, strict=True))
+            for ends in (domain.t2_limits, domain.q_limits)
+        )
+        return cls(scores, found.t2, found.q, *limits)
 
 
 @dataclass(frozen=True)

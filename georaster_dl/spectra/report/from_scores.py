@@ -14,6 +14,7 @@ from georaster_dl.spectra.predict import PredictedValues
 from georaster_dl.spectra.report.content import (
     TEST,
     ClassResult,
+    Distances,
     ReportContent,
     Samples,
     ValueResult,
@@ -62,9 +63,11 @@ def evaluation_content(
     """
     samples = Samples(names, np.full(len(table), TEST, object))
     facts = {"Table": f"{table.name}, {counted(len(table), 'spectrum')}"}
-    limits, units = [_TRAINED_ON], {}
+    limits, units, distances = [_TRAINED_ON], {}, None
     if model is not None:
         card = model.card
+        preprocessed = model.preprocessing.transform_or_nan(table.spectra)
+        distances = None if card.domain is None else Distances.of(card.domain, preprocessed)
         facts |= {"Model": f"{card.name}: {card.description}"}
         facts |= {"Preprocessing": card.preprocessing.steps} if card.preprocessing else {}
         limits += [card.limitations] if card.limitations else []
@@ -74,7 +77,7 @@ def evaluation_content(
             samples.part,
             table.wavelengths_nm,
             table.spectra,
-            model.preprocessing.transform_or_nan(table.spectra) if card.preprocessing else None,
+            preprocessed if card.preprocessing else None,
             quantity=card.quantity,
         )
     classes = [
@@ -104,4 +107,5 @@ def evaluation_content(
         facts=tuple(facts.items()),
         repairs=table.repairs,
         limits=tuple(limits),
+        distances=distances,
     )

@@ -114,7 +114,7 @@ def _distance_axis(label: str, values: _Floats, limit: float) -> Axis:
     high = max(float(np.nanmax(values)), limit)
     if high <= _FAR * limit:
         return Axis(label, 0.0, 1.06 * high)
-    low = max(float(np.nanmin(values[values > 0])), limit / 1e3)
+    low = max(float(np.min(values[values > 0], initial=limit)), limit / 1e3)
     return Axis(f"{label} (logarithmic)", low / 1.3, high * 1.5, log=True)
 
 

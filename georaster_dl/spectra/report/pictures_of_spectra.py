@@ -33,8 +33,9 @@ def spectra_charts(samples: Samples) -> list[Chart]:
 
 def _spectra_chart(title: str, quantity: str, samples: Samples, spectra: _Floats) -> Chart:
     wavelengths = np.asarray(samples.wavelengths_nm)
-    parts = [(part, spectra[samples.part == part]) for part in PARTS]
-    parts = [(part, np.asarray(rows)) for part, rows in parts if len(rows)]
+    known = np.isfinite(spectra).all(axis=1)
+    parts = [(part, spectra[known & (samples.part == part)]) for part in PARTS]
+    parts = [(part, rows) for part, rows in parts if len(rows)]
     few = max(len(rows) for _, rows in parts) <= _ALL_SPECTRA
     shown = np.concatenate([rows if few else _spread(rows) for _, rows in parts])
     chart = Chart(
