@@ -41,6 +41,7 @@ from .options import (
     table_options,
     training_options,
 )
+from .report import write_evaluation, write_training
 from .transfer import transfer
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ spectra.add_command(transfer)
 @click.option(
     "--quantity", default="reflectance", show_default=True, help="Quantity that the spectra hold."
 )
+@report_option
 @overwrite_option
 @progress_options
 def train(
@@ -117,6 +119,7 @@ def train(
     repeats: int,
     members: int,
     quantity: str,
+    page: Path | None,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
@@ -131,9 +134,11 @@ def train(
     geodl spectra train grain.csv --target protein --method pls --components 9 -o protein.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
+    check_suffix("--report", page, "HTML", (".html", ".htm"))
+    pages = [] if page is None else [page]
 
     def trained(report: Report) -> Outcome[TrainedTable]:
-        with staged(report, output, inputs=data, overwrite=overwrite) as stage:
+        with staged(report, output, extras=pages, inputs=data, overwrite=overwrite) as stage:
             table = reading.read(data, report)
             from georaster_dl.models.runtime.device import Device
             from georaster_dl.spectra.train import train_table
@@ -147,14 +152,17 @@ def train(
                 training.settings(members=members),
                 report,
             )
-        return Outcome(result, [output])
+            if page is not None:
+                with stage.making(page) as path:
+                    write_training(path, result, stage.path(output), reading.id_column)
+        return Outcome(result, [output, *stage.made(pages)], stage.failed)
 
     return run_with_progress(
         terminal,
         trained,
         lambda outcome: finished(
             outcome.files,
-            (),
+            outcome.failed,
             round(outcome.value.seconds, 1),
             metrics=outcome.value.card.metrics,
             **trained_results(outcome.value),
@@ -247,7 +255,7 @@ def evaluate(
                     _draw(path, scored, loaded)
             if page is not None:
                 with stage.making(page) as path:
-                    _write_report(path, table, scored, loaded, reading.id_column)
+                    write_evaluation(path, table, scored, loaded, reading.id_column)
         return Outcome(scored, stage.made(extras), stage.failed)
 
     def show(outcome: Outcome[Mapping[str, PredictedValues | ClassScores]]) -> None:
@@ -282,7 +290,7 @@ def _write(table: SpectraTable, output: Path, path: Path, report: Report) -> Non
 
 def _print_trained(outcome: Outcome[TrainedTable]) -> None:
     print_trained(outcome.value)
-    click.echo(str(outcome.files[0]))
+    print_outputs(outcome.files)
 
 
 def _levels(card: Card) -> str:
@@ -354,20 +362,6 @@ def _evaluated(
             "NAME where classes are predicted."
         )
     return loaded, table, {values.name: values for values in predicted_values(table, names)}
-
-
-def _write_report(
-    path: Path,
-    table: SpectraTable,
-    scored: Mapping[str, PredictedValues | ClassScores],
-    model: SpectralModel | None,
-    id_column: str | None,
-) -> None:
-    from georaster_dl.spectra.report.from_scores import evaluation_content, sample_names
-    from georaster_dl.spectra.report.page import render_report
-
-    content = evaluation_content(table, scored, model, sample_names(table, id_column))
-    path.write_text(render_report(content), encoding="utf-8")
 
 
 def _draw(path: Path, scored: Mapping[str, Any], model: SpectralModel | None) -> None:

@@ -22,10 +22,12 @@ from .options import (
     column_options,
     data_argument,
     plot_option,
+    report_option,
     staged,
     table_options,
     training_options,
 )
+from .report import write_comparison
 
 if TYPE_CHECKING:
     from georaster_dl.spectra.compare import MethodResult
@@ -52,6 +54,7 @@ __all__ = ["compare"]
 @training_options
 @output_option("Also write the table of scores (.csv or .xlsx).")
 @plot_option
+@report_option
 @overwrite_option
 @progress_options
 def compare(
@@ -64,6 +67,7 @@ def compare(
     training: Training,
     output: Path | None,
     plot: Path | None,
+    page: Path | None,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
@@ -74,18 +78,20 @@ def compare(
     """
     check_suffix("-o", output, "a table", (".csv", ".xlsx"))
     check_plot(plot, columns)
-    outputs = [path for path in (output, plot) if path is not None]
+    check_suffix("--report", page, "HTML", (".html", ".htm"))
+    outputs = [path for path in (output, plot, page) if path is not None]
 
     def compared(report: Report) -> Outcome[list[dict[str, Any]]]:
         from georaster_dl.spectra.compare import compare as run
         from georaster_dl.spectra.compare import summary
         from georaster_dl.spectra.registry import methods as all_methods
 
-        # The scores are printed in any case, so neither table nor plot may cost them.
+        # The scores are printed in any case, so no file may cost them.
         with staged(report, extras=outputs, inputs=data, overwrite=overwrite) as stage:
+            table, options = reading.read(data, report), training.table_options(columns)
             runs = run(
-                reading.read(data, report),
-                training.table_options(columns),
+                table,
+                options,
                 methods.split(",") if methods else all_methods(),
                 training.settings(),
                 n_seeds=seeds,
@@ -98,6 +104,9 @@ def compare(
             if plot is not None:
                 with stage.making(plot) as path:
                     _draw(runs, columns.targets[0], path)
+            if page is not None:
+                with stage.making(page) as path:
+                    write_comparison(path, table, options, runs, reading.id_column)
         return Outcome(rows, stage.made(outputs), stage.failed)
 
     def show(outcome: Outcome[list[dict[str, Any]]]) -> None:

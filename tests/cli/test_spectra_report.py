@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from georaster_dl.models.package.file import read_card
 from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.spectra.methods.domain import domain_distances, fit_domain
 from georaster_dl.spectra.methods.fitted import FittedMethod
@@ -91,3 +92,48 @@ def test_spectra_are_scored_without_a_report(geodl, tmp_path, small_disk):
     assert "RMSEP" in ended.out
     assert f"{lost} was not made: " in ended.err
     assert not lost.exists()
+
+
+def test_a_training_makes_a_page_beside_its_model(geodl, table, tmp_path):
+    made = ("-o", "m.safetensors", "--report", "r.html")
+    ended = geodl("spectra", "train", table, "--target", "fat", "--method", "pls", *made)
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-2:] == ["m.safetensors", "r.html"]
+    metrics = read_card(tmp_path / "m.safetensors").metrics
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    for name in ("RMSECV fat", "RMSEP fat, test"):
+        assert f"<td>{metrics[name]:.4g}</td>" in page
+    assert "pls was asked for" in page
+
+
+def test_a_model_is_made_without_its_report(geodl, table, tmp_path, small_disk):
+    lost = small_disk(64) / "r.html"
+    made = ("-o", "m.safetensors", "--report", lost)
+    ended = geodl("spectra", "train", table, "--target", "fat", "--method", "pls", *made)
+    assert ended.code == 4, ended.err
+    assert (tmp_path / "m.safetensors").is_file()
+    assert f"{lost} was not made: " in ended.err
+
+
+def test_a_comparison_makes_a_page(geodl, table, tmp_path):
+    methods = ("--methods", "pls,rf", "--seeds", 2)
+    ended = geodl(
+        "spectra",
+        "compare",
+        table,
+        "--target",
+        "fat",
+        *methods,
+        "--report",
+        "r.html",
+        "--progress",
+        "json",
+    )
+    assert ended.code == 0, ended.err
+    rows = {row["method"]: row for row in ended.events[-1]["methods"]}
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    for row in rows.values():
+        assert f"<td>{row['rmsep']:.4g}</td><td>{row['rmsep_sd']:.4g}</td>" in page
+    best, other = sorted(rows, key=lambda name: rows[name]["rmsep"])
+    assert f"{best} errs least on these rows; {other}" in page
+    assert page.index(f"RMSEP, {best}") < page.index(f"RMSEP, {other}")

@@ -85,7 +85,8 @@ def _text(value: float, step: float, *, log: bool) -> str:
     if log:
         text = f"{value:g}"
     elif digits > 4 or abs(value) >= 1e6:
-        text = f"{0.0 if abs(value) < step / 1e6 else value:.3g}"
+        mantissa, exponent = f"{value:.2e}".split("e")
+        text = f"{float(mantissa):g}e{int(exponent)}" if abs(value) > step / 1e6 else "0"
     else:
         text = f"{value:.{digits}f}"
     return text.replace("-", "\N{MINUS SIGN}")

@@ -10,18 +10,18 @@ import numpy.typing as npt
 
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.spectra.methods.domain import domain_distances
+from georaster_dl.spectra.methods.explain import BandImportance
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 
 __all__ = [
     "TEST",
     "TRAINING",
     "ClassResult",
+    "ComparedMethod",
     "ComponentsCurve",
     "Distances",
-    "MethodResult",
     "ReportContent",
     "Samples",
-    "Signature",
     "ValueResult",
 ]
 
@@ -59,35 +59,20 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class ComponentsCurve:
-    """Errors over the number of latent variables.
+    """Errors of a method over its number of latent variables.
 
     Attributes
     ----------
-    rmsecv, rmsec : (most,) with 1, 2, ... latent variables; the error rate of classes.
-    se : (most,) standard error of ``rmsecv`` over the folds, None where it is not known.
+    method : name.
+    crossed : (most,) RMSECV with 1, 2, ... latent variables; of classes 1 less macro F1.
     chosen : number of latent variables of the model.
+    fitted : (some,) RMSEC of the same, as far as the model has latent variables; None where it is not known.
     """
 
-    rmsecv: _Floats
+    method: str
+    crossed: _Floats = field(repr=False)
     chosen: int
-    rmsec: _Floats | None = None
-    se: _Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Signature:
-    """Weights of a model by wavelength, (bands,) each; None if unknown.
-
-    Attributes
-    ----------
-    coefficients : of the regression on preprocessed spectra.
-    vip : variable importance in projection; its mean square is 1.
-    selectivity : ratio of explained to residual variance.
-    """
-
-    coefficients: _Floats | None = None
-    vip: _Floats | None = None
-    selectivity: _Floats | None = None
+    fitted: _Floats | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +87,7 @@ class ValueResult:
     level : share of values that these are meant to hold, 0..1.
     scores : of the test rows.
     errors : further errors by name, such as RMSEC.
+    method : that predicted, where there are several.
     """
 
     name: str
@@ -114,7 +100,13 @@ class ValueResult:
     level: float | None = None
     errors: Mapping[str, float] = field(default_factory=dict)
     curve: ComponentsCurve | None = None
-    signature: Signature | None = None
+    importance: BandImportance | None = None
+    method: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Target, with the method where there are several."""
+        return f"{self.label} by {self.method}" if self.method else self.label
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +118,21 @@ class ClassResult:
     name : of the column.
     reference : (n,) class of each sample, None where it is not known.
     scores : of the test rows.
+    importance : of each class.
+    method : that predicted, where there are several.
     """
 
     name: str
     reference: _Names = field(repr=False)
     scores: ClassScores
     curve: ComponentsCurve | None = None
+    importance: tuple[BandImportance, ...] = ()
+    method: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Target, with the method where there are several."""
+        return f"{self.name} by {self.method}" if self.method else self.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,24 +165,25 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class MethodResult:
+class ComparedMethod:
     """Errors of a method in a comparison.
 
     Attributes
     ----------
-    name : of the method, with its settings where these are known.
+    name, settings : of the method, as texts; the settings may be empty.
     kept : whether it is the model.
-    cv, cv_se : error out of fold, and its standard error over the folds; None where it was not asked for.
-    test : error on the test rows; None where it was not asked for.
-    p_value : of the paired comparison with the first method, corrected for their number; None where
-        there is none.
+    cv, cv_se : error in cross-validation, and its standard error; None where that was not asked for.
+    test, test_sd : error on the test rows, the mean over several seeds, and its standard deviation over these.
+    p_value : of the paired test against the first method, corrected for all pairs; None where there is none.
     """
 
     name: str
+    settings: str = ""
     kept: bool = False
     cv: float | None = None
     cv_se: float | None = None
     test: float | None = None
+    test_sd: float | None = None
     p_value: float | None = None
 
 
@@ -209,4 +211,4 @@ class ReportContent:
     choice: str = ""
     limits: tuple[str, ...] = ()
     distances: Distances | None = None
-    methods: Mapping[str, tuple[MethodResult, ...]] = field(default_factory=dict)
+    methods: Mapping[str, tuple[ComparedMethod, ...]] = field(default_factory=dict)

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, listed
+from georaster_dl.spectra.compare import MethodResult, paired
+from georaster_dl.spectra.methods.explain import BandImportance, band_importance
 from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.predict import PredictedValues
 from georaster_dl.spectra.report.content import (
     TEST,
     ClassResult,
+    ComparedMethod,
     Distances,
     ReportContent,
     Samples,
     ValueResult,
 )
-from georaster_dl.spectra.scoring.scores import ClassScores
+from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table.cells import is_text
 from georaster_dl.spectra.table.samples import SpectraTable
+from georaster_dl.spectra.training.columns import TableOptions
 
-__all__ = ["evaluation_content", "sample_names"]
+__all__ = ["comparison_content", "evaluation_content", "importances", "sample_names"]
 
+_CHOSEN_HERE = "As the accuracy of the best method: it was chosen on the rows that it was tested on, which flatters it a little."
+_SIGNIFICANT = 0.05
 _TRAINED_ON = "If the model was trained on some of these rows, the figures flatter it."
 
 
@@ -47,6 +53,14 @@ def _tells_apart(column: Any) -> bool:
     return bool(is_text(column).all() and column.is_unique)
 
 
+def importances(model: SpectralModel) -> dict[str, BandImportance]:
+    """Weights of the bands by target or class; empty where the model is no PLS with a domain."""
+    coefficients = getattr(model.network, "coefficients", None)
+    if model.card.architecture.name != "pls" or model.card.domain is None or coefficients is None:
+        return {}
+    return {each.name: each for each in band_importance(model.card, coefficients.numpy())}
+
+
 def evaluation_content(
     table: SpectraTable,
     scored: Mapping[str, PredictedValues | ClassScores],
@@ -64,6 +78,7 @@ def evaluation_content(
     samples = Samples(names, np.full(len(table), TEST, object))
     facts = {"Table": f"{table.name}, {counted(len(table), 'spectrum')}"}
     limits, units, distances = [_TRAINED_ON], {}, None
+    importance = {} if model is None else importances(model)
     if model is not None:
         card = model.card
         preprocessed = model.preprocessing.transform_or_nan(table.spectra)
@@ -81,7 +96,7 @@ def evaluation_content(
             quantity=card.quantity,
         )
     classes = [
-        ClassResult(name, table.classes(name), scores)
+        ClassResult(name, table.classes(name), scores, importance=tuple(importance.values()))
         for name, scores in scored.items()
         if isinstance(scores, ClassScores)
     ]
@@ -99,6 +114,7 @@ def evaluation_content(
                 values.lower,
                 values.upper,
                 values.level,
+                importance=importance.get(name),
             )
             for name, values in scored.items()
             if not isinstance(values, ClassScores)
@@ -109,3 +125,88 @@ def evaluation_content(
         limits=tuple(limits),
         distances=distances,
     )
+
+
+def comparison_content(
+    table: SpectraTable,
+    options: TableOptions,
+    results: Sequence[MethodResult],
+    names: npt.NDArray[np.object_],
+) -> ReportContent:
+    """Gather the scores of several methods on the same rows, the best first.
+
+    Parameters
+    ----------
+    results : of ``compare``.
+    names : (n,) of the spectra of the table.
+    """
+    of_classes = options.class_column is not None
+    errors = {result.method: _errors(result) for result in results}
+    ranked = sorted(results, key=lambda result: float(errors[result.method].mean()))
+    best = ranked[0]
+    p = {test.second: test.p for test in paired(results) if test.first == best.method}
+    (name,) = options.names
+    part = np.full(len(table), "left out", object)
+    part[best.rows] = TEST
+    return ReportContent(
+        title=f"Methods for {name}",
+        table=table.name,
+        samples=Samples(
+            names, part, table.wavelengths_nm, table.spectra, quantity=options.quantity
+        ),
+        values=() if of_classes else tuple(_value(result, name, table) for result in ranked),
+        classes=_of_classes(best, name, table) if of_classes else None,
+        facts=(("Table", f"{table.name}, {counted(len(table), 'spectrum')}"),),
+        repairs=table.repairs,
+        choice=_told_apart(best.method, p),
+        limits=(_CHOSEN_HERE,),
+        methods={
+            name: tuple(
+                ComparedMethod(
+                    result.method,
+                    test=float(errors[result.method].mean()),
+                    test_sd=float(errors[result.method].std(ddof=1))
+                    if len(result.scores) > 1
+                    else None,
+                    p_value=p.get(result.method),
+                )
+                for result in ranked
+            )
+        },
+    )
+
+
+def _errors(result: MethodResult) -> npt.NDArray[np.float64]:
+    """(seeds,) RMSEP of values, 1 less macro F1 of classes."""
+    return np.array(
+        [
+            1 - each.macro_f1 if isinstance(each, ClassScores) else each.rmsep
+            for each in result.scores
+        ]
+    )
+
+
+def _value(result: MethodResult, name: str, table: SpectraTable) -> ValueResult:
+    measured, predicted = np.full((2, len(table)), np.nan)
+    measured[result.rows], predicted[result.rows] = result.measured, result.predicted[0]
+    scores = ValueScores.of(predicted, measured)
+    return ValueResult(name, name, measured, predicted, scores, method=result.method)
+
+
+def _of_classes(result: MethodResult, name: str, table: SpectraTable) -> ClassResult:
+    reference = np.full(len(table), None, object)
+    reference[result.rows] = result.measured
+    scores = ClassScores.of(result.predicted[0], result.measured)
+    return ClassResult(name, reference, scores, method=result.method)
+
+
+def _told_apart(best: str, p: Mapping[str, float]) -> str:
+    """Word the paired tests: methods as good as the best, and worse."""
+    alike = [method for method, value in p.items() if value >= _SIGNIFICANT]
+    worse = [method for method in p if method not in alike]
+    parts = [f"{best} errs least on these rows"]
+    if alike:
+        parts.append(f"{listed(alike, 8)} cannot be told from it (p {_SIGNIFICANT:g} or more)")
+    if worse:
+        parts.append(f"{listed(worse, 8)} {'errs' if len(worse) == 1 else 'err'} more")
+    return "; ".join(parts) + "."

@@ -8,14 +8,18 @@ from typing import Any
 from georaster_dl.evaluation.report.text import percent
 from georaster_dl.render.html import render_page
 from georaster_dl.spectra.report.chart import Chart
-from georaster_dl.spectra.report.content import ClassResult, ReportContent, ValueResult
+from georaster_dl.spectra.report.content import ClassResult, ReportContent, Samples, ValueResult
 from georaster_dl.spectra.report.pictures_of_models import (
     components_chart,
     distance_chart,
     methods_chart,
     score_chart,
 )
-from georaster_dl.spectra.report.pictures_of_spectra import signature_charts, spectra_charts
+from georaster_dl.spectra.report.pictures_of_spectra import (
+    class_importance_chart,
+    importance_charts,
+    spectra_charts,
+)
 from georaster_dl.spectra.report.pictures_of_values import (
     agreement_chart,
     group_chart,
@@ -34,6 +38,7 @@ from georaster_dl.spectra.report.words import (
 __all__ = ["render_report"]
 
 _LARGEST_MATRIX = 40
+_MOST_LINES = 10
 
 
 def render_report(content: ReportContent) -> str:
@@ -57,9 +62,11 @@ def render_report(content: ReportContent) -> str:
         "repairs": content.repairs,
         "spectra": spectra_charts(samples),
         "values": [_value(content, result) for result in values],
-        "classes": None if content.classes is None else _classes(content.classes),
+        "classes": None if content.classes is None else _classes(content.classes, samples),
         "space": _space(content),
-        "methods": [_methods(content, name) for name in content.methods],
+        "methods": [
+            _methods(content, name) for name, each in content.methods.items() if len(each) > 1
+        ],
     }
     return render_page("georaster_dl.spectra.report", "report.html", page)
 
@@ -67,9 +74,9 @@ def render_report(content: ReportContent) -> str:
 def _predicts(content: ReportContent) -> str:
     if content.classes is not None:
         return (
-            f"{content.classes.name}, one of {len(content.classes.scores.confusion.names)} classes"
+            f"{content.classes.name} (one of {len(content.classes.scores.confusion.names)} classes)"
         )
-    labels = [result.label for result in content.values]
+    labels = list(dict.fromkeys(result.label for result in content.values))
     return " and ".join([", ".join(labels[:-1]), labels[-1]]) if len(labels) > 1 else labels[0]
 
 
@@ -82,29 +89,35 @@ def _worth(content: ReportContent) -> list[str]:
 def _cards(content: ReportContent) -> list[tuple[str, str, str]]:
     """Make the headline: label, figure, and a line below."""
     if content.classes is not None:
-        scores = content.classes.scores
-        name, share = largest_class(content.classes)
+        return _class_cards(content.classes)
+    if len(content.values) > 1:
         return [
-            ("Overall accuracy", f"{percent(scores.accuracy)} %", f"of {scores.n:,} test spectra"),
             (
-                "Balanced accuracy",
-                f"{percent(scores.balanced_accuracy)} %",
-                "mean over the classes",
-            ),
-            ("Macro F1", f"{percent(scores.macro_f1)} %", "mean over the classes"),
-            ("Always the largest class", f"{percent(share)} %", name),
+                f"RMSEP, {result.method or result.name}",
+                f"{result.scores.rmsep:.3g}",
+                f"R² {result.scores.r2:.3f}; the mean: {mean_error(result, content.samples):.3g}",
+            )
+            for result in content.values
         ]
-    several = len(content.values) > 1
-    cards = []
-    for result in content.values:
-        of = f", {result.name}" if several else ""
-        alone = mean_error(result, content.samples)
-        cards.append((f"RMSEP{of}", f"{result.scores.rmsep:.3g}", f"the mean alone: {alone:.3g}"))
-        cards.append((f"R²{of}", f"{result.scores.r2:.3f}", f"of {result.scores.n:,} test spectra"))
-        if not several:
-            cards.append(("RPD", f"{result.scores.rpd:.3g}", "spread of the values by SEP"))
-            cards.append(("Bias", f"{result.scores.bias:+.2g}", "predicted minus measured"))
-    return cards
+    (result,) = content.values
+    scores, alone = result.scores, mean_error(result, content.samples)
+    return [
+        ("RMSEP", f"{scores.rmsep:.3g}", f"always the mean: {alone:.3g}"),
+        ("R²", f"{scores.r2:.3f}", f"of {scores.n:,} test spectra"),
+        ("RPD", f"{scores.rpd:.3g}", "spread of the values by SEP"),
+        ("Bias", f"{scores.bias:+.2g}", "predicted minus measured"),
+    ]
+
+
+def _class_cards(result: ClassResult) -> list[tuple[str, str, str]]:
+    scores = result.scores
+    name, share = largest_class(result)
+    return [
+        ("Overall accuracy", f"{percent(scores.accuracy)} %", f"of {scores.n:,} test spectra"),
+        ("Balanced accuracy", f"{percent(scores.balanced_accuracy)} %", "mean over the classes"),
+        ("Macro F1", f"{percent(scores.macro_f1)} %", "mean over the classes"),
+        ("Always the largest class", f"{percent(share)} %", name),
+    ]
 
 
 def _value(content: ReportContent, result: ValueResult) -> dict[str, Any]:
@@ -117,7 +130,7 @@ def _value(content: ReportContent, result: ValueResult) -> dict[str, Any]:
     charts += (
         [] if result.curve is None else [components_chart(result.curve, f"error of {result.label}")]
     )
-    charts += [] if result.signature is None else signature_charts(result.signature, samples)
+    charts += [] if result.importance is None else importance_charts(result.importance, samples)
     scores = result.scores
     listed = {
         **result.errors,
@@ -129,7 +142,7 @@ def _value(content: ReportContent, result: ValueResult) -> dict[str, Any]:
         "RPIQ": scores.rpiq,
     }
     return {
-        "label": result.label,
+        "label": result.subject,
         "scores": [
             (name, f"{value:.4g}") for name, value in listed.items() if math.isfinite(value)
         ],
@@ -138,7 +151,11 @@ def _value(content: ReportContent, result: ValueResult) -> dict[str, Any]:
     }
 
 
-def _classes(result: ClassResult) -> dict[str, Any]:
+def _classes(result: ClassResult, samples: Samples) -> dict[str, Any]:
+    curve = result.curve
+    charts = [] if curve is None else [components_chart(curve, "1 - macro F1")]
+    if 0 < len(result.importance) <= _MOST_LINES:
+        charts.append(class_importance_chart(result.importance, samples))
     confusion = result.scores.confusion
     names = confusion.names
     matrix = None
@@ -168,7 +185,7 @@ def _classes(result: ClassResult) -> dict[str, Any]:
             )
             for i, name in enumerate(names)
         ],
-        "charts": [] if result.curve is None else [components_chart(result.curve, "error rate")],
+        "charts": charts,
     }
 
 
@@ -185,22 +202,25 @@ def _space(content: ReportContent) -> list[Chart]:
 def _methods(content: ReportContent, name: str) -> dict[str, Any]:
     methods = content.methods[name]
     labels = {result.name: result.label for result in content.values}
-    error = f"error of {labels.get(name, name)}" if content.classes is None else "error rate"
+    error = "1 - macro F1" if content.classes is not None else f"error of {labels.get(name, name)}"
+    columns = {
+        "Settings": [each.settings for each in methods],
+        "Cross-validation": [_number(each.cv) for each in methods],
+        "Standard error": [_number(each.cv_se) for each in methods],
+        "Test rows": [_number(each.test) for each in methods],
+        "± over seeds": [_number(each.test_sd) for each in methods],
+        "p": ["" if each.p_value is None else _p(each.p_value) for each in methods],
+    }
+    columns = {header: cells for header, cells in columns.items() if any(cells)}
     return {
         "name": labels.get(name, name),
+        "error": error,
         "chart": methods_chart(methods, error),
+        "headers": list(columns),
         "rows": [
-            (
-                each.name,
-                each.kept,
-                _number(each.cv),
-                _number(each.cv_se),
-                _number(each.test),
-                "" if each.p_value is None else _p(each.p_value),
-            )
-            for each in methods
+            (each.name, each.kept, cells)
+            for each, cells in zip(methods, zip(*columns.values(), strict=True), strict=True)
         ],
-        "tested": any(each.p_value is not None for each in methods),
     }
 
 

@@ -7,46 +7,40 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.core.wording import counted
 from georaster_dl.render.palette import palette
 from georaster_dl.spectra.report.axis import Axis
 from georaster_dl.spectra.report.chart import Chart, Style
-from georaster_dl.spectra.report.content import ComponentsCurve, Distances, MethodResult, Samples
+from georaster_dl.spectra.report.content import ComparedMethod, ComponentsCurve, Distances, Samples
 from georaster_dl.spectra.report.style import BLUE, DASHED, DOTTED, ORANGE, PARTS, thinned
 
 __all__ = ["components_chart", "distance_chart", "methods_chart", "score_chart"]
 
 _Floats = npt.NDArray[np.float64]
 
+_LEVEL = 0.99
 _NAMED = 8  # outliers with their name beside them
-_FAR = 8.0  # times the limit: from there on a distance needs a logarithmic scale
+_FAR = 8.0  # times a limit: from there on a distance needs a logarithmic scale
 _MARKS = ("circle", "square", "triangle", "diamond")
 
 
 def components_chart(curve: ComponentsCurve, error: str) -> Chart:
     """Draw errors over the number of latent variables; ``error`` names them, with their unit."""
-    counts = np.arange(1, len(curve.rmsecv) + 1)
-    drawn = [curve.rmsecv, curve.rmsecv if curve.se is None else curve.rmsecv + curve.se]
-    if curve.rmsec is not None:
-        drawn.append(curve.rmsec)
+    counts = np.arange(1, len(curve.crossed) + 1)
+    fitted = np.array([]) if curve.fitted is None else curve.fitted
     chart = Chart(
         "Error by number of latent variables",
         Axis("number of latent variables", 0.4, len(counts) + 0.6, whole=True),
-        Axis.up_from_zero(error, *drawn),
-        f"Dashed: the {curve.chosen} that the model has.",
+        Axis.up_from_zero(error, curve.crossed, fitted),
+        f"Of {curve.method}; dashed: the {curve.chosen} that were taken. A RMSECV in a table is larger where these are chosen "
+        f"anew in each fold.",
     )
     chart.rule(DASHED, x=float(curve.chosen))
-    if curve.rmsec is not None:
-        calibration = Style(BLUE, width=1.4, dashes="4 3")
-        chart.line(counts, curve.rmsec, calibration, "on the training rows (RMSEC)")
-    if curve.se is not None:
-        low, high = curve.rmsecv - curve.se, curve.rmsecv + curve.se
-        chart.segments((counts, low), (counts, high), Style(ORANGE, width=1, opacity=0.8))
-    chart.line(counts, curve.rmsecv, Style(ORANGE, width=2))
-    tips = [
-        f"{n} latent variables: {value:.4g}" for n, value in zip(counts, curve.rmsecv, strict=True)
-    ]
-    name = "cross-validated (RMSECV)" + ("" if curve.se is None else " ± standard error")
-    chart.points(counts, curve.rmsecv, Style(ORANGE), name, tips=tips)
+    if curve.fitted is not None:
+        chart.line(counts[: len(fitted)], fitted, Style(BLUE, width=2), "training rows")
+    chart.line(counts, curve.crossed, Style(ORANGE, width=2))
+    tips = [f"{n} latent variables: {x:.4g}" for n, x in zip(counts, curve.crossed, strict=True)]
+    chart.points(counts, curve.crossed, Style(ORANGE), "cross-validation", tips=tips)
     return chart
 
 
@@ -54,7 +48,8 @@ def score_chart(
     distances: Distances, samples: Samples, classes: npt.NDArray[np.object_] | None
 ) -> Chart:
     """Draw scores of the first two latent variables, coloured by class or else by part."""
-    scores = distances.scores
+    known = np.isin(samples.part, list(PARTS))
+    scores = np.where(known[:, None], distances.scores, np.nan)
     up = scores[:, 1] if scores.shape[1] > 1 else np.zeros(len(scores))
     chart = Chart(
         "PLS scores",
@@ -62,7 +57,8 @@ def score_chart(
         Axis.around("latent variable 2", up),
         "Each point is a spectrum: clusters are kinds of samples, and what lies apart is unlike the rest.",
     )
-    labels = samples.part if classes is None else classes
+    labels = (samples.part if classes is None else classes).copy()
+    labels[~known] = None
     for name, style in _styles(labels).items():
         rows = thinned(np.flatnonzero(labels == name))
         tips = [f"{samples.names[row]} ({name})" for row in rows]
@@ -82,43 +78,50 @@ def _styles(labels: npt.NDArray[np.object_]) -> dict[str, Style]:
 
 
 def distance_chart(distances: Distances, samples: Samples) -> Chart:
-    """Draw Q residuals against T2 with their limits; the farthest samples are named."""
-    t2, q = distances.t2, distances.q
-    highest = max(distances.t2_limits), max(distances.q_limits)
-    t2_limit, q_limit = distances.t2_limits[highest[0]], distances.q_limits[highest[1]]
-    over = np.maximum(t2 / t2_limit, q / q_limit)
+    """Draw Q residuals against T2, both by their limit of 99 %; the farthest samples are named."""
+    t2, q = (
+        values / limits[_LEVEL]
+        for values, limits in (
+            (distances.t2, distances.t2_limits),
+            (distances.q, distances.q_limits),
+        )
+    )
+    known = np.isin(samples.part, list(PARTS))
+    over = np.where(known, np.maximum(t2, q), 0.0)
     outside = np.flatnonzero(over > 1)
     chart = Chart(
         "Distance from the calibration",
-        _distance_axis("Hotelling's T²", t2, t2_limit),
-        _distance_axis("Q residual", q, q_limit),
-        f"{len(outside)} of {len(t2):,} spectra lie beyond a limit of {100 * highest[0]:g} %: right of it of unusual composition, above it "
-        f"with something in them that the calibration does not have.",
+        _distance_axis("Hotelling's T² by its limit", t2[known]),
+        _distance_axis("Q residual by its limit", q[known]),
+        f"{len(outside):,} of {counted(int(known.sum()), 'spectrum')} lie beyond a limit of 99 %: on the right of unusual composition, "
+        f"on top with something in them that the calibration does not have.",
     )
-    for limits, across in ((distances.t2_limits, True), (distances.q_limits, False)):
-        for level, style in zip(sorted(limits), (DOTTED, DASHED), strict=False):
-            name = f"{100 * level:g} % limit" if across else ""
-            at = {"x": limits[level]} if across else {"y": limits[level]}
-            chart.rule(style, name, **at)
+    chart.rule(DASHED, "99 % limit", x=1.0)
+    chart.rule(DASHED, y=1.0)
+    chart.rule(DOTTED, "95 % limit", x=distances.t2_limits[0.95] / distances.t2_limits[_LEVEL])
+    chart.rule(DOTTED, y=distances.q_limits[0.95] / distances.q_limits[_LEVEL])
     for part, style in PARTS.items():
         rows = thinned(np.flatnonzero(samples.part == part), always=outside)
         if rows.size:
-            tips = [f"{samples.names[row]}: T² {t2[row]:.3g}, Q {q[row]:.3g}" for row in rows]
+            tips = [
+                f"{samples.names[row]}: T² {distances.t2[row]:.3g}, Q {distances.q[row]:.3g}"
+                for row in rows
+            ]
             chart.points(t2[rows], q[rows], style, part, tips=tips)
     for row in outside[np.argsort(-over[outside])][:_NAMED]:
         chart.label(float(t2[row]), float(q[row]), str(samples.names[row]))
     return chart
 
 
-def _distance_axis(label: str, values: _Floats, limit: float) -> Axis:
-    high = max(float(np.nanmax(values)), limit)
-    if high <= _FAR * limit:
+def _distance_axis(label: str, ratios: _Floats) -> Axis:
+    high = max(float(np.nanmax(ratios)), 1.0)
+    if high <= _FAR:
         return Axis(label, 0.0, 1.06 * high)
-    low = max(float(np.min(values[values > 0], initial=limit)), limit / 1e3)
+    low = max(float(np.min(ratios[ratios > 0], initial=1.0)), 1e-3)
     return Axis(f"{label} (logarithmic)", low / 1.3, high * 1.5, log=True)
 
 
-def methods_chart(methods: Sequence[MethodResult], error: str) -> Chart:
+def methods_chart(methods: Sequence[ComparedMethod], error: str) -> Chart:
     """Draw the errors of all methods, out of fold with standard errors and on the test rows."""
     levels = np.arange(len(methods), dtype=np.float64)
     cv, se, test = (

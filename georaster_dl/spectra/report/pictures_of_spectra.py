@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.render.palette import palette
+from georaster_dl.spectra.methods.explain import BandImportance
 from georaster_dl.spectra.report.axis import Axis
 from georaster_dl.spectra.report.chart import Chart, Style
-from georaster_dl.spectra.report.content import TRAINING, Samples, Signature
+from georaster_dl.spectra.report.content import TRAINING, Samples
 from georaster_dl.spectra.report.style import BLUE, DASHED, PARTS, THIN, about_zero, evenly
 
-__all__ = ["signature_charts", "spectra_charts"]
+__all__ = ["class_importance_chart", "importance_charts", "spectra_charts"]
 
 _Floats = npt.NDArray[np.float64]
 
 _ALL_SPECTRA = 30  # of a part: more are shown as a band and a few of them
 _SOME_SPECTRA = 8
 _WAVELENGTH = "wavelength (nm)"
+_ABOUT_VIP = (
+    "Variable importance in projection: above 1 a wavelength counts more than the average one."
+)
 
 
 def spectra_charts(samples: Samples) -> list[Chart]:
@@ -73,27 +80,48 @@ def _spread(rows: _Floats) -> _Floats:
     return np.concatenate([ends, rows[evenly(len(rows), _SOME_SPECTRA)]])
 
 
-def signature_charts(signature: Signature, samples: Samples) -> list[Chart]:
+def class_importance_chart(importance: Sequence[BandImportance], samples: Samples) -> Chart:
+    """Draw the VIP of each class by wavelength."""
+    wavelengths = np.asarray(samples.wavelengths_nm)
+    chart = Chart(
+        "VIP by class",
+        Axis.around(_WAVELENGTH, wavelengths, margin=0.01),
+        Axis.up_from_zero("VIP", *(each.vip for each in importance), 1.0),
+        _ABOUT_VIP,
+    )
+    chart.rule(DASHED, y=1.0)
+    for each, color in zip(importance, palette(len(importance)), strict=True):
+        chart.line(wavelengths, each.vip, Style(color), each.name)
+    return chart
+
+
+def importance_charts(importance: BandImportance, samples: Samples) -> list[Chart]:
     """Draw regression coefficients, VIP and selectivity ratio by wavelength."""
     wavelengths = np.asarray(samples.wavelengths_nm)
     across = Axis.around(_WAVELENGTH, wavelengths, margin=0.01)
-    charts = []
-    if signature.coefficients is not None:
-        about = "On preprocessed spectra; wavelengths far from 0 weigh most."
-        up = about_zero("regression coefficient", signature.coefficients)
-        charts.append(Chart("Regression coefficients", across, up, about))
-        charts[-1].rule(THIN, y=0.0)
-        charts[-1].line(wavelengths, signature.coefficients, Style(BLUE))
-    if signature.vip is not None:
-        about = "Variable importance in projection: above 1 a wavelength counts more than the average one."
-        charts.append(Chart("VIP", across, Axis.up_from_zero("VIP", signature.vip, 1.0), about))
-        charts[-1].rule(DASHED, y=1.0)
-        charts[-1].line(wavelengths, signature.vip, Style(BLUE))
-    if signature.selectivity is not None:
-        about = (
-            "Variance that the model explains at a wavelength, by the variance that it does not."
-        )
-        up = Axis.up_from_zero("selectivity ratio", signature.selectivity)
-        charts.append(Chart("Selectivity ratio", across, up, about))
-        charts[-1].line(wavelengths, signature.selectivity, Style(BLUE))
+    charts = [
+        Chart(
+            "Regression coefficients",
+            across,
+            about_zero("regression coefficient", importance.coefficients),
+            "On preprocessed spectra; wavelengths far from 0 weigh most.",
+        ),
+        Chart(
+            "VIP",
+            across,
+            Axis.up_from_zero("VIP", importance.vip, 1.0),
+            _ABOUT_VIP,
+        ),
+        Chart(
+            "Selectivity ratio",
+            across,
+            Axis.up_from_zero("selectivity ratio", importance.selectivity_ratio),
+            "Variance that the model explains at a wavelength, by the variance that it does not.",
+        ),
+    ]
+    charts[0].rule(THIN, y=0.0)
+    charts[1].rule(DASHED, y=1.0)
+    drawn = (importance.coefficients, importance.vip, importance.selectivity_ratio)
+    for chart, values in zip(charts, drawn, strict=True):
+        chart.line(wavelengths, values, Style(BLUE))
     return charts

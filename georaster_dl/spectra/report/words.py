@@ -47,13 +47,13 @@ def worth_of_values(result: ValueResult, samples: Samples) -> str:
     """Word the error of a quantity, against always predicting the mean."""
     scores, alone = result.scores, mean_error(result, samples)
     spectra = counted(scores.n, "spectrum")
-    begin = f"On {spectra} that it was tested on, predictions of {result.label} are off by {scores.rmsep:.3g} (RMSEP)"
+    begin = f"On {spectra} that it was tested on, predictions of {result.subject} are off by {scores.rmsep:.3g} (RMSEP)"
     if not alone > 0:
         return f"{begin}."
     better = 1 - scores.rmsep / alone
     if better <= 0:
         return f"{begin}, no better than always predicting the mean ({alone:.3g}; R² {scores.r2:.2f}): it is of no use there."
-    text = f"{begin}; always predicting the mean would be off by {alone:.3g}, so {100 * better:.0f} % of the error is gone (R² {scores.r2:.3f})."
+    text = f"{begin}; always predicting the mean would be off by {alone:.3g}, so {100 * better:.0f}\N{NO-BREAK SPACE}% of the error is gone (R² {scores.r2:.3f})."
     return f"{text} {_interval(result, samples)}".strip()
 
 
@@ -67,8 +67,8 @@ def _interval(result: ValueResult, samples: Samples) -> str:
     half = float(np.median(upper - lower)) / 2
     within = float(((measured >= lower) & (measured <= upper)).mean())
     return (
-        f"Its {100 * result.level:g} % intervals are the prediction ± {half:.3g}; "
-        f"{100 * within:.0f} % of the tested values lie within."
+        f"Its {100 * result.level:g}\N{NO-BREAK SPACE}% intervals are the prediction ± {half:.3g}; "
+        f"{100 * within:.0f}\N{NO-BREAK SPACE}% of the tested values lie within."
     )
 
 
@@ -83,11 +83,11 @@ def worth_of_classes(result: ClassResult) -> str:
     """Word the accuracy of classes, against always naming the largest."""
     scores = result.scores
     name, share = largest_class(result)
-    against = f"always saying {name} would be right for {100 * share:.0f} %"
-    begin = f"Of {counted(scores.n, 'spectrum')} that it was tested on, {100 * scores.accuracy:.0f} % get the right {result.name}; {against}"
+    against = f"always saying {name} would be right for {100 * share:.0f}\N{NO-BREAK SPACE}%"
+    begin = f"Of {counted(scores.n, 'spectrum')} that it was tested on, {100 * scores.accuracy:.0f}\N{NO-BREAK SPACE}% get the right {result.subject}; {against}"
     if scores.accuracy <= share:
         return f"{begin}: it is of no use there."
-    return f"{begin}. Averaged over the classes, {100 * scores.balanced_accuracy:.0f} % are right."
+    return f"{begin}. Averaged over the classes, {100 * scores.balanced_accuracy:.0f}\N{NO-BREAK SPACE}% are right."
 
 
 def limits(content: ReportContent) -> list[str]:

@@ -2,16 +2,16 @@
 
 import numpy as np
 
+from georaster_dl.spectra.methods.explain import BandImportance
 from georaster_dl.spectra.report.content import (
     TEST,
     TRAINING,
     ClassResult,
+    ComparedMethod,
     ComponentsCurve,
     Distances,
-    MethodResult,
     ReportContent,
     Samples,
-    Signature,
     ValueResult,
 )
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
@@ -57,8 +57,8 @@ def value(of, *, name="fat", label="fat (%)", error=0.3, seed=1):
         predicted + 2 * error,
         0.9,
         {"RMSEC": 0.25, "RMSECV": 0.4},
-        ComponentsCurve(curve, 5, 0.8 * curve, 0.1 * curve),
-        Signature(wave, np.abs(wave) + 0.5, wave**2),
+        ComponentsCurve("pls", curve, 5, 0.8 * curve[:5]),
+        BandImportance(name, wave, np.abs(wave) + 0.5, wave**2),
     )
 
 
@@ -72,9 +72,9 @@ def distances(of):
 
 
 METHODS = (
-    MethodResult("pls", True, 0.4, 0.02, 0.42),
-    MethodResult("svm", False, 0.39, 0.03, 0.45, 0.31),
-    MethodResult("rf", False, 1.2, 0.1, 1.3, 0.0002),
+    ComparedMethod("pls", "5 latent variables", True, 0.4, 0.02, 0.42),
+    ComparedMethod("svm", "C 100", False, 0.39, 0.03, 0.45, p_value=0.31),
+    ComparedMethod("rf", "", False, 1.2, 0.1, 1.3, p_value=0.0002),
 )
 
 
@@ -111,6 +111,8 @@ def content_of_classes():
         title="Calibration of kind",
         table="forage",
         samples=of,
-        classes=ClassResult("kind", reference, scores, ComponentsCurve(np.array([0.4, 0.2]), 2)),
+        classes=ClassResult(
+            "kind", reference, scores, ComponentsCurve("pls-da", np.array([0.4, 0.2]), 2)
+        ),
         distances=distances(of),
     )

@@ -59,6 +59,7 @@ def test_scores_on_the_page_are_those_of_the_result():
     header = "RMSEC RMSECV RMSEP Bias SEP R² RPD RPIQ n, test"
     figures = [0.25, 0.4, scores.rmsep, scores.bias, scores.sep, scores.r2, scores.rpd, scores.rpiq]
     assert f"{header} {' '.join(f'{figure:.4g}' for figure in figures)} {scores.n}" in text
+    assert "svm C 100 0.39 0.03 0.45 0.310" in text
     assert "rf 1.2 0.1 1.3 < 0.001" in text
 
 
@@ -100,7 +101,7 @@ def test_what_is_not_known_is_left_out():
     full = content_of_values()
     of = Samples(full.samples.names, full.samples.part)
     (result,) = full.values
-    bare = dataclasses.replace(result, lower=None, upper=None, level=None, errors={}, curve=None, signature=None)  # fmt: skip
+    bare = dataclasses.replace(result, lower=None, upper=None, level=None, errors={}, curve=None, importance=None)  # fmt: skip
     page = render_report(
         dataclasses.replace(full, samples=of, values=(bare,), distances=None, methods={})
     )
