@@ -45,6 +45,10 @@ def test_a_text_with_one_number_a_band(tmp_path, plain, text):
 def test_numbers_from_python_and_some_of_the_bands(plain):
     scene = open_scene(plain, wavelengths=NM, bands=["a", "b", "c", "d"])
     assert [(band.name, band.wavelength_nm) for band in scene.bands][1] == ("b", 550.5)
+    landsat = open_scene(
+        plain, wavelengths=NM, bands="B02,B03,B04,B05"
+    )  # Sentinel-2's B05 is at 704 nm
+    assert landsat.bands[3].wavelength_nm == 850
     some = open_scene(plain, wavelengths=NM, bands="band_4,band_1")
     assert [band.wavelength_nm for band in some.bands] == [850, 450]
 

@@ -88,7 +88,9 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
         if options.wavelengths is not None:
             planes = at_wavelengths(planes, options.wavelengths, scene.name)
         scene = replace(scene, planes=planes, alpha=alpha)
-        chosen = scene if options.bands is None else _with_names(scene, options.bands)
+        chosen = scene
+        if options.bands is not None:
+            chosen = _with_names(scene, options.bands, measured=options.wavelengths is not None)
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
 
 
@@ -386,7 +388,8 @@ def _may_be_file(name: str) -> bool:
     return Path(name).exists() or "/" in name or Path(name).suffix != ""
 
 
-def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
+def _with_names(scene: Scene, names: tuple[str, ...], *, measured: bool) -> Scene:
+    """Name or choose bands; with ``measured`` they keep their wavelengths under any name."""
     present = [plane.band.name for plane in scene.planes]
     if len(set(names)) < len(names) or not all(names):
         raise OptionError(f"`bands=` names a band twice or not at all: {','.join(names)}.")
@@ -395,7 +398,7 @@ def _with_names(scene: Scene, names: tuple[str, ...]) -> Scene:
         present = [plane.band.name for plane in scene.planes]
     if not scene.named and len(names) == len(present):
         pairs = zip(scene.planes, named_bands(names), strict=True)
-        planes = (replace(plane, band=_renamed(plane.band, band)) for plane, band in pairs)
+        planes = (replace(p, band=_renamed(p.band, band, measured)) for p, band in pairs)
         return replace(scene, planes=tuple(planes))
     if set(names) <= set(present):
         return scene.select([present.index(name) for name in names])
@@ -418,7 +421,9 @@ def _with_alpha(scene: Scene) -> Scene:
     return replace(scene, planes=tuple(planes), alpha=())
 
 
-def _renamed(old: Band, new: Band) -> Band:
+def _renamed(old: Band, new: Band, measured: bool) -> Band:
     """The new name, with the wavelength that the file itself states where the name brings none."""
+    if measured and old.wavelength_nm is not None:
+        return replace(new, wavelength_nm=old.wavelength_nm, fwhm_nm=old.fwhm_nm)
     by_name = old == named_bands([old.name])[0]  # then it goes with the name
     return new if by_name or new.wavelength_nm is not None else replace(new, **_known(old))
