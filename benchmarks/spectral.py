@@ -2,14 +2,17 @@
 
     python benchmarks/spectral.py lwplsr
     python benchmarks/spectral.py compare ../shared/data/nir tecator_fat cassava_tbc --seeds 2
+    python benchmarks/spectral.py compare ../shared/data/nir --methods pls-net --members 5 --jsonl found.jsonl
     python benchmarks/spectral.py speed --rounds 5
     python benchmarks/spectral.py memory
 
-``compare`` runs ``geodl spectra compare`` on the published split of each set: all methods learn from
+``compare`` fits the methods of ``geodl spectra compare`` on the published split of each set: all learn from
 the same rows and are tested on the same others; settings of the chemometric ones are searched by
 cross-validation on what they learn from, networks take their defaults (``--members``, single by default;
 a fifth of the rows chooses the epoch, of each member another). Spectra are preprocessed by snv and a first Savitzky-Golay derivative, but for
-forages2, which is published preprocessed. R2 is 1 - SSE / SST.
+forages2, which is published preprocessed. R2 is 1 - SSE / SST, its
+interval a bootstrap of the test rows. With ``--jsonl`` each result is kept as it comes, and a run goes on
+where another stopped.
 
 ``speed`` maps a cube of 200 bands (int16, deflate) by ``geodl segment``, file to file, and runs the bare
 network on as many random pixels in memory: channels_last, in tiles that it likes best, the same precision
@@ -21,6 +24,7 @@ weights, after the network has run once; the two alternate. ``memory`` is the pe
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import sys
@@ -28,18 +32,19 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from segment import machine, measure, part_segment, run_part, synchronise
 
-from georaster_dl.spectra.compare import compare
 from georaster_dl.spectra.methods.lwplsr import LWPLSRegressor
-from georaster_dl.spectra.registry import Settings
+from georaster_dl.spectra.registry import Rows, Settings, fit_method
+from georaster_dl.spectra.scoring.scores import ValueScores
+from georaster_dl.spectra.scoring.split import Division, split_rows
 from georaster_dl.spectra.table.samples import SpectraTable, read_spectra
-from georaster_dl.spectra.training.columns import TableOptions
 
-METHODS = ("pls", "lwplsr", "svm", "cnn1d", "spectratr", "band-attention")
+METHODS = ("pls", "lwplsr", "svm", "cnn1d", "spectratr", "band-attention", "pls-net")
 TREATED = "snv,savgol(15,2,1)"
 
 WAVELENGTHS = np.linspace(420, 2450, 200)
@@ -120,26 +125,85 @@ def lwplsr() -> None:
     print(f"{500 / (time.perf_counter() - begun):.0f} spectra/s")
 
 
-def one_set(folder: Path, name: str, given: argparse.Namespace) -> None:
-    """Print mean and spread of R2 and RMSEP of every method."""
+def compared(folder: Path, name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Fit and test every method with every seed, but for what the file of results already holds."""
     chosen = SETS[name]
     table = chosen.read(folder)
-    options = TableOptions(targets=(chosen.target,), split_column=chosen.split)
-    settings = Settings(preprocessing=chosen.preprocessing, members=given.members)
-    for found in compare(
-        table,
-        options,
-        given.methods,
-        settings,
-        n_folds=5,
-        n_seeds=given.seeds,
-        report=lambda *_: None,
-    ):
-        r2, rmsep = (np.array([getattr(s, key) for s in found.scores]) for key in ("r2", "rmsep"))
-        spread = r2.std(ddof=1) if given.seeds > 1 else np.nan
+    target = table.target(chosen.target)
+    done = read_results(given.jsonl)
+    for method, seed in itertools.product(given.methods, range(given.seeds)):
+        key = {"set": name, "method": method, "members": given.members, "seed": seed}
+        if any(key.items() <= result.items() for result in done):
+            continue
+        split = split_rows(
+            table,
+            ~np.isnan(target),
+            Division(split_column=chosen.split),
+            seed=seed,
+            intervals=False,
+        )
+        rows = Rows(
+            table.spectra[split.train],
+            target[split.train],
+            table.wavelengths_nm,
+            None,
+            split.validation[:, split.train],
+        )
+        settings = Settings(preprocessing=chosen.preprocessing, members=given.members, seed=seed)
+        begun = time.perf_counter()
+        model = fit_method(method, rows, settings)
+        trained = time.perf_counter()
+        predicted = np.asarray(model.predict(table.spectra[split.test])).ravel()
+        ran = time.perf_counter()
+        scores = ValueScores.of(predicted, target[split.test])
+        result = {
+            **key, "r2": scores.r2, "rmsep": scores.rmsep, "train_s": trained - begun,
+            "run_us": (ran - trained) / len(predicted) * 1e6,
+            "measured": target[split.test].tolist(), "predicted": predicted.tolist(),
+        }  # fmt: skip
+        done.append(result)
+        if given.jsonl is not None:
+            with given.jsonl.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
+        print(f"{name} {method} seed {seed}: R2 {scores.r2:.3f}", file=sys.stderr, flush=True)
+    return [result for result in done if result["set"] == name]
+
+
+def read_results(path: Path | None) -> list[dict[str, Any]]:
+    """Results of earlier runs."""
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def interval(results: list[dict[str, Any]]) -> tuple[float, float]:
+    """95 % interval of the mean R2 of the seeds, by 2,000 bootstrap samples of the test rows."""
+    measured = np.array(results[0]["measured"])
+    predicted = np.array([result["predicted"] for result in results])
+    rng = np.random.default_rng(0)
+    means = []
+    for _ in range(2000):
+        rows = rng.integers(len(measured), size=len(measured))
+        left = ((predicted[:, rows] - measured[rows]) ** 2).sum(axis=1)
+        means.append(np.mean(1 - left / ((measured[rows] - measured[rows].mean()) ** 2).sum()))
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def one_set(folder: Path, name: str, given: argparse.Namespace) -> None:
+    """Print mean and spread of R2 of every method, its interval, and what it costs."""
+    found = compared(folder, name, given)
+    for method, members in sorted({(result["method"], result["members"]) for result in found}):
+        of_seeds = [r for r in found if (r["method"], r["members"]) == (method, members)]
+        r2, rmsep, train_s, run_us = (
+            np.array([r[key] for r in of_seeds]) for key in ("r2", "rmsep", "train_s", "run_us")
+        )
+        spread = r2.std(ddof=1) if len(r2) > 1 else np.nan
+        low, high = interval(of_seeds)
         print(
-            f"{name:14s} {found.method:15s} R2 {r2.mean():.3f} +- {spread:.3f}  RMSEP {rmsep.mean():.4g}"
-            f"  {found.seconds:.0f} s",
+            f"{name:14s} {method:15s} {members} R2 {r2.mean():.3f} +- {spread:.3f} ({low:.3f} to {high:.3f})"
+            f"  RMSEP {rmsep.mean():.4g}  {len(r2)} seeds, trained in {np.median(train_s):.1f} s, "
+            f"{np.median(run_us):.0f} us a spectrum",
             flush=True,
         )
 
@@ -290,6 +354,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--members", type=int, default=1, help="networks of an ensemble")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jsonl", type=Path, help="file of results to go on with")
     parser.add_argument("--device", default="cpu", help="of speed and memory")
     parser.add_argument("--precision", default="auto", help="of speed and memory")
     parser.add_argument("--rounds", type=int, default=5, help="of speed")
