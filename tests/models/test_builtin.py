@@ -35,6 +35,7 @@ NETWORKS = {
     "spectralformer": ({"group": 2}, 0),
     "ssftt": ({"reduced": 4}, 6),
     "band_attention": ({"width": 8, "heads": 2, "token": 2}, 0),
+    "pls_net": ({}, 0),
     "ensemble": ({"member": "band_attention", "members": 2, "width": 8, "token": 2}, 0),
 }
 GLOBAL = {

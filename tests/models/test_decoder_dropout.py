@@ -16,6 +16,7 @@ NETWORKS = {
     "spectral_unet": {"mixed": 5, "widths": (4, 6, 8)},
     "plain_unet": {"widths": (4, 6, 8), "residual": True},
     "cnn1d": {},
+    "pls_net": {},
     "spectratr": {"heads": 1, "key_dim": 4, "dropout": 0.0, "noise": 0.0},
     "spectralformer": {"dropout": 0.0},
     "ssftt": {"reduced": 4, "dropout": 0.0},

@@ -24,6 +24,7 @@ PIXEL = {
     "spectralformer": ("spectralformer", {}),
     "spectralformer without fusion": ("spectralformer", {"group": 1, "fusion": False}),
     "band_attention": ("band_attention", {"width": 16, "token": 4}),
+    "pls_net": ("pls_net", {}),
 }
 PATCH = {
     "spectralformer of patches": ("spectralformer", {"patch": 3}),
@@ -263,6 +264,44 @@ def test_learns_where_a_peak_is(which):
         loss.backward()
         optimiser.step()
     pytest.fail(f"the loss is still {loss.item():.2f}")
+
+
+class TestBesidePLS:
+    """Network with a linear path, two branches beside it, and their blend."""
+
+    def network(self):
+        torch.manual_seed(0)
+        network = create_model("pls_net", in_bands=BANDS, n_classes=3).eval()
+        self.coefficients, self.intercepts = torch.randn(3, BANDS), torch.randn(3)
+        network.start_from(self.coefficients, self.intercepts)
+        return network
+
+    def linear(self, spectra):
+        return spectra @ self.coefficients.T + self.intercepts
+
+    @torch.inference_mode()
+    def test_before_training_it_is_the_linear_model(self):
+        network, spectra = self.network(), torch.randn(9, BANDS)
+        found = network(spectra[:, :, None, None])[:, :, 0, 0]
+        torch.testing.assert_close(found, self.linear(spectra), atol=1e-5, rtol=1e-5)
+
+    def test_the_linear_path_is_not_trained(self):
+        network = self.network()
+        network(torch.randn(2, BANDS, 1, 1)).square().sum().backward()
+        frozen = {name for name, weight in network.named_parameters() if weight.grad is None}
+        assert frozen == {"encoder.body.linear.weight", "encoder.body.linear.bias"}
+
+    @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+    @torch.no_grad()
+    def test_its_planes_are_the_blend_of_both_branches(self, share):
+        network, spectra = self.network(), torch.randn(9, BANDS)
+        for weight in network.segmentation_head.parameters():
+            weight[:, 3:].normal_() if weight.ndim > 1 else weight.normal_()
+        residuals, target = network.branches(spectra)
+        expected = share * (self.linear(spectra) + residuals) + (1 - share) * target
+        network.blend(share)
+        found = network(spectra[:, :, None, None])[:, :, 0, 0]
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 class TestWavelengths:

@@ -16,7 +16,7 @@ from tests.spectra.made import chemistry
 
 QUICK = {"epochs": 20, "learning_rate": 0.01, "augment": False}
 # Slower networks learn for fewer epochs, in which they pass the checks on how well they fit.
-EPOCHS = {"cnn1d": 20, "spectratr": 10, "band_attention": 10}
+EPOCHS = {"cnn1d": 20, "spectratr": 10, "band_attention": 10, "pls_net": 20}
 EACH = [
     kind(architecture=name, **QUICK | {"epochs": epochs})
     for name, epochs in EPOCHS.items()

@@ -154,6 +154,14 @@ def band_attention(spec: NetworkSpec) -> nn.Module:
     )
 
 
+@register_model(options={"decoder_dropout": 0.0}, spectral=True)
+def pls_net(spec: NetworkSpec) -> nn.Module:
+    """PLS of each pixel's spectrum, and dense layers that learn its residuals."""
+    from georaster_dl.models.zoo.spectral.pls_net import PLSNet
+
+    return PLSNet(spec.in_bands, spec.n_classes, **checked_options(spec))
+
+
 def _options_of_members() -> dict[str, Any]:
     """Return the options of an ensemble and of all possible members, whose defaults hold where None."""
     members = [describe_model(name)[1] for name in list_models() if name != ensemble.__name__]

@@ -18,7 +18,7 @@ from georaster_dl.spectra.methods.baselines import Task, baseline
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import cross_validation
 
-__all__ = ["FittedMethod", "class_scores"]
+__all__ = ["FittedMethod", "class_scores", "sharpness_of"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -189,9 +189,15 @@ def _sharpness(
         model = baseline(method, "classification", settings, seed)
         scores[rest] = class_scores(model.fit(spectra[learnt], names[learnt]), spectra[rest])
 
+    return sharpness_of(scores, numbers)
+
+
+def sharpness_of(scores: _Floats, numbers: npt.NDArray[Any]) -> float:
+    """Factor of scores (n, classes) that makes the probabilities of the class numbers (n,) likeliest."""
+
     def surprise(log_factor: float) -> float:
         logs = log_softmax(np.exp(log_factor) * scores, axis=1)
-        return -float(logs[np.arange(len(names)), numbers].mean())
+        return -float(logs[np.arange(len(numbers)), numbers].mean())
 
     found = minimize_scalar(surprise, bounds=(np.log(0.05), np.log(50)), method="bounded")
     return float(np.exp(found.x))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +16,14 @@ from torch import Tensor, nn
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.spectra.network.augment import SpectralAugmentation
+from georaster_dl.spectra.network.beside_pls import (
+    Spectra,
+    best_share,
+    blended_loss,
+    branch_planes,
+    loss_of_both,
+)
+from georaster_dl.spectra.network.linear_start import LinearStart
 from georaster_dl.spectra.network.loop import Recipe, class_loss, learn, planes_of, value_loss
 
 __all__ = ["TrainingLog", "planes_of_members", "train_members"]
@@ -27,7 +35,7 @@ _Floats = npt.NDArray[np.float64]
 
 
 class _Estimator(Protocol):
-    """Settings of an estimator of networks, and its rows held out by each member."""
+    """Settings of an estimator of networks, its parts of held-out rows, and those of each member."""
 
     architecture: str
     wavelengths_nm: Sequence[float] | None
@@ -39,7 +47,9 @@ class _Estimator(Protocol):
     augment: bool | Mapping[str, float]
     device: str
     random_state: Any
+    parts_: Any
     held_out_: Any
+    std_: Any
 
     def normalised(self, spectra: _Floats) -> _Floats: ...
 
@@ -63,39 +73,100 @@ def train_members(
     -------
     The members, on the CPU.
     """
-    where = Device.choose(estimator.device, "fp32").torch_device
-    kind = torch.int64 if targets.ndim == 1 else torch.float32
-    wanted = torch.from_numpy(targets).to(where, kind)
-    recipe = Recipe(
-        estimator.epochs,
-        estimator.batch,
-        estimator.learning_rate,
-        estimator.weight_decay,
-    )
     seeds = check_random_state(estimator.random_state).randint(2**31 - 1, size=estimator.members)
+    learn_one = _Learning(estimator, spectra, targets, planes)
     members: list[nn.Module] = []
     for number, (seed, rest) in enumerate(zip(seeds, estimator.held_out_, strict=True)):
-        # A fit leaves the user's own random numbers as they were.
-        with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
-            torch.manual_seed(int(seed))
-            network = create_model(
-                estimator.architecture,
-                in_bands=spectra.shape[1],
-                n_classes=planes,
-                wavelengths_nm=estimator.wavelengths_nm,
-            ).to(where)
-            learn(
-                network,
-                recipe,
-                _inputs(estimator, spectra[~rest], where, int(seed)),
-                wanted[~rest],
-                (_seen(estimator, spectra[rest], where), wanted[rest]),
-                planes=planes_of,
-                loss=class_loss if targets.ndim == 1 else value_loss,
-                log=partial(_log_epoch, log, number * recipe.epochs, len(seeds) * recipe.epochs),
-            )
-        members.append(network.cpu())
+        epochs = number * estimator.epochs, len(seeds) * estimator.epochs
+        members.append(learn_one(int(seed), rest, partial(_log_epoch, log, *epochs)))
     return members
+
+
+class _Learning:
+    """Training of one member after another; called with the seed of a member and its held-out rows (n,)."""
+
+    def __init__(
+        self, estimator: _Estimator, spectra: _Floats, targets: npt.NDArray[Any], planes: int
+    ) -> None:
+        self._estimator = estimator
+        self._spectra = spectra
+        self._numbers = targets
+        self._planes = planes
+        self._where = Device.choose(estimator.device, "fp32").torch_device
+        kind = torch.int64 if targets.ndim == 1 else torch.float32
+        self._targets = torch.from_numpy(targets).to(self._where, kind)
+        self._loss = class_loss if targets.ndim == 1 else value_loss
+        self._recipe = Recipe(
+            estimator.epochs, estimator.batch, estimator.learning_rate, estimator.weight_decay
+        )
+
+    def __call__(
+        self, seed: int, rest: npt.NDArray[np.bool_], log: Callable[[int, float], None]
+    ) -> nn.Module:
+        # A fit leaves the user's own random numbers as they were.
+        with torch.random.fork_rng(devices=[self._where] if self._where.type == "cuda" else []):
+            torch.manual_seed(seed)
+            network = create_model(
+                self._estimator.architecture,
+                in_bands=self._spectra.shape[1],
+                n_classes=self._planes,
+                wavelengths_nm=self._estimator.wavelengths_nm,
+            ).to(self._where)
+            inputs = _inputs(self._estimator, self._spectra[~rest], self._where, seed)
+            held = _seen(self._estimator, self._spectra[rest], self._where)
+            if hasattr(network, "start_from"):
+                self._learn_beside_pls(network, inputs, held, rest, log)
+            else:
+                learn(
+                    network,
+                    self._recipe,
+                    inputs,
+                    self._targets[~rest],
+                    (held, self._targets[rest]),
+                    planes=planes_of,
+                    loss=self._loss,
+                    log=log,
+                )
+        return network.cpu()
+
+    def _learn_beside_pls(
+        self,
+        network: Any,
+        inputs: Callable[[], Tensor],
+        held: Tensor,
+        rest: npt.NDArray[np.bool_],
+        log: Callable[[int, float], None],
+    ) -> None:
+        start = (torch.from_numpy(part).float() for part in self._pls.fit(~rest))
+        network.start_from(*start)
+        plain = _seen(self._estimator, self._spectra[~rest], self._where)
+        with torch.no_grad():
+            linear, of_held = network.linear(plain), network.linear(held)
+        shown = Spectra(held, of_held), self._targets[rest]
+        learn(
+            network,
+            self._recipe,
+            lambda: Spectra(inputs(), linear),
+            self._targets[~rest],
+            shown,
+            planes=branch_planes,
+            loss=loss_of_both(self._loss),
+            log=log,
+            judge=blended_loss(self._loss),
+        )
+        with torch.inference_mode():
+            planes = branch_planes(network, shown[0])
+        network.blend(best_share(self._loss, planes, shown[1]))
+
+    @cached_property
+    def _pls(self) -> LinearStart:
+        return LinearStart.choose(
+            self._estimator.normalised(self._spectra),
+            self._estimator.std_,
+            self._numbers,
+            self._planes,
+            self._estimator.parts_,
+        )
 
 
 def _log_epoch(log: TrainingLog | None, before: int, most: int, epoch: int, loss: float) -> None:
@@ -111,9 +182,15 @@ def _inputs(
     if augmentation is None:
         inputs = _seen(estimator, spectra, where)
         return lambda: inputs
-    measured, spread = torch.from_numpy(spectra), float(spectra.std())
+    measured, spread = torch.from_numpy(spectra).float(), float(spectra.std())
     generator = torch.Generator().manual_seed(seed)
-    return lambda: _seen(estimator, augmentation.apply(measured, spread, generator).numpy(), where)
+
+    def epoch() -> Tensor:
+        # Changed in single precision, in half the time; derivatives need double.
+        changed = augmentation.apply(measured, spread, generator).double()
+        return _seen(estimator, changed.numpy(), where)
+
+    return epoch
 
 
 def _seen(estimator: _Estimator, spectra: _Floats, where: torch.device) -> Tensor:

@@ -60,6 +60,7 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
     preprocessing_ : the fitted preprocessing.
     mean_, std_ : (bands,) of the preprocessed training spectra.
     networks_ : the members, on the CPU.
+    parts_ : (parts, n) spectra of which the members hold out a part in turn.
     held_out_ : (members, n) which of the spectra given to ``fit`` chose each member's epoch.
     """
 
@@ -101,6 +102,7 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         else:
             parts = np.atleast_2d(np.asarray(held_out, bool))
             check_consistent_length(strata, parts.T)
+        self.parts_ = parts
         self.held_out_ = parts[np.arange(self.members) % len(parts)]
         if self.held_out_.all(axis=1).any():
             raise OptionError("All spectra are held out, so none is left to learn from.")
