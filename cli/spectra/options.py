@@ -25,6 +25,7 @@ from ..options.shared import (
 
 if TYPE_CHECKING:
     from georaster_dl.io.output.staging import FailedOutput, Staging
+    from georaster_dl.spectra.methods.selection import Selection
     from georaster_dl.spectra.registry import Settings
     from georaster_dl.spectra.scoring.folds import FoldKind
     from georaster_dl.spectra.scoring.split import SplitKind
@@ -131,6 +132,7 @@ class Training:
     cv: FoldKind
     components: int | None
     epochs: int | None
+    select: Selection
     device: str
     seed: int
 
@@ -155,7 +157,13 @@ class Training:
         from georaster_dl.spectra.registry import Settings
 
         return Settings(
-            self.preprocess, self.components, members, self.epochs, self.device, self.seed
+            self.preprocess,
+            self.components,
+            members,
+            self.epochs,
+            self.device,
+            self.seed,
+            self.select,
         )
 
 
@@ -266,6 +274,13 @@ training_options = option_group(
         "--components",
         type=click.IntRange(min=1),
         help="Number of latent variables of pls and lwplsr; chosen by cross-validation by default.",
+    ),
+    click.option(
+        "--select",
+        type=click.Choice(["none", "ipls", "cars"]),
+        default="none",
+        show_default=True,
+        help="Selection of wavelengths for pls: by interval PLS or CARS, anew in each fold.",
     ),
     click.option("--epochs", type=int, help="Epochs of a network [default: 150]."),
     device_option(),

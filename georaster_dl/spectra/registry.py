@@ -12,8 +12,9 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.models.registry import spectral_models
-from georaster_dl.spectra.methods.baselines import BASELINES, LATENT, Task
+from georaster_dl.spectra.methods.baselines import BASELINES, LATENT, Latent, Task
 from georaster_dl.spectra.methods.fitted import FittedMethod
+from georaster_dl.spectra.methods.selection import Selection
 from georaster_dl.spectra.methods.tuning import choose_settings
 from georaster_dl.spectra.network.networks import new_estimator
 
@@ -64,6 +65,7 @@ class Settings:
     components : latent variables of PLS and locally weighted PLS; chosen by cross-validation when None.
     members, epochs, device : of networks; the estimators' own epochs when None.
     seed : seed of all random numbers.
+    select : how PLS selects bands: ``none``, ``ipls`` or ``cars``.
     """
 
     preprocessing: str = "none"
@@ -72,10 +74,13 @@ class Settings:
     epochs: int | None = None
     device: str = "auto"
     seed: int = 0
+    select: Selection = "none"
 
-    def components_of(self, name: str) -> int | None:
-        """Return the latent variables that are asked for; None for a method without any."""
-        return self.components if name in LATENT else None
+    def latent_of(self, name: str) -> Latent:
+        """Return the settings of latent variables that a method has: all but PLS take all bands."""
+        return Latent(
+            self.components if name in LATENT else None, self.select if name == "pls" else "none"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +152,7 @@ def fit_method(name: str, rows: Rows, settings: Settings, log: TrainingLog | Non
             preprocessing=settings.preprocessing,
             groups=rows.groups,
             seed=settings.seed,
-            components=settings.components_of(name),
+            latent=settings.latent_of(name),
         )
         chosen.append({} if trials is None else trials.settings[trials.chosen])
     return fit_with(name, rows, settings, chosen)

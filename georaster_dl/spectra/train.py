@@ -72,6 +72,10 @@ def train_table(
     asked = None if method == "auto" else known_method(method)
     names = AUTO if asked is None else tuple(dict.fromkeys((asked, BASELINE)))
     _check_components(asked, settings)
+    if settings.select != "none" and asked not in (None, "pls"):
+        raise OptionError(
+            f"`select={settings.select!r}` selects bands for pls, but {asked} takes them all; leave it out, or take pls."
+        )
     target = learnable(table, options)
     warn_of_steps(table, settings, report)
     warn_of_missing(table, options, report)

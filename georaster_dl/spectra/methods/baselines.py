@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
+from georaster_dl.spectra.methods.selection import Selection
 
-__all__ = ["BASELINES", "LATENT", "UNSEARCHED", "Settings", "Task", "baseline", "settings_grid"]
+__all__ = [
+    "BASELINES",
+    "LATENT",
+    "UNSEARCHED",
+    "Latent",
+    "Settings",
+    "Task",
+    "baseline",
+    "settings_grid",
+]
 
 Task = Literal["regression", "classification"]
 Settings = dict[str, Any]
@@ -104,7 +115,21 @@ LATENT = frozenset(_MOST_COMPONENTS)
 """Those of latent variables."""
 
 
-def settings_grid(name: str, n: int, bands: int, components: int | None = None) -> list[Settings]:
+@dataclass(frozen=True)
+class Latent:
+    """Settings of methods of latent variables that are not searched.
+
+    Attributes
+    ----------
+    components : number of latent variables; chosen by cross-validation when None.
+    select : how PLS selects bands, anew in each fold: ``none``, ``ipls`` or ``cars``.
+    """
+
+    components: int | None = None
+    select: Selection = "none"
+
+
+def settings_grid(name: str, n: int, bands: int, latent: Latent = Latent()) -> list[Settings]:
     """Settings that ``tune`` tries, for ``n`` training spectra, the stiffer first.
 
     All numbers of components come from one fit, so they are no part of it: each entry of ``pls`` has
@@ -114,7 +139,7 @@ def settings_grid(name: str, n: int, bands: int, components: int | None = None) 
 
     Parameters
     ----------
-    components : number of latent variables that will be taken; more than the most are tried for it.
+    latent : of a method of latent variables; of a number that will be taken more than the most are tried.
 
     Raises
     ------
@@ -122,11 +147,12 @@ def settings_grid(name: str, n: int, bands: int, components: int | None = None) 
         When the method has none, or the spectra have not as many.
     """
     _check_name(name)
+    components, select = latent.components, latent.select
     if components is not None:
         _check_components(name, components, min(n - 1, bands))
     most = max(1, min(max(_MOST_COMPONENTS.get(name, 1), components or 0), n - 1, bands))
     if name == "pls":
-        return [{"n_components": most}]
+        return [{"n_components": most, **({} if select == "none" else {"select": select})}]
     if name == "lwplsr":
         neighbors = sorted({min(k, n) for k in _NEIGHBORS}, reverse=True)
         return [

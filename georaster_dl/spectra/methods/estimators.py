@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from georaster_dl.spectra.methods.pls_scores import fit_pls
+from georaster_dl.spectra.methods.selection import SELECTIONS, Selection
 
 __all__ = ["OneHotClassifier", "PLSRegressor"]
 
@@ -23,18 +24,39 @@ class PLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
     Parameters
     ----------
     n_components : no more than the spectra have are used.
+    select : ``none``, or how bands are selected anew in every fit: ``ipls`` (forward interval PLS) or ``cars``, see
+        ``selection``; the coefficients of all others are 0.
+
+    Attributes
+    ----------
+    bands_ : (bands,) mask of those that are used.
     """
 
-    def __init__(self, n_components: int = 10) -> None:
+    def __init__(self, n_components: int = 10, select: Selection = "none") -> None:
         self.n_components = n_components
+        self.select = select
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:  # noqa: N803 - scikit-learn's name
-        """Fit to spectra (n, bands) with targets (n,) or (n, targets)."""
+        """Fit to spectra (n, bands) with targets (n,) or (n, targets).
+
+        Raises
+        ------
+        ValueError
+            When there is no such selection or there are fewer than two spectra.
+        """
         spectra, targets = validate_data(
             self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
         )
+        if self.select not in ("none", *SELECTIONS):
+            raise ValueError(
+                f"select must be none or one of {', '.join(SELECTIONS)}, but is {self.select!r}."
+            )
         self._single = targets.ndim == 1
-        self.model_ = fit_pls(spectra, targets.reshape(len(targets), -1), self.n_components)
+        columns = targets.reshape(len(targets), -1).astype(np.float64)
+        self.bands_: npt.NDArray[np.bool_] = np.ones(spectra.shape[1], bool)
+        if self.select != "none":
+            self.bands_ = SELECTIONS[self.select](spectra, columns)
+        self.model_ = fit_pls(spectra[:, self.bands_], columns, self.n_components)
         return self
 
     def predict(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803
@@ -46,7 +68,7 @@ class PLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
         """Give (n_components, n, targets) predictions with 1, 2, ... ``n_components`` components."""
         check_is_fitted(self)
         spectra = validate_data(self, X, dtype=np.float64, reset=False)
-        predictions = self.model_.predict_all_components(spectra)
+        predictions = self.model_.predict_all_components(spectra[:, self.bands_])
         most = np.minimum(np.arange(self.n_components), len(predictions) - 1)
         return np.asarray(predictions[most])
 

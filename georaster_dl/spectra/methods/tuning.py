@@ -15,6 +15,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.methods.baselines import (
     UNSEARCHED,
+    Latent,
     Settings,
     Task,
     baseline,
@@ -30,6 +31,7 @@ _Names = npt.NDArray[np.object_]
 
 _FOLDS = {"pls": 10}
 _FOLDS_OF_OTHERS = 5
+_SEARCHED = Latent()
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,13 +166,13 @@ def choose_settings(
     preprocessing: str = "none",
     groups: _Names | None = None,
     seed: int = 0,
-    components: int | None = None,
+    latent: Latent = _SEARCHED,
 ) -> Trials | None:
     """Try a method's settings in random folds: 10 of ``pls``, 5 of others; parameters and errors as of ``tune``.
 
     Parameters
     ----------
-    components : number that is taken, as in ``try_settings``.
+    latent : as in ``try_settings``.
 
     Returns
     -------
@@ -190,7 +192,7 @@ def choose_settings(
     )
     return try_settings(
         name, spectra[known], wanted, [folds],
-        preprocessing=preprocessing, seed=seed, components=components,
+        preprocessing=preprocessing, seed=seed, latent=latent,
     )  # fmt: skip
 
 
@@ -202,7 +204,7 @@ def try_settings(
     *,
     preprocessing: str = "none",
     seed: int = 0,
-    components: int | None = None,
+    latent: Latent = _SEARCHED,
     fold_done: Callable[[], None] = lambda: None,
 ) -> Trials:
     """Predict training spectra with all settings of a method, by folds without them.
@@ -213,7 +215,8 @@ def try_settings(
     spectra : (n, bands).
     target : (n,) values or class names, all known.
     folds : of each repeat.
-    components : number of latent variables that is taken whatever its loss; the others are tried all the same.
+    latent : settings that are not searched; a number of components is taken whatever its loss, and the others are tried all the
+        same.
     fold_done : called after each fold.
 
     Raises
@@ -226,7 +229,7 @@ def try_settings(
     for learnt, _ in (fold for of_repeat in folds for fold in of_repeat):
         _check_fold(target[learnt], task)
     smallest = min(len(learnt) for of_repeat in folds for learnt, _ in of_repeat)
-    grid = settings_grid(name, smallest, spectra.shape[1], components)
+    grid = settings_grid(name, smallest, spectra.shape[1], latent)
     make = partial(baseline, name, task, seed=seed)
     repeats = [
         _out_of_fold(make, grid, of_repeat, spectra, target, preprocessing, fold_done)
@@ -238,7 +241,7 @@ def try_settings(
         for chosen, column in _by_components(entry, of_entry):
             settings.append(chosen)
             columns.append(column)
-    wanted = [components in (None, entry.get("n_components")) for entry in settings]
+    wanted = [latent.components in (None, entry.get("n_components")) for entry in settings]
     return Trials(tuple(settings), np.stack(columns), target, folds, np.array(wanted))
 
 

@@ -164,7 +164,11 @@ def _of_method(fitted: FittedMethod) -> _Model:
 
     made = network_of_method(fitted)
     settings = [
-        ", ".join(f"{key} {value:.6g}" for key, value in chosen.items()) or "none searched"
+        ", ".join(
+            f"{key} {value if isinstance(value, str) else f'{value:.6g}'}"
+            for key, value in chosen.items()
+        )
+        or "none searched"
         for chosen in fitted.settings
     ]
     numbered = {f"settings, target {i}": text for i, text in enumerate(settings, 1)}

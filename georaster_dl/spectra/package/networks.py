@@ -75,6 +75,7 @@ def _pls(fitted: FittedMethod) -> _Conversion:
         at_zero = np.reshape(model.predict(np.zeros((1, len(fitted.mean)))), -1)
         of_bands = np.reshape(model.predict(np.eye(len(fitted.mean))), (len(fitted.mean), -1))
         of_bands = (of_bands - at_zero).T / scale
+        of_bands[:, ~model.bands_] = 0  # which rounding would not leave so
         parts.append((of_bands, (at_zero - mean) / scale))
     coefficients = np.concatenate([of_bands for of_bands, _ in parts])
     intercept = np.concatenate([constant for _, constant in parts])

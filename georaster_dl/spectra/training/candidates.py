@@ -138,7 +138,7 @@ def _trials(name: str, learning: Learning, column: int) -> tuple[Trials, _Mask]:
         folds,
         preprocessing=learning.settings.preprocessing,
         seed=learning.settings.seed,
-        components=learning.settings.components_of(name),
+        latent=learning.settings.latent_of(name),
         fold_done=learning.fold_done,
     )
     return found, known

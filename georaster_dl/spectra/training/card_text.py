@@ -88,7 +88,9 @@ def settings_text(tried: TriedMethod, column: int) -> str:
         return counted(tried.members, "network")
     chosen: Mapping[str, Any] = tried.cross_validated.settings[column]
     parts = [
-        f"{value} {_OF_SETTINGS[key]}" if key in _OF_SETTINGS else f"{key} {value:.4g}"
+        f"{value} {_OF_SETTINGS[key]}"
+        if key in _OF_SETTINGS
+        else f"{key} {value if isinstance(value, str) else f'{value:.4g}'}"
         for key, value in chosen.items()
     ]
     return ", ".join(parts) or "as it is"
