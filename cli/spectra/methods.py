@@ -31,7 +31,8 @@ def print_trained(trained: TrainedTable) -> None:
         print_table((name, "settings", *next(iter(figures.values()))), rows)
         curve = trained.kept.cross_validated.curves.get(name)
         if curve is not None:
-            how = "as asked for" if curve.asked else f"the least RMSECV of 1 to {len(curve.losses)}"
+            loss = "RMSECV" if trained.options.targets else trained.options.measure
+            how = "as asked for" if curve.asked else f"the least {loss} of 1 to {len(curve.losses)}"
             click.echo(f"{name}: {curve.chosen} latent variables, {how}")
     click.echo(trained.choice.reason)
 
