@@ -14,6 +14,7 @@ from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.models.exchange.stac import stac_item, validate_item
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
+from georaster_dl.models.registry import fitted_models
 from georaster_dl.models.runtime.optional_bands import load_narrowed, missing_required_bands
 
 if TYPE_CHECKING:
@@ -96,6 +97,11 @@ def export_onnx(
         raise OptionError(
             f"{card.name} preprocesses spectra ({card.preprocessing.steps}) before its network sees them, which an ONNX "
             f"graph of it would not do; export a model that was trained on spectra as they are."
+        )
+    if card.architecture.name in set(fitted_models()) - {"pls"}:
+        raise OptionError(
+            f"{card.name} is a model by {card.architecture.name}, of which no ONNX graph is made; export one by pls, or "
+            f"map scenes with `segment`."
         )
     if tile < card.stride or tile % card.stride or tile > 8192:
         raise OptionError(

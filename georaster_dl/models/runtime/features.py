@@ -93,7 +93,7 @@ class FeatureNetwork(nn.Module):
     def _planes(self, in_bands: int) -> int:
         side = 4 * self.stride
         training = self.network.training
-        weight = next(self.network.parameters())
+        weight = next(w for w in self.network.state_dict().values() if w.is_floating_point())
         with torch.inference_mode():
             self.network.eval()
             image = torch.zeros(1, in_bands, side, side, device=weight.device, dtype=weight.dtype)

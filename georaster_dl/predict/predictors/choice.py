@@ -15,6 +15,7 @@ from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.card import Card, Cost, ModelHalo, Predictor
 from georaster_dl.models.package.file import read_card
+from georaster_dl.models.registry import fitted_models
 from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
 from georaster_dl.predict.options import PredictorOptions, SegmentOptions
 
@@ -202,6 +203,11 @@ def with_predictor(
 
 def no_dropout(card: Card) -> OptionError:
     """Explain that a network has no dropout that could be left on."""
+    if card.architecture.name in fitted_models():
+        return OptionError(
+            f"{card.name} is a model by {card.architecture.name}, which has no dropout, so all its passes would be "
+            f"the same; use {_others(card)}."
+        )
     return OptionError(
         f"{card.name} has no dropout in its decoder, so all its passes would be the same; train it again with "
         f"this version, which adds some, or use {_others(card)}."

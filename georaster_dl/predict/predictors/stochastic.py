@@ -112,6 +112,8 @@ def make_dropout_random(network: nn.Module, in_bands: int, stride: int, draw: Dr
 
 def _of_planes(network: nn.Module, in_bands: int, stride: int, names: list[str]) -> list[str]:
     """Find the layers whose input are planes of the image."""
+    if not names:
+        return []
     weight = next(network.parameters())
     side = 4 * stride
     image = torch.zeros(1, in_bands, side, side, device=weight.device, dtype=weight.dtype)

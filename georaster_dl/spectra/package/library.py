@@ -13,7 +13,7 @@ __all__ = ["CompressedLibrary", "library_of"]
 
 _Floats = npt.NDArray[np.float64]
 
-_MOST_CHANGED = 1e-4  # standard deviations that a prediction may change by
+_MOST_CHANGED = 3e-5  # standard deviations; of spectra that are no probe, below 1e-4
 _PROBES = 200
 _RANKS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
@@ -45,9 +45,9 @@ def library_of(
 ) -> CompressedLibrary:
     """Compress the library of a fitted ``LWPLSRegressor``.
 
-    Spectra are kept as the fewest principal components with which no prediction of 200 probes, half of
-    them training spectra and half mixtures of two, changes by more than 1e-4 standard deviations;
-    all are kept where fewer do not suffice.
+    Spectra are kept as the fewest principal components with which no prediction of 200 probes,
+    mixtures of two training spectra and what lies beyond them, changes by more than 3e-5 standard
+    deviations; all are kept where fewer do not suffice.
 
     Parameters
     ----------
@@ -85,16 +85,22 @@ def _arrays(
     target_mean: float,
     target_std: float,
 ) -> dict[str, _Floats]:
-    axes, shift = regressor.axes_ @ principal, mean - regressor.space_.mean
-    return {
-        "spectra": regressor.coordinates_ @ principal,
+    shift = mean - regressor.space_.mean
+    normalised = (_training_spectra(regressor) - mean) / std
+    axes, turn = regressor.axes_ @ principal, regressor.turn_
+    arrays = {
         "values": (regressor.targets_ - target_mean) / target_std,
         "axes": axes.T * std,
         "origin": shift @ axes,
-        "places": regressor.places_,
-        "turn": regressor.turn_.T * std,
-        "centre": shift @ regressor.turn_,
+        "turn": turn.T * std,
+        "centre": shift @ turn,
         "sharpness": np.array(1 / regressor.h),
+    }
+    # The library goes through the rounded axes that spectra will, so what is alike stays alike.
+    rounded = {name: array.astype(np.float32).astype(np.float64) for name, array in arrays.items()}
+    return arrays | {
+        "spectra": normalised @ rounded["axes"].T + rounded["origin"],
+        "places": normalised @ rounded["turn"].T + rounded["centre"],
     }
 
 
@@ -113,6 +119,11 @@ def _run(sizes: Mapping[str, int], arrays: Mapping[str, _Floats], spectra: _Floa
 def _probes(regressor: Any) -> _Floats:
     """(probes, bands) preprocessed spectra."""
     random = np.random.default_rng(0)
-    spectra = regressor.space_.mean + regressor.coordinates_ @ regressor.axes_.T
-    one, other = (random.integers(len(spectra), size=_PROBES // 2) for _ in range(2))
-    return np.concatenate([spectra[one], (spectra[one] + spectra[other]) / 2])
+    spectra = _training_spectra(regressor)
+    one, other = (spectra[random.integers(len(spectra), size=_PROBES)] for _ in range(2))
+    return one + random.uniform(-0.5, 1, (_PROBES, 1)) * (other - one)
+
+
+def _training_spectra(regressor: Any) -> _Floats:
+    """(n, bands) preprocessed spectra."""
+    return np.asarray(regressor.space_.mean + regressor.coordinates_ @ regressor.axes_.T)

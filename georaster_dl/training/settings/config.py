@@ -18,6 +18,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.io.files.text_file import read_text
+from georaster_dl.models.registry import fitted_models
 from georaster_dl.tiling.sampling import Sampling
 from georaster_dl.training.transforms.augment import Augmentation
 from georaster_dl.training.transforms.noise import InputNoise
@@ -105,7 +106,13 @@ class ModelSection(_Section):
     @field_validator("architecture")
     @classmethod
     def _registered(cls, name: str) -> str:
-        return name.replace("-", "_")
+        registered = name.replace("-", "_")
+        if registered in fitted_models():
+            raise ValueError(
+                f"{name} is fitted to tables of spectra (geodl spectra train), not trained on scenes; "
+                f"choose an architecture of `list_models()`"
+            )
+        return registered
 
 
 class StartSection(_Section):
