@@ -136,4 +136,5 @@ def test_a_comparison_makes_a_page(geodl, table, tmp_path):
         assert f"<td>{row['rmsep']:.4g}</td><td>{row['rmsep_sd']:.4g}</td>" in page
     best, other = sorted(rows, key=lambda name: rows[name]["rmsep"])
     assert f"{best} errs least on these rows; {other}" in page
+    assert f'<div class="figure">{rows[best]["rmsep"]:.3g}</div>' in page
     assert page.index(f"RMSEP, {best}") < page.index(f"RMSEP, {other}")

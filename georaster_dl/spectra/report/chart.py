@@ -248,7 +248,7 @@ def _mark(mark: str, x: float, y: float, tip: str) -> str:
     return f'<path transform="{place}" vector-effect="non-scaling-stroke" d="{_MARKS[mark]}">{told}</path>'
 
 
-def _short(text: str, most: int = 18) -> str:
+def _short(text: str, most: int = 26) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

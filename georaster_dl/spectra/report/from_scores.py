@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,10 @@ from georaster_dl.spectra.training.columns import TableOptions
 
 __all__ = ["comparison_content", "evaluation_content", "importances", "sample_names"]
 
-_CHOSEN_HERE = "As the accuracy of the best method: it was chosen on the rows that it was tested on, which flatters it a little."
+_CHOSEN_HERE = (
+    "For the accuracy of the best method on new spectra: it was chosen on the rows that it was tested on, which "
+    "flatters it a little."
+)
 _SIGNIFICANT = 0.05
 _TRAINED_ON = "If the model was trained on some of these rows, the figures flatter it."
 
@@ -151,12 +155,14 @@ def comparison_content(
     return ReportContent(
         title=f"Methods for {name}",
         table=table.name,
-        samples=Samples(
-            names, part, table.wavelengths_nm, table.spectra, quantity=options.quantity
-        ),
+        samples=Samples(names, part, table.wavelengths_nm, table.spectra, quantity="as measured"),
         values=() if of_classes else tuple(_value(result, name, table) for result in ranked),
         classes=_of_classes(best, name, table) if of_classes else None,
-        facts=(("Table", f"{table.name}, {counted(len(table), 'spectrum')}"),),
+        facts=(
+            ("Table", f"{table.name}, {counted(len(table), 'spectrum')}"),
+            ("Tested", counted(len(best.rows), "spectrum")),
+            ("Seeds", f"{len(best.scores)}; scores of values are means, charts are of the first"),
+        ),
         repairs=table.repairs,
         choice=_told_apart(best.method, p),
         limits=(_CHOSEN_HERE,),
@@ -189,7 +195,8 @@ def _errors(result: MethodResult) -> npt.NDArray[np.float64]:
 def _value(result: MethodResult, name: str, table: SpectraTable) -> ValueResult:
     measured, predicted = np.full((2, len(table)), np.nan)
     measured[result.rows], predicted[result.rows] = result.measured, result.predicted[0]
-    scores = ValueScores.of(predicted, measured)
+    means = np.mean([astuple(each) for each in result.scores], axis=0)
+    scores = ValueScores(int(means[0]), *means[1:].tolist())
     return ValueResult(name, name, measured, predicted, scores, method=result.method)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ __all__ = ["components_chart", "distance_chart", "methods_chart", "score_chart"]
 
 _Floats = npt.NDArray[np.float64]
 
+_AS_GOOD = " What lies within a standard error of the best is as good, as far as these rows tell."
 _LEVEL = 0.99
 _NAMED = 8  # outliers with their name beside them
 _FAR = 8.0  # times a limit: from there on a distance needs a logarithmic scale
@@ -32,8 +34,8 @@ def components_chart(curve: ComponentsCurve, error: str) -> Chart:
         "Error by number of latent variables",
         Axis("number of latent variables", 0.4, len(counts) + 0.6, whole=True),
         Axis.up_from_zero(error, curve.crossed, fitted),
-        f"Of {curve.method}; dashed: the {curve.chosen} that were taken. A RMSECV in a table is larger where these are chosen "
-        f"anew in each fold.",
+        f"Of {curve.method}; dashed: the {curve.chosen} that were taken. The RMSECV of the table may be larger, as there they are "
+        f"chosen anew in each fold.",
     )
     chart.rule(DASHED, x=float(curve.chosen))
     if curve.fitted is not None:
@@ -122,33 +124,34 @@ def _distance_axis(label: str, ratios: _Floats) -> Axis:
 
 
 def methods_chart(methods: Sequence[ComparedMethod], error: str) -> Chart:
-    """Draw the errors of all methods, out of fold with standard errors and on the test rows."""
-    levels = np.arange(len(methods), dtype=np.float64)
-    cv, se, test = (
-        np.array([np.nan if value is None else value for value in column], np.float64)
-        for column in zip(*((each.cv, each.cv_se, each.test) for each in methods), strict=True)
-    )
+    """Draw the errors of all methods, in cross-validation and on the test rows."""
     names = tuple(f"{each.name}{' (kept)' if each.kept else ''}" for each in methods)
+    levels = np.arange(len(methods), dtype=np.float64)
+    series = (
+        ("cross-validation", "standard error", Style(BLUE), "cv", "cv_se", -0.1),
+        ("test rows", "standard deviation over seeds", Style(ORANGE, "diamond"), "test", "test_sd", 0.1),
+    )  # fmt: skip
+    found = [
+        (name, of, style, _column(methods, errors), _column(methods, spreads), levels + shift)
+        for name, of, style, errors, spreads, shift in series
+    ]
+    ends = [errors + np.nan_to_num(spread) for *_, errors, spread, _ in found]
     chart = Chart(
         "Methods on the same rows",
-        Axis.up_from_zero(error, cv + np.nan_to_num(se), cv, test),
+        Axis.up_from_zero(error, *ends),
         Axis.of_names("", names),
-        "Smaller is better. What lies within a standard error of the best is as good, as far as these rows tell.",
+        "Smaller is better."
+        + (_AS_GOOD if any(each.cv_se is not None for each in methods) else ""),
     )
-    if np.isfinite(cv).any():
-        at = np.isfinite(cv)
-        bars = Style(BLUE, width=2, opacity=0.8)
-        chart.segments((cv - se, levels), (cv + se, levels), bars)
-        tips = [
-            f"{name}: {value:.4g}" for name, value in zip(np.array(names)[at], cv[at], strict=True)
-        ]
-        named = "cross-validated, ± standard error" if np.isfinite(se).any() else "cross-validated"
-        chart.points(cv[at], levels[at], Style(BLUE), named, tips=tips)
-    if np.isfinite(test).any():
-        at = np.isfinite(test)
-        tips = [
-            f"{name}: {value:.4g}"
-            for name, value in zip(np.array(names)[at], test[at], strict=True)
-        ]
-        chart.points(test[at], levels[at] + 0.18, Style(ORANGE, "diamond"), "test rows", tips=tips)
+    for name, of, style, errors, spread, at in found:
+        if np.isfinite(errors).any():
+            bars = replace(style, width=2, opacity=0.8)
+            chart.segments((errors - spread, at), (errors + spread, at), bars)
+            tips = [f"{each}: {value:.4g}" for each, value in zip(names, errors, strict=True)]
+            shown = f"{name}, ± {of}" if np.isfinite(spread).any() else name
+            chart.points(errors, at, style, shown, tips=tips)
     return chart
+
+
+def _column(methods: Sequence[ComparedMethod], name: str) -> _Floats:
+    return np.array([getattr(each, name) for each in methods], np.float64)

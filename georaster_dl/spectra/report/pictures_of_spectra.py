@@ -33,7 +33,12 @@ def spectra_charts(samples: Samples) -> list[Chart]:
     charts = [_spectra_chart("Spectra as measured", samples.quantity, samples, samples.spectra)]
     if samples.preprocessed is not None:
         charts.append(
-            _spectra_chart("Preprocessed spectra", "preprocessed", samples, samples.preprocessed)
+            _spectra_chart(
+                "Preprocessed spectra",
+                f"preprocessed {samples.quantity}",
+                samples,
+                samples.preprocessed,
+            )
         )
     return charts
 

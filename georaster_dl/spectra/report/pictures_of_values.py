@@ -12,6 +12,7 @@ from georaster_dl.spectra.report.style import ORANGE, PARTS, THIN, about_zero, s
 __all__ = ["agreement_chart", "group_chart", "residual_chart"]
 
 _MOST_GROUPS = 30
+_NAMES = {TRAINING: "training (out of fold)", TEST: "test"}
 
 
 def agreement_chart(result: ValueResult, samples: Samples) -> Chart:
@@ -36,12 +37,11 @@ def agreement_chart(result: ValueResult, samples: Samples) -> Chart:
     for part, style in PARTS.items():
         rows = shown(result, samples, part)
         if rows.size:
-            kind = " (out of fold)" if part == TRAINING else ""
             chart.points(
                 result.measured[rows],
                 result.predicted[rows],
                 style,
-                f"{part}{kind}",
+                _NAMES[part],
                 tips=told_tips(result, samples, rows),
             )
     return chart
@@ -63,7 +63,7 @@ def residual_chart(result: ValueResult, samples: Samples) -> Chart:
         if rows[part].size:
             at = rows[part]
             tips = told_tips(result, samples, at)
-            chart.points(result.measured[at], residuals[at], style, part, tips=tips)
+            chart.points(result.measured[at], residuals[at], style, _NAMES[part], tips=tips)
     return chart
 
 
@@ -91,7 +91,9 @@ def group_chart(result: ValueResult, samples: Samples) -> Chart | None:
         rows = rows[[samples.groups[row] is not None for row in rows]]
         if rows.size:
             at = [place[str(samples.groups[row])] for row in rows]
-            chart.points(residuals[rows], at, style, part, tips=told_tips(result, samples, rows))
+            chart.points(
+                residuals[rows], at, style, _NAMES[part], tips=told_tips(result, samples, rows)
+            )
     means = np.array([residuals[every][groups == name].mean() for name in names])
     level = np.arange(len(names), dtype=np.float64)
     chart.segments((means, level - 0.32), (means, level + 0.32), Style((27, 31, 35), width=2.5))
