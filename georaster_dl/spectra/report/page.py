@@ -130,7 +130,11 @@ def _value(content: ReportContent, result: ValueResult) -> dict[str, Any]:
     charts += (
         [] if result.curve is None else [components_chart(result.curve, f"error of {result.label}")]
     )
-    charts += [] if result.importance is None else importance_charts(result.importance, samples)
+    charts += (
+        []
+        if result.importance is None
+        else importance_charts(result.importance, samples, several=len(content.values) > 1)
+    )
     scores = result.scores
     listed = {
         **result.errors,

@@ -100,8 +100,18 @@ def class_importance_chart(importance: Sequence[BandImportance], samples: Sample
     return chart
 
 
-def importance_charts(importance: BandImportance, samples: Samples) -> list[Chart]:
-    """Draw regression coefficients, VIP and selectivity ratio by wavelength."""
+def importance_charts(
+    importance: BandImportance, samples: Samples, *, several: bool = False
+) -> list[Chart]:
+    """Draw regression coefficients, VIP and selectivity ratio by wavelength.
+
+    Parameters
+    ----------
+    several : whether the model has several targets, so that the latter two are of a PLS of all.
+    """
+    of_all = " Of one PLS of all targets." if several else ""
+    if (importance.coefficients == 0).any():
+        of_all = " Of a PLS of all wavelengths, also of those whose coefficient is 0 here."
     wavelengths = np.asarray(samples.wavelengths_nm)
     across = Axis.around(_WAVELENGTH, wavelengths, margin=0.01)
     charts = [
@@ -115,13 +125,14 @@ def importance_charts(importance: BandImportance, samples: Samples) -> list[Char
             "VIP",
             across,
             Axis.up_from_zero("VIP", importance.vip, 1.0),
-            _ABOUT_VIP,
+            _ABOUT_VIP + of_all,
         ),
         Chart(
             "Selectivity ratio",
             across,
             Axis.up_from_zero("selectivity ratio", importance.selectivity_ratio),
-            "Variance that the model explains at a wavelength, by the variance that it does not.",
+            "Variance that the model explains at a wavelength, by the variance that it does not."
+            + of_all,
         ),
     ]
     charts[0].rule(THIN, y=0.0)

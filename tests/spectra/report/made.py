@@ -46,7 +46,7 @@ def value(of, *, name="fat", label="fat (%)", error=0.3, seed=1):
     predicted = measured + generator.normal(0, error, len(of))
     test = of.part == TEST
     curve = np.array([3.0, 1.5, 0.8, 0.5, 0.4, 0.41, 0.45])
-    wave = np.sin(np.arange(BANDS) / 3)
+    wave = np.sin((np.arange(BANDS) + 0.5) / 3)
     return ValueResult(
         name,
         label,

@@ -171,3 +171,16 @@ def test_the_page_in_a_browser(make, tmp_path):
         assert view["scroll"] <= width, "the page scrolls sideways"
         assert view["title"] == content.title
         assert view["smallest"] >= 12
+
+
+def test_weights_that_are_not_of_the_model_alone_are_said_to_be():
+    of = samples()
+    one, other = value(of), value(of, name="water", label="water (%)", seed=5)
+    assert "Of one PLS of all targets" not in render_report(content_of_values(one, of=of))
+    assert "Of one PLS of all targets" in render_report(content_of_values(one, other, of=of))
+    selected = np.where(np.arange(30) < 10, 1.0, 0.0)
+    importance = dataclasses.replace(one.importance, coefficients=selected)
+    result = dataclasses.replace(one, importance=importance)
+    assert "also of those whose coefficient is 0 here" in render_report(
+        content_of_values(result, of=of)
+    )
