@@ -1,8 +1,11 @@
 """The published splits of real sets, near the figures that others got on them."""
 
+import numpy as np
 import pytest
 
+from georaster_dl.spectra.methods.domain import fit_domain, unlike_calibration
 from georaster_dl.spectra.methods.tuning import tune
+from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import parts_by_column
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table.samples import read_spectra
@@ -34,6 +37,37 @@ def test_values(real_data, name, column, target, steps, pls, local):
         tuned = tune(method, "regression", train.spectra, train.target(target), preprocessing=steps)
         predicted = tuned.pipeline.predict(test.spectra)
         assert ValueScores.of(predicted, test.target(target)).r2 > least, method
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "steps", "components"),
+    [
+        ("tecator", "fat", TREATED, 10),
+        ("cassav", "tbc", TREATED, 12),
+        ("forages2", "dm", "none", 15),
+        ("NIRsoil", "Nt", TREATED, 10),
+    ],
+)
+def test_few_spectra_kept_back_by_chance_are_called_unlike_the_calibration(
+    real_data, name, target, steps, components
+):
+    """The limits are of normal scores, so more than 1 %; printed are those of each measure, and of any."""
+    files = [real_data / "nir" / f"{name}{end}.csv" for end in ("_X", "_Y")]
+    table = read_spectra(files if name != "NIRsoil" else real_data / "nir" / "NIRsoil.csv")
+    shares = []
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(table))
+        train, test = (
+            table.rows(order[: len(order) * 4 // 5]),
+            table.rows(order[len(order) * 4 // 5 :]),
+        )
+        chain = Preprocessing(steps).fit(train.spectra)
+        domain = fit_domain(chain.transform(train.spectra), train.target(target), components)
+        unlike = unlike_calibration(domain, chain.transform(test.spectra))
+        shares.append([*(np.mean(r > 1) for r in unlike.ratios.values()), unlike.count / len(test)])
+    mean, spread = np.mean(shares, axis=0), np.std(shares, axis=0)
+    print(f"{name}: T2, Q, leverage, nn_distance, any: {mean.round(3)} +/- {spread.round(3)}")
+    assert 0.01 < mean[-1] < 0.25
 
 
 def test_soil_with_missing_values(real_data):

@@ -24,7 +24,7 @@ __all__ = ["novelty_warning", "scene_novelty"]
 
 _FEWEST = 100  # pixels
 _SPECTRA = 4096  # that are compared with a calibration
-_MOST_UNLIKE = 0.2  # of a scene's spectra; of ordinary ones beyond the limits it is up to 0.13
+_MOST_UNLIKE = 0.2  # of a scene's spectra; of ordinary ones beyond the limits it is 0.09 to 0.12
 
 
 def scene_novelty(match: SceneMatch, aoi: AreaOfInterest | None = None) -> SceneNovelty | None:
