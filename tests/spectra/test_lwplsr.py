@@ -125,22 +125,10 @@ def test_neighbourhoods_of_copies():
     assert (np.abs(found - [1, 5]) <= 0.5).all()
 
 
-def test_a_far_spectrum_is_predicted_and_told():
+def test_a_far_spectrum_is_predicted():
     spectra, values = chemistry(200)
     model = LWPLSRegressor(5, 50, 0.1, 6).fit(spectra, values[:, 0])
-    far = spectra[:1] * 1e4
-    assert np.isfinite(model.predict(far)).all()
-    distance, residual = model.applicability(spectra)
-    assert distance.mean() == pytest.approx(1)
-    for found, limit in (
-        (distance, model.space_.distance_limit),
-        (residual, model.space_.residual_limit),
-    ):
-        assert 0.98 <= (found <= limit).mean() <= 0.995
-    assert model.applicability(far)[0][0] > 3
-    odd = spectra[:1].copy()
-    odd[0, ::2] += 0.1
-    assert model.applicability(odd)[1][0] > 10 * model.space_.residual_limit
+    assert np.isfinite(model.predict(spectra[:1] * 1e4)).all()
 
 
 def test_weights_by_hand():

@@ -100,17 +100,6 @@ class LWPLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: 
             parts = [self._predict_batch(queries) for queries in _pieces(spectra, size)]
         return np.concatenate(parts, axis=1)
 
-    def applicability(self, X: npt.ArrayLike) -> tuple[_Floats, _Floats]:  # noqa: N803
-        """Measure the distance of spectra (n, bands) from the training spectra.
-
-        Returns
-        -------
-        (n,) global H and (n,) Q residuals, see ``ScoreSpace``, whose limits are in ``space_``.
-        """
-        check_is_fitted(self)
-        spectra = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.space_.distance(spectra), self.space_.residual(spectra)
-
     def _check_settings(self) -> None:
         if min(self.n_components, self.n_neighbors) < 1 or self.n_global < 0:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The space of global PLS scores: where near spectra are looked for, and how far a model reaches."""
+"""The space of global PLS scores: where near spectra are looked for, and others are told from them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ __all__ = ["ScoreSpace", "fit_pls", "whitening"]
 
 _Floats = npt.NDArray[np.float64]
 
-_LIMIT = 0.99  # share of the training spectra that lie within the limits
-
 
 @dataclass(frozen=True, eq=False)
 class ScoreSpace:
@@ -25,15 +23,12 @@ class ScoreSpace:
     mean : (bands,) of the training spectra.
     rotations, loadings : (bands, components) that give scores of spectra, and spectra of scores.
     whitening : (components, components) that makes Euclidean distances of scores Mahalanobis'.
-    distance_limit, residual_limit : what 99 % of the training spectra stay below.
     """
 
     mean: _Floats = field(repr=False)
     rotations: _Floats = field(repr=False)
     loadings: _Floats = field(repr=False)
     whitening: _Floats = field(repr=False)
-    distance_limit: float = np.inf
-    residual_limit: float = np.inf
 
     @classmethod
     def of(cls, spectra: _Floats, targets: _Floats, n_components: int) -> ScoreSpace:
@@ -43,20 +38,11 @@ class ScoreSpace:
         """
         model = fit_pls(spectra, targets, n_components)
         stable = slice(model.max_stable_components_)
-        mean = spectra.mean(axis=0)
-        bare = cls(
-            mean,
+        return cls(
+            spectra.mean(axis=0),
             model.x_rotations_[:, stable],
             model.x_loadings_[:, stable],
             whitening(model.x_scores_[:, stable]),
-        )
-        return cls(
-            bare.mean,
-            bare.rotations,
-            bare.loadings,
-            bare.whitening,
-            float(np.quantile(bare.distance(spectra), _LIMIT)),
-            float(np.quantile(bare.residual(spectra), _LIMIT)),
         )
 
     @property
