@@ -1,4 +1,4 @@
-"""The space of global PLS scores: where near spectra are looked for, and others are told from them."""
+"""Space of global PLS scores, in which spectra are compared."""
 
 from __future__ import annotations
 
