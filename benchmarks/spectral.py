@@ -12,7 +12,7 @@ the same rows and are tested on the same others; settings of the chemometric one
 cross-validation on what they learn from, networks take their defaults (``--members``, single by default;
 a fifth of the rows chooses the epoch, of each member another). Spectra are preprocessed by snv and a first Savitzky-Golay derivative, but for
 forages2, which is published preprocessed. R2 is 1 - SSE / SST, its
-interval a bootstrap of the test rows. With ``--jsonl`` each result is kept as it comes, and a run goes on
+interval a bootstrap of the test rows; times are of the processor, search and imports included. With ``--jsonl`` each result is kept as it comes, and a run goes on
 where another stopped.
 
 ``train`` is ``geodl spectra train --method auto`` on the same splits: the method that cross-validation of the training
@@ -156,11 +156,11 @@ def compared(folder: Path, name: str, given: argparse.Namespace) -> list[dict[st
             split.validation[:, split.train],
         )
         settings = Settings(preprocessing=chosen.preprocessing, members=given.members, seed=seed)
-        begun = time.perf_counter()
+        begun = time.process_time()
         model = fit_method(method, rows, settings)
-        trained = time.perf_counter()
+        trained = time.process_time()
         predicted = np.asarray(model.predict(table.spectra[split.test])).ravel()
-        ran = time.perf_counter()
+        ran = time.process_time()
         scores = ValueScores.of(predicted, target[split.test])
         result = {
             **key, "r2": scores.r2, "rmsep": scores.rmsep, "train_s": trained - begun,
@@ -208,8 +208,8 @@ def one_set(folder: Path, name: str, given: argparse.Namespace) -> None:
         low, high = interval(of_seeds)
         print(
             f"{name:14s} {method:15s} {members} R2 {r2.mean():.3f} +- {spread:.3f} ({low:.3f} to {high:.3f})"
-            f"  RMSEP {rmsep.mean():.4g}  {len(r2)} seeds, trained in {np.median(train_s):.1f} s, "
-            f"{np.median(run_us):.0f} us a spectrum",
+            f"  RMSEP {rmsep.mean():.4g}  {len(r2)} seeds, {np.median(train_s):.1f} s to train, "
+            f"{np.median(run_us):.0f} us a spectrum to run",
             flush=True,
         )
 
