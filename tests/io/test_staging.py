@@ -88,6 +88,15 @@ def test_the_style_of_an_input_of_the_same_stem_is_left_alone(tmp_path):
     assert (tmp_path / "map.qml").read_text() == "old"
 
 
+def test_a_map_named_after_its_model_is_styled(tmp_path):
+    model, tif = tmp_path / "protein.safetensors", tmp_path / "protein.tif"
+    model.write_text("weights")
+    with Staging(tif, overwrite=False, protect=[model]) as stage:
+        stage.path(tif).write_text("new")
+        stage.path(tif).with_suffix(".qml").write_text("new")
+    assert (tmp_path / "protein.qml").read_text() == "new"
+
+
 def refusal(*outputs, **options):
     with pytest.raises(OutputError) as caught, Staging(*outputs, **{"overwrite": False, **options}):
         pass

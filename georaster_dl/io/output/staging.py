@@ -316,9 +316,11 @@ class Staging:
         ]
 
     def _belongs_to_input(self, sidecar: Path) -> bool:
-        """Whether this is the style of an input: map.jp2 and map.tif share the name map.qml."""
+        """Whether this is the style of an input: map.jp2 and map.tif share the name map.qml; a model has none."""
         return sidecar.suffix == ".qml" and any(
-            _final(source).with_suffix(".qml") == sidecar for source in self._protect
+            _final(source).with_suffix(".qml") == sidecar
+            for source in self._protect
+            if source.suffix != ".safetensors"
         )
 
     def _remove(self) -> None:
