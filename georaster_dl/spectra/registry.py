@@ -34,7 +34,7 @@ __all__ = [
     "network_methods",
 ]
 
-AUTO = ("pls", "svm", "lwplsr", "rf", "cnn1d")
+AUTO = ("pls", "svm", "lwplsr", "rf", "pls-net")
 """Methods that a training chooses among when none is asked for, the simpler first."""
 
 _OF_CLASSES = {"pls": "pls-da", "lwplsr": "lwpls-da"}

@@ -341,7 +341,7 @@ def test_a_method_is_chosen_where_none_is_asked_for(geodl, table, tmp_path):
     )  # fmt: skip
     assert ended.code == 0, ended.err
     begun = [event["method"] for event in ended.events if event["event"] == "run"]
-    assert begun == ["pls", "svm", "lwplsr", "rf", "cnn1d"]
+    assert begun == ["pls", "svm", "lwplsr", "rf", "pls-net"]
     steps = [event for event in ended.events if event["event"] == "progress"]
     assert (steps[-1]["done"], steps[-1]["total"]) == (30, 30)
     done = ended.events[-1]

@@ -75,7 +75,7 @@ def choose(tried: Sequence[CrossValidated], asked: str | None, measure: str) -> 
     """Choose the simplest method whose loss is within one standard error of the least.
 
     The rule is that of Breiman et al. 1984 (3.4.3), the standard error being that of the least loss; from simple
-    to complex: ``pls``, ``svm``, ``lwplsr``, ``rf``, ``cnn1d``, then the other networks.
+    to complex: ``pls``, ``svm``, ``lwplsr``, ``rf``, ``pls-net``, then the other networks.
 
     Parameters
     ----------
