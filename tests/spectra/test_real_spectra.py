@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from georaster_dl.models.package.values import Target
 from georaster_dl.spectra.methods.domain import fit_domain, unlike_calibration
+from georaster_dl.spectra.methods.fitted import FittedMethod
 from georaster_dl.spectra.methods.tuning import tune
+from georaster_dl.spectra.package.file import Metadata, load_spectral_model, save_spectral_model
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import parts_by_column
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
@@ -85,3 +88,37 @@ def test_kinds_of_forage(real_data):
     tuned = tune("pls", "classification", train.spectra, train.classes("typ"))
     predicted = tuned.pipeline.predict(test.spectra).astype(object)
     assert ClassScores.of(predicted, test.classes("typ")).accuracy > 0.85
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "apart"),
+    [
+        ("pls", {"n_components": 15}, 1e-6),
+        ("svm", {"C": 100.0, "gamma": 1 / 700}, 2e-5),
+        ("lwplsr", {"n_components": 10, "n_neighbors": 200, "h": 2.0}, 1e-4),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "column", "target", "steps"),
+    [
+        ("forages2", "test", "dm", "none"),
+        ("tecator", "typ", "fat", TREATED),
+        ("cassav", "year", "tbc", TREATED),
+    ],
+)
+def test_packages_predict_as_their_estimators(
+    real_data, tmp_path, name, column, target, steps, method, settings, apart
+):
+    train, test = halves(real_data, name, column)
+    path = tmp_path / "m.safetensors"
+    fitted = FittedMethod.fit(
+        method,
+        train.spectra,
+        train.target(target),
+        train.wavelengths_nm,
+        [settings],
+        preprocessing=steps,
+    )
+    save_spectral_model(path, fitted, Metadata(targets=(Target(target),)))
+    changed = load_spectral_model(path).predict(test.spectra) - fitted.predict(test.spectra)
+    assert np.abs(changed / fitted.target_std).max() < apart
