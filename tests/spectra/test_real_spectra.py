@@ -98,27 +98,22 @@ def test_kinds_of_forage(real_data):
         ("lwplsr", {"n_components": 10, "n_neighbors": 200, "h": 2.0}, 1e-4),
     ],
 )
-@pytest.mark.parametrize(
-    ("name", "column", "target", "steps"),
-    [
+def test_packages_predict_as_their_estimators(real_data, tmp_path, method, settings, apart):
+    for name, column, target, steps in (
         ("forages2", "test", "dm", "none"),
         ("tecator", "typ", "fat", TREATED),
         ("cassav", "year", "tbc", TREATED),
-    ],
-)
-def test_packages_predict_as_their_estimators(
-    real_data, tmp_path, name, column, target, steps, method, settings, apart
-):
-    train, test = halves(real_data, name, column)
-    path = tmp_path / "m.safetensors"
-    fitted = FittedMethod.fit(
-        method,
-        train.spectra,
-        train.target(target),
-        train.wavelengths_nm,
-        [settings],
-        preprocessing=steps,
-    )
-    save_spectral_model(path, fitted, Metadata(targets=(Target(target),)))
-    changed = load_spectral_model(path).predict(test.spectra) - fitted.predict(test.spectra)
-    assert np.abs(changed / fitted.target_std).max() < apart
+    ):
+        train, test = halves(real_data, name, column)
+        path = tmp_path / "m.safetensors"
+        fitted = FittedMethod.fit(
+            method,
+            train.spectra,
+            train.target(target),
+            train.wavelengths_nm,
+            [settings],
+            preprocessing=steps,
+        )
+        save_spectral_model(path, fitted, Metadata(targets=(Target(target),)))
+        changed = load_spectral_model(path).predict(test.spectra) - fitted.predict(test.spectra)
+        assert np.abs(changed / fitted.target_std).max() < apart

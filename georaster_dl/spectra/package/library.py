@@ -13,7 +13,7 @@ __all__ = ["CompressedLibrary", "library_of"]
 
 _Floats = npt.NDArray[np.float64]
 
-_MOST_CHANGED = 3e-5  # standard deviations; of spectra that are no probe, below 1e-4
+_MOST_CHANGED = 1e-5  # standard deviations; of spectra that are no probe, below 1e-4
 _PROBES = 200
 _RANKS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
@@ -46,7 +46,7 @@ def library_of(
     """Compress the library of a fitted ``LWPLSRegressor``.
 
     Spectra are kept as the fewest principal components with which no prediction of 200 probes,
-    mixtures of two training spectra and what lies beyond them, changes by more than 3e-5 standard
+    mixtures of two training spectra and what lies beyond them, changes by more than 1e-5 standard
     deviations; all are kept where fewer do not suffice.
 
     Parameters
