@@ -8,9 +8,12 @@ from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.events import Warned
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, read_card, save_model
+from georaster_dl.models.package.values import Target
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.segment import segment
 from georaster_dl.spectra.methods.domain import domain_distances, fit_domain, limit_ratios
+from georaster_dl.spectra.methods.fitted import FittedMethod
+from georaster_dl.spectra.package.file import Metadata, save_spectral_model
 from tests.cli.test_spectral_cubes import (  # noqa: F401 - fixtures
     WAVELENGTHS,
     chain,
@@ -119,3 +122,18 @@ def test_a_domain_of_other_bands_is_refused(calibrated):
     fields = card.model_dump()
     with pytest.raises(ModelPackageError, match="domain is of 20 bands, but bands are 19"):
         Card.from_fields(fields | {"bands": fields["bands"][:-1], "preprocessing": None})
+
+
+def test_a_cube_of_another_size_than_the_table_is_told(tmp_path):
+    spectra = table(1)
+    fitted = FittedMethod.fit(
+        "pls", 10_000 * spectra, spectra @ np.arange(20.0), WAVELENGTHS, [{"n_components": 4}]
+    )
+    domain = fit_domain(10_000 * spectra, spectra @ np.arange(20.0), 4)
+    metadata = Metadata((Target("fat"),), domain=domain)
+    save_spectral_model(tmp_path / "fat.safetensors", fitted, metadata)
+    cube = write_cube(tmp_path / "cube.tif", dark(2), WAVELENGTHS)
+    _, warned = mapped(cube, tmp_path / "fat.safetensors", tmp_path / "m.tif")
+    (said,) = [text for text in warned if "as large as" in text]
+    assert "0.0001 times" in said
+    assert "multiply these by 10,000" in said

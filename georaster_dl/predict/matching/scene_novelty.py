@@ -67,11 +67,17 @@ def _beside_calibration(
 ) -> SceneNovelty | None:
     """Compare a scene's spectra with those that its model was calibrated with."""
     from georaster_dl.spectra.methods.domain import domain_distances, limit_ratios
+    from georaster_dl.spectra.table.unit_check import other_size
 
-    values = _sampled_values(match, tuple(band.name for band in match.card.bands), aoi)
+    bands = match.card.bands
+    values = _sampled_values(match, tuple(band.name for band in bands), aoi)
     if len(values) < _FEWEST:
         return None
     some = values[:: -(-len(values) // _SPECTRA)]
+    # First, because spectra of another size may lie within the limits: next to nothing is near a mean of few.
+    size = other_size(some, np.array([b.mean for b in bands]), np.array([b.std for b in bands]))
+    if size is not None:
+        return SceneNovelty(1.0, size, fault=True)
     beyond = {
         name: ratio > 1
         for name, ratio in limit_ratios(domain, domain_distances(domain, some)).items()
