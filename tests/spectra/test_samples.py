@@ -260,3 +260,51 @@ def test_numbered_rows_are_no_axis(tmp_path, values):
     frame.insert(0, "sample", range(1000, 1200))
     frame.to_csv(tmp_path / "t.csv", index=False)
     np.testing.assert_array_equal(read_spectra(tmp_path / "t.csv").spectra, long)
+
+
+def spectrum_files(folder, values, names):
+    folder.mkdir()
+    for name, row in zip(names, values, strict=True):
+        points = "\n".join(f"{nm} {value}" for nm, value in zip(BANDS, row, strict=True))
+        (folder / f"{name}.dpt").write_text(points + "\n")
+    return folder
+
+
+def test_files_are_ordered_by_the_numbers_in_their_names(tmp_path):
+    values = np.random.default_rng(0).random((12, 10)).round(4)
+    names = [f"sample {i}" for i in range(1, 13)]
+    folder = spectrum_files(tmp_path / "dpt", values, names)
+    (tmp_path / "y.csv").write_text("fat\n" + "\n".join(map(str, range(1, 13))) + "\n")
+    table = read_spectra([folder, tmp_path / "y.csv"])
+    assert list(table.classes("name")) == names
+    np.testing.assert_array_equal(table.spectra, values)
+    joined = next(line for line in table.repairs if "in order" in line)
+    assert "(sample 1.dpt with row 2 to sample 12.dpt with row 13)" in joined
+    files = list(folder.iterdir())
+    assert list(read_spectra(sorted(files)).classes("name")) == names
+    chosen = [folder / "sample 10.dpt", folder / "sample 2.dpt", folder / "sample 4.dpt"]
+    assert list(read_spectra(chosen[::-1]).classes("name")) == ["sample 4", "sample 2", "sample 10"]
+
+
+def test_names_in_another_order_stop_a_join_in_order(tmp_path, values):
+    folder = spectrum_files(tmp_path / "dpt", values, "abcde")
+    (tmp_path / "y.csv").write_text("Probe,fat\nb,2\na,1\nc,3\ne,5\nd,4\n")
+    files = [folder, tmp_path / "y.csv"]
+    with pytest.raises(OptionError, match=r"'name' of dpt, there 'Probe',.*`id_column=name`"):
+        read_spectra(files)
+    table = read_spectra(files, SpectraOptions(id_column="name"))
+    np.testing.assert_array_equal(table.target("fat"), [1, 2, 3, 4, 5])
+    assert "its column 'Probe' has the names of 'name'" in " ".join(table.repairs)
+    (tmp_path / "y.csv").write_text("Probe,fat\na,1\nb,2\nc,3\nd,4\ne,5\n")
+    np.testing.assert_array_equal(read_spectra(files).target("fat"), [1, 2, 3, 4, 5])
+
+
+def test_ids_meet_without_the_endings_of_spectrometers_files(tmp_path, values):
+    ids = [f"S{i}.asd" for i in range(5)]
+    (tmp_path / "X.csv").write_text(lines(values, others=[("id", ids)]))
+    (tmp_path / "Y.csv").write_text("id,fat\n" + "".join(f"S{i},{i}\n" for i in range(5)))
+    files = [tmp_path / "X.csv", tmp_path / "Y.csv"]
+    table = read_spectra(files, SpectraOptions(id_column="id"))
+    np.testing.assert_array_equal(table.target("fat"), range(5))
+    with pytest.raises(OptionError, match="no single column 'key'.*its columns are id"):
+        read_spectra(files, SpectraOptions(id_column="key"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,8 @@ def read_tables(paths: Sequence[Path], sheets: Sequence[str] = ()) -> list[RawTa
     """Read files whose rows belong together.
 
     Of a folder, and of several files that hold a spectrum each (``.dpt``, ``.jdx``), the rows stand below one another in
-    one table; each named sheet of a workbook is a table.
+    one table, in the order of the numbers in their names, or in that of ``paths`` where it is not alphabetical; each named
+    sheet of a workbook is a table.
 
     Raises
     ------
@@ -79,7 +81,10 @@ def read_tables(paths: Sequence[Path], sheets: Sequence[str] = ()) -> list[RawTa
             f"(.xlsx); leave it out."
         )
     if len(paths) > 1 and all(path.suffix.lower() in _SPECTRA for path in paths):
-        return [_below_one_another(paths, paths[0].parent)]
+        # In the alphabetical order of a shell's pattern, sample 10 comes before sample 2.
+        as_listed = list(paths) == sorted(paths)
+        ordered = sorted(paths, key=_natural) if as_listed else paths
+        return [_below_one_another(ordered, paths[0].parent)]
     tables: list[RawTable] = []
     for path in paths:
         if path.is_dir():
@@ -148,8 +153,9 @@ def _named(path: Path, grid: Grid, sheet: str | None) -> RawTable:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """Tables in a folder, which are of one kind, by name."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    """Tables in a folder, which are of one kind, by name: sample 2 before sample 10."""
+    tables = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = sorted(tables, key=_natural)
     kinds = sorted({path.suffix.lower() for path in files})
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none"
@@ -158,6 +164,12 @@ def _files_of(folder: Path) -> list[Path]:
             f"files, or put those of one kind into a folder of their own."
         )
     return files
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """Sort by the numbers in a name as numbers."""
+    parts = re.split(r"(\d+)", path.stem.casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], str(path)
 
 
 def _below_one_another(paths: Iterable[Path], whole: Path) -> RawTable:
