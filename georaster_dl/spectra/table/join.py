@@ -75,7 +75,7 @@ def _by_order(first: RawTable, other: RawTable) -> Any:
 
 
 def _name_columns(table: RawTable) -> list[tuple[str, Any]]:
-    """Find the columns of text whose values tell all rows apart, without the endings of files."""
+    """Find the columns of text that name each row once; their values come without endings of files."""
     texts = (
         (header, table.frame[i])
         for i, header in enumerate(table.headers)
