@@ -36,13 +36,22 @@ def test_t2_and_q_are_those_of_scikit_learns_pls(calibration):
     found = domain_distances(domain, fresh)
     pls = PLSRegression(A, scale=False).fit(spectra, values)
     scores = pls.transform(fresh)
-    t2 = (scores**2 / pls.transform(spectra).var(axis=0)).sum(axis=1)
+    t2 = (scores**2 / pls.transform(spectra).var(axis=0, ddof=1)).sum(axis=1)
     left = fresh - spectra.mean(axis=0) - scores @ pls.x_loadings_.T
     np.testing.assert_allclose(found.t2, t2, rtol=1e-6)
     np.testing.assert_allclose(found.q, (left**2).sum(axis=1), rtol=1e-6)
-    np.testing.assert_allclose(found.leverage, 1 / 150 + t2 / 150, rtol=1e-6)
+    np.testing.assert_allclose(found.leverage, 1 / 150 + t2 / 149, rtol=1e-6)
     expected = A * 149 / (150 - A) * f_distribution.ppf(0.99, A, 150 - A)
     assert domain.t2_limits[1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_t2_and_leverage_of_the_calibration_add_up():
+    """Of 20 spectra, where n and n - 1 make a difference."""
+    generator = np.random.default_rng(0)
+    spectra, values = generator.normal(size=(20, 3)), generator.normal(size=20)
+    own = domain_distances(fit_domain(spectra, values, 3), spectra)
+    assert own.t2.sum() == pytest.approx(3 * 19, rel=1e-6)  # trace of S^-1 S (n - 1)
+    assert own.leverage.sum() == pytest.approx(4, rel=1e-6)  # trace of the hat matrix
 
 
 def test_leverage_is_the_diagonal_of_the_hat_matrix(calibration):

@@ -40,7 +40,7 @@ def test_a_trained_package_describes_its_preprocessed_training_spectra(trained):
     domain = model.card.domain
     assert domain.spectra == len(learnt)
     np.testing.assert_allclose(domain.mean, learnt.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(domain.deviations, learnt.std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(domain.deviations, learnt.std(axis=0, ddof=1), rtol=1e-6)
 
 
 def test_columns_are_the_ratios_and_name_what_is_beyond_its_limit(model):

@@ -30,7 +30,7 @@ class CalibrationDomain(FilePart):
     Attributes
     ----------
     spectra : number of calibration spectra.
-    mean, deviations : of each band.
+    mean, deviations : of each band; variances and standard deviations are divided by n - 1.
     rotations, loadings : of each component and band, one component after the other: from spectra to
         scores, and from scores to spectra.
     score_variances : of each component.

@@ -41,9 +41,9 @@ class DomainDistances:
 
     Attributes
     ----------
-    t2 : Hotelling's T2 of the scores.
+    t2 : Hotelling's T2 of the scores, whose variances are divided by n - 1, as its limit supposes.
     q : sum of squares of what the components leave of a spectrum.
-    leverage : 1 / n + T2 / n (ASTM E1655).
+    leverage : 1 / n + T2 / (n - 1), the diagonal of the hat matrix (ASTM E1655).
     nn_distance : distance to the nearest calibration spectrum, in standard deviations of the scores.
     """
 
@@ -115,14 +115,14 @@ def fit_domain(
     model = fit_pls(spectra, targets, most)
     if model.max_stable_components_ < most:
         model = fit_pls(spectra, targets, max(1, model.max_stable_components_))
-    variances = model.x_scores_.var(axis=0)
+    variances = model.x_scores_.var(axis=0, ddof=1)
     mean = spectra.mean(axis=0)
     residuals = spectra - mean - model.x_scores_ @ model.x_loadings_.T
     neighbours, distances = _neighbours(model.x_scores_ / np.sqrt(variances), groups)
     return CalibrationDomain(
         spectra=len(spectra),
         mean=_numbers(mean),
-        deviations=_numbers(spectra.std(axis=0)),
+        deviations=_numbers(spectra.std(axis=0, ddof=1)),
         rotations=_numbers(model.x_rotations_.T),
         loadings=_numbers(model.x_loadings_.T),
         score_variances=_numbers(variances),
@@ -146,7 +146,8 @@ def domain_distances(domain: CalibrationDomain, spectra: npt.NDArray[Any]) -> Do
     for first in range(0, len(usable), _QUERIES):
         rows = usable[first : first + _QUERIES]
         nearest[rows] = cdist(white[rows], kept).min(axis=1)
-    return DomainDistances(t2, space.residual(spectra), (1 + t2) / domain.spectra, nearest)
+    leverage = 1 / domain.spectra + t2 / (domain.spectra - 1)
+    return DomainDistances(t2, space.residual(spectra), leverage, nearest)
 
 
 def unlike_calibration(domain: CalibrationDomain, spectra: npt.NDArray[Any]) -> UnlikeCalibration:
