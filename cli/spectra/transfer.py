@@ -76,7 +76,8 @@ def transfer(
     """Make a model for another instrument, by samples that were measured there.
 
     slope-bias needs measured values of samples on the other instrument; ds and pds need the spectra of the
-    same samples on both, joined by --id-column, and no measured values.
+    same samples on both, joined by --id-column, and no measured values. Where some samples of the calibration can be
+    measured on both, "geodl spectra train --preprocess 'epo(1)' --group-column sample" makes a model for both instead.
 
     \b
     geodl spectra transfer protein.safetensors --method pds --primary lab.csv --secondary field.csv \\

@@ -187,4 +187,6 @@ def fit_network(name: str, rows: Rows, settings: Settings, log: TrainingLog | No
         device=settings.device,
         **epochs,
     )
-    return network.fit(rows.spectra, rows.target, held_out=rows.validation, log=log)
+    return network.fit(
+        rows.spectra, rows.target, groups=rows.groups, held_out=rows.validation, log=log
+    )

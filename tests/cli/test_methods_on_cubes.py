@@ -69,6 +69,23 @@ def test_values_of_a_cube_are_those_of_a_table(tmp_path, monkeypatch, method):
     np.testing.assert_allclose(maps[0][2], 1.6 * 0.4, rtol=1e-6)
 
 
+def test_influences_are_taken_from_a_cube_as_from_a_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = pixels(noisy(1))[:200]
+    model = FittedMethod.fit(
+        "pls", table, table[:, :1] / table[:, 9:10], WAVELENGTHS, [SETTINGS["pls"]],
+        preprocessing="snv,epo(2)", groups=np.repeat(np.arange(50), 4).astype(object),
+    )  # fmt: skip
+    save_spectral_model(tmp_path / "m.safetensors", model, Metadata((Target("sugar"),)))
+    cube = noisy()
+    write_cube(tmp_path / "cube.tif", cube, WAVELENGTHS)
+    gdl.segment("cube.tif", "m.safetensors", out="map.tif", tile=16)
+    with rasterio.open("map.tif") as dataset:
+        mapped = dataset.read(1)
+    values = model.predict(pixels(cube)).reshape(SHAPE)
+    np.testing.assert_allclose(mapped, values, atol=1e-4 * model.target_std[0])
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_classes_of_a_cube_are_those_of_a_table(geodl, tmp_path, method):
     model = fitted(tmp_path / "m.safetensors", method, classes=True)

@@ -266,6 +266,16 @@ def test_bad_tables(refused, tmp_path, change, arguments, message):
     assert message in refused("spectra", "train", "t.csv", *arguments, "-o", "m.safetensors")
 
 
+def test_a_column_of_samples_is_asked_for(geodl, table, tmp_path):
+    made = tmp_path / "m.safetensors"
+    ended = geodl(
+        "spectra", "train", table, "--target", "fat", "--preprocess", "epo(1)", "--method", "pls", "-o", made
+    )  # fmt: skip
+    assert ended.code == 1
+    assert "name their column with --group-column" in ended.err
+    assert not made.exists()
+
+
 def test_bad_commands(refused, table, values_model):
     train = ("spectra", "train", table, "--target", "fat", "-o")
     assert "end it in .safetensors" in refused(*train, "m.pt")

@@ -78,8 +78,8 @@ class FittedMethod:
         target : (n,) or (n, targets) values, NaN where not known; or (n,) class names, all known.
         settings : of ``baselines.baseline``, for each target or for the classes.
         preprocessing : steps of ``Preprocessing``.
-        groups : (n,) sample of each spectrum; no fold that the sharpness of classes is fitted out of
-            divides one.
+        groups : (n,) sample of each spectrum, from which ``epo`` learns; no fold that the sharpness of classes is
+            fitted out of divides one.
         seed : of folds and forest.
 
         Raises
@@ -94,7 +94,7 @@ class FittedMethod:
             raise OptionError(
                 f"Each of {counted(columns.shape[1], 'target')} needs settings of its own, but got {len(settings)}."
             )
-        chain = Preprocessing(preprocessing).fit(spectra)
+        chain = Preprocessing(preprocessing).fit(spectra, groups=groups)
         treated = chain.transform(spectra)
         spread = treated.std(axis=0)
         fitted = cls(

@@ -147,12 +147,13 @@ def tune(
         tried = tuple(zip(trials.settings, scores.tolist(), strict=True))
         settings = trials.settings[trials.chosen]
     pipeline = make_pipeline(Preprocessing(preprocessing), baseline(name, task, settings, seed))
+    samples = None if groups is None else groups[known]
     return Tuned(
         name,
         task,
         settings,
         None if trials is None else tried[trials.chosen][1],
-        pipeline.fit(spectra[known], wanted),
+        pipeline.fit(spectra[known], wanted, preprocessing__groups=samples),
         tried,
     )
 
@@ -183,26 +184,28 @@ def choose_settings(
     _check_varied(wanted)
     if name in UNSEARCHED:
         return None
+    samples = None if groups is None else groups[known]
     folds = cross_validation(
         len(wanted),
         _FOLDS.get(name, _FOLDS_OF_OTHERS),
-        groups=None if groups is None else groups[known],
+        groups=samples,
         classes=wanted.astype(object) if task == "classification" else None,
         seed=seed,
     )
     return try_settings(
         name, spectra[known], wanted, [folds],
-        preprocessing=preprocessing, seed=seed, latent=latent,
+        preprocessing=preprocessing, groups=samples, seed=seed, latent=latent,
     )  # fmt: skip
 
 
-def try_settings(
+def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted with
     name: str,
     spectra: npt.NDArray[np.floating[Any]],
     target: npt.NDArray[Any],
     folds: Sequence[Sequence[Fold]],
     *,
     preprocessing: str = "none",
+    groups: _Names | None = None,
     seed: int = 0,
     latent: Latent = _SEARCHED,
     fold_done: Callable[[], None] = lambda: None,
@@ -215,6 +218,7 @@ def try_settings(
     spectra : (n, bands).
     target : (n,) values or class names, all known.
     folds : of each repeat.
+    groups : (n,) sample of each spectrum, from which the preprocessing of a fold may learn.
     latent : settings that are not searched; a number of components is taken whatever its loss, and the others are tried all the
         same.
     fold_done : called after each fold.
@@ -232,7 +236,7 @@ def try_settings(
     grid = settings_grid(name, smallest, spectra.shape[1], latent)
     make = partial(baseline, name, task, seed=seed)
     repeats = [
-        _out_of_fold(make, grid, of_repeat, spectra, target, preprocessing, fold_done)
+        _out_of_fold(make, grid, of_repeat, spectra, target, preprocessing, groups, fold_done)
         for of_repeat in folds
     ]
     settings, columns = [], []
@@ -273,12 +277,14 @@ def _out_of_fold(
     spectra: npt.NDArray[Any],
     target: npt.NDArray[Any],
     preprocessing: str,
+    groups: _Names | None,
     fold_done: Callable[[], None],
 ) -> list[npt.NDArray[Any]]:
     """For each settings (components or 1, n) predictions of every spectrum by folds without it."""
     predicted: list[npt.NDArray[Any]] = []
     for learnt, measured in folds:
-        treat = Preprocessing(preprocessing).fit(spectra[learnt])
+        samples = None if groups is None else groups[learnt]
+        treat = Preprocessing(preprocessing).fit(spectra[learnt], groups=samples)
         train, rest = treat.transform(spectra[learnt]), treat.transform(spectra[measured])
         for i, settings in enumerate(grid):
             model = make(settings).fit(train, target[learnt])

@@ -113,13 +113,19 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         return np.asarray(~self.held_out_.all(axis=0))
 
     def _learn(
-        self, spectra: _Floats, targets: npt.NDArray[Any], planes: int, log: TrainingLog | None
+        self,
+        spectra: _Floats,
+        groups: npt.ArrayLike | None,
+        targets: npt.NDArray[Any],
+        planes: int,
+        log: TrainingLog | None,
     ) -> Self:
         """Fit preprocessing, normalisation and members to the training spectra."""
         from georaster_dl.spectra.network.fit_members import train_members
 
         learnt = spectra[self._learnt]
-        self.preprocessing_ = Preprocessing(self.preprocessing).fit(learnt)
+        samples = None if groups is None else np.asarray(groups)[self._learnt]
+        self.preprocessing_ = Preprocessing(self.preprocessing).fit(learnt, groups=samples)
         preprocessed = self.preprocessing_.transform(learnt)
         self.mean_, spread = preprocessed.mean(axis=0), preprocessed.std(axis=0)
         self.std_ = np.where(spread > 0, spread, 1.0)
@@ -169,6 +175,7 @@ class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # typ
         X: npt.ArrayLike,  # noqa: N803 - scikit-learn's name
         y: npt.ArrayLike,
         *,
+        groups: npt.ArrayLike | None = None,
         held_out: npt.ArrayLike | None = None,
         log: TrainingLog | None = None,
     ) -> Self:
@@ -176,6 +183,7 @@ class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # typ
 
         Parameters
         ----------
+        groups : (n,) sample of each spectrum, from which ``preprocessing`` may learn.
         held_out : (n,) which spectra choose the epoch, or (parts, n), of which each member takes the
             next; drawn when None.
         log : called after every epoch.
@@ -190,7 +198,7 @@ class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # typ
         self.single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
         self._hold_out(np.zeros(len(spectra)), held_out)
-        return self._learn(spectra, self._scaled(targets), targets.shape[1], log)
+        return self._learn(spectra, groups, self._scaled(targets), targets.shape[1], log)
 
     def _scaled(self, targets: _Floats) -> _Floats:
         """Targets (n, targets), standardised by those that are learnt from."""
@@ -232,6 +240,7 @@ class SpectraClassifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
         X: npt.ArrayLike,  # noqa: N803
         y: npt.ArrayLike,
         *,
+        groups: npt.ArrayLike | None = None,
         held_out: npt.ArrayLike | None = None,
         log: TrainingLog | None = None,
     ) -> Self:
@@ -250,7 +259,7 @@ class SpectraClassifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
                 f"A classifier needs two classes, but got 1 class: {self.classes_[0]}."
             )
         self._hold_out(numbers, held_out)
-        return self._learn(spectra, numbers, len(self.classes_), log)
+        return self._learn(spectra, groups, numbers, len(self.classes_), log)
 
     def predict_proba(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803
         """Give (n, classes) probabilities of spectra (n, bands), the mean of the members'."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
@@ -40,6 +40,8 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                                           1984), in bands; needs equal steps of wavelength
     ``detrend(order)``                    less a polynomial of each spectrum; 2 when not given
     ``center``, ``standardise``           less the mean of each band; by its standard deviation too
+    ``epo(directions)``                   external parameter orthogonalisation (Roger et al. 2003): less
+                                          the directions in which spectra of one sample differ most
     ``ds(rank)``, ``pds(window)``         standardisation to another instrument's spectra, which only
                                           ``transfer`` puts before a model's other steps
     ====================================  =========================================================
@@ -52,8 +54,18 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, steps: str = "none") -> None:
         self.steps = steps
 
-    def fit(self, X: npt.ArrayLike, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(
+        self,
+        X: npt.ArrayLike,  # noqa: N803 - scikit-learn's name
+        y: Any = None,
+        *,
+        groups: npt.ArrayLike | None = None,
+    ) -> Self:
         """Learn from spectra (n, bands).
+
+        Parameters
+        ----------
+        groups : (n,) sample of each spectrum, None where it is its own; only ``epo`` learns from them.
 
         Raises
         ------
@@ -61,13 +73,16 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             When ``steps`` cannot be read or a step cannot be applied to these spectra.
         """
         spectra = validate_data(self, X, dtype=np.float64)
+        if groups is not None:
+            check_consistent_length(spectra, groups)
         self.chain_: list[tuple[Step, Any]] = []
         for step in _parsed(self.steps):
             check_spectra(step, spectra, 0)
             if step[0] in ("msc", "emsc"):
                 _check_reference(step, spectra)
             transformer = make_step(step)
-            spectra = np.asarray(transformer.fit_transform(spectra))
+            of_samples = {"groups": groups} if STEPS[step[0]].of_samples else {}
+            spectra = np.asarray(transformer.fit(spectra, **of_samples).transform(spectra))
             self.chain_.append((step, transformer))
         return self
 
@@ -215,8 +230,10 @@ def _text(chain: list[tuple[Step, Any]]) -> str:
 
 def _restored(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
     """A transformer as it was after its fit."""
-    if STEPS[step[0]].of_two_instruments:
-        return _standardisation(step, values, bands)
+    if hasattr(transformer := make_step(step), "shapes"):
+        for name, shape in transformer.shapes(bands).items():
+            setattr(transformer, name, np.array(values[name], np.float64).reshape(shape))
+        return transformer
     arrays = {name: np.array(values[name], np.float64) for name in STEPS[step[0]].learnt}
     if any(array.shape != (bands,) or not np.isfinite(array).all() for array in arrays.values()):
         raise ValueError(f"{step[0]} has other numbers than one for each of {bands} bands")
@@ -225,16 +242,9 @@ def _restored(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
     # A fit on a spectrum sets what scikit-learn asks of a fitted transformer; the reference of a
     # scatter correction is the mean of the spectra, so its own fit restores all that follows from it.
     line = arrays.get("reference_", np.arange(1.0, bands + 1))
-    transformer = make_step(step).fit(line[None])
+    transformer.fit(line[None])
     for name, array in arrays.items():
         setattr(transformer, name, array)
-    return transformer
-
-
-def _standardisation(step: Step, values: Mapping[str, list[float]], bands: int) -> Any:
-    transformer = make_step(step)
-    for name, shape in transformer.shapes(bands).items():
-        setattr(transformer, name, np.array(values[name], np.float64).reshape(shape))
     return transformer
 
 

@@ -31,7 +31,7 @@ class PreprocessingStep:
     defaults : of these; empty where they must be given.
     learnt : attributes of the fitted transformer that spectra (bands,) gave it.
     unfit : mask of the spectra (n, bands) that it cannot be applied to, and why.
-    of_two_instruments : whether it is learnt by ``transfer`` alone, from samples measured on both.
+    of_samples : whether its fit asks which spectra are of one sample.
     """
 
     make: Callable[..., Any]
@@ -39,7 +39,7 @@ class PreprocessingStep:
     defaults: tuple[int, ...] = ()
     learnt: tuple[str, ...] = ()
     unfit: tuple[Callable[[_Floats], npt.NDArray[np.bool_]], str] | None = None
-    of_two_instruments: bool = False
+    of_samples: bool = False
 
 
 def _absorbance() -> Any:
@@ -119,6 +119,14 @@ def _standardise() -> Any:
     return StandardScaler()
 
 
+def _epo(directions: int) -> Any:
+    from georaster_dl.spectra.preprocess.orthogonalisation import ExternalParameterOrthogonalisation
+
+    if not 1 <= directions <= 20:
+        raise OptionError(f"epo takes 1 to 20 directions away, but got {directions}.")
+    return ExternalParameterOrthogonalisation(directions)
+
+
 def _ds(rank: int) -> Any:
     from georaster_dl.spectra.preprocess.standardisation import DirectStandardisation
 
@@ -155,12 +163,9 @@ STEPS: Mapping[str, PreprocessingStep] = {
     "detrend": PreprocessingStep(_detrend, ("order",), (2,)),
     "center": PreprocessingStep(_center, learnt=("mean_",)),
     "standardise": PreprocessingStep(_standardise, learnt=("mean_", "scale_")),
-    "ds": PreprocessingStep(
-        _ds, ("rank",), learnt=("left_", "right_", "offset_"), of_two_instruments=True
-    ),
-    "pds": PreprocessingStep(
-        _pds, ("window",), learnt=("coefficients_", "offset_"), of_two_instruments=True
-    ),
+    "epo": PreprocessingStep(_epo, ("directions",), learnt=("directions_",), of_samples=True),
+    "ds": PreprocessingStep(_ds, ("rank",), learnt=("left_", "right_", "offset_")),
+    "pds": PreprocessingStep(_pds, ("window",), learnt=("coefficients_", "offset_")),
 }
 """All kinds of steps by name."""
 

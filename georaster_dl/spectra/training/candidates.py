@@ -131,12 +131,14 @@ def _trials(name: str, learning: Learning, column: int) -> tuple[Trials, _Mask]:
         ]
         for of_repeat in learning.folds
     ]
+    groups = learning.samples.groups
     found = try_settings(
         name,
         learning.spectra[known],
         target[known],
         folds,
         preprocessing=learning.settings.preprocessing,
+        groups=None if groups is None else groups[known],
         seed=learning.settings.seed,
         latent=learning.settings.latent_of(name),
         fold_done=learning.fold_done,

@@ -15,7 +15,7 @@ from georaster_dl.core.wording import counted, listed
 from georaster_dl.spectra.preprocess.chain import Preprocessing, uneven_steps
 from georaster_dl.spectra.registry import Settings
 from georaster_dl.spectra.scoring.folds import Folding
-from georaster_dl.spectra.scoring.split import Division, RowSplit, split_rows
+from georaster_dl.spectra.scoring.split import Division, RowSplit, samples_of, split_rows
 from georaster_dl.spectra.table.samples import SpectraTable
 
 __all__ = ["TableOptions", "learnable", "split_table", "warn_of_missing", "warn_of_steps"]
@@ -99,7 +99,9 @@ def split_table(
     """
     spectra = None
     if options.division.kind not in ("random", "date"):
-        spectra = Preprocessing(settings.preprocessing).fit_transform(table.spectra)
+        chain = Preprocessing(settings.preprocessing)
+        groups = samples_of(table, options.division).groups
+        spectra = chain.fit(table.spectra, groups=groups).transform(table.spectra)
     columns = target.reshape(len(table), -1)
     return split_rows(
         table,

@@ -146,7 +146,7 @@ def _line(
     if not slope > 0:
         raise OptionError(
             f"Predictions of {name!r} in {table} do not follow its measured values (slope {slope:.3g}), so that no line "
-            f"can correct them; use ds or pds, or train on this instrument."
+            f"can correct them; use ds or pds, or train on spectra of both instruments, with the step epo."
         )
     bias = float(measured.mean() - slope * predicted.mean())
     leverage = 1 / len(measured) + centred**2 / (centred @ centred)
