@@ -361,7 +361,10 @@ def _evaluated(
             "Nothing to score is named; give --target NAME, or --class-column "
             "NAME where classes are predicted."
         )
-    return loaded, table, {values.name: values for values in predicted_values(table, names)}
+    scored = {values.name: values for values in predicted_values(table, names)}
+    for message in filter(None, map(table.censored, names)):
+        report(Warned(f"{table.name}: {message}"))
+    return loaded, table, scored
 
 
 def _draw(path: Path, scored: Mapping[str, Any], model: SpectralModel | None) -> None:

@@ -16,7 +16,7 @@ from georaster_dl.core.wording import listed
 from georaster_dl.spectra.methods.domain import unlike_calibration
 from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
-from georaster_dl.spectra.table.censored import Below, settle
+from georaster_dl.spectra.table.censored import Below
 from georaster_dl.spectra.table.files import read_raw
 from georaster_dl.spectra.table.resample import aligned, resampled
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -142,9 +142,10 @@ def read_predictions(path: Path, below: Below = "error") -> SpectraTable:
     """
     raw = read_raw(path)
     columns = raw.frame.set_axis(list(raw.headers), axis=1).reset_index(drop=True)
-    columns, settled = settle(columns, below, raw.title)
-    repairs = (*raw.repairs, *settled)
-    return SpectraTable(path.stem, np.empty(0), np.empty((len(columns), 0)), columns, repairs)
+    return SpectraTable(
+        path.stem, np.empty(0), np.empty((len(columns), 0)), columns, raw.repairs, raw.comma, below,
+        raw.frame.index.to_numpy(),
+    )  # fmt: skip
 
 
 def predicted_values(table: SpectraTable, names: Sequence[str]) -> list[PredictedValues]:

@@ -240,10 +240,15 @@ def test_values_below_a_limit_count_as_said(censored, tmp_path):
     dropped = read_spectra(censored, SpectraOptions(below="drop"))
     np.testing.assert_array_equal(dropped.target("cd"), [0.2, np.nan, np.nan, np.nan, 0.3])
     np.testing.assert_array_equal(dropped.target("pb"), [1, np.nan, 2, 3, 4])
-    assert "2 values of 5 in 'cd' below a limit (such as <0.05) count as not known" in said(dropped)
+    assert dropped.censored("cd") == (
+        "2 values of 5 in 'cd' below a limit (such as <0.05) count as not known"
+    )
     assert list(dropped.classes("size")) == ["<2", ">2", "<2", ">2", None]
+    half = read_spectra(censored, SpectraOptions(below="half"))
+    assert half.censored("size") is None
+    np.testing.assert_array_equal(half.target("cd"), [0.2, 0.025, 0.05, np.nan, 0.3])
     with pytest.raises(OptionError, match="'<LOD', which states no limit"):
-        read_spectra(censored, SpectraOptions(below="half"))
+        half.target("pb")
     censored.write_text(censored.read_text().replace("<LOD", "<0.5"))
     half = read_spectra(censored, SpectraOptions(below="half"))
     np.testing.assert_array_equal(half.target("cd"), [0.2, 0.025, 0.05, np.nan, 0.3])
@@ -433,3 +438,12 @@ def test_a_compound_file_and_a_folder_of_them(tmp_path):
 def test_jcamp_that_cannot_be_read(tmp_path, data, options, message):
     with pytest.raises(OptionError, match=message):
         read_spectra(jcamp(tmp_path / "a.jdx", data, **options))
+
+
+def test_a_spectrum_with_a_gap_in_a_table_on_its_side_is_named_by_its_column(tmp_path):
+    frame = pd.DataFrame(np.ones((30, 3)), columns=["S1", "S2", "S3"])
+    frame.loc[4, "S2"] = np.nan
+    frame.insert(0, "wavelength (nm)", range(400, 700, 10))
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(OptionError, match=r"gaps in 1 of 3 spectra \(column S2\)"):
+        read_spectra(tmp_path / "t.csv")

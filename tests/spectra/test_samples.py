@@ -117,12 +117,12 @@ def test_gaps_stop_or_are_left_out(tmp_path, values):
     values[[1, 3], [0, 5]] = np.nan
     path = tmp_path / "t.csv"
     path.write_text(lines(values).replace("nan", ""))
-    with pytest.raises(OptionError, match=r"gaps in 2 of 5 spectra \(rows 3, 5\)"):
+    with pytest.raises(OptionError, match=r"2 of 5 spectra \(row 3, row 5\).*`drop_missing=True`"):
         read_spectra(path)
     table = read_spectra(path, SpectraOptions(drop_missing=True))
     np.testing.assert_array_equal(table.spectra, values[[0, 2, 4]])
     np.testing.assert_array_equal(table.target("protein"), [1.5, np.nan, 5])
-    assert "2 of 5 spectra left out because of gaps (rows 3, 5)" in table.repairs[-1]
+    assert "2 of 5 spectra left out because of gaps (row 3, row 5)" in table.repairs[-1]
 
 
 def test_infinite_numbers_are_gaps(tmp_path, values):
@@ -172,7 +172,7 @@ def test_targets(tmp_path, values):
     table = read_spectra(tmp_path / "t.csv")
     np.testing.assert_array_equal(table.target("dm"), [1, np.nan, 3, 4, 5])
     assert list(table.classes("dm")) == ["1", None, "3", "4", "5"]
-    with pytest.raises(OptionError, match="text 'few'.*1 of 5"):
+    with pytest.raises(OptionError, match="text 'few'.*row 3; 1 of 5"):
         table.target("note")
     with pytest.raises(OptionError, match="is empty"):
         table.target("no")
@@ -181,6 +181,7 @@ def test_targets(tmp_path, values):
     with pytest.raises(OptionError, match="no column 'fat' .it has dm, note, no"):
         table.classes("fat")
     part = table.rows(np.array([3, 1]))
+    assert part.where([0, 1]) == "row 5, row 3"
     np.testing.assert_array_equal(part.spectra, values[[3, 1]])
     np.testing.assert_array_equal(part.target("dm"), [4, np.nan])
 
@@ -308,3 +309,10 @@ def test_ids_meet_without_the_endings_of_spectrometers_files(tmp_path, values):
     np.testing.assert_array_equal(table.target("fat"), range(5))
     with pytest.raises(OptionError, match="no single column 'key'.*its columns are id"):
         read_spectra(files, SpectraOptions(id_column="key"))
+
+
+def test_a_band_that_no_spectrum_has_is_named(tmp_path, values):
+    values[:, [2, 3]] = np.nan
+    (tmp_path / "t.csv").write_text(lines(values).replace("nan", ""))
+    with pytest.raises(OptionError, match="columns '1104', '1106' of t.csv have no number"):
+        read_spectra(tmp_path / "t.csv", SpectraOptions(drop_missing=True))

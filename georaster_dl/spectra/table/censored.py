@@ -12,7 +12,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.table.cells import is_text, numbers_of
 
-__all__ = ["Below", "is_below", "settle"]
+__all__ = ["Below", "below_limit", "is_below", "uncensored"]
 
 Below = Literal["error", "half", "drop"]
 
@@ -24,41 +24,35 @@ def is_below(value: Any) -> bool:
     return isinstance(value, str) and _BELOW.fullmatch(value.strip()) is not None
 
 
-def settle(columns: Any, below: Below, title: str) -> tuple[Any, list[str]]:
-    """Turn values below a limit into numbers, in columns whose other cells are numbers.
-
-    Parameters
-    ----------
-    columns : DataFrame of columns that are not of the spectrum.
-    below : ``half`` takes half of the limit, ``drop`` a value that is not known; ``error`` leaves them, so that a
-        column of them is no column of values.
-
-    Returns
-    -------
-    The columns, and what was done, a sentence a column.
+def uncensored(cells: Any, below: Below, name: str, title: str) -> npt.NDArray[np.float64]:
+    """Convert a column to numbers (n,), NaN where not known, with values below a limit as ``below`` says.
 
     Raises
     ------
     OptionError
-        When half of a limit is asked for that is not stated (<LOD).
+        When it has values below a limit and ``below`` is ``error``, or half of a limit is asked for that is not stated
+        (<LOD).
     """
+    values = numbers_of(cells)
+    places = below_limit(cells)
+    if not places.size:
+        return values
     if below == "error":
-        return columns, []
-    notes, settled = [], columns.copy()
-    for name in columns:
-        cells = columns[name]
-        text = np.flatnonzero(is_text(cells))
-        if not text.size or not all(is_below(cell) for cell in cells.iloc[text]):
-            continue
-        values = numbers_of(cells).copy()
-        values[text] = np.nan if below == "drop" else _halves(cells.iloc[text], name, title)
-        settled[name] = values
-        meaning = "half of it" if below == "half" else "not known"
-        notes.append(
-            f"{title}: {counted(len(text), 'value')} of {len(cells)} in {name!r} below a limit (such as "
-            f"{cells.iloc[text[0]]}) {'counts' if len(text) == 1 else 'count'} as {meaning}."
+        raise OptionError(
+            f"Column {name!r} of {title} has {counted(len(places), 'value')} below a limit ({cells.iloc[places[0]]!r} "
+            f"first; of {counted(len(cells), 'row')}); say what they count as: half of the limit with `below='half'`, or "
+            f"not known with `below='drop'`."
         )
-    return settled, notes
+    values = values.copy()
+    values[places] = np.nan if below == "drop" else _halves(cells.iloc[places], name, title)
+    return values
+
+
+def below_limit(cells: Any) -> npt.NDArray[np.intp]:
+    """Find the values below a limit in a column whose other cells are numbers; none in other columns."""
+    text = np.flatnonzero(is_text(cells))
+    censored = all(is_below(cell) for cell in cells.iloc[text])
+    return text if censored else np.array([], np.intp)
 
 
 def _halves(cells: Any, name: str, title: str) -> npt.NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed, nearest_names
 from georaster_dl.spectra.table.axis import Unit, find_axis
 from georaster_dl.spectra.table.cells import is_text, is_word, numbers_of
-from georaster_dl.spectra.table.censored import Below, is_below, settle
+from georaster_dl.spectra.table.censored import Below, below_limit, uncensored
 from georaster_dl.spectra.table.files import read_tables
-from georaster_dl.spectra.table.join import as_name, join_rows
+from georaster_dl.spectra.table.join import as_name, join_rows, row_label
 from georaster_dl.spectra.table.raw import RawTable
 from georaster_dl.spectra.table.sideways import upright
 
@@ -58,6 +58,8 @@ class SpectraTable:
     columns : pandas DataFrame of n rows: names, measured values, classes.
     repairs : what was guessed, turned round or left out, a sentence each.
     decimal_comma : whether its first file has decimal commas.
+    below : what values below a limit count as in columns of values.
+    places : (n,) names of the rows for messages, of the file that they come from; None counts spectra from 1.
     """
 
     name: str
@@ -66,6 +68,8 @@ class SpectraTable:
     columns: Any = field(repr=False)
     repairs: tuple[str, ...] = ()
     decimal_comma: bool = False
+    below: Below = "error"
+    places: npt.NDArray[Any] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.spectra)
@@ -96,26 +100,34 @@ class SpectraTable:
             When there is no such column, or it holds text or nothing.
         """
         column = self.column(name)
-        numbers = numbers_of(column)
         wrong = np.flatnonzero(is_text(column))
-        below = [cell for cell in column.iloc[wrong] if is_below(cell)]
-        if below and len(below) == len(wrong):
+        if wrong.size and not below_limit(column).size:
             raise OptionError(
-                f"Column {name!r} of {self.name} has {counted(len(below), 'value')} below a limit ({below[0]!r} first; of "
-                f"{counted(len(self), 'row')}); say what they count as: half of the limit with `below='half'`, or not "
-                f"known with `below='drop'`."
-            )
-        if wrong.size:
-            raise OptionError(
-                f"Column {name!r} of {self.name} holds the text {str(column.iloc[wrong[0]])!r} where a "
-                f"number is expected ({wrong.size} of {counted(len(self), 'row')}); correct it, or leave the cell "
+                f"Column {name!r} of {self.name} holds the text {str(column.iloc[wrong[0]])!r} where a number is expected "
+                f"({self.where(wrong)}; {len(wrong)} of {counted(len(self), 'row')}); correct it, or leave the cell "
                 f"empty where the value is not known."
             )
+        numbers = uncensored(column, self.below, name, self.name)
         if np.isnan(numbers).all():
             raise OptionError(
                 f"Column {name!r} of {self.name} is empty; give one with measured values."
             )
         return numbers
+
+    def censored(self, name: str) -> str | None:
+        """Count the values of a column below a limit, and say how they are taken; None without any."""
+        places = below_limit(self.column(name))
+        if not places.size or self.below == "error":
+            return None
+        shown, verb = self.column(name).iloc[places[0]], "counts" if len(places) == 1 else "count"
+        meaning = "half of it" if self.below == "half" else "not known"
+        return f"{counted(len(places), 'value')} of {len(self)} in {name!r} below a limit (such as {shown}) {verb} as {meaning}"
+
+    def where(self, chosen: Iterable[int]) -> str:
+        """Name rows by positions as a message does: ``row 5``, ``S003.dpt``."""
+        if self.places is None:
+            return listed(f"spectrum {i + 1}" for i in chosen)
+        return listed(row_label(self.places[i]) for i in chosen)
 
     def classes(self, name: str) -> npt.NDArray[np.object_]:
         """(n,) class names of a column, None where the cell is empty; 2.0 is class '2', NA is class 'NA'.
@@ -135,7 +147,8 @@ class SpectraTable:
     def rows(self, chosen: npt.NDArray[Any]) -> SpectraTable:
         """Rows by positions, or by a mask (n,)."""
         columns = self.columns.iloc[chosen].reset_index(drop=True)
-        return replace(self, spectra=self.spectra[chosen], columns=columns)
+        places = None if self.places is None else self.places[chosen]
+        return replace(self, spectra=self.spectra[chosen], columns=columns, places=places)
 
 
 def read_spectra(
@@ -172,18 +185,20 @@ def read_spectra(
             f"({listed(twice)}); rename them, or join the files by the one that tells rows apart."
         )
     spectra = _spectra(frame, axis.columns, headers, first.title)
+    _check_bands(spectra, [headers[i] for i in axis.columns], first.title)
     whole = np.isfinite(spectra).all(axis=1)
     if not whole.all():
         notes.append(_gaps(first.title, frame.index[~whole], len(frame), options.drop_missing))
     columns = frame.loc[whole, named].set_axis(names, axis=1).reset_index(drop=True)
-    columns, settled = settle(columns, options.below, first.title)
     return SpectraTable(
         first.path.stem,
         axis.wavelengths_nm,
         spectra[whole],
         columns,
-        (*axis.repairs, *notes, *settled),
+        (*axis.repairs, *notes),
         first.comma,
+        options.below,
+        frame.index.to_numpy()[whole],
     )
 
 
@@ -207,23 +222,33 @@ def _spectra(
         wrong = np.flatnonzero(is_text(column))
         if wrong.size:
             raise OptionError(
-                f"{title} holds the text {str(column.iloc[wrong[0]])!r} in row "
-                f"{column.index[wrong[0]]}, column {headers[position]}, where a number is expected; "
+                f"{title} holds the text {str(column.iloc[wrong[0]])!r} in "
+                f"{row_label(column.index[wrong[0]])}, column {headers[position]}, where a number is expected; "
                 f"correct it, or leave the cell empty."
             )
     return spectra
 
 
+def _check_bands(spectra: npt.NDArray[np.float64], names: list[str], title: str) -> None:
+    """Refuse bands that no spectrum has."""
+    without = np.flatnonzero(~np.isfinite(spectra).any(axis=0))
+    if without.size and without.size < len(names):
+        bands = listed(repr(names[band]) for band in without)
+        column, its = ("columns", "them") if without.size > 1 else ("column", "it")
+        raise OptionError(
+            f"The {column} {bands} of {title} {'have' if without.size > 1 else 'has'} no number in any of "
+            f"{counted(len(spectra), 'spectrum')}; delete {its}, or export the spectra again."
+        )
+
+
 def _gaps(title: str, rows: Any, n: int, drop: bool) -> str:
     """Say which rows are left out, or stop."""
-    named = listed([str(row) for row in rows])
+    named = listed(row_label(row) for row in rows)
     if not drop:
         raise OptionError(
-            f"{title} has gaps in {len(rows)} of {counted(n, 'spectrum')} (rows {named}); fill or delete them, or ask "
-            f"for spectra with gaps to be left out."
+            f"{title} has gaps in {len(rows)} of {counted(n, 'spectrum')} ({named}); fill or delete them, or leave "
+            f"these spectra out with `drop_missing=True`."
         )
     if len(rows) == n:
         raise OptionError(f"Every spectrum of {title} has gaps; check its columns.")
-    return (
-        f"{title}: {len(rows)} of {counted(n, 'spectrum')} left out because of gaps (rows {named})."
-    )
+    return f"{title}: {len(rows)} of {counted(n, 'spectrum')} left out because of gaps ({named})."

@@ -59,7 +59,7 @@ def _turned(table: RawTable) -> RawTable:
     kept = [i for i, name in enumerate(headers) if name]
     frame = pd.DataFrame(rows, dtype=object).iloc[:, kept].set_axis(range(len(kept)), axis=1)
     frame = frame.apply(_typed)
-    frame.index = pd.RangeIndex(start + 1, start + 1 + len(frame))
+    frame.index = pd.Index([f"column {name}" for name in table.headers[start:]])
     repair = (
         f"{table.title} lies on its side, with wavelengths in its first column{header and f' ({header})'}; it was turned, so that "
         f"each of its other columns is one of {counted(len(frame), 'spectrum')}."

@@ -119,6 +119,8 @@ def warn_of_missing(table: SpectraTable, options: TableOptions, report: Report) 
     """Warn of rows without a value or class, by the words in their cells, and of words read as classes."""
     rows = counted(len(table), "row")
     for name in options.targets:
+        if (censored := table.censored(name)) is not None:
+            report(Warned(f"{table.name}: {censored}"))
         empty = int(table.column(name).isna().sum())
         held = table.words(name) | ({"empty": empty} if empty else {})
         if held:

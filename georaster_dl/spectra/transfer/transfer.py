@@ -126,7 +126,8 @@ def _by_values(model: SpectralModel, table: SpectraTable) -> tuple[Card, Transfe
         # value = output * std + mean, so that the line through values is a line through outputs.
         mean, std = slope * target.mean + bias, slope * target.std
         targets.append(Target(target.name, target.unit, mean=mean, std=std))
-        used.append(f"{target.name}: slope {slope:.4g}, bias {bias:.4g}")
+        line = f"{target.name}: slope {slope:.4g}, bias {bias:.4g}"
+        used.append(", ".join(filter(None, [line, table.censored(target.name)])))
     samples = len(table)
     text = f"slope and bias by {counted(samples, 'spectrum')} of {table.name} ({'; '.join(used)})"
     made = _transferred(card, text, targets=tuple(targets))
