@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
+from georaster_dl.spectra.methods.class_limits import class_membership
 from georaster_dl.spectra.methods.domain import unlike_calibration
 from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
@@ -67,7 +68,7 @@ def predicted_table(
 
     Of a value they are ``NAME_predicted`` and, where the card has its interval, the interval's ends
     with its level in percent, ``NAME_lower_90`` and ``NAME_upper_90``; of classes ``class_predicted``, its ``probability``, and ``p_CLASS`` of each.
-    Behind them, where the card has a domain, those of ``methods.domain.UnlikeCalibration``.
+    Behind them, where the card has class limits, those of ``methods.class_limits.ClassMembership``, and where it has a domain, those of ``methods.domain.UnlikeCalibration``.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def predicted_table(
     Returns
     -------
     The table; its ``repairs`` also say that spectra have another size than the model's, percent for example, and how
-    many are unlike the calibration.
+    many are within the limits of no class, and unlike the calibration.
 
     Raises
     ------
@@ -93,6 +94,13 @@ def predicted_table(
     columns: dict[str, npt.NDArray[Any]] = (
         _values(model, fitting) if model.card.targets else _classes(model, fitting)
     )
+    membership = class_membership(model.class_limits, preprocessed)
+    if membership is not None:
+        columns |= membership.columns()
+        if membership.of_none:
+            fitting = replace(
+                fitting, repairs=(*fitting.repairs, f"{table.name}: {membership.text}.")
+            )
     if model.card.domain is not None:
         unlike = unlike_calibration(model.card.domain, preprocessed)
         columns |= unlike.columns()

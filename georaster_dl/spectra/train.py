@@ -12,9 +12,11 @@ import numpy as np
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import MethodStarted, Progressed, Report, TrainingProgressed
+from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.spectra.methods.baselines import BASELINES, LATENT
+from georaster_dl.spectra.methods.class_limits import fit_class_limits
 from georaster_dl.spectra.methods.domain import fit_domain
 from georaster_dl.spectra.package.file import Metadata, save_spectral_model
 from georaster_dl.spectra.registry import AUTO, Settings, known_method
@@ -90,6 +92,7 @@ def train_table(
     choice = choose(found, asked, options.measure)
     tried, model = _fitted(found, choice, learning, report)
     intervals = _intervals(tried[0], learning)
+    domain, class_limits = _likeness(tried[0], model, learning)
     metadata = Metadata(
         targets=tuple(
             Target(name, interval=interval)
@@ -97,9 +100,10 @@ def train_table(
         ),
         quantity=options.quantity,
         metrics=card_metrics(tried[0]),
-        training=training_summary(table, options, split, tried, choice, intervals),
-        limitations=card_limitations(tried[0], split, options.division, intervals),
-        domain=_domain(tried[0], model, learning),
+        training=training_summary(table, options, split, tried, choice, intervals, class_limits),
+        limitations=card_limitations(tried[0], split, options.division, intervals, class_limits),
+        domain=domain,
+        class_limits={name: one for name, one in class_limits.items() if one is not None},
     )
     card = save_spectral_model(path, model, metadata)
     return TrainedTable(
@@ -144,13 +148,23 @@ def _fitted(
     return (kept, *tried), model
 
 
-def _domain(tried: TriedMethod, model: Any, learning: Learning) -> CalibrationDomain:
-    """Space in which spectra are compared with those learnt from: of the method's own latent variables, if any."""
+def _likeness(
+    tried: TriedMethod, model: Any, learning: Learning
+) -> tuple[CalibrationDomain, dict[str, ClassLimits | None]]:
+    """Describe the spectra learnt from, with which others are compared: their space, and limits of each class.
+
+    The space is of the method's own latent variables, if it has any.
+    """
     rows = learning.rows(learning.split.learnt, learning.split.validation)
     chain = model.preprocessing if tried.method in BASELINES else model.preprocessing_
     curves = tried.cross_validated.curves.values()
     components = max((curve.chosen for curve in curves), default=_COMPONENTS)
-    return fit_domain(chain.transform(rows.spectra), rows.target, components, rows.groups)
+    preprocessed = chain.transform(rows.spectra)
+    domain = fit_domain(preprocessed, rows.target, components, rows.groups)
+    if learning.task == "regression":
+        return domain, {}
+    found = fit_class_limits(preprocessed, rows.target, rows.groups)
+    return domain, {name: found.get(name) for name in np.unique(rows.target.astype(str)).tolist()}
 
 
 def _intervals(tried: TriedMethod, learning: Learning) -> tuple[Interval | None, ...]:

@@ -25,6 +25,8 @@ DISTANCES = (
     "unlike_calibration",
 )
 
+WITHIN = ("within_poor", "within_rich", "classes_possible")
+
 
 @pytest.fixture
 def table(tmp_path):
@@ -106,7 +108,14 @@ def test_classes(geodl, table, tmp_path):
     assert done["method"] == "band-attention"
     assert geodl("spectra", "predict", table, "-m", "k.safetensors", "-o", "p.csv").code == 0
     frame = pd.read_csv(tmp_path / "p.csv")
-    assert list(frame)[3:] == ["class_predicted", "probability", "p_poor", "p_rich", *DISTANCES]
+    assert list(frame)[3:] == [
+        "class_predicted",
+        "probability",
+        "p_poor",
+        "p_rich",
+        *WITHIN,
+        *DISTANCES,
+    ]
     scored = geodl("spectra", "evaluate", "p.csv", "--class-column", "kind")
     share = (frame["kind"] == frame["class_predicted"]).mean()
     assert scored.out.startswith(f"kind             OA {share:.4g}")

@@ -19,6 +19,7 @@ from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.calibration import Calibration
+from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.limits import (
     ClassColor,
@@ -190,6 +191,8 @@ class Card(FilePart):
     configuration : the effective configuration of the training run, one entry per setting.
     novelty : what tells pixels that are unlike the training's; None in cards of format 2 and before.
     domain : of models of spectra: what tells spectra that are unlike the calibration; None in cards of format 5 and before.
+    class_limits : of models of classes of spectra: limits of each class in the order of ``classes``, None of those that
+        have none; empty where no class has any.
     absent_bands : the accuracy of a model of optional bands without some of them.
     limitations : where the model should not be trusted, for the person who runs it.
     weights_sha256 : digest of the weights; filled in when the model is saved.
@@ -226,6 +229,7 @@ class Card(FilePart):
     calibrations: dict[Predictor, Calibration] = Field(default={}, max_length=8)
     novelty: NoveltyStatistics | None = None
     domain: CalibrationDomain | None = None
+    class_limits: Annotated[tuple[ClassLimits | None, ...], Field(max_length=1024)] = ()
     absent_bands: Annotated[tuple[AbsentBands, ...], Field(max_length=64)] = ()
     limitations: Text = ""
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
@@ -265,6 +269,19 @@ class Card(FilePart):
             raise ValueError(
                 f"domain is of {len(self.domain.mean)} bands, but bands are {len(self.bands)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _limits_of_the_classes(self) -> Self:
+        if len(self.class_limits) not in (0, len(self.classes)):
+            raise ValueError(
+                f"class_limits are of {len(self.class_limits)} classes, but classes are {len(self.classes)}"
+            )
+        for limits in self.class_limits:
+            if limits is not None and len(limits.mean) != len(self.bands):
+                raise ValueError(
+                    f"class_limits are of {len(limits.mean)} bands, but bands are {len(self.bands)}"
+                )
         return self
 
     @model_validator(mode="after")

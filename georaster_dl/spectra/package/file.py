@@ -16,6 +16,7 @@ from georaster_dl.core.legend import MapClass
 from georaster_dl.core.text import slug
 from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Architecture, Card, CardPreprocessing, Cost, ModelHalo
+from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.values import InputBand, Target
 from georaster_dl.models.registry import describe_model, fitted_models, spectral_models
@@ -46,6 +47,7 @@ class Metadata:
     quantity : that the spectra are: ``reflectance``, ``absorbance``, ...
     domain : of the preprocessed training spectra, as ``methods.domain.fit_domain`` gives it; without it no spectrum
         is told that is unlike them.
+    class_limits : by the name of the class, as ``methods.class_limits.fit_class_limits`` gives them.
     """
 
     targets: tuple[Target, ...] = ()
@@ -55,6 +57,7 @@ class Metadata:
     limitations: str = ""
     licence: str = ""
     domain: CalibrationDomain | None = None
+    class_limits: Mapping[str, ClassLimits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +107,7 @@ def save_spectral_model(
 
     model = _of_method(fitted) if isinstance(fitted, FittedMethod) else _of_network(fitted)
     targets = _targets(model, metadata)
+    classes = _classes(model)
     steps = model.preprocessing.to_json()
     card = Card(
         name=slug(path.stem),
@@ -114,7 +118,7 @@ def save_spectral_model(
         bands=_bands(model),
         preprocessing=CardPreprocessing(**steps) if steps["learnt"] else None,
         quantity=metadata.quantity,
-        classes=_classes(model),
+        classes=classes,
         targets=targets,
         stride=1,
         halo=ModelHalo(default=0, exact=0, changed=0),
@@ -127,6 +131,7 @@ def save_spectral_model(
         metrics=dict(metadata.metrics),
         limitations=metadata.limitations,
         domain=metadata.domain,
+        class_limits=_class_limits(classes, metadata),
     )
     return save_model(path, card, model.network)
 
@@ -275,6 +280,13 @@ def _classes(model: _Model) -> tuple[MapClass, ...]:
         MapClass(i, name, color)
         for i, (name, color) in enumerate(zip(names, choose_colors(names), strict=True), 1)
     )
+
+
+def _class_limits(
+    classes: tuple[MapClass, ...], metadata: Metadata
+) -> tuple[ClassLimits | None, ...]:
+    found = metadata.class_limits
+    return tuple(found.get(entry.name) for entry in classes) if found else ()
 
 
 def _description(model: _Model, metadata: Metadata) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class SpectralModel:
     def classes(self) -> npt.NDArray[np.object_]:
         """(classes,) names; empty where values are predicted."""
         return np.array([entry.name for entry in self.card.classes], object)
+
+    @cached_property
+    def class_limits(self) -> dict[str, ClassLimits | None]:
+        """Limits by the name of the class; empty where no class has any."""
+        return dict(zip(self.classes, self.card.class_limits, strict=False))
 
     def predict(self, spectra: _Floats, return_std: bool = False) -> Any:
         """Predict (n, targets) values or (n,) classes of spectra (n, bands) as they were measured.

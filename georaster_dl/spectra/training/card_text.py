@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.values import Interval
+from georaster_dl.spectra.methods.class_limits import FEWEST_OF_CLASS
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.split import Division, RowSplit
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -103,6 +105,7 @@ def training_summary(
     tried: Sequence[TriedMethod],
     choice: Choice,
     intervals: Sequence[Interval | None],
+    class_limits: Mapping[str, ClassLimits | None],
 ) -> dict[str, str]:
     """Describe the training data, the choice of the method, and the figures of all methods on the same rows."""
     summary = {
@@ -112,6 +115,13 @@ def training_summary(
         "cross-validation": f"{options.folding}; settings of a fold are chosen on the others",
         "method": choice.reason,
     }
+    limits = [
+        f"{name}: {counted(one.n_components, 'component')}, {one.accepted:.0%} of {one.spectra} accepted in cross-validation"
+        for name, one in class_limits.items()
+        if one is not None
+    ]
+    if limits:
+        summary["class limits"] = "; ".join(limits)
     for one in tried:
         for i, (name, figures) in enumerate(method_figures(one).items()):
             shown = ", ".join(
@@ -143,6 +153,7 @@ def card_limitations(
     split: RowSplit,
     division: Division,
     intervals: Sequence[Interval | None],
+    class_limits: Mapping[str, ClassLimits | None],
 ) -> str:
     """Say where figures and intervals should not be trusted; ``intervals`` are empty for classes."""
     sentences = []
@@ -163,6 +174,12 @@ def card_limitations(
         )
     elif intervals:
         sentences.append("Too few spectra were left to say how wide intervals are.")
+    without = [name for name, one in class_limits.items() if one is None]
+    if without:
+        sentences.append(
+            f"No class limits of {listed(without)}: they need {FEWEST_OF_CLASS} samples of a class or more, whose spectra differ, "
+            f"and room on the card."
+        )
     return " ".join(sentences)
 
 
