@@ -209,28 +209,35 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
             f"{card.name} predicts {card.predicts}, and no map; use it for `features()` or `denoise()`, or "
             f"name another `model=`."
         )
-    if card.novelty is None:
-        for name in outputs.extras:
-            if EXTRA_OUTPUTS[name].needs_novelty and card.series is not None:
-                raise OptionError(
-                    f"`{name}=...` compares pixels with the training's, but {card.name} reads time series, of which no such "
-                    f"statistics are made; leave it out."
-                )
-            if EXTRA_OUTPUTS[name].needs_novelty:
-                raise OptionError(
-                    f"{card.name} does not hold the statistics of its training that `{name}=...` needs; train "
-                    f"it again with this version, or leave that out."
-                )
-    if card.domain is None:
-        for name in outputs.extras:
-            if EXTRA_OUTPUTS[name].needs_domain:
-                raise OptionError(
-                    f"`{name}=...` compares spectra with those of a calibration, which {card.name} does not hold; train a "
-                    f"model with `geodl spectra train` of this version, or leave that out."
-                )
+    for name in outputs.extras:
+        if EXTRA_OUTPUTS[name].needs_novelty and card.novelty is None:
+            raise OptionError(_without_novelty(name, card))
+        if EXTRA_OUTPUTS[name].needs_domain and card.domain is None:
+            raise OptionError(
+                f"`{name}=...` compares spectra with those of a calibration, which {card.name} does not hold; train a "
+                f"model with `geodl spectra train` of this version, or leave that out."
+            )
     asked = [name for name in outputs.extras if EXTRA_OUTPUTS[name].needs_classes]
     if card.targets and asked:
         raise OptionError(
             f"{card.name} predicts {card.predicts}, and no classes, so it has nothing for "
             f"{', '.join(f'`{name}=...`' for name in asked)}; leave that out."
         )
+
+
+def _without_novelty(name: str, card: Card) -> str:
+    """Say why a model without statistics of its training gives no such output."""
+    if card.series is not None:
+        return (
+            f"`{name}=...` compares pixels with the training's, but {card.name} reads time series, of which no such "
+            f"statistics are made; leave it out."
+        )
+    if card.domain is not None:
+        return (
+            f"`{name}=...` compares pixels with those of training scenes, but {card.name} learnt from a table of "
+            f"spectra; its pixels are compared by `outliers=...` (T2, Q and the nearest spectrum)."
+        )
+    return (
+        f"{card.name} does not hold the statistics of its training that `{name}=...` needs; train it again with this "
+        f"version, or leave that out."
+    )
