@@ -11,7 +11,6 @@ from georaster_dl.core.bands import MOST_NAMED
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, Finished, InferenceStarted, ModelChosen, Report
 from georaster_dl.core.process import tune_allocators
-from georaster_dl.core.wording import listed
 
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
@@ -162,6 +161,8 @@ def _lines(event: Event) -> Iterator[str]:
         yield f"{event.model} runs without {', '.join(event.absent)} (absent in the scene)"
     if event.resampled:
         yield f"the scene's bands are resampled to the wavelengths of {event.model}"
-    if event.matched_by_wavelength:
-        taken = [f"{band} for {name}" for name, band in event.matched_by_wavelength.items()]
-        yield f"by wavelength it takes {listed(taken, MOST_NAMED)}"
+    taken = [f"{band} for {name}" for name, band in event.matched_by_wavelength.items()]
+    if len(taken) > MOST_NAMED:
+        yield f"by wavelength it takes {len(taken)} bands: {taken[0]} to {taken[-1]}"
+    elif taken:
+        yield f"by wavelength it takes {', '.join(taken)}"

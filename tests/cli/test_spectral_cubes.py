@@ -99,6 +99,7 @@ def test_spectra_are_treated_as_in_training(geodl, model, chain, tmp_path):
     cube = write_cube(tmp_path / "cube.tif", array, WAVELENGTHS)
     ended = geodl("segment", cube, "-m", model)
     assert ended.code == 0, ended.err
+    assert "takes 20 bands: band_1 (500 nm) for 500 nm to band_20 (880 nm) for 880 nm" in ended.err
     result, names, units = read("cube_values.tif")
     assert names == ("sugar", "water", "sugar, half width of the 90% interval")
     assert units == ("%",) * 3
