@@ -113,6 +113,27 @@ def test_unsound_axes(headers, message):
         found(headers)
 
 
+def test_bands_of_overlapping_detectors_are_sorted():
+    visible, infrared = np.arange(418.0, 994, 6.5), np.arange(902.3, 2446, 10)
+    headers = ["id", *(f"{v:g} nm" for v in [*visible, *infrared])]
+    axis = found(headers)
+    np.testing.assert_allclose(axis.wavelengths_nm, np.sort([*visible, *infrared]))
+    assert [headers[i] for i in axis.columns] == [f"{v:g} nm" for v in axis.wavelengths_nm]
+    (said,) = axis.repairs
+    assert (
+        f"2 detectors whose ranges overlap ({visible[-1]:g} then 902.3); they were sorted" in said
+    )
+
+
+@pytest.mark.parametrize(
+    "second",
+    [range(1101, 1140, 2), range(500, 540, 2), range(1120, 1132, 2), range(1139, 1120, -2)],
+)
+def test_two_axes_are_no_detectors(second):
+    with pytest.raises(OptionError, match="goes up and down|repeats columns"):
+        found(f"{v} nm" for v in [*EVERY_2, *second])
+
+
 @given(st.lists(st.integers(3500, 25_000), min_size=8, max_size=40, unique=True), st.booleans())
 def test_columns_and_wavelengths_belong_together(tenths, down):
     numbers = sorted((v / 10 for v in tenths), reverse=down)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -89,7 +90,7 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     Raises
     ------
     OptionError
-        When there are fewer than 8, they go up and down or repeat, or their unit cannot be told.
+        When there are fewer than 8, they repeat or go up and down other than detectors that overlap, or their unit cannot be told.
     """
     numbered = [(i, *read) for i, text in enumerate(headers) if (read := _read(text)) is not None]
     if len(numbered) < FEWEST_BANDS:
@@ -104,9 +105,19 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     names = [headers[i] for i in columns]
     # First, because numbers in several units seem to go up and down.
     stated = unit or _stated({own for _, _, own in numbered}, names, title)
-    _check_order(values, names, title)
-    known = stated or _guessed(values, title)
     repairs = []
+    runs = _overlapping_runs(values)
+    if runs:
+        order = np.argsort(values)
+        values, columns = values[order], columns[order]
+        breaks = " and ".join(f"{a[-1]:g} then {b[0]:g}" for a, b in pairwise(runs))
+        repairs.append(
+            f"{title}: the axis has the bands of {len(runs)} detectors whose ranges overlap ({breaks}); they were "
+            f"sorted by wavelength."
+        )
+    else:
+        _check_order(values, names, title)
+    known = stated or _guessed(values, title)
     if not stated:
         repairs.append(
             f"{title}: the axis names no unit; its numbers {values.min():g} to {values.max():g} are taken for "
@@ -190,6 +201,19 @@ def _check_order(values: npt.NDArray[np.float64], names: list[str], title: str) 
         f"The axis of {title} {problem}, but wavelengths must rise or fall all along; delete or rename "
         f"columns that are not of the spectrum, and check that the first line is the header."
     )
+
+
+def _overlapping_runs(values: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
+    """Rising runs of a header with the bands of two or three detectors in file order; else none.
+
+    Each begins in the upper half of the one before, as detectors overlap by their ends.
+    """
+    runs = np.split(values, np.flatnonzero(np.diff(values) < 0) + 1)
+    sound = len(runs) in (2, 3) and len(np.unique(values)) == len(values)
+    if not sound or min(map(len, runs)) < FEWEST_BANDS:
+        return []
+    overlap = [(a[0] + a[-1]) / 2 < b[0] < a[-1] < b[-1] for a, b in pairwise(runs)]
+    return runs if all(overlap) else []
 
 
 def _stated(units: set[Unit | None], names: list[str], title: str) -> Unit | None:
