@@ -36,6 +36,14 @@ def test_all_components_come_from_one_fit():
         np.testing.assert_allclose(found[a - 1], expected, atol=1e-9)
 
 
+def test_components_are_at_least_one_and_no_more_than_there_are():
+    spectra, values = chemistry(20, 6)
+    with pytest.raises(ValueError, match="n_components must be 1 or more, but is 0"):
+        PLSRegressor(0).fit(spectra, values)
+    few, many = (PLSRegressor(n).fit(spectra[:, :4], values) for n in (4, 40))
+    np.testing.assert_array_equal(few.predict(spectra[:, :4]), many.predict(spectra[:, :4]))
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_values(quick, name):
     spectra, values = chemistry(260, 30)

@@ -23,7 +23,8 @@ class PLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
 
     Parameters
     ----------
-    n_components : no more than the spectra have are used.
+    n_components : at least 1. Of more than the spectra have (their number less one, or that of their bands), as many
+        as they have are used, where scikit-learn stops.
     select : ``none``, or how bands are selected anew in every fit: ``ipls`` (forward interval PLS) or ``cars``, see
         ``selection``; the coefficients of all others are 0.
 
@@ -42,7 +43,7 @@ class PLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
         Raises
         ------
         ValueError
-            When there is no such selection or there are fewer than two spectra.
+            When there is no such selection, ``n_components`` is below 1, or there are fewer than two spectra.
         """
         spectra, targets = validate_data(
             self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
@@ -50,6 +51,10 @@ class PLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
         if self.select not in ("none", *SELECTIONS):
             raise ValueError(
                 f"select must be none or one of {', '.join(SELECTIONS)}, but is {self.select!r}."
+            )
+        if self.n_components < 1:
+            raise ValueError(
+                f"n_components must be 1 or more, but is {self.n_components}; give a number of latent variables."
             )
         self._single = targets.ndim == 1
         columns = targets.reshape(len(targets), -1).astype(np.float64)
@@ -75,6 +80,9 @@ class PLSRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ig
 
 class OneHotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The class whose indicator a regression of 0 and 1 predicts highest: PLS-DA, with a PLS.
+
+    It has no ``predict_proba``: indicators are no probabilities, and their softmax is not calibrated. A
+    package of ``train_spectra`` calibrates them on predictions out of fold.
 
     Parameters
     ----------
