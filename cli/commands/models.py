@@ -171,6 +171,18 @@ def _print_section(title: str, lines: list[str]) -> None:
         click.echo(f"  {line}")
 
 
+def _outliers(card: Card) -> str:
+    """Limits of a calibration's spectra; none for a model of scenes."""
+    domain = card.domain
+    if domain is None:
+        return ""
+    t2, q = (" and ".join(f"{v:.4g}" for v in pair) for pair in (domain.t2_limits, domain.q_limits))
+    return (
+        f"95 and 99 % of ordinary spectra have T2 below {t2}, Q below {q}, with "
+        f"{counted(domain.n_components, 'component')} of {counted(domain.spectra, 'spectrum')}"
+    )
+
+
 def card_facts(card: Card) -> list[tuple[str, str]]:
     """Label and text of each line of a card but the classes and the configuration."""
     facts = [
@@ -192,6 +204,7 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
             f"{card.cost.macs_per_pixel / 1000:.4g} kMAC and {card.cost.bytes_per_pixel:.4g} bytes per pixel",
         ),
         ("calibration", _calibration(card)),
+        ("outliers", _outliers(card)),
         *(("measured", f"{value:#.3g}  {name}") for name, value in card.metrics.items()),
         *((name, text) for name, text in card.training.items()),
         ("licence", card.licence),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+from geodl_cli.commands.models import card_facts
 
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.events import Warned
@@ -115,6 +116,34 @@ def test_models_without_a_calibration_are_refused_in_words(model, tmp_path):  # 
     path, _ = cube_with_stripe(tmp_path)
     with pytest.raises(OptionError, match="`outliers=...` compares spectra"):
         mapped(path, model, tmp_path / "m.tif", "outliers")
+
+
+def test_novelty_of_a_model_of_spectra_points_to_outliers(calibrated, tmp_path):
+    path, _ = cube_with_stripe(tmp_path)
+    with pytest.raises(
+        OptionError, match="table of spectra; its pixels are compared by `outliers="
+    ):
+        mapped(path, calibrated, tmp_path / "m.tif", "novelty")
+
+
+def test_pixels_that_cannot_be_preprocessed_are_counted_before_the_run(calibrated, tmp_path):
+    cube = dark(2)
+    cube[:, :3] = 0.0  # three of thirty rows
+    path = write_cube(tmp_path / "cube.tif", cube, WAVELENGTHS)
+    _, warnings = mapped(path, calibrated, tmp_path / "m.tif")
+    (said,) = [each for each in warnings if "no value" in each]
+    assert said == (
+        "about 10.0 % of the scene's pixels have no value: snv is not defined for the same value in all bands"
+    )
+    assert np.isnan(read(tmp_path / "m.tif")[0][0]).mean() == pytest.approx(0.1)
+
+
+def test_the_card_is_shown_with_the_limits(calibrated):
+    card = read_card(calibrated)
+    shown = dict(card_facts(card))["outliers"]
+    assert f"T2 below {card.domain.t2_limits[0]:.4g} and {card.domain.t2_limits[1]:.4g}" in shown
+    assert f"Q below {card.domain.q_limits[0]:.4g} and {card.domain.q_limits[1]:.4g}" in shown
+    assert shown.endswith("with 6 components of 1,200 spectra")
 
 
 def test_a_domain_of_other_bands_is_refused(calibrated):

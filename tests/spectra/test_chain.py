@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.signal import savgol_filter
 from sklearn.base import clone
@@ -175,6 +176,15 @@ def test_damaged_json(spectra):
 
 def test_clones_like_any_estimator(spectra):
     assert clone(Preprocessing("snv").fit(spectra)).steps == "snv"
+
+
+def test_names_of_bands_stay_and_a_frame_can_be_asked_for(spectra):
+    frame = pd.DataFrame(spectra, columns=[f"{i} nm" for i in range(spectra.shape[1])])
+    chain = Preprocessing("snv").set_output(transform="pandas").fit(frame)
+    assert list(chain.get_feature_names_out()) == list(frame.columns)
+    made = chain.transform(frame)
+    assert list(made.columns) == list(frame.columns)
+    np.testing.assert_allclose(made, preprocessed("snv", spectra), atol=1e-12)
 
 
 def test_unequal_steps_are_told_where_a_filter_runs():

@@ -19,7 +19,11 @@ from georaster_dl.models.novelty.judge import SceneNovelty
 from georaster_dl.models.package.limitations import absent_bands_warning
 from georaster_dl.models.runtime.dated import bound_card
 from georaster_dl.predict.matching.scene_match import SceneMatch, resolution_warning
-from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
+from georaster_dl.predict.matching.scene_novelty import (
+    novelty_warning,
+    scene_novelty,
+    untreated_warning,
+)
 from georaster_dl.predict.matching.stack_match import dates_of, dates_warning
 
 if TYPE_CHECKING:
@@ -73,6 +77,7 @@ class SceneDoubts:
         yield values
         if values is None:  # else it has said why
             yield novelty_warning(self.novelty, card)
+        yield untreated_warning(match, self.aoi)
         yield absent_bands_warning(match.absent, card.absent_bands)
         yield resolution_warning(match.scene, card)
 

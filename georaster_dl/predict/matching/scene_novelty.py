@@ -20,7 +20,7 @@ from georaster_dl.predict.matching.scene_match import SceneMatch
 if TYPE_CHECKING:  # vector files take geopandas, which looking at a scene does not need
     from georaster_dl.io.vectors.aoi import AreaOfInterest
 
-__all__ = ["novelty_warning", "scene_novelty"]
+__all__ = ["novelty_warning", "scene_novelty", "untreated_warning"]
 
 _FEWEST = 100  # pixels
 _SPECTRA = 4096  # that are compared with a calibration
@@ -99,6 +99,27 @@ def novelty_warning(novelty: SceneNovelty | None, card: Card) -> str | None:
         return f"the scene does not fit what {card.name} learnt from: {novelty.reason}"
     share = f"{100 * novelty.share:.0f} % of the scene's pixels"
     return f"{share} are unlike all that {card.name} learnt from: {novelty.reason}"
+
+
+def untreated_warning(match: SceneMatch, aoi: AreaOfInterest | None = None) -> str | None:
+    """Say how many pixels get no value, as a step of preprocessing cannot be applied to them.
+
+    By the windows that ``scene_novelty`` looks at; None where all of their pixels can be preprocessed.
+
+    Raises
+    ------
+    SceneError
+        When the file is damaged or truncated.
+    """
+    conversion = conversion_of(match)
+    if conversion is None or conversion.preprocessing is None:
+        return None
+    why = conversion.preprocessing.undefined_for
+    usable = np.isfinite(conversion.spectra(_sampled(match.scene, aoi).T)).all(axis=1)
+    if not why or usable.all():
+        return None
+    share = max(100 * (1 - usable.mean()), 0.1)
+    return f"about {share:.1f} % of the scene's pixels have no value: {why}"
 
 
 def _sampled_values(

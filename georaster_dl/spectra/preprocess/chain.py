@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from georaster_dl.core.errors import OptionError
@@ -25,7 +25,7 @@ _FILTERS = ("savgol", "smooth", "norris")
 _UNEVEN = 1.5  # largest over smallest step; one band left out makes it 2
 
 
-class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Preprocessing(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A chain of preprocessing steps, fitted to training spectra.
 
     ====================================  =========================================================
@@ -122,6 +122,15 @@ class Preprocessing(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         preprocessed = np.full(spectra.shape, np.nan)
         preprocessed[left] = block
         return preprocessed
+
+    @property
+    def undefined_for(self) -> str:
+        """Spectra that steps cannot be applied to, in words; empty where they can be applied to all."""
+        check_is_fitted(self)
+        unfit = {name: STEPS[name].unfit for (name, _), _ in self.chain_}
+        return " and ".join(
+            f"{name} is not defined for {why[1]}" for name, why in unfit.items() if why
+        )
 
     def after(self, step: Step, transformer: Any) -> Preprocessing:
         """Make the fitted chain with a further, fitted step before all others."""
