@@ -226,7 +226,7 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
 
 
 def _without_novelty(name: str, card: Card) -> str:
-    """Say why a model without statistics of its training gives no such output."""
+    """Say why a model without statistics of its training lacks an output that compares with them."""
     if card.series is not None:
         return (
             f"`{name}=...` compares pixels with the training's, but {card.name} reads time series, of which no such "
