@@ -206,6 +206,8 @@ def predict(
         card, table = outcome.value
         click.echo(f"{counted(len(table), 'spectrum')}: {card.predicts}{_levels(card)}")
         click.echo(str(output))
+        if message := _of_another_kind(card, table):
+            click.echo(f"geodl: warning: {message}", err=True)
 
     return run_with_progress(
         terminal,
@@ -296,6 +298,18 @@ def _print_trained(outcome: Outcome[TrainedTable]) -> None:
 def _levels(card: Card) -> str:
     known = {f"{100 * t.interval.level:g} %" for t in card.targets if t.interval is not None}
     return f", with {' and '.join(sorted(known))} intervals" if known else ""
+
+
+def _of_another_kind(card: Card, table: SpectraTable) -> str:
+    """Say once more, below the outputs, that nearly all spectra are unlike the calibration."""
+    from georaster_dl.spectra.methods.domain import FLAG, nearly_all
+
+    if card.domain is None:
+        return ""
+    n = int((table.columns[FLAG] != "").sum())
+    if not nearly_all(n, len(table)):
+        return ""
+    return f"{n:,} of {counted(len(table), 'spectrum')} are unlike the calibration: do not use these predictions."
 
 
 def _limitations(card: Card, model: Path) -> Iterable[str]:

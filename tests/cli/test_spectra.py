@@ -320,6 +320,8 @@ def test_percent_for_a_model_of_shares(geodl, table, values_model, tmp_path):
         assert told.code == 0, told.err
         assert "times as large as those that the model was trained on" in told.err
         assert "divide these by 100" in told.err
+        last = told.err.splitlines()[-1]
+        assert command.startswith("evaluate") or "do not use these predictions" in last
 
 
 def test_pls_is_a_package_of_its_own(geodl, table, tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from georaster_dl.core.events import no_report
-from georaster_dl.spectra.methods.domain import UnlikeCalibration, unlike_calibration
+from georaster_dl.spectra.methods.domain import UnlikeCalibration, nearly_all, unlike_calibration
 from georaster_dl.spectra.package.file import load_spectral_model
 from georaster_dl.spectra.predict import predicted_table
 from georaster_dl.spectra.registry import Settings
@@ -72,3 +72,15 @@ def test_flags_join_the_names_of_what_is_beyond():
     unlike = UnlikeCalibration(ratios)
     assert unlike.flags.tolist() == ["T2+Q", ""]
     assert unlike.text == "1 of 2 spectra is unlike the calibration (T2 1, Q 1)"
+
+
+def test_where_nearly_all_are_unlike_the_measurement_is_what_differs(model):
+    percent = predicted_table(model, table(20, 5, lambda spectra: -np.log10(spectra**2 + 0.01)))
+    assert "20 of 20 spectra are unlike the calibration" in percent.repairs[-1]
+    assert "absorbance against reflectance" in percent.repairs[-1]
+    assert [nearly_all(*counts) for counts in ((18, 20), (17, 20), (1, 1), (2, 2))] == [
+        True,
+        False,
+        False,
+        True,
+    ]

@@ -22,6 +22,7 @@ __all__ = [
     "domain_distances",
     "fit_domain",
     "limit_ratios",
+    "nearly_all",
     "unlike_calibration",
 ]
 
@@ -30,6 +31,10 @@ _Floats = npt.NDArray[np.float64]
 MEASURES = ("T2", "Q", "leverage", "nn_distance")
 FLAG = "unlike_calibration"
 """Column that names the measures by which a spectrum is unlike the calibration."""
+_OTHER_KIND = (
+    "so many differ by the instrument, the quantity (absorbance against reflectance, percent against shares of 1) "
+    "or a preprocessing that was done before, and the predictions mean nothing until that is mended"
+)
 _LEVELS = (0.95, 0.99)
 _QUERIES = 4096  # whose distances to all neighbours are held at once
 _LEAST_SHARE = 1e-12  # of the spectra's variance: a limit of Q where nothing is left
@@ -79,14 +84,20 @@ class UnlikeCalibration:
         )
         total = len(next(iter(self.ratios.values())))
         verb = "is" if self.count == 1 else "are"
-        return (
+        text = (
             f"{self.count:,} of {counted(total, 'spectrum')} {verb} unlike the calibration ({each})"
         )
+        return f"{text}; {_OTHER_KIND}" if nearly_all(self.count, total) else text
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Columns of a table: the ratios as ``T2_reduced`` and so on, and ``unlike_calibration``."""
         reduced = {f"{name}_reduced": ratio for name, ratio in self.ratios.items()}
         return {**reduced, FLAG: self.flags}
+
+
+def nearly_all(count: int, total: int) -> bool:
+    """Whether so many are unlike the calibration that not the samples differ but how they were measured."""
+    return count >= max(2, 0.9 * total)
 
 
 def fit_domain(
