@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
     from georaster_dl.spectra.methods.explain import BandImportance
 
-    Explained = tuple[list[BandImportance], npt.NDArray[np.float64]]
+    Explained = tuple[list[BandImportance], npt.NDArray[np.float64], str]
 
 __all__ = ["explain"]
 
@@ -64,41 +64,44 @@ def explain(
         from georaster_dl.models.package.file import read_card
 
         card = read_card(model)
-        found, wavelengths = _explained(model)
+        found, wavelengths, of = _explained(model)
         # What is printed must not hang on table or plot.
         with staged(report, extras=outputs, inputs=[model], overwrite=overwrite) as stage:
             if output is not None:
                 with stage.making(output) as path:
-                    _write_table(found, wavelengths, path)
+                    _write_table(found, wavelengths, of, path)
             if plot is not None:
                 with stage.making(plot) as path:
                     _draw(found, wavelengths, card, path)
-        return Outcome((found, wavelengths), stage.made(outputs), stage.failed)
+        return Outcome((found, wavelengths, of), stage.made(outputs), stage.failed)
 
     def show(outcome: Outcome[Explained]) -> None:
-        for name, ranges in _ranges(*outcome.value).items():
+        found, wavelengths, of = outcome.value
+        for name, ranges in _ranges(found, wavelengths).items():
             shown = [f"{low:g}-{high:g}" if low < high else f"{low:g}" for low, high in ranges]
             click.echo(f"{name:16} VIP above 1 at {listed(shown, 12) or 'no wavelength'} nm")
+        if of:
+            click.echo(f"VIP and selectivity ratio are of a PLS of {of}")
         print_outputs(outcome.files)
 
     return run_with_progress(
         terminal,
         explained,
         lambda outcome: finished(
-            outcome.files, outcome.failed, important_nm=_ranges(*outcome.value)
+            outcome.files, outcome.failed, important_nm=_ranges(*outcome.value[:2])
         ),
         show,
     )
 
 
 def _explained(model: Path) -> Explained:
-    from georaster_dl.spectra.methods.explain import band_importance
+    from georaster_dl.spectra.methods.explain import band_importance, importance_of
     from georaster_dl.spectra.package.file import load_spectral_model
 
     loaded = load_spectral_model(model)
     coefficients: Any = getattr(loaded.network, "coefficients", None)
     found = band_importance(loaded.card, None if coefficients is None else coefficients.numpy())
-    return found, loaded.wavelengths_nm
+    return found, loaded.wavelengths_nm, importance_of(loaded.card, found)
 
 
 def _ranges(
@@ -110,18 +113,19 @@ def _ranges(
 
 
 def _write_table(
-    found: list[BandImportance], wavelengths: npt.NDArray[np.float64], path: Path
+    found: list[BandImportance], wavelengths: npt.NDArray[np.float64], of: str, path: Path
 ) -> None:
     import pandas as pd
 
     from georaster_dl.spectra.table.write import write_table
 
+    of = f" (PLS of {of})" if of else ""
     columns = {"wavelength_nm": wavelengths}
     for each in found:
         columns |= {
             f"{each.name}_coefficient": each.coefficients,
-            f"{each.name}_VIP": each.vip,
-            f"{each.name}_selectivity_ratio": each.selectivity_ratio,
+            f"{each.name}_VIP{of}": each.vip,
+            f"{each.name}_selectivity_ratio{of}": each.selectivity_ratio,
         }
     write_table(pd.DataFrame(columns), path)
 

@@ -8,6 +8,8 @@ from PIL import Image
 from tests.spectra.made import chemistry
 from tests.spectra.test_explain import saved
 
+OF = " (PLS of all targets)"
+
 
 @pytest.fixture
 def model(tmp_path):
@@ -19,18 +21,19 @@ def test_ranges_table_and_picture(geodl, model, tmp_path):
     ended = geodl("spectra", "explain", model, "-o", "bands.csv", "--plot", "bands.png")
     assert ended.code == 0, ended.err
     assert ended.out.startswith("fat              VIP above 1 at ")
+    assert "VIP and selectivity ratio are of a PLS of all targets" in ended.out
     frame = pd.read_csv(tmp_path / "bands.csv")
     assert list(frame) == [
         "wavelength_nm",
         *(
             f"{name}_{what}"
             for name in ("fat", "water")
-            for what in ("coefficient", "VIP", "selectivity_ratio")
+            for what in ("coefficient", f"VIP{OF}", f"selectivity_ratio{OF}")
         ),
     ]
     assert frame["wavelength_nm"].tolist() == pytest.approx(np.linspace(1100, 1690, 60))
     first = float(ended.out.split(" at ")[1].split("-")[0].split(" ")[0])
-    assert frame.loc[(frame["wavelength_nm"] - first).abs() < 1e-3, "fat_VIP"].item() > 1
+    assert frame.loc[(frame["wavelength_nm"] - first).abs() < 1e-3, f"fat_VIP{OF}"].item() > 1
     with Image.open(tmp_path / "bands.png") as picture:
         assert picture.size[0] > 1000
 

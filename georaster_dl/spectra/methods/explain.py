@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,14 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.domain import CalibrationDomain
 
-__all__ = ["BandImportance", "band_importance", "important_ranges", "selectivity_ratio", "vip"]
+__all__ = [
+    "BandImportance",
+    "band_importance",
+    "importance_of",
+    "important_ranges",
+    "selectivity_ratio",
+    "vip",
+]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -71,6 +79,20 @@ def band_importance(
         )
         for i, name in enumerate(names)
     ]
+
+
+def importance_of(card: Card, found: Sequence[BandImportance]) -> str:
+    """Name the PLS that VIP and selectivity ratio are of where it is not the model's own, else empty.
+
+    It is ``all targets`` or ``all classes`` where the model is of several, and ``all bands`` where the model left
+    some out.
+    """
+    parts = []
+    if len(found) > 1:
+        parts.append("all targets" if card.targets else "all classes")
+    if any((each.coefficients == 0).any() for each in found):
+        parts.append("all bands")
+    return " and ".join(parts)
 
 
 def important_ranges(
