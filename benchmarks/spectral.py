@@ -4,6 +4,7 @@
     python benchmarks/spectral.py compare ../shared/data/nir tecator_fat cassava_tbc --seeds 2
     python benchmarks/spectral.py compare ../shared/data/nir --methods pls-net --members 5 --jsonl found.jsonl
     python benchmarks/spectral.py train ../shared/data/nir tecator_fat
+    python benchmarks/spectral.py components ../shared/data/nir --seeds 2
     python benchmarks/spectral.py speed --rounds 5
     python benchmarks/spectral.py memory
     python benchmarks/spectral.py lwplsr-cube
@@ -18,6 +19,9 @@ where another stopped.
 
 ``train`` is ``geodl spectra train --method auto`` on the same splits: the method that cross-validation of the training
 rows keeps, and what all of them score in it and on the test rows. Seconds are of the cross-validation.
+
+``components`` asks how many latent variables a PLS should have: in five outer folds of the rows that learn,
+ten inner ones choose by each rule, and the outer rows measure it. No row that tests takes part.
 
 ``speed`` maps a cube of 200 bands (int16, deflate) by ``geodl segment``, file to file, and runs the bare
 network on as many random pixels in memory: channels_last, in tiles that it likes best, the same precision
@@ -38,20 +42,27 @@ import math
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import f
 from segment import machine, measure, part_segment, peak_gib, run_part, synchronise
 
+from georaster_dl.spectra.methods.estimators import PLSRegressor
 from georaster_dl.spectra.methods.lwplsr import LWPLSRegressor
+from georaster_dl.spectra.methods.tuning import Trials, try_settings
+from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.registry import Rows, Settings, fit_method
+from georaster_dl.spectra.scoring.folds import Folding, Samples
 from georaster_dl.spectra.scoring.scores import ValueScores
 from georaster_dl.spectra.scoring.split import Division, split_rows
 from georaster_dl.spectra.table.samples import SpectraTable, read_spectra
 from georaster_dl.spectra.train import train_table
+from georaster_dl.spectra.training.choice import value_loss
 from georaster_dl.spectra.training.columns import TableOptions
 
 METHODS = ("pls", "lwplsr", "svm", "cnn1d", "spectratr", "band-attention", "pls-net")
@@ -238,6 +249,70 @@ def trained(folder: Path, name: str, given: argparse.Namespace) -> None:
     print(f"{name:14s} {found.choice.reason}; {found.seconds:.0f} s in all", flush=True)
 
 
+def fewest_one_error(trials: Trials) -> int:
+    """Fewest latent variables within one standard error of the least RMSECV (Breiman et al. 1984)."""
+    least = value_loss(trials.predicted[trials.losses.argmin()], trials.target, trials.folds)
+    return int((trials.losses <= least.mean + least.error).argmax())
+
+
+def fewest_f_test(trials: Trials) -> int:
+    """Fewest whose sum of squares an F test at 25 % does not tell from the least (Haaland & Thomas 1988)."""
+    n = len(trials.target)
+    return int(((trials.losses / trials.losses.min()) ** 2 <= f.ppf(0.75, n, n)).argmax())
+
+
+def fewest_randomised(trials: Trials) -> int:
+    """Fewest that a randomisation test at 10 % does not tell from the least (van der Voet 1994)."""
+    squares = (trials.predicted[:, 0] - trials.target) ** 2
+    more = squares - squares[trials.losses.argmin()]
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), (999, more.shape[1]))
+    beyond = ((signs @ more.T >= more.sum(axis=1)).sum(axis=0) + 1) / 1000
+    return int((beyond > 0.1).argmax())
+
+
+RULES: dict[str, Callable[[Trials], int]] = {
+    "least RMSECV": lambda trials: int(trials.losses.argmin()),
+    "one standard error": fewest_one_error,
+    "F test, 25 %": fewest_f_test,
+    "randomisation test, 10 %": fewest_randomised,
+}
+
+
+def components(folder: Path, name: str, given: argparse.Namespace) -> None:
+    """Print RMSE and number of latent variables of each rule, on outer folds of the rows that learn."""
+    chosen = SETS[name]
+    table = chosen.read(folder)
+    target = table.target(chosen.target)
+    known = ~np.isnan(target)
+    split = split_rows(table, known, Division(split_column=chosen.split), seed=0, intervals=False)
+    spectra, target = table.spectra[split.learnt], target[split.learnt]
+    squares: dict[str, list[float]] = {rule: [] for rule in RULES}
+    numbers: dict[str, list[int]] = {rule: [] for rule in RULES}
+    for seed in range(given.seeds):
+        for learnt, measured in Folding(n_folds=5).divide(Samples(len(target)), seed)[0]:
+            folds = Folding(n_folds=10).divide(Samples(len(learnt)), seed)
+            trials = try_settings(
+                "pls", spectra[learnt], target[learnt], folds, preprocessing=chosen.preprocessing
+            )
+            treat = Preprocessing(chosen.preprocessing).fit(spectra[learnt])
+            most = trials.settings[-1]["n_components"]
+            model = PLSRegressor(most).fit(treat.transform(spectra[learnt]), target[learnt])
+            all_predicted = model.predict_all(treat.transform(spectra[measured]))
+            errors = all_predicted.reshape(most, -1) - target[measured]
+            for rule, fewest in RULES.items():
+                number = fewest(trials)
+                numbers[rule].append(number + 1)
+                squares[rule].append(float((errors[number] ** 2).mean()))
+    least = np.mean(squares["least RMSECV"])
+    for rule in RULES:
+        rmse = math.sqrt(np.mean(squares[rule]))
+        print(
+            f"{name:14s} {rule:25s} {np.mean(numbers[rule]):4.1f} latent variables  RMSE {rmse:.4g}  "
+            f"{100 * (rmse / math.sqrt(least) - 1):+5.1f} %",
+            flush=True,
+        )
+
+
 def make_cube(path: Path, side: int) -> None:
     """Reflectances of fields with smooth spectra and noise, as a tiled GeoTIFF that names wavelengths."""
     import rasterio
@@ -271,7 +346,6 @@ def make_model(path: Path, kind: Kind) -> None:
     from georaster_dl.models.package.values import InputBand, Interval, Target
     from georaster_dl.models.registry import create_model
     from georaster_dl.models.runtime.cost import measure_cost
-    from georaster_dl.spectra.preprocess.chain import Preprocessing
 
     torch.manual_seed(0)
     many = kind.members > 1
@@ -412,7 +486,8 @@ def main() -> None:
         return run_part(sys.argv[2], PARTS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "what", choices=["lwplsr", "compare", "train", "speed", "memory", "lwplsr-cube"]
+        "what",
+        choices=["lwplsr", "compare", "train", "components", "speed", "memory", "lwplsr-cube"],
     )
     parser.add_argument("data", type=Path, nargs="?", help="folder of the tables")
     parser.add_argument("sets", nargs="*", help=f"some of {', '.join(SETS)}; all by default")
@@ -432,7 +507,9 @@ def main() -> None:
     if given.what == "lwplsr":
         return lwplsr()
     for name in given.sets or SETS:
-        {"compare": one_set, "train": trained}[given.what](given.data, name, given)
+        {"compare": one_set, "train": trained, "components": components}[given.what](
+            given.data, name, given
+        )
     return None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..terminal.hints import with_options
 from ..terminal.results import print_table
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def print_trained(trained: TrainedTable) -> None:
         curve = trained.kept.cross_validated.curves.get(name)
         if curve is not None:
             loss = "RMSECV" if trained.options.targets else trained.options.measure
-            how = "as asked for" if curve.asked else f"the least {loss} of 1 to {len(curve.losses)}"
-            click.echo(f"{name}: {curve.chosen} latent variables, {how}")
+            click.echo(f"{name}: {with_options(curve.text(loss))}")
     click.echo(trained.choice.reason)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import MethodStarted, Progressed, Report, TrainingProgressed
+from georaster_dl.core.events import MethodStarted, Progressed, Report, TrainingProgressed, Warned
 from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.values import Interval, Target
@@ -89,7 +89,9 @@ def train_table(
         n_folds * (len(options.names) if name in BASELINES else 1) + 1 for name in names
     )
     found = [_in_turn(name, learning, report) for name in names]
-    choice = choose(found, asked, options.measure)
+    choice = choose(found, asked, options.measure, learning.task)
+    if choice.kept != choice.by_rule:
+        report(Warned(f"{table.name}: {choice.reason}."))
     tried, model = _fitted(found, choice, learning, report)
     intervals = _intervals(tried[0], learning)
     domain, class_limits = _likeness(tried[0], model, learning)

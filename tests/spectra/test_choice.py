@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import MethodStarted, Progressed, no_report
+from georaster_dl.core.events import MethodStarted, Progressed, Warned, no_report
 from georaster_dl.spectra.methods.tuning import try_settings
 from georaster_dl.spectra.package.file import load_spectral_model
 from georaster_dl.spectra.registry import Settings
@@ -18,7 +18,7 @@ from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.train import train_table
 from georaster_dl.spectra.training.choice import choose, class_loss, value_loss
 from georaster_dl.spectra.training.columns import TableOptions
-from georaster_dl.spectra.training.result import CrossValidated
+from georaster_dl.spectra.training.result import ComponentsCurve, CrossValidated
 from tests.spectra.made import chemistry
 
 
@@ -59,7 +59,45 @@ def test_a_worse_method_is_not_kept_in_silence():
     near = choose([_found("cnn1d", 1.0), _found("pls", 1.05)], "cnn1d", "RMSECV")
     assert "pls is simpler, with a RMSECV of 1.05 within one standard error" in near.reason
     best = choose([_found("cnn1d", 1.0), _found("pls", 1.5)], "cnn1d", "RMSECV")
-    assert best.reason == "cnn1d was asked for"
+    assert best.reason == "cnn1d was asked for; its RMSECV is 1 ± 0.1; the next is 1.5 of pls"
+
+
+def test_classes_are_chosen_in_the_words_of_their_table():
+    found = [_found("svm", 0.361), _found("pls", 0.2)]
+    worse = choose(found, "svm", "1 - macro F1", "classification")
+    assert worse.reason.endswith("pls-da has the higher macro F1, 0.8 against 0.639")
+    best = choose(found, None, "1 - macro F1", "classification")
+    assert best.reason == (
+        "pls-da is kept: its macro F1, 0.8 ± 0.1, is the highest; the next is 0.639 of svm"
+    )
+
+
+def test_fewer_latent_variables_within_one_standard_error_are_named(tmp_path):
+    options = TableOptions(("fat",))
+    trained = train_table(
+        _table(), tmp_path / "m.safetensors", "pls", options, Settings(), no_report
+    )
+    (curve,) = trained.kept.cross_validated.curves.values()
+    assert 1 <= curve.fewest <= curve.chosen
+    assert trained.card.training["latent variables, fat"] == curve.text("RMSECV")
+    many = ComponentsCurve(np.arange(25.0), 21, asked=False, fewest=6)
+    assert many.text("RMSECV") == (
+        "21 latent variables, the least RMSECV of 1 to 25; 6 are within one standard error (`components=6`)"
+    )
+    assert "no fewer" in replace(many, fewest=21).text("RMSECV")
+    assert replace(many, asked=True).text("RMSECV") == "21 latent variables, as asked for"
+
+
+def test_a_worse_method_that_was_asked_for_is_a_warning(tmp_path):
+    table, told = _table(), []
+    table.columns["fat"] = table.spectra @ np.linspace(
+        -1, 1, 30
+    )  # a line, which forests cannot draw
+    path = tmp_path / "m.safetensors"
+    trained = train_table(table, path, "rf", TableOptions(("fat",)), Settings(), told.append)
+    assert (trained.choice.kept, trained.choice.by_rule) == ("rf", "pls")
+    (warning,) = [event.message for event in told if isinstance(event, Warned)]
+    assert "rf was asked for, but in cross-validation pls has the lower RMSECV" in warning
 
 
 def test_the_standard_error_is_of_the_folds():

@@ -67,12 +67,14 @@ class ComponentsCurve:
     crossed : (most,) RMSECV with 1, 2, ... latent variables; of classes 1 less macro F1.
     chosen : number of latent variables of the model.
     fitted : (some,) RMSEC of the same, as far as the model has latent variables; None where it is not known.
+    fewest : number within one standard error of the least; None where it is not known.
     """
 
     method: str
     crossed: _Floats = field(repr=False)
     chosen: int
     fitted: _Floats | None = field(default=None, repr=False)
+    fewest: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,7 +142,7 @@ def _curve(trained: TrainedTable, name: str, column: int) -> ComponentsCurve | N
         if curve is not None:
             kept = tried is trained.kept
             fitted = _fitted_errors(trained, column) if kept else None
-            return ComponentsCurve(tried.label, curve.losses, curve.chosen, fitted)
+            return ComponentsCurve(tried.label, curve.losses, curve.chosen, fitted, curve.fewest)
     return None
 
 

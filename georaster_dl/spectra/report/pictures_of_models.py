@@ -30,12 +30,15 @@ def components_chart(curve: ComponentsCurve, error: str) -> Chart:
     """Draw errors over the number of latent variables; ``error`` names them, with their unit."""
     counts = np.arange(1, len(curve.crossed) + 1)
     fitted = np.array([]) if curve.fitted is None else curve.fitted
+    fewer = ""
+    if curve.fewest is not None and curve.fewest < curve.chosen:
+        fewer = f"{curve.fewest} would be within one standard error of the least. "
     chart = Chart(
         "Error by number of latent variables",
         Axis("number of latent variables", 0.4, len(counts) + 0.6, whole=True),
         Axis.up_from_zero(error, curve.crossed, fitted),
-        f"Of {curve.method}; dashed: the {curve.chosen} that were taken. The RMSECV of the table may be larger, as there they are "
-        f"chosen anew in each fold.",
+        f"Of {curve.method}; dashed: the {curve.chosen} that were taken. {fewer}The RMSECV of the table may be larger, as there "
+        f"they are chosen anew in each fold.",
     )
     chart.rule(DASHED, x=float(curve.chosen))
     if curve.fitted is not None:

@@ -165,7 +165,11 @@ def _curve(trials: Trials, components: int | None) -> ComponentsCurve | None:
         for i, settings in enumerate(trials.settings)
         if {**settings, "n_components": 0} == {**chosen, "n_components": 0}
     ]
-    return ComponentsCurve(trials.losses[alike], chosen["n_components"], components is not None)
+    losses, of_classes = trials.losses[alike], trials.target.dtype.kind != "f"
+    loss = class_loss if of_classes else value_loss
+    least = loss(trials.predicted[alike[int(losses.argmin())]], trials.target, trials.folds)
+    fewest = int((losses <= least.mean + least.error).argmax()) + 1
+    return ComponentsCurve(losses, chosen["n_components"], components is not None, fewest)
 
 
 def _of_network(name: str, learning: Learning) -> npt.NDArray[Any]:

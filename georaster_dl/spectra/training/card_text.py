@@ -122,6 +122,9 @@ def training_summary(
     ]
     if limits:
         summary["class limits"] = "; ".join(limits)
+    loss = "RMSECV" if options.targets else options.measure
+    for name, curve in tried[0].cross_validated.curves.items():
+        summary[f"latent variables, {name[:40]}"] = curve.text(loss)
     for one in tried:
         for i, (name, figures) in enumerate(method_figures(one).items()):
             shown = ", ".join(
@@ -168,7 +171,9 @@ def card_limitations(
             "RMSECV."
         )
     if any(intervals):
-        levels = listed(sorted({f"{interval.level:.0%}" for interval in intervals if interval}))
+        levels = listed(
+            sorted({f"{100 * interval.level:g} %" for interval in intervals if interval})
+        )
         sentences.append(
             f"Intervals ({levels}) hold for spectra like those of the table; they come from {_origin(tried, split)}."
         )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.spectra.registry import AUTO, methods
+from georaster_dl.spectra.methods.baselines import Task
+from georaster_dl.spectra.registry import AUTO, label, methods
 from georaster_dl.spectra.scoring.folds import Fold
 from georaster_dl.spectra.scoring.scores import macro_f1
 from georaster_dl.spectra.training.result import Choice, CrossValidated
@@ -71,7 +72,9 @@ def _standard_error(of_folds: Sequence[float], folds: Sequence[Sequence[Fold]]) 
     return float(np.std(of_folds, ddof=1) / math.sqrt(n_folds))
 
 
-def choose(tried: Sequence[CrossValidated], asked: str | None, measure: str) -> Choice:
+def choose(
+    tried: Sequence[CrossValidated], asked: str | None, measure: str, task: Task = "regression"
+) -> Choice:
     """Choose the simplest method whose loss is within one standard error of the least.
 
     The rule is that of Breiman et al. 1984 (3.4.3), the standard error being that of the least loss; from simple
@@ -80,44 +83,84 @@ def choose(tried: Sequence[CrossValidated], asked: str | None, measure: str) -> 
     Parameters
     ----------
     asked : name of the method that is kept whatever the rule says; None keeps the rule's.
-    measure : name of the loss, for the reason.
+    measure : name of the loss, for the reason; of classes that tells macro F1, as tables do.
+    task : what is learnt.
     """
+    words = _Words(measure, task)
     order = list(dict.fromkeys([*AUTO, *methods()]))
     simplest_first = sorted(tried, key=lambda one: order.index(one.method))
     least = min(simplest_first, key=lambda one: one.loss)
     by_rule = next(one for one in simplest_first if one.loss <= least.loss + least.standard_error)
     if asked is None:
-        reason = _why(by_rule, least, simplest_first, measure)
+        reason = _why(by_rule, least, simplest_first, words)
         return Choice(by_rule.method, by_rule.method, least.method, False, reason)
     kept = next(one for one in tried if one.method == asked)
-    reason = _asked(kept, by_rule, least, measure)
+    reason = _asked(kept, by_rule, least, simplest_first, words)
     return Choice(kept.method, by_rule.method, least.method, True, reason)
 
 
+@dataclass(frozen=True)
+class _Words:
+    """Words for losses: of classes a method has the higher macro F1, not the lower loss."""
+
+    loss: str
+    task: Task
+
+    @property
+    def measure(self) -> str:
+        return self.loss if self.task == "regression" else "macro F1"
+
+    @property
+    def best(self) -> str:
+        return "least" if self.task == "regression" else "highest"
+
+    @property
+    def better(self) -> str:
+        return "lower" if self.task == "regression" else "higher"
+
+    def name(self, one: CrossValidated) -> str:
+        return label(one.method, self.task)
+
+    def figure(self, one: CrossValidated) -> str:
+        return f"{one.loss if self.task == 'regression' else 1 - one.loss:.3g}"
+
+
 def _why(
-    kept: CrossValidated, least: CrossValidated, tried: Sequence[CrossValidated], measure: str
+    kept: CrossValidated, least: CrossValidated, tried: Sequence[CrossValidated], words: _Words
 ) -> str:
+    begin = f"{words.name(kept)} is kept: its {words.measure}, {words.figure(kept)}"
     if kept is not least:
         return (
-            f"{kept.method} is kept: its {measure}, {kept.loss:.3g}, is within one standard error "
-            f"({least.standard_error:.2g}) of the least, {least.loss:.3g} of {least.method}, and it is the simplest that is"
+            f"{begin}, is within one standard error ({least.standard_error:.2g}) of the {words.best}, "
+            f"{words.figure(least)} of {words.name(least)}, and it is the simplest that is"
         )
-    second = min((one for one in tried if one is not kept), key=lambda one: one.loss)
-    return (
-        f"{kept.method} is kept: its {measure}, {kept.loss:.3g} ± {kept.standard_error:.2g}, is the least; the next is "
-        f"{second.loss:.3g} of {second.method}"
-    )
+    return f"{begin} ± {kept.standard_error:.2g}, is the {words.best}{_next(kept, tried, words)}"
+
+
+def _next(kept: CrossValidated, tried: Sequence[CrossValidated], words: _Words) -> str:
+    others = [one for one in tried if one is not kept]
+    if not others:
+        return ""
+    second = min(others, key=lambda one: one.loss)
+    return f"; the next is {words.figure(second)} of {words.name(second)}"
 
 
 def _asked(
-    kept: CrossValidated, by_rule: CrossValidated, least: CrossValidated, measure: str
+    kept: CrossValidated,
+    by_rule: CrossValidated,
+    least: CrossValidated,
+    tried: Sequence[CrossValidated],
+    words: _Words,
 ) -> str:
+    name, figure = words.name(kept), words.figure(kept)
     if kept is by_rule:
-        return f"{kept.method} was asked for"
-    fact = f"has the lower {measure}, {by_rule.loss:.3g} against {kept.loss:.3g}"
+        others = _next(kept, tried, words)
+        return f"{name} was asked for; its {words.measure} is {figure} ± {kept.standard_error:.2g}{others}"
+    better, figure_of = words.name(by_rule), words.figure(by_rule)
+    fact = f"has the {words.better} {words.measure}, {figure_of} against {figure}"
     if by_rule.loss >= kept.loss:
         fact = (
-            f"is simpler, with a {measure} of {by_rule.loss:.3g} within one standard error ({least.standard_error:.2g}) of "
-            f"{kept.loss:.3g}"
+            f"is simpler, with a {words.measure} of {figure_of} within one standard error ({least.standard_error:.2g}) of "
+            f"{figure}"
         )
-    return f"{kept.method} was asked for, but in cross-validation {by_rule.method} {fact}"
+    return f"{name} was asked for, but in cross-validation {better} {fact}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.core.wording import counted
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.values import Interval
 from georaster_dl.spectra.registry import Settings
@@ -34,11 +35,25 @@ class ComponentsCurve:
     losses : (most,) RMSECV of values, or 1 less macro F1 of classes, with 1, 2, ... latent variables.
     chosen : number that was taken.
     asked : whether it was asked for; else it has the least loss.
+    fewest : number within one standard error of the least loss.
     """
 
     losses: _Floats = field(repr=False)
     chosen: int
     asked: bool
+    fewest: int
+
+    def text(self, loss: str) -> str:
+        """Say how many were taken and why; ``loss`` is its name."""
+        if self.asked:
+            return f"{counted(self.chosen, 'latent variable')}, as asked for"
+        taken = f"{counted(self.chosen, 'latent variable')}, the least {loss} of 1 to {len(self.losses)}"
+        if self.fewest >= self.chosen:
+            return f"{taken}; no fewer are within one standard error"
+        verb = "is" if self.fewest == 1 else "are"
+        return (
+            f"{taken}; {self.fewest} {verb} within one standard error (`components={self.fewest}`)"
+        )
 
 
 @dataclass(frozen=True, eq=False)
