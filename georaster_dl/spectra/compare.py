@@ -20,12 +20,11 @@ from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.significance import PairedTest, errors_of, paired_tests
 from georaster_dl.spectra.scoring.split import check_enough, folds_of, samples_of
 from georaster_dl.spectra.table.samples import SpectraTable
+from georaster_dl.spectra.training.checks import check_table
 from georaster_dl.spectra.training.columns import (
     TableOptions,
     learnable,
     split_table,
-    warn_of_missing,
-    warn_of_steps,
 )
 
 __all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "MethodResult", "compare", "paired", "summary"]
@@ -87,8 +86,7 @@ def compare(
             f"{counted(len(options.targets), 'target')} and {counted(n_seeds, 'seed')}."
         )
     target = learnable(table, options)
-    warn_of_steps(table, settings, report)
-    warn_of_missing(table, options, report)
+    check_table(table, target, options, settings, report)
     target = target if options.class_column else target[:, 0]
     samples = numbered(samples_of(table, options.division).groups, len(table))
     seeds = range(settings.seed, settings.seed + n_seeds)

@@ -28,13 +28,12 @@ from georaster_dl.spectra.scoring.conformal import (
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.training.candidates import Learning, cross_validated, fitted
 from georaster_dl.spectra.training.card_text import card_limitations, card_metrics, training_summary
+from georaster_dl.spectra.training.checks import check_table, sample_column
 from georaster_dl.spectra.training.choice import choose
 from georaster_dl.spectra.training.columns import (
     TableOptions,
     learnable,
     split_table,
-    warn_of_missing,
-    warn_of_steps,
 )
 from georaster_dl.spectra.training.result import Choice, CrossValidated, TrainedTable, TriedMethod
 
@@ -79,8 +78,7 @@ def train_table(
             f"`select={settings.select!r}` selects bands for pls, but {asked} takes them all; leave it out, or take pls."
         )
     target = learnable(table, options)
-    warn_of_steps(table, settings, report)
-    warn_of_missing(table, options, report)
+    check_table(table, target, options, settings, report)
     split = split_table(table, target, options, settings)
     steps = _Steps(report)
     learning = Learning(table, target, split, options, settings, steps)
@@ -103,7 +101,14 @@ def train_table(
         quantity=options.quantity,
         metrics=card_metrics(tried[0]),
         training=training_summary(table, options, split, tried, choice, intervals, class_limits),
-        limitations=card_limitations(tried[0], split, options.division, intervals, class_limits),
+        limitations=card_limitations(
+            tried[0],
+            split,
+            options.division,
+            intervals,
+            class_limits,
+            sample_column(table, options),
+        ),
         domain=domain,
         class_limits={name: one for name, one in class_limits.items() if one is not None},
     )

@@ -212,7 +212,7 @@ def test_every_repair_is_printed(geodl, tmp_path):
         "the axis names no unit; its numbers",
         "the axis ran down in wavelength and was turned round",
         "its rows were taken for those of x.csv, in order",
-        "1 of 80 spectra left out because of gaps (rows 6)",
+        "1 of 80 spectra left out because of gaps (row 6)",
     ):
         assert f"{repair}" in ended.err, repair
 
@@ -238,7 +238,7 @@ BAD = {
         lambda f: f.rename(columns={"1460 nm": "1.46 um"}), ["--target", "fat"],
         "mixes the units nm and um",
     ),
-    "gaps": (_gap, ["--target", "fat"], "has gaps in 1 of 80 spectra (rows 6)"),
+    "gaps": (_gap, ["--target", "fat"], "has gaps in 1 of 80 spectra (row 6)"),
     "constant target": (
         lambda f: f.assign(fat=2.5), ["--target", "fat"], "is the same in all 80 rows"
     ),
@@ -351,7 +351,7 @@ def test_samples_have_a_column_under_both_names(geodl, tmp_path):
         for option in ("--group-column", "--group")
     ]  # fmt: skip
     assert printed[0] == printed[1]
-    assert "one fifth of the sample tests, by chance" in printed[0]
+    assert "one fifth of the samples (sample) tests, by chance" in printed[0]
 
 
 @pytest.mark.slow

@@ -154,10 +154,12 @@ def test_steps_that_cannot_be(spectra, steps, message):
 def test_spectra_that_cannot_be_treated_are_numbered(spectra):
     bad = spectra.copy()
     bad[[3, 17]] = 0.3
-    with pytest.raises(OptionError, match=r"2 spectra \(numbers 4, 18\) with the same value"):
+    with pytest.raises(
+        OptionError, match=r"2 spectra \(spectrum 4, spectrum 18\) with the same value"
+    ):
         Preprocessing("snv").fit(bad)
     bad[5, 9] = 0
-    with pytest.raises(OptionError, match=r"1 spectrum \(number 6\) with reflectances of 0"):
+    with pytest.raises(OptionError, match=r"1 spectrum \(spectrum 6\) with reflectances of 0"):
         Preprocessing("absorbance").fit(spectra).transform(bad)
 
 

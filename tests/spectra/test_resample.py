@@ -44,6 +44,11 @@ def test_nothing_is_extrapolated():
         resampled(table(AXIS), np.arange(990, 1100, 5.0))
 
 
+def test_the_ends_that_are_missing_are_named():
+    with pytest.raises(OptionError, match="and 999 to 1000 nm and 2000 to 2001 nm are missing"):
+        aligned(table(AXIS), np.arange(999, 2002, 2.0))
+
+
 @given(
     st.lists(st.floats(1000, 2000), min_size=2, max_size=30, unique=True).map(sorted),
     st.floats(0.1, 300),

@@ -94,7 +94,7 @@ def test_samples_are_selected_by_the_mean_of_their_spectra():
     split = split_rows(table, np.ones(60, bool), Division("kennard-stone", group_column="fruit"))
     rest = sorted(set(range(20)) - set(kennard_stone(means, 16).tolist()))
     assert np.flatnonzero(split.test.reshape(20, 3).all(axis=1)).tolist() == rest
-    assert split.description == "one fifth of the fruit tests, by Kennard-Stone"
+    assert split.description == "one fifth of the samples (fruit) tests, by Kennard-Stone"
 
 
 def test_rows_that_are_not_known_are_not_selected():

@@ -52,7 +52,7 @@ def test_samples_stay_whole():
     )
     for rows in (split.test, *split.validation):
         assert len(set(samples[rows]) & set(samples[~rows])) == 0
-    assert split.description == "one fifth of the fruit tests, by chance"
+    assert split.description == "one fifth of the samples (fruit) tests, by chance"
 
 
 def test_all_parts_have_all_classes():

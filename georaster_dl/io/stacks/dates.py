@@ -15,7 +15,8 @@ __all__ = ["date_in_path", "parse_date", "spellings", "without_dates"]
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?:T?\d{6})?(?!\d)")
 _DAY_OF_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(\d{3})(?!\d)")
 _MONTH = re.compile(r"((?:19|20)\d\d)[-_.]?(\d\d)")
-_FORMS = "2023-05-14, 20230514, 2023_05_14 or 2023134 (day of the year)"
+_DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?:\s.*)?")
+_FORMS = "2023-05-14, 14.05.2023, 20230514, 2023_05_14 or 2023134 (day of the year)"
 
 
 def date_in_path(path: str, pattern: str | None = None) -> date | None:
@@ -58,7 +59,7 @@ def _by_pattern(path: str, pattern: str) -> date:
 
 
 def parse_date(text: str, what: str) -> date:
-    """Parse a date; a year and month mean the month's first day.
+    """Parse a date, with dots also day first; a year and month mean the month's first day.
 
     Parameters
     ----------
@@ -74,6 +75,8 @@ def parse_date(text: str, what: str) -> date:
     month = _MONTH.fullmatch(stated)
     if found is None and month is not None:
         found = _day(int(month[1]), int(month[2]), 1)
+    if day_first := _DAY_FIRST.fullmatch(stated):
+        found = _day(int(day_first[3]), int(day_first[2]), int(day_first[1]))
     if found is None:
         raise SceneError(f"{text!r}, {what}, is no date; write it like {_FORMS}.")
     return found

@@ -22,6 +22,7 @@ from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.limits import (
+    LARGEST_METRIC,
     ClassColor,
     FilePart,
     Limits,
@@ -224,7 +225,9 @@ class Card(FilePart):
     training: dict[Word, Line] = Field({}, max_length=64)
     places: Annotated[tuple[Lonlat, ...], Field(max_length=256)] = ()
     configuration: dict[Word, Line] = Field({}, max_length=256)
-    metrics: dict[Word, Annotated[float, Field(ge=-1e12, le=1e12)]] = Field({}, max_length=64)
+    metrics: dict[Word, Annotated[float, Field(ge=-LARGEST_METRIC, le=LARGEST_METRIC)]] = Field(
+        {}, max_length=64
+    )
     calibration: Calibration = Calibration()
     calibrations: dict[Predictor, Calibration] = Field(default={}, max_length=8)
     novelty: NoveltyStatistics | None = None

@@ -25,6 +25,7 @@ from georaster_dl.core.legend import color_hex, parse_color
 from georaster_dl.core.text import first_unseen
 
 __all__ = [
+    "LARGEST_METRIC",
     "ClassColor",
     "FilePart",
     "Limits",
@@ -43,6 +44,9 @@ __all__ = [
     "Version",
     "Word",
 ]
+
+LARGEST_METRIC = 1e12
+"""Largest accuracy or error, of either sign, that a card holds."""
 
 
 def _visible(text: str) -> str:

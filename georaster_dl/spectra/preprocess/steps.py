@@ -12,7 +12,7 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 
-__all__ = ["STEPS", "PreprocessingStep", "Step", "check_spectra", "make_step"]
+__all__ = ["STEPS", "PreprocessingStep", "Step", "UnfitSpectraError", "check_spectra", "make_step"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -170,6 +170,28 @@ STEPS: Mapping[str, PreprocessingStep] = {
 """All kinds of steps by name."""
 
 
+class UnfitSpectraError(OptionError):
+    """Spectra that a step cannot be applied to.
+
+    Attributes
+    ----------
+    positions : of the spectra, from 0.
+    """
+
+    def __init__(self, step: str, positions: npt.NDArray[np.intp], why: str) -> None:
+        self.positions = positions
+        self._step, self._why = step, why
+        super().__init__(self.said_of(listed(f"spectrum {i + 1}" for i in positions)))
+
+    def said_of(self, names: str) -> str:
+        """Word the message with these names of the spectra."""
+        number = counted(len(self.positions), "spectrum")
+        return (
+            f"{self._step} cannot be applied to {number} ({names}) with {self._why}; leave them out, or choose another "
+            f"step."
+        )
+
+
 def make_step(step: Step) -> Any:
     """Make its transformer, not yet fitted.
 
@@ -192,7 +214,9 @@ def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
     Raises
     ------
     OptionError
-        When there are too few bands, or a spectrum of which it cannot be computed.
+        When there are too few bands.
+    UnfitSpectraError
+        When it cannot be computed of a spectrum.
     """
     name, parameters = step
     if parameters and parameters[0] > spectra.shape[1]:
@@ -202,8 +226,4 @@ def check_spectra(step: Step, spectra: _Floats, first: int) -> None:
     unfit = STEPS[name].unfit
     bad = np.flatnonzero(unfit[0](spectra)) if unfit else np.array([], int)
     if unfit and bad.size:
-        numbers = f"number{'s' * (bad.size > 1)} {listed([str(first + i + 1) for i in bad])}"
-        raise OptionError(
-            f"{name} cannot be applied to {counted(bad.size, 'spectrum')} ({numbers}) with {unfit[1]}; leave them "
-            f"out, or choose another step."
-        )
+        raise UnfitSpectraError(name, first + bad, unfit[1])

@@ -160,7 +160,7 @@ def split_rows(
         check_enough(table, int(known.sum()), "known")
         test = _test_rows(division, table, known, samples, values, spectra, seed)
         train, validation = known & ~test, np.zeros(len(table), bool)
-        description = _described(division)
+        description = _described(division, numbered(groups, len(table)), known, test)
     else:
         parts = parts_by_column(table, division.split_column)
         test, validation = (known & (parts == part) for part in (TEST, VALIDATION))
@@ -183,12 +183,22 @@ def split_rows(
     return RowSplit(train, parts_of_validation, calibration, test, description)
 
 
-def _described(division: Division) -> str:
-    things = "spectra" if division.group_column is None else division.group_column
+def _described(division: Division, numbers: npt.NDArray[np.intp], known: _Mask, test: _Mask) -> str:
+    """Describe the samples that test: how many, and how they were chosen; each row has a sample number (n,)."""
+    group = division.group_column
+    things = "spectra" if group is None else f"samples ({group})"
+    tested, n = (len(np.unique(numbers[rows])) for rows in (test, known))
+    a_fifth = abs(tested - n / _FOLDS) < 1  # they cannot be divided further
+    share = (
+        f"{'' if division.kind == 'date' else 'one '}fifth of the"
+        if a_fifth
+        else f"{tested} of {n}"
+    )
+    tests = f"{share} {things} {'tests' if a_fifth else 'test'}"
     if division.kind == "date":
-        return f"the latest fifth of the {things} tests, by {division.date_column}"
+        return f"the latest {tests}, by {division.date_column}"
     how = {"kennard-stone": "Kennard-Stone", "spxy": "SPXY", "duplex": "Duplex"}
-    return f"one fifth of the {things} tests, by {how.get(division.kind, 'chance')}"
+    return f"{tests}, by {how.get(division.kind, 'chance')}"
 
 
 def _test_rows(

@@ -97,10 +97,16 @@ def resampling_weights(
 
 
 def _check_range(own: _Floats, wanted: _Floats, name: str) -> None:
-    if wanted[0] < own[0] - _SAME_NM or wanted[-1] > own[-1] + _SAME_NM:
+    ends = []
+    if wanted[0] < own[0] - _SAME_NM:
+        ends.append(f"{wanted[0]:g} to {min(own[0], wanted[-1]):g} nm")
+    if wanted[-1] > own[-1] + _SAME_NM:
+        ends.append(f"{max(own[-1], wanted[0]):g} to {wanted[-1]:g} nm")
+    if ends:
         raise OptionError(
-            f"{name} has {_axis(own)}, but the model {_axis(wanted)}; nothing is extrapolated: use a model of a "
-            f"range within that of the spectra."
+            f"{name} has {_axis(own)}, but the model {_axis(wanted)}; nothing is extrapolated, and "
+            f"{' and '.join(ends)} are missing: export the spectra with these ends, or train the model on spectra without "
+            f"them."
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.models.package.class_limits import ClassLimits
+from georaster_dl.models.package.limits import LARGEST_METRIC
 from georaster_dl.models.package.values import Interval
 from georaster_dl.spectra.methods.class_limits import FEWEST_OF_CLASS
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
@@ -40,7 +41,7 @@ def card_metrics(tried: TriedMethod) -> dict[str, float]:
     for name, figures in method_figures(tried).items():
         of_target = "" if CROSSED_F1 in figures else f" {name[:40]}"
         for key, value in figures.items():
-            if math.isfinite(value) and key != "±":
+            if abs(value) <= LARGEST_METRIC and key != "±":
                 test = "" if key in NOT_OF_TEST else ", test"
                 metrics[f"{key}{of_target}{test}"] = round(value, 6)
     return dict(list(metrics.items())[:_MOST])
@@ -157,13 +158,26 @@ def card_limitations(
     division: Division,
     intervals: Sequence[Interval | None],
     class_limits: Mapping[str, ClassLimits | None],
+    sample_column: str | None,
 ) -> str:
-    """Say where figures and intervals should not be trusted; ``intervals`` are empty for classes."""
+    """Say where figures and intervals should not be trusted.
+
+    Parameters
+    ----------
+    intervals : of the targets; empty for classes.
+    class_limits : of the classes, by name; None of those that have too few spectra.
+    sample_column : that may name the samples, where none was named.
+    """
     sentences = []
     if division.split_column is None and division.group_column is None:
+        how = "Rows were divided by chance"
+        if division.kind != "random":
+            how = "No column of samples was named"
         sentences.append(
-            f"{'Rows were divided by chance' if division.kind == 'random' else 'No column of samples was named'}: "
-            f"if samples were scanned several times, the figures flatter."
+            f"{how}: if samples were scanned several times, the figures flatter."
+            if sample_column is None
+            else f"{how}, but column {sample_column!r} repeats as names of samples do: if it holds them, the figures "
+            f"flatter; train again with `group_column={sample_column}`."
         )
     if division.kind in ("kennard-stone", "spxy"):
         sentences.append(

@@ -1,4 +1,4 @@
-"""Targets of a table, the split of its rows, and warnings of missing values."""
+"""Targets of a table, and the split of its rows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.wording import counted, listed
-from georaster_dl.spectra.preprocess.chain import Preprocessing, uneven_steps
+from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.registry import Settings
 from georaster_dl.spectra.scoring.folds import Folding
 from georaster_dl.spectra.scoring.split import Division, RowSplit, samples_of, split_rows
+from georaster_dl.spectra.table.cells import numbers_of
 from georaster_dl.spectra.table.samples import SpectraTable
 
-__all__ = ["TableOptions", "learnable", "split_table", "warn_of_missing", "warn_of_steps"]
+__all__ = ["TableOptions", "learnable", "split_table"]
+
+_LARGEST = 1e9  # mean and standard deviation that a card holds
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
     Raises
     ------
     OptionError
-        When a column is missing, holds text or one value only, or both kinds or none are asked for.
+        When a column is missing, holds text or one value only or measured values for classes, or both kinds or none are
+        asked for.
     """
     if bool(options.targets) == (options.class_column is not None):
         raise OptionError(
@@ -69,11 +72,14 @@ def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
         raise OptionError(f"A target is named twice ({listed(options.targets)}); name each once.")
     if options.class_column is not None:
         names = table.classes(options.class_column)
-        _check_varied(table, options.class_column, names[~pd.isna(names)])
+        known = names[~pd.isna(names)]
+        _check_varied(table, options.class_column, known)
+        _check_classes(table, options.class_column, known)
         return names
     values = [table.target(name) for name in options.targets]
     for name, column in zip(options.targets, values, strict=True):
         _check_varied(table, name, column[~np.isnan(column)])
+        _check_size(table, name, column)
     return np.stack(values, axis=1)
 
 
@@ -82,6 +88,25 @@ def _check_varied(table: SpectraTable, name: str, known: npt.NDArray[Any]) -> No
         raise OptionError(
             f"Column {name!r} of {table.name} is the same in all {counted(len(known), 'row')} where it is known, so there "
             f"is nothing to learn; name another column."
+        )
+
+
+def _check_size(table: SpectraTable, name: str, values: npt.NDArray[np.float64]) -> None:
+    if (large := np.flatnonzero(np.abs(values) > _LARGEST)).size:
+        raise OptionError(
+            f"{name!r} of {table.name} is {values[large[0]]:g} in {table.where(large[:1])}, but values up to {_LARGEST:g} can "
+            f"be learnt; correct it, or give the values in a larger unit."
+        )
+
+
+def _check_classes(table: SpectraTable, name: str, known: npt.NDArray[Any]) -> None:
+    """Refuse measured values: numbers of which some are not whole and most occur once or twice."""
+    numbers = numbers_of(pd.Series(known))
+    sizes = np.unique(known.astype(str), return_counts=True)[1]
+    if np.isfinite(numbers).all() and (numbers % 1 != 0).any() and np.median(sizes) <= 2:
+        raise OptionError(
+            f"Column {name!r} of {table.name} looks like measured values: it has {len(sizes):,} different numbers in "
+            f"{counted(len(known), 'row')}, too few of each to be classes; learn them with `targets=`."
         )
 
 
@@ -113,36 +138,3 @@ def split_table(
         seed=settings.seed,
         intervals=intervals,
     )
-
-
-def warn_of_missing(table: SpectraTable, options: TableOptions, report: Report) -> None:
-    """Warn of rows without a value or class, by the words in their cells, and of words read as classes."""
-    rows = counted(len(table), "row")
-    for name in options.targets:
-        if (censored := table.censored(name)) is not None:
-            report(Warned(f"{table.name}: {censored}"))
-        empty = int(table.column(name).isna().sum())
-        held = table.words(name) | ({"empty": empty} if empty else {})
-        if held:
-            listed = ", ".join(f"{n:,} {word}" for word, n in held.items())
-            message = f"{sum(held.values()):,} of {rows} left out, as {name!r} has no value there ({listed})"
-            report(Warned(f"{table.name}: {message}"))
-    column = options.class_column
-    if column is None:
-        return
-    if empty := int(table.column(column).isna().sum()):
-        message = (
-            f"{empty:,} of {rows} left out, as {column!r} has no class there ({empty:,} empty)"
-        )
-        report(Warned(f"{table.name}: {message}"))
-    for word, n in table.words(column).items():
-        message = f"{word} is taken for a class of {column!r} ({counted(n, 'row')})"
-        cure = "where it means that none is known, leave the cell empty"
-        report(Warned(f"{table.name}: {message}; {cure}"))
-
-
-def warn_of_steps(table: SpectraTable, settings: Settings, report: Report) -> None:
-    """Warn where a filter runs over bands at unequal steps; raises as ``uneven_steps``."""
-    message = uneven_steps(settings.preprocessing, table.wavelengths_nm)
-    if message is not None:
-        report(Warned(f"{table.name}: {message}"))

@@ -82,3 +82,10 @@ def test_names_without_their_dates():
 
 def test_every_spelling_is_read_again():
     assert {date_in_path(spelt) for spelt in spellings(DAY)} == {DAY}
+
+
+def test_a_stated_date_may_have_its_day_first():
+    assert parse_date("14.05.2023", "x") == parse_date("14.5.2023 10:30", "x") == date(2023, 5, 14)
+    with pytest.raises(SceneError, match=r"like 2023-05-14, 14\.05\.2023"):
+        parse_date("05.14.2023", "x")
+    assert date_in_path("v14.05.2023.tif") is None
