@@ -15,6 +15,7 @@ from georaster_dl.core.wording import counted
 from ..options.shared import (
     RenamedOption,
     check_suffix,
+    html_option,
     output_option,
     overwrite_option,
     progress_options,
@@ -36,12 +37,10 @@ from .options import (
     data_argument,
     model_file_option,
     plot_option,
-    report_option,
     staged,
     table_options,
     training_options,
 )
-from .report import write_evaluation, write_training
 from .transfer import transfer
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ spectra.add_command(transfer)
 @click.option(
     "--quantity", default="reflectance", show_default=True, help="Quantity that the spectra hold."
 )
-@report_option
+@html_option
 @overwrite_option
 @progress_options
 def train(
@@ -119,7 +118,7 @@ def train(
     repeats: int,
     members: int,
     quantity: str,
-    page: Path | None,
+    html: Path | None,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
@@ -134,8 +133,8 @@ def train(
     geodl spectra train grain.csv --target protein --method pls --components 9 -o protein.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
-    check_suffix("--report", page, "HTML", (".html", ".htm"))
-    pages = [] if page is None else [page]
+    check_suffix("--html", html, "HTML", (".html", ".htm"))
+    pages = [] if html is None else [html]
 
     def trained(report: Report) -> Outcome[TrainedTable]:
         with staged(report, output, extras=pages, inputs=data, overwrite=overwrite) as stage:
@@ -152,8 +151,10 @@ def train(
                 training.settings(members=members),
                 report,
             )
-            if page is not None:
-                with stage.making(page) as path:
+            if html is not None:
+                from georaster_dl.spectra.report.from_training import write_training
+
+                with stage.making(html) as path:
                     write_training(path, result, stage.path(output), reading.id_column)
         return Outcome(result, [output, *stage.made(pages)], stage.failed)
 
@@ -224,7 +225,7 @@ def predict(
 @column_options
 @table_options(resample=True)
 @plot_option
-@report_option
+@html_option
 @overwrite_option
 @progress_options
 def evaluate(
@@ -234,7 +235,7 @@ def evaluate(
     columns: Columns,
     reading: TableReading,
     plot: Path | None,
-    page: Path | None,
+    html: Path | None,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
@@ -244,9 +245,9 @@ def evaluate(
     model unless they are named.
     """
     check_plot(plot, columns)
-    check_suffix("--report", page, "HTML", (".html", ".htm"))
+    check_suffix("--html", html, "HTML", (".html", ".htm"))
     _check_used(model, reading)
-    extras = [output for output in (plot, page) if output is not None]
+    extras = [output for output in (plot, html) if output is not None]
     inputs = [*data, *([] if model is None else [model])]
 
     def evaluated(report: Report) -> Outcome[Mapping[str, PredictedValues | ClassScores]]:
@@ -255,8 +256,10 @@ def evaluate(
             if plot is not None:
                 with stage.making(plot) as path:
                     _draw(path, scored, loaded)
-            if page is not None:
-                with stage.making(page) as path:
+            if html is not None:
+                from georaster_dl.spectra.report.from_scores import write_evaluation
+
+                with stage.making(html) as path:
                     write_evaluation(path, table, scored, loaded, reading.id_column)
         return Outcome(scored, stage.made(extras), stage.failed)
 

@@ -9,7 +9,13 @@ import click
 
 from georaster_dl.core.events import Report
 
-from ..options.shared import check_suffix, output_option, overwrite_option, progress_options
+from ..options.shared import (
+    check_suffix,
+    html_option,
+    output_option,
+    overwrite_option,
+    progress_options,
+)
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
 from ..terminal.scores import score_line
@@ -22,12 +28,10 @@ from .options import (
     column_options,
     data_argument,
     plot_option,
-    report_option,
     staged,
     table_options,
     training_options,
 )
-from .report import write_comparison
 
 if TYPE_CHECKING:
     from georaster_dl.spectra.compare import MethodResult
@@ -54,7 +58,7 @@ __all__ = ["compare"]
 @training_options
 @output_option("Also write the table of scores (.csv or .xlsx).")
 @plot_option
-@report_option
+@html_option
 @overwrite_option
 @progress_options
 def compare(
@@ -67,7 +71,7 @@ def compare(
     training: Training,
     output: Path | None,
     plot: Path | None,
-    page: Path | None,
+    html: Path | None,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
@@ -78,8 +82,8 @@ def compare(
     """
     check_suffix("-o", output, "a table", (".csv", ".xlsx"))
     check_plot(plot, columns)
-    check_suffix("--report", page, "HTML", (".html", ".htm"))
-    outputs = [path for path in (output, plot, page) if path is not None]
+    check_suffix("--html", html, "HTML", (".html", ".htm"))
+    outputs = [path for path in (output, plot, html) if path is not None]
 
     def compared(report: Report) -> Outcome[list[dict[str, Any]]]:
         from georaster_dl.spectra.compare import compare as run
@@ -104,8 +108,10 @@ def compare(
             if plot is not None:
                 with stage.making(plot) as path:
                     _draw(runs, columns.targets[0], path)
-            if page is not None:
-                with stage.making(page) as path:
+            if html is not None:
+                from georaster_dl.spectra.report.from_scores import write_comparison
+
+                with stage.making(html) as path:
                     write_comparison(path, table, options, runs, reading.id_column)
         return Outcome(rows, stage.made(outputs), stage.failed)
 

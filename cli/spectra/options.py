@@ -43,7 +43,6 @@ __all__ = [
     "data_argument",
     "model_file_option",
     "plot_option",
-    "report_option",
     "resample_option",
     "staged",
     "table_options",
@@ -190,9 +189,6 @@ model_file_option = click.option(
 )
 plot_option = click.option(
     "--plot", type=OUTPUT_FILE, help="Also write a PNG of predicted against measured values."
-)
-report_option = click.option(
-    "--report", "page", type=OUTPUT_FILE, help="Also write a report as one self-contained page."
 )
 resample_option = click.option(
     "--resample",

@@ -148,6 +148,7 @@ def train_spectra(
     target: str | Sequence[str] = (),
     class_column: str | None = None,
     method: str = "auto",
+    html: str | Path | None = None,
     overwrite: bool = False,
     report: Report | None = None,
     progress: bool = False,
@@ -162,7 +163,8 @@ def train_spectra(
     target : column of values, or several.
     class_column : column of classes, instead.
     method : ``"auto"``, ``"pls"``, ``"svm"``, ``"lwplsr"``, ``"rf"``, or a network.
-    overwrite : replace the package where it exists.
+    html : page to write beside it: how good the model is, and when not to use it, with charts.
+    overwrite : replace outputs that exist.
     report, progress : as ``segment`` takes them.
     **settings : preprocessing, division of the rows, cross-validation; ``SpectraTrainKeywords``.
 
@@ -176,14 +178,25 @@ def train_spectra(
         Whatever is wrong with table, settings or output; nothing is left behind.
     """
     from georaster_dl.io.output.staging import Staging
+    from georaster_dl.spectra.report.from_training import write_training
     from georaster_dl.spectra.train import train_table
 
-    made = path_of("out", out)
+    made, page = path_of("out", out), None if html is None else path_of("html", html)
     options, chosen = _options_of(SpectraTrainKeywords, target, class_column, settings)
     with reporting(report, progress=progress) as take:
         table = _table(data, {}, take)
-        with Staging(made, overwrite=overwrite, protect=_files(data), warn=warner(take)) as stage:
-            return train_table(table, stage.path(made), method, options, chosen, take)
+        with Staging(
+            made,
+            extras=() if page is None else (page,),
+            overwrite=overwrite,
+            protect=_files(data),
+            warn=warner(take),
+        ) as stage:
+            trained = train_table(table, stage.path(made), method, options, chosen, take)
+            if page is not None:
+                with stage.making(page) as path:
+                    write_training(path, trained, stage.path(made))
+    return trained
 
 
 def compare_spectra(

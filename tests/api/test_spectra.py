@@ -46,8 +46,10 @@ def test_repairs_are_warnings(grain):
 def test_a_calibration_is_made_and_predicts(grain, tmp_path):
     out = tmp_path / "protein.safetensors"
     trained = gdl.train_spectra(
-        grain, out=out, target="protein", method="pls", preprocess="center", components=2, folds=4
-    )
+        grain, out=out, target="protein", method="pls", preprocess="center", components=2, folds=4,
+        html=tmp_path / "protein.html",
+    )  # fmt: skip
+    assert "Calibration of protein" in (tmp_path / "protein.html").read_text(encoding="utf-8")
     assert trained.choice.kept == "pls"
     assert trained.options.folding.n_folds == 4
     assert trained.kept.cross_validated.settings[0]["n_components"] == 2

@@ -1,4 +1,4 @@
-"""``--report`` of the commands of ``geodl spectra``: a page beside the scores, which it never costs."""
+"""``--html`` of the commands of ``geodl spectra``: a page beside the scores, which it never costs."""
 
 import re
 
@@ -47,7 +47,7 @@ def model(tmp_path):
 
 
 def test_predictions_and_their_model_make_a_page(geodl, table, model, tmp_path):
-    scored = geodl("spectra", "evaluate", table, "-m", model, "--report", "r.html")
+    scored = geodl("spectra", "evaluate", table, "-m", model, "--html", "r.html")
     assert scored.code == 0, scored.err
     assert scored.out.splitlines()[-1] == "r.html"
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def test_predictions_and_their_model_make_a_page(geodl, table, model, tmp_path):
 def test_predictions_alone_make_a_page(geodl, tmp_path):
     classes = pd.DataFrame({"kind": ["a", "b", "b"], "class_predicted": ["a", "b", "a"]})
     classes.to_csv(tmp_path / "p.csv", index=False)
-    report = ("--report", "r.html")
+    report = ("--html", "r.html")
     scored = geodl("spectra", "evaluate", "p.csv", "--class-column", "kind", *report)
     assert scored.code == 0, scored.err
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
@@ -78,16 +78,16 @@ def test_predictions_alone_make_a_page(geodl, tmp_path):
 
 def test_a_page_is_html(geodl, tmp_path):
     (tmp_path / "p.csv").write_text("fat,fat_predicted\n1,1.1\n2,2.2\n")
-    ended = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--report", "r.pdf")
+    ended = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--html", "r.pdf")
     assert ended.code == 1
-    assert "--report" in ended.err
+    assert "--html" in ended.err
 
 
 def test_spectra_are_scored_without_a_report(geodl, tmp_path, small_disk):
     rows = "\n".join(f"{i},{i + 0.1}" for i in range(900))
     (tmp_path / "p.csv").write_text(f"fat,fat_predicted\n{rows}\n")
     lost = small_disk(64) / "r.html"
-    ended = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--report", lost)
+    ended = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--html", lost)
     assert ended.code == 4, ended.err
     assert "RMSEP" in ended.out
     assert f"{lost} was not made: " in ended.err
@@ -95,7 +95,7 @@ def test_spectra_are_scored_without_a_report(geodl, tmp_path, small_disk):
 
 
 def test_a_training_makes_a_page_beside_its_model(geodl, table, tmp_path):
-    made = ("-o", "m.safetensors", "--report", "r.html")
+    made = ("-o", "m.safetensors", "--html", "r.html")
     ended = geodl("spectra", "train", table, "--target", "fat", "--method", "pls", *made)
     assert ended.code == 0, ended.err
     assert ended.out.splitlines()[-2:] == ["m.safetensors", "r.html"]
@@ -108,7 +108,7 @@ def test_a_training_makes_a_page_beside_its_model(geodl, table, tmp_path):
 
 def test_a_model_is_made_without_its_report(geodl, table, tmp_path, small_disk):
     lost = small_disk(64) / "r.html"
-    made = ("-o", "m.safetensors", "--report", lost)
+    made = ("-o", "m.safetensors", "--html", lost)
     ended = geodl("spectra", "train", table, "--target", "fat", "--method", "pls", *made)
     assert ended.code == 4, ended.err
     assert (tmp_path / "m.safetensors").is_file()
@@ -124,7 +124,7 @@ def test_a_comparison_makes_a_page(geodl, table, tmp_path):
         "--target",
         "fat",
         *methods,
-        "--report",
+        "--html",
         "r.html",
         "--progress",
         "json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,20 @@ from georaster_dl.spectra.report.content import (
     Samples,
     ValueResult,
 )
+from georaster_dl.spectra.report.page import render_report
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.table.cells import is_text
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.training.columns import TableOptions
 
-__all__ = ["comparison_content", "evaluation_content", "importances", "sample_names"]
+__all__ = [
+    "comparison_content",
+    "evaluation_content",
+    "importances",
+    "sample_names",
+    "write_comparison",
+    "write_evaluation",
+]
 
 _CHOSEN_HERE = (
     "For the accuracy of the best method on new spectra: it was chosen on the rows that it was tested on, which "
@@ -36,6 +45,30 @@ _CHOSEN_HERE = (
 )
 _SIGNIFICANT = 0.05
 _TRAINED_ON = "If the model was trained on some of these rows, the figures flatter it."
+
+
+def write_evaluation(
+    path: Path,
+    table: SpectraTable,
+    scored: Mapping[str, PredictedValues | ClassScores],
+    model: SpectralModel | None,
+    id_column: str | None = None,
+) -> None:
+    """Write the page of scored predictions, of a model where that is known."""
+    content = evaluation_content(table, scored, model, sample_names(table, id_column))
+    path.write_text(render_report(content), encoding="utf-8")
+
+
+def write_comparison(
+    path: Path,
+    table: SpectraTable,
+    options: TableOptions,
+    results: Sequence[MethodResult],
+    id_column: str | None = None,
+) -> None:
+    """Write the page of a comparison of methods."""
+    content = comparison_content(table, options, results, sample_names(table, id_column))
+    path.write_text(render_report(content), encoding="utf-8")
 
 
 def sample_names(table: SpectraTable, column: str | None = None) -> npt.NDArray[np.object_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.methods.fitted import FittedMethod
+from georaster_dl.spectra.package.file import load_spectral_model
 from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.report.content import (
     TEST,
@@ -24,6 +26,7 @@ from georaster_dl.spectra.report.content import (
     ValueResult,
 )
 from georaster_dl.spectra.report.from_scores import importances, sample_names
+from georaster_dl.spectra.report.page import render_report
 from georaster_dl.spectra.scoring.folds import numbered
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.significance import errors_of, paired_tests
@@ -31,7 +34,7 @@ from georaster_dl.spectra.scoring.split import samples_of
 from georaster_dl.spectra.training.card_text import settings_text
 from georaster_dl.spectra.training.result import Scores, TrainedTable
 
-__all__ = ["training_content"]
+__all__ = ["training_content", "write_training"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -39,6 +42,14 @@ _SAME_TABLE = (
     "For other seasons, instruments or kinds of samples than the table's: the rows that tested were taken from the "
     "same table, so nothing is known of these."
 )
+
+
+def write_training(
+    path: Path, trained: TrainedTable, package: Path, id_column: str | None = None
+) -> None:
+    """Write the page of a training, which made a package; samples are named by a column."""
+    content = training_content(trained, load_spectral_model(package), id_column)
+    path.write_text(render_report(content), encoding="utf-8")
 
 
 def training_content(
