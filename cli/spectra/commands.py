@@ -101,9 +101,7 @@ spectra.add_command(transfer)
 @click.option(
     "--members", type=int, default=5, show_default=True, help="Number of networks in the ensemble."
 )
-@click.option(
-    "--quantity", default="reflectance", show_default=True, help="Quantity that the spectra hold."
-)
+@click.option("--quantity", show_default="reflectance", help="Quantity that the spectra hold.")
 @html_option
 @overwrite_option
 @progress_options
@@ -117,7 +115,7 @@ def train(
     training: Training,
     repeats: int,
     members: int,
-    quantity: str,
+    quantity: str | None,
     html: Path | None,
     overwrite: bool,
     terminal: Terminal,

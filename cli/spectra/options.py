@@ -136,7 +136,7 @@ class Training:
     seed: int
 
     def table_options(
-        self, columns: Columns, *, quantity: str = "reflectance", repeats: int = 1
+        self, columns: Columns, *, quantity: str | None = None, repeats: int = 1
     ) -> TableOptions:
         """Make the options for targets, split and folds."""
         from georaster_dl.spectra.scoring.folds import Folding

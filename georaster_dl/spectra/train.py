@@ -43,6 +43,9 @@ BASELINE = "pls"
 """Method that every other is measured beside."""
 
 _LEVEL = 0.9
+_BRIGHTEST = (
+    1.5  # median of the largest values of spectra that may be reflectances; glint and snow exceed 1
+)
 _COMPONENTS = 10  # of the space in which other spectra are compared with these, for methods of none
 
 
@@ -79,6 +82,7 @@ def train_table(
         )
     target = learnable(table, options)
     check_table(table, target, options, settings, report)
+    quantity = options.quantity or _quantity(table, report)
     split = split_table(table, target, options, settings)
     steps = _Steps(report)
     learning = Learning(table, target, split, options, settings, steps)
@@ -98,7 +102,7 @@ def train_table(
             Target(name, interval=interval)
             for name, interval in zip(options.targets, intervals, strict=True)
         ),
-        quantity=options.quantity,
+        quantity=quantity,
         metrics=card_metrics(tried[0]),
         training=training_summary(table, options, split, tried, choice, intervals, class_limits),
         limitations=card_limitations(
@@ -127,6 +131,20 @@ def train_table(
         model,
         time.monotonic() - begun,
     )
+
+
+def _quantity(table: SpectraTable, report: Report) -> str:
+    """Take spectra for reflectances where their size allows it, else warn."""
+    largest = float(np.median(table.spectra.max(axis=1)))
+    if 0 <= largest <= _BRIGHTEST:
+        return "reflectance"
+    report(
+        Warned(
+            f"{table.name}: values around {largest:.3g} at most are no reflectances of 0 to 1, so the card calls them "
+            f"as measured; state what they are with `quantity=`, such as absorbance."
+        )
+    )
+    return "as measured"
 
 
 def _check_components(asked: str | None, settings: Settings) -> None:

@@ -248,3 +248,30 @@ def test_filters_over_gaps_are_told(tmp_path):
     assert [text.partition(" so ")[0] for text in said[:1]] == [
         "meat: savgol takes bands as equally spaced, but their steps run from 10 to 110 nm,"
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "stated", "on_card", "warned"),
+    [
+        (0.1, None, "reflectance", 0),
+        (4.5, None, "as measured", 1),
+        (4.5, "absorbance", "absorbance", 0),
+    ],
+)
+def test_what_is_too_large_for_a_reflectance_is_not_called_one(
+    tmp_path, size, stated, on_card, warned
+):
+    table, told = _table(30), []
+    spectra = size * (1 + 0.01 * table.spectra)
+    options = TableOptions(("fat",), quantity=stated)
+    trained = train_table(
+        replace(table, spectra=spectra),
+        tmp_path / "m.safetensors",
+        "pls",
+        options,
+        Settings(),
+        told.append,
+    )
+    assert trained.card.quantity == on_card
+    said = [event.message for event in told if isinstance(event, Warned)]
+    assert ["`quantity=`" in text for text in said] == [True] * warned

@@ -33,14 +33,14 @@ class TableOptions:
     class_column : of class names.
     division : into rows that learn and rows that test.
     folding : of the rows that learn, for cross-validation.
-    quantity : that the spectra are, as the card tells it.
+    quantity : that the spectra are, as the card tells it; None takes reflectance where their size allows it.
     """
 
     targets: tuple[str, ...] = ()
     class_column: str | None = None
     division: Division = field(default_factory=Division)
     folding: Folding = field(default_factory=Folding)
-    quantity: str = "reflectance"
+    quantity: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
