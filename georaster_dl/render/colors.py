@@ -11,6 +11,8 @@ import numpy.typing as npt
 from georaster_dl.core.legend import Color, MapClass, parse_color
 
 __all__ = [
+    "ABOVE_LIMIT",
+    "BELOW_LIMIT",
     "VIRIDIS",
     "Colors",
     "class_colors",
@@ -27,6 +29,10 @@ Colors = npt.NDArray[np.float64]
 
 # Seven samples of matplotlib's viridis: dark is low, and it survives grey printing and colour blindness.
 VIRIDIS = ("#440154", "#443983", "#31688e", "#21918c", "#35b779", "#90d743", "#fde725")
+
+# Samples of ColorBrewer's Blues and YlOrRd: families that colour blindness keeps apart.
+BELOW_LIMIT = ("#eff3ff", "#bdd7e7", "#6baed6", "#3182bd")
+ABOVE_LIMIT = ("#fed976", "#fd8d3c", "#e31a1c", "#800026")
 
 _GREY = 0.82
 

@@ -13,20 +13,25 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from georaster_dl.core.disk import writing
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.legend import Legend, MapClass, color_hex
 from georaster_dl.core.wording import counted
-from georaster_dl.render.colors import VIRIDIS, ramp_steps
+from georaster_dl.render.colors import ABOVE_LIMIT, BELOW_LIMIT, VIRIDIS, ramp_steps
 
 __all__ = [
     "class_names_tag",
     "color_table",
     "write_class_style",
     "write_color_style",
+    "write_limit_style",
     "write_ramp_style",
     "write_size_style",
 ]
+
+_JUST_ABOVE = 1.000001  # of a limit of 1: two colours at one value are not kept apart
 
 # CategoryNames is a list by pixel value, so a class numbered 60000 would need 60000 lines. The
 # attribute table has no such gaps and names those classes.
@@ -106,6 +111,36 @@ def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 
         raise OutputError(
             f"A colour ramp needs minimum < maximum, but got {minimum} and {maximum}."
         )
+    steps = np.linspace(minimum, maximum, len(VIRIDIS))
+    entries = [(value, f"{value:.4g}", color) for value, color in zip(steps, VIRIDIS, strict=True)]
+    _save(_ramp(entries, band), path.with_suffix(".qml"))
+
+
+def write_limit_style(path: Path, *, maximum: float) -> None:
+    """Write ``<stem>.qml`` that shows band 1, of ratios to a limit, in other colours above 1 than below.
+
+    Parameters
+    ----------
+    path : the raster; it is not opened.
+    maximum : ratio shown in the last colour, above 1.
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    below = np.linspace(0, 1, len(BELOW_LIMIT))
+    above = np.linspace(_JUST_ABOVE, maximum, len(ABOVE_LIMIT))
+    labels = [f"{value:.2g}" for value in below[:-1]] + ["1 (limit)", "above the limit"]
+    labels += [f"{value:.2g}" for value in above[1:]]
+    colors = (*BELOW_LIMIT, *ABOVE_LIMIT)
+    entries = list(zip((*below, *above), labels, colors, strict=True))
+    _save(_ramp(entries, 1), path.with_suffix(".qml"))
+
+
+def _ramp(entries: Sequence[tuple[float, str, str]], band: int) -> ET.Element:
+    """A style of values, labels and colours, with all colours between."""
+    minimum, maximum = entries[0][0], entries[-1][0]
     root, pipe = _qgis()
     renderer = ET.SubElement(
         pipe,
@@ -130,13 +165,9 @@ def write_ramp_style(path: Path, *, minimum: float, maximum: float, band: int = 
         minimumValue=f"{minimum:.9g}",
         maximumValue=f"{maximum:.9g}",
     )
-    last = len(VIRIDIS) - 1
-    for step, color in enumerate(VIRIDIS):
-        value = minimum + (maximum - minimum) * step / last
-        ET.SubElement(
-            shader, "item", value=f"{value:.9g}", label=f"{value:.4g}", color=color, alpha="255"
-        )
-    _save(root, path.with_suffix(".qml"))
+    for value, label, color in entries:
+        ET.SubElement(shader, "item", value=f"{value:.9g}", label=label, color=color, alpha="255")
+    return root
 
 
 def write_size_style(path: Path, *, largest: int, band: int) -> None:

@@ -16,6 +16,7 @@ from georaster_dl.render.qml import (
     class_names_tag,
     color_table,
     write_class_style,
+    write_limit_style,
     write_ramp_style,
 )
 
@@ -137,6 +138,20 @@ def test_ramp(tmp_path):
     assert values[-1] == float(shader.get("maximumValue")) == 1
     assert values == sorted(values)
     assert [shader[0].get("color"), shader[-1].get("color")] == ["#440154", "#fde725"]
+
+
+def test_ratios_change_their_family_of_colours_at_the_limit(tmp_path):
+    write_limit_style(tmp_path / "outliers.tif", maximum=3)
+    shader = ET.parse(tmp_path / "outliers.qml").find("pipe/rasterrenderer/rastershader/*")
+    values = [float(item.get("value")) for item in shader]
+    assert values == sorted(values)
+    assert (values[0], values[-1]) == (0, 3)
+    (limit,) = [i for i, item in enumerate(shader) if "(limit)" in item.get("label")]
+    assert values[limit] == 1
+    assert 1 < values[limit + 1] < 1.00001
+    for i, item in enumerate(shader):
+        red, _, blue = bytes.fromhex(item.get("color")[1:])
+        assert (blue > red) == (i <= limit)
 
 
 @pytest.mark.parametrize("limits", [(1, 1), (2, 1), (float("nan"), 1)])

@@ -20,11 +20,11 @@ from georaster_dl.predict.outputs.rasters import RasterRun, loader
 from georaster_dl.predict.outputs.tasks import Task
 from georaster_dl.predict.predictors.choice import PredictorChoice
 from georaster_dl.predict.prepare import PreparedRun
-from georaster_dl.render.qml import write_ramp_style
+from georaster_dl.render.qml import write_limit_style
 
 __all__ = ["unlikeness_run"]
 
-_BRIGHTEST = 2.0  # ratio that is shown brightest; the threshold, 1, is in the middle
+_LAST = 3.0  # ratio that is shown in the last colour
 
 
 def unlikeness_run(
@@ -98,7 +98,7 @@ class _WithChannels:
         if not isinstance(described, NoveltyRaster | OutlierRaster):
             raise TypeError(f"{kind} is no raster of how unlike the training pixels are.")
         spec = described.spec(self._card, SegmentOptions())
-        style = partial(write_ramp_style, minimum=0.0, maximum=_BRIGHTEST)
+        style = partial(write_limit_style, maximum=_LAST)
         return OutputRaster(spec, partial(_last, n=self._n), style, from_logits=True)
 
     def findings(self) -> Findings:
