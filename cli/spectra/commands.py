@@ -136,7 +136,7 @@ def train(
 
     def trained(report: Report) -> Outcome[TrainedTable]:
         with staged(report, output, extras=pages, inputs=data, overwrite=overwrite) as stage:
-            table = reading.read(data, report)
+            table = reading.read(data, report).within(training.ranges)
             from georaster_dl.models.runtime.device import Device
             from georaster_dl.spectra.train import train_table
 

@@ -92,7 +92,8 @@ def compare(
 
         # The scores are printed in any case, so no file may cost them.
         with staged(report, extras=outputs, inputs=data, overwrite=overwrite) as stage:
-            table, options = reading.read(data, report), training.table_options(columns)
+            table = reading.read(data, report).within(training.ranges)
+            options = training.table_options(columns)
             runs = run(
                 table,
                 options,

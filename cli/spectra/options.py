@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,6 +123,7 @@ def _said(table: SpectraTable, report: Report) -> SpectraTable:
 class Training:
     """Preprocessing, divisions and settings of a training on spectra."""
 
+    ranges: tuple[tuple[float, float], ...]
     preprocess: str
     split: SplitKind
     split_column: str | None
@@ -225,9 +227,29 @@ def table_options(*, resample: bool = False) -> Callable[[F], F]:
     return option_group("reading", TableReading, *_TABLE_OPTIONS, *more)
 
 
+def _parse_ranges(texts: Sequence[str]) -> tuple[tuple[float, float], ...]:
+    ranges = []
+    for text in texts:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", text.strip())
+        if match is None or float(match[1]) >= float(match[2]):
+            raise click.BadParameter(
+                f"{text!r} is no range of wavelengths in nm; give the first and the last, such as 420-2440."
+            )
+        ranges.append((float(match[1]), float(match[2])))
+    return tuple(ranges)
+
+
 training_options = option_group(
     "training",
     Training,
+    click.option(
+        "--range",
+        "ranges",
+        multiple=True,
+        metavar="LOW-HIGH",
+        callback=lambda _ctx, _param, texts: _parse_ranges(texts),
+        help="Wavelengths to learn from, in nm; repeatable. [default: all]",
+    ),
     click.option(
         "--preprocess",
         default="none",

@@ -66,6 +66,7 @@ class SpectraKeywords(TypedDict, total=False):
 
     Attributes
     ----------
+    range : wavelengths to learn from, ``(first, last)`` in nm, several of them; all by default.
     preprocess : steps of ``Preprocessing``, such as ``"snv,savgol(15,2,1)"``.
     split : how the rows that test are found: ``"random"``, ``"kennard-stone"``, ``"spxy"``, ``"duplex"`` or ``"date"``.
     split_column : column of train, validation and test, instead.
@@ -77,6 +78,7 @@ class SpectraKeywords(TypedDict, total=False):
     epochs, device, seed : of networks, and of all random numbers.
     """
 
+    range: Sequence[tuple[float, float]]
     preprocess: str
     split: Literal["random", "kennard-stone", "spxy", "duplex", "date"]
     split_column: str | None
@@ -184,7 +186,7 @@ def train_spectra(
     made, page = path_of("out", out), None if html is None else path_of("html", html)
     options, chosen = _options_of(SpectraTrainKeywords, target, class_column, settings)
     with reporting(report, progress=progress) as take:
-        table = _table(data, {}, take)
+        table = _table(data, {}, take).within(settings.get("range", ()))
         with Staging(
             made,
             extras=() if page is None else (page,),
@@ -238,7 +240,7 @@ def compare_spectra(
     targets = () if target is None else (target,)
     options, chosen = _options_of(SpectraKeywords, targets, class_column, settings)
     with reporting(report, progress=progress) as take:
-        table = _table(data, {}, take)
+        table = _table(data, {}, take).within(settings.get("range", ()))
         runs = compare(table, options, methods or all_methods(), chosen, n_seeds=seeds, report=take)
     return pd.DataFrame(summary(runs))
 

@@ -1,5 +1,7 @@
 """``geodl spectra`` from table to model, predictions, scores and comparison."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -352,6 +354,20 @@ def test_samples_have_a_column_under_both_names(geodl, tmp_path):
     ]  # fmt: skip
     assert printed[0] == printed[1]
     assert "one fifth of the samples (sample) tests, by chance" in printed[0]
+
+
+def test_only_wavelengths_within_the_ranges_are_learnt_from(geodl, refused, table):
+    train = ["spectra", "train", table, "--target", "fat", "--method", "pls", "-o", "w.safetensors"]
+    ended = geodl(*train, "--range", "1015-1120", "--range", "1300-1390")
+    assert ended.code == 0, ended.err
+    lengths = [band.wavelength_nm for band in read_card(Path("w.safetensors")).bands]
+    assert lengths == [*range(1020, 1121, 20), *range(1300, 1381, 20)]
+    ended = geodl("spectra", "predict", table, "-m", "w.safetensors", "-o", "p.csv")
+    assert ended.code == 0, ended.err
+    said = refused(*train, "--overwrite", "--range", "1300-1350")
+    assert "has 3 wavelengths within --range 1300-1350 nm, but at least 8 are needed" in said
+    said = refused(*train, "--overwrite", "--range", "1350-1300")
+    assert "is no range of wavelengths in nm" in said
 
 
 @pytest.mark.slow

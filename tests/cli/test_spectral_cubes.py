@@ -130,7 +130,8 @@ def test_another_sensor_is_resampled_only_when_asked(geodl, refused, model, chai
     assert np.abs((result - expected) / spread).mean() < 0.1
     short = write_cube(tmp_path / "short.tif", spectra_of(finer)[:40], finer[:40])
     said = refused("segment", short, "-m", model, "--resample", "-o", "x.tif")
-    assert "nothing is extrapolated" in said
+    assert "nothing is extrapolated, and 685 to 880 nm are missing" in said
+    assert "train it with --range 500-685" in said
 
 
 def test_another_sensor_is_refused_in_two_lines_that_say_what_to_do(refused, model, tmp_path):

@@ -127,7 +127,8 @@ def _other_wavelengths(scene: Scene, card: Card) -> str | None:
     if len(wanted) < len(card.bands):
         return None
     begins = f"{scene.name} has {_span(own)}, but {card.name} needs {_span(wanted)}"
-    is_covered = bool(own) and min(own) <= min(wanted) and max(wanted) <= max(own)
+    missing = _missing_ends(own, wanted)
+    is_covered = bool(own) and not missing
     is_spectrometer = len(own) > max(MOST_NAMED, sum(band.good for band in scene.bands) - 1)
     if is_covered and is_spectrometer:
         return f"{begins}; make the model's bands from the scene's with `resample=True`."
@@ -137,9 +138,15 @@ def _other_wavelengths(scene: Scene, card: Card) -> str | None:
         return (
             f"{begins}; state the wavelengths of the scene's bands in a file, with `wavelengths=`."
         )
-    if not is_covered:
-        return f"{begins}; nothing is extrapolated: use a model of a range within the scene's."
+    if missing:
+        return f"{begins}; {missing}."
     return f"{begins}; these are too few for a spectrum: use a scene of an imaging spectrometer."
+
+
+def _missing_ends(own: Sequence[float], wanted: Sequence[float]) -> str:
+    from georaster_dl.spectra.table.resample import missing_ends
+
+    return missing_ends(np.array(own), np.array(wanted)) if own and wanted else ""
 
 
 def _span(lengths: Sequence[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.table.samples import SpectraTable
 
-__all__ = ["aligned", "resampled", "resampling_weights"]
+__all__ = ["aligned", "missing_ends", "resampled", "resampling_weights"]
 
 _SAME_NM = 0.1
 _REACH = 1.5  # of a response, in FWHM: beyond it 0.04 % of a Gaussian are left
@@ -97,17 +98,23 @@ def resampling_weights(
 
 
 def _check_range(own: _Floats, wanted: _Floats, name: str) -> None:
-    ends = []
-    if wanted[0] < own[0] - _SAME_NM:
-        ends.append(f"{wanted[0]:g} to {min(own[0], wanted[-1]):g} nm")
-    if wanted[-1] > own[-1] + _SAME_NM:
-        ends.append(f"{max(own[-1], wanted[0]):g} to {wanted[-1]:g} nm")
-    if ends:
-        raise OptionError(
-            f"{name} has {_axis(own)}, but the model {_axis(wanted)}; nothing is extrapolated, and "
-            f"{' and '.join(ends)} are missing: export the spectra with these ends, or train the model on spectra without "
-            f"them."
-        )
+    missing = missing_ends(own, wanted)
+    if missing:
+        raise OptionError(f"{name} has {_axis(own)}, but the model {_axis(wanted)}; {missing}.")
+
+
+def missing_ends(own: _Floats, wanted: _Floats) -> str:
+    """Name the ends of a model's wavelengths (nm) that a sensor lacks, with a cure; empty where it has them all."""
+    low, high = own.min(), own.max()
+    first, last = wanted.min(), wanted.max()
+    ends = [f"{first:g} to {min(low, last):g} nm"] if first < low - _SAME_NM else []
+    if last > high + _SAME_NM:
+        ends.append(f"{max(high, first):g} to {last:g} nm")
+    if not ends:
+        return ""
+    begin, end = math.ceil(max(low, first)), math.floor(min(high, last))
+    cure = f"train it with `range=` {begin}-{end}" if begin < end else "use a model within them"
+    return f"nothing is extrapolated, and {' and '.join(ends)} are missing: {cure}"
 
 
 def _response(own: _Floats, centre: float, fwhm: float) -> _Floats:

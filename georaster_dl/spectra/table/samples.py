@@ -14,7 +14,7 @@ import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed, nearest_names
-from georaster_dl.spectra.table.axis import Unit, find_axis
+from georaster_dl.spectra.table.axis import FEWEST_BANDS, Unit, find_axis
 from georaster_dl.spectra.table.cells import is_text, is_word, numbers_of
 from georaster_dl.spectra.table.censored import Below, below_limit, uncensored
 from georaster_dl.spectra.table.files import read_tables
@@ -143,6 +143,26 @@ class SpectraTable:
         """Count the cells of a column by their words for missing values, for example NA."""
         counts = Counter(str(value).strip() for value in self.column(name) if is_word(value))
         return dict(counts)
+
+    def within(self, ranges: Sequence[tuple[float, float]]) -> SpectraTable:
+        """Take the wavelengths within ranges (first, last) in nm; all where no range is given.
+
+        Raises
+        ------
+        OptionError
+            When fewer than 8 wavelengths lie within.
+        """
+        if not ranges:
+            return self
+        lengths = self.wavelengths_nm
+        inside = np.any([(low <= lengths) & (lengths <= high) for low, high in ranges], axis=0)
+        if inside.sum() < FEWEST_BANDS:
+            asked = " and ".join(f"{low:g}-{high:g}" for low, high in ranges)
+            raise OptionError(
+                f"{self.name} has {counted(int(inside.sum()), 'wavelength')} within `range=` {asked} nm, but at least "
+                f"{FEWEST_BANDS} are needed; its wavelengths are {lengths[0]:g} to {lengths[-1]:g} nm."
+            )
+        return replace(self, wavelengths_nm=lengths[inside], spectra=self.spectra[:, inside])
 
     def rows(self, chosen: npt.NDArray[Any]) -> SpectraTable:
         """Rows by positions, or by a mask (n,)."""
