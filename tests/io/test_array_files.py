@@ -6,6 +6,8 @@ import scipy.io
 
 from georaster_dl import open_scene
 from georaster_dl.core.errors import SceneError
+from georaster_dl.core.scene_options import SceneOptions
+from georaster_dl.io.scenes.reader import open_scene as described
 
 CUBE = np.arange(5 * 6 * 20, dtype="float32").reshape(5, 6, 20)  # rows, cols, bands
 
@@ -22,6 +24,13 @@ def test_the_code_in_the_message_converts_the_cube(tmp_path, monkeypatch, kind):
     code = str(caught.value).partition("in Python: ")[2].partition(" (other")[0]
     exec(code, {})
     np.testing.assert_array_equal(open_scene("cube.tif").read().array, CUBE.transpose(2, 0, 1))
+
+
+def test_stated_wavelengths_tell_which_axis_is_the_bands(tmp_path):
+    np.save(tmp_path / "cube.npy", CUBE.transpose(0, 2, 1))
+    options = SceneOptions(wavelengths=tuple(np.arange(400.0, 600, 10)))
+    with pytest.raises(SceneError, match=r"transpose\(1, 0, 2\).*`wavelengths=`"):
+        described(tmp_path / "cube.npy", options)
 
 
 def test_matlab_of_version_7_3_has_its_axes_in_reverse(tmp_path):

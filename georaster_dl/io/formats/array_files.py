@@ -16,8 +16,12 @@ _NUMPY, _MATLAB_5, _MATLAB_7_3 = b"\x93NUMPY", b"MATLAB 5.0", b"MATLAB 7.3"
 _CUBE = (2, 0, 1)  # of axes rows, cols, bands
 
 
-def refuse_array_file(path: Path) -> None:
+def refuse_array_file(path: Path, n_bands: int | None = None) -> None:
     """Stop at a ``.npy`` or ``.mat`` file, and say how it becomes a GeoTIFF.
+
+    Parameters
+    ----------
+    n_bands : number of the bands where wavelengths are stated: the only axis as long as that is theirs.
 
     Raises
     ------
@@ -31,17 +35,25 @@ def refuse_array_file(path: Path) -> None:
     try:
         if mark.startswith(_NUMPY):
             shape = np.load(path, mmap_mode="r").shape
-            _refuse(path, str(shape), "numpy", f"numpy.load({path.name!r})", _CUBE)
+            _refuse(path, str(shape), "numpy", f"numpy.load({path.name!r})", _axes(shape, n_bands))
         if mark == _MATLAB_5:
             shapes = _matlab_arrays(path)
             found = listed(f"{name} {shape}" for name, shape in shapes.items())
             largest = max(shapes, key=lambda name: np.prod(shapes[name]))
             code = f"scipy.io.loadmat({path.name!r})[{largest!r}]"
-            _refuse(path, found, "scipy.io", code, _CUBE)
+            _refuse(path, found, "scipy.io", code, _axes(shapes[largest], n_bands))
     except ValueError:
         return  # damaged: opening it says so
     if mark == _MATLAB_7_3:  # HDF5, with MATLAB's axes in reverse
         _refuse(path, "MATLAB 7.3", "h5py", f"h5py.File({path.name!r})['NAME'][:]", (0, 2, 1))
+
+
+def _axes(shape: tuple[int, ...], n_bands: int | None) -> tuple[int, ...]:
+    """Order of the axes that puts bands first: those of the stated number, else the last."""
+    if len(shape) != 3 or n_bands is None or shape.count(n_bands) != 1:
+        return _CUBE
+    bands = shape.index(n_bands)
+    return bands, *(axis for axis in range(3) if axis != bands)
 
 
 def _matlab_arrays(path: Path) -> Mapping[str, tuple[int, ...]]:
@@ -55,5 +67,5 @@ def _refuse(path: Path, found: str, module: str, code: str, axes: tuple[int, ...
         f"{path} holds arrays ({found}) that state neither which axis is the bands nor where they lie; convert it in "
         f"Python: import {module}, rasterio; a = {code}.transpose{axes}; f = rasterio.open({path.stem + '.tif'!r}, 'w', "
         f"driver='GTiff', count=a.shape[0], height=a.shape[1], width=a.shape[2], dtype=a.dtype); f.write(a); f.close() "
-        f"(other axes than rows, cols, bands need another transpose)."
+        f"(other axes than bands, rows, cols after it need another transpose; state wavelengths with `wavelengths=`)."
     )

@@ -83,7 +83,7 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
     """
     options = options or SceneOptions()
     with gdal_environment():
-        scene = sources if isinstance(sources, Scene) else _opened(sources)
+        scene = sources if isinstance(sources, Scene) else _opened(sources, options)
         planes, alpha = (restate(some, options) for some in (scene.planes, scene.alpha))
         if options.wavelengths is not None:
             planes = at_wavelengths(planes, options.wavelengths, scene.name)
@@ -111,21 +111,23 @@ def stack_scenes(scenes: Sequence[Scene]) -> Scene:
     return _assembled(name, files, named=True, note=scenes[0].note)
 
 
-def _opened(sources: str | Path | Sequence[str | Path] | SceneMaker) -> Scene:
+def _opened(
+    sources: str | Path | Sequence[str | Path] | SceneMaker, options: SceneOptions
+) -> Scene:
     if not isinstance(sources, str | Path | Sequence):
         return sources.scene()
     names = [str(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
     if not names:
         raise SceneError("No scene was given; give the path or address of a raster.")
-    return _open_one(names[0]) if len(names) == 1 else _stacked(names)
+    return _open_one(names[0], options) if len(names) == 1 else _stacked(names)
 
 
-def _open_one(source: str) -> Scene:
+def _open_one(source: str, options: SceneOptions) -> Scene:
     path = _existing(source)
     if path is not None and sentinel2.is_product(path):
         return _from_product(path)
     if path is not None:
-        refuse_array_file(path)
+        refuse_array_file(path, None if options.wavelengths is None else len(options.wavelengths))
     if stac.is_item(source):
         return _from_item(source)
     pixels = source if path is None else envi_data(path) or source
