@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.signal import savgol_filter
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -187,6 +188,12 @@ def test_names_of_bands_stay_and_a_frame_can_be_asked_for(spectra):
     made = chain.transform(frame)
     assert list(made.columns) == list(frame.columns)
     np.testing.assert_allclose(made, preprocessed("snv", spectra), atol=1e-12)
+
+
+def test_a_chain_of_a_model_gives_arrays_whatever_scikit_learn_is_set_to(spectra):
+    saved = Preprocessing("snv").fit(spectra).to_json()
+    with config_context(transform_output="pandas"):
+        assert isinstance(Preprocessing.from_json(saved).transform(spectra), np.ndarray)
 
 
 def test_unequal_steps_are_told_where_a_filter_runs():

@@ -160,7 +160,8 @@ class Preprocessing(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # t
             When the values are not what ``to_json`` writes.
         """
         try:
-            chain = cls(str(saved["steps"]))
+            # Models compute with arrays, whatever scikit-learn is set to give.
+            chain = cls(str(saved["steps"])).set_output(transform="default")
             steps, bands, learnt = _parsed(chain.steps), int(saved["bands"]), saved["learnt"]
             chain.n_features_in_ = bands
             chain.chain_ = [
