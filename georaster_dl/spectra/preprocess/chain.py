@@ -161,7 +161,8 @@ class Preprocessing(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # t
         """
         try:
             # Models compute with arrays, whatever scikit-learn is set to give.
-            chain = cls(str(saved["steps"])).set_output(transform="default")
+            chain = cls(str(saved["steps"]))
+            chain.set_output(transform="default")
             steps, bands, learnt = _parsed(chain.steps), int(saved["bands"]), saved["learnt"]
             chain.n_features_in_ = bands
             chain.chain_ = [
