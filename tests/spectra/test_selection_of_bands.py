@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import cross_val_predict
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import no_report
@@ -81,9 +81,9 @@ def test_selection_before_cross_validation_flatters_and_within_it_does_not(name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SELECTIONS)
-def test_it_is_an_estimator_of_scikit_learns_form(name):
-    check_estimator(PLSRegressor(2, select=name))
+@parametrize_with_checks([PLSRegressor(2, select=name) for name in SELECTIONS])
+def test_it_is_an_estimator_of_scikit_learns_form(estimator, check):
+    check(estimator)
 
 
 def test_a_package_holds_a_zero_for_bands_left_out(tmp_path):
