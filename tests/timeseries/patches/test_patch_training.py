@@ -96,7 +96,7 @@ def test_utae_is_packaged_with_its_tiling(samples, tmp_path):
 
 @pytest.mark.slow
 def test_utae_learns_crops(samples, tmp_path):
-    result, _ = trained(samples, tmp_path, epochs=6)
+    result, _ = trained(samples, tmp_path, epochs=10)
     assert result.folds[0].network.accuracy > 0.9
 
 
