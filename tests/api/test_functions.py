@@ -182,7 +182,11 @@ def test_train_takes_paths_a_table_or_a_list(home, tmp_path, given):
         "csv": (tmp_path / "list.csv",),
     }[given]
     trained = gdl.train(
-        *scenes, out=tmp_path / "model.safetensors", epochs=1, architecture="plain_unet", block=32
+        *scenes,
+        out=tmp_path / "model.safetensors",
+        epochs=1,
+        architecture="spectral_unet",
+        block=32,
     )
     assert trained.model == tmp_path / "model.safetensors"
     assert repr(trained).startswith(f"<Trained {trained.model}: ")
