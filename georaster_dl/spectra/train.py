@@ -43,9 +43,8 @@ BASELINE = "pls"
 """Method that every other is measured beside."""
 
 _LEVEL = 0.9
-_BRIGHTEST = (
-    1.5  # median of the largest values of spectra that may be reflectances; glint and snow exceed 1
-)
+# Median of the largest values of spectra that may be reflectances; glint and snow exceed 1.
+_BRIGHTEST = 1.5
 _COMPONENTS = 10  # of the space in which other spectra are compared with these, for methods of none
 
 
@@ -76,10 +75,7 @@ def train_table(
     asked = None if method == "auto" else known_method(method)
     names = AUTO if asked is None else tuple(dict.fromkeys((asked, BASELINE)))
     _check_components(asked, settings)
-    if settings.select != "none" and asked not in (None, "pls"):
-        raise OptionError(
-            f"`select={settings.select!r}` selects bands for pls, but {asked} takes them all; leave it out, or take pls."
-        )
+    _check_selection(asked, settings)
     target = learnable(table, options)
     check_table(table, target, options, settings, report)
     quantity = options.quantity or _quantity(table, report)
@@ -152,6 +148,14 @@ def _check_components(asked: str | None, settings: Settings) -> None:
         raise OptionError(
             f"`components={settings.components}` is a number of latent variables, but {asked} has none; leave it out, "
             f"or take {' or '.join(sorted(LATENT, reverse=True))}."
+        )
+
+
+def _check_selection(asked: str | None, settings: Settings) -> None:
+    """Refuse a selection of bands for a method that takes them all."""
+    if settings.select != "none" and asked not in (None, "pls"):
+        raise OptionError(
+            f"`select={settings.select!r}` selects bands for pls, but {asked} takes them all; leave it out, or take pls."
         )
 
 

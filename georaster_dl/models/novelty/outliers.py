@@ -16,10 +16,8 @@ __all__ = ["OUTLIER_CHANNELS", "OutlierNetwork"]
 
 OUTLIER_CHANNELS = 4
 """The largest of the ratios, then those of T2, Q and the distance to the nearest calibration spectrum."""
-_BANDS_AT_ONCE, _NEIGHBOURS_AT_ONCE = (
-    32,
-    32,
-)  # so that what is computed stays smaller than the image
+# So that what is computed stays smaller than the image.
+_BANDS_AT_ONCE = _NEIGHBOURS_AT_ONCE = 32
 
 
 class OutlierNetwork(nn.Module):
