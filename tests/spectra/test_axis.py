@@ -141,3 +141,13 @@ def test_columns_and_wavelengths_belong_together(tenths, down):
     for column, wavelength in zip(axis.columns, axis.wavelengths_nm, strict=True):
         assert numbers[column - 1] == pytest.approx(wavelength)
     assert (np.diff(axis.wavelengths_nm) > 0).all()
+
+
+def test_widths_are_read_where_every_header_states_one() -> None:
+    nm = [f"{450 + 10 * i} nm (FWHM 6.5)" for i in range(9)]
+    np.testing.assert_array_equal(found(nm).fwhm_nm, np.full(9, 6.5))
+    um = [f"{0.45 + 0.01 * i:.2f} um (fwhm 0.01)" for i in range(9)]
+    np.testing.assert_allclose(found(um).fwhm_nm, 10)
+    wavenumbers = [f"{10_000 - 100 * i} cm-1 (FWHM 8)" for i in range(9)]
+    np.testing.assert_allclose(found(wavenumbers).fwhm_nm[0], 0.8)
+    assert found([*nm[:-1], "530 nm"]).fwhm_nm is None

@@ -91,3 +91,13 @@ def test_damage(library):
         header.write_text(header.read_text().replace(old, new))
         with pytest.raises(OptionError, match="no header of an ENVI spectral library"):
             read_spectra(header)
+
+
+def test_widths_of_bands(library):
+    path = library()
+    assert read_spectra(path).fwhm_nm is None
+    header = path.with_suffix(".hdr")
+    header.write_text(header.read_text() + "fwhm = {" + ", ".join(["0.0065"] * 10) + "}\n")
+    table = read_spectra(path)
+    np.testing.assert_allclose(table.fwhm_nm, 6.5)
+    np.testing.assert_allclose(table.spectra, VALUES, rtol=1e-6)

@@ -21,6 +21,7 @@ __all__ = [
     "Unit",
     "axis_number",
     "find_axis",
+    "header_of",
     "is_band",
     "names_axis",
     "runs_down",
@@ -59,6 +60,7 @@ _HEADER = re.compile(
     rf"(?:{_PREFIXES})?[ ._-]*[(\[]?\s*(\d+(?:[.,]\d+)?(?:e[+-]?\d+)?)[\s_]*[(\[]?{_UNIT}?\s*[)\]]?",
     re.IGNORECASE,
 )
+_FWHM = re.compile(r"\s*[(\[]?\s*FWHM\s*(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*[)\]]?$", re.IGNORECASE)
 _AFTER_NAME = re.compile(rf"(?<![a-z]){_UNIT}(?![a-z])", re.IGNORECASE)
 
 
@@ -71,11 +73,13 @@ class Axis:
     columns : (bands,) positions of the columns, by increasing wavelength.
     wavelengths_nm : (bands,) of these.
     repairs : what was guessed or turned round, a sentence each.
+    fwhm_nm : (bands,) widths, None unless all headers state them (``450 nm (FWHM 10)``).
     """
 
     columns: npt.NDArray[np.intp]
     wavelengths_nm: npt.NDArray[np.float64] = field(repr=False)
     repairs: tuple[str, ...]
+    fwhm_nm: npt.NDArray[np.float64] | None = field(default=None, repr=False)
 
 
 def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
@@ -127,7 +131,18 @@ def find_axis(headers: Sequence[str], unit: Unit | None, *, title: str) -> Axis:
     if wavelengths[0] > wavelengths[-1]:
         wavelengths, columns = wavelengths[::-1], columns[::-1]
         repairs.append(f"{title}: the axis ran down in wavelength and was turned round.")
-    return Axis(columns, wavelengths, tuple(repairs))
+    widths = _widths([headers[i] for i in columns], wavelengths, known)
+    return Axis(columns, wavelengths, tuple(repairs), widths)
+
+
+def header_of(wavelength_nm: float, fwhm_nm: float | None = None) -> str:
+    """Write the header of a band, from which ``find_axis`` reads the same numbers: ``450 nm (FWHM 10)``."""
+    header = f"{_digits(wavelength_nm)} nm"
+    return header if fwhm_nm is None else f"{header} (FWHM {_digits(fwhm_nm)})"
+
+
+def _digits(number: float) -> str:
+    return np.format_float_positional(number, trim="-")
 
 
 def is_band(header: str) -> bool:
@@ -175,7 +190,7 @@ def runs_down(header: str, values: npt.NDArray[np.float64], *, named: bool) -> b
 
 def _read(header: str) -> tuple[float, Unit | None] | None:
     """Number and unit of a header, None where it is the name of something else."""
-    match = _HEADER.fullmatch(header.strip())
+    match = _HEADER.fullmatch(_FWHM.sub("", header.strip()))
     if match is None:
         return None
     unit = match[2] and _SPELLINGS[match[2].casefold().replace("μ", "µ")]
@@ -247,3 +262,16 @@ def _nanometres(values: npt.NDArray[np.float64], unit: Unit) -> npt.NDArray[np.f
     if unit == "cm-1":
         return 1e7 / np.maximum(values, np.finfo(float).tiny)
     return values * 1000 if unit == "um" else values
+
+
+def _widths(
+    headers: Sequence[str], wavelengths_nm: npt.NDArray[np.float64], unit: Unit
+) -> npt.NDArray[np.float64] | None:
+    """(bands,) full widths at half maximum in nm, which headers state in the unit of the axis."""
+    found = [match for header in headers if (match := _FWHM.search(header)) is not None]
+    if len(found) < len(headers):
+        return None
+    widths = np.array([float(match[1]) for match in found])
+    if unit == "cm-1":
+        return widths * wavelengths_nm**2 / 1e7
+    return widths * 1000 if unit == "um" else widths

@@ -38,9 +38,7 @@ def aligned(table: SpectraTable, wavelengths_nm: _Floats) -> SpectraTable:
             f"{table.name} has {_axis(own)}, but the model {_axis(wavelengths_nm)}; if both instruments "
             f"measure the same quantity, bring the spectra to the model's with `resample=True`."
         )
-    return replace(
-        table, wavelengths_nm=np.asarray(wavelengths_nm, float), spectra=table.spectra[:, nearest]
-    )
+    return replace(table.bands(nearest), wavelengths_nm=np.asarray(wavelengths_nm, float))
 
 
 def resampled(
@@ -70,6 +68,9 @@ def resampled(
         table,
         wavelengths_nm=wanted,
         spectra=table.spectra @ weights.T,
+        fwhm_nm=None
+        if fwhm_nm is None
+        else np.broadcast_to(np.asarray(fwhm_nm, float), wanted.shape),
         repairs=(*table.repairs, message),
     )
 

@@ -60,6 +60,7 @@ class SpectraTable:
     decimal_comma : whether its first file has decimal commas.
     below : what values below a limit count as in columns of values.
     places : (n,) names of the rows for messages, of the file that they come from; None counts spectra from 1.
+    fwhm_nm : (bands,) widths of the bands, None where the file does not state them.
     """
 
     name: str
@@ -70,6 +71,7 @@ class SpectraTable:
     decimal_comma: bool = False
     below: Below = "error"
     places: npt.NDArray[Any] | None = field(default=None, repr=False)
+    fwhm_nm: npt.NDArray[np.float64] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.spectra)
@@ -162,7 +164,16 @@ class SpectraTable:
                 f"{self.name} has {counted(int(inside.sum()), 'wavelength')} within `range=` {asked} nm, but at least "
                 f"{FEWEST_BANDS} are needed; its wavelengths are {lengths[0]:g} to {lengths[-1]:g} nm."
             )
-        return replace(self, wavelengths_nm=lengths[inside], spectra=self.spectra[:, inside])
+        return self.bands(inside)
+
+    def bands(self, chosen: npt.NDArray[Any]) -> SpectraTable:
+        """Bands by positions, or by a mask (bands,)."""
+        return replace(
+            self,
+            wavelengths_nm=self.wavelengths_nm[chosen],
+            spectra=self.spectra[:, chosen],
+            fwhm_nm=None if self.fwhm_nm is None else self.fwhm_nm[chosen],
+        )
 
     def rows(self, chosen: npt.NDArray[Any]) -> SpectraTable:
         """Rows by positions, or by a mask (n,)."""
@@ -219,6 +230,7 @@ def read_spectra(
         first.comma,
         options.below,
         frame.index.to_numpy()[whole],
+        axis.fwhm_nm,
     )
 
 

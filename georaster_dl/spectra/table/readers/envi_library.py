@@ -24,7 +24,7 @@ def read_library(path: Path) -> tuple[list[str], list[str], npt.NDArray[np.float
 
     Returns
     -------
-    Header of each band (its wavelength, and the unit where the file states one), name of each
+    Header of each band (its wavelength, with unit and FWHM where the file states them), name of each
     spectrum, and (spectra, bands) values; NaN for the file's data ignore value.
 
     Raises
@@ -59,7 +59,11 @@ def read_library(path: Path) -> tuple[list[str], list[str], npt.NDArray[np.float
     values = np.fromfile(data, kind, n * bands, offset=offset).reshape(n, bands).astype(np.float64)
     values[values == ignored] = np.nan
     unit = _UNITS.get(entries.get("wavelength units", "").casefold(), "")
-    return [f"{text} {unit}".strip() for text in wavelengths], names, values / (factor or 1)
+    headers = [f"{text} {unit}".strip() for text in wavelengths]
+    widths = _listed(entries.get("fwhm", ""))
+    if len(widths) == bands:
+        headers = [f"{h} (FWHM {w})" for h, w in zip(headers, widths, strict=True)]
+    return headers, names, values / (factor or 1)
 
 
 def _pair(path: Path) -> tuple[Path, Path]:

@@ -1,0 +1,1 @@
+"""Simulated spectra: tables of mixtures, class distributions, generative networks and radiative transfer."""
