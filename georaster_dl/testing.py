@@ -144,19 +144,21 @@ def write_labels(
 def small_card(*, bands: Sequence[str] = BANDS, n_classes: int = 4, **fields: Any) -> Card:
     """Make the card of a small U-Net; ``fields`` are those of ``Card``.
 
-    Without ``targets`` or another ``task`` it has the classes 1, 2, ...
+    Without ``targets`` or another ``task`` it has the classes 1, 2, ...; of the task ``"fractions"`` it has the
+    targets cover 0, cover 1, ...
     """
     from georaster_dl.core.bands import named_bands
     from georaster_dl.core.legend import MapClass, parse_color
     from georaster_dl.models.package.card import Architecture, Card, Cost, ModelHalo
-    from georaster_dl.models.package.values import InputBand
+    from georaster_dl.models.package.values import InputBand, Target
 
-    task = "regression" if fields.get("targets") else "segmentation"
+    task = fields.get("task") or ("regression" if fields.get("targets") else "segmentation")
+    head = {"head": "fractions"} if task == "fractions" else {}
     usual: dict[str, Any] = {
         "name": "test-model",
         "version": "1",
         "task": task,
-        "architecture": Architecture(name="unet", encoder=_ENCODER, options=_NETWORK),
+        "architecture": Architecture(name="unet", encoder=_ENCODER, options=_NETWORK | head),
         "bands": [
             InputBand(name=band.name, wavelength_nm=band.wavelength_nm, mean=0.2, std=0.1)
             for band in named_bands(bands)
@@ -166,7 +168,9 @@ def small_card(*, bands: Sequence[str] = BANDS, n_classes: int = 4, **fields: An
         "halo": ModelHalo(default=16, exact=EXACT_HALO),
         "cost": Cost(macs_per_pixel=10_000, bytes_per_pixel=400),
     }
-    if fields.get("task", task) == "segmentation":
+    if task == "fractions":
+        usual["targets"] = [Target(f"cover {i}") for i in range(n_classes)]
+    elif task == "segmentation":
         usual["classes"] = [
             MapClass(1 + i, f"class {i}", parse_color(COLORS[i % len(COLORS)]))
             for i in range(n_classes)
@@ -174,10 +178,14 @@ def small_card(*, bands: Sequence[str] = BANDS, n_classes: int = 4, **fields: An
     return Card(**usual | fields)
 
 
-def random_network(in_bands: int, n_classes: int) -> nn.Module:
-    """Make a U-Net of random weights whose outputs have mean 0 and deviation 2 over white noise.
+def random_network(in_bands: int, n_classes: int, *, head: str = "plain") -> nn.Module:
+    """Make a U-Net of random weights whose last layer gives mean 0 and deviation 2 over white noise.
 
     All classes are then common in a scene of :func:`noise`.
+
+    Parameters
+    ----------
+    head : of ``create_model``.
     """
     import torch
 
@@ -191,6 +199,7 @@ def random_network(in_bands: int, n_classes: int) -> nn.Module:
             n_classes=n_classes,
             encoder=_ENCODER,
             encoder_weights=None,
+            head=head,
             **_NETWORK,
         )
         for module in network.modules():
@@ -201,8 +210,12 @@ def random_network(in_bands: int, n_classes: int) -> nn.Module:
                 module.bias.data.normal_(std=0.5)
         network.eval()
         last = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
+        made: list[torch.Tensor] = []
+        hook = last.register_forward_hook(lambda _layer, _inputs, planes: made.append(planes))
         with torch.inference_mode():
-            logits = network(torch.randn(1, in_bands, 128, 128))
+            network(torch.randn(1, in_bands, 128, 128))
+        hook.remove()
+        (logits,) = made
         mean, std = logits.mean(dim=(0, 2, 3)), logits.std(dim=(0, 2, 3))
         last.weight.data *= (2 / std)[:, None, None, None]
         bias = last.get_parameter("bias")
@@ -228,7 +241,8 @@ def write_model(
     from georaster_dl.models.package.file import save_model
 
     card = small_card(bands=bands, n_classes=n_classes, **fields)
-    save_model(Path(path), card, network or random_network(len(bands), n_classes))
+    head = str(card.architecture.options.get("head", "plain"))
+    save_model(Path(path), card, network or random_network(len(bands), n_classes, head=head))
     return Path(path)
 
 

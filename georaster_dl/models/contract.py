@@ -54,8 +54,8 @@ class SegmentationNetwork(Protocol):
     def __call__(self, image: Tensor) -> Tensor:
         """Map an image (N, bands, rows, cols) of normalised bands to (N, outputs, rows, cols).
 
-        The outputs are logits of classes, quantities in standard deviations from their means, or the
-        normalised bands again (autoencoder).
+        The outputs are logits of classes, quantities in standard deviations from their means, fractions
+        (not below 0, of sum 1), or the normalised bands again (autoencoder).
         """
 
 

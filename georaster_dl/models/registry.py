@@ -103,8 +103,9 @@ class _Family:
         return self.own if self.series or self.fitted else {"head": HEADS[0], **self.own}
 
 
-HEADS = ("plain", "bayesian")
-"""What the last layer of a network may be, by the option ``head`` that all architectures of images have."""
+HEADS = ("plain", "bayesian", "fractions")
+"""What a network ends in, by the option ``head`` that all architectures of images have: the last layer, the same with
+distributions for weights, or that layer and a softmax, so that the outputs are fractions of sum 1."""
 
 _FAMILIES: dict[str, _Family] = {}
 _BROKEN: dict[str, str] = {}  # entry points that could not be loaded, and why
@@ -293,12 +294,13 @@ def create_model(
     wavelengths_nm : of the bands, None where one has none; for the architectures that make use of
         it, which fall back to band numbers without.
     sensors : numbers of bands of each sensor of a time series; one sensor where none are given.
-    options : options of the architecture; an unknown one is refused.
+    options : options of the architecture, ``head`` (``HEADS``) of those of images; an unknown one is refused.
 
     Returns
     -------
-    Network from (N, in_bands, rows, cols) float32 to logits (N, n_classes, rows, cols); rows and
-    cols must be multiples of ``network_stride``. Of time series as ``contract.SeriesNetwork`` says.
+    Network from (N, in_bands, rows, cols) float32 to logits (N, n_classes, rows, cols), or with
+    ``head="fractions"`` to fractions of sum 1; rows and cols must be multiples of
+    ``network_stride``. Of time series as ``contract.SeriesNetwork`` says.
 
     Raises
     ------
@@ -336,7 +338,7 @@ def create_model(
     head = HEADS[0] if "head" in family.own else chosen.pop("head", HEADS[0])
     if head not in HEADS:
         raise OptionError(
-            f"The architecture {name!r} takes {' or '.join(HEADS)} as head, but got {head!r}."
+            f"The architecture {name!r} takes {', '.join(HEADS[:-1])} or {HEADS[-1]} as head, but got {head!r}."
         )
     of_sensors = () if family.series is None else tuple(sensors) or (in_bands,)
     network = family.build(
@@ -346,6 +348,10 @@ def create_model(
     )
     if head == "plain":
         return network
-    from georaster_dl.models.zoo.bayesian import with_bayesian_head
+    if head == "fractions":
+        from georaster_dl.models.zoo.heads.fractions import with_fractions_head
+
+        return with_fractions_head(network)
+    from georaster_dl.models.zoo.heads.bayesian import with_bayesian_head
 
     return with_bayesian_head(network)

@@ -10,7 +10,7 @@ from georaster_dl.models.contract import network_stride
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, network_of, save_model
 from georaster_dl.models.registry import create_model, describe_model
-from georaster_dl.models.zoo.bayesian import BayesianConv2d
+from georaster_dl.models.zoo.heads.bayesian import BayesianConv2d
 from tests.models.conftest import card_fields
 
 NO_DEVIATION = -40.0  # softplus(-40) = 4e-18
@@ -165,5 +165,7 @@ def test_the_members_of_an_ensemble_get_it():
 
 
 def test_other_heads_are_refused():
-    with pytest.raises(OptionError, match="'unet' takes plain or bayesian as head, but got 'deep'"):
+    with pytest.raises(
+        OptionError, match="'unet' takes plain, bayesian or fractions as head, but got 'deep'"
+    ):
         create_model("unet", in_bands=3, n_classes=2, head="deep")

@@ -250,7 +250,7 @@ def test_cards_of_format_1_had_other_names_for_some_fields():
     assert card.limitations == "Not for snow."
     assert card.legend.classes[0].color == (0, 0, 255)
     again = json.loads(card.to_json())
-    assert again["format"] == FORMAT == 6
+    assert again["format"] == FORMAT == 7
     assert {"needs", "treatment", "caution"}.isdisjoint(again)
     assert Card.from_json(card.to_json()) == card
     both = json.loads(BEFORE) | {"limitations": ""}

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from georaster_dl.models.package.file import load_model, read_card
-from georaster_dl.models.zoo.bayesian import BayesianConv2d
+from georaster_dl.models.zoo.heads.bayesian import BayesianConv2d
 from georaster_dl.testing import checkered
 from georaster_dl.training.loop.learner import Learner
 from georaster_dl.training.loop.losses import build_regression_loss

@@ -55,7 +55,7 @@ __all__ = [
     "Predictor",
 ]
 
-FORMAT = 6  # raised when an older georaster_dl would misread a newer card
+FORMAT = 7  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
 _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": "limitations"}
 """Keys of cards of format 1 that have other names since."""
@@ -159,9 +159,9 @@ class Card(FilePart):
 
     Inputs are physical values (``quantity``), normalised by the network's user as
     ``(x - mean) / std`` band by band, in the order of ``bands``. Outputs are logits in the order
-    of ``classes``, one plane for each of a regression model's ``targets`` (behind them, of an
-    ensemble, one for the spread of each), or for an autoencoder the normalised bands again, at the
-    resolution of the input.
+    of ``classes``, one plane for each of the ``targets`` (behind them, of an ensemble, one for the
+    spread of each), or for an autoencoder the normalised bands again, at the resolution of the
+    input. The planes of fractions are the fractions themselves: not below 0, and of sum 1.
 
     Attributes
     ----------
@@ -179,8 +179,9 @@ class Card(FilePart):
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
     preprocessing : of spectra, before they are normalised; means and deviations of the bands are
         those of preprocessed values.
-    classes, targets : one of them: the classes of a segmentation, the quantities of a regression;
-        neither for an autoencoder.
+    classes, targets : one of them: the classes of a segmentation, the quantities of a regression, or
+        what the fractions of a pixel are of (two or more, without unit, mean 0 and std 1); neither for
+        an autoencoder.
     halo : context that tiles need, in pixels.
     cost : of one pixel.
     licence : of the weights.
@@ -208,7 +209,7 @@ class Card(FilePart):
     name: Name
     version: Version
     description: Text = ""
-    task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
+    task: Literal["segmentation", "regression", "fractions", "autoencoder"] = "segmentation"
     architecture: Architecture
     bands: Annotated[tuple[_Band, ...], Field(min_length=1, max_length=2048)]
     required_bands: Annotated[tuple[_Group, ...], Field(max_length=64)] = ()
@@ -315,11 +316,31 @@ class Card(FilePart):
             if not self.classes or self.targets:
                 raise ValueError("task segmentation needs classes and has no target")
             _ = self.legend  # refuses values or names that occur twice
-        elif self.classes or bool(self.targets) != (self.task == "regression"):
-            wanted = "needs a target" if self.task == "regression" else "has no target"
+        elif self.classes or bool(self.targets) != (self.task in ("regression", "fractions")):
+            wanted = "has no target" if self.task == "autoencoder" else "needs a target"
             raise ValueError(f"task {self.task} {wanted} and has no classes")
         elif self.task == "autoencoder" and self.optional_bands:
             raise ValueError("an autoencoder gives all of its bands back, so none can be optional")
+        return self
+
+    @model_validator(mode="after")
+    def _fractions_of_a_whole(self) -> Self:
+        head = self.architecture.options.get("head")
+        if self.task != "fractions":
+            if head == "fractions":
+                raise ValueError(
+                    f"architecture.options.head is 'fractions', so task must be, but it is {self.task!r}"
+                )
+            return self
+        names = {target.name for target in self.targets}
+        if len(names) < max(2, len(self.targets)):
+            raise ValueError("task fractions needs two or more targets, of distinct names")
+        if any((t.unit, t.mean, t.std) != ("", 0, 1) for t in self.targets):
+            raise ValueError("targets of fractions have no unit, mean 0 and std 1")
+        if head not in (None, "fractions"):
+            raise ValueError(
+                f"task fractions needs outputs of sum 1, so architecture.options.head cannot be {head!r}"
+            )
         return self
 
     @classmethod
@@ -377,11 +398,9 @@ class Card(FilePart):
     @property
     def outputs(self) -> int:
         """Number of the network's output planes."""
-        return {
-            "segmentation": len(self.classes),
-            "regression": len(self.targets) * (2 if self.gives_spread else 1),
-            "autoencoder": len(self.bands),
-        }[self.task]
+        if self.targets:
+            return len(self.targets) * (2 if self.gives_spread else 1)
+        return len(self.classes) or len(self.bands)
 
     @property
     def value_planes(self) -> tuple[tuple[str, float, float], ...]:
@@ -403,6 +422,8 @@ class Card(FilePart):
     @property
     def predicts(self) -> str:
         """Classes or quantities of the output, in a few words."""
+        if self.task == "fractions":
+            return f"fractions of {', '.join(target.name for target in self.targets)}"
         if self.targets:
             names = ", ".join(target.label for target in self.targets)
             return f"{names}, {'a quantity' if len(self.targets) == 1 else 'quantities'}"

@@ -50,7 +50,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Target:
-    """A quantity that a regression model predicts: value = network's output * std + mean.
+    """A quantity that a model predicts, or a fraction: value = network's output * std + mean.
 
     Attributes
     ----------

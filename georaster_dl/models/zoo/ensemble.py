@@ -107,6 +107,10 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
             f"An ensemble with spread gives two planes for each quantity, but {spec.n_classes} are asked for."
         )
     member_options = {key: value for key, value in options.items() if value is not None}
+    if options.get("head") == "fractions" and not spread:
+        raise OptionError(
+            "An ensemble averages fractions as values and not as logits; give it spread=true."
+        )
     planes = spec.n_classes // 2 if spread else spec.n_classes
     networks = [
         create_model(

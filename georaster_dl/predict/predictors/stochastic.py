@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from georaster_dl.models.runtime.features import is_grid_of
-from georaster_dl.models.zoo.bayesian import BayesianConv2d
+from georaster_dl.models.zoo.heads.bayesian import BayesianConv2d
 from georaster_dl.predict.engine.rewrite.random import RandomLayer
 from georaster_dl.predict.predictors.fields import Draw, kept_share, normal_field, over_planes
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from georaster_dl.models.zoo.bayesian import BayesianConv2d
+from georaster_dl.models.zoo.heads.bayesian import BayesianConv2d
 from georaster_dl.training.loop.objective import Objective
 from georaster_dl.training.loop.transfer import set_training_mode, unfreeze_for_epoch
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig

@@ -1,0 +1,1 @@
+"""Heads of networks, by the option ``head`` of the registry."""
