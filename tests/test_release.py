@@ -100,3 +100,5 @@ def test_the_wheel_holds_the_licence_and_nothing_but_the_packages(tmp_path):
     models = {path.name for path in (ROOT / "georaster_dl/models/builtin").glob("*.safetensors")}
     assert models
     assert {Path(name).name for name in names if name.endswith(".safetensors")} == models
+    constants = "georaster_dl/models/radiative_transfer/prospect"
+    assert {f"{constants}.tsv.gz", f"{constants}.LICENSE"} <= set(names)
