@@ -1,4 +1,4 @@
-"""Leaf model PROSPECT-D and PROSPECT-PRO: reflectance and transmittance from what a leaf is made of."""
+"""Leaf model PROSPECT-D and PROSPECT-PRO: reflectance and transmittance from traits."""
 
 from __future__ import annotations
 
