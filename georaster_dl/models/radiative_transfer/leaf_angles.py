@@ -16,7 +16,7 @@ ANGLES_DEG = (np.arange(_CLASSES) + 0.5) * _STEP_DEG
 
 
 def ellipsoidal(mean_angle: Tensor) -> Tensor:
-    """Return the share of leaves in each class where leaves lie like the surface of an ellipsoid (Campbell 1990).
+    """Distribute leaves over classes of inclination like the surface of an ellipsoid (Campbell 1990).
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def ellipsoidal(mean_angle: Tensor) -> Tensor:
 
 
 def bimodal(slope: Tensor, bimodality: Tensor) -> Tensor:
-    """Return the share of leaves in each class by Verhoef's two numbers, LIDFa and LIDFb.
+    """Distribute leaves over classes of inclination by Verhoef's two numbers, LIDFa and LIDFb.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def _absorbing(rho: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _scattered(k: Tensor, bf: Tensor, rho: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what leaves scatter backward and forward from a direction into diffuse fluxes."""
+    """Compute what leaves scatter backward and forward from a direction into diffuse fluxes."""
     return ((k + bf) * rho + (k - bf) * tau) / 2, ((k - bf) * rho + (k + bf) * tau) / 2
 
 
