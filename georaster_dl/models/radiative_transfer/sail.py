@@ -135,7 +135,7 @@ def _absorbing(rho: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _scattered(k: Tensor, bf: Tensor, rho: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute what leaves scatter backward and forward from a direction into diffuse fluxes."""
+    """Divide light from a direction that leaves scatter into diffuse light backward and forward."""
     return ((k + bf) * rho + (k - bf) * tau) / 2, ((k - bf) * rho + (k + bf) * tau) / 2
 
 
