@@ -7,7 +7,7 @@ from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
 
-__all__ = ["LabelOptions", "SceneOptions", "StackOptions"]
+__all__ = ["FractionOptions", "LabelOptions", "SceneOptions", "StackOptions"]
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,19 @@ class LabelOptions:
                 f"`width_m=` must be above 0, but got {self.width_m:g}; leave it out for lines and points of one "
                 f"pixel's width."
             )
+
+
+@dataclass(frozen=True)
+class FractionOptions(LabelOptions):
+    """Options of reading labels that may be fractions of a whole.
+
+    Attributes
+    ----------
+    fraction_fields : attributes of vector labels, or bands of a raster, that hold the fractions of a pixel;
+        of one alone the rest is a fraction of its own. Without any, the classes' shares of a pixel are the
+        fractions.
+    per_polygon : whether the fractions of a polygon are those of its pixels together, not of each.
+    """
+
+    fraction_fields: tuple[str, ...] = ()
+    per_polygon: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,15 @@ from georaster_dl.io.scenes.grid import is_same_grid, proj_crs
 from georaster_dl.io.vectors.files import corners
 from georaster_dl.render.palette import choose_colors
 
-__all__ = ["RasterLabels", "found_in_raster", "stated_classes", "strips_of_labels"]
+__all__ = [
+    "RasterLabels",
+    "band_names",
+    "found_in_raster",
+    "holds_fractions",
+    "numbers_of_bands",
+    "stated_classes",
+    "strips_of_labels",
+]
 
 _LARGEST_NUMBER = 1e30  # undeclared fill values lie beyond, 3.4e38 for example
 _WINDOW_PIXELS = 2**22
@@ -79,10 +87,11 @@ class RasterLabels:
 
     Parameters
     ----------
-    path : single-band raster.
+    path : raster; of one band where none is chosen.
     geobox : the scene's grid.
     ignore : stored values that mean unlabelled.
     numbers : whether it holds numbers instead of classes.
+    band : of a raster that may have several, from 1.
 
     Raises
     ------
@@ -93,14 +102,21 @@ class RasterLabels:
     """
 
     def __init__(
-        self, path: Path, geobox: Georeference, ignore: tuple[float, ...], *, numbers: bool
+        self,
+        path: Path,
+        geobox: Georeference,
+        ignore: tuple[float, ...],
+        *,
+        numbers: bool,
+        band: int | None = None,
     ) -> None:
         self._path = path
         self._ignore = ignore
+        self._several, self._band = band is not None, band or 1
         self._dataset: Any = None
-        with _opened(path) as dataset:
-            self.name = dataset.descriptions[0] or path.stem
-            scale, offset, _ = calibration_of(dataset, 1)
+        with _opened(path, several=self._several) as dataset:
+            self.name = dataset.descriptions[self._band - 1] or path.stem
+            scale, offset, _ = calibration_of(dataset, self._band)
             self._scale, self._offset = (scale, offset) if numbers else (1.0, 0.0)
             self._regrid = None
             if not is_same_grid(dataset, geobox):
@@ -118,8 +134,6 @@ class RasterLabels:
         SceneError
             When the file is damaged.
         """
-        if self._dataset is None:
-            self._dataset = _opened(self._path)
         if self._regrid is None:
             return self._window(rows, cols)
         return self._regrid.read(self._window, rows, cols)
@@ -142,18 +156,62 @@ class RasterLabels:
 
     def _window(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
         """Numbers of a window of the file itself."""
+        if self._dataset is None:
+            self._dataset = _opened(self._path, several=self._several)
         window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
-        stored, known = _stored(self._dataset, window, self._ignore)
+        stored, known = _stored(self._dataset, window, self._ignore, self._band)
         numbers = np.asarray(stored * self._scale + self._offset, np.float32)
         numbers[~known] = np.nan
         return numbers
 
 
-def _opened(path: Path) -> Any:
+def band_names(path: Path) -> tuple[str | None, ...]:
+    """Read the descriptions of a label raster's bands, None where a band has none; without a transparency.
+
+    Raises
+    ------
+    GeoRasterError
+        When it cannot be opened, or holds complex numbers.
+    """
+    with _opened(path, several=True) as dataset:
+        pairs = zip(dataset.descriptions, dataset.colorinterp, strict=True)
+        return tuple(name or None for name, color in pairs if color != ColorInterp.alpha)
+
+
+def holds_fractions(path: Path) -> bool:
+    """Whether a label raster of one band holds numbers and not classes, by its type and scale."""
+    with _opened(path) as dataset:
+        return calibration_of(dataset, 1)[2]
+
+
+def numbers_of_bands(
+    path: Path, ignore: tuple[float, ...], bands: Sequence[int]
+) -> Iterator[tuple[int, int, npt.NDArray[np.float64]]]:
+    """Row, col and numbers (bands, rows, cols) of each window of a raster, NaN where unlabelled.
+
+    Raises
+    ------
+    SceneError
+        When it cannot be read.
+    """
+    with _opened(path, several=True) as dataset:
+        scales = [calibration_of(dataset, band)[:2] for band in bands]
+        for rows, cols in windows(
+            dataset.shape, _WINDOW_PIXELS // len(bands), dataset.block_shapes[0]
+        ):
+            window = Window.from_slices(rows, cols)
+            planes = []
+            for band, (scale, offset) in zip(bands, scales, strict=True):
+                stored, known = _stored(dataset, window, ignore, band)
+                planes.append(np.where(known, stored * scale + offset, np.nan))
+            yield rows.start, cols.start, np.stack(planes)
+
+
+def _opened(path: Path, *, several: bool = False) -> Any:
     dataset = open_dataset(str(path))
     layers = [i for i in dataset.colorinterp if i != ColorInterp.alpha]
     kind = np.dtype(dataset.dtypes[0]).kind if layers else ""
-    if len(layers) != 1 or kind == "c":
+    if (len(layers) != 1 and not (several and layers)) or kind == "c":
         dataset.close()
         what = "complex numbers" if kind == "c" else f"{counted(len(layers), 'band')}"
         raise OptionError(
@@ -164,20 +222,22 @@ def _opened(path: Path) -> Any:
 
 
 def strips_of_labels(path: Path) -> Iterator[npt.NDArray[np.float32]]:
-    """All numbers of a raster as stored, in strips of whole rows that do not depend on its blocks."""
-    with _opened(path) as dataset:
+    """All numbers of a raster as stored, band by band in strips of whole rows that do not depend on its blocks."""
+    with _opened(path, several=True) as dataset:
         for rows in strips(dataset.shape, _WINDOW_PIXELS):
             window = Window.from_slices(rows, slice(0, dataset.width))
-            yield _stored(dataset, window, ())[0].astype(np.float32)
+            for band, color in zip(dataset.indexes, dataset.colorinterp, strict=True):
+                if color != ColorInterp.alpha:
+                    yield _stored(dataset, window, (), band)[0].astype(np.float32)
 
 
 def _stored(
-    dataset: Any, window: Window, ignore: tuple[float, ...]
+    dataset: Any, window: Window, ignore: tuple[float, ...], band: int = 1
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """(rows, cols) numbers as stored, and where they are labels."""
     try:
-        numbers = dataset.read(1, window=window)
-        known = dataset.read_masks(1, window=window) != 0
+        numbers = dataset.read(band, window=window)
+        known = dataset.read_masks(band, window=window) != 0
     except RasterioError as error:
         raise SceneError(
             f"Rows {window.row_off} to {window.row_off + window.height} of the labels {dataset.name} "
@@ -187,7 +247,7 @@ def _stored(
     if numbers.dtype.kind == "f":
         known &= np.abs(numbers) < _LARGEST_NUMBER  # false for NaN, too
     # A mask replaces the nodata value in GDAL's eyes; here both count.
-    nodata = () if dataset.nodata is None else (dataset.nodata,)
+    nodata = [value for value in dataset.nodatavals[band - 1 : band] if value is not None]
     for number in (*nodata, *ignore):
         known &= numbers != number
     return numbers, known

@@ -30,7 +30,10 @@ __all__ = [
     "UNLABELLED",
     "ClassLabels",
     "LabelOptions",
+    "LabelSource",
     "NumberLabels",
+    "OpenedLabels",
+    "existing",
     "is_vector",
     "labels_digest",
     "open_class_labels",
@@ -47,24 +50,34 @@ _NO_CLASS = 65535
 Where = tuple[str, str]
 
 
-class _Source(Protocol):
+class LabelSource(Protocol):
     """Label file read on a grid."""
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
+        """Read a window, NaN where unlabelled."""
+        ...
+
+    def missed(self) -> tuple[int, int]:
+        """How many labelled features at the scene cover no pixel's centre, and of how many."""
+        ...
+
+    def close(self) -> None:
+        """Close the file; another read opens it again."""
+        ...
+
+
+class _Source(LabelSource, Protocol):
+    """File of classes or numbers, of which each pixel has one."""
 
     name: str
 
-    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]: ...
-
     def covers(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]: ...
 
-    def missed(self) -> tuple[int, int]: ...
 
-    def close(self) -> None: ...
+class OpenedLabels:
+    """Base of all labels; files are opened by the first read, and after pickling."""
 
-
-class _Labels:
-    """Base of class and number labels; files are opened by the first read, and after pickling."""
-
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: LabelSource) -> None:
         self._source = source
 
     def __enter__(self) -> Self:
@@ -89,35 +102,40 @@ class _Labels:
         return self._source.missed()
 
 
-class ClassLabels(_Labels):
+class ClassLabels(OpenedLabels):
     """Class labels on a scene's grid. Not to be shared between threads; open them in each."""
 
     def __init__(self, source: _Source, legend: Legend, background: str | None) -> None:
         super().__init__(source)
+        self._labels = source
         self._index = np.full(_NO_CLASS + 1, UNLABELLED, np.int16)
         self._index[legend.values] = np.arange(len(legend.classes))
         self._background = None if background is None else legend.names.index(background)
 
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.int16]:
         """(rows, cols) index into the legend's classes; -1 unlabelled, or of no class of the legend."""
-        numbers = self._source.read(rows, cols)
+        numbers = self._labels.read(rows, cols)
         # NaN, and what cannot be a class, become the one value that never is one.
         values = np.fmin(np.fmax(numbers, -1), _NO_CLASS).astype(np.int32)
         values[values != numbers] = _NO_CLASS
         indexes: npt.NDArray[np.int16] = self._index[values]
         if self._background is not None:
-            free = np.isnan(numbers) & self._source.covers(rows, cols)
+            free = np.isnan(numbers) & self._labels.covers(rows, cols)
             indexes[free] = self._background
         return indexes
 
 
-class NumberLabels(_Labels):
-    """Labels of a regression on a scene's grid. Not to be shared between threads."""
+class NumberLabels(OpenedLabels):
+    """Labels of a regression on a scene's grid. Not to be shared between threads.
 
-    @property
-    def name(self) -> str:
-        """Name of the numbers in the file."""
-        return self._source.name
+    Attributes
+    ----------
+    name : of the numbers in the file.
+    """
+
+    def __init__(self, source: _Source) -> None:
+        super().__init__(source)
+        self.name = source.name
 
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
         """(rows, cols) numbers, NaN where unlabelled."""
@@ -142,9 +160,9 @@ def read_legend(paths: Sequence[Path], options: LabelOptions) -> Legend:
     if not paths:
         raise OptionError("No label file was given; give a raster or a vector file of labels.")
     found = [
-        found_in_vector(_existing(path), options)
+        found_in_vector(existing(path), options)
         if is_vector(path)
-        else found_in_raster(_existing(path), options.ignore)
+        else found_in_raster(existing(path), options.ignore)
         for path in paths
     ]
     legend = legend_of(found, options)
@@ -206,13 +224,13 @@ def labels_digest(path: Path, options: LabelOptions, *, numbers: bool) -> str:
     """
     digest = hashlib.sha256()
     if is_vector(path):
-        frame = features_of(_existing(path), options, numbers=numbers)[0]
+        frame = features_of(existing(path), options, numbers=numbers)[0]
         labelled = frame[frame["label"].notna()]
         parts = zip(labelled.geometry.normalize().to_wkb(), labelled["label"], strict=True)
         for part in sorted(wkb + str(label).encode() for wkb, label in parts):
             digest.update(part)
     else:
-        for numbers_of_strip in strips_of_labels(_existing(path)):
+        for numbers_of_strip in strips_of_labels(existing(path)):
             digest.update(numbers_of_strip.tobytes())
     return digest.hexdigest()[:_DIGITS]
 
@@ -236,7 +254,7 @@ def read_features(
     OptionError
         When the file, its field or its geometries cannot be used, or no feature has a label.
     """
-    return features_of(_existing(path), options, numbers=numbers)[0]
+    return features_of(existing(path), options, numbers=numbers)[0]
 
 
 def _source(
@@ -247,13 +265,20 @@ def _source(
     where: Where | None,
 ) -> _Source:
     if is_vector(path):
-        return VectorLabels(_existing(path), geobox, legend, options, where)
+        return VectorLabels(existing(path), geobox, legend, options, where)
     if where is not None:
         raise OptionError(f"{path} is a raster and has no column {where[0]!r}; give vector labels.")
-    return RasterLabels(_existing(path), geobox, options.ignore, numbers=legend is None)
+    return RasterLabels(existing(path), geobox, options.ignore, numbers=legend is None)
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """Return the path of labels that exist.
+
+    Raises
+    ------
+    OptionError
+        When they do not exist, or are a table without geometries.
+    """
     if not file_of(path).exists():
         raise OptionError(f"The labels {path} do not exist; check the path (now in {Path.cwd()}).")
     if file_of(path).suffix.lower() in _TABLES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,7 +16,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.core.scene_options import FractionOptions, SceneOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.models.registry import fitted_models
@@ -212,7 +213,7 @@ class TrainConfig(_Section):
 
     task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    labels: LabelOptions = LabelOptions()
+    labels: FractionOptions = FractionOptions()
     scene: SceneOptions = SceneOptions()
     split: SplitSection = SplitSection()
     patches: PatchesSection = PatchesSection()
@@ -299,4 +300,8 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
     section: Any = TrainConfig
     for part in place:
         section = section.model_fields[str(part)].annotation
-    return [*getattr(section, "model_fields", section.__annotations__)]
+    return (
+        [each.name for each in fields(section)]
+        if is_dataclass(section)
+        else [*section.model_fields]
+    )

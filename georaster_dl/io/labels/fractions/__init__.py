@@ -1,0 +1,1 @@
+"""Labels that are fractions of a whole: of fields, bands, or the shares of classes."""
