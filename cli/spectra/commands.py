@@ -41,6 +41,7 @@ from .options import (
     table_options,
     training_options,
 )
+from .simulate import simulate
 from .transfer import transfer
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def spectra() -> None:
 
 spectra.add_command(compare)
 spectra.add_command(explain)
+spectra.add_command(simulate)
 spectra.add_command(transfer)
 
 

@@ -47,6 +47,7 @@ __all__ = [
     "resample_option",
     "staged",
     "table_options",
+    "target_options",
     "training_options",
 ]
 
@@ -177,13 +178,33 @@ class Outcome(Generic[T]):
     failed: tuple[FailedOutput, ...] = ()
 
 
+def _split_names(text: str | None) -> tuple[str, ...]:
+    """Split names of columns at commas."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
 data_argument = click.argument("data", nargs=-1, required=True, type=INPUT_FILE, metavar="DATA...")
+target_options = (
+    click.option("--target", multiple=True, metavar="NAME", help="Column of values; repeatable."),
+    click.option(
+        "--targets",
+        metavar="NAME,NAME",
+        callback=lambda _ctx, _param, text: _split_names(text),
+        help="Columns of values at once, instead of --target for each.",
+    ),
+)
+
+
+def _columns(
+    target: tuple[str, ...], targets: tuple[str, ...], class_column: str | None
+) -> Columns:
+    return Columns((*target, *targets), class_column)
+
+
 column_options = option_group(
     "columns",
-    Columns,
-    click.option(
-        "--target", "targets", multiple=True, metavar="NAME", help="Column of values; repeatable."
-    ),
+    _columns,
+    *target_options,
     click.option("--class-column", metavar="NAME", help="Column of classes, instead of values."),
 )
 model_file_option = click.option(

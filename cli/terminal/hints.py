@@ -14,6 +14,7 @@ _KEYWORD = re.compile(r"(?P<name>[a-z_.]+)=(?P<value>.*)")
 _ON = ("", "True", "...")
 _NAMES = {
     "folder": "--directory",
+    "for_": "--for",
     "level": "--sets",
     "predictor": "--uncertainty",
     "split.block": "--block",

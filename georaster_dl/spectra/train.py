@@ -26,6 +26,7 @@ from georaster_dl.spectra.scoring.conformal import (
     fit_interval_out_of_fold,
 )
 from georaster_dl.spectra.table.samples import SpectraTable
+from georaster_dl.spectra.table.unit_check import likely_quantity
 from georaster_dl.spectra.training.candidates import Learning, cross_validated, fitted
 from georaster_dl.spectra.training.card_text import card_limitations, card_metrics, training_summary
 from georaster_dl.spectra.training.checks import check_table, sample_column
@@ -43,8 +44,6 @@ BASELINE = "pls"
 """Method that every other is measured beside."""
 
 _LEVEL = 0.9
-# Median of the largest values of spectra that may be reflectances; glint and snow exceed 1.
-_BRIGHTEST = 1.5
 _COMPONENTS = 10  # of the space in which other spectra are compared with these, for methods of none
 
 
@@ -78,7 +77,7 @@ def train_table(
     _check_selection(asked, settings)
     target = learnable(table, options)
     check_table(table, target, options, settings, report)
-    quantity = options.quantity or _quantity(table, report)
+    quantity = options.quantity or likely_quantity(table, report)
     split = split_table(table, target, options, settings)
     steps = _Steps(report)
     learning = Learning(table, target, split, options, settings, steps)
@@ -127,20 +126,6 @@ def train_table(
         model,
         time.monotonic() - begun,
     )
-
-
-def _quantity(table: SpectraTable, report: Report) -> str:
-    """Take spectra for reflectances where their size allows it, else warn."""
-    largest = float(np.median(table.spectra.max(axis=1)))
-    if 0 <= largest <= _BRIGHTEST:
-        return "reflectance"
-    report(
-        Warned(
-            f"{table.name}: values around {largest:.3g} at most are no reflectances of 0 to 1, so the card calls them "
-            f"as measured; state what they are with `quantity=`, such as absorbance."
-        )
-    )
-    return "as measured"
 
 
 def _check_components(asked: str | None, settings: Settings) -> None:

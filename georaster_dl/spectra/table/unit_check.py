@@ -1,4 +1,4 @@
-"""Whether spectra have the size of those that a model was trained on: percent are no shares of 1."""
+"""Whether spectra have the size of reflectances, or of those that a model was trained on: percent are no shares of 1."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["other_size"]
+from georaster_dl.core.events import Report, Warned
+from georaster_dl.spectra.table.samples import SpectraTable
+
+__all__ = ["REFLECTANCE", "likely_quantity", "other_size", "typical_largest"]
+
+REFLECTANCE = "reflectance"
+AS_MEASURED = "as measured"
 
 _Floats = npt.NDArray[np.float64]
 
+# Median of the largest values of spectra that may be reflectances; glint and snow exceed 1.
+_BRIGHTEST = 1.5
 _SUSPICIOUS = 20.0  # other materials differ less, and the least of the factors is a hundred
 _FACTORS = {100: "percent", 1000: "thousandths", 10_000: "whole numbers of 0 to 10,000"}
 
@@ -42,3 +50,22 @@ def other_size(preprocessed: _Floats, mean: _Floats, std: _Floats) -> str | None
         f"predictions mean nothing; if {who} are {_FACTORS[factor]} and the others shares of 1, "
         f"{'divide' if larger else 'multiply'} these by {factor:,}"
     )
+
+
+def likely_quantity(table: SpectraTable, report: Report) -> str:
+    """Take spectra for reflectances where their size allows it, else warn and call them as measured."""
+    largest = typical_largest(table)
+    if 0 <= largest <= _BRIGHTEST:
+        return REFLECTANCE
+    report(
+        Warned(
+            f"{table.name}: values around {largest:.3g} at most are no reflectances of 0 to 1, so they are called "
+            f"as measured; state what they are with `quantity=`, such as absorbance."
+        )
+    )
+    return AS_MEASURED
+
+
+def typical_largest(table: SpectraTable) -> float:
+    """Median of the largest value of each spectrum."""
+    return float(np.median(table.spectra.max(axis=1)))

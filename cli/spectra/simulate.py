@@ -1,0 +1,272 @@
+"""``geodl spectra simulate``: make a table of spectra with their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report
+from georaster_dl.core.wording import counted
+
+from ..options.completion import complete_files
+from ..options.groups import option_group
+from ..options.shared import (
+    INPUT_FILE,
+    check_suffix,
+    output_option,
+    overwrite_option,
+    progress_options,
+    seed_option,
+    wavelengths_option,
+)
+from ..terminal.progress import Terminal, run_with_progress
+from ..terminal.results import finished, print_outputs
+from .options import Outcome, TableReading, staged, table_options, target_options
+
+if TYPE_CHECKING:
+    from georaster_dl.io.scenes.scene import Scene
+    from georaster_dl.spectra.simulate.result import Simulated
+
+__all__ = ["simulate"]
+
+
+class _MethodChoice(click.Choice[str]):
+    """Names of the methods, looked up when the command needs them."""
+
+    def __init__(self) -> None:
+        self.case_sensitive = True
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        from georaster_dl.spectra.simulate.methods import METHODS
+
+        return tuple(METHODS)
+
+
+def _weights(_ctx: Any, param: click.Parameter, text: str | None) -> dict[str, float] | None:
+    """Parse ``tree=2,soil=0``."""
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        name, _, number = part.rpartition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise click.BadParameter(f"{part!r} is no NAME=NUMBER.", param=param) from None
+    return found
+
+
+def _parts(ctx: Any, param: click.Parameter, text: str | None) -> dict[int, float] | None:
+    """Parse ``1=0.2,2=0.5``."""
+    weights = _weights(ctx, param, text) or {}
+    wrong = [name for name in weights if not name.isdecimal()]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is no number of spectra.", param=param)
+    return {int(name): weight for name, weight in weights.items()} or None
+
+
+def _factors(_ctx: Any, param: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    """Parse ``0.7-1.3``, or ``1`` for none."""
+    if text is None:
+        return None
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high or low)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no range of factors; give the least and the most, such as 0.7-1.3.",
+            param=param,
+        ) from None
+
+
+def _given(target: tuple[str, ...], targets: tuple[str, ...], **others: Any) -> dict[str, Any]:
+    """Collect the options that were given, by the names of the methods' arguments."""
+    every = {"targets": (*target, *targets), **others}
+    return {name: value for name, value in every.items() if value not in (None, False, ())}
+
+
+_method_options = option_group(
+    "own",
+    _given,
+    click.option(
+        "--class-field", metavar="NAME", help="Column of the library with the spectra's classes."
+    ),
+    *target_options,
+    click.option(
+        "--within-classes",
+        is_flag=True,
+        help="mixtures: of spectra of one class, which is the target; otherwise the classes' fractions are.",
+    ),
+    click.option(
+        "--parts",
+        metavar="1=0.2,2=0.5,3=0.3",
+        callback=_parts,
+        help="mixtures: probability of each number of spectra. [default: as shown, within classes 3=1]",
+    ),
+    click.option(
+        "--class-weights",
+        metavar="NAME=2,NAME=0",
+        callback=_weights,
+        help="Weights by which classes are drawn. [default: 1 each]",
+    ),
+    click.option(
+        "--brightness",
+        metavar="LOW-HIGH",
+        callback=_factors,
+        help="mixtures: range of a factor on each spectrum. [default: 0.7-1.3 for fractions of reflectances, else 1]",
+    ),
+    click.option(
+        "--shade",
+        is_flag=True,
+        help="mixtures: a black part takes a share of half of the mixtures.",
+    ),
+    click.option(
+        "--noise",
+        type=float,
+        metavar="SD",
+        help="mixtures: standard deviation of noise in each band.",
+    ),
+    click.option(
+        "--noise-of",
+        metavar="SCENE",
+        shell_complete=complete_files,
+        help="mixtures: add noise as in this scene, estimated from neighbouring pixels.",
+    ),
+    click.option(
+        "--bilinear", is_flag=True, help="mixtures: add light that meets two parts in turn."
+    ),
+    click.option(
+        "--dimensions",
+        type=click.IntRange(min=1),
+        help="gaussian: number of principal components. [default: 15]",
+    ),
+)
+"""Options that belong to methods, by the names of their functions' arguments."""
+
+
+@click.command()
+@click.argument("library", nargs=-1, type=INPUT_FILE, metavar="[LIBRARY...]")
+@click.option("--method", type=_MethodChoice(), required=True, help="Way of simulation.")
+@click.option("-n", "n", type=int, default=5000, show_default=True, help="Number of spectra.")
+@output_option("Table to make (.parquet, .csv or .xlsx).", required=True)
+@_method_options
+@click.option(
+    "--for",
+    "for_",
+    metavar="SCENE",
+    shell_complete=complete_files,
+    help="Scene whose bands the spectra get, without those of water vapour.",
+)
+@wavelengths_option
+@click.option(
+    "--add",
+    type=INPUT_FILE,
+    multiple=True,
+    help="Another library, put below the first; with --for of any wavelengths. Repeatable.",
+)
+@click.option(
+    "--scale",
+    type=float,
+    help="Factor on the values of LIBRARY, such as 0.0001 where they are 0 to 10,000.",
+)
+@click.option("--quantity", help="Quantity that the spectra hold. [default: reflectance]")
+@table_options()
+@seed_option()
+@overwrite_option
+@progress_options
+def simulate(
+    *,
+    library: tuple[Path, ...],
+    method: str,
+    n: int,
+    output: Path,
+    own: Mapping[str, Any],
+    for_: str | None,
+    wavelengths: tuple[float, ...] | None,
+    add: tuple[Path, ...],
+    scale: float | None,
+    quantity: str | None,
+    reading: TableReading,
+    seed: int,
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
+    """Simulate spectra with their targets, as a table to learn from.
+
+    All rows of the table are marked in the column `synthetic`; geodl spectra train learns from such rows
+    (--add), but never tests, validates or calibrates with them.
+
+    \b
+    geodl spectra simulate library.sli classes.csv --id-column name --method mixtures --class-field level_2 \\
+        --for cube.hdr --scale 0.0001 -n 5000 -o mixed.parquet
+    geodl spectra train mixed.parquet --task fractions --targets tree,grass,soil -o cover.safetensors
+    geodl spectra simulate forages.csv --method mixtures --class-field type --within-classes -n 500 -o more.csv
+    geodl spectra train forages.csv --class-column type --add more.csv -o types.safetensors
+    """
+    from georaster_dl.spectra.table.write import SPECTRA_SUFFIXES
+
+    check_suffix("-o", output, "a table of spectra", SPECTRA_SUFFIXES)
+    if wavelengths is not None and for_ is None and "noise_of" not in own:
+        raise OptionError(
+            "--wavelengths are those of a scene, but none is given; name it with --for."
+        )
+    inputs = [*library, *add, *(Path(scene) for scene in (for_, own.get("noise_of")) if scene)]
+
+    def simulated(report: Report) -> Outcome[Simulated]:
+        from georaster_dl.spectra.simulate.bands import scene_bands
+        from georaster_dl.spectra.simulate.run import Request, simulate_from
+
+        with staged(report, output, inputs=inputs, overwrite=overwrite) as stage:
+            options = dict(own)
+            if "noise_of" in own:
+                options["noise_of"] = _opened(own["noise_of"], wavelengths)
+            made = simulate_from(
+                [
+                    reading.read(each, report)
+                    for each in (library, *([path] for path in add))
+                    if each
+                ],
+                Request(
+                    method,
+                    n,
+                    seed,
+                    options,
+                    None if for_ is None else scene_bands(_opened(for_, wavelengths)),
+                    scale,
+                    quantity,
+                ),
+                report,
+            )
+            made.write(stage.path(output))
+        return Outcome(made, [output])
+
+    def show(outcome: Outcome[Simulated]) -> None:
+        made = outcome.value
+        low, high = made.wavelengths_nm[[0, -1]]
+        click.echo(
+            f"{counted(len(made), 'spectrum')} of {counted(len(made.wavelengths_nm), 'band')} ({low:.0f} to {high:.0f} nm), "
+            f"with {', '.join(made.columns)}"
+        )
+        print_outputs(outcome.files)
+
+    return run_with_progress(
+        terminal,
+        simulated,
+        lambda outcome: finished(
+            outcome.files, spectra=len(outcome.value), columns=list(outcome.value.columns)
+        ),
+        show,
+    )
+
+
+def _opened(scene: str, wavelengths: tuple[float, ...] | None) -> Scene:
+    from georaster_dl.core.scene_options import SceneOptions
+    from georaster_dl.io.scenes.empty_bands import without_empty_bands
+    from georaster_dl.io.scenes.reader import open_scene
+
+    return without_empty_bands(open_scene(scene, SceneOptions(wavelengths=wavelengths)))

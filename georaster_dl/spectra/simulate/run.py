@@ -1,0 +1,164 @@
+"""A simulation from a library or from nothing: the library prepared, the method run, everything assumed reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.wording import counted
+from georaster_dl.spectra.simulate.bands import SensorBands, on_bands
+from georaster_dl.spectra.simulate.methods import Method, check_options, known_method
+from georaster_dl.spectra.simulate.result import Simulated
+from georaster_dl.spectra.synthetic import synthetic_rows
+from georaster_dl.spectra.table.samples import SpectraTable
+from georaster_dl.spectra.table.unit_check import REFLECTANCE, likely_quantity, typical_largest
+
+__all__ = ["Request", "simulate_from"]
+
+_BRIGHTEST = 1.5
+
+
+@dataclass(frozen=True)
+class Request:
+    """Settings of a simulation.
+
+    Attributes
+    ----------
+    method : name of ``methods.METHODS``.
+    n : number of spectra.
+    seed : of all random numbers.
+    options : those that were given, by the names of the method's arguments.
+    bands : of the sensor whose spectra are simulated; None keeps the library's, or the method's own.
+    scale : factor that makes values of the first library physical ones.
+    quantity : that the spectra are; None takes reflectance where their size allows it.
+    """
+
+    method: str
+    n: int
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    bands: SensorBands | None = None
+    scale: float | None = None
+    quantity: str | None = None
+
+
+def simulate_from(tables: Sequence[SpectraTable], request: Request, report: Report) -> Simulated:
+    """Simulate spectra with their targets; warnings say what was assumed.
+
+    Parameters
+    ----------
+    tables : libraries of measured spectra, put below one another; without a sensor all at the same wavelengths. None for
+        methods that need none.
+
+    Raises
+    ------
+    OptionError
+        When the method is not known, lacks its library or an option, or cannot work with the library; when libraries
+        do not fit each other or the sensor.
+    """
+    method = known_method(request.method)
+    check_options(method, request.options)
+    if request.n < 1:
+        raise OptionError(f"`n={request.n}` spectra cannot be simulated; give 1 or more.")
+    function = partial(method.load(), n=request.n, seed=request.seed, **request.options)
+    if not method.from_library:
+        made: Simulated = _without_library(function, method, tables, request)
+    elif tables:
+        library, quantity = _prepared(tables, request, report)
+        made = function(library, quantity=quantity)
+    else:
+        raise OptionError(
+            f"{method.name} simulates from measured spectra; give a library (table of spectra) of your classes."
+        )
+    for note in made.notes:
+        report(Warned(note))
+    return made
+
+
+def _without_library(
+    function: Callable[..., Any], method: Method, tables: Sequence[SpectraTable], request: Request
+) -> Any:
+    """Run a method that has no library; it may take the bands of a sensor."""
+    if tables or request.scale is not None or request.quantity is not None:
+        given = f"the library {tables[0].name}" if tables else "`scale=` or `quantity=`"
+        raise OptionError(
+            f"{method.name} simulates reflectances without measured spectra, but got {given}; leave it out."
+        )
+    return function() if request.bands is None else function(bands=request.bands)
+
+
+def _prepared(
+    tables: Sequence[SpectraTable], request: Request, report: Report
+) -> tuple[SpectraTable, str]:
+    """Join libraries below one another, at the bands of a sensor where one is given; give their quantity, too."""
+    first, *others = tables
+    scale = request.scale
+    if scale is not None:
+        if not 0 < scale < np.inf:
+            raise OptionError(f"`scale={scale}` is no factor; give one above 0, such as 0.0001.")
+        first = replace(first, spectra=first.spectra * scale)
+    fitting = [_fitting(_measured(table, report), request, report) for table in (first, *others)]
+    library = _below_one_another(fitting)
+    return library, request.quantity or likely_quantity(library, report)
+
+
+def _measured(table: SpectraTable, report: Report) -> SpectraTable:
+    """Leave out rows that were simulated themselves."""
+    simulated = synthetic_rows(table)
+    if not simulated.any():
+        return table
+    if simulated.all():
+        raise OptionError(
+            f"All spectra of {table.name} were simulated (column synthetic), but a library is measured; give measured spectra."
+        )
+    report(
+        Warned(
+            f"{table.name}: {int(simulated.sum())} of {counted(len(table), 'spectrum')} left out that were simulated, as a "
+            f"library is measured."
+        )
+    )
+    return table.rows(~simulated)
+
+
+def _fitting(table: SpectraTable, request: Request, report: Report) -> SpectraTable:
+    bands = request.bands
+    if bands is None:
+        return table
+    largest = typical_largest(table)
+    if request.quantity in (None, REFLECTANCE) and not 0 <= largest <= _BRIGHTEST:
+        raise OptionError(
+            f"{table.name} has values around {largest:.4g} at most, but {bands.name} measures reflectances of 0 to 1; if they "
+            f"are reflectances times 10,000, give `scale=0.0001`, and otherwise say with `quantity=` what both hold."
+        )
+    made = on_bands(table, bands)
+    for repair in made.repairs[len(table.repairs) :]:
+        report(Warned(repair))
+    return made
+
+
+def _below_one_another(tables: Sequence[SpectraTable]) -> SpectraTable:
+    """One table of all rows, at the wavelengths that all have."""
+    first, *others = tables
+    if not others:
+        return first
+    common = [nm for nm in first.wavelengths_nm if all(nm in t.wavelengths_nm for t in others)]
+    for other in others:
+        if len(common) < min(len(first.wavelengths_nm), len(other.wavelengths_nm)) / 2:
+            raise OptionError(
+                f"{other.name} has other wavelengths than {first.name}, so they are no library together; bring both to the "
+                f"bands of a scene with `for_=`."
+            )
+    chosen = [t.bands(np.isin(t.wavelengths_nm, common)) for t in tables]
+    return replace(
+        chosen[0],
+        spectra=np.concatenate([t.spectra for t in chosen]),
+        columns=pd.concat([t.columns for t in chosen], ignore_index=True),
+        places=None,
+    )

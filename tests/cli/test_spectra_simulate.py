@@ -1,0 +1,113 @@
+"""``geodl spectra simulate``: the table that it makes, and what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from georaster_dl.spectra.table.samples import read_spectra
+from georaster_dl.testing import write_raster
+from tests.spectra.simulate.made import NM, library
+
+
+@pytest.fixture
+def spectra_file(tmp_path):
+    table = library()
+    frame = pd.DataFrame(table.spectra, columns=[f"{nm:.6f} nm" for nm in table.wavelengths_nm])
+    path = tmp_path / "library.csv"
+    frame.assign(cover=table.columns["cover"], protein=table.columns["protein"]).to_csv(
+        path, index=False
+    )
+    return path
+
+
+def test_mixtures_become_a_table_with_fractions(geodl, spectra_file):
+    ran = geodl(
+        "spectra", "simulate", spectra_file, "--method", "mixtures", "--class-field", "cover", "-n", 60,
+        "--parts", "1=0.5,2=0.5", "--brightness", "1", "--class-weights", "tree=2", "-o", "mixed.parquet",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines() == [
+        "60 spectra of 12 bands (400 to 1300 nm), with grass, soil, tree",
+        "mixed.parquet",
+    ]
+    table = read_spectra(spectra_file.with_name("mixed.parquet"))
+    shares = table.columns[["grass", "soil", "tree"]].to_numpy(float)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-9)
+    assert table.columns["synthetic"].all()
+
+
+def test_classes_and_values_of_other_methods(geodl, spectra_file):
+    arguments = ("--class-field", "cover", "--target", "protein", "-n", 9, "-o", "more.csv")
+    assert geodl("spectra", "simulate", spectra_file, "--method", "gaussian", *arguments).code == 0
+    table = read_spectra(spectra_file.with_name("more.csv"))
+    assert sorted(table.classes("cover")) == ["grass"] * 3 + ["soil"] * 3 + ["tree"] * 3
+    assert np.isfinite(table.target("protein")).all()
+
+
+def test_bands_and_noise_of_a_scene(geodl, spectra_file, tmp_path):
+    random = np.random.default_rng(0)
+    pixels = 0.3 + 0.01 * random.standard_normal((10, 30, 30))
+    write_raster(tmp_path / "cube.tif", pixels.astype(np.float32))
+    wavelengths = tmp_path / "nm.txt"
+    wavelengths.write_text("\n".join(f"{nm}" for nm in NM[1:-1] + 9))
+    ran = geodl(
+        "spectra", "simulate", spectra_file, "--method", "mixtures", "--class-field", "cover", "-n", 40,
+        "--for", "cube.tif", "--noise-of", "cube.tif", "--wavelengths", wavelengths, "-o", "mixed.csv",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "states no widths of its bands" in ran.err
+    table = read_spectra(tmp_path / "mixed.csv")
+    np.testing.assert_allclose(table.wavelengths_nm, NM[1:-1] + 9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--method", "mixtures"],
+            "with --class-field or columns of values with --target (it has cover, protein)",
+        ),
+        (
+            ["--method", "mixtures", "--class-field", "kind"],
+            "has no column 'kind' (it has cover, protein)",
+        ),
+        (
+            ["--method", "mixtures", "--class-field", "cover", "-n", "0"],
+            "-n 0 spectra cannot be simulated",
+        ),
+        (
+            ["--method", "gaussian", "--class-field", "cover", "--bilinear"],
+            "--bilinear is no option of gaussian",
+        ),
+        (
+            ["--method", "mixtures", "--class-field", "cover", "--brightness", "dark"],
+            "no range of factors",
+        ),
+        (
+            ["--method", "mixtures", "--class-field", "cover", "--parts", "two=1"],
+            "no number of spectra",
+        ),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused(geodl, spectra_file, arguments, message):
+    ran = geodl("spectra", "simulate", spectra_file, *arguments, "-o", "out.csv")
+    assert ran.code != 0
+    assert message in ran.err
+    assert not spectra_file.with_name("out.csv").exists()
+
+
+def test_a_library_without_wavelengths_is_refused(geodl, tmp_path):
+    (tmp_path / "plain.csv").write_text("a,b,cover\n1,2,x\n3,4,y\n")
+    ran = geodl(
+        "spectra",
+        "simulate",
+        "plain.csv",
+        "--method",
+        "mixtures",
+        "--class-field",
+        "cover",
+        "-o",
+        "out.csv",
+    )
+    assert ran.code != 0
+    assert "headers must be wavelengths" in " ".join(ran.err.split())
