@@ -100,50 +100,50 @@ _method_options = option_group(
     click.option(
         "--within-classes",
         is_flag=True,
-        help="mixtures: of spectra of one class, which is the target; otherwise the classes' fractions are.",
+        help="Mix spectra of the same class, which is the target then, instead of the classes' fractions.",
     ),
     click.option(
         "--parts",
         metavar="1=0.2,2=0.5,3=0.3",
         callback=_parts,
-        help="mixtures: probability of each number of spectra. [default: as shown, within classes 3=1]",
+        help="Probability of each number of spectra in a mixture. [default: as shown, within classes 3=1]",
     ),
     click.option(
-        "--class-weights",
+        "--proportions",
         metavar="NAME=2,NAME=0",
         callback=_weights,
-        help="Weights by which classes are drawn. [default: 1 each]",
+        help="Proportions in which classes are drawn. [default: 1 each]",
     ),
     click.option(
         "--brightness",
         metavar="LOW-HIGH",
         callback=_factors,
-        help="mixtures: range of a factor on each spectrum. [default: 0.7-1.3 for fractions of reflectances, else 1]",
+        help="Range of a factor on each mixture. [default: 0.7-1.3 for fractions of reflectances, else 1]",
     ),
     click.option(
         "--shade",
         is_flag=True,
-        help="mixtures: a black part takes a share of half of the mixtures.",
+        help="Give half of the mixtures a black part.",
     ),
     click.option(
         "--noise",
         type=float,
         metavar="SD",
-        help="mixtures: standard deviation of noise in each band.",
+        help="Standard deviation of noise in each band of a mixture.",
     ),
     click.option(
         "--noise-of",
         metavar="SCENE",
         shell_complete=complete_files,
-        help="mixtures: add noise as in this scene, estimated from neighbouring pixels.",
+        help="Scene whose noise mixtures get, estimated from neighbouring pixels.",
     ),
     click.option(
-        "--bilinear", is_flag=True, help="mixtures: add light that meets two parts in turn."
+        "--bilinear", is_flag=True, help="Add light that meets two parts of a mixture in turn."
     ),
     click.option(
         "--dimensions",
         type=click.IntRange(min=1),
-        help="gaussian: number of principal components. [default: 15]",
+        help="Number of principal components of gaussian. [default: 15]",
     ),
 )
 """Options that belong to methods, by the names of their functions' arguments."""

@@ -23,7 +23,7 @@ def spectra_file(tmp_path):
 def test_mixtures_become_a_table_with_fractions(geodl, spectra_file):
     ran = geodl(
         "spectra", "simulate", spectra_file, "--method", "mixtures", "--class-field", "cover", "-n", 60,
-        "--parts", "1=0.5,2=0.5", "--brightness", "1", "--class-weights", "tree=2", "-o", "mixed.parquet",
+        "--parts", "1=0.5,2=0.5", "--brightness", "1", "--proportions", "tree=2", "-o", "mixed.parquet",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert ran.out.splitlines() == [

@@ -27,7 +27,7 @@ _COARSE = 1.2  # times the width of a band of the scene
 
 @dataclass(frozen=True, eq=False)
 class SensorBands:
-    """Bands of a sensor that measure the ground.
+    """Bands of a sensor without those of water vapour.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ def scene_bands(scene: Scene) -> SensorBands:
 
 
 def on_bands(table: SpectraTable, bands: SensorBands) -> SpectraTable:
-    """Bring a library to the bands of a sensor by Gaussian responses; what was assumed is added to its repairs.
+    """Bring a library to the bands of a sensor by Gaussian responses; every assumption is a repair.
 
     Where the library states its own widths, responses are narrowed by these, as it is as blurred already
     (w = sqrt(w_sensor² - w_library²)). Bands between whose neighbours the library has nothing are left out.

@@ -92,7 +92,7 @@ class Library:
         place = np.floor(random.random(classes.shape) * self.sizes[classes]).astype(np.intp)
         return np.asarray(order[first[classes] + place])
 
-    def shares(self, class_weights: Mapping[str, float] | None) -> _Floats:
+    def shares(self, proportions: Mapping[str, float] | None) -> _Floats:
         """Probabilities (classes,) to be drawn: equal, but for weights that are given.
 
         Raises
@@ -100,15 +100,15 @@ class Library:
         OptionError
             When a weight is of no class, or negative, or all are 0.
         """
-        given = dict(class_weights or {})
+        given = dict(proportions or {})
         for name in given:
             if name not in self.classes:
                 raise OptionError(
-                    f"`class_weights=` names {name!r}, which is no class of {self.table.name}"
+                    f"`proportions=` names {name!r}, which is no class of {self.table.name}"
                     f"{nearest_names(name, self.classes)}; its classes are {listed(self.classes)}."
                 )
         weights = {name: given.get(name, 1.0) for name in self.classes}
-        return probabilities(list(weights.values()), "class_weights")
+        return probabilities(list(weights.values()), "proportions")
 
 
 def probabilities(weights: Sequence[float], option: str) -> _Floats:

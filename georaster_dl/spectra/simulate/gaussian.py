@@ -29,7 +29,7 @@ def simulate_gaussian(
     seed: int = 0,
     class_field: str | None = None,
     targets: Sequence[str] = (),
-    class_weights: Mapping[str, float] | None = None,
+    proportions: Mapping[str, float] | None = None,
     dimensions: int = _DIMENSIONS,
     quantity: str = "reflectance",
 ) -> Simulated:
@@ -46,7 +46,7 @@ def simulate_gaussian(
     n : number of spectra, as many of each class unless weights are given.
     class_field : column of classes.
     targets : columns of values.
-    class_weights : weights of the classes, 1 where not given.
+    proportions : weights of the classes, 1 where not given.
     dimensions : principal components, 15; fewer where the spectra have no more.
     quantity : that the spectra are.
 
@@ -71,7 +71,7 @@ def simulate_gaussian(
     means = np.stack([spectra[known.numbers == i].mean(axis=0) for i in range(len(known.classes))])
     axes = _principal(spectra - means[known.numbers], dimensions)
     random = np.random.default_rng(seed)
-    classes = evenly(n, known.shares(class_weights))
+    classes = evenly(n, known.shares(proportions))
     drawn = means[classes] + _differences(
         spectra - means[known.numbers], known, axes, classes, random
     )
@@ -91,7 +91,7 @@ def simulate_gaussian(
         {
             "class_field": class_field,
             "targets": tuple(targets),
-            "class_weights": dict(class_weights or {}),
+            "proportions": dict(proportions or {}),
             "dimensions": len(axes),
         },
         quantity,

@@ -1,4 +1,4 @@
-"""Methods of simulation by name: where each is, what it needs, and the options it takes."""
+"""Methods of simulation by name, with the functions and options of each."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
     targets: Sequence[str] = (),
     within_classes: bool = False,
     parts: Mapping[int, float] | None = None,
-    class_weights: Mapping[str, float] | None = None,
+    proportions: Mapping[str, float] | None = None,
     brightness: tuple[float, float] | None = None,
     shade: bool = False,
     noise: float | None = None,
@@ -61,7 +61,7 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
         contents by mass, wrong for a pH.
     within_classes : mix spectra of the same class.
     parts : probability of each number of spectra in a mixture; {1: 0.2, 2: 0.5, 3: 0.3}, within classes {3: 1}.
-    class_weights : weights by which classes are drawn, 1 where not given.
+    proportions : weights by which classes are drawn, 1 where not given.
     brightness : (least, most) of the factor that each mixture is multiplied by, as illumination differs; (0.7, 1.3) for
         fractions of reflectances, else (1, 1).
     shade : let a black part take a share of half of the mixtures; fractions are of the lit rest.
@@ -93,7 +93,7 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
     random = np.random.default_rng(seed)
     spectra = known.table.spectra
     classes, rows, weights = _drawn(
-        known, n, counts, known.shares(class_weights), within_classes, random
+        known, n, counts, known.shares(proportions), within_classes, random
     )
     mixed = _weighted(spectra, rows, weights)
     if bilinear:
@@ -127,7 +127,7 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
             "targets": tuple(targets),
             "within_classes": within_classes,
             "parts": counts,
-            "class_weights": dict(class_weights or {}),
+            "proportions": dict(proportions or {}),
             "brightness": brightness,
             "shade": shade,
             "noise": noise if noise_of is None else f"of {noise_of.name}",
@@ -255,7 +255,7 @@ def _checked_classes(library: Library, class_field: str | None, within: bool) ->
         raise OptionError(
             f"{listed(single)} of {class_field!r} in {library.table.name} {'has' if len(single) == 1 else 'have'} a single "
             f"spectrum, of which mixtures within the class are copies; measure more, or leave the class out with a weight of "
-            f"0 in `class_weights=`."
+            f"0 in `proportions=`."
         )
     if single:
         return [

@@ -50,7 +50,7 @@ class Request:
 
 
 def simulate_from(tables: Sequence[SpectraTable], request: Request, report: Report) -> Simulated:
-    """Simulate spectra with their targets; warnings say what was assumed.
+    """Simulate spectra with their targets; every assumption is a warning.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _without_library(
 def _prepared(
     tables: Sequence[SpectraTable], request: Request, report: Report
 ) -> tuple[SpectraTable, str]:
-    """Join libraries below one another, at the bands of a sensor where one is given; give their quantity, too."""
+    """Join libraries at the bands of a sensor, and give their quantity."""
     first, *others = tables
     scale = request.scale
     if scale is not None:

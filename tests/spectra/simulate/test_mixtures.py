@@ -65,7 +65,7 @@ def test_the_number_of_parts_has_the_probabilities_that_are_given():
 
 def test_classes_are_drawn_by_their_weights():
     weights = {"tree": 3.0, "soil": 0.0}
-    shares = fractions(simulate_mixtures(library(), n=3000, class_weights=weights, **PLAIN))[15:]
+    shares = fractions(simulate_mixtures(library(), n=3000, proportions=weights, **PLAIN))[15:]
     np.testing.assert_allclose(shares.mean(axis=0), [0.25, 0, 0.75], atol=0.03)
 
 
@@ -171,7 +171,7 @@ def test_classes_named_by_numbers_get_columns_that_are_no_wavelengths():
         ({"targets": ["protein"], "within_classes": True}, "name the column of classes"),
         ({"class_field": "cover", "parts": {0: 1.0}}, "1, 2, ... spectra"),
         ({"class_field": "cover", "parts": {1: 0.0}}, "one at least is above 0"),
-        ({"class_field": "cover", "class_weights": {"treee": 1.0}}, "did you mean 'tree'"),
+        ({"class_field": "cover", "proportions": {"treee": 1.0}}, "did you mean 'tree'"),
         ({"class_field": "cover", "brightness": (1.3, 0.7)}, "no range of factors"),
         ({"class_field": "cover", "noise": -1.0}, "no standard deviation"),
         ({"class_field": "cover", "bilinear": True, "quantity": "absorbance"}, "are absorbance"),
