@@ -24,6 +24,8 @@ from .api.runs import denoise as denoise
 from .api.runs import features as features
 from .api.runs import segment as segment
 from .api.scenes import open_scene as open_scene
+from .api.simulation import SimulateKeywords as SimulateKeywords
+from .api.simulation import simulate_spectra as simulate_spectra
 from .api.spectra import SpectraKeywords as SpectraKeywords
 from .api.spectra import SpectraTableKeywords as SpectraTableKeywords
 from .api.spectra import SpectraTrainKeywords as SpectraTrainKeywords

@@ -18,6 +18,7 @@ from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 from georaster_dl.proposals.options import ProposeOptions
+from georaster_dl.spectra.simulate.methods import METHODS as METHODS_OF_SIMULATION
 from georaster_dl.spectra.table.samples import SpectraOptions
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions, SplitOptions
 from georaster_dl.timeseries.sources import SampleReading
@@ -57,6 +58,8 @@ SIGNATURES = {
     "save_model": "(path, card, network, *, half=False)",
     "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
     "series_models": "(kind=None, pattern='*')",
+    "simulate_spectra": "(library=None, *, method, n=5000, out=None, add=(), for_=None, scale=None, quantity=None, seed=0, "
+    "overwrite=False, report=None, **options)",
     "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
     "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
@@ -75,7 +78,7 @@ METHODS = {
 CLASSES = {
     "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
     "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
-    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SpectraClassifier",
+    "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SimulateKeywords", "SpectraClassifier",
     "SpectraKeywords", "SpectraRegressor", "SpectraTableKeywords", "SpectraTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
 
@@ -135,6 +138,8 @@ def test_keywords_are_the_options_of_the_runs():
         SeriesTrainOptions, SeriesTableOptions, SampleReading, SplitOptions, LabelOptions
     )
     assert set(gdl.SpectraTableKeywords.__annotations__) == fields(SpectraOptions)
+    of_methods = {name for method in METHODS_OF_SIMULATION.values() for name in method.options}
+    assert set(gdl.SimulateKeywords.__annotations__) == of_methods - {"bands", "quantity"}
     nested = {"split", "table", "labels", "column"}
     assert set(gdl.SeriesTrainKeywords.__annotations__) == of_training - nested | {"split_column"}
 
@@ -145,7 +150,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.filterwarnings("ignore::georaster_dl.GeoRasterWarning")
-@pytest.mark.parametrize("module", ["scenes", "model", "spectra"])
+@pytest.mark.parametrize("module", ["scenes", "model", "simulation", "spectra"])
 def test_examples_of_docstrings_give_what_stands_there(module, tmp_path, monkeypatch):
     (tmp_path / "sample_tiles").symlink_to(Path(__file__).parents[1] / "sample_tiles")
     monkeypatch.chdir(tmp_path)

@@ -25,7 +25,10 @@ __all__ = [
     "SpectraKeywords",
     "SpectraTableKeywords",
     "SpectraTrainKeywords",
+    "as_table",
+    "check_names",
     "compare_spectra",
+    "files_of",
     "predict_spectra",
     "read_spectra",
     "train_spectra",
@@ -140,7 +143,7 @@ def read_spectra(
     ((12, 8), [0.0, 1.0])
     """
     with reporting(report) as take:
-        return _table(source, reading, take)
+        return as_table(source, reading, take)
 
 
 def train_spectra(
@@ -186,12 +189,12 @@ def train_spectra(
     made, page = path_of("out", out), None if html is None else path_of("html", html)
     options, chosen = _options_of(SpectraTrainKeywords, target, class_column, settings)
     with reporting(report, progress=progress) as take:
-        table = _table(data, {}, take).within(settings.get("range", ()))
+        table = as_table(data, {}, take).within(settings.get("range", ()))
         with Staging(
             made,
             extras=() if page is None else (page,),
             overwrite=overwrite,
-            protect=_files(data),
+            protect=files_of(data),
             warn=warner(take),
         ) as stage:
             trained = train_table(table, stage.path(made), method, options, chosen, take)
@@ -240,7 +243,7 @@ def compare_spectra(
     targets = () if target is None else (target,)
     options, chosen = _options_of(SpectraKeywords, targets, class_column, settings)
     with reporting(report, progress=progress) as take:
-        table = _table(data, {}, take).within(settings.get("range", ()))
+        table = as_table(data, {}, take).within(settings.get("range", ()))
         runs = compare(table, options, methods or all_methods(), chosen, n_seeds=seeds, report=take)
     return pd.DataFrame(summary(runs))
 
@@ -276,14 +279,15 @@ def predict_spectra(
 
     loaded = load_spectral_model(package_of(model))
     with reporting(report) as take:
-        table = _table(data, {}, take)
+        table = as_table(data, {}, take)
         predicted = predicted_table(loaded, table, resample=resample)
         for repair in predicted.repairs[len(table.repairs) :]:
             take(Warned(repair))
     return predicted.columns
 
 
-def _table(data: Any, reading: SpectraTableKeywords, report: Report) -> SpectraTable:
+def as_table(data: Any, reading: SpectraTableKeywords, report: Report) -> SpectraTable:
+    """Read a table, a data frame or files; repairs are warnings."""
     import pandas as pd
 
     from georaster_dl.spectra.table.samples import SpectraOptions, SpectraTable
@@ -291,17 +295,17 @@ def _table(data: Any, reading: SpectraTableKeywords, report: Report) -> SpectraT
 
     if isinstance(data, SpectraTable):
         return data
-    _check_names(reading, SpectraTableKeywords)
+    check_names(reading, SpectraTableKeywords)
     given: dict[str, Any] = dict(reading)
     sheet = given.pop("sheet", ())
     options = SpectraOptions(sheet=(sheet,) if isinstance(sheet, str) else tuple(sheet), **given)
-    table = read(data if isinstance(data, pd.DataFrame) else _files(data), options)
+    table = read(data if isinstance(data, pd.DataFrame) else files_of(data), options)
     for repair in table.repairs:
         report(Warned(repair))
     return table
 
 
-def _files(data: Any) -> list[Path]:
+def files_of(data: Any) -> list[Path]:
     """Paths of the files of a table; empty where it is in memory."""
     import pandas as pd
 
@@ -321,7 +325,7 @@ def _options_of(
     from georaster_dl.spectra.scoring.split import Division
     from georaster_dl.spectra.training.columns import TableOptions
 
-    _check_names(given, keywords)
+    check_names(given, keywords)
     options = TableOptions(
         (target,) if isinstance(target, str) else tuple(target),
         class_column,
@@ -336,7 +340,14 @@ def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, An
     return {field: given[keyword] for keyword, field in names.items() if keyword in given}
 
 
-def _check_names(given: Mapping[str, Any], keywords: type) -> None:
+def check_names(given: Mapping[str, Any], keywords: type) -> None:
+    """Refuse keywords that a TypedDict does not have, naming those near.
+
+    Raises
+    ------
+    OptionError
+        When there is one.
+    """
     known = sorted(keywords.__annotations__)
     wrong = next((name for name in given if name not in known), None)
     if wrong is not None:

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.spectra.synthetic import SYNTHETIC
 from georaster_dl.spectra.table.axis import header_of
 from georaster_dl.spectra.table.samples import SpectraTable
-from georaster_dl.spectra.table.write import write_table
+from georaster_dl.spectra.table.write import SPECTRA_SUFFIXES, write_table
 
 __all__ = ["Simulated"]
 
@@ -84,5 +85,15 @@ class Simulated:
         )
 
     def write(self, path: Path) -> None:
-        """Write the table as .csv, .xlsx or .parquet, by the name of the file."""
+        """Write the table as .csv, .xlsx or .parquet, by the name of the file.
+
+        Raises
+        ------
+        OptionError
+            When it ends otherwise, or .parquet without pyarrow.
+        """
+        if path.suffix.lower() not in SPECTRA_SUFFIXES:
+            raise OptionError(
+                f"{path.name} is no name of a table of spectra; end it in {', '.join(SPECTRA_SUFFIXES)}."
+            )
         write_table(self.frame(), path)

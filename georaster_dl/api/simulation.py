@@ -1,0 +1,136 @@
+"""Simulated spectra with their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+from georaster_dl.api.keywords import path_of
+from georaster_dl.api.reporting import reporting
+from georaster_dl.api.scenes import SceneSource, as_scene
+from georaster_dl.api.spectra import as_table, check_names, files_of
+from georaster_dl.core.events import Report, warner
+from georaster_dl.core.scene_options import SceneOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from georaster_dl.io.scenes.scene import Scene
+    from georaster_dl.spectra.simulate.result import Simulated
+    from georaster_dl.spectra.table.samples import SpectraTable
+
+__all__ = ["SimulateKeywords", "simulate_spectra"]
+
+
+class SimulateKeywords(TypedDict, total=False):
+    """Keywords of the methods of simulation, by the names of the options of ``geodl spectra simulate``.
+
+    Attributes
+    ----------
+    class_field : column of the library with the classes.
+    targets : columns of the library with values.
+    within_classes : mix spectra of the same class, which is the target then.
+    parts : probability of each number of spectra in a mixture.
+    proportions : in which classes are drawn, 1 each where not given.
+    brightness : range of a factor on each mixture.
+    shade : give half of the mixtures a black part.
+    noise : standard deviation of noise in each band.
+    noise_of : scene whose noise mixtures get.
+    bilinear : add light that meets two parts in turn.
+    dimensions : principal components of ``gaussian``.
+    """
+
+    class_field: str | None
+    targets: Sequence[str]
+    within_classes: bool
+    parts: Mapping[int, float]
+    proportions: Mapping[str, float]
+    brightness: tuple[float, float]
+    shade: bool
+    noise: float
+    noise_of: SceneSource
+    bilinear: bool
+    dimensions: int
+
+
+def simulate_spectra(
+    library: SpectraTable | pd.DataFrame | str | Path | Sequence[str | Path] | None = None,
+    *,
+    method: Literal["mixtures", "gaussian"],
+    n: int = 5000,
+    out: str | Path | None = None,
+    add: Sequence[SpectraTable | pd.DataFrame | str | Path] = (),
+    for_: SceneSource | None = None,
+    scale: float | None = None,
+    quantity: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    report: Report | None = None,
+    **options: Unpack[SimulateKeywords],
+) -> Simulated:
+    """Simulate spectra with their targets; as ``geodl spectra simulate``.
+
+    Parameters
+    ----------
+    library : measured spectra, a table of ``read_spectra`` or what that takes; None for methods that need none.
+    method : ``"mixtures"`` of library spectra, or ``"gaussian"`` draws from the distribution of each class.
+    n : number of spectra.
+    out : table to write (.parquet, .csv or .xlsx).
+    add : further libraries, put below the first.
+    for_ : scene whose bands the spectra get, without those of water vapour.
+    scale : factor on the values of ``library``, such as 0.0001 where they are 0 to 10,000.
+    quantity : that the spectra hold; reflectance where their size allows it.
+    seed : of all random numbers; the same gives the same spectra.
+    overwrite : replace a table that exists.
+    report : called with warnings; they are Python warnings where None.
+    **options : of the method; ``SimulateKeywords``.
+
+    Returns
+    -------
+    ``spectra`` (n, bands), ``wavelengths_nm``, ``columns`` of targets, and ``frame()``, a DataFrame of all.
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with library, scene, options or output.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> bands = [f"{nm} nm" for nm in range(500, 900, 40)]
+    >>> library = pd.DataFrame(np.random.rand(6, 10), columns=bands).assign(cover=list("aabbcc"))
+    >>> mixed = simulate_spectra(library, method="mixtures", n=100, class_field="cover")
+    >>> mixed.spectra.shape, list(mixed.columns)
+    ((100, 10), ['a', 'b', 'c'])
+    """
+    from georaster_dl.spectra.simulate.bands import scene_bands
+    from georaster_dl.spectra.simulate.run import Request, simulate_from
+
+    check_names(options, SimulateKeywords)
+    given: dict[str, Any] = {k: v for k, v in options.items() if v is not None and v is not False}
+    with reporting(report) as take:
+        tables = [as_table(each, {}, take) for each in (library, *add) if each is not None]
+        bands = None if for_ is None else scene_bands(_scene(for_))
+        if "noise_of" in given:
+            given["noise_of"] = _scene(given["noise_of"])
+        made = simulate_from(tables, Request(method, n, seed, given, bands, scale, quantity), take)
+        if out is not None:
+            _write(made, path_of("out", out), [library, *add], overwrite, take)
+    return made
+
+
+def _scene(source: SceneSource) -> Scene:
+    from georaster_dl.io.scenes.empty_bands import without_empty_bands
+
+    return without_empty_bands(as_scene(source, SceneOptions()))
+
+
+def _write(
+    made: Simulated, path: Path, libraries: Sequence[Any], overwrite: bool, report: Report
+) -> None:
+    from georaster_dl.io.output.staging import Staging
+
+    inputs = [file for one in libraries if one is not None for file in files_of(one)]
+    with Staging(path, overwrite=overwrite, protect=inputs, warn=warner(report)) as stage:
+        made.write(stage.path(path))
