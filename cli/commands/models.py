@@ -105,6 +105,8 @@ def _bundled(pattern: str) -> list[dict[str, Any]]:
 
 
 def _predicts(card: Card) -> str:
+    if card.task == "fractions":
+        return card.predicts
     return ", ".join(target.label for target in card.targets) or card.predicts
 
 
@@ -233,6 +235,9 @@ def _places(card: Card) -> str:
 def _quantity(card: Card) -> str:
     if not card.targets:
         return "" if card.classes else card.predicts
+    if card.task == "fractions":
+        intervals = "".join(dict.fromkeys(_interval(target) for target in card.targets))
+        return f"{card.predicts}, which sum to 1{intervals}"
     return "; ".join(
         f"{target.label}, in training {target.mean:.4g} +/- {target.std:.4g}" + _interval(target)
         for target in card.targets

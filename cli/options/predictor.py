@@ -50,6 +50,12 @@ predictor_options = option_group(
     passes_option,
     seed_option(default=None),
     _REJECT,
+    click.option(
+        "--float32",
+        is_flag=True,
+        default=None,
+        help="Store fractions, probabilities and the like as float32, not as scaled whole numbers.",
+    ),
 )
 """Options for the probabilities of a pixel; gives ``predicting``, those that were given."""
 

@@ -47,7 +47,7 @@ def batch(
     model : as ``segment`` takes it.
     folder : for maps and reports; made where it does not exist.
     extras : files to make beside each map: ``"confidence"``, ``"polygons"``, ``"quicklook"``, ...
-    float32 : store probabilities, confidence and uncertainty as float32.
+    float32 : store fractions, probabilities, confidence and uncertainty as float32.
     features : write features, and no maps; with ``layer`` of that layer.
     workers : scenes at a time.
     retries : further attempts at a scene that failed.

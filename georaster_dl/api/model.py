@@ -87,7 +87,7 @@ class Model:
         Parameters
         ----------
         source : as ``open_scene`` takes it.
-        output : the map (classes, or a quantity), the classes' ``probabilities``, ``confidence``,
+        output : the map (classes, quantities or fractions), the classes' ``probabilities``, ``confidence``,
             ``uncertainty``, the pixels' ``novelty`` or ``outliers`` as float32; the ``sets`` of classes that a pixel
             may be; ``features`` of the network; what an autoencoder makes of the scene (``denoised``).
         report : called with the events of the run; warnings are Python warnings where None.

@@ -54,7 +54,7 @@ class SegmentKeywords(MapKeywords, total=False):
         of T2, of Q residuals and of the distance to the nearest calibration spectrum; above 1 it is unlike it.
     polygons : GeoPackage of the map as polygons.
     quicklook : PNG of the scene beside its map.
-    float32 : store probabilities, confidence and uncertainty as float32 instead of scaled whole numbers.
+    float32 : store fractions, probabilities, confidence and uncertainty as float32 instead of scaled whole numbers.
     """
 
     probabilities: bool | str | Path
@@ -77,7 +77,7 @@ def segment(
     progress: bool = False,
     **options: Unpack[SegmentKeywords],
 ) -> Summary:
-    """Map a scene with a model: its classes, or a quantity; as ``geodl segment``.
+    """Map a scene with a model: its classes, quantities or fractions; as ``geodl segment``.
 
     Parameters
     ----------

@@ -66,7 +66,9 @@ def _rasters(job: SceneJob, card: Card) -> list[_Raster]:
         of_map = options if isinstance(options, SegmentOptions) else SegmentOptions()
         kinds = [EXTRA_OUTPUTS[name] for name in outputs.extras]
         extras = [k.spec(card, of_map) for k in kinds if isinstance(k, ExtraRaster)]
-        return [_plain(_pixel_bytes(spec)) for spec in (map_spec(card), *extras)]
+        return [
+            _plain(_pixel_bytes(spec)) for spec in (map_spec(card, float32=of_map.float32), *extras)
+        ]
     layer = options.layer if isinstance(options, FeatureOptions) else None
     packed = isinstance(options, FeatureOptions) and options.packed
     features = 0 if job.model is None else _features(job.model, layer)

@@ -19,7 +19,7 @@ from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.output.provenance import joined_tags
 from georaster_dl.io.output.staging import FailedOutput, Staging
-from georaster_dl.io.output.view_style import style_by_values
+from georaster_dl.io.output.view_style import style_by_tags
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.shown import ShownResult
 from georaster_dl.mosaics.grid import Layout, check_one_grid, check_size, lay_out
@@ -284,6 +284,6 @@ def _write(
     )
     with stage.styling(output):
         if spec.legend is None:
-            style_by_values(path)
+            style_by_tags(path, spec.tags)
         else:
             write_class_style(path, spec.legend)

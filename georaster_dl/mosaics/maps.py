@@ -13,6 +13,7 @@ from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import listed
 from georaster_dl.io.labels.raster import stated_classes
+from georaster_dl.io.output.provenance import fraction_bands
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.scenes.dataset import open_dataset
 
@@ -29,7 +30,8 @@ class MosaicMap:
     ----------
     names, unit : of its bands.
     dtype, nodata : of its pixels.
-    legend : its classes by value; None for a map of a quantity.
+    scale : value = pixel * scale, of fractions that are stored as whole numbers; None elsewhere.
+    legend : its classes by value; None for a map of quantities or fractions.
     tags : what the file says of how it was made.
     """
 
@@ -39,6 +41,7 @@ class MosaicMap:
     unit: str
     dtype: str
     nodata: float
+    scale: float | None
     legend: Legend | None
     tags: Mapping[str, str]
 
@@ -61,7 +64,7 @@ def open_map(path: Path) -> MosaicMap:
     SceneError
         When it cannot be opened.
     OptionError
-        When it is no map of classes or of a quantity, or has no place on Earth.
+        When it is no map of classes, quantities or fractions, or has no place on Earth.
     """
     with open_dataset(str(path)) as dataset:
         tags = dataset.tags()
@@ -80,16 +83,22 @@ def open_map(path: Path) -> MosaicMap:
             "dtype": str(dataset.dtypes[0]),
             "tags": tags,
         }
+        scale = float(dataset.scales[0])
     classes = stated_classes(path)
     legend = Legend(tuple(classes)) if classes else None
-    expected = ("float32", float("nan")) if legend is None else (legend.dtype, float(legend.nodata))
+    whole = bool(fraction_bands(tags)) and described["dtype"] == "uint8"
+    if whole:
+        kind, expected = "a map of fractions", ("uint8", 255.0)
+    elif legend is None:
+        kind, expected = "a map of a quantity", ("float32", float("nan"))
+    else:
+        kind, expected = "a map of these classes", (legend.dtype, float(legend.nodata))
     if (described["dtype"], str(nodata)) != (expected[0], str(expected[1])):
-        kind = "a map of a quantity" if legend is None else "a map of these classes"
         raise OptionError(
             f"{path} is {described['dtype']} with nodata {nodata}{'' if legend else ' and names no classes'}, "
             f"but {kind} is {expected[0]} with nodata {expected[1]:g}; give maps as geodl segment writes them."
         )
-    return MosaicMap(**described, nodata=expected[1], legend=legend)
+    return MosaicMap(**described, nodata=expected[1], scale=scale if whole else None, legend=legend)
 
 
 def _check_placed(dataset: Any, path: Path) -> None:
@@ -118,6 +127,11 @@ def check_together(maps: Sequence[MosaicMap]) -> None:
             )
         if first.legend is not None and other.legend is not None:
             _check_classes(first, other, first.legend, other.legend)
+        elif (first.dtype, first.scale) != (other.dtype, other.scale):
+            raise OptionError(
+                f"{first.path} is {_stored(first)} but {other.path} is {_stored(other)}; a mosaic is made of maps that "
+                f"are stored alike, so map one of the scenes again (`float32=`)."
+            )
         elif (first.names, first.unit) != (other.names, other.unit):
             raise OptionError(
                 f"{first.path} holds {_quantities(first)} but {other.path} holds {_quantities(other)}; "
@@ -157,6 +171,10 @@ def _quantities(one: MosaicMap) -> str:
     return _listed(one.names) + (f" in {one.unit}" if one.unit else " without a unit")
 
 
+def _stored(one: MosaicMap) -> str:
+    return one.dtype if one.scale is None else f"{one.dtype} with a scale of {one.scale:g}"
+
+
 def models_of(maps: Sequence[MosaicMap]) -> dict[tuple[str, str], list[MosaicMap]]:
     """The maps of each model; a model is a name and the digest of its weights."""
     made: dict[tuple[str, str], list[MosaicMap]] = {}
@@ -174,6 +192,7 @@ def spec_of(first: MosaicMap, tags: Mapping[str, str]) -> RasterSpec:
         overview="average" if first.legend is None else "mode",
         legend=first.legend,
         unit=first.unit,
+        scale=first.scale,
         tags=tags,
     )
 

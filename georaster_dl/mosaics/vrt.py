@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from georaster_dl.core.disk import writing
-from georaster_dl.io.output.view_style import style_by_values
+from georaster_dl.io.output.view_style import style_by_tags
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.mosaics.grid import Layout, Placed
 from georaster_dl.render.qml import class_names_tag, color_table, write_class_style
@@ -44,7 +44,7 @@ def write_vrt(
     if spec.legend is None:
         _save(_tree(layout, spec, None), path)
         with styling:
-            style_by_values(path)
+            style_by_tags(path, spec.tags)
         _save(_tree(layout, spec, final), path)
         return
     root = _tree(layout, spec, final)
@@ -103,6 +103,8 @@ def _band(root: ET.Element, spec: RasterSpec, index: int) -> ET.Element:
     if spec.unit:
         ET.SubElement(band, "UnitType").text = spec.unit
     ET.SubElement(band, "NoDataValue").text = f"{spec.nodata:g}"
+    if spec.scale is not None:
+        ET.SubElement(band, "Scale").text = f"{spec.scale:.17g}"
     if spec.legend is None:
         ET.SubElement(band, "ColorInterp").text = "Gray" if index == 1 else "Undefined"
         return band

@@ -34,7 +34,7 @@ class Outputs:
 
     Parameters
     ----------
-    map : raster (COG) of classes, or of the quantity of a regression model.
+    map : raster (COG) of classes, or with a band for each quantity or fraction.
     **extras : file of each further output, by its name; None leaves it out.
 
     Raises
@@ -106,7 +106,7 @@ class FeatureOutputs:
 
 @dataclass(frozen=True)
 class Values:
-    """Mean, smallest and largest of a quantity on a map, in its unit."""
+    """Mean, smallest and largest of a quantity on a map, in its unit, or of a fraction."""
 
     mean: float
     min: float
@@ -140,7 +140,7 @@ class Findings:
     pixels : that are valid.
     bands : of a raster of features, or of a reconstructed scene; 0 of a map.
     counts : pixels of each class, by name; empty where there are no classes.
-    values : of each quantity, by name and unit; empty for anything else.
+    values : of each quantity, by name and unit, or of each fraction; empty for anything else.
     rejected : pixels without a class of the model's; None where every pixel has one.
     """
 
@@ -251,7 +251,7 @@ class SegmentOptions(PredictorOptions):
 
     Attributes
     ----------
-    float32 : store probabilities and the like as float32 instead of scaled whole numbers.
+    float32 : store fractions, probabilities and the like as float32 instead of scaled whole numbers.
     reject : share of the calibration ground that keeps its class; less certain pixels become a class of
         their own. None gives every pixel a class.
     level : share of the calibration ground whose true class is in its prediction set.

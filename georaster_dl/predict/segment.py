@@ -1,4 +1,4 @@
-"""Maps of scenes by segmentation and regression models, as styled GeoTIFFs."""
+"""Maps of scenes by models of classes, quantities or fractions, as styled GeoTIFFs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def segment(
     options: SegmentOptions | None = None,
     report: Report = no_report,
 ) -> Summary:
-    """Map a scene with a model: its classes, or a quantity.
+    """Map a scene with a model: its classes, quantities, or the fractions of each pixel.
 
     Parameters
     ----------

@@ -18,6 +18,7 @@ __all__ = [
     "class_colors",
     "hatched",
     "index_colors",
+    "mixed_colors",
     "on_hatching",
     "ramp_colors",
     "ramp_limits",
@@ -90,6 +91,14 @@ def index_colors(indexes: npt.NDArray[Any], colors: Sequence[Color]) -> tuple[Co
     known = np.asarray(indexes >= 0)
     table = np.array([*colors, (0, 0, 0)]) / 255
     return table[indexes], known
+
+
+def mixed_colors(fractions: _Floats, colors: Sequence[Color]) -> tuple[Colors, _Mask]:
+    """Mix colours by the fractions (n, rows, cols) of each: (rows, cols, 3), and where all are finite."""
+    known: _Mask = np.asarray(np.isfinite(fractions).all(axis=0))
+    shares = np.where(known, fractions, 0).astype(np.float64)
+    mixed: Colors = np.einsum("nrc,nk->rck", shares, np.array(colors) / 255)
+    return np.clip(mixed, 0, 1), known
 
 
 def hatched(shape: tuple[int, ...]) -> Colors:

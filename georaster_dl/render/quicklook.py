@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,21 @@ from georaster_dl.core.legend import Legend, MapClass, color_hex
 from georaster_dl.render.colors import (
     Colors,
     class_colors,
+    mixed_colors,
     on_hatching,
     ramp_colors,
     ramp_limits,
 )
+from georaster_dl.render.palette import choose_colors
 from georaster_dl.render.quicklook_page import LEGEND_ROW_INCHES, RAMP_INCHES, Layout, write_page
 from georaster_dl.render.stretch import stretched
 
-__all__ = ["write_classes_quicklook", "write_quicklook", "write_value_quicklook"]
+__all__ = [
+    "write_classes_quicklook",
+    "write_fraction_quicklook",
+    "write_quicklook",
+    "write_value_quicklook",
+]
 
 _LONGEST_LEGEND = 24
 _RAMP_ROWS = 12  # rows of a legend that it takes, name and "no data" included
@@ -146,6 +153,49 @@ def write_value_quicklook(
         _beside(image, image_valid, ("Values", colors)),
         key=partial(_color_bar, ramp=ramp, values=values[known], name=name, gaps=not known.all()),
         n_rows=_RAMP_ROWS,
+        resolution_m=resolution_m,
+        title=title,
+    )
+
+
+def write_fraction_quicklook(
+    out_png: Path,
+    *,
+    image: npt.NDArray[np.floating[Any]] | None,
+    image_valid: npt.NDArray[np.bool_] | None,
+    fractions: npt.NDArray[np.floating[Any]],
+    names: Sequence[str],
+    resolution_m: float | None,
+    title: str,
+) -> None:
+    """Write a PNG of the scene beside its map of fractions, whose colours are mixed as the pixels are.
+
+    Parameters
+    ----------
+    fractions : (fractions, rows, cols) from 0 to 1; what is not finite is drawn as "no data".
+    names : what they are of; of each the legend gives the mean.
+    out_png, image, image_valid, resolution_m, title : as ``write_quicklook`` has them.
+
+    Raises
+    ------
+    OutputError
+        When image and map have different shapes or the file cannot be written.
+    """
+    palette = choose_colors(names)
+    colors, known = mixed_colors(fractions, palette)
+    means = 100 * fractions[:, known].mean(axis=1) if known.any() else np.zeros(len(names))
+    entries = [
+        (MapClass(value, name, color), float(mean))
+        for value, (name, color, mean) in enumerate(zip(names, palette, means, strict=True))
+    ]
+    entries.sort(key=lambda entry: -entry[1])
+    hidden = len(entries[_LONGEST_LEGEND:])
+    entries = entries[:_LONGEST_LEGEND]
+    write_page(
+        out_png,
+        _beside(image, image_valid, ("Fractions, colours mixed", on_hatching(colors, known))),
+        key=partial(_legend, entries=entries, hidden=hidden, gaps=not known.all()),
+        n_rows=len(entries) + bool(hidden) + 1,
         resolution_m=resolution_m,
         title=title,
     )

@@ -15,6 +15,8 @@ from georaster_dl.io.scenes.scene import Scene
 
 __all__ = [
     "feature_source",
+    "fraction_bands",
+    "fractions_tags",
     "joined_tags",
     "labels_of",
     "labels_tags",
@@ -26,6 +28,7 @@ __all__ = [
 
 _LABELS, _LABELS_SHA256 = "GEORASTER_DL_LABELS", "GEORASTER_DL_LABELS_SHA256"
 _REJECTED = "GEORASTER_DL_REJECTED"
+_FRACTIONS = "GEORASTER_DL_FRACTIONS"
 _REJECTED_VALUE = re.compile(r"value=(\d{1,5})(?: |$)")
 
 
@@ -91,9 +94,20 @@ def rejected_value(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
+def fractions_tags(bands: int) -> dict[str, str]:
+    """Make the tag of a map whose first bands are the fractions of a pixel."""
+    return {_FRACTIONS: str(bands)}
+
+
+def fraction_bands(tags: Mapping[str, str]) -> int:
+    """Read from a map's tags how many of its first bands are fractions; 0 where it does not say."""
+    stated = tags.get(_FRACTIONS, "")
+    return int(stated) if re.fullmatch(r"\d{1,4}", stated) else 0
+
+
 def joined_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Join the tags of labels and of uncertain pixels of the maps of a mosaic."""
-    return labels_of(tags) | {_REJECTED: _joined(tags, _REJECTED)}
+    """Join the tags of labels, of uncertain pixels and of fractions of the maps of a mosaic."""
+    return labels_of(tags) | {tag: _joined(tags, tag) for tag in (_REJECTED, _FRACTIONS)}
 
 
 def labels_of(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:

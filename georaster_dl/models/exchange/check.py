@@ -25,6 +25,7 @@ __all__ = ["check_model"]
 
 _SIDE = 64  # pixels of the noise that is put through
 _SERIES, _DATES, _PIXELS = 3, 5, 8  # of the noise for a network of time series
+_APART = 1e-5  # of the sum of fractions from 1
 _EXACT = 1e-9  # standard deviations of the network's output, in float64
 
 
@@ -99,6 +100,8 @@ def _check_output(card: Card, network: nn.Module) -> str:
     with torch.inference_mode():
         output = network(torch.randn(1, len(card.bands), side, side, generator=random))
     _check_finite(card, output, (1, card.outputs, side, side), f"{side} x {side} pixels")
+    if card.task == "fractions":
+        return _check_fractions(card, output[:, : len(card.targets)])
     contents = {
         "segmentation": counted(card.outputs, "class"),
         "regression": f"{counted(card.outputs, 'plane')} of values: "
@@ -106,6 +109,19 @@ def _check_output(card: Card, network: nn.Module) -> str:
         "autoencoder": f"one plane for each of {counted(card.outputs, 'band')}",
     }
     return f"the output is finite and has {contents[card.task]}"
+
+
+def _check_fractions(card: Card, fractions: Tensor) -> str:
+    """Refuse fractions (1, fractions, rows, cols) below 0, or of another sum than 1."""
+    least = float(fractions.min())
+    apart = float((fractions.sum(1) - 1).abs().max())
+    if least < 0 or apart > _APART:
+        raise ModelPackageError(
+            f"The network of {card.name} gives fractions from {least:.3g} whose sums differ from 1 by up to {apart:.3g}, "
+            f"but none may be below 0 and all must sum to 1; build it with head='fractions', or normalise its outputs."
+        )
+    names = ", ".join(target.name for target in card.targets)
+    return f"the output is finite and has fractions of sum 1: {names}"
 
 
 def _check_finite(card: Card, output: Tensor, expected: tuple[int, ...], of: str) -> None:

@@ -203,7 +203,7 @@ def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
                 dynamo=True,  # the older exporter lacks layers and is about to be removed
                 opset_version=_OPSET,
                 input_names=["pixels"],
-                output_names=["probabilities" if card.classes else "values"],
+                output_names=[_output_name(card)],
                 verbose=False,
             )
             model = program.model_proto  # type: ignore[union-attr]
@@ -226,6 +226,12 @@ def _onnx_bytes(graph: nn.Module, card: Card, tile: int) -> bytes:
     )
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()  # type: ignore[no-any-return]
+
+
+def _output_name(card: Card) -> str:
+    if card.classes:
+        return "probabilities"
+    return "fractions" if card.task == "fractions" else "values"
 
 
 def _deepness_metadata(card: Card, tile: int) -> dict[str, Any]:

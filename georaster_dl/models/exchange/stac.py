@@ -128,7 +128,7 @@ def _model_input(card: Card) -> dict[str, Any]:
 
 
 def _task(card: Card) -> str:
-    # The extension has no task for an autoencoder; its planes are values, as a regression's are.
+    # The extension has no task for fractions or an autoencoder; their planes are values, as a regression's are.
     return "semantic-segmentation" if card.classes else "regression"
 
 
@@ -151,6 +151,9 @@ def _model_output(card: Card) -> dict[str, Any]:
 
 def _output_meaning(card: Card) -> tuple[str, str]:
     """Name of the output, and how to read it."""
+    if card.task == "fractions":
+        names = ", ".join(name for name, _mean, _std in card.value_planes)
+        return "fractions", f"Fractions of a pixel, 0 to 1 and together 1: {names}"
     if card.targets:
         lines = [
             f"{name} = output * {std:.9g} + {mean:.9g}" for name, mean, std in card.value_planes

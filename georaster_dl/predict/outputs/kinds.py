@@ -10,7 +10,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ __all__ = [
     "map_spec",
     "map_subject",
     "settings_of",
+    "stored_fractions",
 ]
 
 # Fractions as whole numbers: 250 steps leave 255 for nodata and make the scale a round 0.004.
@@ -203,14 +204,11 @@ class FractionRaster(ExtraRaster):
 
     def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
         """Describe the raster: float32, or uint8 with a scale."""
-        return _fractions(self.bands(card), "uint8", _UINT8_NODATA, _STEPS, options)
+        return _fractions(self.bands(card), float32=options.float32)
 
     def render(self, probabilities: Tensor, *, float32: bool) -> Tensor:
         """Compute pixels (bands, rows, cols) as ``spec`` stores them, in memory of their own."""
-        import torch
-
-        values = self.compute(probabilities)
-        return values.clone() if float32 else values.mul(_STEPS).round_().to(torch.uint8)
+        return stored_fractions(self.compute(probabilities), float32=float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +225,8 @@ class UncertaintyRaster(FractionRaster):
             return RasterSpec(_value_measures(card), "float32", math.nan, "average")
         if not options.several_passes:
             return super().spec(card, options)
-        return _fractions(CLASS_MEASURES, "uint16", _UINT16_NODATA, _FINE_STEPS, options)
+        fine = "uint16", _UINT16_NODATA, _FINE_STEPS
+        return _fractions(CLASS_MEASURES, *fine, float32=options.float32)
 
     def store(self, measures: Tensor, *, float32: bool) -> Tensor:
         """Convert measures (bands, rows, cols) to the numbers that ``spec`` stores."""
@@ -237,18 +236,30 @@ class UncertaintyRaster(FractionRaster):
 
 
 def _fractions(
-    names: Sequence[str], dtype: str, nodata: int, steps: int, options: SegmentOptions
+    names: Sequence[str],
+    dtype: str = "uint8",
+    nodata: int = _UINT8_NODATA,
+    steps: int = _STEPS,
+    *,
+    float32: bool,
 ) -> RasterSpec:
     """Describe fractions, as whole numbers with a scale unless float32 is asked for."""
     from georaster_dl.io.output.writer import RasterSpec
 
     return RasterSpec(
         names=names,
-        dtype="float32" if options.float32 else dtype,
-        nodata=math.nan if options.float32 else nodata,
+        dtype="float32" if float32 else dtype,
+        nodata=math.nan if float32 else nodata,
         overview="average",
-        scale=None if options.float32 else 1 / steps,
+        scale=None if float32 else 1 / steps,
     )
+
+
+def stored_fractions(values: Tensor, *, float32: bool) -> Tensor:
+    """Convert values from 0 to 1 to the numbers of a raster of fractions, in memory of their own."""
+    import torch
+
+    return values.clone() if float32 else values.mul(_STEPS).round_().to(torch.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,15 +365,21 @@ def settings_of(values: Mapping[str, object]) -> dict[str, Any]:
     return found
 
 
-def map_spec(card: Card, legend: Legend | None = None) -> RasterSpec:
+def map_spec(card: Card, legend: Legend | None = None, *, float32: bool = False) -> RasterSpec:
     """Describe the map of a model: its classes, or a band for each quantity and each interval.
 
     Parameters
     ----------
     legend : of a map of classes; None takes the model's.
+    float32 : whether fractions are stored so, and not as scaled whole numbers.
     """
     from georaster_dl.io.output.writer import RasterSpec
 
+    if card.task == "fractions":
+        from georaster_dl.io.output.provenance import fractions_tags
+
+        spec = _fractions(_quantity_names(card), float32=float32)
+        return replace(spec, tags=fractions_tags(len(card.targets)))
     if card.targets:
         units = {target.unit for target in card.targets}
         unit = units.pop() if len(units) == 1 else ""
@@ -382,7 +399,7 @@ def map_subject(card: Card | None) -> str:
     if card is None or not card.targets:
         return "landcover"
     if len(card.targets) > 1:
-        return "values"
+        return "fractions" if card.task == "fractions" else "values"
     return re.sub(r"\W+", "_", card.targets[0].name.lower()).strip("_") or "values"
 
 
@@ -438,13 +455,17 @@ def _check_place(scene: Scene) -> None:
 
 
 def _write_quicklook(finished: FinishedMap, path: Path) -> None:
-    from georaster_dl.predict.outputs.overview import write_class_overview, write_value_overview
+    from georaster_dl.predict.outputs import overview
 
-    scene, legend = finished.scene, finished.legend
-    if legend is None:
-        write_value_overview(scene, finished.path, path, finished.card.targets[0].label)
+    scene, card, legend = finished.scene, finished.card, finished.legend
+    if legend is not None:
+        overview.write_class_overview(scene, finished.path, path, legend, finished.counts)
+    elif card.task == "fractions":
+        overview.write_fraction_overview(
+            scene, finished.path, path, [target.name for target in card.targets]
+        )
     else:
-        write_class_overview(scene, finished.path, path, legend, finished.counts)
+        overview.write_value_overview(scene, finished.path, path, card.targets[0].label)
 
 
 _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -24,6 +26,7 @@ from georaster_dl.predict.outputs.kinds import (
     SetRaster,
     UncertaintyRaster,
     map_spec,
+    stored_fractions,
 )
 from georaster_dl.predict.outputs.output_raster import (
     ClassCounts,
@@ -64,7 +67,7 @@ class Task(Protocol):
 def task_of(card: Card, options: SegmentOptions) -> Task:
     """Choose the task of a model and a run."""
     if card.targets:
-        return _MeanValues(card) if options.several_passes else _Regression(card)
+        return (_MeanValues if options.several_passes else _Regression)(card, options)
     if not card.classes:
         raise OptionError(
             f"{card.name} predicts {card.predicts}, which is no map; use `features()`, `denoise()` or `cluster()`."
@@ -149,7 +152,7 @@ def _of_shares(channels: Tensor, *, render: Callable[[Tensor], Tensor]) -> Tenso
 
 
 class _Regression:
-    """Raster of quantities; the channels are standardised values, and behind them their spreads.
+    """Raster of quantities, or of fractions; the channels are standardised values, and behind them their spreads.
 
     A raster has a band for each quantity, and one more for each whose interval is known: half of
     the interval's width.
@@ -157,9 +160,10 @@ class _Regression:
 
     fastest = False
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, options: SegmentOptions) -> None:
         self._targets = card.targets
-        self._spec = map_spec(card)
+        self._are_fractions = card.task == "fractions"
+        self._spec = map_spec(card, float32=options.float32)
         self._spreads = card.gives_spread
         self._lines = [(mean, std) for _name, mean, std in card.value_planes]
         self._seen = BandStatistics(len(self._spec.names))
@@ -173,7 +177,22 @@ class _Regression:
             raise OptionError(
                 f"A model of {self._targets[0].name}, a quantity, has no {kind}; leave `{kind}=...` out."
             )
-        return value_raster(self._spec, self._with_intervals, self._seen.add)
+        if not self._are_fractions:
+            return value_raster(self._spec, self._with_intervals, self._seen.add)
+        style = partial(write_ramp_style, minimum=0.0, maximum=1.0)
+        return OutputRaster(self._spec, self._fractions, style, self._see_fractions)
+
+    def _fractions(self, values: Tensor) -> Tensor:
+        """Fractions (targets, rows, cols) and half widths as the raster stores them."""
+        shares = self._with_intervals(values).clamp_(0, 1)
+        return stored_fractions(shares, float32=self._spec.scale is None)
+
+    def _see_fractions(self, block: npt.NDArray[Any]) -> None:
+        scale = self._spec.scale
+        values = (
+            block if scale is None else np.where(block == self._spec.nodata, np.nan, block * scale)
+        )
+        self._seen.add(values)
 
     def _with_intervals(self, values: Tensor) -> Tensor:
         """Values (targets, rows, cols) and the half widths that are known behind them."""
@@ -198,10 +217,10 @@ class _Regression:
 
 
 class _MeanValues(_Regression):
-    """Rasters of quantities; the channels are their means over several passes, and the variances."""
+    """Rasters of quantities or fractions; the channels are their means over several passes, and the variances."""
 
-    def __init__(self, card: Card) -> None:
-        super().__init__(card)
+    def __init__(self, card: Card, options: SegmentOptions) -> None:
+        super().__init__(card, options)
         self._card = card
         self._spreads = True
 
@@ -224,7 +243,8 @@ class _MeanValues(_Regression):
             made += [mean, spread]
             if target.interval is not None:
                 half = _half_width(target.interval, spread)
-                made += [mean - half, mean + half]
+                bounds = [mean - half, mean + half]
+                made += [b.clamp(0, 1) for b in bounds] if self._are_fractions else bounds
         return torch.stack(made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
@@ -15,7 +16,8 @@ class Fractions(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """Compute fractions (N, planes, rows, cols), not below 0 and of sum 1."""
-        fractions: Tensor = planes.float().softmax(1)
+        wide = planes if planes.dtype == torch.float64 else planes.float()
+        fractions: Tensor = wide.softmax(1)
         return fractions
 
 
