@@ -63,7 +63,7 @@ SIGNATURES = {
     "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
     "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
-    "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', html=None, overwrite=False, report=None, progress=False, **settings)",
+    "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', add=(), html=None, overwrite=False, report=None, progress=False, **settings)",
     "write_cog": "(raster, path, *, overwrite=False)",
 }
 METHODS = {

@@ -32,6 +32,7 @@ from .options import (
     Outcome,
     TableReading,
     Training,
+    add_option,
     check_plot,
     column_options,
     data_argument,
@@ -104,6 +105,7 @@ spectra.add_command(transfer)
     "--members", type=int, default=5, show_default=True, help="Number of networks in the ensemble."
 )
 @click.option("--quantity", show_default="reflectance", help="Quantity that the spectra hold.")
+@add_option
 @html_option
 @overwrite_option
 @progress_options
@@ -118,6 +120,7 @@ def train(
     repeats: int,
     members: int,
     quantity: str | None,
+    add: tuple[Path, ...],
     html: Path | None,
     overwrite: bool,
     terminal: Terminal,
@@ -131,14 +134,17 @@ def train(
     geodl spectra train x.csv y.csv --target fat --target water -o meat.safetensors
     geodl spectra train soils.csv --class-column type --group-column sample -o types.safetensors
     geodl spectra train grain.csv --target protein --method pls --components 9 -o protein.safetensors
+    geodl spectra train forages.csv --class-column type --add simulated.parquet -o types.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
     check_suffix("--html", html, "HTML", (".html", ".htm"))
     pages = [] if html is None else [html]
 
     def trained(report: Report) -> Outcome[TrainedTable]:
-        with staged(report, output, extras=pages, inputs=data, overwrite=overwrite) as stage:
+        inputs = [*data, *add]
+        with staged(report, output, extras=pages, inputs=inputs, overwrite=overwrite) as stage:
             table = reading.read(data, report).within(training.ranges)
+            added = [reading.read([path], report) for path in add]
             from georaster_dl.models.runtime.device import Device
             from georaster_dl.spectra.train import train_table
 
@@ -150,6 +156,7 @@ def train(
                 training.table_options(columns, quantity=quantity, repeats=repeats),
                 training.settings(members=members),
                 report,
+                added,
             )
             if html is not None:
                 from georaster_dl.spectra.report.from_training import write_training
@@ -355,14 +362,16 @@ def _evaluated(
         predicted_classes,
         predicted_values,
     )
+    from georaster_dl.spectra.training.taught import measured_rows
 
     names: Sequence[str] = columns.targets
     loaded = None
     if model is not None:
         loaded, table = _predicted(data, model, reading, report)
+        table = measured_rows(table, report)
         names = names or [target.name for target in loaded.card.targets]
     elif len(data) == 1:
-        table = reading.read_predictions(data[0], report)
+        table = measured_rows(reading.read_predictions(data[0], report), report)
     else:
         raise OptionError(
             f"Got {len(data)} tables without a model; give the one that geodl spectra predict "

@@ -39,6 +39,7 @@ __all__ = [
     "Outcome",
     "TableReading",
     "Training",
+    "add_option",
     "check_plot",
     "column_options",
     "data_argument",
@@ -212,6 +213,13 @@ model_file_option = click.option(
 )
 plot_option = click.option(
     "--plot", type=OUTPUT_FILE, help="Also write a PNG of predicted against measured values."
+)
+add_option = click.option(
+    "--add",
+    type=INPUT_FILE,
+    multiple=True,
+    metavar="TABLE",
+    help="Table of spectra that only learn, such as simulated ones; no test, fold or interval takes a row of it. Repeatable.",
 )
 resample_option = click.option(
     "--resample",

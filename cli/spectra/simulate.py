@@ -167,6 +167,7 @@ _method_options = option_group(
     "--add",
     type=INPUT_FILE,
     multiple=True,
+    metavar="LIBRARY",
     help="Another library, put below the first; with --for of any wavelengths. Repeatable.",
 )
 @click.option(

@@ -153,6 +153,7 @@ def train_spectra(
     target: str | Sequence[str] = (),
     class_column: str | None = None,
     method: str = "auto",
+    add: Sequence[SpectraTable | pd.DataFrame | str | Path] = (),
     html: str | Path | None = None,
     overwrite: bool = False,
     report: Report | None = None,
@@ -168,6 +169,7 @@ def train_spectra(
     target : column of values, or several.
     class_column : column of classes, instead.
     method : ``"auto"``, ``"pls"``, ``"svm"``, ``"lwplsr"``, ``"rf"``, or a network.
+    add : tables of spectra that only learn, such as simulated ones; they never test, choose or set an interval.
     html : page to write beside it: how good the model is, and when not to use it, with charts.
     overwrite : replace outputs that exist.
     report, progress : as ``segment`` takes them.
@@ -190,14 +192,15 @@ def train_spectra(
     options, chosen = _options_of(SpectraTrainKeywords, target, class_column, settings)
     with reporting(report, progress=progress) as take:
         table = as_table(data, {}, take).within(settings.get("range", ()))
+        added = [as_table(each, {}, take) for each in add]
         with Staging(
             made,
             extras=() if page is None else (page,),
             overwrite=overwrite,
-            protect=files_of(data),
+            protect=[*files_of(data), *(file for each in add for file in files_of(each))],
             warn=warner(take),
         ) as stage:
-            trained = train_table(table, stage.path(made), method, options, chosen, take)
+            trained = train_table(table, stage.path(made), method, options, chosen, take, added)
             if page is not None:
                 with stage.making(page) as path:
                     write_training(path, trained, stage.path(made))

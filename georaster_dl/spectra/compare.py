@@ -19,6 +19,7 @@ from georaster_dl.spectra.scoring.folds import numbered
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.significance import PairedTest, errors_of, paired_tests
 from georaster_dl.spectra.scoring.split import check_enough, folds_of, samples_of
+from georaster_dl.spectra.synthetic import synthetic_rows
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.training.checks import check_table
 from georaster_dl.spectra.training.columns import (
@@ -26,6 +27,7 @@ from georaster_dl.spectra.training.columns import (
     learnable,
     split_table,
 )
+from georaster_dl.spectra.training.taught import Taught, separated
 
 __all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "MethodResult", "compare", "paired", "summary"]
 
@@ -71,7 +73,7 @@ def compare(
 ) -> list[MethodResult]:
     """Fit all methods and test them, on the test rows of a division, or out of fold where that is random.
 
-    A seed decides random folds, the networks' random numbers, and the folds in which the settings of the
+    Simulated rows of the table learn in every fold and never test. A seed decides random folds, the networks' random numbers, and the folds in which the settings of the
     methods of chemometrics are searched.
 
     Raises
@@ -85,6 +87,11 @@ def compare(
             f"Methods are compared by one target, over 1 seed or more, but got "
             f"{counted(len(options.targets), 'target')} and {counted(n_seeds, 'seed')}."
         )
+    given = table
+    table, taught = separated(given, (), options, settings, report)
+    places = np.arange(len(given))
+    if len(table) < len(given):
+        places = np.flatnonzero(~synthetic_rows(given))
     target = learnable(table, options)
     check_table(table, target, options, settings, report)
     target = target if options.class_column else target[:, 0]
@@ -96,14 +103,15 @@ def compare(
         runs = []
         for seed in seeds:
             report(MethodStarted(method, seed))
-            runs.append(_run(method, table, target, options, replace(settings, seed=seed)))
+            of_seed = replace(settings, seed=seed)
+            runs.append(_run(method, table, target, options, of_seed, taught))
         # Rows without a prediction do not test.
         rows = np.flatnonzero(~pd.isna(runs[0]))
         predicted, measured = np.stack(runs)[:, rows], target[rows]
         scores = tuple(_score(measured, run) for run in predicted)
         seconds = time.monotonic() - begun
         results.append(
-            MethodResult(method, scores, rows, samples[rows], measured, predicted, seconds)
+            MethodResult(method, scores, places[rows], samples[rows], measured, predicted, seconds)
         )
     return results
 
@@ -114,6 +122,7 @@ def _run(
     target: npt.NDArray[Any],
     options: TableOptions,
     settings: Settings,
+    taught: Taught,
 ) -> npt.NDArray[Any]:
     """(n,) predictions of all rows that test, NaN or None of the others."""
     groups = samples_of(table, options.division).groups
@@ -127,7 +136,7 @@ def _run(
             None if groups is None else groups[train],
             validation[:, train],
         )
-        model = fit_method(method, rows, settings)
+        model = fit_method(method, taught.beside(rows), settings)
         predicted[test] = np.asarray(model.predict(table.spectra[test])).ravel()
     return predicted
 

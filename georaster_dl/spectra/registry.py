@@ -94,7 +94,8 @@ class Rows:
     wavelengths_nm : (bands,).
     groups : (n,) sample of each spectrum, None where each is its own.
     validation : (parts, n) rows that choose the epoch, another part for each network; the settings of
-        the other methods are cross-validated on all rows.
+        the other methods are cross-validated on all rows that are not ``taught``.
+    taught : number of the last rows, which were simulated and only learn.
     """
 
     spectra: npt.NDArray[np.float64]
@@ -102,6 +103,7 @@ class Rows:
     wavelengths_nm: npt.NDArray[np.float64]
     groups: npt.NDArray[np.object_] | None
     validation: npt.NDArray[np.bool_]
+    taught: int = 0
 
     @property
     def task(self) -> Task:
@@ -153,6 +155,7 @@ def fit_method(name: str, rows: Rows, settings: Settings, log: TrainingLog | Non
             groups=rows.groups,
             seed=settings.seed,
             latent=settings.latent_of(name),
+            taught=rows.taught,
         )
         chosen.append({} if trials is None else trials.settings[trials.chosen])
     return fit_with(name, rows, settings, chosen)
@@ -171,6 +174,7 @@ def fit_with(
         preprocessing=settings.preprocessing,
         groups=rows.groups,
         seed=settings.seed,
+        taught=rows.taught,
     )
 
 

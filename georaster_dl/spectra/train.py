@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from georaster_dl.spectra.training.columns import (
     split_table,
 )
 from georaster_dl.spectra.training.result import Choice, CrossValidated, TrainedTable, TriedMethod
+from georaster_dl.spectra.training.taught import separated
 
 __all__ = ["BASELINE", "train_table"]
 
@@ -54,6 +55,7 @@ def train_table(
     options: TableOptions,
     settings: Settings,
     report: Report,
+    added: Sequence[SpectraTable] = (),
 ) -> TrainedTable:
     """Train methods on a table, test them, and write the choice of cross-validation as a model package.
 
@@ -64,6 +66,8 @@ def train_table(
     ----------
     path : of the package, written when everything else is done.
     method : of ``registry.methods``, which is kept, beside PLS; or ``auto``, which keeps one of ``registry.AUTO``.
+    added : tables whose rows only learn, in every fold, like simulated rows of ``table``: they never choose an epoch or
+        setting, set an interval or test.
 
     Raises
     ------
@@ -75,12 +79,13 @@ def train_table(
     names = AUTO if asked is None else tuple(dict.fromkeys((asked, BASELINE)))
     _check_components(asked, settings)
     _check_selection(asked, settings)
+    table, taught = separated(table, added, options, settings, report)
     target = learnable(table, options)
     check_table(table, target, options, settings, report)
     quantity = options.quantity or likely_quantity(table, report)
     split = split_table(table, target, options, settings)
     steps = _Steps(report)
-    learning = Learning(table, target, split, options, settings, steps)
+    learning = Learning(table, target, split, options, settings, steps, taught)
     n_folds = sum(map(len, learning.folds))
     steps.total = sum(
         n_folds * (len(options.names) if name in BASELINES else 1) + 1 for name in names
@@ -99,7 +104,9 @@ def train_table(
         ),
         quantity=quantity,
         metrics=card_metrics(tried[0]),
-        training=training_summary(table, options, split, tried, choice, intervals, class_limits),
+        training=training_summary(
+            table, options, split, tried, choice, intervals, class_limits, taught
+        ),
         limitations=card_limitations(
             tried[0],
             split,
@@ -107,6 +114,7 @@ def train_table(
             intervals,
             class_limits,
             sample_column(table, options),
+            taught,
         ),
         domain=domain,
         class_limits={name: one for name, one in class_limits.items() if one is not None},
@@ -167,7 +175,7 @@ def _likeness(
 ) -> tuple[CalibrationDomain, dict[str, ClassLimits | None]]:
     """Describe the spectra learnt from, with which others are compared: their space, and limits of each class.
 
-    The space is of the method's own latent variables, if it has any.
+    The space is of the method's own latent variables, if it has any. Limits of classes are of measured spectra alone.
     """
     rows = learning.rows(learning.split.learnt, learning.split.validation)
     chain = model.preprocessing if tried.method in BASELINES else model.preprocessing_
@@ -177,7 +185,9 @@ def _likeness(
     domain = fit_domain(preprocessed, rows.target, components, rows.groups)
     if learning.task == "regression":
         return domain, {}
-    found = fit_class_limits(preprocessed, rows.target, rows.groups)
+    own = slice(0, len(rows.target) - rows.taught)
+    groups = None if rows.groups is None else rows.groups[own]
+    found = fit_class_limits(preprocessed[own], rows.target[own], groups)
     return domain, {name: found.get(name) for name in np.unique(rows.target.astype(str)).tolist()}
 
 

@@ -12,6 +12,7 @@ AMBIGUOUS = {
     "--model",  # of maps, of spectra, of pixels
     "--layer",  # of a network, of a vector file
     "--method",
+    "--add",  # to learn from, to simulate from
     "--class-field",  # of labels, of a library
     "--split",  # classify has no whole scenes
     "--split-column",  # of labels, of a table

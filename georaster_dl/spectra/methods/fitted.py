@@ -57,7 +57,7 @@ class FittedMethod:
     sharpness: float = 1.0
 
     @classmethod
-    def fit(
+    def fit(  # noqa: PLR0913 - data, settings and all that a fit is made with
         cls,
         method: str,
         spectra: _Floats,
@@ -68,6 +68,7 @@ class FittedMethod:
         preprocessing: str = "none",
         groups: npt.NDArray[np.object_] | None = None,
         seed: int = 0,
+        taught: int = 0,
     ) -> FittedMethod:
         """Fit a method with settings that are known, as those that ``tune`` chose.
 
@@ -81,6 +82,7 @@ class FittedMethod:
         groups : (n,) sample of each spectrum, from which ``epo`` learns; no fold that the sharpness of classes is
             fitted out of divides one.
         seed : of folds and forest.
+        taught : number of the last rows, simulated spectra by which the sharpness of classes is not judged.
 
         Raises
         ------
@@ -116,7 +118,7 @@ class FittedMethod:
         return replace(
             fitted,
             classes=fitted.estimators[0].classes_.astype(object),
-            sharpness=_sharpness(method, treated, columns[:, 0], settings[0], groups, seed),
+            sharpness=_sharpness(method, treated, columns[:, 0], settings[0], groups, seed, taught),
         )
 
     def predict(self, spectra: _Floats) -> npt.NDArray[Any]:
@@ -173,23 +175,30 @@ def _sharpness(
     settings: Mapping[str, Any],
     groups: npt.NDArray[np.object_] | None,
     seed: int,
+    taught: int,
 ) -> float:
     """Factor of the scores that makes out-of-fold probabilities likeliest (Platt scaling by one number).
 
-    1 where a fold leaves a class out.
+    The last rows, which were taught, are in no fold. 1 where a fold leaves a class out.
     """
     classes, numbers = np.unique(names, return_inverse=True)
+    n = len(names) - taught
     folds = cross_validation(
-        len(names), _FOLDS, groups=groups, classes=names.astype(object), seed=seed
+        n,
+        _FOLDS,
+        groups=None if groups is None else groups[:n],
+        classes=names[:n].astype(object),
+        seed=seed,
     )
-    scores = np.empty((len(names), len(classes)))
-    for learnt, rest in folds:
+    scores = np.empty((n, len(classes)))
+    for measured, rest in folds:
+        learnt = np.concatenate([measured, np.arange(n, len(names))])
         if len(set(names[learnt])) < len(classes):
             return 1.0
         model = baseline(method, "classification", settings, seed)
         scores[rest] = class_scores(model.fit(spectra[learnt], names[learnt]), spectra[rest])
 
-    return sharpness_of(scores, numbers)
+    return sharpness_of(scores, numbers[:n])
 
 
 def sharpness_of(scores: _Floats, numbers: npt.NDArray[Any]) -> float:

@@ -158,7 +158,7 @@ def tune(
     )
 
 
-def choose_settings(
+def choose_settings(  # noqa: PLR0913 - data and all that a fold is fitted with
     name: str,
     task: Task,
     spectra: npt.NDArray[np.floating[Any]],
@@ -168,12 +168,14 @@ def choose_settings(
     groups: _Names | None = None,
     seed: int = 0,
     latent: Latent = _SEARCHED,
+    taught: int = 0,
 ) -> Trials | None:
     """Try a method's settings in random folds: 10 of ``pls``, 5 of others; parameters and errors as of ``tune``.
 
     Parameters
     ----------
     latent : as in ``try_settings``.
+    taught : number of the last rows, which are learnt from in every fold and never predicted.
 
     Returns
     -------
@@ -185,16 +187,18 @@ def choose_settings(
     if name in UNSEARCHED:
         return None
     samples = None if groups is None else groups[known]
+    more = int(known[len(known) - taught :].sum())
+    own = slice(0, len(wanted) - more)
     folds = cross_validation(
-        len(wanted),
+        len(wanted) - more,
         _FOLDS.get(name, _FOLDS_OF_OTHERS),
-        groups=samples,
-        classes=wanted.astype(object) if task == "classification" else None,
+        groups=None if samples is None else samples[own],
+        classes=wanted[own].astype(object) if task == "classification" else None,
         seed=seed,
     )
     return try_settings(
         name, spectra[known], wanted, [folds],
-        preprocessing=preprocessing, groups=samples, seed=seed, latent=latent,
+        preprocessing=preprocessing, groups=samples, seed=seed, latent=latent, taught=more,
     )  # fmt: skip
 
 
@@ -208,6 +212,7 @@ def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted w
     groups: _Names | None = None,
     seed: int = 0,
     latent: Latent = _SEARCHED,
+    taught: int = 0,
     fold_done: Callable[[], None] = lambda: None,
 ) -> Trials:
     """Predict training spectra with all settings of a method, by folds without them.
@@ -221,6 +226,7 @@ def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted w
     groups : (n,) sample of each spectrum, from which the preprocessing of a fold may learn.
     latent : settings that are not searched; a number of components is taken whatever its loss, and the others are tried all the
         same.
+    taught : number of the last rows, which are learnt from in every fold and never predicted; folds are of the others.
     fold_done : called after each fold.
 
     Raises
@@ -230,23 +236,29 @@ def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted w
     """
     task: Task = "regression" if target.dtype.kind == "f" else "classification"
     target = _named(task, target)
-    for learnt, _ in (fold for of_repeat in folds for fold in of_repeat):
+    more = np.arange(len(target) - taught, len(target))
+    learning = [
+        [(np.concatenate([learnt, more]), measured) for learnt, measured in of_repeat]
+        for of_repeat in folds
+    ]
+    for learnt, _ in (fold for of_repeat in learning for fold in of_repeat):
         _check_fold(target[learnt], task)
-    smallest = min(len(learnt) for of_repeat in folds for learnt, _ in of_repeat)
+    smallest = min(len(learnt) for of_repeat in learning for learnt, _ in of_repeat)
     grid = settings_grid(name, smallest, spectra.shape[1], latent)
     make = partial(baseline, name, task, seed=seed)
     repeats = [
         _out_of_fold(make, grid, of_repeat, spectra, target, preprocessing, groups, fold_done)
-        for of_repeat in folds
+        for of_repeat in learning
     ]
     settings, columns = [], []
     for i, entry in enumerate(grid):
-        of_entry = np.stack([repeat[i] for repeat in repeats], axis=1)
+        of_entry = np.stack([repeat[i] for repeat in repeats], axis=1)[:, :, : len(target) - taught]
         for chosen, column in _by_components(entry, of_entry):
             settings.append(chosen)
             columns.append(column)
     wanted = [latent.components in (None, entry.get("n_components")) for entry in settings]
-    return Trials(tuple(settings), np.stack(columns), target, folds, np.array(wanted))
+    own = target[: len(target) - taught]
+    return Trials(tuple(settings), np.stack(columns), own, folds, np.array(wanted))
 
 
 def _named(task: Task, target: npt.NDArray[Any]) -> npt.NDArray[Any]:

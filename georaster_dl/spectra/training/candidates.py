@@ -27,6 +27,7 @@ from georaster_dl.spectra.training.result import (
     Scores,
     TriedMethod,
 )
+from georaster_dl.spectra.training.taught import Taught
 
 __all__ = ["Learning", "cross_validated", "fitted"]
 
@@ -43,6 +44,7 @@ class Learning:
     ----------
     target : (n, targets) values or (n,) class names of all rows of the table.
     fold_done : called after each fold of a cross-validation, and after each fit.
+    taught : simulated rows beside the table, which learn in every fold.
     """
 
     table: SpectraTable
@@ -51,6 +53,7 @@ class Learning:
     options: TableOptions
     settings: Settings
     fold_done: Callable[[], None] = field(repr=False)
+    taught: Taught = field(repr=False)
 
     @property
     def task(self) -> Task:
@@ -88,13 +91,14 @@ class Learning:
         """Rows (n,) of the table to learn from, with those that choose the epoch (parts, n)."""
         groups = self.options.division.group_column
         wanted = self.target[learnt]
-        return Rows(
+        measured = Rows(
             self.table.spectra[learnt],
             wanted[:, 0] if wanted.ndim == 2 and wanted.shape[1] == 1 else wanted,
             self.table.wavelengths_nm,
             None if groups is None else self.table.classes(groups)[learnt],
             validation[:, learnt],
         )
+        return self.taught.beside(measured)
 
 
 def cross_validated(name: str, learning: Learning) -> CrossValidated:
@@ -131,16 +135,19 @@ def _trials(name: str, learning: Learning, column: int) -> tuple[Trials, _Mask]:
         ]
         for of_repeat in learning.folds
     ]
-    groups = learning.samples.groups
+    everything = learning.rows(learning.split.learnt, learning.split.validation)
+    of_column = everything.target.reshape(len(everything.target), -1)[:, column]
+    chosen = ~pd.isna(of_column)
     found = try_settings(
         name,
-        learning.spectra[known],
-        target[known],
+        everything.spectra[chosen],
+        of_column[chosen],
         folds,
         preprocessing=learning.settings.preprocessing,
-        groups=None if groups is None else groups[known],
+        groups=None if everything.groups is None else everything.groups[chosen],
         seed=learning.settings.seed,
         latent=learning.settings.latent_of(name),
+        taught=int(chosen.sum() - known.sum()),
         fold_done=learning.fold_done,
     )
     return found, known

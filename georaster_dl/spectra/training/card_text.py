@@ -16,6 +16,7 @@ from georaster_dl.spectra.scoring.split import Division, RowSplit
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.training.columns import TableOptions
 from georaster_dl.spectra.training.result import Choice, TriedMethod
+from georaster_dl.spectra.training.taught import NOTHING_OF_REAL, Taught
 
 __all__ = [
     "card_limitations",
@@ -107,6 +108,7 @@ def training_summary(
     choice: Choice,
     intervals: Sequence[Interval | None],
     class_limits: Mapping[str, ClassLimits | None],
+    taught: Taught,
 ) -> dict[str, str]:
     """Describe the training data, the choice of the method, and the figures of all methods on the same rows."""
     summary = {
@@ -116,6 +118,10 @@ def training_summary(
         "cross-validation": f"{options.folding}; settings of a fold are chosen on the others",
         "method": choice.reason,
     }
+    if len(taught):
+        summary["simulated"] = (
+            f"{counted(len(taught), 'spectrum')} of {listed(taught.sources)}, which only learnt"
+        )
     limits = [
         f"{name}: {counted(one.n_components, 'component')}, {one.accepted:.0%} of {one.spectra} accepted in cross-validation"
         for name, one in class_limits.items()
@@ -159,6 +165,7 @@ def card_limitations(
     intervals: Sequence[Interval | None],
     class_limits: Mapping[str, ClassLimits | None],
     sample_column: str | None,
+    taught: Taught,
 ) -> str:
     """Say where figures and intervals should not be trusted.
 
@@ -167,8 +174,9 @@ def card_limitations(
     intervals : of the targets; empty for classes.
     class_limits : of the classes, by name; None of those that have too few spectra.
     sample_column : that may name the samples, where none was named.
+    taught : simulated spectra beside the table.
     """
-    sentences = []
+    sentences = [NOTHING_OF_REAL] if taught.alone else []
     if division.split_column is None and division.group_column is None:
         how = "Rows were divided by chance"
         if division.kind != "random":

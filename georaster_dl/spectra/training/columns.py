@@ -55,8 +55,14 @@ class TableOptions:
         return "RMSECV" if len(self.targets) == 1 else "mean RMSECV by standard deviation"
 
 
-def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
+def learnable(
+    table: SpectraTable, options: TableOptions, *, varied: bool = True
+) -> npt.NDArray[Any]:
     """(n, targets) values, NaN where not known, or (n,) class names, None where not known.
+
+    Parameters
+    ----------
+    varied : refuse targets of one value only, from which alone nothing is learnt.
 
     Raises
     ------
@@ -73,12 +79,14 @@ def learnable(table: SpectraTable, options: TableOptions) -> npt.NDArray[Any]:
     if options.class_column is not None:
         names = table.classes(options.class_column)
         known = names[~pd.isna(names)]
-        _check_varied(table, options.class_column, known)
+        if varied:
+            _check_varied(table, options.class_column, known)
         _check_classes(table, options.class_column, known)
         return names
     values = [table.target(name) for name in options.targets]
     for name, column in zip(options.targets, values, strict=True):
-        _check_varied(table, name, column[~np.isnan(column)])
+        if varied:
+            _check_varied(table, name, column[~np.isnan(column)])
         _check_size(table, name, column)
     return np.stack(values, axis=1)
 
