@@ -84,6 +84,23 @@ def _factors(_ctx: Any, param: click.Parameter, text: str | None) -> tuple[float
         ) from None
 
 
+def _ranges(_ctx: Any, param: click.Parameter, text: str | None) -> dict[str, Any] | None:
+    """Parse ``lai=0..6,sun_zenith=30``."""
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        name, _, values = part.partition("=")
+        low, _, high = values.partition("..")
+        try:
+            found[name.strip()] = float(low), float(high or low)
+        except ValueError:
+            raise click.BadParameter(
+                f"{part!r} is no NAME=LEAST..LARGEST, such as lai=0..6.", param=param
+            ) from None
+    return found
+
+
 def _given(target: tuple[str, ...], targets: tuple[str, ...], **others: Any) -> dict[str, Any]:
     """Collect the options that were given, by the names of the methods' arguments."""
     every = {"targets": (*target, *targets), **others}
@@ -145,6 +162,18 @@ _method_options = option_group(
         type=click.IntRange(min=1),
         help="Number of principal components of gaussian. [default: 15]",
     ),
+    click.option(
+        "--traits",
+        metavar="NAME=LOW..HIGH,...",
+        callback=_ranges,
+        help="Traits that prospect and prosail draw evenly within other bounds, such as lai=0..6,sun_zenith=30.",
+    ),
+    click.option(
+        "--soils",
+        type=INPUT_FILE,
+        metavar="TABLE",
+        help="Spectra of bare soils under the plants of prosail. [default: soils computed from six numbers]",
+    ),
 )
 """Options that belong to methods, by the names of their functions' arguments."""
 
@@ -158,9 +187,9 @@ _method_options = option_group(
 @click.option(
     "--for",
     "for_",
-    metavar="SCENE",
+    metavar="SCENE|sentinel-2",
     shell_complete=complete_files,
-    help="Scene whose bands the spectra get, without those of water vapour.",
+    help="Scene whose bands the spectra get, without those of water vapour; or sentinel-2.",
 )
 @wavelengths_option
 @click.option(
@@ -216,14 +245,20 @@ def simulate(
         raise OptionError(
             "--wavelengths are those of a scene, but none is given; name it with --for."
         )
-    inputs = [*library, *add, *(Path(scene) for scene in (for_, own.get("noise_of")) if scene)]
+    others = (for_, own.get("noise_of"), own.get("soils"))
+    inputs = [*library, *add, *(Path(other) for other in others if other)]
 
     def simulated(report: Report) -> Outcome[Simulated]:
-        from georaster_dl.spectra.simulate.bands import scene_bands
+        from georaster_dl.spectra.simulate.bands import SENSORS, scene_bands
         from georaster_dl.spectra.simulate.run import Request, simulate_from
 
+        bands = SENSORS.get(for_) if for_ else None
+        if for_ and bands is None:
+            bands = scene_bands(_opened(for_, wavelengths))
         with staged(report, output, inputs=inputs, overwrite=overwrite) as stage:
             options = dict(own)
+            if "soils" in own:
+                options["soils"] = reading.read([own["soils"]], report)
             if "noise_of" in own:
                 options["noise_of"] = _opened(own["noise_of"], wavelengths)
             made = simulate_from(
@@ -237,7 +272,7 @@ def simulate(
                     n,
                     seed,
                     options,
-                    None if for_ is None else scene_bands(_opened(for_, wavelengths)),
+                    bands,
                     scale,
                     quantity,
                 ),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from georaster_dl.core.bands import SENTINEL2
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.scenes.scene import Scene
@@ -15,7 +16,7 @@ from georaster_dl.spectra.table.axis import FEWEST_BANDS
 from georaster_dl.spectra.table.resample import resampled
 from georaster_dl.spectra.table.samples import SpectraTable
 
-__all__ = ["WATER_NM", "SensorBands", "on_bands", "scene_bands"]
+__all__ = ["SENSORS", "WATER_NM", "SensorBands", "on_bands", "scene_bands"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -39,6 +40,16 @@ class SensorBands:
     name: str
     wavelengths_nm: _Floats = field(repr=False)
     fwhm_nm: _Floats | None = field(default=None, repr=False)
+
+
+def _sentinel2() -> SensorBands:
+    chosen = [band for band in SENTINEL2 if band.name not in ("B01", "B09", "B10")]
+    lengths = [band.wavelength_nm or np.nan for band in chosen]
+    return SensorBands("sentinel-2", np.array(lengths), np.array([b.fwhm_nm for b in chosen]))
+
+
+SENSORS = {"sentinel-2": _sentinel2()}
+"""Sensors by name: of Sentinel-2 the ten bands of 10 and 20 m."""
 
 
 def scene_bands(scene: Scene) -> SensorBands:

@@ -43,7 +43,7 @@ class Method:
         """Names of the options that are the method's own."""
         parameters = inspect.signature(self.load()).parameters.values()
         names = (p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        return tuple(name for name in names if name not in ("n", "seed"))
+        return tuple(name for name in names if name not in ("n", "seed", "bands"))
 
 
 METHODS: Mapping[str, Method] = {
@@ -58,6 +58,18 @@ METHODS: Mapping[str, Method] = {
             "gaussian",
             "gaussian:simulate_gaussian",
             "draws from the normal distribution of each class",
+        ),
+        Method(
+            "prospect",
+            "plants.prospect:simulate_prospect",
+            "leaves with their traits, by radiative transfer",
+            from_library=False,
+        ),
+        Method(
+            "prosail",
+            "plants.prosail:simulate_prosail",
+            "plants on soil with their leaf area index and traits, by radiative transfer",
+            from_library=False,
         ),
     )
 }
