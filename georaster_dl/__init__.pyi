@@ -9,6 +9,7 @@ from .api.learning.calibration import CalibrateKeywords as CalibrateKeywords
 from .api.learning.calibration import calibrate as calibrate
 from .api.learning.proposals import ProposeKeywords as ProposeKeywords
 from .api.learning.proposals import propose as propose
+from .api.learning.training import GroundKeywords as GroundKeywords
 from .api.learning.training import TrainKeywords as TrainKeywords
 from .api.learning.training import evaluate as evaluate
 from .api.learning.training import train as train

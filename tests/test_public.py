@@ -76,7 +76,7 @@ METHODS = {
     "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
-    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
+    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "GroundKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
     "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SimulateKeywords", "SpectraClassifier",
     "SpectraKeywords", "SpectraRegressor", "SpectraTableKeywords", "SpectraTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_files, complete_models
-from ..options.labels import training_options
+from ..options.labels import fraction_fields_option, training_options
 from ..options.shared import (
     INPUT_FILE,
     RenamedOption,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are printed below the others
+_DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input", "MAE of ", "R2 of ")
+"""Beginnings of metrics that are printed below the others."""
 
 
 @click.command()
@@ -63,8 +65,15 @@ _DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input")  # metrics that are prin
 @training_options(
     click.option(
         "--task",
-        type=click.Choice(["segmentation", "regression", "autoencoder"]),
-        help="Predict classes (default), a quantity, or the bands themselves, without labels.",
+        type=click.Choice(["segmentation", "regression", "fractions", "autoencoder"]),
+        help="Predict classes (default), a quantity, fractions of a pixel, or the bands themselves, without labels.",
+    ),
+    fraction_fields_option,
+    click.option(
+        "--per-polygon",
+        is_flag=True,
+        default=None,
+        help="Fractions of a polygon are those of its pixels together, not of each of them.",
     ),
     click.option(
         "--split",
@@ -158,7 +167,8 @@ def train(
 
 def _limitations(trained: Trained) -> list[str]:
     card = trained.card
-    return [card.limitations] if card.task == "autoencoder" and card.limitations else []
+    said = card.task in ("autoencoder", "fractions") and card.limitations
+    return [card.limitations] if said else []
 
 
 def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels]:
@@ -200,11 +210,29 @@ def _metrics(card: Card) -> dict[str, float | None]:
 
 def _print(trained: Trained) -> None:
     metrics = _metrics(trained.card)
+    table = list(_of_fractions(trained.card, metrics))
     details = {key: value for key, value in metrics.items() if key.startswith(_DETAILS)}
     overall = {key: value for key, value in metrics.items() if key not in details}
     click.echo(", ".join(f"{key}: {value:#.4g}" for key, value in overall.items()))
+    for line in table:
+        click.echo(line)
     for key, value in details.items():
         click.echo(f"  {key:44} {'-' if value is None else f'{value:.3f}'}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     click.echo(f"{counted(len(trained.history), 'epoch')} in {minutes}:{seconds:02d}")
     print_outputs([trained.model, trained.folder])
+
+
+def _of_fractions(card: Card, metrics: dict[str, float | None]) -> Iterator[str]:
+    """Take the figures of each fraction out of the metrics, and format them as a table."""
+    from georaster_dl.training.result.fractions import FRACTION_FIGURES, figure_name
+
+    part = next((key.removeprefix("MAE, ") for key in metrics if key.startswith("MAE, ")), None)
+    if card.task != "fractions" or part is None:
+        return
+    yield f"  {'':44} " + " ".join(f"{figure:>7}" for figure in FRACTION_FIGURES)
+    for target in card.targets:
+        names = [figure_name(figure, target.name, part) for figure in FRACTION_FIGURES]
+        values = [metrics.pop(name, None) for name in names]
+        shown = " ".join(f"{'-' if value is None else f'{value:.3f}':>7}" for value in values)
+        yield f"  {target.name[:44]:44} {shown}"

@@ -17,6 +17,7 @@ __all__ = [
     "LABEL_OPTIONS",
     "class_field_option",
     "classes_option",
+    "fraction_fields_option",
     "label_options",
     "labels_reading",
     "training_options",
@@ -32,6 +33,12 @@ classes_option = click.option(
 )
 class_field_option = click.option(
     "--class-field", metavar="NAME", help="Attribute that holds the class, or the quantity."
+)
+fraction_fields_option = click.option(
+    "--fraction-fields",
+    metavar="A,B,...",
+    help="Attributes, or bands of a raster, that hold the fractions of a pixel (0 to 1, or percent); of one alone "
+    "the rest is the fraction 'other'.",
 )
 LABEL_OPTIONS = (
     click.option(
@@ -81,7 +88,7 @@ def _changes(**values: Any) -> dict[str, Any]:
     changes = {
         SETTINGS[name]: value for name, value in values.items() if value is not None and value != ()
     }
-    for key in ("scene.bands", "labels.priority"):
+    for key in ("scene.bands", "labels.priority", "labels.fraction_fields"):
         if key in changes:
             changes[key] = tuple(part.strip() for part in changes[key].split(","))
     return changes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from georaster_dl.api.keywords import SceneKeywords, options_of
-from georaster_dl.api.learning.training import TrainKeywords, config_of
+from georaster_dl.api.learning.training import GroundKeywords, config_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.runs import scene_sources
 from georaster_dl.core.errors import OptionError
@@ -82,7 +82,7 @@ def classify(
     overwrite: bool = False,
     report: Report | None = None,
     progress: bool = False,
-    **settings: Unpack[TrainKeywords],
+    **settings: Unpack[GroundKeywords],
 ) -> Classified:
     """Map classes with a classifier of single pixels, without a network; as ``geodl classify``.
 
@@ -96,7 +96,7 @@ def classify(
     save : file for the classifier (.skops); None keeps none.
     per_polygon : classify polygons, by mean and standard deviation of their pixels.
     report, progress : as ``segment`` takes them.
-    **settings : how raster and labels are read, the split and the seed; ``TrainKeywords``.
+    **settings : how raster and labels are read, the split and the seed; ``GroundKeywords``.
 
     Raises
     ------

@@ -25,6 +25,7 @@ AMBIGUOUS = {
     "--resample",  # bands of a scene, spectra of a table
     "--uncertainty",  # a raster beside a map, how propose makes its passes
     "-n",  # of points, of areas
+    "--per-polygon",  # what is classified, what fractions are of
     "--polygons",  # batch names the files itself
     "--parcels",  # to choose from, to classify
     "--quicklook",

@@ -24,23 +24,48 @@ if TYPE_CHECKING:
 
     from georaster_dl.training.train import Trained
 
-__all__ = ["LabelledScenes", "TrainKeywords", "config_of", "evaluate", "pairs_of", "train"]
+__all__ = [
+    "GroundKeywords",
+    "LabelledScenes",
+    "TrainKeywords",
+    "config_of",
+    "evaluate",
+    "pairs_of",
+    "train",
+]
 
 LabelledScenes: TypeAlias = "str | Path | Sequence[str | Path] | pd.DataFrame"
 """Scenes by path, address or pattern; or a CSV or DataFrame with the columns scene and label."""
 
 
-class TrainKeywords(SceneKeywords, LabelKeywords, total=False):
-    """Keywords of a training, by the names of the options of ``geodl train``; TrainConfig has all others.
+class GroundKeywords(SceneKeywords, LabelKeywords, total=False):
+    """Keywords of reading scenes and labels and of dividing them into training, validation and test.
 
     Attributes
     ----------
-    task : ``"segmentation"``, ``"regression"`` or ``"autoencoder"``.
     seed : of all that is random.
     split : ``"blocks"``, ``"scenes"``, ``"random"`` (leaks) or ``"column"``.
     split_column : column of the list of scenes, or of the labels, that says train, validation or test.
     block : side of a block in pixels.
     buffer : pixels that lie at least between two parts.
+    """
+
+    seed: int
+    split: Literal["blocks", "scenes", "random", "column"]
+    split_column: str
+    block: int | None
+    buffer: int | None
+
+
+class TrainKeywords(GroundKeywords, total=False):
+    """Keywords of a training, by the names of the options of ``geodl train``; TrainConfig has all others.
+
+    Attributes
+    ----------
+    task : ``"segmentation"``, ``"regression"``, ``"fractions"`` or ``"autoencoder"``.
+    fraction_fields : attributes of vector labels, or bands of a raster, that hold fractions; of one alone the rest
+        is the fraction ``other``. Without any, classes finer than the scene are their shares of a pixel.
+    per_polygon : the fractions of a polygon are those of its pixels together, not of each.
     architecture, encoder : of the network; ``list_models()`` lists architectures.
     head : ``"plain"``, or ``"bayesian"`` for a last layer whose weights are distributions.
     ensemble : networks to train and to package as one; they differ in their random numbers.
@@ -51,12 +76,9 @@ class TrainKeywords(SceneKeywords, LabelKeywords, total=False):
     tensorboard : also write logs for TensorBoard.
     """
 
-    task: Literal["segmentation", "regression", "autoencoder"]
-    seed: int
-    split: Literal["blocks", "scenes", "random", "column"]
-    split_column: str
-    block: int | None
-    buffer: int | None
+    task: Literal["segmentation", "regression", "fractions", "autoencoder"]
+    fraction_fields: Sequence[str]
+    per_polygon: bool
     architecture: str
     encoder: str
     head: Literal["plain", "bayesian"]

@@ -89,7 +89,7 @@ class PatchCache:
         self._pixel = np.dtype(
             [
                 ("values", labelled.scene.dtype, (len(labelled.scene.planes),)),
-                ("label", label),
+                ("label", label, labelled.planes),
                 ("marks", np.uint8),
             ]
         )
@@ -108,12 +108,12 @@ class PatchCache:
     def read(
         self, rows: slice, cols: slice
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[Any]]:
-        """Read stored values (bands, rows, cols), validity and labels (rows, cols).
+        """Read stored values (bands, rows, cols), validity and labels (rows, cols), or (fractions, rows, cols).
 
         Labels are class indexes with -1 where there is none, or values with NaN.
         """
         pixels = self._pixels(rows, cols)
-        marks, labels = pixels["marks"], pixels["label"]
+        marks, labels = pixels["marks"], _planes_first(pixels["label"])
         missing = np.nan if labels.dtype == np.float32 else -1
         labels = np.where(marks & _LABELLED, labels, labels.dtype.type(missing))
         if self.lookup is not None:
@@ -126,9 +126,9 @@ class PatchCache:
         return valid
 
     def write_labels(self, rows: slice, cols: slice, labels: npt.NDArray[Any]) -> None:
-        """Write the labels (rows, cols) of a window that holds nothing yet."""
-        pixels = np.zeros(labels.shape, self._pixel)
-        pixels["label"] = labels
+        """Write the labels (rows, cols), or (fractions, rows, cols), of a window that holds nothing yet."""
+        pixels = np.zeros(labels.shape[-2:], self._pixel)
+        pixels["label"] = labels if labels.ndim == 2 else np.moveaxis(labels, 0, -1)
         pixels["marks"] = is_labelled(labels) * np.uint8(_LABELLED)
         self._write(rows, cols, pixels)
 
@@ -162,6 +162,10 @@ class PatchCache:
         """Iterate over the offsets in the file of a window's lines."""
         for row in range(rows.start, rows.stop):
             yield (row * self._shape[1] + cols.start) * self._pixel.itemsize
+
+
+def _planes_first(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return labels if labels.ndim == 2 else np.moveaxis(labels, -1, 0)
 
 
 def _write_all(file: BinaryIO, content: bytes) -> None:
@@ -244,7 +248,7 @@ def _filled(
             strip = labels.read(rows, slice(0, n_cols))
             is_known = is_labelled(strip)
             for cols in _runs(np.any(is_known, axis=0)):
-                cache.write_labels(rows, cols, strip[:, cols])
+                cache.write_labels(rows, cols, strip[..., cols])
             down, across = np.nonzero(is_known)
             cells[(down + rows.start) // cell, across // cell] = True
     needed = _widened(cells, -(-reach // cell))

@@ -10,12 +10,13 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.labels.class_list import LARGEST_CLASS
-from georaster_dl.tiling.split_blocks import PARTS, TEST
+from georaster_dl.tiling.split_blocks import PARTS, TEST, VALIDATION
 from georaster_dl.training.data.cache import CachedScene
 from georaster_dl.training.data.split import Split
 
 __all__ = ["check_class_counts", "check_split", "warn_missing_classes"]
 
+_FEWEST_NUMBERS = 2  # that R2 is defined for
 _KEPT = 0.7  # share of the labels that the gaps should leave
 _CURE = "`all_touched=True` labels every pixel that a feature touches"
 
@@ -71,6 +72,11 @@ def check_split(split: Split, warn: Callable[[str], None]) -> None:
             raise OptionError(
                 f"The split leaves no {first.counted} pixel for {name} ({split.note}); use "
                 f"smaller blocks, a smaller buffer, or {more}."
+            )
+        if part == VALIDATION and first.numeric and split.labelled(part).sum() < _FEWEST_NUMBERS:
+            raise OptionError(
+                f"The split leaves a single {first.counted} pixel for {name} ({split.note}), which says nothing of "
+                f"the best epoch; use smaller blocks, a smaller buffer, or label more places."
             )
         warn_missing_classes(split, part, warn)
 

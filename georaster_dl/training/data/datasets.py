@@ -23,7 +23,7 @@ from georaster_dl.training.transforms.augment import Optics
 __all__ = ["EpochSampler", "EvaluationPatches", "Sample", "TrainingPatches", "training_patches"]
 
 Float = npt.NDArray[np.float32]
-Target = npt.NDArray[Any]  # int64 class indexes, or float32 values or bands
+Target = npt.NDArray[Any]  # int64 class indexes, or float32 values, fractions or bands
 Mask = npt.NDArray[np.bool_]
 Sample = tuple[Float, Target]
 
@@ -87,7 +87,7 @@ class CentrePatches(TrainingPatches):
 
     The sampler chooses the cell of the label counts that the middle is drawn from: each labelled
     pixel of it has the same chance, or where sampling is balanced each class. The target is the
-    middle pixel's label, (1, 1).
+    middle pixel's label, (1, 1), or its fractions, (fractions, 1, 1).
     """
 
     def __init__(self, data: TrainingData) -> None:
@@ -116,7 +116,7 @@ class CentrePatches(TrainingPatches):
     def _learnt(self, target: Target) -> Target:
         """Select the middle pixel."""
         middle = slice(self._patch // 2, self._patch // 2 + 1)
-        return target[middle, middle]
+        return target[..., middle, middle]
 
 
 def _of_one_class(rng: np.random.Generator, labels: Target) -> Mask:

@@ -12,9 +12,15 @@ import numpy.typing as npt
 from georaster_dl.core.bands import Band, match_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.legend import Legend
+from georaster_dl.core.scene_options import FractionOptions
+from georaster_dl.io.labels.fractions.checks import FractionSet
+from georaster_dl.io.labels.fractions.read import (
+    FractionLabels,
+    open_fraction_labels,
+    read_fractions,
+)
 from georaster_dl.io.labels.read import (
     ClassLabels,
-    LabelOptions,
     NumberLabels,
     open_class_labels,
     open_number_labels,
@@ -59,7 +65,7 @@ class NoLabels:
         return 0, 0
 
 
-Labels = ClassLabels | NumberLabels | NoLabels
+Labels = ClassLabels | NumberLabels | FractionLabels | NoLabels
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,15 @@ class LabelledScene:
     legend : classes, in the order of the network's outputs; None for other tasks.
     options : how the labels are read.
     part : part of the split that a list of scenes gives, None where it gives none.
+    fractions : what the labels are fractions of; None for other tasks.
     """
 
     scene: Scene
     labels: Path | None
     legend: Legend | None
-    options: LabelOptions
+    options: FractionOptions
     part: str | None = None
+    fractions: FractionSet | None = None
 
     @property
     def columns(self) -> int:
@@ -93,18 +101,32 @@ class LabelledScene:
         return self.legend is None and self.labels is not None
 
     @property
+    def planes(self) -> tuple[int, ...]:
+        """Label planes in front of rows and cols: a plane for each fraction, none where the labels are single numbers.
+
+        Where fractions are those of whole polygons, the number of the polygon comes behind them.
+        """
+        if self.fractions is None:
+            return ()
+        return (len(self.fractions.names) + self.options.per_polygon,)
+
+    @property
     def counted(self) -> str:
         """Kind of pixel that a network is trained on, for messages."""
         return "valid" if self.labels is None else "labelled, valid"
 
 
 def open_labelled_scenes(
-    pairs: Sequence[SceneWithLabels], config: TrainConfig
+    pairs: Sequence[SceneWithLabels], config: TrainConfig, warn: Warn = lambda _doubt: None
 ) -> list[LabelledScene]:
-    """Open every scene with its labels; no pixel is read but the label rasters' classes.
+    """Open every scene with its labels; no pixel is read but the label rasters' classes or fractions.
 
     The bands are those of the first scene that its own list does not call bad, and that hold data in
     every scene.
+
+    Parameters
+    ----------
+    warn : called with what is assumed about fractions.
 
     Raises
     ------
@@ -113,12 +135,16 @@ def open_labelled_scenes(
         the labels cannot be used.
     """
     pairs = [_labelled(pair, config.task) for pair in pairs]
-    legend = _legend(pairs, config.labels) if config.task == "segmentation" else None
+    files = list(dict.fromkeys(pair.labels for pair in pairs if pair.labels is not None))
+    legend = _legend(files, config.labels) if config.task == "segmentation" else None
+    fractions = read_fractions(files, config.labels, warn) if config.task == "fractions" else None
     scenes = _with_data([open_scene(pair.scene, config.scene) for pair in pairs])
     bands = [band for band in scenes[0].bands if band.good]
     return _same_quantity(
         [
-            LabelledScene(_with_bands(scene, bands), pair.labels, legend, config.labels, pair.part)
+            LabelledScene(
+                _with_bands(scene, bands), pair.labels, legend, config.labels, pair.part, fractions
+            )
             for scene, pair in zip(scenes, pairs, strict=True)
         ]
     )
@@ -168,9 +194,8 @@ def _labelled(pair: SceneWithLabels, task: str) -> SceneWithLabels:
     return pair
 
 
-def _legend(pairs: Sequence[SceneWithLabels], options: LabelOptions) -> Legend:
-    files = dict.fromkeys(pair.labels for pair in pairs if pair.labels is not None)
-    legend = read_legend(list(files), options)
+def _legend(files: Sequence[Path], options: FractionOptions) -> Legend:
+    legend = read_legend(files, options)
     if len(legend.classes) < 2:
         raise OptionError(
             f"The labels have only one class, {legend.names[0]!r}, but a map needs at least two; label "
@@ -208,6 +233,10 @@ def open_labels(labelled: LabelledScene, where: tuple[str, str] | None = None) -
     geobox = labelled.scene.geobox
     if labelled.labels is None:
         return NoLabels()
+    if labelled.fractions is not None:
+        return open_fraction_labels(
+            labelled.labels, geobox, labelled.fractions, labelled.options, where=where
+        )
     if labelled.legend is None:
         return open_number_labels(labelled.labels, geobox, labelled.options, where=where)
     return open_class_labels(
@@ -218,9 +247,9 @@ def open_labels(labelled: LabelledScene, where: tuple[str, str] | None = None) -
 def is_labelled(
     labels: npt.NDArray[np.integer] | npt.NDArray[np.floating],
 ) -> npt.NDArray[np.bool_]:
-    """Mask (rows, cols) of class indexes that are not negative, or of finite values."""
+    """Mask (rows, cols) of class indexes that are not negative, or of finite values, or fractions in all planes."""
     if np.issubdtype(labels.dtype, np.floating):
-        finite: npt.NDArray[np.bool_] = np.isfinite(labels)
+        finite: npt.NDArray[np.bool_] = np.isfinite(labels).reshape(-1, *labels.shape[-2:]).all(0)
         return finite
     labelled: npt.NDArray[np.bool_] = labels >= 0
     return labelled

@@ -30,7 +30,7 @@ class Scaling:
     Attributes
     ----------
     mean, std : (bands,) in physical units.
-    target : mean and standard deviation of the labels; None for classes.
+    target : mean and standard deviation of the labels; None for classes and fractions.
     """
 
     mean: npt.NDArray[np.float64]
@@ -50,7 +50,7 @@ class Scaling:
         for window in windows:
             image, valid, target = reader.read(window)
             bands.add(image[:, valid])
-            if np.issubdtype(target.dtype, np.floating):
+            if np.issubdtype(target.dtype, np.floating) and target.ndim == 2:
                 labels.add(target)
         # A band that never varies says nothing: normalised it is 0, whatever it is divided by.
         std = np.where(bands.std > 0, bands.std, 1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +14,12 @@ from georaster_dl.tiling.sampling import LabelIndex, PatchSampler, Sampling, Win
 from georaster_dl.tiling.split_blocks import SplitMask
 from georaster_dl.training.data.cache import CachedScene
 
-__all__ = ["Split", "WindowReader"]
+__all__ = ["Owners", "Split", "WindowReader"]
 
 Float = npt.NDArray[np.float32]
 Target = npt.NDArray[Any]  # class indexes, or float32 values
 Mask = npt.NDArray[np.bool_]
+Owners = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,15 @@ class Split:
     scenes, masks : one mask per scene.
     note : how the scenes are split, in one line.
     caution : limits of the accuracies measured on this split; empty where they are sound.
+    owners : of each scene, the part of each polygon, by its number in the label file, where the labels are those of
+        whole polygons; empty for other labels.
     """
 
     scenes: tuple[CachedScene, ...]
     masks: tuple[SplitMask, ...]
     note: str
     caution: str = ""
+    owners: tuple[Owners, ...] = ()
 
     def placed_masks(self) -> dict[str, tuple[Georeference, SplitMask]]:
         """Georeference and mask of each scene, by its name."""
@@ -63,7 +66,7 @@ class Split:
 
     def reader(self, part: int) -> WindowReader:
         """Reader of the pixels of a part."""
-        return WindowReader(self.scenes, self.masks, part)
+        return WindowReader(self, part)
 
 
 class WindowReader:
@@ -71,15 +74,11 @@ class WindowReader:
 
     Parameters
     ----------
-    scenes, masks : one mask per scene.
     part : part whose pixels are valid; all others are nodata.
     """
 
-    def __init__(
-        self, scenes: Sequence[CachedScene], masks: Sequence[SplitMask], part: int
-    ) -> None:
-        self._scenes = tuple(scenes)
-        self._masks = tuple(masks)
+    def __init__(self, split: Split, part: int) -> None:
+        self._scenes, self._masks, self._owners = split.scenes, split.masks, split.owners
         self._part = part
 
     @property
@@ -88,7 +87,7 @@ class WindowReader:
         return self._scenes[0].scene.bands
 
     def read(self, window: Window) -> tuple[Float, Mask, Target]:
-        """Read physical values (bands, side, side), validity and labels (side, side).
+        """Read physical values (bands, side, side), validity and labels (side, side), or (fractions, side, side).
 
         Labels are class indices with -1 where there is none, or values with NaN; beyond the
         scene and in other parts of the split nothing is valid and nothing labelled.
@@ -98,7 +97,9 @@ class WindowReader:
         image = np.zeros((len(cached.scene.planes), *shape), np.float32)
         valid = np.zeros(shape, bool)
         target: Target = (
-            np.full(shape, np.nan, np.float32) if cached.numeric else np.full(shape, -1, np.int64)
+            np.full((*cached.planes, *shape), np.nan, np.float32)
+            if cached.numeric
+            else np.full(shape, -1, np.int64)
         )
         rows, cols = (
             slice(max(start, 0), min(start + window.side, n))
@@ -113,5 +114,15 @@ class WindowReader:
         stored, measured, labels = cached.cache.read(rows, cols)
         valid[place] = measured & self._masks[window.scene].window(self._part, rows, cols)
         image[:, *place] = cached.scene.to_physical(stored)
-        target[place] = np.where(valid[place], labels, target[place])
+        labelled = valid[place]
+        if self._owners:
+            labelled = labelled & self._is_own(labels[-1], self._owners[window.scene])
+        target[..., *place] = np.where(labelled, labels, target[..., *place])
         return image, valid, target
+
+    def _is_own(self, polygons: Float, owner: Owners) -> Mask:
+        """Mask the pixels whose polygon is of the part."""
+        own = np.zeros(polygons.shape, bool)
+        some = np.isfinite(polygons)
+        own[some] = owner[polygons[some].astype(np.int64)] == self._part
+        return own

@@ -23,6 +23,7 @@ from georaster_dl.training.data.labelled_scenes import (
     open_labelled_scenes,
     warn_implausible,
 )
+from georaster_dl.training.data.polygons import whole_polygons
 from georaster_dl.training.data.scaling import Scaling
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.split import Split
@@ -83,6 +84,12 @@ class TrainingData:
         return () if legend is None else tuple(legend.names)
 
     @property
+    def fractions(self) -> tuple[str, ...]:
+        """Names of the fractions; empty for other tasks."""
+        found = self.scenes[0].fractions
+        return () if found is None else found.names
+
+    @property
     def unlabelled(self) -> bool:
         """Whether the scenes have no labels, so that the bands are the targets."""
         return self.scenes[0].labels is None
@@ -95,7 +102,7 @@ class TrainingData:
     @property
     def outputs(self) -> int:
         """Number of the network's output channels."""
-        return len(self.bands) if self.unlabelled else len(self.names) or 1
+        return len(self.bands) if self.unlabelled else len(self.names or self.fractions) or 1
 
     def sampler(self) -> PatchSampler:
         """Sampler of training patches."""
@@ -142,7 +149,7 @@ def load_training_data(
     GeoRasterError
         When scenes or labels cannot be used, or leave nothing to train or validate on.
     """
-    opened = open_labelled_scenes(pairs, config)
+    opened = open_labelled_scenes(pairs, config, warn)
     warn_implausible(opened, warn)
     config = with_code(config, len(opened[0].scene.planes))
     patch = _patch_side(opened, config) if centred is None else _centred_side(centred, config)
@@ -152,6 +159,8 @@ def load_training_data(
     check_class_counts(scenes, warn)
     split = split_scenes(drop_absent_classes(scenes), config.split, patch=patch, seed=config.seed)
     check_split(split, warn)
+    if config.labels.per_polygon:
+        split = whole_polygons(split)
     learnt = patch**2 if centred is None else 1  # pixels of a patch
     per_epoch = _patches_per_epoch(int(split.labelled(TRAIN).sum()) / learnt, config)
     scaling = _scaling(split, patch, config)

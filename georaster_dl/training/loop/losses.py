@@ -1,4 +1,4 @@
-"""Losses of class maps and of continuous maps.
+"""Losses of maps of classes, of quantities and of fractions.
 
 Pixels without a label are taken out before anything is computed, so they have no gradient at all,
 and a batch without any label costs 0.
@@ -18,10 +18,19 @@ from torch.nn import functional as F  # noqa: N812
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
 
-__all__ = ["LOSSES", "REGRESSION_LOSSES", "build_loss", "build_regression_loss", "class_weights_of"]
+__all__ = [
+    "LOSSES",
+    "REGRESSION_LOSSES",
+    "FractionLoss",
+    "build_loss",
+    "build_regression_loss",
+    "class_weights_of",
+]
 
 LOSSES = ("cross-entropy", "focal", "dice", "lovasz")
 REGRESSION_LOSSES = ("mse", "l1", "huber")
+
+_SMALLEST = 1e-12  # fraction whose logarithm is taken; the gradient of smaller ones is 0
 
 
 def build_loss(
@@ -214,6 +223,47 @@ class _ValueLoss(nn.Module):
             return values.sum()
         loss: Tensor = self._of_pixels(values, target[labelled].float())
         return loss
+
+
+class FractionLoss(nn.Module):
+    """Cross-entropy of fractions.
+
+    From fractions (N, fractions, rows, cols) and labels of the same shape, NaN where unlabelled, to a float32 scalar.
+    Of pure pixels it is the cross-entropy of classes. With ``per_polygon`` the labels have one more plane, the
+    number of a polygon, and the mean of the predicted fractions over a polygon's pixels in a patch is compared with
+    the label (label proportions), each polygon weighing as much as it has pixels there.
+    """
+
+    def __init__(self, *, per_polygon: bool = False) -> None:
+        super().__init__()
+        self._per_polygon = per_polygon
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """Compute the mean over the labelled pixels."""
+        fractions, labels, weights = self.compared(output, target)
+        if not len(labels):
+            return fractions.sum()
+        surprise = -(labels * fractions.clamp_min(_SMALLEST).log()).sum(dim=1)
+        loss: Tensor = (surprise * weights).sum() / weights.sum()
+        return loss
+
+    def compared(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Select predicted and labelled fractions (n, fractions) of pixels or polygons, and the pixels (n,) of each."""
+        count = output.shape[1]
+        known = target.isfinite().all(dim=1)
+        fractions = output.movedim(1, -1)[known].float()
+        labels = target.movedim(1, -1)[known].float()
+        if not self._per_polygon:
+            return fractions, labels, fractions.new_ones(len(labels))
+        keys = torch.stack([known.nonzero()[:, 0], labels[:, count].long()])
+        _, of_pixel, pixels = torch.unique(keys, dim=1, return_inverse=True, return_counts=True)
+
+        def mean(values: Tensor) -> Tensor:
+            total = values.new_zeros(len(pixels), count).index_add(0, of_pixel, values)
+            means: Tensor = total / pixels[:, None]
+            return means
+
+        return mean(fractions), mean(labels[:, :count]), pixels.float()
 
 
 def _check_name(name: str, names: Sequence[str]) -> None:

@@ -86,7 +86,7 @@ def joined(fitted: Sequence[FittedNetwork], data: TrainingData) -> nn.Module:
     """Join the networks into the one to package: their ensemble, where there are several."""
     if len(fitted) == 1:
         return fitted[0].network
-    spread = data.config.task == "regression"
+    spread = data.config.task in ("regression", "fractions")
     return Ensemble([each.network for each in fitted], spread=spread)
 
 

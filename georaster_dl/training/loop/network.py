@@ -54,6 +54,12 @@ def check_network(config: TrainConfig) -> int | None:
             f"takes up to {SMALLEST_PATCH}; give it fewer levels."
         )
     patch = patch_size(network)
+    single = patch is not None or config.patches.size == 1
+    if single and config.labels.per_polygon:
+        raise OptionError(
+            f"`per_polygon=True` needs the pixels of a polygon together, but {config.model.architecture} with these "
+            f"settings learns from single pixels; choose another network, or leave out patches.size."
+        )
     if patch is None and config.patches.size == 1:
         _check_pixelwise(network, config)
         return 1
@@ -121,7 +127,11 @@ def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[
             **options,
         )
     if start.weights not in NO_PACKAGE:
-        names = [band.name for band in data.bands] if data.unlabelled else data.names
+        names = (
+            [band.name for band in data.bands]
+            if data.unlabelled
+            else list(data.names or data.fractions)
+        )
         started = initialise_from_package(
             network, data.bands, names, find_model(start.weights), member=member
         )

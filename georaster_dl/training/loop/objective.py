@@ -16,10 +16,15 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.tiling.split_blocks import TRAIN
 from georaster_dl.training.data.training_data import TrainingData
-from georaster_dl.training.loop.losses import build_loss, build_regression_loss, class_weights_of
+from georaster_dl.training.loop.losses import (
+    FractionLoss,
+    build_loss,
+    build_regression_loss,
+    class_weights_of,
+)
 from georaster_dl.training.loop.reconstruction_loss import build_reconstruction_loss, valid_spectra
 
-__all__ = ["Classes", "Objective", "Quantity", "Reconstruction", "make_objective"]
+__all__ = ["Classes", "Fractions", "Objective", "Quantity", "Reconstruction", "make_objective"]
 
 
 class Objective(nn.Module):
@@ -109,6 +114,26 @@ class Reconstruction(Objective):
         self._agreement.update(*valid_spectra(output, target))
 
 
+class Fractions(Objective):
+    """Fractions against labels of the same shape, of pixels or whole polygons; see ``FractionLoss``.
+
+    R² is one figure for all fractions, 1 - SSE / SST, each about its own mean: a fraction that hardly varies on the
+    validation ground decides little, where a mean over the fractions' R² would leave everything to it.
+    """
+
+    score_name = "R²"
+
+    def __init__(self, loss: FractionLoss) -> None:
+        super().__init__(loss, R2Score(multioutput="variance_weighted"))
+        self._compared = loss.compared
+
+    def count(self, output: Tensor, target: Tensor) -> None:
+        """Add a validation batch to the score."""
+        fractions, labels, _ = self._compared(output, target)
+        if len(labels):
+            self._agreement.update(fractions, labels)
+
+
 def make_objective(data: TrainingData) -> Objective:
     """Make the objective of the task, with the loss of its settings.
 
@@ -124,6 +149,8 @@ def make_objective(data: TrainingData) -> Objective:
         )
     if task == "regression":
         return Quantity(build_regression_loss(loss.regression))
+    if task == "fractions":
+        return Fractions(FractionLoss(per_polygon=data.config.labels.per_polygon))
     counts = data.split.labelled(TRAIN)
     of_classes = build_loss(
         loss.names,

@@ -137,6 +137,8 @@ def initialise_from_package(
     weights = {k: v for k, v in source.state_dict().items() if not k.startswith(f"{head}.")}
     lines = _take(network, bands, source, weights, card.bands)
     source_names = [entry.name for entry in card.classes]
+    if card.task == "fractions":
+        source_names = [target.name for target in card.targets]
     if card.task == "autoencoder":
         source_names = [band.name for band in card.bands]
     return [

@@ -33,6 +33,7 @@ from georaster_dl.tiling.split_blocks import PARTS, TEST, VALIDATION
 from georaster_dl.tiling.tiles import round_up
 from georaster_dl.training.data.scaling import Scaling
 from georaster_dl.training.data.training_data import TrainingData
+from georaster_dl.training.result.fractions import fraction_caution, fraction_metrics
 from georaster_dl.training.result.measure import Measured, label_metrics, measure
 from georaster_dl.training.result.novelty import training_novelty
 from georaster_dl.training.result.reconstruction import (
@@ -99,6 +100,8 @@ def _tested(
     """Metrics of a part, and the calibrations of the probabilities, where there are any."""
     if data.unlabelled:
         return reconstruction_metrics(data, part, network, device), {"single": Calibration()}
+    if data.fractions:
+        return fraction_metrics(data, part, network, device), {"single": Calibration()}
     tested = measure(data, part, network, device)
     metrics = label_metrics(tested, PARTS[part])
     if not data.names:
@@ -166,7 +169,7 @@ def _architecture(data: TrainingData) -> Architecture:
     several: dict[str, Any] = {
         "member": model.architecture,
         "members": model.ensemble,
-        "spread": data.config.task == "regression",
+        "spread": data.config.task in ("regression", "fractions"),
     }
     return Architecture(name="ensemble", encoder=encoder, options={**several, **model.options})
 
@@ -190,6 +193,8 @@ def _classes(data: TrainingData) -> tuple[MapClass, ...]:
 
 
 def _targets(data: TrainingData) -> tuple[Target, ...]:
+    if data.fractions:
+        return tuple(Target(name=name[:64]) for name in data.fractions)
     labels = data.scenes[0].labels
     if data.scaling.target is None or labels is None:
         return ()
@@ -205,6 +210,8 @@ def _resolutions(data: TrainingData) -> tuple[float, float] | None:
 
 def _description(data: TrainingData) -> str:
     what = f"{counted(len(data.names), 'class')}" if data.names else "A quantity"
+    if data.fractions:
+        what = f"Fractions of {', '.join(data.fractions)}"
     if data.unlabelled:
         what = "Autoencoder: features of each pixel"
     scenes = (
@@ -239,9 +246,10 @@ def _training(data: TrainingData) -> dict[str, str]:
 
 def _labels(files: Sequence[Path], data: TrainingData) -> dict[str, str]:
     """Names and digests of the label files, as many as a card has room for."""
+    first = data.scenes[0]
+    of_classes = data.names or (first.fractions is not None and first.fractions.legend is not None)
     digests = [
-        labels_digest(file, data.scenes[0].options, numbers=not data.names)
-        for file in files[:_DIGESTED]
+        labels_digest(file, first.options, numbers=not of_classes) for file in files[:_DIGESTED]
     ]
     names = dict.fromkeys(file_of(file).name for file in files)
     return {"labels": ", ".join(names), "labels_sha256": ", ".join(digests)}
@@ -251,6 +259,8 @@ def _limitations(data: TrainingData, part: int, metrics: Mapping[str, float]) ->
     said = [data.split.caution]
     if data.unlabelled:
         said.append(reconstruction_caution(data, metrics))
+    if data.fractions:
+        said.append(fraction_caution(metrics))
     if part == VALIDATION:
         what = "reconstruction" if data.unlabelled else "accuracy"
         said.append(

@@ -93,7 +93,7 @@ class ModelSection(_Section):
     ----------
     ensemble : networks of this architecture to train, one after the other, and to package as one.
     head : ``bayesian`` makes the last layer's weights distributions that can be sampled; None leaves it to the
-        options or the model to start from.
+        options or the model to start from. Networks of fractions always have a head of their own.
     """
 
     architecture: str = "unet"
@@ -211,7 +211,7 @@ class TrainConfig(_Section):
     training : epochs, batch, learning rate, device.
     """
 
-    task: Literal["segmentation", "regression", "autoencoder"] = "segmentation"
+    task: Literal["segmentation", "regression", "fractions", "autoencoder"] = "segmentation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     labels: FractionOptions = FractionOptions()
     scene: SceneOptions = SceneOptions()

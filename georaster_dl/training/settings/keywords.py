@@ -19,6 +19,8 @@ SETTINGS = {
     "ignore": "labels.ignore",
     "classes": "labels.classes",
     "background": "labels.background",
+    "fraction_fields": "labels.fraction_fields",
+    "per_polygon": "labels.per_polygon",
     "split": "split.kind",
     "split_column": "split.column",
     "block": "split.block",

@@ -16,6 +16,7 @@ __all__ = ["NO_PACKAGE", "resolve_defaults", "with_code"]
 
 NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
 _AUTOENCODER = "conv_autoencoder"
+_FRACTIONS = "fractions"  # a head of the registry
 _DECODER_DROPOUT = 0.1
 
 
@@ -95,6 +96,8 @@ def _plain(card: Card) -> Card:
 
 def _with_task(config: TrainConfig) -> TrainConfig:
     """Resolve the settings of an autoencoder: no labels, its network, no radiometric augmentation."""
+    if config.task != "fractions":
+        _refuse_fraction_labels(config)
     if config.task != "autoencoder":
         return config
     default = LabelOptions()
@@ -115,6 +118,18 @@ def _with_task(config: TrainConfig) -> TrainConfig:
     return config.updated(changes)
 
 
+def _refuse_fraction_labels(config: TrainConfig) -> None:
+    """Refuse options of labels that only the task ``fractions`` reads."""
+    labels = config.labels
+    stated = {"fraction_fields": labels.fraction_fields, "per_polygon": labels.per_polygon}
+    for name, value in stated.items():
+        if value:
+            raise OptionError(
+                f"`{name}=` is of labels that are fractions, but the task is {config.task}; use `task='fractions'`, or "
+                f"leave it out."
+            )
+
+
 def _with_options(config: TrainConfig) -> TrainConfig:
     """Drop the default options, which are a U-Net's, where the architecture lacks them."""
     model = config.model
@@ -127,12 +142,20 @@ def _with_options(config: TrainConfig) -> TrainConfig:
 
 
 def _with_head(config: TrainConfig) -> TrainConfig:
-    """Add the head to the options of the network, which go into the card."""
+    """Add the head to the options of the network, which go into the card; that of fractions follows from the task."""
     model = config.model
+    of_fractions = config.task == "fractions"
+    if of_fractions and model.head is not None:
+        raise OptionError(
+            f"`head={model.head!r}` is not for fractions, whose last layer is a softmax; leave it out."
+        )
+    head = _FRACTIONS if of_fractions else model.head
+    if head is None and model.options.get("head") == _FRACTIONS:
+        head = "plain"  # of the model to start from, which had another task
     return (
         config
-        if model.head is None
-        else config.updated({"model.options": {**model.options, "head": model.head}})
+        if head is None
+        else config.updated({"model.options": {**model.options, "head": head}})
     )
 
 

@@ -114,13 +114,13 @@ class Augmentation:
         rng : source of all randomness.
         image : (bands, rows, cols) normalised values.
         valid : (rows, cols) where the image holds measurements.
-        target : (rows, cols) classes or values.
+        target : (rows, cols) classes or values, or (fractions, rows, cols).
         patch : rows and cols of what comes out.
         optics : of the image's bands.
 
         Returns
         -------
-        Image (bands, patch, patch), 0 where not valid; valid and target, both (patch, patch).
+        Image (bands, patch, patch), 0 where not valid; valid and target, of the last axes (patch, patch).
         """
         image, valid, target = _resampled(
             np.where(valid, image, np.float32(0)), valid, target, patch
@@ -174,7 +174,7 @@ def _resampled(image: Image, valid: Mask, target: Target, patch: int) -> tuple[I
         share = _interpolated(valid[None].astype(np.float32), patch)
         image /= np.maximum(share, np.finfo(np.float32).tiny)
     nearest = np.ix_(rows, cols)
-    return image, valid[nearest], target[nearest]
+    return image, valid[nearest], target[..., *nearest]
 
 
 def _interpolated(array: Image, side: int) -> Image:
