@@ -42,7 +42,7 @@ SIGNATURES = {
     "compare_spectra": "(data, *, target=None, class_column=None, methods=None, seeds=5, report=None, progress=False, **settings)",
     "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), **options)",
     "denoise": "(scene, model, *, out, report=None, progress=False, **options)",
-    "evaluate": "(mapped, reference, *, block=None, seed=0, html=None, overwrite=False, report=None, **labels)",
+    "evaluate": "(mapped, reference, *, fraction_fields=(), block=None, seed=0, html=None, overwrite=False, report=None, **labels)",
     "features": "(scene, model, *, out, error=None, report=None, progress=False, **options)",
     "list_models": "(pattern='*')",
     "load_model": "(model)",

@@ -15,7 +15,7 @@ from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
-from ..options.labels import label_options
+from ..options.labels import fraction_label_options
 from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -31,7 +31,10 @@ from ..terminal.results import finished, print_outputs, print_table, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.evaluation.metrics.area import AreaEstimate
+    from georaster_dl.evaluation.report.fractions import FractionEvaluation
     from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
+
+    AnyEvaluation = Evaluation | NumberEvaluation | FractionEvaluation
 
 __all__ = ["evaluate"]
 
@@ -39,7 +42,7 @@ __all__ = ["evaluate"]
 @click.command()
 @click.argument("map_path", metavar="MAP", type=INPUT_FILE)
 @click.argument("reference", metavar="REFERENCE", type=INPUT_FILE)
-@label_options
+@fraction_label_options
 @json_option
 @click.option(
     "--csv", type=OUTPUT_FILE, help="Also write the table of classes and the confusion matrix."
@@ -73,13 +76,15 @@ def evaluate(
 ) -> int:
     """Estimate the accuracy of a map, with confidence intervals.
 
-    MAP is a single-band raster: classes as geodl segment writes them, or floating-point numbers.
-    REFERENCE is a raster, polygons, or points with a class. Classes are matched by name, or by
-    value where one of the two has no names.
+    MAP is a raster of one band: classes as geodl segment writes them, or floating-point numbers; or
+    of a band for each fraction of a pixel. REFERENCE is a raster, polygons, or points with a class.
+    Classes are matched by name, or by value where one of the two has no names. Fractions are compared
+    with bands, fields, or the shares of finer classes of the same names.
 
     \b
     geodl evaluate map.tif truth.tif
     geodl evaluate map.tif points.gpkg --class-field class --html report.html --image scene.tif
+    geodl evaluate cover.tif plots.gpkg --fraction-fields tree,grass,soil
     """
     from georaster_dl.evaluation.compare import EvaluateOptions
     from georaster_dl.evaluation.compare import evaluate as compare
@@ -127,31 +132,30 @@ def _check(csv: Path | None, html: Path | None, image: Path | None, curves: Path
             raise OptionError(f"{option} is shown in the report; add --html FILE.")
 
 
-def _with_options(evaluation: Evaluation | NumberEvaluation) -> Evaluation | NumberEvaluation:
+def _with_options(evaluation: AnyEvaluation) -> AnyEvaluation:
     """Name the command line's options in the notes, also in the files made of them."""
-    from georaster_dl.evaluation.report.result import Evaluation
+    from georaster_dl.evaluation.report.result import NumberEvaluation
 
     evaluation = replace(evaluation, warnings=tuple(with_options(evaluation.warnings)))
-    if not isinstance(evaluation, Evaluation):
+    if isinstance(evaluation, NumberEvaluation):
         return evaluation
     return replace(evaluation, notes=tuple(with_options(evaluation.notes)))
 
 
-def _html(
-    evaluation: Evaluation | NumberEvaluation, image: Path | None, curves: Path | None
-) -> str:
+def _html(evaluation: AnyEvaluation, image: Path | None, curves: Path | None) -> str:
     from georaster_dl.evaluation.report.html import render_report
 
     return render_report(evaluation, image=image, curves=curves)
 
 
-def _csv(evaluation: Evaluation | NumberEvaluation) -> str:
+def _csv(evaluation: AnyEvaluation) -> str:
     from georaster_dl.evaluation.report.table import csv_table
 
     return csv_table(evaluation)
 
 
-def _print(evaluation: Evaluation | NumberEvaluation) -> None:
+def _print(evaluation: AnyEvaluation) -> None:
+    from georaster_dl.evaluation.report.fractions import FractionEvaluation
     from georaster_dl.evaluation.report.result import Evaluation
     from georaster_dl.evaluation.report.text import compared
 
@@ -164,9 +168,32 @@ def _print(evaluation: Evaluation | NumberEvaluation) -> None:
     if isinstance(evaluation, Evaluation):
         _print_classes(evaluation)
         return
+    if isinstance(evaluation, FractionEvaluation):
+        _print_fractions(evaluation)
+        return
     s = evaluation.scores
     click.echo(f"RMSE {s.rmse:.4g}, MAE {s.mae:.4g}, bias {s.bias:+.3g}, R2 {s.r2:.3f}")
     click.echo(f"Predicting the reference's mean ({s.mean:.4g}) would have RMSE {s.sd:.4g}.")
+
+
+def _print_fractions(evaluation: FractionEvaluation) -> None:
+    from georaster_dl.evaluation.report.fractions import HEADS, with_ends
+
+    s, ends = evaluation.scores, evaluation.intervals
+    print_table(HEADS, evaluation.rows())
+    click.echo(
+        f"Mean MAE {with_ends(f'{s.mae.mean():.3f}', ends.mean_mae)}, mean RMSE "
+        f"{with_ends(f'{s.rmse.mean():.3f}', ends.mean_rmse)}; predicting the reference's means would have mean RMSE "
+        f"{s.sd.mean():.3f}."
+    )
+    if ends.replicates:
+        click.echo(_in_brackets(ends.blocks, evaluation.block))
+    for note in evaluation.notes:
+        click.echo(f"note: {note}")
+
+
+def _in_brackets(blocks: int, side: int) -> str:
+    return f"In brackets: 95 % intervals from {counted(blocks, 'block')} of {counted(side, 'pixel')} a side."
 
 
 def _print_classes(evaluation: Evaluation) -> None:
@@ -205,10 +232,7 @@ def _print_classes(evaluation: Evaluation) -> None:
         f"{percent(c.allocation_disagreement)}. Kappa {c.kappa:.3f}, for old tables only."
     )
     if intervals.replicates:
-        click.echo(
-            f"In brackets: 95 % intervals from {counted(intervals.blocks, 'block')} of "
-            f"{counted(evaluation.block, 'pixel')} a side."
-        )
+        click.echo(_in_brackets(intervals.blocks, evaluation.block))
     if estimate is not None and evaluation.sampled:
         half = plus_minus(evaluation.plus_minus(estimate.overall_se))
         click.echo(

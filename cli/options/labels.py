@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.core.scene_options import FractionOptions, LabelOptions
 from georaster_dl.training.settings.keywords import SETTINGS
 
 from .groups import option_group
@@ -18,6 +18,7 @@ __all__ = [
     "class_field_option",
     "classes_option",
     "fraction_fields_option",
+    "fraction_label_options",
     "label_options",
     "labels_reading",
     "training_options",
@@ -82,6 +83,19 @@ def labels_reading(all_touched: bool | None, **values: Any) -> LabelOptions:
 
 label_options = option_group("labels", labels_reading, *LABEL_OPTIONS)
 """Options that say how labels are read."""
+
+
+def _fractions_reading(
+    all_touched: bool | None, fraction_fields: str | None, **values: Any
+) -> FractionOptions:
+    named = tuple(part.strip() for part in fraction_fields.split(",")) if fraction_fields else ()
+    return FractionOptions(all_touched=bool(all_touched), fraction_fields=named, **values)
+
+
+fraction_label_options = option_group(
+    "labels", _fractions_reading, *LABEL_OPTIONS, fraction_fields_option
+)
+"""Options that say how labels are read that may be fractions."""
 
 
 def _changes(**values: Any) -> dict[str, Any]:

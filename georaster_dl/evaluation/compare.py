@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import geopandas
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import pixel_areas
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.wording import counted
+from georaster_dl.core.scene_options import FractionOptions
+from georaster_dl.evaluation.comparing import (
+    check_background,
+    coverage_of,
+    features_of_reference,
+    kind_of,
+    read_together,
+    single_points,
+    warnings_of,
+)
+from georaster_dl.evaluation.fractions import evaluate_fractions
 from georaster_dl.evaluation.inputs.maps import REJECTED, MapFile, count_by_row, open_map
 from georaster_dl.evaluation.inputs.matching import match_classes
 from georaster_dl.evaluation.inputs.references import (
     AreaReference,
-    Kind,
-    LabelledPoints,
     Pairs,
     PointReference,
     Reference,
@@ -31,28 +36,21 @@ from georaster_dl.evaluation.metrics.area import estimate_areas
 from georaster_dl.evaluation.metrics.bootstrap import bootstrap
 from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.evaluation.metrics.regression import RegressionScores
+from georaster_dl.evaluation.report.fractions import FractionEvaluation
 from georaster_dl.evaluation.report.notes import (
     note_of_rejection,
     notes_of_classes,
-    warn_of_missed,
     warn_of_one_class,
     warn_of_proposed,
-    warn_of_training_labels,
 )
-from georaster_dl.evaluation.report.result import Coverage, Evaluation, NumberEvaluation
-from georaster_dl.evaluation.report.thumbnail import View, Viewer
+from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.read import (
     LabelOptions,
-    is_vector,
-    labels_digest,
     open_class_labels,
     open_number_labels,
-    read_features,
     read_legend,
 )
-from georaster_dl.io.output.provenance import trained_on
 from georaster_dl.io.vectors.areas import is_proposed
 
 __all__ = ["EvaluateOptions", "default_block", "evaluate"]
@@ -67,7 +65,7 @@ class EvaluateOptions:
 
     Attributes
     ----------
-    labels : how the reference is read; its ``classes`` name the map's classes too.
+    labels : how the reference is read; its ``classes`` name the map's classes too. Of fractions FractionOptions.
     block : side in pixels of the blocks that are resampled for intervals; None makes about 100.
     seed : of the resampling.
     """
@@ -84,7 +82,7 @@ class EvaluateOptions:
 
 def evaluate(
     map_path: Path, reference: Path, options: EvaluateOptions | None = None
-) -> Evaluation | NumberEvaluation:
+) -> Evaluation | NumberEvaluation | FractionEvaluation:
     """Compare a map with a reference.
 
     Both are read in strips, so memory does not grow with the scene. The reference is laid on the
@@ -94,14 +92,15 @@ def evaluate(
 
     Parameters
     ----------
-    map_path : single-band raster of classes, or of floating-point numbers.
+    map_path : single-band raster of classes or of floating-point numbers, or a band for each fraction of a pixel.
     reference : raster, or vector file of polygons, lines or points.
     options : how it is read; with ``labels.background`` all pixels without a label is of that class, so
         that polygons of one class also show where it is falsely mapped.
 
     Returns
     -------
-    An Evaluation for a map of classes, a NumberEvaluation for one of numbers.
+    An Evaluation for a map of classes, a NumberEvaluation for one of numbers, a FractionEvaluation for one
+    of fractions.
 
     Raises
     ------
@@ -109,8 +108,12 @@ def evaluate(
         When a file cannot be read, or nothing can be compared: no common ground, no common class.
     """
     options = options or EvaluateOptions()
-    opened = open_map(map_path, options.labels.classes)
+    named = isinstance(options.labels, FractionOptions) and bool(options.labels.fraction_fields)
+    opened = open_map(map_path, options.labels.classes, several_bands=named)
     with gdal_environment():
+        if opened.fractions:
+            side = options.block or default_block(opened.shape)
+            return evaluate_fractions(opened, reference, options.labels, side, options.seed)
         if opened.legend is None:
             return _evaluate_numbers(opened, reference, options)
         return _evaluate_classes(opened, opened.legend, reference, options)
@@ -124,9 +127,9 @@ def default_block(shape: tuple[int, int]) -> int:
 def _evaluate_classes(
     opened: MapFile, legend: Legend, path: Path, options: EvaluateOptions
 ) -> Evaluation:
-    features = _features(path, options.labels, numbers=False)
-    points = _points(path, features, options.labels)
-    _check_background(options.labels, points)
+    features = features_of_reference(path, options.labels, numbers=False)
+    points = single_points(path, features, options.labels)
+    check_background(options.labels, points)
     theirs = read_legend([path], options.labels)
     text = features is not None and isinstance(features["label"].dropna().iloc[0], str)
     matching = match_classes(
@@ -135,17 +138,17 @@ def _evaluate_classes(
     reference: Reference
     if points is None:
         labels = open_class_labels(path, opened.geobox, theirs, options.labels)
-        reference = AreaReference(labels, _kind(path), matching.lookup)
+        reference = AreaReference(labels, kind_of(path), matching.lookup)
     else:
         reference = PointReference(opened, points, points.classes(theirs, matching.lookup))
     side = options.block or default_block(opened.shape)
     tally = _ClassTally(opened, len(matching.names), side)
     with closing(opened.classes(legend)) as reader, closing(reference):
-        view = _read_together(opened, reader.read, reference, side, tally.add)
+        view = read_together(opened, reader.read, reference, side, tally.add)
     proposed = features is not None and is_proposed(features)
     blocks = tally.blocks.reshape(-1, *tally.blocks.shape[-2:])
     confusion = Confusion(matching.names, blocks.sum(axis=0))
-    coverage = _coverage(opened, path, reference, confusion.total, tally)
+    coverage = coverage_of(opened, path, reference, confusion.total, tally)
     # Uncertain is no class of the ground, so that the areas of the others are those of no ground either; and
     # no estimator undoes a choice of the reference by the model's own doubts.
     unsound = opened.rejected or proposed
@@ -154,7 +157,7 @@ def _evaluate_classes(
     warnings = (
         *warn_of_proposed(path.name, proposed=proposed),
         *warn_of_one_class(confusion, points=points is not None),
-        *_warnings(opened, path, reference, options.labels, numbers=False),
+        *warnings_of(opened, path, reference, options.labels, numbers=False),
     )
     return Evaluation(
         map=opened.path,
@@ -178,7 +181,9 @@ def _evaluate_classes(
 
 
 def _evaluate_numbers(opened: MapFile, path: Path, options: EvaluateOptions) -> NumberEvaluation:
-    points = _points(path, _features(path, options.labels, numbers=True), options.labels)
+    points = single_points(
+        path, features_of_reference(path, options.labels, numbers=True), options.labels
+    )
     if options.labels.background is not None:
         raise OptionError(
             f"`background=` names a class, but {opened.path} is a map of numbers; leave it out."
@@ -186,39 +191,22 @@ def _evaluate_numbers(opened: MapFile, path: Path, options: EvaluateOptions) -> 
     reference: Reference
     if points is None:
         labels = open_number_labels(path, opened.geobox, options.labels)
-        reference = AreaReference(labels, _kind(path), None)
+        reference = AreaReference(labels, kind_of(path), None)
     else:
         reference = PointReference(opened, points, points.frame["label"].to_numpy(np.float64))
     tally = _NumberTally()
     with closing(opened.numbers()) as reader, closing(reference):
-        view = _read_together(opened, reader.read, reference, opened.shape[0], tally.add)
-    coverage = _coverage(opened, path, reference, tally.scores.n, tally)
+        view = read_together(opened, reader.read, reference, opened.shape[0], tally.add)
+    coverage = coverage_of(opened, path, reference, tally.scores.n, tally)
     return NumberEvaluation(
         map=opened.path,
         reference=path,
         kind=reference.kind,
         scores=tally.scores,
         coverage=coverage,
-        warnings=_warnings(opened, path, reference, options.labels, numbers=True),
+        warnings=warnings_of(opened, path, reference, options.labels, numbers=True),
         view=view,
     )
-
-
-def _read_together(
-    opened: MapFile,
-    read: Callable[[slice, slice], npt.NDArray[Any]],
-    reference: Reference,
-    block: int,
-    add: Callable[[slice, npt.NDArray[Any], Pairs], None],
-) -> View:
-    """Give every strip and its pairs to ``add``."""
-    viewer = Viewer(opened.shape, reference.kind)
-    for rows in opened.strips(block):
-        mapped = read(rows, slice(0, opened.shape[1]))
-        pairs = reference.pairs(rows, mapped)
-        add(rows, mapped, pairs)
-        viewer.add(rows, mapped, pairs)
-    return viewer.view()
 
 
 class _ClassTally:
@@ -259,70 +247,3 @@ class _NumberTally:
         """Take the errors of a strip."""
         self.scores += RegressionScores.of(pairs.mapped, pairs.true)
         self.unmapped += int((np.isfinite(pairs.true) & ~np.isfinite(pairs.mapped)).sum())
-
-
-def _features(path: Path, options: LabelOptions, *, numbers: bool) -> geopandas.GeoDataFrame | None:
-    return read_features(path, options, numbers=numbers) if is_vector(path) else None
-
-
-def _points(
-    path: Path, features: geopandas.GeoDataFrame | None, options: LabelOptions
-) -> LabelledPoints | None:
-    """The single points of a reference that consists of nothing else; None of any other."""
-    if features is None or options.width_m is not None or not set(features.geom_type) <= _POINTS:
-        return None
-    labelled = features[features["label"].notna()]
-    unlabelled = len(features) - len(labelled)
-    return LabelledPoints(path, labelled.explode(ignore_index=True), unlabelled)
-
-
-def _check_background(options: LabelOptions, points: LabelledPoints | None) -> None:
-    if options.background is not None and points is not None:
-        raise OptionError(
-            f"`background={options.background!r}` is the class of all ground without a label, but single "
-            f"points label none of the ground between them; leave it out, or give them a width (`width_m=`)."
-        )
-
-
-def _warnings(
-    opened: MapFile, path: Path, reference: Reference, options: LabelOptions, *, numbers: bool
-) -> tuple[str, ...]:
-    names, digests = trained_on(opened.path)
-    same = bool(digests) and labels_digest(path, options, numbers=numbers) in digests
-    return (
-        *warn_of_training_labels(file_of(path).name, names, same=same),
-        *warn_of_missed(*reference.missed()),
-    )
-
-
-def _kind(path: Path) -> Kind:
-    return "polygons" if is_vector(path) else "raster"
-
-
-def _coverage(
-    opened: MapFile,
-    path: Path,
-    reference: Reference,
-    compared: int,
-    tally: _ClassTally | _NumberTally,
-) -> Coverage:
-    if not compared:
-        missed, features = reference.missed()
-        if features and missed == features:
-            raise OptionError(
-                f"Nothing can be compared: all {counted(features, 'feature')} of the reference {path} cover no "
-                f"pixel's centre; with `all_touched=True` they take every pixel that they touch."
-            )
-        rows, cols = opened.shape
-        raise OptionError(
-            f"Nothing can be compared: the reference {path} has {counted(tally.unmapped, 'label')} on nodata of "
-            f"the map {opened.path} ({rows} x {cols} pixels){_on_uncertain(tally.rejected)} and none elsewhere on "
-            f"it; check that both show the same ground."
-        )
-    return Coverage(
-        compared, tally.unmapped, reference.unlabelled, reference.outside, tally.rejected
-    )
-
-
-def _on_uncertain(rejected: int) -> str:
-    return f", {rejected:,} on its uncertain pixels" if rejected else ""

@@ -10,10 +10,11 @@ from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, options_of, 
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned
-from georaster_dl.core.scene_options import LabelOptions
+from georaster_dl.core.scene_options import FractionOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.evaluation.compare import EvaluateOptions
 from georaster_dl.evaluation.compare import evaluate as compare
+from georaster_dl.evaluation.report.fractions import FractionEvaluation
 from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.training.data.sources import SceneWithLabels, find_pairs, find_scenes, read_pairs
 from georaster_dl.training.settings.config import TrainConfig
@@ -212,19 +213,22 @@ def evaluate(
     mapped: str | Path,
     reference: str | Path,
     *,
+    fraction_fields: Sequence[str] = (),
     block: int | None = None,
     seed: int = 0,
     html: str | Path | None = None,
     overwrite: bool = False,
     report: Report | None = None,
     **labels: Unpack[LabelKeywords],
-) -> Evaluation | NumberEvaluation:
+) -> Evaluation | NumberEvaluation | FractionEvaluation:
     """Estimate the accuracy of a map against a reference, with confidence intervals; as ``geodl evaluate``.
 
     Parameters
     ----------
-    mapped : single-band raster of classes, or of floating-point numbers.
+    mapped : single-band raster of classes or of floating-point numbers, or a band for each fraction of a pixel.
     reference : raster, or vector file of polygons, lines or points.
+    fraction_fields : attributes of vector labels, or bands of a raster, that hold the fractions of a pixel, for a map
+        of fractions; those of the map's names are compared. Several bands of any map are then fractions.
     block : side in pixels of the blocks that are resampled for intervals; None makes about 100.
     seed : of the resampling.
     html : page with figures and pictures to make; None makes none.
@@ -234,15 +238,17 @@ def evaluate(
 
     Returns
     -------
-    An Evaluation for a map of classes, a NumberEvaluation for one of numbers; ``to_dict()`` gives all
-    figures.
+    An Evaluation for a map of classes, a NumberEvaluation for one of numbers, a FractionEvaluation for one of
+    fractions; ``to_dict()`` gives all figures.
 
     Raises
     ------
     GeoRasterError
         When a file cannot be read, or nothing can be compared: no common ground, no common class.
     """
-    options = EvaluateOptions(options_of(LabelOptions, labels), block, seed)
+    options = EvaluateOptions(
+        options_of(FractionOptions, labels, fraction_fields=tuple(fraction_fields)), block, seed
+    )
     evaluation = compare(Path(mapped), Path(reference), options)
     with reporting(report) as take:
         for warning in evaluation.warnings:

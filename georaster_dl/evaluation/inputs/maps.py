@@ -1,8 +1,9 @@
-"""A map on disk: one band of classes or of numbers, read in strips."""
+"""A map on disk: one band of classes or of numbers, or a band for each fraction, read in strips."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +23,16 @@ from georaster_dl.io.labels.read import (
     open_number_labels,
     read_legend,
 )
-from georaster_dl.io.output.provenance import rejected_value
+from georaster_dl.io.output.provenance import fraction_bands, rejected_value, tags_of
 from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.scene import SceneReader
 
-__all__ = ["REJECTED", "MapClasses", "MapFile", "count_by_row", "open_map"]
+__all__ = ["REJECTED", "MapClasses", "MapFile", "MapFractions", "count_by_row", "open_map"]
 
 REJECTED = -2
 """Class index of a pixel whose class the map's model held too uncertain; -1 is nodata."""
 
+_BEYOND = 0.02  # of 0 and 1, by which rounded fractions may be
 _STRIP_PIXELS = 2**22  # some 100 MiB with all that is computed of them
 
 
@@ -57,13 +60,52 @@ class MapClasses:
         self._labels.close()
 
 
+class MapFractions:
+    """Fractions of the pixels of a map, by window.
+
+    Parameters
+    ----------
+    path : the map.
+    bands : its first bands that are fractions.
+    """
+
+    def __init__(self, path: Path, bands: int) -> None:
+        self._scene = open_scene(path).select(range(bands))
+        self._stack = ExitStack()
+        self._reader = self._stack.enter_context(SceneReader(self._scene))
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
+        """Read fractions (bands, rows, cols), NaN in all where any is nodata.
+
+        Raises
+        ------
+        OptionError
+            When values are not between 0 and 1.
+        """
+        stored, valid = self._reader.read(rows, cols)
+        values = self._scene.to_physical(stored)
+        values[:, ~valid] = np.nan
+        wrong = values[:, valid]
+        if wrong.size and (wrong.min() < -_BEYOND or wrong.max() > 1 + _BEYOND):
+            raise OptionError(
+                f"{self._scene.name} holds values from {wrong.min():.4g} to {wrong.max():.4g}, but fractions are 0 to 1; "
+                f"give a map of fractions, or write its scale into the file (gdal_edit -scale)."
+            )
+        return values
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stack.close()
+
+
 @dataclass(frozen=True)
 class MapFile:
     """A map, described without keeping pixels.
 
     Attributes
     ----------
-    legend : its classes; None for a map of numbers.
+    legend : its classes; None for a map of numbers or fractions.
+    fractions : names of its first bands, where these are the fractions of a pixel; empty for any other map.
     unseen : classes that it names although no pixel has them.
     rejected : class of the pixels that its model held too uncertain, which is none of the legend's.
     """
@@ -71,6 +113,7 @@ class MapFile:
     path: Path
     geobox: Georeference
     legend: Legend | None
+    fractions: tuple[str, ...] = ()
     unseen: tuple[MapClass, ...] = ()
     rejected: MapClass | None = None
 
@@ -90,21 +133,28 @@ class MapFile:
         """Open it: numbers by window, NaN where nodata."""
         return open_number_labels(self.path, self.geobox, LabelOptions())
 
+    def shares(self) -> MapFractions:
+        """Open it: fractions by window."""
+        return MapFractions(self.path, len(self.fractions))
+
     def strips(self, block: int) -> Iterator[slice]:
         """Rows of full width from top to bottom, none across a border between blocks of that size."""
         n_rows, n_cols = self.shape
-        height = max(1, _STRIP_PIXELS // n_cols)
+        height = max(1, _STRIP_PIXELS // (n_cols * max(1, len(self.fractions))))
         for rows in chunks(n_rows, block):
             yield from chunks(rows.stop, height, start=rows.start)
 
 
-def open_map(path: Path, classes: Path | None = None) -> MapFile:
+def open_map(path: Path, classes: Path | None = None, *, several_bands: bool = False) -> MapFile:
     """Describe a map: numbers where it holds floating-point values and no class list, else classes.
+
+    A map that says so, as those of this library do, is one of fractions.
 
     Parameters
     ----------
-    path : single-band raster.
+    path : raster of a single band, but of fractions.
     classes : CSV that names the classes of a map which does not.
+    several_bands : whether several bands are fractions also where the map does not say so.
 
     Raises
     ------
@@ -114,10 +164,15 @@ def open_map(path: Path, classes: Path | None = None) -> MapFile:
         When it has several bands, or classes that a legend cannot hold.
     """
     scene = open_scene(path)
-    if len(scene.planes) != 1:
+    bands = len(scene.planes)
+    fractions = fraction_bands(tags_of(path)) or (bands if several_bands else 0)
+    if fractions:
+        names = [plane.band.name for plane in scene.planes[:fractions]]
+        return MapFile(path, scene.geobox, None, tuple(names))
+    if bands != 1:
         raise OptionError(
-            f"{path} has {len(scene.planes)} bands, but a map has one: a class, or a number, per "
-            f"pixel; give the map itself, not a scene or its probabilities."
+            f"{path} has {bands} bands, but a map has one: a class, or a number, per pixel; give the map itself, not a "
+            f"scene or its probabilities, or say with `fraction_fields=` that they are fractions."
         )
     if scene.dtype.kind == "f" and classes is None:
         return MapFile(path, scene.geobox, None)
@@ -134,7 +189,8 @@ def open_map(path: Path, classes: Path | None = None) -> MapFile:
             f"`reject=`, or without."
         )
     unseen = [entry for entry in stated if entry.value not in (*found.values, value)]
-    return MapFile(path, scene.geobox, Legend(kept), () if classes else tuple(unseen), rejected)
+    named = () if classes else tuple(unseen)
+    return MapFile(path, scene.geobox, Legend(kept), unseen=named, rejected=rejected)
 
 
 def count_by_row(classes: npt.NDArray[np.int16], n: int) -> npt.NDArray[np.int64]:

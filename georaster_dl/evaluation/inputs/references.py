@@ -15,6 +15,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted
 from georaster_dl.evaluation.inputs.maps import MapFile
+from georaster_dl.io.labels.fractions.read import FractionLabels
 from georaster_dl.io.labels.read import ClassLabels, NumberLabels
 from georaster_dl.io.vectors.placing import in_coordinates_of
 from georaster_dl.io.vectors.points import pixels_of_points
@@ -32,7 +33,8 @@ class Pairs:
     Attributes
     ----------
     rows, cols : places in the whole map.
-    mapped, true : class indexes (negative for none) or numbers (NaN for none).
+    mapped, true : class indexes (negative for none) or numbers (NaN for none); fractions along one more axis,
+        the first.
     """
 
     rows: _Ints
@@ -48,7 +50,7 @@ class AreaReference:
     ----------
     labels : the opened labels.
     kind : what they come from.
-    lookup : (reference classes,) index among the compared classes; None for numbers.
+    lookup : (reference classes,) index among the compared classes; None for numbers and fractions.
     """
 
     unlabelled = 0
@@ -56,7 +58,7 @@ class AreaReference:
 
     def __init__(
         self,
-        labels: ClassLabels | NumberLabels,
+        labels: ClassLabels | NumberLabels | FractionLabels,
         kind: Kind,
         lookup: npt.NDArray[np.int16] | None,
     ) -> None:
@@ -67,7 +69,7 @@ class AreaReference:
 
     def pairs(self, rows: slice, mapped: npt.NDArray[Any]) -> Pairs:
         """Every pixel of a strip of whole rows."""
-        n_cols = mapped.shape[1]
+        n_cols = mapped.shape[-1]
         true: npt.NDArray[Any] = self._labels.read(rows, slice(0, n_cols))
         if self._lookup is not None:
             true = self._lookup[true]
@@ -92,7 +94,7 @@ class PointReference:
     ----------
     opened : the map.
     points : in any CRS.
-    label : (points,) class index or number.
+    label : (points,) class index or number, or (fractions, points).
 
     Raises
     ------
@@ -123,13 +125,13 @@ class PointReference:
         self.unlabelled = points.unlabelled
         self.outside = int((~inside).sum())
         order = np.flatnonzero(inside)[np.argsort(rows[inside], kind="stable")]
-        self._rows, self._cols, self._label = rows[order], cols[order], label[order]
+        self._rows, self._cols, self._label = rows[order], cols[order], label[..., order]
 
     def pairs(self, rows: slice, mapped: npt.NDArray[Any]) -> Pairs:
         """The points of a strip of whole rows."""
         here = slice(*np.searchsorted(self._rows, (rows.start, rows.stop)))
         row, col = self._rows[here], self._cols[here]
-        return Pairs(row, col, mapped[row - rows.start, col], self._label[here])
+        return Pairs(row, col, mapped[..., row - rows.start, col], self._label[..., here])
 
     def missed(self) -> tuple[int, int]:
         """Every point on the map counts."""

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from georaster_dl.core.legend import color_hex
+from georaster_dl.evaluation.report.fractions import HEADS, FractionEvaluation, range_of
 from georaster_dl.evaluation.report.pictures import (
     Picture,
     class_pictures,
     embedded,
+    fraction_pictures,
     number_pictures,
     scene_picture,
 )
@@ -29,7 +31,7 @@ _RIGHT_CELL, _WRONG_CELL = (15, 118, 110), (197, 27, 27)
 
 
 def render_report(
-    evaluation: Evaluation | NumberEvaluation,
+    evaluation: Evaluation | NumberEvaluation | FractionEvaluation,
     *,
     image: Path | None = None,
     curves: Path | None = None,
@@ -48,11 +50,14 @@ def render_report(
     """
     if isinstance(evaluation, Evaluation):
         pictures, page = class_pictures(evaluation), _class_page(evaluation)
+    elif isinstance(evaluation, FractionEvaluation):
+        pictures, page = fraction_pictures(evaluation), _fraction_page(evaluation)
     else:
         pictures, page = number_pictures(evaluation), _number_page(evaluation)
     if image is not None:
         geobox = open_scene(evaluation.map).geobox
         pictures.insert(0, scene_picture(image, evaluation.view, geobox))
+    page = {"fractions": ()} | page
     page |= {
         "title": f"Accuracy of {evaluation.map.name}",
         "map": evaluation.map.name,
@@ -172,4 +177,29 @@ def _number_page(evaluation: NumberEvaluation) -> dict[str, Any]:
         "legend": [],
         "gaps": any(np.isnan(plane).any() for plane in evaluation.view.planes),
         "classes": None,
+    }
+
+
+def _fraction_page(evaluation: FractionEvaluation) -> dict[str, Any]:
+    s, ends = evaluation.scores, evaluation.intervals
+    mean = "Mean " if len(evaluation.names) > 1 else ""
+    return {
+        "cards": [
+            (f"{mean}MAE", f"{s.mae.mean():.3f}", range_of(ends.mean_mae)),
+            (f"{mean}RMSE", f"{s.rmse.mean():.3f}", range_of(ends.mean_rmse)),
+            (
+                f"{mean}SD of the reference",
+                f"{s.sd.mean():.3f}",
+                f"RMSE of predicting its {'means' if mean else 'mean'}",
+            ),
+        ],
+        "notes": evaluation.notes,
+        "legend": [],
+        "gaps": any(np.isnan(plane).any() for plane in evaluation.view.planes),
+        "classes": None,
+        "fraction_heads": HEADS,
+        "fractions": evaluation.rows(),
+        "blocks": ends.blocks,
+        "replicates": ends.replicates,
+        "block": evaluation.block,
     }

@@ -15,15 +15,31 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Color
 from georaster_dl.core.raster import Georeference
 from georaster_dl.evaluation.inputs.maps import REJECTED
+from georaster_dl.evaluation.report.fractions import FractionEvaluation
+from georaster_dl.evaluation.report.pairs import pairs_png
 from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluation.report.thumbnail import View
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.render.colors import Colors, index_colors, ramp_colors, ramp_limits
-from georaster_dl.render.palette import apart_from, is_background
+from georaster_dl.render.colors import (
+    Colors,
+    index_colors,
+    mixed_colors,
+    ramp_colors,
+    ramp_limits,
+    ramp_steps,
+)
+from georaster_dl.render.palette import apart_from, choose_colors, is_background
 from georaster_dl.render.png import data_address, points_png, raster_png
 from georaster_dl.render.stretch import red_green_blue, stretched
 
-__all__ = ["Picture", "class_pictures", "embedded", "number_pictures", "scene_picture"]
+__all__ = [
+    "Picture",
+    "class_pictures",
+    "embedded",
+    "fraction_pictures",
+    "number_pictures",
+    "scene_picture",
+]
 
 _LONGEST_SCENE = 900
 _PALE = 0.75  # how much of the map's colours is taken off under points
@@ -155,6 +171,43 @@ def number_pictures(evaluation: NumberEvaluation) -> list[Picture]:
         _ramp("Reference", view.reference, "viridis", limits),
         _ramp("Map minus reference", error, "RdBu_r", (-most, most)),
     ]
+
+
+def fraction_pictures(evaluation: FractionEvaluation) -> list[Picture]:
+    """The map, its reference in the same colours, how far they are apart, and pairs of both as a diagram."""
+    view, (ours, theirs) = evaluation.view, (list(places) for places in evaluation.view_of)
+    mapped = view.mapped[ours]
+    colors, known, legend = _fraction_colors(mapped, evaluation.names)
+    pictures = [Picture("Map", raster_png(colors, known), legend=legend)]
+    if view.reference is not None:
+        true = view.reference[theirs]
+        drawn, labelled, _ = _fraction_colors(true, evaluation.names)
+        error = np.abs(mapped - true).mean(axis=0)
+        most = max(ramp_limits(error))
+        pictures += [
+            Picture("Reference", raster_png(drawn, labelled), legend=legend),
+            _ramp("Mean absolute error", error, "viridis", (0.0, most)),
+        ]
+    elif view.points is not None:
+        measured = view.points[2 + len(view.mapped) :][theirs]
+        drawn, _, _ = _fraction_colors(measured[:, None], evaluation.names)
+        pale = _PALE + (1 - _PALE) * colors
+        points = points_png(pale, known, view.points[:2], drawn[0])
+        pictures.append(Picture("Reference points", points, legend=legend))
+    source = data_address(pairs_png(evaluation.pairs, evaluation.names))
+    words = "grey to dark: the share of the pairs; on the line both agree"
+    return [*pictures, Picture("Mapped over measured", source, words)]
+
+
+def _fraction_colors(
+    fractions: npt.NDArray[np.floating[Any]], names: Sequence[str]
+) -> tuple[Colors, _Mask, tuple[tuple[str, Color], ...]]:
+    """Color fractions (names, rows, cols): mixed, or of a single one on a ramp; with the legend."""
+    if len(names) > 1:
+        palette = choose_colors(names)
+        return *mixed_colors(fractions, palette), tuple(zip(names, palette, strict=True))
+    ends = tuple(zip((f"{names[0]} 0", "0.5", "1"), ramp_steps((0.0, 0.5, 1.0)), strict=True))
+    return ramp_colors(fractions[0], (0.0, 1.0)), np.isfinite(fractions[0]), ends
 
 
 def scene_picture(path: Path, view: View, geobox: Georeference) -> Picture:

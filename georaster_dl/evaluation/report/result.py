@@ -19,7 +19,7 @@ from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.evaluation.metrics.regression import RegressionScores
 from georaster_dl.evaluation.report.thumbnail import View
 
-__all__ = ["Coverage", "Evaluation", "NumberEvaluation"]
+__all__ = ["Coverage", "Evaluation", "NumberEvaluation", "plain", "units_of"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Coverage:
         return self.compared / (self.compared + self.rejected)
 
 
-def _units(kind: Kind) -> str:
+def units_of(kind: Kind) -> str:
+    """Name the units of a reference, in the plural."""
     return "points" if kind == "points" else "pixels"
 
 
@@ -96,7 +97,7 @@ class Evaluation:
         return (
             f"<Evaluation {self.map.name} against {self.reference.name}: overall accuracy "
             f"{c.overall_accuracy:.3f}, mean IoU {c.mean_iou:.3f}{kept}, {self.coverage.compared:,} "
-            f"{_units(self.kind)}>"
+            f"{units_of(self.kind)}>"
         )
 
     def _repr_html_(self) -> str:
@@ -125,7 +126,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Return all figures for JSON, None where unknown."""
         c = self.confusion
-        figures: dict[str, Any] = _plain(
+        figures: dict[str, Any] = plain(
             {
                 "task": "classes",
                 "map": str(self.map),
@@ -225,13 +226,13 @@ class NumberEvaluation:
         s = self.scores
         return (
             f"<NumberEvaluation {self.map.name} against {self.reference.name}: RMSE {s.rmse:.4g}, "
-            f"bias {s.bias:+.3g}, R2 {s.r2:.3f}, {self.coverage.compared:,} {_units(self.kind)}>"
+            f"bias {s.bias:+.3g}, R2 {s.r2:.3f}, {self.coverage.compared:,} {units_of(self.kind)}>"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures for JSON, None where unknown."""
         s = self.scores
-        figures: dict[str, Any] = _plain(
+        figures: dict[str, Any] = plain(
             {
                 "task": "numbers",
                 "map": str(self.map),
@@ -250,12 +251,12 @@ class NumberEvaluation:
         return figures
 
 
-def _plain(value: Any) -> Any:
-    """Numbers of Python for numpy's, None for NaN."""
+def plain(value: Any) -> Any:
+    """Convert figures for JSON: numbers of Python for numpy's, None for NaN."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

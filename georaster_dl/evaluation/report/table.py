@@ -9,6 +9,7 @@ from typing import Any
 
 from georaster_dl.core.text import cell
 from georaster_dl.evaluation.metrics.area import AreaEstimate
+from georaster_dl.evaluation.report.fractions import FractionEvaluation
 from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluation.report.text import number, percent, plus_minus
 
@@ -17,13 +18,15 @@ __all__ = ["area_table", "csv_table"]
 _HECTARE = 10_000.0
 
 
-def csv_table(evaluation: Evaluation | NumberEvaluation) -> str:
+def csv_table(evaluation: Evaluation | NumberEvaluation | FractionEvaluation) -> str:
     """Comma-separated text: a row per class of the map with its scores, areas and matrix row.
 
     The matrix's columns are named ``reference: NAME``. Intervals have a column per end. A map of
-    numbers has one row. What is unknown is empty.
+    numbers has one row, one of fractions a row for each. What is unknown is empty.
     """
     facts = evaluation.to_dict()
+    if isinstance(evaluation, FractionEvaluation):
+        return _written([_flat(scores) for scores in facts["fractions"]])
     if isinstance(evaluation, NumberEvaluation):
         return _written([facts])
     names = [f"reference: {name}" for name in facts["confusion"]["names"]]

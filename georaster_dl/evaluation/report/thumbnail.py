@@ -22,10 +22,10 @@ class View:
 
     Attributes
     ----------
-    mapped : (rows, cols) class indexes, negative for none; or numbers, NaN for none.
+    mapped : (rows, cols) class indexes, negative for none; or numbers, NaN for none; or (fractions, rows, cols).
     reference : the same of the reference; None where it consists of points.
-    points : row and col (in pixels of the view), mapped and true label of the points, at most 5000;
-        None where the reference covers areas.
+    points : row and col (in pixels of the view), mapped and true label of the points, at most 5000 (of fractions
+        all that are mapped, then all that are true); None where the reference covers areas.
     step : every how many pixels one was taken.
     """
 
@@ -57,7 +57,7 @@ class Viewer:
 
     def add(self, rows: slice, mapped: npt.NDArray[Any], pairs: Pairs) -> None:
         """Add the thinned-out pixels of a full-width strip."""
-        thin = slice(-rows.start % self._step, None, self._step), slice(None, None, self._step)
+        thin = ..., slice(-rows.start % self._step, None, self._step), slice(None, None, self._step)
         self._mapped.append(mapped[thin].copy())  # a view would keep the strip in memory
         if self._areas:
             self._reference.append(pairs.true[thin].copy())
@@ -68,8 +68,8 @@ class Viewer:
     def view(self) -> View:
         """The picture of all strips."""
         return View(
-            mapped=np.concatenate(self._mapped),
-            reference=np.concatenate(self._reference) if self._areas else None,
+            mapped=np.concatenate(self._mapped, axis=-2),
+            reference=np.concatenate(self._reference, axis=-2) if self._areas else None,
             points=None if self._areas else _some(np.concatenate(self._points, axis=1)),
             step=self._step,
         )

@@ -23,6 +23,7 @@ __all__ = [
     "provenance",
     "rejected_tags",
     "rejected_value",
+    "tags_of",
     "trained_on",
 ]
 
@@ -87,10 +88,16 @@ def rejected_tags(value: int, **limits: float) -> dict[str, str]:
     return {_REJECTED: " ".join(stated)}
 
 
+def tags_of(path: Path) -> dict[str, str]:
+    """Read the tags of a raster."""
+    with open_dataset(str(path)) as dataset:
+        tags: dict[str, str] = dataset.tags()
+    return tags
+
+
 def rejected_value(path: Path) -> int | None:
     """Read the value of the class of a map's uncertain pixels; None where it has none."""
-    with open_dataset(str(path)) as dataset:
-        found = _REJECTED_VALUE.match(dataset.tags().get(_REJECTED, ""))
+    found = _REJECTED_VALUE.match(tags_of(path).get(_REJECTED, ""))
     return int(found[1]) if found else None
 
 
@@ -122,8 +129,7 @@ def _joined(tags: Sequence[Mapping[str, str]], tag: str) -> str:
 
 def trained_on(path: Path) -> tuple[list[str], list[str]]:
     """Names and digests of the labels that the model of a map was trained on, as far as it says."""
-    with open_dataset(str(path)) as dataset:
-        tags = dataset.tags()
+    tags = tags_of(path)
     names, digests = (tags.get(tag, "").split(", ") for tag in (_LABELS, _LABELS_SHA256))
     return names, [digest for digest in digests if digest]
 
