@@ -7,6 +7,7 @@ from typing import Any
 from qgis.core import (
     QgsProcessing,
     QgsProcessingOutputFolder,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFile,
     QgsProcessingParameterMapLayer,
@@ -24,7 +25,7 @@ from georaster_dl_qgis.program.settings import run_options
 
 __all__ = ["Train"]
 
-_TASKS = ["segmentation", "regression", "autoencoder"]
+_TASKS = ["segmentation", "regression", "fractions", "autoencoder"]
 _SPLITS = ["blocks", "scenes"]
 
 
@@ -54,7 +55,9 @@ class Train(GeodlAlgorithm):
         self.add(scenes, "One or more rasters with the same bands.")
         kinds = [sources.TypeVectorAnyGeometry, sources.TypeRaster]
         labels = QgsProcessingParameterMapLayer("LABELS", "Labels", optional=True, types=kinds)
-        self.add(labels, "Vector layer with a class (or quantity), or a raster of classes.")
+        self.add(
+            labels, "Vector layer with a class (or quantity, or fractions), or a raster of them."
+        )
         field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
         self.add(field, "Attribute of the labels with the class, or the quantity; found by itself where "
                  "there is one that can be meant.")  # fmt: skip
@@ -66,7 +69,19 @@ class Train(GeodlAlgorithm):
         task = QgsProcessingParameterEnum(
             "TASK", "What is learnt", options=_TASKS, defaultValue=_TASKS[0], usesStaticStrings=True
         )
-        self.add(task, "Classes, a quantity, or the bands themselves (autoencoder: no labels).")
+        self.add(task, "Classes, a quantity, fractions of each pixel, or the bands themselves (autoencoder: no "
+                 "labels).")  # fmt: skip
+        fractions = QgsProcessingParameterString(
+            "FRACTION_FIELDS", "Fields with the fractions", optional=True
+        )
+        self.add(fractions, "Of fractions: attributes of the labels, or bands of a raster, with commas between "
+                 "(tree,grass,soil), in 0 to 1 or percent. Of one alone the rest is 'other'; without any, "
+                 "classes finer than the scene are shares of its pixels.")  # fmt: skip
+        together = QgsProcessingParameterBoolean(
+            "PER_POLYGON", "Fractions are of whole polygons", defaultValue=False
+        )
+        self.add(together, "Of fractions: those of a polygon are of its pixels together, not of each.",
+                 advanced=True)  # fmt: skip
         start = QgsProcessingParameterString("INIT", "Start from", optional=True)
         self.add(start, "Name of a bundled model (s2-landcover), or path of a .safetensors file; empty: "
                  "from random weights.")  # fmt: skip
@@ -118,8 +133,9 @@ class Train(GeodlAlgorithm):
             values.choice("SPLIT"),
         ]
         arguments += values.options(
-            "CLASS_FIELD", "BACKGROUND", "INIT", "EPOCHS", "ENSEMBLE", "CONFIG"
+            "CLASS_FIELD", "FRACTION_FIELDS", "BACKGROUND", "INIT", "EPOCHS", "ENSEMBLE", "CONFIG"
         )
+        arguments += ["--per-polygon"] if values.flag("PER_POLYGON") else []
         self.geodl([*arguments, *reading(values), *run_options()], feedback)
         self.list_model(output, feedback)
         return {"OUTPUT": str(output), "RUN": str(output.with_name(f"{output.stem}_run"))}

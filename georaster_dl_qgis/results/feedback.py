@@ -21,6 +21,8 @@ _FIELDS = {
     "--nodata": "'Nodata of the scene'",
     "--resample": "'Resample the bands'",
     "--class-field": "'Field with the class'",
+    "--fraction-fields": "'Fields with the fractions'",
+    "--per-polygon": "'Fractions are of whole polygons'",
     "--background": "'Class of ground without a label'",
     "--model": "'Model'",
     "--task": "'What is learnt'",

@@ -124,6 +124,43 @@ def test_labels_go_with_the_task(run, tmp_path, given, said):
         run("train", SCENES=[EAST], OUTPUT=str(tmp_path / "m.safetensors"), **given)
 
 
+def test_train_fractions_of_finer_classes_and_map_them(run, feedback, tmp_path):
+    config = tmp_path / "brief.toml"
+    config.write_text(
+        "[patches]\nsize = 1\nper_epoch = 256\n[model]\narchitecture = 'dense-classifier'\n"
+    )
+    made = run(
+        "train",
+        SCENES=[EAST],
+        LABELS=str(SAMPLES / "s2_east_labels.gpkg"),
+        TASK="fractions",
+        EPOCHS=1,
+        CONFIG=str(config),
+        OUTPUT=str(tmp_path / "m.safetensors"),
+    )
+    assert "MAE of the training mean, test" in "\n".join(feedback.infos)
+    mapped = run("segment", INPUT=EAST, MODEL=made["OUTPUT"], OUTPUT=str(tmp_path / "map.tif"))
+    dataset = gdal.Open(mapped["OUTPUT"])
+    names = [dataset.GetRasterBand(i + 1).GetDescription() for i in range(dataset.RasterCount)]
+    assert "cropland" in names
+    assert len(names) > 3
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"FRACTION_FIELDS": "tree,grass"}, "no field 'tree'; it has class"),
+        ({"PER_POLYGON": True}, "holds classes; name the fields in 'Fields with the fractions'"),
+        ({"TASK": "segmentation", "FRACTION_FIELDS": "tree"}, "use 'What is learnt' fractions"),
+    ],
+)
+def test_what_fractions_need_is_said(run, tmp_path, given, said):
+    labels = str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path))
+    given = {"TASK": "fractions", **given}
+    with pytest.raises(QgsProcessingException, match=said):
+        run("train", SCENES=[EAST], LABELS=labels, OUTPUT=str(tmp_path / "m.safetensors"), **given)
+
+
 def test_a_model_of_the_designer_takes_the_algorithms(project, feedback, qgis, tmp_path):
     from qgis.core import QgsProcessingContext
 
