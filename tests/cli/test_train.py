@@ -119,6 +119,42 @@ def test_train_then_use(geodl, ground, tmp_path):
     assert geodl("models", "check", "m.safetensors").code == 0
 
 
+@pytest.mark.slow
+def test_fractions_are_printed_in_a_table_beside_simpler_methods(geodl, ground, tmp_path):
+    cover = geopandas.read_file("labels.gpkg")
+    cover["tree"] = cover["class"].map({"water": 0, "wood": 90, "field": 30})
+    cover.to_file("cover.gpkg")
+    options = ["--task", "fractions", "--fraction-fields", "tree", "--config", "tiny.toml"]
+    ended = geodl("train", "scene.tif", "cover.gpkg", "-o", "m.safetensors", *options)
+    assert ended.code == 0, ended.err
+    assert "the fractions (tree) are taken for percents, as they reach 90" in ended.err
+    lines = ended.out.splitlines()
+    assert lines[0].startswith("MAE, test: 0.")
+    assert lines[1].split() == ["MAE", "RMSE", "R2", "bias"]
+    assert [line.split()[0] for line in lines[2:4]] == ["tree", "other"]
+    said_all(ended.out, "MAE of the training mean, test", "MAE of PLS-")
+    # The same settings from the file that the run wrote.
+    again = geodl(
+        "train", "scene.tif", "cover.gpkg", "-o", "n.safetensors", "--config", "m_run/config.toml"
+    )
+    assert again.code == 0, again.err
+    assert weights_of("n.safetensors") == weights_of("m.safetensors")
+
+
+@pytest.mark.slow
+def test_proportions_of_polygons_are_learnt(geodl, ground, tmp_path):
+    cover = geopandas.read_file("labels.gpkg")
+    cover["tree"] = cover["class"].map({"water": 0.0, "wood": 0.9, "field": 0.3})
+    cover.to_file("cover.gpkg")
+    options = ["--task", "fractions", "--fraction-fields", "tree", "--config", "tiny.toml"]
+    ended = geodl(
+        "train", "scene.tif", "cover.gpkg", "-o", "m.safetensors", *options, "--per-polygon"
+    )
+    assert ended.code == 0, ended.err
+    metrics = read_card("m.safetensors").metrics
+    assert metrics["MAE tree, test"] == metrics["MAE other, test"] > 0
+
+
 @pytest.mark.parametrize("rate", [0.01, pytest.param("find", marks=pytest.mark.slow)])
 def test_quiet_says_nothing(geodl, ground, tmp_path, rate):
     settings(tmp_path / "tiny.toml", training={"epochs": 1, "learning_rate": rate})
