@@ -32,6 +32,7 @@ from .commands.qgis import qgis
 from .commands.sample_points import sample_points
 from .commands.segment import segment
 from .commands.train import train
+from .commands.unmix import unmix
 from .spectra.commands import spectra
 from .terminal.console import lost_output, prepare_console
 from .terminal.events import EventLog, event_line
@@ -83,6 +84,7 @@ geodl.add_command(denoise)
 geodl.add_command(train)
 geodl.add_command(classify)
 geodl.add_command(cluster)
+geodl.add_command(unmix)
 geodl.add_command(mosaic)
 geodl.add_command(change)
 geodl.add_command(evaluate)

@@ -13,6 +13,7 @@ from .api.learning.training import GroundKeywords as GroundKeywords
 from .api.learning.training import TrainKeywords as TrainKeywords
 from .api.learning.training import evaluate as evaluate
 from .api.learning.training import train as train
+from .api.learning.unmixing import unmix as unmix
 from .api.many import batch as batch
 from .api.many import mosaic as mosaic
 from .api.model import Model as Model

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENTRY_POINTS",
     "HEADS",
+    "UNMIXING",
     "NetworkSpec",
     "create_model",
     "describe_model",
@@ -57,7 +58,13 @@ ENTRY_POINTS = "georaster_dl.models"
 """Group of the entry points of packages that bring architectures."""
 
 _LIBRARY = "georaster_dl.models.zoo"
-_LIBRARY_MODULES = ("builtin", "smp", "series.registered", "chemometrics.registered")
+_LIBRARY_MODULES = (
+    "builtin",
+    "smp",
+    "series.registered",
+    "chemometrics.registered",
+    "unmixing.registered",
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,9 @@ class _Family:
 HEADS = ("plain", "bayesian", "fractions")
 """What a network ends in, by the option ``head`` that all architectures of images have: the last layer, the same with
 distributions for weights, or that layer and a softmax, so that the outputs are fractions of sum 1."""
+
+UNMIXING = ("linear_mixing", "unmix_ae")
+"""Those of ``fitted_models`` that are fitted to the mixed pixels of a scene and give fractions; all others to tables."""
 
 _FAMILIES: dict[str, _Family] = {}
 _BROKEN: dict[str, str] = {}  # entry points that could not be loaded, and why
@@ -221,7 +231,7 @@ def spectral_models() -> list[str]:
 
 
 def fitted_models(pattern: str = "*") -> list[str]:
-    """List the architectures that are fitted to tables of spectra and not trained by gradients."""
+    """List the architectures that are fitted, to tables of spectra or to mixed pixels, and not trained on labels."""
     return _matching([name for name, family in _families().items() if family.fitted], pattern)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.spectra.table.samples import SpectraTable
 
-__all__ = ["REFLECTANCE", "likely_quantity", "other_size", "typical_largest"]
+__all__ = ["REFLECTANCE", "likely_quantity", "other_size", "size_ratio", "typical_largest"]
 
 REFLECTANCE = "reflectance"
 AS_MEASURED = "as measured"
@@ -34,15 +34,10 @@ def other_size(preprocessed: _Floats, mean: _Floats, std: _Floats) -> str | None
     preprocessed : (n, bands) spectra after the preprocessing of the model; NaN where it failed.
     mean, std : (bands,) of the preprocessed training spectra.
     """
-    whole = preprocessed[np.isfinite(preprocessed).all(axis=1)]
-    training_size = np.sqrt(mean**2 + std**2)
-    if not len(whole) or not (training_size > 0).any():
+    found = size_ratio(preprocessed, mean, std)
+    if found is None:
         return None
-    ours = np.sqrt((whole**2).mean(axis=0))
-    ratio = float(np.median(ours[training_size > 0] / training_size[training_size > 0]))
-    if not ratio or 1 / _SUSPICIOUS < ratio < _SUSPICIOUS:
-        return None
-    factor = min(_FACTORS, key=lambda f: abs(math.log(f) - abs(math.log(ratio))))
+    ratio, factor = found
     larger = ratio > 1
     who = "these" if larger else "the model's"
     return (
@@ -50,6 +45,28 @@ def other_size(preprocessed: _Floats, mean: _Floats, std: _Floats) -> str | None
         f"predictions mean nothing; if {who} are {_FACTORS[factor]} and the others shares of 1, "
         f"{'divide' if larger else 'multiply'} these by {factor:,}"
     )
+
+
+def size_ratio(spectra: _Floats, mean: _Floats, std: _Floats) -> tuple[float, int] | None:
+    """Compare the size of spectra with others; None where they are of one size.
+
+    Parameters
+    ----------
+    spectra, mean, std : as ``other_size`` takes them.
+
+    Returns
+    -------
+    How many times as large they are, and the factor of 100, 1000 and 10,000 that is nearest.
+    """
+    whole = spectra[np.isfinite(spectra).all(axis=1)]
+    usual_size = np.sqrt(mean**2 + std**2)
+    if not len(whole) or not (usual_size > 0).any():
+        return None
+    ours = np.sqrt((whole**2).mean(axis=0))
+    ratio = float(np.median(ours[usual_size > 0] / usual_size[usual_size > 0]))
+    if not ratio or 1 / _SUSPICIOUS < ratio < _SUSPICIOUS:
+        return None
+    return ratio, min(_FACTORS, key=lambda f: abs(math.log(f) - abs(math.log(ratio))))
 
 
 def likely_quantity(table: SpectraTable, report: Report) -> str:

@@ -1,0 +1,1 @@
+"""Networks whose outputs are the fractions of materials in a pixel."""
