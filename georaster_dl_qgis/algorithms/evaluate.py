@@ -28,6 +28,8 @@ _NUMBERS = (
     ("mean_iou", "MEAN_IOU", "Mean IoU"),
     ("macro_f1", "MACRO_F1", "Macro F1"),
     ("kappa", "KAPPA", "Kappa"),
+    ("mean_mae", "MEAN_MAE", "Mean MAE of the fractions"),
+    ("mean_rmse", "MEAN_RMSE", "Mean RMSE of the fractions"),
     ("rmse", "RMSE", "RMSE"),
     ("bias", "BIAS", "Bias"),
     ("r2", "R2", "R2"),
@@ -44,14 +46,15 @@ class Evaluate(GeodlAlgorithm):
         "Tells how right a map is against a reference: a raster, polygons, or points with a class. Accuracies "
         "come with intervals; with points from a stratified random sample also areas of the classes "
         "(Olofsson et al. 2014).\n\n"
-        "Classes are matched by name, or by value where one of the two has no names. The reference must not "
+        "Classes are matched by name, or by value where one of the two has no names; fractions of a pixel by name. The reference must not "
         "be what the model was trained on."
     )
 
     def initAlgorithm(self, configuration=None) -> None:
         sources = QgsProcessing.SourceType
         self.add(
-            QgsProcessingParameterRasterLayer("INPUT", "Map"), "A map of classes or of a quantity."
+            QgsProcessingParameterRasterLayer("INPUT", "Map"),
+            "A map of classes, of a quantity or of fractions.",
         )
         reference = QgsProcessingParameterMapLayer(
             "REFERENCE",
@@ -61,6 +64,13 @@ class Evaluate(GeodlAlgorithm):
         self.add(reference, "Raster, polygons or points that are right.")
         field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
         self.add(field, "Attribute of the reference with the class, or the quantity.")
+        fractions = QgsProcessingParameterString(
+            "FRACTION_FIELDS", "Fields with the fractions", optional=True
+        )
+        self.add(
+            fractions,
+            "For a map of fractions: attributes of the reference with the names of its bands, apart by commas.",
+        )
         background = QgsProcessingParameterString(
             "BACKGROUND", "Class of ground without a label", optional=True
         )
@@ -109,11 +119,14 @@ class Evaluate(GeodlAlgorithm):
         arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         arguments += ["--csv", made["TABLE"]] if made["TABLE"] else []
         arguments += ["--image", raster_source(image)] if image and made["REPORT"] else []
-        arguments += values.options("CLASS_FIELD", "BACKGROUND")
+        arguments += values.options("CLASS_FIELD", "FRACTION_FIELDS", "BACKGROUND")
         found = self.geodl(arguments, feedback).result or {}
         for note in found.get("notes", []):  # what figures may not be read without
             feedback.pushWarning(in_words(note))
         numbers = {name: found[key] for key, name, _title in _NUMBERS if found.get(key) is not None}
+        for one in found.get("fractions", []):
+            figures = ", ".join(f"{key.upper()} {one[key]:.3f}" for key in ("mae", "rmse", "bias"))
+            feedback.pushInfo(f"{one['name']}: {figures}")
         for key, name, title in _NUMBERS:
             if name in numbers:
                 interval = found.get(f"{key}_95")

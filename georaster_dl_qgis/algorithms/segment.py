@@ -1,4 +1,4 @@
-"""Maps of scenes: classes or quantities, and how sure they are."""
+"""Maps of scenes: classes, quantities or fractions, and how sure they are."""
 
 from __future__ import annotations
 
@@ -76,10 +76,18 @@ class Segment(_Mapping):
 
     NAME = "segment"
     TITLE = "Segment a scene"
-    TAGS = (*_Mapping.TAGS, "land cover", "classification", "regression", "map", "Sentinel-2")
+    TAGS = (
+        *_Mapping.TAGS,
+        "land cover",
+        "classification",
+        "regression",
+        "fractions",
+        "map",
+        "Sentinel-2",
+    )
     HELP = (
-        "Maps what a model predicts of a scene: land-cover classes with names and colours, or a "
-        "quantity.\n\n"
+        "Maps what a model predicts of a scene: land-cover classes with names and colours, a "
+        "quantity, or a band for each fraction of a pixel, from 0 to 1.\n\n"
         "The model's bands are found in the scene by name, then by wavelength; a scene that lacks one, "
         "or whose numbers cannot be turned into physical values, is refused with the reason. Tell it "
         "under 'Advanced' then: names of the bands, scale and offset.\n\n"

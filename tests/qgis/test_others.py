@@ -1,8 +1,10 @@
 """The other algorithms, each once with the real geodl; the Model Designer; checking geodl."""
 
 import json
+import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,37 @@ def test_evaluate(run, feedback, tmp_path):
     assert not any("one class only" in warning for warning in feedback.warnings)
     with pytest.raises(QgsProcessingException, match="nothing"):
         run("evaluate", INPUT=mapped, REFERENCE=reference, CLASS_FIELD="nothing", **given)
+
+
+@pytest.fixture(scope="module")
+def fractions(geodl, tmp_path_factory):
+    """A model of the fractions of a pixel, learnt for a moment from the sample's polygons."""
+    folder = tmp_path_factory.mktemp("fractions")
+    (folder / "brief.toml").write_text("[patches]\nper_epoch = 32\n")
+    labels = SAMPLES / "s2_east_labels.gpkg"
+    command = [str(geodl), "train", EAST, str(labels), "--task", "fractions", "--epochs", "1"]
+    command += ["--architecture", "cnn1d", "--config", "brief.toml", "-o", "covers.safetensors"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return str(folder / "covers.safetensors")
+
+
+def test_fractions_are_mapped_and_evaluated(run, fractions, feedback, tmp_path):
+    made = run("segment", INPUT=EAST, MODEL_FILE=fractions, OUTPUT=str(tmp_path / "m.tif"))[
+        "OUTPUT"
+    ]
+    layer = QgsRasterLayer(made, "map")
+    assert layer.bandCount() > 2
+    assert layer.renderer().type() == "singlebandpseudocolor"
+    assert (layer.renderer().classificationMin(), layer.renderer().classificationMax()) == (0, 1)
+    names = [layer.dataProvider().generateBandName(i + 1) for i in range(layer.bandCount())]
+    assert any("water" in name for name in names)
+    reference = str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path))
+    found = run("evaluate", INPUT=made, REFERENCE=reference, REPORT=str(tmp_path / "r.html"))
+    assert 0 < found["MEAN_MAE"] < found["MEAN_RMSE"] < 1
+    assert "OVERALL_ACCURACY" not in found
+    assert any(re.match(r"water: MAE 0\.\d+, RMSE 0\.\d+, BIAS", info) for info in feedback.infos)
+    with pytest.raises(QgsProcessingException, match="has no field 'nothing'"):
+        run("evaluate", INPUT=made, REFERENCE=reference, FRACTION_FIELDS="nothing")
 
 
 def test_train_and_use_the_model(run, feedback, project, tmp_path):
