@@ -5,6 +5,7 @@ import pytest
 
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
+from georaster_dl.io.scenes.samples import read_windows
 
 NODATA = -999
 
@@ -21,6 +22,26 @@ def test_empty_bands_are_left_out_and_named(make_tif):
     assert [band.name for band in found.bands] == ["band_1", "band_3"]
     assert found.remarks[0].endswith("they hold no data at all: band_2, band_4")
     assert found.read().valid.mean() == pytest.approx(250 / 300)
+
+
+def test_empty_bands_among_hundreds_are_found_with_few_reads(make_tif, monkeypatch):
+    from georaster_dl.io.scenes import empty_bands
+
+    array = np.ones((200, 20, 30))
+    empty = [0, 37, 38, 39, 40, 41, 199]
+    array[empty] = NODATA
+    array[60, :10] = array[61, 10:] = NODATA  # no pixel is valid in both
+    scene = scene_of(make_tif, array)
+    opened = []
+    monkeypatch.setattr(
+        empty_bands, "read_windows", lambda part: opened.append(part) or read_windows(part)
+    )
+    found = without_empty_bands(scene)
+    assert len(found.bands) == 193
+    assert {band.name for band in scene.bands} - {band.name for band in found.bands} == {
+        f"band_{i + 1}" for i in empty
+    }
+    assert len(opened) < 100
 
 
 def test_a_band_with_little_data_is_kept(make_tif):

@@ -17,6 +17,7 @@ __all__ = ["without_bands", "without_empty_bands"]
 
 _STRIP_PIXELS = 2**22
 _MOST_NAMED = 16
+_PARTS = 8
 
 
 def without_empty_bands(scene: Scene) -> Scene:
@@ -31,10 +32,10 @@ def without_empty_bands(scene: Scene) -> Scene:
     SceneError
         When a file is damaged or truncated.
     """
-    if any(valid.any() for _, valid in read_windows(scene)):
+    if _sampled(scene):
         return scene
     everything = range(len(scene.planes))
-    alive = [i for i in everything if _sampled(scene.select([i]))]
+    alive = _alive(scene, everything)
     if not alive or len(alive) == len(everything):
         return scene  # nodata, as far as the windows tell: no band differs from the others
     doubtful = (i for i in everything if i not in alive)
@@ -51,8 +52,21 @@ def without_bands(scene: Scene, names: Sequence[str]) -> Scene:
     return replace(scene.select(kept), remarks=(*scene.remarks, remark))
 
 
+def _alive(scene: Scene, bands: Sequence[int]) -> list[int]:
+    """Bands with a valid pixel in a few windows; scenes of many are searched in parts, as few of them are empty."""
+    step = -(-len(bands) // _PARTS)
+    found: list[int] = []
+    for start in range(0, len(bands), step):
+        some = bands[start : start + step]
+        if _sampled(scene.select(some)):
+            found += some
+        elif len(some) > 1:
+            found += _alive(scene, some)
+    return found
+
+
 def _sampled(scene: Scene) -> bool:
-    """Whether any pixel of a few windows is valid."""
+    """Whether any pixel of a few windows is valid in all bands."""
     return any(valid.any() for _, valid in read_windows(scene))
 
 
