@@ -92,6 +92,11 @@ spectra.add_command(transfer)
     help="Method to keep; auto: the simplest that cross-validation finds as good as the best.",
 )
 @output_option("Model package to make (.safetensors).", required=True)
+@click.option(
+    "--task",
+    type=click.Choice(["fractions"]),
+    help="Learn the targets as fractions of a whole, not below 0 and of sum 1. [default: values or classes]",
+)
 @table_options()
 @training_options
 @click.option(
@@ -115,6 +120,7 @@ def train(
     columns: Columns,
     method: str,
     output: Path,
+    task: str | None,
     reading: TableReading,
     training: Training,
     repeats: int,
@@ -135,6 +141,7 @@ def train(
     geodl spectra train soils.csv --class-column type --group-column sample -o types.safetensors
     geodl spectra train grain.csv --target protein --method pls --components 9 -o protein.safetensors
     geodl spectra train forages.csv --class-column type --add simulated.parquet -o types.safetensors
+    geodl spectra train mixed.parquet --task fractions --targets tree,grass,soil -o cover.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
     check_suffix("--html", html, "HTML", (".html", ".htm"))
@@ -153,7 +160,9 @@ def train(
                 table,
                 stage.path(output),
                 method,
-                training.table_options(columns, quantity=quantity, repeats=repeats),
+                training.table_options(
+                    columns, quantity=quantity, repeats=repeats, fractions=task is not None
+                ),
                 training.settings(members=members),
                 report,
                 added,

@@ -141,7 +141,12 @@ class Training:
     seed: int
 
     def table_options(
-        self, columns: Columns, *, quantity: str | None = None, repeats: int = 1
+        self,
+        columns: Columns,
+        *,
+        quantity: str | None = None,
+        repeats: int = 1,
+        fractions: bool = False,
     ) -> TableOptions:
         """Make the options for targets, split and folds."""
         from georaster_dl.spectra.scoring.folds import Folding
@@ -154,6 +159,7 @@ class Training:
             Division(self.split, self.split_column, self.group_column, self.date_column),
             Folding(self.cv, self.folds, repeats),
             quantity,
+            fractions,
         )
 
     def settings(self, *, members: int = 1) -> Settings:

@@ -14,6 +14,7 @@ __all__ = ["score_line", "scores_of", "scores_text"]
 
 _NAMES = {
     "rmsep": "RMSEP",
+    "mae": "MAE",
     "sep": "SEP",
     "bias": "bias",
     "r2": "R2",

@@ -103,8 +103,10 @@ class SpectraTrainKeywords(SpectraKeywords, total=False):
     repeats : runs of the cross-validation, in other random folds.
     members : networks of an ensemble.
     quantity : that the spectra hold, such as ``"absorbance"``.
+    task : ``"fractions"`` learns the targets as fractions of a whole, not below 0 and of sum 1.
     """
 
+    task: Literal["fractions"] | None
     repeats: int
     members: int
     quantity: str
@@ -334,9 +336,18 @@ def _options_of(
         class_column,
         Division(**_renamed(given, _OF_DIVISION)),
         Folding(**_renamed(given, _OF_FOLDING)),
+        fractions=_fractions(given.get("task")),
         **_renamed(given, {"quantity": "quantity"}),
     )
     return options, Settings(**_renamed(given, _OF_SETTINGS))
+
+
+def _fractions(task: str | None) -> bool:
+    if task not in (None, "fractions"):
+        raise OptionError(
+            f"`task={task!r}` is none of spectra; give fractions, or leave it out for values and classes."
+        )
+    return task is not None
 
 
 def _renamed(given: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -107,12 +107,13 @@ class _Family:
 
     def defaults(self) -> dict[str, Any]:
         """All options with their defaults."""
-        return self.own if self.series or self.fitted else {"head": HEADS[0], **self.own}
+        return self.own if self.series else {"head": HEADS[0], **self.own}
 
 
 HEADS = ("plain", "bayesian", "fractions")
 """What a network ends in, by the option ``head`` that all architectures of images have: the last layer, the same with
-distributions for weights, or that layer and a softmax, so that the outputs are fractions of sum 1."""
+distributions for weights, or that layer and a softmax, so that the outputs are fractions of sum 1. Fitted methods are
+projected onto fractions, and have no distributions."""
 
 UNMIXING = ("linear_mixing", "unmix_ae")
 """Those of ``fitted_models`` that are fitted to the mixed pixels of a scene and give fractions; all others to tables."""
@@ -346,6 +347,10 @@ def create_model(
     chosen = {**defaults, **options}
     # An architecture that has the option itself, as ensembles for their members, sees to it.
     head = HEADS[0] if "head" in family.own else chosen.pop("head", HEADS[0])
+    if family.fitted and head == "bayesian":
+        raise OptionError(
+            f"{name} is fitted and has no distributions for weights; take plain or fractions as head."
+        )
     if head not in HEADS:
         raise OptionError(
             f"The architecture {name!r} takes {', '.join(HEADS[:-1])} or {HEADS[-1]} as head, but got {head!r}."
@@ -357,6 +362,11 @@ def create_model(
         )
     )
     if head == "plain":
+        return network
+    if head == "fractions" and family.fitted:
+        from georaster_dl.models.zoo.heads.simplex import Simplex
+
+        network.ending = Simplex()
         return network
     if head == "fractions":
         from georaster_dl.models.zoo.heads.fractions import with_fractions_head

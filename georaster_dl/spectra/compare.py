@@ -92,7 +92,7 @@ def compare(
     places = np.arange(len(given))
     if len(table) < len(given):
         places = np.flatnonzero(~synthetic_rows(given))
-    target = learnable(table, options)
+    target = learnable(table, options, report)
     check_table(table, target, options, settings, report)
     target = target if options.class_column else target[:, 0]
     samples = numbered(samples_of(table, options.division).groups, len(table))

@@ -122,8 +122,10 @@ def _values(model: SpectralModel, table: SpectraTable) -> dict[str, _Floats]:
         columns[f"{target.name}_predicted"] = values[:, i]
         if interval is not None:
             half = interval.half_width(spread[:, i])
-            columns[f"{target.name}_lower_{100 * interval.level:g}"] = values[:, i] - half
-            columns[f"{target.name}_upper_{100 * interval.level:g}"] = values[:, i] + half
+            ends = {"lower": values[:, i] - half, "upper": values[:, i] + half}
+            for end, bound in ends.items():
+                within = bound.clip(0, 1) if model.card.task == "fractions" else bound
+                columns[f"{target.name}_{end}_{100 * interval.level:g}"] = within
     return columns
 
 

@@ -96,6 +96,7 @@ class Rows:
     validation : (parts, n) rows that choose the epoch, another part for each network; the settings of
         the other methods are cross-validated on all rows that are not ``taught``.
     taught : number of the last rows, which were simulated and only learn.
+    fractions : whether the targets are fractions of a whole, which sum to 1.
     """
 
     spectra: npt.NDArray[np.float64]
@@ -104,10 +105,11 @@ class Rows:
     groups: npt.NDArray[np.object_] | None
     validation: npt.NDArray[np.bool_]
     taught: int = 0
+    fractions: bool = False
 
     @property
     def task(self) -> Task:
-        """Whether classes or values are learnt."""
+        """Whether classes or values, fractions too, are learnt."""
         return "classification" if self.target.dtype == object else "regression"
 
 
@@ -175,6 +177,7 @@ def fit_with(
         groups=rows.groups,
         seed=settings.seed,
         taught=rows.taught,
+        fractions=rows.fractions,
     )
 
 
@@ -183,7 +186,7 @@ def fit_network(name: str, rows: Rows, settings: Settings, log: TrainingLog | No
     epochs: dict[str, Any] = {} if settings.epochs is None else {"epochs": settings.epochs}
     network: Any = new_estimator(
         name.replace("-", "_"),
-        rows.task,
+        "fractions" if rows.fractions else rows.task,
         preprocessing=settings.preprocessing,
         members=settings.members,
         wavelengths_nm=tuple(rows.wavelengths_nm.tolist()),

@@ -80,7 +80,7 @@ def train_table(
     _check_components(asked, settings)
     _check_selection(asked, settings)
     table, taught = separated(table, added, options, settings, report)
-    target = learnable(table, options)
+    target = learnable(table, options, report)
     check_table(table, target, options, settings, report)
     quantity = options.quantity or likely_quantity(table, report)
     split = split_table(table, target, options, settings)
@@ -100,7 +100,7 @@ def train_table(
     metadata = Metadata(
         targets=tuple(
             Target(name, interval=interval)
-            for name, interval in zip(options.targets, intervals, strict=True)
+            for name, interval in zip(options.names, intervals, strict=False)
         ),
         quantity=quantity,
         metrics=card_metrics(tried[0]),

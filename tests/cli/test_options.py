@@ -12,6 +12,7 @@ AMBIGUOUS = {
     "--model",  # of maps, of spectra, of pixels
     "--layer",  # of a network, of a vector file
     "--method",
+    "--task",  # of scenes, of spectra
     "--add",  # to learn from, to simulate from
     "--class-field",  # of labels, of a library
     "--split",  # classify has no whole scenes

@@ -84,7 +84,7 @@ def test_from_table_to_scores(geodl, table, tmp_path):
     scored = geodl("spectra", "evaluate", "p.csv", "--target", "fat", "--plot", "p.png")
     assert scored.code == 0, scored.err
     rmsep = ValueScores.of(frame["fat_predicted"].to_numpy(), frame["fat"].to_numpy()).rmsep
-    assert scored.out.startswith(f"fat              RMSEP {rmsep:.4g}  SEP ")
+    assert scored.out.startswith(f"fat              RMSEP {rmsep:.4g}  MAE ")
     assert "within 90 % intervals" in scored.out
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     at_once = geodl("spectra", "evaluate", table, "-m", "m.safetensors", "--target", "fat")
@@ -152,7 +152,7 @@ def test_scores_without_a_meaning(geodl, tmp_path):
     scores = ended.events[-1]["scores"]["fat"]
     assert (scores["rmsep"], scores["n"], scores["r2"], scores["rpd"]) == (0.5, 1, None, None)
     said = geodl("spectra", "evaluate", "p.csv", "--target", "fat").out
-    assert said == "fat              RMSEP 0.5  bias 0.5  n 1\n"
+    assert said == "fat              RMSEP 0.5  MAE 0.5  bias 0.5  n 1\n"
 
 
 def test_the_same_seed_gives_the_same_model(geodl, table, tmp_path):

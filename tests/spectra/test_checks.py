@@ -27,7 +27,9 @@ def frame():
 
 def said(frame, options=FAT, preprocessing="none"):
     table, told = read_spectra(frame), []
-    check_table(table, learnable(table, options), options, Settings(preprocessing), told.append)
+    check_table(
+        table, learnable(table, options, told.append), options, Settings(preprocessing), told.append
+    )
     return " ".join(event.message for event in told)
 
 

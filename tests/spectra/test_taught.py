@@ -97,7 +97,7 @@ def test_simulated_rows_are_learnt_from_in_the_model_and_in_every_fold(tmp_path,
     settings = replace(QUICK, epochs=30)
     plain = trained(tmp_path, made(60, 1), VALUES, method, settings=settings)
     # Rows that contradict the measured ones, so learning from them shows as an error.
-    wrong = trained(tmp_path, made(60, 1), VALUES, method, [made(300, 2, slope=-1)], settings)
+    wrong = trained(tmp_path, made(60, 1), VALUES, method, [made(120, 2, slope=-1)], settings)
     for of in (lambda r: r.kept.tested["fat"], lambda r: r.kept.cross_validated.scores["fat"]):
         assert of(wrong).rmsep > 1.5 * of(plain).rmsep
 

@@ -18,7 +18,7 @@ from georaster_dl.spectra.methods.baselines import Task, baseline
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import cross_validation
 
-__all__ = ["FittedMethod", "class_scores", "sharpness_of"]
+__all__ = ["FittedMethod", "as_fractions", "class_scores", "sharpness_of"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -41,6 +41,7 @@ class FittedMethod:
     target_mean, target_std : (targets,) of the known training values; empty for classes.
     classes : (classes,) names; None for values.
     sharpness : factor of ``class_scores`` before they become probabilities.
+    fractions : whether the targets are fractions, onto which predictions are projected.
     """
 
     method: str
@@ -55,6 +56,7 @@ class FittedMethod:
     target_std: _Floats = field(repr=False)
     classes: npt.NDArray[Any] | None = field(default=None, repr=False)
     sharpness: float = 1.0
+    fractions: bool = False
 
     @classmethod
     def fit(  # noqa: PLR0913 - data, settings and all that a fit is made with
@@ -69,6 +71,7 @@ class FittedMethod:
         groups: npt.NDArray[np.object_] | None = None,
         seed: int = 0,
         taught: int = 0,
+        fractions: bool = False,
     ) -> FittedMethod:
         """Fit a method with settings that are known, as those that ``tune`` chose.
 
@@ -83,6 +86,7 @@ class FittedMethod:
             fitted out of divides one.
         seed : of folds and forest.
         taught : number of the last rows, simulated spectra by which the sharpness of classes is not judged.
+        fractions : whether the targets are fractions of a whole, which sum to 1.
 
         Raises
         ------
@@ -111,7 +115,8 @@ class FittedMethod:
             tuple(settings),
             treated.mean(axis=0),
             np.where(spread > 0, spread, 1.0),
-            *_moments(columns if task == "regression" else np.empty((1, 0))),
+            *_moments(columns if task == "regression" else np.empty((1, 0)), fractions=fractions),
+            fractions=fractions,
         )
         if task == "regression":
             return fitted
@@ -127,7 +132,8 @@ class FittedMethod:
         predicted = [np.asarray(estimator.predict(treated)) for estimator in self.estimators]
         if self.task == "classification":
             return predicted[0]
-        return np.stack([values.reshape(len(treated)) for values in predicted], axis=1)
+        columns = np.stack([values.reshape(len(treated)) for values in predicted], axis=1)
+        return as_fractions(columns) if self.fractions else columns
 
     def predict_proba(self, spectra: _Floats) -> _Floats:
         """Predict (n, classes) probabilities of spectra (n, bands)."""
@@ -152,8 +158,22 @@ def _columns(target: npt.NDArray[Any]) -> _Floats:
     return target.astype(np.float64).reshape(len(target), -1)
 
 
-def _moments(columns: _Floats) -> tuple[_Floats, _Floats]:
-    """Mean and standard deviation (targets,) of the known values."""
+def as_fractions(values: _Floats) -> _Floats:
+    """Project values (..., targets) onto fractions of sum 1; NaN stays."""
+    import torch
+
+    from georaster_dl.models.zoo.heads.simplex import onto_simplex
+
+    known = ~np.isnan(values).any(axis=-1)
+    whole = np.full(values.shape, np.nan)
+    whole[known] = onto_simplex(torch.from_numpy(values[known]), -1).numpy()
+    return whole
+
+
+def _moments(columns: _Floats, *, fractions: bool) -> tuple[_Floats, _Floats]:
+    """Mean and standard deviation (targets,) of the known values; 0 and 1 of fractions."""
+    if fractions:
+        return np.zeros(columns.shape[1]), np.ones(columns.shape[1])
     spread = np.nanstd(columns, axis=0)
     return np.nanmean(columns, axis=0), np.where(spread > 0, spread, 1.0)
 

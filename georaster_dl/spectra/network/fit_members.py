@@ -24,7 +24,14 @@ from georaster_dl.spectra.network.beside_pls import (
     loss_of_both,
 )
 from georaster_dl.spectra.network.linear_start import LinearStart
-from georaster_dl.spectra.network.loop import Recipe, class_loss, learn, planes_of, value_loss
+from georaster_dl.spectra.network.loop import (
+    Recipe,
+    class_loss,
+    fraction_loss,
+    learn,
+    planes_of,
+    value_loss,
+)
 
 __all__ = ["TrainingLog", "planes_of_members", "train_members"]
 
@@ -46,6 +53,7 @@ class _Estimator(Protocol):
     weight_decay: float
     augment: bool | Mapping[str, float]
     device: str
+    head: str
     random_state: Any
     parts_: Any
     held_out_: Any
@@ -96,6 +104,9 @@ class _Learning:
         kind = torch.int64 if targets.ndim == 1 else torch.float32
         self._targets = torch.from_numpy(targets).to(self._where, kind)
         self._loss = class_loss if targets.ndim == 1 else value_loss
+        self._head = estimator.head
+        if self._head == "fractions":
+            self._loss = fraction_loss
         self._recipe = Recipe(
             estimator.epochs, estimator.batch, estimator.learning_rate, estimator.weight_decay
         )
@@ -111,10 +122,12 @@ class _Learning:
                 in_bands=self._spectra.shape[1],
                 n_classes=self._planes,
                 wavelengths_nm=self._estimator.wavelengths_nm,
+                head=self._head,
             ).to(self._where)
             inputs = _inputs(self._estimator, self._spectra[~rest], self._where, seed)
             held = _seen(self._estimator, self._spectra[rest], self._where)
-            if hasattr(network, "start_from"):
+            # A linear model of fractions is none of what a softmax makes fractions of.
+            if hasattr(network, "start_from") and self._head == "plain":
                 self._learn_beside_pls(network, inputs, held, rest, log)
             else:
                 learn(

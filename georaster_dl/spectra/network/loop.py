@@ -13,7 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Loss", "Recipe", "Samples", "class_loss", "learn", "planes_of", "value_loss"]
+__all__ = [
+    "Loss",
+    "Recipe",
+    "Samples",
+    "class_loss",
+    "fraction_loss",
+    "learn",
+    "planes_of",
+    "value_loss",
+]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Mean loss of planes (n, planes) and their targets."""
@@ -30,6 +39,7 @@ class Samples(Protocol):
 S = TypeVar("S", bound=Samples)
 
 _DECAY = 0.98  # of the running mean of the weights, a step
+_LEAST_FRACTION = 1e-7  # whose logarithm is finite
 _RISING = 5  # epochs until the highest learning rate
 
 
@@ -162,6 +172,11 @@ def value_loss(planes: Tensor, targets: Tensor) -> Tensor:
     known = ~targets.isnan()
     # A batch of unknown targets alone has a gradient of 0, not none.
     return (planes[known] - targets[known]).square().sum() / known.sum().clamp(min=1)
+
+
+def fraction_loss(planes: Tensor, targets: Tensor) -> Tensor:
+    """Soft cross-entropy of fractions (n, planes) of sum 1, which the planes are themselves."""
+    return -(targets * planes.clamp(min=_LEAST_FRACTION).log()).sum(1).mean()
 
 
 def class_loss(planes: Tensor, targets: Tensor) -> Tensor:

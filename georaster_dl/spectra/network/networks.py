@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,13 @@ from georaster_dl.spectra.preprocess.chain import Preprocessing
 if TYPE_CHECKING:
     from georaster_dl.spectra.network.fit_members import TrainingLog
 
-__all__ = ["SpectraClassifier", "SpectraNetwork", "SpectraRegressor", "new_estimator"]
+__all__ = [
+    "SpectraClassifier",
+    "SpectraFractions",
+    "SpectraNetwork",
+    "SpectraRegressor",
+    "new_estimator",
+]
 
 _Floats = npt.NDArray[np.float64]
 _Mask = npt.NDArray[np.bool_]
@@ -63,6 +69,8 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
     parts_ : (parts, n) spectra of which the members hold out a part in turn.
     held_out_ : (members, n) which of the spectra given to ``fit`` chose each member's epoch.
     """
+
+    head = "plain"  # of the networks
 
     def __init__(  # noqa: PLR0913 - scikit-learn's form
         self,
@@ -227,6 +235,28 @@ class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # typ
         return (values, spread) if return_std else values
 
 
+class SpectraFractions(SpectraRegressor):
+    """Fractions of a whole, which sum to 1, by networks that end in a softmax."""
+
+    head = "fractions"
+
+    def _scaled(self, targets: _Floats) -> _Floats:
+        """Targets (n, fractions) as they are.
+
+        Raises
+        ------
+        OptionError
+            When one is not known, is below 0, or those of a spectrum do not sum to 1.
+        """
+        if targets.shape[1] < 2 or not np.allclose(targets.sum(axis=1), 1) or (targets < 0).any():
+            raise OptionError(
+                "Fractions are two or more numbers of each spectrum, none below 0 and of sum 1; correct the targets."
+            )
+        self.target_mean_ = np.zeros(targets.shape[1])
+        self.target_std_ = np.ones(targets.shape[1])
+        return targets
+
+
 class SpectraClassifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
     """Classification of spectra.
 
@@ -271,9 +301,15 @@ class SpectraClassifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
         return np.asarray(self.classes_[chosen])
 
 
-def new_estimator(architecture: str, task: Task, **parameters: Any) -> SpectraNetwork:
+def new_estimator(
+    architecture: str, task: Task | Literal["fractions"], **parameters: Any
+) -> SpectraNetwork:
     """Make the estimator of an architecture for a task, not yet fitted."""
-    kinds = {"regression": SpectraRegressor, "classification": SpectraClassifier}
+    kinds = {
+        "regression": SpectraRegressor,
+        "classification": SpectraClassifier,
+        "fractions": SpectraFractions,
+    }
     return kinds[task](architecture=architecture, **parameters)
 
 

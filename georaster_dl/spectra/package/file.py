@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,14 @@ class _Model:
     classes: npt.NDArray[Any] | None
     configuration: Mapping[str, str]
     training: Mapping[str, str] = field(default_factory=dict)
+    fractions: bool = False
+
+    @property
+    def task(self) -> Literal["segmentation", "regression", "fractions"]:
+        """Task of the card."""
+        if self.classes is not None:
+            return "segmentation"
+        return "fractions" if self.fractions else "regression"
 
     @property
     def outputs(self) -> int:
@@ -113,7 +121,7 @@ def save_spectral_model(
         name=slug(path.stem),
         version="1",
         description=_description(model, metadata),
-        task="regression" if targets else "segmentation",
+        task=model.task,
         architecture=model.architecture,
         bands=_bands(model),
         preprocessing=CardPreprocessing(**steps) if steps["learnt"] else None,
@@ -193,6 +201,7 @@ def _of_method(fitted: FittedMethod) -> _Model:
             **({"settings": settings[0]} if len(settings) == 1 else numbered),
         },
         made.notes,
+        fitted.fractions,
     )
 
 
@@ -215,11 +224,12 @@ def _of_network(estimator: SpectraNetwork) -> _Model:
         getattr(estimator, "target_std_", np.empty(0)),
         classes,
         {key: str(parameters[key]) for key in sorted(parameters) if key != "wavelengths_nm"},
+        fractions=estimator.head == "fractions",
     )
 
 
 def _architecture(estimator: SpectraNetwork, *, spread: bool) -> Architecture:
-    options = describe_model(estimator.architecture)[1]
+    options = describe_model(estimator.architecture)[1] | {"head": estimator.head}
     if len(estimator.networks_) == 1:
         return Architecture(name=estimator.architecture, options=options)
     several: dict[str, Any] = {

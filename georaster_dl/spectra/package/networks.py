@@ -43,6 +43,8 @@ class MethodNetwork:
 def network_of_method(fitted: FittedMethod) -> MethodNetwork:
     """Make the network that predicts as a fitted method does."""
     options, arrays, notes = _CONVERSIONS[fitted.method](fitted)
+    if fitted.fractions:
+        options = {**options, "head": "fractions"}
     planes = len(fitted.target_mean if fitted.classes is None else fitted.classes)
     sizes: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in options.items()}
     network = create_model(fitted.method, in_bands=len(fitted.mean), n_classes=planes, **sizes)

@@ -29,6 +29,7 @@ class ValueScores:
     bias : mean of predicted minus reference.
     r2 : 1 - SSE / SST; that of always predicting the mean is 0.
     rpd : standard deviation of the reference by SEP (Williams 2014).
+    mae : mean absolute error.
     rpiq : interquartile range of the reference by SEP (Bellon-Maurel et al. 2010), for values that
         are not spread normally.
     """
@@ -40,6 +41,7 @@ class ValueScores:
     r2: float
     rpd: float
     rpiq: float
+    mae: float
 
     @classmethod
     def of(cls, predicted: _Floats, reference: _Floats) -> ValueScores:
@@ -64,6 +66,7 @@ class ValueScores:
             moments.r2,
             _by(spread, sep),
             _by(float(high - low), sep),
+            moments.mae,
         )
 
 

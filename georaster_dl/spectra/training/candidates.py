@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from georaster_dl.spectra.methods.baselines import BASELINES, Task
+from georaster_dl.spectra.methods.fitted import as_fractions
 from georaster_dl.spectra.methods.tuning import Trials, try_settings
 from georaster_dl.spectra.network.fit_members import TrainingLog
 from georaster_dl.spectra.registry import Rows, Settings, fit_network, fit_with, label
@@ -97,6 +98,7 @@ class Learning:
             self.table.wavelengths_nm,
             None if groups is None else self.table.classes(groups)[learnt],
             validation[:, learnt],
+            fractions=self.options.fractions,
         )
         return self.taught.beside(measured)
 
@@ -118,7 +120,10 @@ def cross_validated(name: str, learning: Learning) -> CrossValidated:
             for title, (one, _) in zip(learning.options.names, trials, strict=True)
             if (curve := _curve(one, learning.settings.components)) is not None
         }
-        return _scored(name, np.stack(parts, axis=2), chosen, curves, learning)
+        predicted = np.stack(parts, axis=2)
+        if learning.options.fractions:
+            predicted = as_fractions(predicted)
+        return _scored(name, predicted, chosen, curves, learning)
     return _scored(name, _of_network(name, learning), (), {}, learning)
 
 
@@ -217,7 +222,7 @@ def _scored(
         else:
             loss = value_loss(column, measured, learning.folds)
             # Of several targets each counts by its spread; of one it stays in its unit.
-            scale = float(np.nanstd(measured, ddof=1)) if len(learning.options.targets) > 1 else 1.0
+            scale = float(np.nanstd(measured, ddof=1)) if len(learning.options.names) > 1 else 1.0
         errors[title] = loss.error
         losses.append((loss.mean / scale, loss.error / scale))
     means, spreads = np.mean(losses, axis=0)

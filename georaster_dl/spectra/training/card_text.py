@@ -51,7 +51,7 @@ def card_metrics(tried: TriedMethod) -> dict[str, float]:
 def method_figures(tried: TriedMethod) -> dict[str, dict[str, float]]:
     """Collect a method's figures by target or class column: of fit, of cross-validation and of the test.
 
-    Of values RMSEC, RMSECV, its standard error ``±``, RMSEP, bias, SEP, R2, RPD and RPIQ of the test; of classes
+    Of values RMSEC, RMSECV, its standard error ``±``, RMSEP, MAE, bias, SEP, R2, RPD and RPIQ of the test; of classes
     macro F1 in cross-validation, its standard error, and overall accuracy, balanced accuracy and macro F1 of the test.
     """
     found: dict[str, dict[str, float]] = {}
@@ -77,6 +77,7 @@ def method_figures(tried: TriedMethod) -> dict[str, dict[str, float]]:
                 "RMSECV": crossed.rmsep,
                 "±": error,
                 "RMSEP": tested.rmsep,
+                "MAE": tested.mae,
                 "bias": tested.bias,
                 "SEP": tested.sep,
                 "R2": tested.r2,

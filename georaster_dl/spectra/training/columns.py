@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.io.labels.fractions.checks import FractionScale, all_names, normalised
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.registry import Settings
 from georaster_dl.spectra.scoring.folds import Folding
@@ -34,6 +36,7 @@ class TableOptions:
     division : into rows that learn and rows that test.
     folding : of the rows that learn, for cross-validation.
     quantity : that the spectra are, as the card tells it; None takes reflectance where their size allows it.
+    fractions : whether the targets are fractions of a whole.
     """
 
     targets: tuple[str, ...] = ()
@@ -41,10 +44,13 @@ class TableOptions:
     division: Division = field(default_factory=Division)
     folding: Folding = field(default_factory=Folding)
     quantity: str | None = None
+    fractions: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the targets, or of the class column."""
+        """Names of the targets, with that of the rest of a single fraction, or of the class column."""
+        if self.fractions and self.targets:
+            return all_names(self.targets)
         return self.targets or (str(self.class_column),)
 
     @property
@@ -52,13 +58,15 @@ class TableOptions:
         """Name of the loss that methods are chosen by."""
         if not self.targets:
             return "1 - macro F1"
-        return "RMSECV" if len(self.targets) == 1 else "mean RMSECV by standard deviation"
+        return "RMSECV" if len(self.names) == 1 else "mean RMSECV by standard deviation"
 
 
 def learnable(
-    table: SpectraTable, options: TableOptions, *, varied: bool = True
+    table: SpectraTable, options: TableOptions, report: Report, *, varied: bool = True
 ) -> npt.NDArray[Any]:
     """(n, targets) values, NaN where not known, or (n,) class names, None where not known.
+
+    Fractions are brought to a sum of 1; beside a single one is the rest.
 
     Parameters
     ----------
@@ -74,6 +82,10 @@ def learnable(
         raise OptionError(
             "Give either `targets=` (values) or `class_column=` (names), one of them."
         )
+    if options.fractions and not options.targets:
+        raise OptionError(
+            "Fractions are columns of values, but classes are asked for; name their columns with `targets=`."
+        )
     if len(set(options.targets)) < len(options.targets):
         raise OptionError(f"A target is named twice ({listed(options.targets)}); name each once.")
     if options.class_column is not None:
@@ -88,7 +100,22 @@ def learnable(
         if varied:
             _check_varied(table, name, column[~np.isnan(column)])
         _check_size(table, name, column)
-    return np.stack(values, axis=1)
+    columns = np.stack(values, axis=1)
+    return _fractions(table, columns, options.targets, report) if options.fractions else columns
+
+
+def _fractions(
+    table: SpectraTable, columns: npt.NDArray[np.float64], names: tuple[str, ...], report: Report
+) -> npt.NDArray[np.float64]:
+    """Scale columns (n, targets) to fractions of sum 1, NaN in rows that lack a fraction."""
+    known = np.isfinite(columns).all(axis=1)
+    places = np.flatnonzero(known)
+    scale = FractionScale(names, "targets")
+    scale.add(columns[known], lambda row: f"{table.where(places[row : row + 1])} of {table.name}")
+    percent = scale.percent(lambda message: report(Warned(f"{table.name}: {message}.")))
+    whole = np.full((len(columns), len(all_names(names))), np.nan)
+    whole[known] = normalised(columns[known], percent=percent)
+    return whole
 
 
 def _check_varied(table: SpectraTable, name: str, known: npt.NDArray[Any]) -> None:

@@ -62,6 +62,7 @@ class Taught:
             None if rows.groups is None else np.concatenate([rows.groups, own]),
             np.pad(rows.validation, ((0, 0), (0, len(self)))),
             rows.taught + len(self),
+            rows.fractions,
         )
 
 
@@ -101,9 +102,9 @@ def separated(
             f"test; leave it out, or learn from measured spectra alone."
         )
     if not parts:
-        blank = np.empty((0, len(options.targets))) if options.targets else np.empty(0, object)
+        blank = np.empty((0, len(options.names))) if options.targets else np.empty(0, object)
         return measured, Taught(np.empty((0, table.spectra.shape[1])), blank, alone=alone)
-    targets = [learnable(part, options, varied=False) for part in parts]
+    targets = [learnable(part, options, report, varied=False) for part in parts]
     target = np.concatenate(targets)
     known = ~pd.isna(target.reshape(len(target), -1)).all(axis=1)
     if not known.all():

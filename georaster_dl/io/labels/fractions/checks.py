@@ -65,10 +65,12 @@ class FractionScale:
     Parameters
     ----------
     fields : names of the fields or bands; of one field alone the rest is a fraction of its own.
+    option : setting that names the fields, for messages.
     """
 
-    def __init__(self, fields: Sequence[str]) -> None:
+    def __init__(self, fields: Sequence[str], option: str = "fraction_fields") -> None:
         self._fields = list(fields)
+        self._option = option
         self._of: dict[float, str] = {}  # scale, and a row that has it
         self._rows = self._off = self._small = 0
         self._worst = 0.0
@@ -104,7 +106,7 @@ class FractionScale:
             )
             raise OptionError(
                 f"The fractions of {row(first)} sum to {sums[first]:.4g} ({stated}), but 1, or 100 in percent, is "
-                f"expected; correct them, or name all fields of the whole in `fraction_fields=` (of one field alone "
+                f"expected; correct them, or name all fields of the whole in `{self._option}=` (of one field alone "
                 f"the rest is the class {OTHER!r})."
             )
         for one in np.unique(scale):

@@ -25,11 +25,13 @@ class PerSpectrum(nn.Module, ABC):
     ----------
     stride : total down-sampling, 1.
     pixels_at_once : pixels that are computed together, whatever the size of the image.
+    ending : what planes (N, planes, rows, cols) go through at last: nothing, or the projection onto fractions.
     """
 
     def __init__(self, *, values: int) -> None:
         super().__init__()
         self.stride = 1
+        self.ending: nn.Module = nn.Identity()
         self.pixels_at_once = block_pixels(values)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -39,7 +41,8 @@ class PerSpectrum(nn.Module, ABC):
     def _planes(self, image: Tensor) -> Tensor:
         planes = self.planes(image.movedim(1, 3).flatten(0, 2).double())
         n, _, rows, cols = image.shape
-        return planes.reshape(n, rows, cols, planes.shape[1]).movedim(3, 1)
+        ended: Tensor = self.ending(planes.reshape(n, rows, cols, planes.shape[1]).movedim(3, 1))
+        return ended
 
     @abstractmethod
     def planes(self, spectra: Tensor) -> Tensor:
