@@ -64,6 +64,13 @@ def test_the_leaf_area_is_that_of_the_pixel():
     assert made.columns["lai"] == pytest.approx(np.full(200, 1.0))
 
 
+def test_readings_in_the_field_scatter_around_the_leaf_area():
+    made = simulate_prosail(n=4000, bands=S2, traits={"lai": (3, 3), "cover": (1, 1)})
+    error = made.columns["lai_field"] - made.columns["lai"]
+    assert error.mean() == pytest.approx(0, abs=0.05)
+    assert error.std() == pytest.approx(np.hypot(0.5, 0.6), rel=0.05)
+
+
 def test_pixels_without_plants_are_their_soil():
     soils = _soils([[0.1, 0.2, 0.3], [0.2, 0.3, 0.4]])
     made = simulate_prosail(n=100, bands=S2, traits={"lai": (0, 0)}, soils=soils, noise=0.0)

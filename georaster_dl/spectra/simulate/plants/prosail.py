@@ -34,6 +34,7 @@ _SOIL_BRIGHTNESS = (0.6, 1.1)
 _SLACK_NM = 60.0  # at the ends of measured soils, which are held on from there
 # Relative noise of all bands alike and of each band, and noise in reflectance, after correction of the atmosphere.
 _ALIKE, _RELATIVE, _ABSOLUTE = 0.05, 0.03, 0.005
+_FIELD_ABSOLUTE, _FIELD_RELATIVE = 0.5, 0.2
 
 
 def simulate_prosail(
@@ -49,7 +50,9 @@ def simulate_prosail(
 
     Half of the pixels are covered by their canopy only in part (``cover``), and half of the canopies are
     yellowing (``yellow``: they lose pigments and water), as instruments in the field count leaves of all
-    colours. ``lai`` is the leaf area over the area of the pixel. Other columns: ``ala``, ``hotspot``,
+    colours. ``lai`` is the leaf area over the area of the pixel, and ``lai_field`` what an instrument in the
+    field would read of it, with an error of 0.5 and 20 % (GCOS 2016, the accuracy asked of such products): a
+    model that learns it predicts the same, with intervals that hold for readings. Other columns: ``ala``, ``hotspot``,
     ``sun_zenith``, ``view_zenith``, ``relative_azimuth`` (degrees) and those of ``simulate_prospect``.
 
     Parameters
@@ -81,7 +84,10 @@ def simulate_prosail(
     canopies |= {k: v for k, v in _yellowed(canopies, random).items() if k not in ranges}
     ground = draw(SOIL, ranges, n, random)
     spectra, wavelengths = _pixels(canopies, ground, soils, bands, random)
-    columns = {**canopies, "lai": canopies["lai"] * canopies["cover"]}
+    lai = canopies["lai"] * canopies["cover"]
+    error = np.hypot(_FIELD_ABSOLUTE, _FIELD_RELATIVE * lai) * random.standard_normal(n)
+    columns = {"lai": lai, "lai_field": lai + error}
+    columns |= {name: values for name, values in canopies.items() if name != "lai"}
     widths = None if bands is None else bands.fwhm_nm
     return Simulated(
         _noisy(spectra, noise, random).astype(np.float32),

@@ -1,0 +1,59 @@
+"""Make the bundled model ``lai-s2`` from simulations alone.
+
+python benchmarks/lai/make.py georaster_dl/models/builtin/lai-s2.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from learning import FIELD, learn, simulate
+
+from georaster_dl.core.bands import SENTINEL2
+from georaster_dl.models.package.file import read_card, with_card
+from georaster_dl.models.package.values import InputBand, Target
+from georaster_dl.spectra.package.file import Metadata, save_spectral_model
+
+_N, _SEED, _MEMBERS = 24_000, 0, 5
+_DESCRIPTION = (
+    "Leaf area index of fields from Sentinel-2 reflectance (L2A, ten bands of 10 and 20 m), learnt from simulations "
+    "of PROSPECT-D and 4SAIL alone, with 90 % intervals for what an instrument in the field would read."
+)
+_LIMITATIONS = (
+    "No measurement taught it. On 339 plots of crops in three countries it is off by 1.2 (RMSE), a third of it bias that "
+    "differs with the instrument; values above 5 are too low; ripe cereals are too low, oilseed rape is too high. Plants over "
+    "bare soil as on fields: not for forests, water, snow, cloud or built-up areas, which get values all the same."
+)
+
+
+def main() -> None:
+    """Simulate, learn, and write the package."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("output", type=Path)
+    path = parser.parse_args().output
+    made = simulate(_N, _SEED)
+    learnt = learn(made, seed=_SEED, members=_MEMBERS)
+    metadata = Metadata(
+        targets=(Target("lai", "m2/m2", interval=learnt.intervals[FIELD]),),
+        metrics={f"RMSE {name}, simulated": error for name, error in learnt.errors.items()},
+        training={"spectra": f"{_N:,} of geodl spectra simulate --method prosail, seed {_SEED}"},
+        limitations=_LIMITATIONS,
+        licence="Apache-2.0",
+    )
+    save_spectral_model(path, learnt.network, metadata)
+    card = read_card(path)
+    names = [band for band in SENTINEL2 if band.name not in ("B01", "B09", "B10")]
+    bands = tuple(
+        InputBand(known.name, known.wavelength_nm, known.fwhm_nm, mean=band.mean, std=band.std)
+        for known, band in zip(names, card.bands, strict=True)
+    )
+    changed = card.model_copy(
+        update={"description": _DESCRIPTION, "name": "lai-s2", "version": "1.0", "bands": bands}
+    )
+    path.write_bytes(with_card(path, changed))
+    print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {dict(card.metrics)}")
+
+
+if __name__ == "__main__":
+    main()
