@@ -21,9 +21,9 @@ _DESCRIPTION = (
     "of PROSPECT-D and 4SAIL alone, with 90 % intervals for what an instrument in the field would read."
 )
 _LIMITATIONS = (
-    "No measurement taught it. On 339 plots of crops in three countries it is off by 1.2 (RMSE), a third of it bias that "
-    "differs with the instrument; values above 5 are too low; ripe cereals are too low, oilseed rape is too high. Plants over "
-    "bare soil as on fields: not for forests, water, snow, cloud or built-up areas, which get values all the same."
+    "Learnt from simulations alone. On 339 plots of crops in three countries: RMSE 1.3, bias -0.8 to +0.7 by country and "
+    "instrument, 85 % of readings within the 90 % interval (70 % above 4, where values are 1 to 2 too low). For fields and "
+    "grass, not for forests; water, snow, cloud and built-up areas get values all the same."
 )
 
 

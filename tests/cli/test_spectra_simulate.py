@@ -111,3 +111,46 @@ def test_a_library_without_wavelengths_is_refused(geodl, tmp_path):
     )
     assert ran.code != 0
     assert "headers must be wavelengths" in " ".join(ran.err.split())
+
+
+def test_canopies_of_a_named_sensor_on_own_soils(geodl, tmp_path):
+    soils = pd.DataFrame(
+        [np.linspace(0.1, 0.3, 8)] * 2, columns=[f"{nm} nm" for nm in range(400, 2501, 300)]
+    )
+    soils.to_csv(tmp_path / "soils.csv", index=False)
+    ran = geodl(
+        "spectra", "simulate", "--method", "prosail", "--for", "sentinel-2", "-n", 30,
+        "--traits", "lai=1..2,cover=1,sun_zenith=30", "--soils", tmp_path / "soils.csv", "-o", "lai.parquet",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    table = read_spectra(tmp_path / "lai.parquet")
+    assert table.wavelengths_nm.round().tolist() == [
+        492,
+        560,
+        665,
+        704,
+        740,
+        783,
+        833,
+        865,
+        1614,
+        2202,
+    ]
+    assert table.target("lai").min() >= 1
+    assert table.target("lai").max() <= 2
+    assert (table.target("sun_zenith") == 30).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--traits", "lai=a..b"), "is no NAME=LEAST..LARGEST"),
+        (("--traits", "lai=3..1"), "--traits lai=3..1"),
+        (("--traits", "lia=1"), "did you mean 'lai'"),
+        (("--shade",), "--shade"),
+    ],
+)
+def test_canopies_say_which_options_they_have(geodl, arguments, message):
+    ran = geodl("spectra", "simulate", "--method", "prosail", "-n", 5, *arguments, "-o", "x.csv")
+    assert ran.code != 0
+    assert message in ran.err
