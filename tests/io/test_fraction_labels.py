@@ -311,6 +311,15 @@ def test_labels_of_two_kinds_are_refused(plots, make_tif):
         read_fractions([raster, path], FractionOptions(fraction_fields=("tree",)), print)
 
 
+def test_names_that_a_model_cannot_have_are_refused(make_tif):
+    stored = np.full((65, ROWS, COLS), 1 / 65, "float32")
+    many = [f"band {i}" for i in range(65)]
+    path = make_tif(stored, "many.tif", descriptions=many, transform=GRID.transform)
+    refused(path, "65 fractions", "64", "fraction_fields=")
+    path = make_tif(stored[:2], "long.tif", descriptions=["a" * 70, "b"], transform=GRID.transform)
+    refused(path, "aaaa", "64 visible characters")
+
+
 def test_the_digest_follows_the_fractions(plots):
     paths = [
         plots([middle(2, 3)], f"{i}.gpkg", tree=[0.5], soil=[soil])

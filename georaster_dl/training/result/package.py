@@ -194,7 +194,7 @@ def _classes(data: TrainingData) -> tuple[MapClass, ...]:
 
 def _targets(data: TrainingData) -> tuple[Target, ...]:
     if data.fractions:
-        return tuple(Target(name=name[:64]) for name in data.fractions)
+        return tuple(Target(name=name) for name in data.fractions)
     labels = data.scenes[0].labels
     if data.scaling.target is None or labels is None:
         return ()

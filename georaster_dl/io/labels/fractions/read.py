@@ -16,6 +16,7 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import FractionOptions
+from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 from georaster_dl.io.labels.fractions.checks import (
     FractionScale,
@@ -35,6 +36,8 @@ from georaster_dl.io.labels.vector import features_of
 from georaster_dl.io.vectors.layers import is_vector
 
 __all__ = ["FractionLabels", "FractionSet", "open_fraction_labels", "read_fractions"]
+
+_MOST, _LONGEST = 64, 64  # fractions of a model, and characters of their names
 
 Where = tuple[str, str]
 Planes = npt.NDArray[np.float32]
@@ -92,8 +95,8 @@ def read_fractions(
                 f"give everything unlabelled a class with `background='NAME'`, or name fields of fractions in "
                 f"`fraction_fields=`."
             )
-        return FractionSet(tuple(legend.names), legend=legend)
-    fields = _fields(paths, options)
+        return FractionSet(_checked(legend.names, first), legend=legend)
+    fields = _checked(_fields(paths, options), first)
     scale = FractionScale(fields)
     for path in paths:
         _check_numbers(path, fields, options, scale)
@@ -139,6 +142,22 @@ def open_fraction_labels(
     else:
         source = RasterShares(path, geobox, fractions.legend, options)
     return FractionLabels(source)
+
+
+def _checked(names: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Check that a model can have fractions of these names."""
+    if len(names) > _MOST:
+        raise OptionError(
+            f"{path} has {len(names)} fractions, but a model can have {_MOST}; choose fewer with `fraction_fields=`, or "
+            f"label fewer classes."
+        )
+    odd = [name for name in names if len(name) > _LONGEST or visible(name) != name]
+    if odd:
+        raise OptionError(
+            f"{path} has a fraction called {odd[0]!r}, but names of up to {_LONGEST} visible characters are expected; "
+            f"rename it."
+        )
+    return tuple(names)
 
 
 def _kind(path: Path, options: FractionOptions) -> str:
