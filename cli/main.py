@@ -57,6 +57,7 @@ def geodl() -> None:
     geodl train scene.tif labels.gpkg -o model.safetensors
     geodl classify features.tif labels.gpkg -o map.tif
     geodl cluster scene.tif -k 12    groups of alike pixels, without labels
+    geodl unmix cube.tif -k 4        fractions of the materials in each pixel, without labels
     geodl batch SCENES... -m MODEL -d maps  many scenes; what is done is skipped the next time
     geodl mosaic MAPS... -o map.vrt  maps of neighbouring scenes as one; a STAC collection of them
     geodl change A B -m MODEL -o change.tif  what has changed between two dates, from-to

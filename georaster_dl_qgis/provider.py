@@ -16,6 +16,7 @@ from georaster_dl_qgis.algorithms.timeseries.classify_parcels import ClassifyPar
 from georaster_dl_qgis.algorithms.timeseries.classify_pixels import ClassifyPixels
 from georaster_dl_qgis.algorithms.timeseries.train_series import TrainSeries
 from georaster_dl_qgis.algorithms.train import Train
+from georaster_dl_qgis.algorithms.unmix import Unmix
 from georaster_dl_qgis.program.installation import Geodl
 from georaster_dl_qgis.program.models import fetch_models, models_are_current, store_models
 from georaster_dl_qgis.program.runner import GeodlError
@@ -35,6 +36,7 @@ _ALGORITHMS = (
     ClassifyParcels,
     TrainSeries,
     Change,
+    Unmix,
 )
 
 

@@ -39,6 +39,19 @@ def test_features(run, tmp_path):
     assert layer.renderer().type() != "singlebandgray"
 
 
+def test_fractions_of_members_and_a_model_of_them(run, tmp_path):
+    given = {"OUTPUT": str(tmp_path / "f.tif"), "SAVE_MODEL": str(tmp_path / "m.safetensors")}
+    made = run("unmix", INPUT=EAST, K=3, ERROR=str(tmp_path / "e.tif"), **given)
+    fractions = gdal.Open(made["OUTPUT"])
+    assert fractions.RasterCount == 3
+    assert fractions.GetRasterBand(1).GetDescription() == "member 1"
+    assert QgsRasterLayer(made["ERROR"]).bandCount() == 1
+    assert Path(made["SAVE_MODEL"]).is_file()
+    given = {"OUTPUT": str(tmp_path / "again.tif"), "MEMBERS": str(tmp_path / "f_members.csv")}
+    with pytest.raises(QgsProcessingException, match="not both"):
+        run("unmix", INPUT=EAST, K=3, **given)
+
+
 def test_the_error_of_what_is_no_autoencoder(run, tmp_path):
     given = {"OUTPUT": str(tmp_path / "f.tif"), "ERROR": str(tmp_path / "e.tif")}
     with pytest.raises(QgsProcessingException, match="autoencoder"):

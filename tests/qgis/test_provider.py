@@ -19,6 +19,7 @@ NAMES = [
     "timeseries_train",
     "train",
     "uncertainty",
+    "unmix",
 ]
 
 
