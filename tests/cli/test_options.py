@@ -14,6 +14,12 @@ AMBIGUOUS = {
     "--method",
     "--task",  # of scenes, of spectra
     "--add",  # to learn from, to simulate from
+    "--shade",  # a black member, a black part of mixtures
+    "--bilinear",
+    "--members",  # of an ensemble, of mixtures
+    "--error",  # of a reconstruction, of an unmixing
+    "--float32",
+    "-k",  # clusters, members
     "--class-field",  # of labels, of a library
     "--split",  # classify has no whole scenes
     "--split-column",  # of labels, of a table

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from georaster_dl.models.package.file import read_card
 from georaster_dl.spectra.table.samples import read_spectra
 from georaster_dl.testing import write_raster
 from tests.spectra.simulate.made import NM, library
@@ -154,3 +155,39 @@ def test_canopies_say_which_options_they_have(geodl, arguments, message):
     ran = geodl("spectra", "simulate", "--method", "prosail", "-n", 5, *arguments, "-o", "x.csv")
     assert ran.code != 0
     assert message in ran.err
+
+
+def test_mixtures_are_learnt_as_fractions_and_mapped_to_a_table(geodl, spectra_file):
+    arguments = ("--method", "mixtures", "--class-field", "cover", "-n", 80)
+    assert geodl("spectra", "simulate", spectra_file, *arguments, "-o", "mixed.csv").code == 0
+    trained = geodl(
+        "spectra", "train", "mixed.csv", "--task", "fractions", "--targets", "grass,soil,tree", "--method", "pls",
+        "-o", "cover.safetensors",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    assert "say nothing of real spectra" in trained.err
+    assert (
+        geodl("spectra", "predict", "mixed.csv", "-m", "cover.safetensors", "-o", "p.csv").code == 0
+    )
+    shares = pd.read_csv(spectra_file.with_name("p.csv"))
+    columns = shares[["grass_predicted", "soil_predicted", "tree_predicted"]]
+    np.testing.assert_allclose(columns.sum(axis=1), 1, atol=1e-6)
+    scored = geodl("spectra", "evaluate", "p.csv", "--target", "tree")
+    assert "MAE" in scored.out
+    assert "say nothing of real spectra" in scored.err
+
+
+def test_added_rows_only_learn(geodl, spectra_file):
+    arguments = ("--method", "mixtures", "--class-field", "cover", "--within-classes", "-n", 90)
+    assert geodl("spectra", "simulate", spectra_file, *arguments, "-o", "more.csv").code == 0
+    trained = geodl(
+        "spectra", "train", spectra_file, "--class-column", "cover", "--method", "pls", "--add", "more.csv",
+        "--folds", 3, "-o", "cover.safetensors",
+    )  # fmt: skip
+    assert trained.code == 0, trained.err
+    assert trained.out.splitlines()[0].startswith("12 learnt from, 3 tested")
+    assert (
+        read_card(spectra_file.with_name("cover.safetensors"))
+        .training["simulated"]
+        .startswith("90 spectra of more")
+    )
