@@ -174,6 +174,16 @@ _method_options = option_group(
         metavar="TABLE",
         help="Spectra of bare soils under the plants of prosail. [default: soils computed from six numbers]",
     ),
+    click.option(
+        "--gan-loss",
+        type=click.Choice(["wasserstein", "original"]),
+        help="Loss of gan: the Wasserstein distance, or the original alternation. [default: wasserstein]",
+    ),
+    click.option(
+        "--gan-steps",
+        type=click.IntRange(min=1),
+        help="Training steps of the generator of gan. [default: 3000]",
+    ),
 )
 """Options that belong to methods, by the names of their functions' arguments."""
 
@@ -205,6 +215,27 @@ _method_options = option_group(
     help="Factor on the values of LIBRARY, such as 0.0001 where they are 0 to 10,000.",
 )
 @click.option("--quantity", help="Quantity that the spectra hold. [default: reflectance]")
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Page (.html) that judges the spectra by held-out measured ones.",
+)
+@click.option(
+    "--against",
+    type=INPUT_FILE,
+    help="Table of other measured spectra that the report judges by.",
+)
+@click.option(
+    "--preprocess",
+    default="none",
+    show_default=True,
+    help="Preprocessing before the report's models and distances, such as snv,savgol(15,2,1).",
+)
+@click.option(
+    "--group-column",
+    help="Column of samples, whose spectra the report holds out together.",
+)
 @table_options()
 @seed_option()
 @overwrite_option
@@ -221,6 +252,10 @@ def simulate(
     add: tuple[Path, ...],
     scale: float | None,
     quantity: str | None,
+    page: Path | None,
+    against: Path | None,
+    preprocess: str,
+    group_column: str | None,
     reading: TableReading,
     seed: int,
     overwrite: bool,
@@ -241,63 +276,90 @@ def simulate(
     from georaster_dl.spectra.table.write import SPECTRA_SUFFIXES
 
     check_suffix("-o", output, "a table of spectra", SPECTRA_SUFFIXES)
+    check_suffix("--report", page, "HTML", (".html", ".htm"))
+    _check_report(page, against is not None or preprocess != "none" or group_column is not None)
     if wavelengths is not None and for_ is None and "noise_of" not in own:
         raise OptionError(
             "--wavelengths are those of a scene, but none is given; name it with --for."
         )
-    others = (for_, own.get("noise_of"), own.get("soils"))
+    others = (for_, own.get("noise_of"), own.get("soils"), against)
     inputs = [*library, *add, *(Path(other) for other in others if other)]
+    pages = [] if page is None else [page]
 
-    def simulated(report: Report) -> Outcome[Simulated]:
+    def simulated(report: Report) -> Outcome[tuple[Simulated, str]]:
         from georaster_dl.spectra.simulate.bands import SENSORS, scene_bands
+        from georaster_dl.spectra.simulate.judging.judge import Judging
+        from georaster_dl.spectra.simulate.judging.page import write_judgement
         from georaster_dl.spectra.simulate.run import Request, simulate_from
 
         bands = SENSORS.get(for_) if for_ else None
         if for_ and bands is None:
             bands = scene_bands(_opened(for_, wavelengths))
-        with staged(report, output, inputs=inputs, overwrite=overwrite) as stage:
+        with staged(report, output, extras=pages, inputs=inputs, overwrite=overwrite) as stage:
             options = dict(own)
             if "soils" in own:
                 options["soils"] = reading.read([own["soils"]], report)
             if "noise_of" in own:
                 options["noise_of"] = _opened(own["noise_of"], wavelengths)
-            made = simulate_from(
-                [
-                    reading.read(each, report)
-                    for each in (library, *([path] for path in add))
-                    if each
-                ],
-                Request(
-                    method,
-                    n,
-                    seed,
-                    options,
-                    bands,
-                    scale,
-                    quantity,
-                ),
-                report,
+            tables = [
+                reading.read(each, report) for each in (library, *([path] for path in add)) if each
+            ]
+            request = Request(
+                method,
+                n,
+                seed,
+                options,
+                bands,
+                scale,
+                quantity,
             )
+            made = simulate_from(tables, request, report)
             made.write(stage.path(output))
-        return Outcome(made, [output])
+            verdict = ""
+            if page is not None:
+                real = None if against is None else reading.read((against,), report)
+                with stage.making(page) as path:
+                    verdict = write_judgement(
+                        path,
+                        request,
+                        made,
+                        tables,
+                        real,
+                        Judging(preprocess, group_column),
+                        report,
+                    )
+        return Outcome((made, verdict), [output, *stage.made(pages)], stage.failed)
 
-    def show(outcome: Outcome[Simulated]) -> None:
-        made = outcome.value
+    def show(outcome: Outcome[tuple[Simulated, str]]) -> None:
+        made, verdict = outcome.value
         low, high = made.wavelengths_nm[[0, -1]]
         click.echo(
             f"{counted(len(made), 'spectrum')} of {counted(len(made.wavelengths_nm), 'band')} ({low:.0f} to {high:.0f} nm), "
             f"with {', '.join(made.columns)}"
         )
+        if verdict:
+            click.echo(verdict)
         print_outputs(outcome.files)
 
     return run_with_progress(
         terminal,
         simulated,
         lambda outcome: finished(
-            outcome.files, spectra=len(outcome.value), columns=list(outcome.value.columns)
+            outcome.files,
+            outcome.failed,
+            spectra=len(outcome.value[0]),
+            columns=list(outcome.value[0].columns),
+            verdict=outcome.value[1],
         ),
         show,
     )
+
+
+def _check_report(page: Path | None, settings: bool) -> None:
+    if page is None and settings:
+        raise OptionError(
+            "--against, --preprocess and --group-column are of the report, but none is asked for; name its page with --report."
+        )
 
 
 def _opened(scene: str, wavelengths: tuple[float, ...] | None) -> Scene:

@@ -41,6 +41,8 @@ class SimulateKeywords(TypedDict, total=False):
     dimensions : principal components of ``gaussian``.
     traits : (least, largest) values that ``prospect`` and ``prosail`` draw traits evenly within, such as ``{"lai": (0, 6)}``.
     soils : spectra of bare soils under the plants of ``prosail``.
+    gan_loss : ``"wasserstein"``, or ``"original"``, by which discriminator and generator take turns.
+    gan_steps : training steps of the generator of ``gan``, 3000.
     """
 
     class_field: str | None
@@ -56,12 +58,14 @@ class SimulateKeywords(TypedDict, total=False):
     dimensions: int
     traits: Mapping[str, tuple[float, float]]
     soils: SpectraTable | pd.DataFrame | str | Path
+    gan_loss: Literal["wasserstein", "original"]
+    gan_steps: int
 
 
 def simulate_spectra(
     library: SpectraTable | pd.DataFrame | str | Path | Sequence[str | Path] | None = None,
     *,
-    method: Literal["mixtures", "gaussian", "prospect", "prosail"],
+    method: Literal["mixtures", "gaussian", "gan", "prospect", "prosail"],
     n: int = 5000,
     out: str | Path | None = None,
     add: Sequence[SpectraTable | pd.DataFrame | str | Path] = (),
@@ -78,8 +82,8 @@ def simulate_spectra(
     Parameters
     ----------
     library : measured spectra, a table of ``read_spectra`` or what that takes; None for methods that need none.
-    method : ``"mixtures"`` of library spectra, ``"gaussian"`` draws from the distribution of each class,
-        ``"prospect"`` leaves, or ``"prosail"`` pixels with plants on soil.
+    method : ``"mixtures"`` of library spectra, ``"gaussian"`` draws from the distribution of each class, ``"gan"``, a
+        network that learns from at least 30 spectra of each, ``"prospect"`` leaves, or ``"prosail"`` pixels with plants on soil.
     n : number of spectra.
     out : table to write (.parquet, .csv or .xlsx).
     add : further libraries, put below the first.
@@ -88,7 +92,7 @@ def simulate_spectra(
     quantity : that the spectra hold; reflectance where their size allows it.
     seed : of all random numbers; the same gives the same spectra.
     overwrite : replace a table that exists.
-    report : called with warnings; they are Python warnings where None.
+    report : called with warnings, and with the progress of ``gan``; warnings are Python warnings where None.
     **options : of the method; ``SimulateKeywords``.
 
     Returns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -17,7 +18,13 @@ __all__ = ["render_page"]
 _PAGE = "page.html"
 
 
-def render_page(package: str, template: str, content: Mapping[str, Any]) -> str:
+def render_page(
+    package: str,
+    template: str,
+    content: Mapping[str, Any],
+    *,
+    parents: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Render a page from a Jinja template of a package.
 
     Parameters
@@ -25,10 +32,11 @@ def render_page(package: str, template: str, content: Mapping[str, Any]) -> str:
     content : escaped where it is no ``Markup``. Every page needs ``title``; ``cards``, each a label, a
         figure and a line below; and ``alarms``, the labels of the cards shown in red. The filter
         ``css`` writes a colour.
+    parents : package of each further template that this one extends or imports from, by its name.
     """
+    owners = {_PAGE: "georaster_dl.render", template: package, **parents}
     templates = {
-        name: files(owner).joinpath(name).read_text("utf-8")
-        for owner, name in (("georaster_dl.render", _PAGE), (package, template))
+        name: files(owner).joinpath(name).read_text("utf-8") for name, owner in owners.items()
     }
     environment = Environment(
         loader=DictLoader(templates),

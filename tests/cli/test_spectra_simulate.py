@@ -191,3 +191,14 @@ def test_added_rows_only_learn(geodl, spectra_file):
         .training["simulated"]
         .startswith("90 spectra of more")
     )
+
+
+def test_the_report_says_in_a_line_whether_it_helped(geodl, spectra_file):
+    ran = geodl(
+        "spectra", "simulate", spectra_file, "--method", "mixtures", "--class-field", "cover",
+        "--within-classes", "-n", 60, "-o", "more.csv", "--report", "more.html",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    line = next(line for line in ran.out.splitlines() if line.startswith("Added to real spectra"))
+    page = spectra_file.with_name("more.html").read_text(encoding="utf-8")
+    assert line in page

@@ -68,7 +68,12 @@ def render_report(content: ReportContent) -> str:
             _methods(content, name) for name, each in content.methods.items() if len(each) > 1
         ],
     }
-    return render_page("georaster_dl.spectra.report", "report.html", page)
+    return render_page(
+        "georaster_dl.spectra.report",
+        "report.html",
+        page,
+        parents={"charts.html": "georaster_dl.spectra.report"},
+    )
 
 
 def _predicts(content: ReportContent) -> str:

@@ -21,8 +21,8 @@ class Method:
     Attributes
     ----------
     name : as it is asked for.
-    function : ``module:name`` in this package, imported when it is used. Its keyword arguments but ``n`` and ``seed`` are
-        the method's options; it returns a ``Simulated``.
+    function : ``module:name`` in this package, imported when it is used. Its keyword arguments but ``n``, ``seed`` and
+        ``report`` are the method's options; it returns a ``Simulated``.
     summary : what it does, for the help page.
     from_library : whether it simulates from measured spectra, its first argument.
     """
@@ -41,9 +41,19 @@ class Method:
     @property
     def options(self) -> tuple[str, ...]:
         """Names of the options that are the method's own."""
+        return tuple(
+            name for name in self._keywords if name not in ("n", "seed", "bands", "report")
+        )
+
+    @property
+    def reports(self) -> bool:
+        """Whether it reports its progress."""
+        return "report" in self._keywords
+
+    @property
+    def _keywords(self) -> tuple[str, ...]:
         parameters = inspect.signature(self.load()).parameters.values()
-        names = (p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        return tuple(name for name in names if name not in ("n", "seed", "bands"))
+        return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 METHODS: Mapping[str, Method] = {
@@ -70,6 +80,11 @@ METHODS: Mapping[str, Method] = {
             "plants.prosail:simulate_prosail",
             "plants on soil with their leaf area index and traits, by radiative transfer",
             from_library=False,
+        ),
+        Method(
+            "gan",
+            "gan:simulate_gan",
+            "a conditional generative adversarial network",
         ),
     )
 }

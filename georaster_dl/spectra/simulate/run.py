@@ -20,7 +20,7 @@ from georaster_dl.spectra.synthetic import synthetic_rows
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.table.unit_check import REFLECTANCE, likely_quantity, typical_largest
 
-__all__ = ["Request", "simulate_from"]
+__all__ = ["Request", "prepared", "simulate_from"]
 
 _BRIGHTEST = 1.5
 
@@ -68,10 +68,12 @@ def simulate_from(tables: Sequence[SpectraTable], request: Request, report: Repo
     if request.n < 1:
         raise OptionError(f"`n={request.n}` spectra cannot be simulated; give 1 or more.")
     function = partial(method.load(), n=request.n, seed=request.seed, **request.options)
+    if method.reports:
+        function = partial(function, report=report)
     if not method.from_library:
         made: Simulated = _without_library(function, method, tables, request)
     elif tables:
-        library, quantity = _prepared(tables, request, report)
+        library, quantity = prepared(tables, request, report)
         made = function(library, quantity=quantity)
     else:
         raise OptionError(
@@ -94,10 +96,10 @@ def _without_library(
     return function() if request.bands is None else function(bands=request.bands)
 
 
-def _prepared(
+def prepared(
     tables: Sequence[SpectraTable], request: Request, report: Report
 ) -> tuple[SpectraTable, str]:
-    """Join libraries at the bands of a sensor, and give their quantity."""
+    """Join libraries at the bands of a sensor, and give their quantity; raises as ``simulate_from``."""
     first, *others = tables
     scale = request.scale
     if scale is not None:

@@ -1,0 +1,1 @@
+"""Adversarial networks that learn to make vectors with a condition."""

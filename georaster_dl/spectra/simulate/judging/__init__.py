@@ -1,0 +1,1 @@
+"""Judgement of simulated spectra by real spectra, and its page."""
