@@ -42,6 +42,7 @@ from .options import (
     table_options,
     training_options,
 )
+from .physics import physics_option, train_by_physics
 from .simulate import simulate
 from .transfer import transfer
 
@@ -91,6 +92,7 @@ spectra.add_command(transfer)
     show_default=True,
     help="Method to keep; auto: the simplest that cross-validation finds as good as the best.",
 )
+@physics_option
 @output_option("Model package to make (.safetensors).", required=True)
 @click.option(
     "--task",
@@ -119,6 +121,7 @@ def train(
     data: tuple[Path, ...],
     columns: Columns,
     method: str,
+    physics: str | None,
     output: Path,
     task: str | None,
     reading: TableReading,
@@ -140,11 +143,23 @@ def train(
     geodl spectra train x.csv y.csv --target fat --target water -o meat.safetensors
     geodl spectra train soils.csv --class-column type --group-column sample -o types.safetensors
     geodl spectra train grain.csv --target protein --method pls --components 9 -o protein.safetensors
+    geodl spectra train leaves.csv --physics prospect --target LMA_g_m2 -o leaf.safetensors
     geodl spectra train forages.csv --class-column type --add simulated.parquet -o types.safetensors
     geodl spectra train mixed.parquet --task fractions --targets tree,grass,soil -o cover.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
     check_suffix("--html", html, "HTML", (".html", ".htm"))
+    if physics is not None:
+        given = {
+            f"--method {method}": method != "auto",
+            "--add": add,
+            "--html": html,
+            "--quantity": quantity,
+        }
+        return train_by_physics(
+            physics, data, columns, output, reading, training,
+            given=given, repeats=repeats, overwrite=overwrite, terminal=terminal,
+        )  # fmt: skip
     pages = [] if html is None else [html]
 
     def trained(report: Report) -> Outcome[TrainedTable]:

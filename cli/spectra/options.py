@@ -65,10 +65,10 @@ class MethodChoice(click.Choice[str]):
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]
         """The names, with hyphens."""
-        from georaster_dl.models.registry import UNMIXING, fitted_models, spectral_models
+        from georaster_dl.models.registry import spectral_models
+        from georaster_dl.spectra.methods.baselines import BASELINES
 
-        fitted = (name for name in fitted_models() if name not in UNMIXING)
-        names = (*fitted, *spectral_models())
+        names = (*sorted(BASELINES), *spectral_models())
         return ("auto", *(name.replace("_", "-") for name in names))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -64,6 +64,7 @@ _LIBRARY_MODULES = (
     "series.registered",
     "chemometrics.registered",
     "unmixing.registered",
+    "physics.registered",
 )
 
 
@@ -232,7 +233,7 @@ def spectral_models() -> list[str]:
 
 
 def fitted_models(pattern: str = "*") -> list[str]:
-    """List the architectures that are fitted, to tables of spectra or to mixed pixels, and not trained on labels."""
+    """List the architectures that are fitted, to spectra, mixed pixels or leaves, and not trained on labels."""
     return _matching([name for name, family in _families().items() if family.fitted], pattern)
 
 

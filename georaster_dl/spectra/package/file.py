@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from georaster_dl.models.registry import describe_model, fitted_models, spectral
 from georaster_dl.render.palette import choose_colors
 from georaster_dl.spectra.methods.fitted import FittedMethod
 from georaster_dl.spectra.network.networks import SpectraNetwork
+from georaster_dl.spectra.package.fitted_network import FittedNetwork
 from georaster_dl.spectra.package.model import SpectralModel
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 
@@ -60,45 +61,15 @@ class Metadata:
     class_limits: Mapping[str, ClassLimits] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """Network, statistics and settings of a model of any kind; arrays as in ``FittedMethod``."""
-
-    architecture: Architecture
-    network: nn.Module
-    wavelengths_nm: tuple[float, ...]
-    preprocessing: Preprocessing
-    mean: _Floats
-    std: _Floats
-    target_mean: _Floats
-    target_std: _Floats
-    classes: npt.NDArray[Any] | None
-    configuration: Mapping[str, str]
-    training: Mapping[str, str] = field(default_factory=dict)
-    fractions: bool = False
-
-    @property
-    def task(self) -> Literal["segmentation", "regression", "fractions"]:
-        """Task of the card."""
-        if self.classes is not None:
-            return "segmentation"
-        return "fractions" if self.fractions else "regression"
-
-    @property
-    def outputs(self) -> int:
-        """Number of targets or classes."""
-        return len(self.target_mean if self.classes is None else self.classes)
-
-
 def save_spectral_model(
-    path: Path, fitted: FittedMethod | SpectraNetwork, metadata: Metadata
+    path: Path, fitted: FittedMethod | SpectraNetwork | FittedNetwork, metadata: Metadata
 ) -> Card:
     """Write a fitted method or network, with its preprocessing, as a model package.
 
     Parameters
     ----------
     path : ends in ``.safetensors``.
-    fitted : a method, or one of ``networks`` that was fitted with ``wavelengths_nm``.
+    fitted : a method, one of ``networks`` that was fitted with ``wavelengths_nm``, or any network with what belongs to it.
 
     Returns
     -------
@@ -113,7 +84,7 @@ def save_spectral_model(
     """
     from georaster_dl.models.package.file import save_model
 
-    model = _of_method(fitted) if isinstance(fitted, FittedMethod) else _of_network(fitted)
+    model = _model_of(fitted)
     targets = _targets(model, metadata)
     classes = _classes(model)
     steps = model.preprocessing.to_json()
@@ -172,7 +143,13 @@ def load_spectral_model(path: Path) -> SpectralModel:
     return SpectralModel(card, network.double(), Preprocessing.from_json(saved))
 
 
-def _of_method(fitted: FittedMethod) -> _Model:
+def _model_of(fitted: FittedMethod | SpectraNetwork | FittedNetwork) -> FittedNetwork:
+    if isinstance(fitted, FittedNetwork):
+        return fitted
+    return _of_method(fitted) if isinstance(fitted, FittedMethod) else _of_network(fitted)
+
+
+def _of_method(fitted: FittedMethod) -> FittedNetwork:
     from georaster_dl.spectra.package.networks import network_of_method
 
     made = network_of_method(fitted)
@@ -185,7 +162,7 @@ def _of_method(fitted: FittedMethod) -> _Model:
         for chosen in fitted.settings
     ]
     numbered = {f"settings, target {i}": text for i, text in enumerate(settings, 1)}
-    return _Model(
+    return FittedNetwork(
         made.architecture,
         made.network,
         fitted.wavelengths_nm,
@@ -205,7 +182,7 @@ def _of_method(fitted: FittedMethod) -> _Model:
     )
 
 
-def _of_network(estimator: SpectraNetwork) -> _Model:
+def _of_network(estimator: SpectraNetwork) -> FittedNetwork:
     if estimator.wavelengths_nm is None:
         raise OptionError(
             "A model package names its bands by wavelength; fit the network with wavelengths_nm."
@@ -213,7 +190,7 @@ def _of_network(estimator: SpectraNetwork) -> _Model:
     parameters = estimator.get_params()
     classes = getattr(estimator, "classes_", None)
     members = estimator.networks_
-    return _Model(
+    return FittedNetwork(
         _architecture(estimator, spread=classes is None),
         members[0] if len(members) == 1 else _ensemble(members, spread=classes is None),
         tuple(estimator.wavelengths_nm),
@@ -245,7 +222,7 @@ def _ensemble(members: list[nn.Module], *, spread: bool) -> nn.Module:
     return Ensemble(members, spread=spread)
 
 
-def _cost(model: _Model) -> Cost:
+def _cost(model: FittedNetwork) -> Cost:
     from georaster_dl.models.runtime.cost import measure_cost
 
     bands = len(model.mean)
@@ -263,14 +240,14 @@ def _cost(model: _Model) -> Cost:
     )
 
 
-def _bands(model: _Model) -> tuple[InputBand, ...]:
+def _bands(model: FittedNetwork) -> tuple[InputBand, ...]:
     return tuple(
         InputBand(name=f"{nm:.8g} nm", wavelength_nm=nm, mean=mean, std=std)
         for nm, mean, std in zip(model.wavelengths_nm, model.mean, model.std, strict=True)
     )
 
 
-def _targets(model: _Model, metadata: Metadata) -> tuple[Target, ...]:
+def _targets(model: FittedNetwork, metadata: Metadata) -> tuple[Target, ...]:
     if len(model.target_mean) != len(metadata.targets):
         raise OptionError(
             f"The model gives {counted(len(model.target_mean), 'quantity')}, but {len(metadata.targets)} got a name; "
@@ -284,7 +261,7 @@ def _targets(model: _Model, metadata: Metadata) -> tuple[Target, ...]:
     )
 
 
-def _classes(model: _Model) -> tuple[MapClass, ...]:
+def _classes(model: FittedNetwork) -> tuple[MapClass, ...]:
     names = [str(name) for name in (() if model.classes is None else model.classes)]
     return tuple(
         MapClass(i, name, color)
@@ -299,7 +276,7 @@ def _class_limits(
     return tuple(found.get(entry.name) for entry in classes) if found else ()
 
 
-def _description(model: _Model, metadata: Metadata) -> str:
+def _description(model: FittedNetwork, metadata: Metadata) -> str:
     names = ", ".join(target.name for target in metadata.targets)
     outputs = names or f"{counted(len(_classes(model)), 'class')}"
     low, high = min(model.wavelengths_nm), max(model.wavelengths_nm)

@@ -30,7 +30,7 @@ from georaster_dl.spectra.training.result import (
 )
 from georaster_dl.spectra.training.taught import Taught
 
-__all__ = ["Learning", "cross_validated", "fitted"]
+__all__ = ["Learning", "cross_validated", "fitted", "scored", "scores_by_target"]
 
 _Mask = npt.NDArray[np.bool_]
 
@@ -123,8 +123,8 @@ def cross_validated(name: str, learning: Learning) -> CrossValidated:
         predicted = np.stack(parts, axis=2)
         if learning.options.fractions:
             predicted = as_fractions(predicted)
-        return _scored(name, predicted, chosen, curves, learning)
-    return _scored(name, _of_network(name, learning), (), {}, learning)
+        return scored(name, predicted, chosen, curves, learning)
+    return scored(name, _of_network(name, learning), (), {}, learning)
 
 
 def _trials(name: str, learning: Learning, column: int) -> tuple[Trials, _Mask]:
@@ -204,7 +204,7 @@ def _of_network(name: str, learning: Learning) -> npt.NDArray[Any]:
     return predicted
 
 
-def _scored(
+def scored(
     name: str,
     predicted: npt.NDArray[Any],
     settings: tuple[Mapping[str, Any], ...],
@@ -281,8 +281,8 @@ def fitted(
         found,
         predicted,
         spread,
-        _by_target(predicted, learning, split.learnt),
-        _by_target(predicted, learning, split.test),
+        scores_by_target(predicted, learning, split.learnt),
+        scores_by_target(predicted, learning, split.test),
         0 if of_method else members,
     )
     return tried, model
@@ -295,9 +295,10 @@ def _predicted(model: Any, learning: Learning) -> tuple[npt.NDArray[Any], Any]:
     return values, spread
 
 
-def _by_target(
+def scores_by_target(
     predicted: npt.NDArray[Any], learning: Learning, rows: _Mask
 ) -> Mapping[str, Scores]:
+    """Score the predictions of all rows of the table where a mask (n,) says so."""
     columns = predicted[rows].reshape(int(rows.sum()), -1)
     measured = learning.target[rows].reshape(columns.shape)
     return {

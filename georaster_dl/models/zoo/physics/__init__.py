@@ -1,0 +1,1 @@
+"""Networks whose decoder is a radiative transfer model."""
