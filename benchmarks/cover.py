@@ -13,10 +13,9 @@ the scene's own pixels. Classes are level 2 (impervious, low vegetation, tree, s
 fcls            fully constrained least squares with the mean of each class
 fcls drawn      the mean of 40 of them, each with one spectrum drawn of each class (Asner & Lobell 2000)
 ndvi            linear between the 5 and 95 % quantiles of the scene (after Gutman & Ignatov 1998)
-networks        the mean of 5 dense networks of 64 and 32 units that learn from 3000 mixtures of Berlin, with the
-                covariance of all differences of neighbours as noise, which holds the ground's variation, too; or with
-                the noise that ``--noise-of`` estimates
-mean of five    networks of reflectance, of absorbance (without --noise-of), fcls and fcls drawn of both, ndvi
+networks        the mean of 5 dense networks of 64 and 32 units that learn from 3000 mixtures of Berlin, with the noise of
+                ``--noise-of``
+mean of five    networks of reflectance, of absorbance, fcls and fcls drawn of both, ndvi
 kinds
 
 ``points`` learns from cover values in folds of whole tiles (6; their seeds draw which tiles are together). Numbers of
@@ -55,7 +54,6 @@ from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.zoo.unmixing.fcls import fcls
 from georaster_dl.spectra.methods.estimators import PLSRegressor
-from georaster_dl.spectra.simulate.noise import draw_noise
 
 Floats = npt.NDArray[np.float64]
 CLASSES = ("impervious", "low vegetation", "soil", "tree", "water")
@@ -220,17 +218,9 @@ def between_quantiles(ground: Ground, spectra: Floats) -> Floats:
     return ((ndvi(ground, spectra) - bare) / (full - bare)).clip(0, 1)
 
 
-def variation(ground: Ground) -> Floats:
-    """Covariance (bands, bands) of all differences of pixels side by side, half of it."""
-    steps = (ground.pixels[:, 1:] - ground.pixels[:, :-1]).reshape(-1, len(ground.wavelengths_nm))
-    steps = steps[np.isfinite(steps).all(axis=1)]
-    return steps.T @ steps / len(steps) / 2
-
-
-def networks(ground: Ground, seed: int, *, varied: bool) -> dict[str, list[Floats]]:
+def networks(ground: Ground, seed: int) -> dict[str, list[Floats]]:
     """Fractions of plants at the points by networks that learn from mixtures of the Berlin library."""
     found: dict[str, list[Floats]] = {name: [] for name in INPUTS}
-    noise = variation(ground)
     for member in range(NETWORKS):
         number = NETWORKS * seed + member
         made = gdl.simulate_spectra(
@@ -241,11 +231,9 @@ def networks(ground: Ground, seed: int, *, varied: bool) -> dict[str, list[Float
             for_=ground.path,
             n=MIXTURES,
             seed=number,
-            **({} if varied else {"noise_of": ground.path}),
+            noise_of=ground.path,
         )
         mixed = made.spectra.astype(float)
-        if varied:
-            mixed += draw_noise(mixed.shape, noise, np.random.default_rng(number))
         shares = np.stack([made.columns[name] for name in CLASSES], axis=1)
         for name, treated in INPUTS.items():
             predicted = learnt(treated(mixed), shares, treated(ground.points), number)
@@ -299,21 +287,18 @@ INPUTS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def of_seed(ground: Ground, seed: int) -> dict[str, Floats]:
-    """Predict the points by all methods that see no cover value; those with --noise-of for the first seed only."""
+    """Predict the points by all methods that see no cover value."""
     spectra = ground.points
-    varied = networks(ground, seed, varied=True)
+    mixed = networks(ground, seed)
     found = {
         "fcls, Berlin": class_means(ground, "berlin", spectra),
         "fcls, both": class_means(ground, "both", spectra),
         "fcls drawn, Berlin": drawn(ground, "berlin", spectra, seed),
         "fcls drawn, both": drawn(ground, "both", spectra, seed),
         "ndvi": between_quantiles(ground, spectra),
-        "one network, absorbance": varied["absorbance"][0],
+        "one network, absorbance": mixed["absorbance"][0],
     }
-    found |= {f"networks, {name}": np.mean(runs, axis=0) for name, runs in varied.items()}
-    if seed == 0:
-        quiet = networks(ground, seed, varied=False)
-        found |= {f"networks, {n}, --noise-of": np.mean(runs, axis=0) for n, runs in quiet.items()}
+    found |= {f"networks, {name}": np.mean(runs, axis=0) for name, runs in mixed.items()}
     kinds = (
         "networks, reflectance",
         "networks, absorbance",

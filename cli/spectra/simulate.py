@@ -152,7 +152,7 @@ _method_options = option_group(
         "--noise-of",
         metavar="SCENE",
         shell_complete=complete_files,
-        help="Scene whose noise mixtures get, estimated from neighbouring pixels.",
+        help="Scene whose noise and variation mixtures get, from differences of neighbouring pixels.",
     ),
     click.option(
         "--bilinear", is_flag=True, help="Add light that meets two parts of a mixture in turn."

@@ -36,7 +36,7 @@ class SimulateKeywords(TypedDict, total=False):
     brightness : range of a factor on each mixture.
     shade : give half of the mixtures a black part.
     noise : standard deviation of noise in each band.
-    noise_of : scene whose noise mixtures get.
+    noise_of : scene whose noise and variation from pixel to pixel mixtures get.
     bilinear : add light that meets two parts in turn.
     dimensions : principal components of ``gaussian``.
     traits : (least, largest) values that ``prospect`` and ``prosail`` draw traits evenly within, such as ``{"lai": (0, 6)}``.

@@ -26,6 +26,7 @@ _PARTS = {1: 0.2, 2: 0.5, 3: 0.3}
 _PARTS_WITHIN = {3: 1.0}
 _BRIGHTNESS = (0.7, 1.3)
 _SHADED = 0.5  # of the mixtures
+_DARKEST = 1e-3  # reflectance that noise may leave, so that absorbance is defined
 
 
 def simulate_mixtures(  # noqa: PLR0913 - the options of the method
@@ -65,8 +66,8 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
     brightness : (least, most) of the factor that each mixture is multiplied by, as illumination differs; (0.7, 1.3) for
         fractions of reflectances, else (1, 1).
     shade : let a black part take a share of half of the mixtures; fractions are of the lit rest.
-    noise : standard deviation of normal noise in all bands, in the unit of the spectra.
-    noise_of : scene whose noise is added instead, with the covariance of its bands.
+    noise : standard deviation of normal noise in all bands, in the unit of the spectra. Reflectances stay 0.001 or more.
+    noise_of : scene whose noise and variation from pixel to pixel are added instead, with the covariance of its bands.
     bilinear : add light that meets two parts in turn: g w_i w_j s_i s_j for each pair, g uniform in 0 to 1 (Halimi et
         al. 2011).
     quantity : that the spectra are.
@@ -102,10 +103,11 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
     if shade:
         light *= _lit(weights, random)
     mixed *= light[:, None]
-    if noise_of is not None:
-        mixed += draw_noise(mixed.shape, scene_noise(noise_of, library.wavelengths_nm), random)
-    elif noise is not None:
-        mixed += draw_noise(mixed.shape, float(noise), random)
+    found = noise if noise_of is None else scene_noise(noise_of, library.wavelengths_nm)
+    if found is not None:
+        mixed += draw_noise(mixed.shape, found, random)
+        if quantity == "reflectance":
+            mixed = mixed.clip(min=_DARKEST)
     columns: dict[str, npt.NDArray[Any]] = {}
     pure = len(spectra) if fractions and 2 * len(spectra) <= n else 0
     mixed[:pure] = spectra[:pure]

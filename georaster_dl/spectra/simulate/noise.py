@@ -1,4 +1,4 @@
-"""Noise of simulated spectra: white, or like a scene's own."""
+"""Noise of simulated spectra: white, or as a scene varies from pixel to pixel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ __all__ = ["draw_noise", "scene_noise"]
 
 _Floats = npt.NDArray[np.float64]
 
-_ALIKE = 0.5  # share of the pairs of neighbours that differ least
 _SAME_NM = 1.0
 
 
@@ -28,19 +27,19 @@ def draw_noise(
     noise : standard deviation, the same in all bands; or covariance (bands, bands).
     """
     white = random.standard_normal(shape)
-    if isinstance(noise, float):
-        return noise * white
+    if np.ndim(noise) == 0:
+        return np.asarray(noise * white)
     # Of few pairs a covariance is singular, which Cholesky's factor does not allow.
     values, vectors = np.linalg.eigh(noise)
     return np.asarray(white @ (vectors * np.sqrt(values.clip(min=0))).T)
 
 
 def scene_noise(scene: Scene, wavelengths_nm: _Floats) -> _Floats:
-    """Estimate the covariance (bands, bands) of a scene's noise from differences of neighbouring pixels.
+    """Estimate the covariance (bands, bands) of a scene from pixel to pixel, which is its noise to a library.
 
-    Half the mean outer product of the differences of pixels side by side (shift differences, Green et al. 1988), in up to
-    25 windows. Differences of the ground would add to it, so only the half of the pairs counts that differ least; of few
-    bands that makes the noise a little too small.
+    Half the mean outer product of the differences of all pixels side by side, in up to 25 windows: the sensor's noise
+    (shift differences, Green et al. 1988) and the ground's own variation, which few spectra of a class do not show. On an EnMAP
+    scene the latter is most of it.
 
     Parameters
     ----------
@@ -65,14 +64,13 @@ def scene_noise(scene: Scene, wavelengths_nm: _Floats) -> _Floats:
         both = valid[:, 1:] & valid[:, :-1]
         pairs.append((values[:, :, 1:] - values[:, :, :-1])[:, both])
     differences = np.concatenate(pairs, axis=1)
-    sizes = (differences**2).sum(axis=0)
-    alike = differences[:, np.argsort(sizes)[: int(_ALIKE * len(sizes))]]
-    if alike.shape[1] <= len(wavelengths_nm):
+    count = differences.shape[1]
+    if count <= len(wavelengths_nm):
         raise SceneError(
-            f"{scene.name} has {counted(len(sizes), 'pair')} of valid neighbours, of which half tell its noise: too few "
-            f"for {counted(len(wavelengths_nm), 'band')}; give a larger scene, or the noise as a number with `noise=`."
+            f"{scene.name} has {counted(count, 'pair')} of valid neighbours, too few to tell the noise of "
+            f"{counted(len(wavelengths_nm), 'band')}; give a larger scene, or the noise as a number with `noise=`."
         )
-    return np.asarray(alike @ alike.T / alike.shape[1] / 2)
+    return np.asarray(differences @ differences.T / count / 2)
 
 
 def _places(scene: Scene, wavelengths_nm: _Floats) -> list[int]:

@@ -97,14 +97,15 @@ def test_a_scene_without_wavelengths_is_refused(tmp_path):
         scene_bands(scene)
 
 
-def test_noise_of_a_scene_is_estimated_beside_edges_of_its_ground(tmp_path):
+def test_noise_of_a_scene_holds_that_of_its_sensor_and_the_variation_of_its_ground(tmp_path):
     random = np.random.default_rng(0)
     nm = np.linspace(500, 900, 40)
-    sd = np.linspace(0.002, 0.01, 40)
-    ground = random.choice([0.1, 0.5], (1, 8, 8)).repeat(20, 1).repeat(20, 2)
+    sd, varied = np.linspace(0.002, 0.01, 40), np.linspace(0.02, 0.03, 40)
     noise = random.standard_normal((40, 160, 160)) * sd[:, None, None]
+    ground = 0.3 + random.standard_normal((1, 160, 160)) * varied[:, None, None]
     covariance = scene_noise(cube(tmp_path, ground + noise, nm), nm)
-    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), sd, rtol=0.25)
+    expected = np.diag(sd**2) + np.outer(varied, varied)
+    np.testing.assert_allclose(covariance, expected, rtol=0.05, atol=2e-6)
     drawn = draw_noise((4000, 40), covariance, random)
     np.testing.assert_allclose(drawn.std(axis=0), np.sqrt(np.diag(covariance)), rtol=0.1)
 

@@ -105,6 +105,13 @@ def test_noise_has_the_standard_deviation_that_is_given():
     assert (noisy.spectra - plain.spectra)[15:].std() == pytest.approx(0.02, rel=0.05)
 
 
+def test_noise_leaves_reflectances_that_have_an_absorbance():
+    given = {"n": 300, "noise": 1.0, "class_field": "cover"}
+    assert simulate_mixtures(library(), **given).spectra.min() == np.float32(0.001)
+    absorbances = simulate_mixtures(library(), quantity="absorbance", **given)
+    assert absorbances.spectra.min() < 0
+
+
 def test_light_that_meets_two_parts_is_added():
     table = library(1)
     given = {"n": 500, "parts": {2: 1.0}, **PLAIN}
