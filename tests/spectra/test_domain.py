@@ -48,7 +48,7 @@ def test_t2_and_q_are_those_of_scikit_learns_pls(calibration):
 def test_t2_and_leverage_of_the_calibration_add_up():
     """Of 20 spectra, where n and n - 1 make a difference."""
     generator = np.random.default_rng(0)
-    spectra, values = generator.normal(size=(20, 3)), generator.normal(size=20)
+    spectra, values = generator.normal(size=(20, 4)), generator.normal(size=20)
     own = domain_distances(fit_domain(spectra, values, 3), spectra)
     assert own.t2.sum() == pytest.approx(3 * 19, rel=1e-6)  # trace of S^-1 S (n - 1)
     assert own.leverage.sum() == pytest.approx(4, rel=1e-6)  # trace of the hat matrix
@@ -143,6 +143,17 @@ def test_classes_and_missing_values_have_a_domain_too(target):
 def test_few_bands_and_few_spectra_have_a_domain(spectra):
     domain = fit_domain(spectra, np.arange(float(len(spectra))), 10)
     assert unlike(domain, spectra + 1e6)["Q"] + unlike(domain, spectra + 1e6)["T2"] >= 1
+
+
+@pytest.mark.parametrize(("lost", "components"), [(0.0, 9), (1.0, 8)])
+def test_of_ten_bands_something_is_left_for_q(lost, components):
+    """Limits are of noise, whose variance is 1e-6, not of rounding; also of spectra brought to their mean."""
+    spectra, fresh = (chemistry(400, bands=10, seed=seed)[0] for seed in (0, 5))
+    spectra, fresh = (each - lost * each.mean(axis=1, keepdims=True) for each in (spectra, fresh))
+    domain = fit_domain(spectra, chemistry(400, bands=10)[1], 10)
+    assert domain.n_components == components
+    assert domain.q_limits[1] > 1e-7
+    assert 0 < unlike(domain, fresh)["Q"] < 0.05
 
 
 def test_it_is_read_back_as_it_was_written(calibration):

@@ -117,12 +117,12 @@ def fit_domain(
     ----------
     spectra : (n, bands), preprocessed.
     target : (n,) or (n, targets) values, NaN where not known, or (n,) class names.
-    n_components : at most; there are fewer where the spectra have no more.
+    n_components : at most; there are fewer where the spectra have no more than these, so that Q has something to measure.
     groups : (n,) sample of each spectrum; None where each is its own.
     """
     spectra = spectra.astype(np.float64)
     targets, units = _standardised(target)
-    most = min(n_components, MOST_COMPONENTS, max(1, len(spectra) - 2))
+    most = min(n_components, MOST_COMPONENTS, max(1, _dimensions(spectra) - 1))
     model = fit_pls(spectra, targets, most)
     if model.max_stable_components_ < most:
         model = fit_pls(spectra, targets, max(1, model.max_stable_components_))
@@ -195,6 +195,14 @@ def _standardised(target: npt.NDArray[Any]) -> tuple[_Floats, _Floats]:
     units = np.nanstd(values, axis=0)
     units[~(units > 0)] = 1.0
     return np.nan_to_num((values - np.nanmean(values, axis=0)) / units), units
+
+
+def _dimensions(spectra: _Floats) -> int:
+    """Count the dimensions in which spectra (n, bands) vary by more than rounding."""
+    centred = spectra - spectra.mean(axis=0)
+    gram = centred.T @ centred if centred.shape[1] <= len(centred) else centred @ centred.T
+    variances = np.linalg.eigvalsh(gram)
+    return int((variances > _LEAST_SHARE * variances.sum()).sum())
 
 
 def _t2_limits(model: Any, spectra: _Floats) -> tuple[float, float]:
