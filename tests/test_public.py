@@ -63,7 +63,7 @@ SIGNATURES = {
     "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
     "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
-    "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', add=(), html=None, overwrite=False, report=None, progress=False, **settings)",
+    "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', physics=None, add=(), html=None, overwrite=False, report=None, progress=False, **settings)",
     "unmix": "(scene, *, out, k=None, members=None, class_field=None, members_scale=None, search='nfindr', method='fcls', "
     "shade=False, smoothness=0.0, bilinear=False, error=None, save_model=None, quicklook=None, float32=False, seed=0, "
     "overwrite=False, report=None, progress=False, **options)",

@@ -150,15 +150,9 @@ def train(
     check_suffix("-o", output, "a model package", (".safetensors",))
     check_suffix("--html", html, "HTML", (".html", ".htm"))
     if physics is not None:
-        given = {
-            f"--method {method}": method != "auto",
-            "--add": add,
-            "--html": html,
-            "--quantity": quantity,
-        }
         return train_by_physics(
             physics, data, columns, output, reading, training,
-            given=given, repeats=repeats, overwrite=overwrite, terminal=terminal,
+            html=html, repeats=repeats, overwrite=overwrite, terminal=terminal,
         )  # fmt: skip
     pages = [] if html is None else [html]
 

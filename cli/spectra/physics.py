@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Started
 
 from ..terminal.progress import Terminal, run_with_progress
@@ -39,26 +38,22 @@ def train_by_physics(
     reading: TableReading,
     training: Training,
     *,
-    given: dict[str, Any],
+    html: Path | None,
     repeats: int,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
-    """Train on a table through a radiative transfer model, and print traits or figures.
-
-    Parameters
-    ----------
-    given : options of other trainings, by their spelling, that must be absent.
-    """
-    senseless = [option for option, value in given.items() if value]
-    if senseless:
-        raise OptionError(f"{senseless[0]} says nothing to a training by --physics; leave it out.")
+    """Train on a table through a radiative transfer model, and print traits or figures."""
+    given = _given(click.get_current_context())
+    pages = [] if html is None else [html]
 
     def trained(report: Report) -> Outcome[Trained]:
-        with staged(report, output, inputs=data, overwrite=overwrite) as stage:
-            table = reading.read(data, report)
-            from georaster_dl.spectra.physics.train import train_physics
+        from georaster_dl.spectra.physics.train import check_given, train_physics
+        from georaster_dl.spectra.training.result import TrainedTable
 
+        check_given(given, columns.targets)
+        with staged(report, output, extras=pages, inputs=data, overwrite=overwrite) as stage:
+            table = reading.read(data, report)
             report(Started("cpu"))
             result = train_physics(
                 table,
@@ -69,7 +64,12 @@ def train_by_physics(
                 report,
                 ranges=training.ranges,
             )
-        return Outcome(result, [output], stage.failed)
+            if html is not None and isinstance(result, TrainedTable):
+                from georaster_dl.spectra.report.from_training import write_training
+
+                with stage.making(html) as path:
+                    write_training(path, result, stage.path(output), reading.id_column)
+        return Outcome(result, [output, *stage.made(pages)], stage.failed)
 
     return run_with_progress(
         terminal,
@@ -84,6 +84,15 @@ def train_by_physics(
         _print_trained,
         warnings=lambda outcome: [f"{output.stem}: {outcome.value.card.limitations}"],
     )
+
+
+def _given(context: click.Context) -> list[str]:
+    """List options given on the command line, by their names."""
+    return [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
 
 
 def _print_trained(outcome: Outcome[Trained]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from georaster_dl.api.keywords import path_of
 from georaster_dl.api.model import Model, package_of
@@ -16,6 +16,7 @@ from georaster_dl.core.wording import nearest_names
 if TYPE_CHECKING:
     import pandas as pd
 
+    from georaster_dl.spectra.physics.train import TrainedTraits
     from georaster_dl.spectra.registry import Settings
     from georaster_dl.spectra.table.samples import SpectraTable
     from georaster_dl.spectra.training.columns import TableOptions
@@ -148,6 +149,7 @@ def read_spectra(
         return as_table(source, reading, take)
 
 
+@overload
 def train_spectra(
     data: SpectraTable | pd.DataFrame | str | Path | Sequence[str | Path],
     *,
@@ -155,13 +157,49 @@ def train_spectra(
     target: str | Sequence[str] = (),
     class_column: str | None = None,
     method: str = "auto",
+    physics: None = None,
     add: Sequence[SpectraTable | pd.DataFrame | str | Path] = (),
     html: str | Path | None = None,
     overwrite: bool = False,
     report: Report | None = None,
     progress: bool = False,
     **settings: Unpack[SpectraTrainKeywords],
-) -> TrainedTable:
+) -> TrainedTable: ...
+
+
+@overload
+def train_spectra(
+    data: SpectraTable | pd.DataFrame | str | Path | Sequence[str | Path],
+    *,
+    out: str | Path,
+    target: str | Sequence[str] = (),
+    class_column: str | None = None,
+    method: str = "auto",
+    physics: Literal["prospect"],
+    add: Sequence[SpectraTable | pd.DataFrame | str | Path] = (),
+    html: str | Path | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+    progress: bool = False,
+    **settings: Unpack[SpectraTrainKeywords],
+) -> TrainedTable | TrainedTraits: ...
+
+
+def train_spectra(
+    data: SpectraTable | pd.DataFrame | str | Path | Sequence[str | Path],
+    *,
+    out: str | Path,
+    target: str | Sequence[str] = (),
+    class_column: str | None = None,
+    method: str = "auto",
+    physics: Literal["prospect"] | None = None,
+    add: Sequence[SpectraTable | pd.DataFrame | str | Path] = (),
+    html: str | Path | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+    progress: bool = False,
+    **settings: Unpack[SpectraTrainKeywords],
+) -> TrainedTable | TrainedTraits:
     """Calibrate methods on a table of spectra, and keep the choice of cross-validation; as ``geodl spectra train``.
 
     Parameters
@@ -171,6 +209,8 @@ def train_spectra(
     target : column of values, or several.
     class_column : column of classes, instead.
     method : ``"auto"``, ``"pls"``, ``"svm"``, ``"lwplsr"``, ``"rf"``, or a network.
+    physics : ``"prospect"`` explains reflectances of leaves by a radiative transfer model instead, without ``target``, or
+        calibrated by it.
     add : tables of spectra that only learn, such as simulated ones; they never test, choose or set an interval.
     html : page to write beside it: how good the model is, and when not to use it, with charts.
     overwrite : replace outputs that exist.
@@ -179,7 +219,8 @@ def train_spectra(
 
     Returns
     -------
-    The card, the scores of all methods, their predictions, and the split.
+    The card, the scores of all methods, their predictions, and the split; of ``physics`` without ``target`` the card
+    and the traits.
 
     Raises
     ------
@@ -189,11 +230,18 @@ def train_spectra(
     from georaster_dl.io.output.staging import Staging
     from georaster_dl.spectra.report.from_training import write_training
     from georaster_dl.spectra.train import train_table
+    from georaster_dl.spectra.training.result import TrainedTable
 
     made, page = path_of("out", out), None if html is None else path_of("html", html)
     options, chosen = _options_of(SpectraTrainKeywords, target, class_column, settings)
+    ranges = settings.get("range", ())
+    if physics is not None:
+        from georaster_dl.spectra.physics.train import check_given, train_physics
+
+        others = {"method": method != "auto", "add": add, "html": html, **settings}
+        check_given([name for name, value in others.items() if value], options.targets)
     with reporting(report, progress=progress) as take:
-        table = as_table(data, {}, take).within(settings.get("range", ()))
+        table = as_table(data, {}, take)
         added = [as_table(each, {}, take) for each in add]
         with Staging(
             made,
@@ -202,10 +250,16 @@ def train_spectra(
             protect=[*files_of(data), *(file for each in add for file in files_of(each))],
             warn=warner(take),
         ) as stage:
-            trained = train_table(table, stage.path(made), method, options, chosen, take, added)
-            if page is not None:
-                with stage.making(page) as path:
-                    write_training(path, trained, stage.path(made))
+            path = stage.path(made)
+            trained: TrainedTable | TrainedTraits
+            if physics is None:
+                table = table.within(ranges)
+                trained = train_table(table, path, method, options, chosen, take, added)
+            else:
+                trained = train_physics(table, path, physics, options, chosen, take, ranges=ranges)
+            if page is not None and isinstance(trained, TrainedTable):
+                with stage.making(page) as written:
+                    write_training(written, trained, path)
     return trained
 
 

@@ -63,6 +63,35 @@ def test_a_calibration_is_made_and_predicts(grain, tmp_path):
     assert len(said) == 1
 
 
+@pytest.mark.slow
+def test_traits_of_leaves_need_no_labels(tmp_path):
+    made = gdl.simulate_spectra(method="prospect", n=40, noise=0.002).table().within([(1300, 2400)])
+    leaves = pd.DataFrame(made.spectra, columns=[f"{w:g} nm" for w in made.wavelengths_nm])
+    out = tmp_path / "leaf.safetensors"
+    trained = gdl.train_spectra(
+        leaves, out=out, physics="prospect", epochs=3, report=lambda _: None
+    )
+    assert trained.values["ewt"].shape == (40,)
+    predicted = gdl.predict_spectra(leaves, out, report=lambda _: None)
+    np.testing.assert_allclose(predicted["ewt_predicted"], trained.values["ewt"], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"members": 3}, "`members=` says nothing"),
+        ({"add": ["b.csv"]}, "`add=` says nothing"),
+        ({"html": "page.html"}, "`html=` is for labels"),
+        ({"physics": "prosail"}, "known is prospect"),
+    ],
+)
+def test_what_says_nothing_to_physics_is_refused(grain, tmp_path, wrong, message):
+    with pytest.raises(gdl.OptionError, match=message):
+        gdl.train_spectra(
+            grain, **{"out": tmp_path / "m.safetensors", "physics": "prospect", **wrong}
+        )
+
+
 def test_an_output_that_exists_is_kept(grain, tmp_path):
     out = tmp_path / "protein.safetensors"
     out.write_bytes(b"mine")

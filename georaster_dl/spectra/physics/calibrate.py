@@ -15,7 +15,7 @@ from georaster_dl.models.package.values import Interval, Target
 from georaster_dl.spectra.methods.domain import fit_domain
 from georaster_dl.spectra.package.file import Metadata, save_spectral_model
 from georaster_dl.spectra.physics.columns import OUTPUTS, trait_of
-from georaster_dl.spectra.physics.model import TraitModel
+from georaster_dl.spectra.physics.model import OF_LEAVES, TraitModel
 from georaster_dl.spectra.registry import Settings
 from georaster_dl.spectra.scoring.conformal import fewest_for, fit_interval_out_of_fold
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -92,6 +92,9 @@ def calibrated(
         for column, name, line in zip(options.targets, names, lines, strict=True)
     }
     learnt = split.learnt
+    limits = card_limitations(
+        tried, split, options.division, intervals, {}, sample_column(table, options), taught
+    )
     metadata = Metadata(
         targets=tuple(
             Target(column, interval=interval)
@@ -99,9 +102,7 @@ def calibrated(
         ),
         metrics=card_metrics(tried),
         training=training_summary(table, options, split, methods, choice, intervals, {}, taught),
-        limitations=card_limitations(
-            tried, split, options.division, intervals, {}, sample_column(table, options), taught
-        ),
+        limitations=f"{limits} {OF_LEAVES}".strip(),
         domain=fit_domain(
             table.spectra[learnt], target[learnt], _COMPONENTS, learning.samples.groups
         ),

@@ -21,9 +21,14 @@ from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.table.unit_check import typical_largest
 
-__all__ = ["EPOCHS", "TraitModel", "reflectance_unit"]
+__all__ = ["EPOCHS", "OF_LEAVES", "TraitModel", "reflectance_unit"]
 
 EPOCHS = 60
+OF_LEAVES = (
+    "For spectra of leaves alone: canopies, soils and whatever else a scene shows get values that mean nothing, with Q "
+    "residuals far above their limit."
+)
+"""What limits every package that PROSPECT was part of."""
 
 _STEPS = 8  # from the encoder's traits to the likeliest
 _BRIGHTEST = 1.5  # that reflectances of 0 to 1 may be

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from georaster_dl.spectra.methods.domain import fit_domain
 from georaster_dl.spectra.package.file import Metadata, save_spectral_model
 from georaster_dl.spectra.physics.calibrate import calibrated
 from georaster_dl.spectra.physics.columns import OUTPUTS
-from georaster_dl.spectra.physics.model import EPOCHS, TraitModel, reflectance_unit
+from georaster_dl.spectra.physics.model import EPOCHS, OF_LEAVES, TraitModel, reflectance_unit
 from georaster_dl.spectra.registry import Settings
 from georaster_dl.spectra.table.axis import FEWEST_BANDS
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -28,13 +28,24 @@ from georaster_dl.spectra.train import progress_log
 from georaster_dl.spectra.training.columns import TableOptions
 from georaster_dl.spectra.training.result import TrainedTable
 
-__all__ = ["PHYSICS", "TrainedTraits", "train_physics"]
+__all__ = ["PHYSICS", "TrainedTraits", "check_given", "train_physics"]
 
 PHYSICS = ("prospect",)
 """Radiative transfer models by which traits are learnt."""
 
 _WINDOW = (1300.0, 2400.0)
 _COMPONENTS = 5
+_OF_METHODS = ["method", "add", "task", "components", "select", "members", "quantity"]
+_OF_LABELS = [
+    "split",
+    "split_column",
+    "group_column",
+    "date_column",
+    "cv",
+    "folds",
+    "repeats",
+    "html",
+]
 _LIMITS = (
     "Traits were inverted without any label: what PROSPECT leaves out biases them, dry matter (lma) by half or more of "
     "itself, so trust differences between leaves before values, and calibrate by ten labels or more."
@@ -57,6 +68,30 @@ class TrainedTraits:
     values: Mapping[str, npt.NDArray[np.float64]] = field(repr=False)
     misfit: float
     seconds: float
+
+
+def check_given(given: Collection[str], targets: Sequence[str]) -> None:
+    """Refuse options that would do nothing in a training through a radiative transfer model.
+
+    Parameters
+    ----------
+    given : names of the options of a training that were given.
+    targets : columns of measured traits.
+
+    Raises
+    ------
+    OptionError
+        When there is one.
+    """
+    for name in _OF_METHODS:
+        if name in given:
+            raise OptionError(f"`{name}=` says nothing to a training by `physics=`; leave it out.")
+    for name in _OF_LABELS:
+        if name in given and not targets:
+            raise OptionError(
+                f"`{name}=` is for labels, but no column of measured traits is named; name it with `target=`, or leave "
+                f"`{name}=` out."
+            )
 
 
 def train_physics(
@@ -120,7 +155,7 @@ def _uncalibrated(
     metadata = Metadata(
         targets=tuple(Target(output.name, output.unit) for output in outputs),
         metrics={"misfit": round(misfit, 6)},
-        limitations=_LIMITS,
+        limitations=f"{_LIMITS} {OF_LEAVES}",
         domain=fit_domain(table.spectra, values, _COMPONENTS, None),
     )
     packaged = model.packaged(slopes, np.zeros(len(places)), values, training)
@@ -142,6 +177,10 @@ def _check(physics: str, options: TableOptions, settings: Settings) -> None:
         raise OptionError(
             f"`physics=` explains reflectances as they were measured, but `preprocess={settings.preprocessing}` changes "
             f"them; leave it out."
+        )
+    if settings.device not in ("auto", "cpu"):
+        raise OptionError(
+            f"`physics=` trains on the processor in a minute, not on `device={settings.device}`; leave it out."
         )
 
 
