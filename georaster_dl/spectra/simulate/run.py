@@ -20,7 +20,7 @@ from georaster_dl.spectra.synthetic import synthetic_rows
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.table.unit_check import REFLECTANCE, likely_quantity, typical_largest
 
-__all__ = ["Request", "prepared", "simulate_from"]
+__all__ = ["Request", "measured", "prepared", "simulate_from"]
 
 _BRIGHTEST = 1.5
 
@@ -106,24 +106,30 @@ def prepared(
         if not 0 < scale < np.inf:
             raise OptionError(f"`scale={scale}` is no factor; give one above 0, such as 0.0001.")
         first = replace(first, spectra=first.spectra * scale)
-    fitting = [_fitting(_measured(table, report), request, report) for table in (first, *others)]
+    fitting = [_fitting(measured(table, report), request, report) for table in (first, *others)]
     library = _below_one_another(fitting)
     return library, request.quantity or likely_quantity(library, report)
 
 
-def _measured(table: SpectraTable, report: Report) -> SpectraTable:
-    """Leave out rows that were simulated themselves."""
+def measured(table: SpectraTable, report: Report) -> SpectraTable:
+    """Leave out rows that were simulated themselves, with a warning.
+
+    Raises
+    ------
+    OptionError
+        When all were.
+    """
     simulated = synthetic_rows(table)
     if not simulated.any():
         return table
     if simulated.all():
         raise OptionError(
-            f"All spectra of {table.name} were simulated (column synthetic), but a library is measured; give measured spectra."
+            f"All spectra of {table.name} were simulated (column synthetic); give measured ones."
         )
     report(
         Warned(
-            f"{table.name}: {int(simulated.sum())} of {counted(len(table), 'spectrum')} left out that were simulated, as a "
-            f"library is measured."
+            f"{table.name}: {int(simulated.sum())} of {counted(len(table), 'spectrum')} left out, as they were simulated "
+            f"(column synthetic)."
         )
     )
     return table.rows(~simulated)

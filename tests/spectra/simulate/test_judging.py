@@ -1,11 +1,12 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Progressed, no_report
+from georaster_dl.core.events import Progressed, Warned, no_report
 from georaster_dl.spectra.simulate.judging import judge as judging
 from georaster_dl.spectra.simulate.judging.judge import judge
 from georaster_dl.spectra.simulate.judging.likeness import compare_spectra, mmd
@@ -93,7 +94,7 @@ def test_what_is_refused_with_few_spectra_is_said():
     request = Request("gan", 40, 0, {"class_field": "kind", "gan_steps": 2})
     found = judged(table(40), request)
     assert [bool(gain.refused) for gain in found.gains] == [True] * 4 + [False]
-    assert "gan cannot simulate" in verdict(found)
+    assert "with 3, 5, 10 and 20 a class gan cannot simulate" in verdict(found)
     assert "repeats what it saw" in found.gains[0].refused
 
 
@@ -104,6 +105,22 @@ def test_another_table_judges_what_was_made():
     assert found.against
     assert len(found.real) == len(others)
     assert found.gains[0].both.mean() > 0.8
+
+
+def test_another_table_judges_by_no_spectrum_that_was_simulated_or_simulated_from():
+    real, events = table(), []
+    made = simulate_from([real], WITHIN, no_report)
+    columns = pd.concat([real.columns, table(seed=5).columns, made.table().columns])
+    spectra = np.concatenate([real.spectra, table(seed=5).spectra, made.table().spectra])
+    mixed = SpectraTable("mixed", BANDS, spectra, columns.reset_index(drop=True))
+    found = judge(WITHIN, made, [real], against=mixed, report=events.append)
+    np.testing.assert_array_equal(found.real.spectra, table(seed=5).spectra)
+    warnings = [str(event) for event in events if isinstance(event, Warned)]
+    assert "60 of 108 spectra left out" in warnings[0]
+    assert "24 of 48 spectra left out" in warnings[1]
+    for own, why in ((real, "in the library"), (made.table(), "were simulated")):
+        with pytest.raises(OptionError, match=why):
+            judge(WITHIN, made, [real], against=own)
 
 
 def test_a_judgement_needs_real_spectra_enough_of_them_and_their_columns():
@@ -128,6 +145,22 @@ def test_the_interval_of_a_gain_is_students_and_wider_where_draws_overlap():
     assert one.interval == pytest.approx((0.1 - half, 0.1 + half), rel=1e-6)
     low, high = gain(one.alone, one.both, overlap=0.25).interval
     assert high - low == pytest.approx(2 * half * math.sqrt((1 / 3 + 0.25) * 3), rel=1e-6)
+
+
+def test_the_verdict_names_the_numbers_of_spectra_in_words_that_can_be_read():
+    found = judged(table(), WITHIN)
+
+    def of(label: str, by: float) -> Gain:
+        return replace(gain([0.5, 0.6, 0.7], [0.5 + by, 0.6 + by, 0.7 + by]), label=label)
+
+    few = replace(found, gains=(of("3 a class", 0.2), of("5 a class", 0.1), of("all 19", 0.1)))
+    assert verdict(few).startswith(
+        "Added to real spectra, they helped with 3 and 5 a class and all 19, most with 3 a class, where macro F1 goes from "
+        "0.600 to 0.800 ("
+    )
+    values = replace(found, gains=(of("5", -0.1), of("10", 0.1), of("all 48", 0.1)))
+    assert "they helped with 10 and all 48, most" in verdict(values)
+    assert "they harmed with 5, where macro F1" in verdict(values)
 
 
 def test_the_discrepancy_of_equal_samples_is_0_and_grows_with_their_distance():

@@ -15,9 +15,10 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Progressed, Report, no_report
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import cross_validation
+from georaster_dl.spectra.simulate.judging.against import unseen
 from georaster_dl.spectra.simulate.judging.likeness import Likeness, compare_spectra
 from georaster_dl.spectra.simulate.judging.truth import Truth
-from georaster_dl.spectra.simulate.judging.use import Gain, Learner
+from georaster_dl.spectra.simulate.judging.use import A_CLASS, Gain, Learner
 from georaster_dl.spectra.simulate.result import Simulated
 from georaster_dl.spectra.simulate.run import Request, prepared, simulate_from
 from georaster_dl.spectra.table.resample import aligned
@@ -104,7 +105,7 @@ def judge(
     request : the simulation.
     made : what it made.
     tables : libraries that it was made from; none where it needs none.
-    against : real spectra with the same columns, from which nothing was simulated.
+    against : real spectra with the same columns; those that were simulated, or simulated from, are left out.
 
     Raises
     ------
@@ -112,12 +113,13 @@ def judge(
         When there are no real spectra, fewer than 10, or they lack the simulated columns or wavelengths.
     """
     if against is not None:
-        real = against
+        real = unseen(against, tables, report)
     elif tables:
         real = prepared(tables, request, no_report)[0]
     else:
         raise OptionError(
-            f"Spectra of {request.method} have no measured ones to be judged by; give a table of these with `against=`."
+            f"{request.method} simulates without measured spectra, so there are none to judge by; give a table of them, with the columns "
+            f"of the simulated spectra, with `against=`."
         )
     truth = Truth.of(real, made.columns, request.options.get("class_field"))
     targets = truth.of_real(real)
@@ -234,7 +236,7 @@ def _judged(trial: _Trial, groups: npt.NDArray[np.object_] | None, report: Repor
 
 def _few(trial: _Trial, level: int, folds: Any, step: Any) -> Gain:
     """Gain with few real spectra, of a class or of all, drawn from the rows of a fold that learn."""
-    label = f"{level} a class" if trial.strata is not None else str(level)
+    label = f"{level}{A_CLASS}" if trial.strata is not None else str(level)
     alone, both = [], []
     for draw in range(_DRAWS):
         train, test = folds[draw % len(folds)]

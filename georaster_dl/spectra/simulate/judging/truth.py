@@ -63,8 +63,8 @@ class Truth:
             if set(shares) <= set(simulated):
                 return cls(class_field, shares, tuple(classes))
         raise OptionError(
-            f"{real.name} has none of the columns of the simulated spectra ({listed(simulated)}), so it is no measure of them; "
-            f"give a table of real spectra that has."
+            f"{real.name} has none of the columns of the simulated spectra ({listed(simulated)}), so it is no measure of them; give a "
+            f"table that has one with `against=`."
         )
 
     @property

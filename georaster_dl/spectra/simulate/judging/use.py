@@ -13,9 +13,12 @@ from georaster_dl.spectra.methods.baselines import baseline
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.scores import macro_f1
 
-__all__ = ["Gain", "Learner"]
+__all__ = ["A_CLASS", "Gain", "Learner"]
 
 _Floats = npt.NDArray[np.float64]
+
+A_CLASS = " a class"
+"""End of the label of a gain that is with as many real spectra of each class."""
 
 _COST = 100.0
 _LEVEL = 0.95

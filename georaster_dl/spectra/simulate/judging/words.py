@@ -6,7 +6,7 @@ import math
 
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.simulate.judging.judge import Judged
-from georaster_dl.spectra.simulate.judging.use import Gain
+from georaster_dl.spectra.simulate.judging.use import A_CLASS, Gain
 
 __all__ = ["SMOOTH", "how_judged", "is_like", "likeness_words", "novelty_words", "verdict"]
 
@@ -27,17 +27,15 @@ def verdict(judged: Judged) -> str:
     parts = []
     if up:
         best = max(up, key=lambda gain: gain.mean)
-        parts.append(f"it helped with {_levels(up)}, most with {_change(best, judged.score_name)}")
+        parts.append(f"they helped with {_levels(up)}, {_most(best, up, judged.score_name)}")
     if down:
         worst = min(down, key=lambda gain: gain.mean)
-        parts.append(
-            f"it harmed with {_levels(down)}, most with {_change(worst, judged.score_name)}"
-        )
+        parts.append(f"they harmed with {_levels(down)}, {_most(worst, down, judged.score_name)}")
     if open_:
         told = (
             "no gain can be told"
             if parts
-            else f"it cannot be told that it helped: no gain of {judged.score_name} is beyond chance"
+            else f"it cannot be told that they helped: no gain of {judged.score_name} is beyond chance"
         )
         parts.append(f"{told} with {_levels(open_)}")
     refused = [gain for gain in judged.gains if gain.refused]
@@ -47,13 +45,25 @@ def verdict(judged: Judged) -> str:
 
 
 def _levels(gains: list[Gain]) -> str:
-    return " and ".join(gain.label for gain in gains)
+    """``3, 5 and 10 a class and all 244``."""
+    labels = [gain.label for gain in gains]
+    few = [label.removesuffix(A_CLASS) for label in labels if label.endswith(A_CLASS)]
+    others = [label for label in labels if not label.endswith(A_CLASS)]
+    return " and ".join(
+        [*([_and(few) + A_CLASS] if few else []), *([_and(others)] if others else [])]
+    )
 
 
-def _change(gain: Gain, score: str) -> str:
+def _and(words: list[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _most(gain: Gain, among: list[Gain], score: str) -> str:
     low, high = gain.interval
+    most = f"most with {gain.label}, " if len(among) > 1 else ""
     return (
-        f"{gain.label}, where {score} goes from {gain.alone.mean():.3f} to {gain.both.mean():.3f} "
+        f"{most}where {score} goes from {gain.alone.mean():.3f} to {gain.both.mean():.3f} "
         f"({low:+.3f} to {high:+.3f}, 95 % interval)"
     )
 
