@@ -120,7 +120,7 @@ def test_steps_are_logged_up_to_the_last():
 
 
 @pytest.mark.slow
-def test_a_generator_reaches_all_but_one_of_eight_modes():
+def test_a_generator_drops_at_most_one_of_eight_modes():
     points, centres = ring(2000, torch.Generator().manual_seed(0))
     conditions = torch.ones(2000, 1)
     # As of the published toy, whose points are less far apart than the penalty's gradient allows.
@@ -129,6 +129,8 @@ def test_a_generator_reaches_all_but_one_of_eight_modes():
     made = make_vectors(train_generator(points, conditions, recipe, 0), conditions, 1)
     distances, nearest = torch.cdist(made, centres).min(dim=1)
     hits = torch.bincount(nearest[distances < 0.2], minlength=8)
+    # A mode is hit by a fifth of its share or more within 4 standard deviations: it tells modes that were dropped, but a
+    # circle without gaps hits all, too.
     assert (hits > 2000 / 8 / 5).sum() >= 7
 
 
