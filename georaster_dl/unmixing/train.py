@@ -111,12 +111,11 @@ def _optimiser(network: UnmixingAutoencoder) -> tuple[torch.optim.Optimizer, Any
 
 
 def _loss(image: Tensor, mixed: Tensor, valid: Tensor, unit: Tensor) -> Tensor:
-    from torch.nn import functional
-
-    one, other = image.movedim(1, 3)[valid], mixed.movedim(1, 3)[valid]
-    cosine = functional.cosine_similarity(one, other, dim=1)
-    angle = cosine.clamp(-1 + 1e-6, 1 - 1e-6).arccos().mean()  # the slope is infinite at 1
-    return angle + _RMSE_WEIGHT * ((one - other) / unit).square().mean().sqrt()
+    sizes = image.norm(dim=1) * mixed.norm(dim=1)
+    cosine = ((image * mixed).sum(1) / sizes.clamp_min(1e-30))[valid]
+    angle: Tensor = cosine.clamp(-1 + 1e-6, 1 - 1e-6).arccos().mean()  # the slope is infinite at 1
+    squares = (image - mixed).square().mean(1)[valid]
+    return angle + _RMSE_WEIGHT * squares.mean().sqrt() / unit
 
 
 def _variation(fractions: Tensor, valid: Tensor) -> Tensor:
