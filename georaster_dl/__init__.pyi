@@ -20,6 +20,7 @@ from .api.model import Model as Model
 from .api.model import load_model as load_model
 from .api.pixels import classify as classify
 from .api.pixels import cluster as cluster
+from .api.pixels import extract_spectra as extract_spectra
 from .api.runs import FeatureKeywords as FeatureKeywords
 from .api.runs import SegmentKeywords as SegmentKeywords
 from .api.runs import denoise as denoise

@@ -25,6 +25,7 @@ from ..terminal.results import finished, print_outputs
 from ..terminal.scores import scores_of, scores_text
 from .compare import compare
 from .explain import explain
+from .extract import extract
 from .methods import print_trained, trained_results
 from .options import (
     Columns,
@@ -76,6 +77,7 @@ def spectra() -> None:
 
 spectra.add_command(compare)
 spectra.add_command(explain)
+spectra.add_command(extract)
 spectra.add_command(simulate)
 spectra.add_command(transfer)
 

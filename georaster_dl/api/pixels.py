@@ -1,24 +1,29 @@
-"""Classifiers and clusterings of pixel values, without a network."""
+"""Classifiers, clusterings and tables of pixel values, without a network."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from georaster_dl.api.keywords import SceneKeywords, options_of
+from georaster_dl.api.keywords import SceneKeywords, options_of, path_of
 from georaster_dl.api.learning.training import GroundKeywords, config_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.runs import scene_sources
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report, Warned
+from georaster_dl.core.events import Report, Warned, warner
 from georaster_dl.core.scene_options import SceneOptions
 
 if TYPE_CHECKING:
+    import geopandas
+
     from georaster_dl.api.scenes import SceneSource
+    from georaster_dl.io.scenes.scene import Scene
     from georaster_dl.pixels.classify import Classified
     from georaster_dl.pixels.cluster import Clustered
+    from georaster_dl.spectra.table.samples import SpectraTable
 
-__all__ = ["classify", "cluster"]
+__all__ = ["classify", "cluster", "extract_spectra"]
 
 
 def cluster(
@@ -129,6 +134,67 @@ def classify(
         if made.accuracy is not None and made.accuracy.caution:
             take(Warned(made.accuracy.caution))
         return made
+
+
+def extract_spectra(
+    scenes: SceneSource | Sequence[SceneSource],
+    features: str | Path | geopandas.GeoDataFrame,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    report: Report | None = None,
+    progress: bool = False,
+    **options: Unpack[SceneKeywords],
+) -> SpectraTable:
+    """Make a table of the spectra at points or in polygons; as ``geodl spectra extract``.
+
+    Parameters
+    ----------
+    scenes : hyperspectral scenes of one sensor, each a path, pattern, folder, list, open scene or array with a CRS; not
+        the files of one scene.
+    features : vector file (``file|layername=NAME`` for a layer), or a GeoDataFrame with a CRS; points, each of which has the
+        spectrum of its pixel, or polygons, which have the mean of theirs.
+    out : table to write (.csv, .xlsx or .parquet); None writes none.
+    overwrite : replace a table that exists.
+    report, progress : as ``segment`` takes them.
+    **options : how each scene is read; ``SceneKeywords``.
+
+    Returns
+    -------
+    Table of the features that have a spectrum, as ``train_spectra`` takes it: ``spectra`` (n, bands) of physical values,
+    ``wavelengths_nm``, and ``columns``, a DataFrame of all fields, ``fid``, ``scene``, ``row``, ``col``, ``pixels`` and
+    ``block`` (32 x 32 pixels of a scene).
+
+    Raises
+    ------
+    GeoRasterError
+        Whatever is wrong with scenes, features or output, or when no feature has a spectrum.
+    """
+    from georaster_dl.api.scenes import as_scene
+    from georaster_dl.io.output.staging import Staging
+    from georaster_dl.pixels import extract
+
+    reading = options_of(SceneOptions, options)
+    given: list[Any] = list(scenes) if isinstance(scenes, list | tuple) else [scenes]
+    opened: list[Scene] = []
+    for one in given:
+        named = isinstance(one, str | Path)
+        opened += extract.open_listed([str(one)], reading) if named else [as_scene(one, reading)]
+    if not opened:
+        raise OptionError("`scenes=` is empty; give at least one scene.")
+    of_file = isinstance(features, str | Path)
+    title = str(features) if of_file else "the features"
+    with reporting(report, progress=progress) as take:
+        frame = extract.read_points_or_polygons(Path(title)) if of_file else features
+        if out is None:
+            return extract.extract_spectra(opened, frame, title, take)
+        path = path_of("out", out)
+        inputs = [title] if of_file else []
+        inputs += [plane.path for scene in opened for plane in scene.planes[:1]]
+        with Staging(path, overwrite=overwrite, protect=inputs, warn=warner(take)) as stage:
+            table = extract.extract_spectra(opened, frame, title, take)
+            extract.write_extracted(table, stage.path(path))
+        return table
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

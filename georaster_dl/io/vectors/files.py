@@ -28,6 +28,7 @@ __all__ = [
     "corners",
     "covers_centre",
     "near_scene",
+    "parts_at",
     "read_layer",
 ]
 
@@ -126,6 +127,29 @@ def near_scene(
     OptionError
         When the scene has no place on Earth or no feature touches it.
     """
+    at = parts_at(frame, geobox, title=title)
+    if at is not None:
+        return at
+    found = surroundings(frame, geobox)
+    if found is None:
+        in_coordinates_of(frame[:0], geobox, title=title)  # says why, where there is a reason
+    bounds = geobox.extent.geom.bounds if found is None else found[1]
+    raise OptionError(
+        f"{title} does not touch the scene: its {kind} span {corners(frame.total_bounds)} and the "
+        f"scene {corners(bounds)} in the {kind}' CRS; check the {kind}' CRS and place."
+    )
+
+
+def parts_at(
+    frame: geopandas.GeoDataFrame, geobox: Georeference, *, title: str
+) -> tuple[geopandas.GeoDataFrame, Affine] | None:
+    """Find the features at and around a scene, as ``near_scene``; None where none touches it.
+
+    Raises
+    ------
+    OptionError
+        When the scene has no place on Earth.
+    """
     if isinstance(geobox, GCPGeoBox) or geobox.crs is None:
         raise OptionError(
             f"{title} cannot be laid over a scene without a CRS and transform; georeference "
@@ -133,17 +157,9 @@ def near_scene(
         )
     found = surroundings(frame, geobox)
     if found is None:
-        in_coordinates_of(frame[:0], geobox, title=title)  # says why, where there is a reason
-        bounds = geobox.extent.geom.bounds
-    else:
-        near, bounds = found
-        near = in_coordinates_of(near.explode(ignore_index=True), geobox, title=title)
-        if near.intersects(geobox.extent.geom).any():
-            return near, geobox.affine
-    raise OptionError(
-        f"{title} does not touch the scene: its {kind} span {corners(frame.total_bounds)} and the "
-        f"scene {corners(bounds)} in the {kind}' CRS; check the {kind}' CRS and place."
-    )
+        return None
+    near = in_coordinates_of(found[0].explode(ignore_index=True), geobox, title=title)
+    return (near, geobox.affine) if near.intersects(geobox.extent.geom).any() else None
 
 
 def corners(bounds: tuple[float, float, float, float]) -> str:

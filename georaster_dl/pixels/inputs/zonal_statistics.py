@@ -13,16 +13,22 @@ from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.pixels.inputs.strips import Strip, read_strips, strip_rows
 from georaster_dl.predict.progress import Progress
 
-__all__ = ["zonal_statistics"]
+__all__ = ["ZonalSums", "zonal_statistics", "zonal_sums"]
 
 
 @dataclass(frozen=True)
-class _Sums:
-    """Sums over the valid pixels of each polygon: number, values, squared values."""
+class ZonalSums:
+    """Sums over the valid pixels of each polygon: number (polygons,), values and squared values (polygons, bands)."""
 
     count: npt.NDArray[np.int64]
     total: npt.NDArray[np.float64]
     squared: npt.NDArray[np.float64]
+
+    @property
+    def mean(self) -> npt.NDArray[np.float64]:
+        """(polygons, bands), NaN where a polygon has no valid pixel."""
+        with np.errstate(invalid="ignore"):  # 0 / 0 is what is meant by NaN here
+            return np.asarray(self.total / self.count[:, None])
 
     def add(self, numbers: npt.NDArray[np.int32], values: npt.NDArray[np.float32]) -> None:
         """Add pixels (pixels, bands) of the polygons of these numbers (pixels,)."""
@@ -36,18 +42,31 @@ class _Sums:
 def zonal_statistics(
     scene: Scene, polygons: RasterizedZones, n_polygons: int, progress: Progress
 ) -> npt.NDArray[np.float32]:
-    """Compute mean and standard deviation of every band in every polygon.
-
-    A pixel belongs to the polygon that covers its centre. Polygons that cover none, because they
-    are small or others lie on top, have all pixels that they touch. Memory grows with polygons
-    times bands, not with pixels.
+    """Compute mean and standard deviation of every band in every polygon, of the pixels of ``zonal_sums``.
 
     Returns
     -------
     (polygons, 2 x bands): the means, then the deviations; NaN where a polygon has no valid pixel.
     """
+    sums = zonal_sums(scene, polygons, n_polygons, progress)
+    mean = sums.mean
+    with np.errstate(invalid="ignore"):
+        variance = sums.squared / sums.count[:, None] - mean**2
+    deviation = np.sqrt(np.maximum(variance, 0))
+    return np.concatenate([mean, deviation], axis=1).astype(np.float32)
+
+
+def zonal_sums(
+    scene: Scene, polygons: RasterizedZones, n_polygons: int, progress: Progress
+) -> ZonalSums:
+    """Sum every band over the valid pixels of every polygon.
+
+    A pixel belongs to the polygon that covers its centre. Polygons that cover none, because they
+    are small or others lie on top, have all pixels that they touch. Memory grows with polygons
+    times bands, not with pixels.
+    """
     bands = len(scene.planes)
-    sums = _Sums(
+    sums = ZonalSums(
         np.zeros(n_polygons, np.int64),
         np.zeros((n_polygons, bands)),
         np.zeros((n_polygons, bands)),
@@ -60,11 +79,7 @@ def zonal_statistics(
         sums.add(numbers[inside], strip.values[inside])
         _add_small(sums, strip, polygons, small)
         progress(strip.valid.size)
-    with np.errstate(invalid="ignore"):  # 0 / 0 is what is meant by NaN here
-        mean = sums.total / sums.count[:, None]
-        variance = sums.squared / sums.count[:, None] - mean**2
-    deviation = np.sqrt(np.maximum(variance, 0))
-    return np.concatenate([mean, deviation], axis=1).astype(np.float32)
+    return sums
 
 
 def _without_centre(
@@ -80,7 +95,7 @@ def _without_centre(
 
 
 def _add_small(
-    sums: _Sums, strip: Strip, polygons: RasterizedZones, small: npt.NDArray[np.bool_]
+    sums: ZonalSums, strip: Strip, polygons: RasterizedZones, small: npt.NDArray[np.bool_]
 ) -> None:
     if not small.any():
         return

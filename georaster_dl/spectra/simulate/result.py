@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.spectra.synthetic import SYNTHETIC
-from georaster_dl.spectra.table.axis import header_of
 from georaster_dl.spectra.table.samples import SpectraTable
-from georaster_dl.spectra.table.write import SPECTRA_SUFFIXES, write_table
+from georaster_dl.spectra.table.write import spectra_frame, write_spectra
 
 __all__ = ["Simulated"]
 
@@ -76,13 +74,8 @@ class Simulated:
 
     def frame(self) -> pd.DataFrame:
         """Return a data frame (n, columns and bands): columns, ``synthetic``, then a column a band, named ``450 nm``."""
-        widths = [None] * len(self.wavelengths_nm) if self.fwhm_nm is None else self.fwhm_nm
-        headers = [
-            header_of(nm, width) for nm, width in zip(self.wavelengths_nm, widths, strict=True)
-        ]
-        return pd.concat(
-            [self.table().columns, pd.DataFrame(self.spectra, columns=headers)], axis=1
-        )
+        columns = self.table().columns
+        return spectra_frame(columns, self.spectra, self.wavelengths_nm, self.fwhm_nm)
 
     def write(self, path: Path) -> None:
         """Write the table as .csv, .xlsx or .parquet, by the name of the file.
@@ -92,8 +85,4 @@ class Simulated:
         OptionError
             When it ends otherwise, or .parquet without pyarrow.
         """
-        if path.suffix.lower() not in SPECTRA_SUFFIXES:
-            raise OptionError(
-                f"{path.name} is no name of a table of spectra; end it in {', '.join(SPECTRA_SUFFIXES)}."
-            )
-        write_table(self.frame(), path)
+        write_spectra(self.frame(), path)
