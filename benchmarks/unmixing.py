@@ -41,7 +41,6 @@ from scipy.optimize import linear_sum_assignment, nnls
 
 BANDS, MEMBERS = 200, 6
 SAMPLE = 4096  # pixels that scipy solves
-WATER_NM = ((1330, 1500), (1780, 2000))
 VEGETATION = ("low vegetation", "tree")
 
 
@@ -163,18 +162,19 @@ def library(given: argparse.Namespace) -> None:
     tiles = sorted((given.data / "enmap_potsdam" / "images").glob("*.tif"))
     bands = open_scene(tiles[0]).bands
     table = read_spectra([folder / "library_berlin.sli", folder / "library_berlin.csv"])
-    inside = [
-        i
-        for i in bands_within(table, bands, "EnMAP")
-        if bands[i].good and not any(a < bands[i].wavelength_nm < b for a, b in WATER_NM)
-    ]
+    good = [i for i, band in enumerate(bands) if band.good]
+    used, notes = bands_within(table, [bands[i] for i in good], "EnMAP")
+    inside = [good[i] for i in used]
     spectra, points = _points(folder / "veg-cover-fraction_potsdam_point.gpkg", tiles)
     own, classes = _points(folder / "landcover_potsdam_point.gpkg", tiles)
-    members, _ = library_members(table, [bands[i] for i in inside], class_field=None, scale=1e-4)
+    members, doubts = library_members(
+        table, [bands[i] for i in inside], "EnMAP", class_field=None, scale=1e-4
+    )
     berlin = members.spectra, table.classes("level_2")
     both = np.vstack([berlin[0], own[:, inside]]), np.r_[berlin[1], classes["level_2"]]
     cover = points["vegetation_fraction"].to_numpy()
     print(f"{len(cover)} points, {len(own)} land-cover points, {len(inside)} bands")
+    print(*notes, *doubts, sep="\n")
     print("library | members | shade | MAE | bias | R2")
     for (name, (rows, labels)), per_class, shade in itertools.product(
         {"Berlin": berlin, "Berlin and scene": both}.items(), (True, False), (False, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,14 @@ import numpy.typing as npt
 from georaster_dl.core.bands import Band, listed_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.spectra.sensor import (
+    WATER_NM,
+    SensorBands,
+    coverage,
+    in_water_vapour,
+    on_bands,
+)
 from georaster_dl.spectra.table.cells import is_text
-from georaster_dl.spectra.table.resample import resampled
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.table.unit_check import size_ratio
 from georaster_dl.unmixing.members import Members
@@ -26,13 +33,21 @@ _SAME_NM = 0.1
 _FINER = 0.5  # of the width of the scene's bands
 
 
-def bands_within(table: SpectraTable, bands: Sequence[Band], scene: str) -> list[int]:
-    """Find the bands of a scene within the wavelengths of a table.
+def bands_within(
+    table: SpectraTable, bands: Sequence[Band], scene: str
+) -> tuple[list[int], list[str]]:
+    """Find the bands of a scene that a table covers, without those of water vapour.
+
+    Where the table is on the scene's own bands, those of water vapour stay.
+
+    Returns
+    -------
+    Their indexes, and what was left out, a sentence each.
 
     Raises
     ------
     BandMismatchError
-        When a band has no wavelength, or fewer than two lie within.
+        When a band has no wavelength, or fewer than two are left.
     """
     unknown = [band.name for band in bands if band.wavelength_nm is None]
     if unknown:
@@ -40,24 +55,42 @@ def bands_within(table: SpectraTable, bands: Sequence[Band], scene: str) -> list
             f"Members of {table.name} are brought to the scene's bands by their wavelengths, but {scene} states none of "
             f"{listed(unknown)}; give a file of them with `wavelengths=`."
         )
-    low, high = table.wavelengths_nm[0] - _SAME_NM, table.wavelengths_nm[-1] + _SAME_NM
-    inside = [i for i, band in enumerate(bands) if low <= (band.wavelength_nm or 0.0) <= high]
-    if len(inside) < 2:
+    order = _by_wavelength(bands)
+    sensor = _sensor(bands, scene)
+    used, notes = coverage(table, sensor)
+    if not _has_bands(table, sensor.wavelengths_nm[used], _distances(sensor)[used]):
+        wet = used & in_water_vapour(sensor.wavelengths_nm)
+        used &= ~wet
+        if wet.any():
+            spans = " and ".join(f"{low:.0f} to {high:.0f}" for low, high in WATER_NM)
+            notes.append(
+                f"{counted(int(wet.sum()), 'band')} of {sensor.name} in the absorption of water vapour ({spans} nm) "
+                f"{'was' if wet.sum() == 1 else 'were'} left out"
+            )
+    if used.sum() < 2:
+        low, high = table.wavelengths_nm[[0, -1]]
         raise BandMismatchError(
             f"{table.name} has spectra from {low:.0f} to {high:.0f} nm, but {scene} has {listed_bands(bands)}, of which "
-            f"{len(inside)} lie within; give a library of the scene's wavelengths, or state its unit in the header."
+            f"{int(used.sum())} lie within and outside the absorption of water vapour; give a library of the scene's wavelengths, "
+            f"or state its unit in the header."
         )
-    return inside
+    return sorted(order[used].tolist()), notes
 
 
 def library_members(
-    table: SpectraTable, bands: Sequence[Band], *, class_field: str | None, scale: float | None
+    table: SpectraTable,
+    bands: Sequence[Band],
+    scene: str,
+    *,
+    class_field: str | None,
+    scale: float | None,
 ) -> tuple[Members, list[str]]:
     """Make members of the spectra of a table, or of the means of their classes, on the bands of a scene.
 
     Parameters
     ----------
-    bands : within the table's wavelengths, see ``bands_within``.
+    bands : that the table covers, see ``bands_within``.
+    scene : name of the scene.
     class_field : column with the class of each spectrum; None takes each spectrum for a member.
     scale : by which the table's numbers are multiplied; None leaves them.
 
@@ -70,55 +103,39 @@ def library_members(
     OptionError
         When there is no such column, no class, or the bands of a sensor of few bands have no widths.
     """
-    lengths = np.array([band.wavelength_nm for band in bands], np.float64)
-    order = np.argsort(lengths)
-    widths, doubts = _widths(table, [bands[i] for i in order])
-    on_bands = _spectra_at(table, lengths[order], widths) * (1.0 if scale is None else scale)
-    spectra = np.empty_like(on_bands)
-    spectra[:, order] = on_bands
+    at, doubts = _spectra_at(table, _sensor(bands, scene))
+    spectra = np.empty_like(at)
+    spectra[:, _by_wavelength(bands)] = at * (1.0 if scale is None else scale)
     names, spectra = _grouped(table, spectra, class_field)
     how = "means of classes of" if class_field else "spectra of"
     return Members(names, tuple(bands), spectra, f"{how} {table.name}"), doubts
 
 
-def _widths(table: SpectraTable, bands: Sequence[Band]) -> tuple[_Floats | None, list[str]]:
-    """Look up widths of the scene's bands, None where the table has these bands, and list doubts."""
-    own = table.wavelengths_nm
-    lengths = np.array([band.wavelength_nm for band in bands], np.float64)
-    apart = float(np.median(np.diff(lengths)))
-    stated = [band.fwhm_nm for band in bands]
-    known = [apart if width is None else width for width in stated]
-    if _has_bands(table, lengths, np.array(known)):
-        return None, []
-    if all(width is not None for width in stated):
-        widths, doubts = np.array(stated, np.float64), []
-    elif apart > _NARROW_NM:
-        raise OptionError(
-            f"The scene's bands are about {apart:.0f} nm apart and state no widths (FWHM), without which the spectra of "
-            f"{table.name} cannot be averaged over them; name Sentinel-2's bands with `bands=`, or give a library that has "
-            f"the scene's own bands."
-        )
-    else:
-        widths = np.gradient(lengths)
-        doubts = [
-            f"the scene states no widths (FWHM) of its bands; they were taken for as wide as their distance, {apart:.1f} nm"
-        ]
-    coarse = float(np.median(np.diff(own) if table.fwhm_nm is None else table.fwhm_nm))
-    if coarse > 1.5 * float(np.median(widths)):
-        doubts.append(
-            f"{table.name} is coarser than the scene ({coarse:.0f} nm; the scene's bands are {np.median(widths):.0f} nm wide), so narrow "
-            f"features are missing in its members"
-        )
-    elif table.fwhm_nm is None and coarse > 0.5 * float(np.median(widths)):
-        doubts.append(
-            f"{table.name} states no widths (FWHM) of its own bands, {coarse:.1f} nm apart; if these are of another sensor, its "
-            f"members are smoother than the scene's spectra"
-        )
-    return widths, doubts
+def _by_wavelength(bands: Sequence[Band]) -> npt.NDArray[np.intp]:
+    return np.argsort([band.wavelength_nm or 0.0 for band in bands], kind="stable")
+
+
+def _sensor(bands: Sequence[Band], scene: str) -> SensorBands:
+    """Bands by wavelength, with widths where all state them."""
+    ordered = [bands[i] for i in _by_wavelength(bands)]
+    widths = [np.nan if band.fwhm_nm is None else band.fwhm_nm for band in ordered]
+    lengths = np.array([band.wavelength_nm for band in ordered], np.float64)
+    known = None if np.isnan(widths).any() else np.array(widths, np.float64)
+    return SensorBands(Path(scene).name, lengths, known)
+
+
+def _distances(sensor: SensorBands) -> _Floats:
+    """Widths of bands, or their usual distance where they are not known."""
+    if sensor.fwhm_nm is not None:
+        return sensor.fwhm_nm
+    apart = np.diff(sensor.wavelengths_nm)
+    return np.full(len(apart) + 1, np.median(apart) if apart.size else np.inf)
 
 
 def _has_bands(table: SpectraTable, lengths: _Floats, widths: _Floats) -> bool:
     """Whether the table is on the scene's own bands, and not by chance on a finer axis."""
+    if not lengths.size:
+        return False
     own = table.wavelengths_nm
     nearest = np.abs(own[:, None] - lengths).argmin(axis=0)
     spacing = np.gradient(own)[nearest] if table.fwhm_nm is None else table.fwhm_nm[nearest]
@@ -126,12 +143,20 @@ def _has_bands(table: SpectraTable, lengths: _Floats, widths: _Floats) -> bool:
     return bool(together.all() and np.median(spacing / widths) > _FINER)
 
 
-def _spectra_at(table: SpectraTable, lengths: _Floats, widths: _Floats | None) -> _Floats:
-    if widths is None:
+def _spectra_at(table: SpectraTable, sensor: SensorBands) -> tuple[_Floats, list[str]]:
+    """Bring spectra (n, bands) to a sensor, and list every assumption."""
+    lengths, distances = sensor.wavelengths_nm, _distances(sensor)
+    if _has_bands(table, lengths, distances):
         nearest = np.abs(table.wavelengths_nm[:, None] - lengths).argmin(axis=0)
-        return table.spectra[:, nearest]
-    inside = lengths.clip(table.wavelengths_nm[0], table.wavelengths_nm[-1])
-    return resampled(table, inside, widths).spectra
+        return table.spectra[:, nearest], []
+    if sensor.fwhm_nm is None and distances[0] > _NARROW_NM:
+        raise OptionError(
+            f"The scene's bands are about {distances[0]:.0f} nm apart and state no widths (FWHM), without which the spectra of "
+            f"{table.name} cannot be averaged over them; name Sentinel-2's bands with `bands=`, or give a library that has "
+            f"the scene's own bands."
+        )
+    made = on_bands(table, sensor, fewest=2)
+    return made.spectra, list(made.repairs[len(table.repairs) :])
 
 
 def _grouped(

@@ -135,12 +135,8 @@ class _Run:
         if options.members:
             self._table = read_spectra(options.members)
             self._warn(*self._table.repairs)
-            inside = bands_within(self._table, scene.bands, scene.name)
-            if len(inside) < len(scene.bands):
-                count = f"{len(scene.bands) - len(inside)} of {counted(len(scene.bands), 'band')}"
-                self._warn(
-                    f"{count} lie outside the wavelengths of {self._table.name} and were left out"
-                )
+            inside, left_out = bands_within(self._table, scene.bands, scene.name)
+            self._warn(*left_out)
             scene = scene.select(inside)
         self.scene = scene
         warn_doubts(scene, report)
@@ -235,6 +231,7 @@ class _Run:
             members, doubts = library_members(
                 self._table,
                 scene.bands,
+                scene.name,
                 class_field=options.class_field,
                 scale=options.members_scale,
             )

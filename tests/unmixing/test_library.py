@@ -24,7 +24,7 @@ def bands(lengths, fwhm=10.0):
 
 
 def made(table, bands, class_field=None, scale=None):
-    return library_members(table, bands, class_field=class_field, scale=scale)
+    return library_members(table, bands, "scene.tif", class_field=class_field, scale=scale)
 
 
 def test_spectra_are_averaged_over_the_bands_of_the_scene():
@@ -32,7 +32,9 @@ def test_spectra_are_averaged_over_the_bands_of_the_scene():
     members, doubts = made(table(name=["up", "down"]), bands(wanted))
     assert members.names == ("up", "down")
     assert np.abs(members.spectra[0] - np.array(wanted) / 1000).max() < 1e-9
-    assert doubts == []
+    assert doubts == [
+        "library: spectra were resampled from 301 wavelengths from 400 to 1000 nm to 4 wavelengths from 450 to 900 nm."
+    ]
 
 
 def test_bands_keep_the_order_of_the_scene():
@@ -71,7 +73,7 @@ def test_names_that_repeat_are_numbered_and_absent_ones_are_made():
 
 def test_a_scene_without_widths_is_warned_of_where_bands_touch():
     _, doubts = made(table(), bands(np.arange(450.0, 950.0, 5.5), None))
-    assert any("states no widths (FWHM) of its bands" in doubt for doubt in doubts)
+    assert any("scene.tif states no widths of its bands" in doubt for doubt in doubts)
 
 
 def test_a_scene_of_few_bands_without_widths_is_refused():
@@ -87,21 +89,41 @@ def test_the_scene_s_own_bands_need_no_widths():
     assert doubts == []
 
 
-def test_a_library_of_another_sensor_without_widths_is_warned_of():
-    own = np.arange(400.0, 1001.0, 8.0)
+def test_a_library_that_is_coarser_than_the_scene_is_warned_of():
+    own = np.arange(400.0, 1001.0, 14.0)
     spectra = np.stack([own / 1000, 1 - own / 1000])
     _, doubts = made(table(spectra, own), bands([452.0, 603.0, 751.0]))
-    assert any(
-        "states no widths (FWHM) of its own bands, 8.0 nm apart" in doubt for doubt in doubts
-    )
+    assert any("its spacing is wider than 3 bands of scene.tif" in doubt for doubt in doubts)
     _, doubts = made(table(spectra, own, np.full(len(own), 30.0)), bands([452.0, 603.0, 751.0]))
-    assert any("coarser than the scene (30 nm" in doubt for doubt in doubts)
+    assert any("its bands are wider than 3 bands of scene.tif" in doubt for doubt in doubts)
 
 
 def test_bands_outside_the_table_are_left_out_and_none_within_is_refused():
-    assert bands_within(table(), bands([350.0, 450.0, 700.0, 1400.0]), "scene") == [1, 2]
+    inside, notes = bands_within(table(), bands([350.0, 450.0, 700.0, 1400.0]), "scene")
+    assert inside == [1, 2]
+    assert notes == [
+        "library: it does not cover 2 bands of scene, which are left out (350 nm, 1400 nm)."
+    ]
     with pytest.raises(BandMismatchError, match="from 400 to 1000 nm, but scene has 2 bands"):
         bands_within(table(), bands([1200.0, 1400.0]), "scene")
+
+
+def test_bands_in_a_gap_of_the_table_are_left_out_and_those_at_its_edges_stay():
+    lengths = FINE[(FINE <= 600) | (FINE >= 700)]
+    gapped = table(lengths=lengths)
+    inside, notes = bands_within(gapped, bands([700.0, 500.0, 650.0, 600.0, 801.0]), "scene")
+    assert inside == [0, 1, 3, 4]
+    assert notes == ["library: it does not cover 1 band of scene, which is left out (650 nm)."]
+
+
+def test_bands_of_water_vapour_are_left_out_unless_the_table_is_on_the_scene_s_own():
+    fine, wanted = np.arange(400.0, 2500.0, 5.0), np.arange(1302.0, 1602.0, 50.0)
+    inside, notes = bands_within(table(lengths=fine), bands(wanted), "scene")
+    assert wanted[inside].tolist() == [1302, 1502, 1552]
+    assert notes == [
+        "3 bands of scene in the absorption of water vapour (1330 to 1500 and 1780 to 2000 nm) were left out"
+    ]
+    assert bands_within(table(lengths=wanted), bands(wanted), "scene") == (list(range(6)), [])
 
 
 def test_a_scene_without_wavelengths_is_refused():

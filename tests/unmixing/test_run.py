@@ -105,7 +105,13 @@ def test_members_of_a_library_give_their_names_and_exact_fractions(tmp_path):
     library = write_table(
         tmp_path / "library.csv", smooth_members(3, fine), fine, material=["a", "b", "c"]
     )
-    made = gdl.unmix(scene.path, out=tmp_path / "map.tif", members=library, float32=True)
+    said = []
+    made = gdl.unmix(
+        scene.path, out=tmp_path / "map.tif", members=library, float32=True, report=said.append
+    )
+    messages = [event.message for event in said if isinstance(event, Warned)]
+    assert "9 bands of cube.tif in the absorption of water vapour" in messages[0]
+    assert any("were resampled from 411 wavelengths" in message for message in messages)
     fractions, valid, described = pixels(tmp_path / "map.tif")
     assert described == (("a", "b", "c"), "float32")
     assert np.abs(fractions.transpose(1, 2, 0) - scene.fractions)[valid].max() < 0.01
@@ -126,7 +132,9 @@ def test_bands_that_a_library_lacks_are_left_out_with_a_warning(scene, tmp_path)
     library = write_table(
         tmp_path / "library.csv", scene.members[:, 5:], LENGTHS[5:], material=["a", "b", "c"]
     )
-    with pytest.warns(GeoRasterWarning, match="5 of 40 bands lie outside"):
+    with pytest.warns(
+        GeoRasterWarning, match="it does not cover 5 bands of cube.tif, which are left out"
+    ):
         made = gdl.unmix(scene.path, out=tmp_path / "map.tif", members=library)
     assert made.rmse == pytest.approx(0.001, rel=0.25)
 

@@ -13,7 +13,7 @@ import pandas as pd
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.wording import counted
-from georaster_dl.spectra.simulate.bands import SensorBands, on_bands
+from georaster_dl.spectra.sensor import SensorBands, on_bands
 from georaster_dl.spectra.simulate.methods import Method, check_options, known_method
 from georaster_dl.spectra.simulate.result import Simulated
 from georaster_dl.spectra.synthetic import synthetic_rows

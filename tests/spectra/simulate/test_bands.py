@@ -10,7 +10,8 @@ import pytest
 
 from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.spectra.simulate.bands import SensorBands, on_bands, scene_bands
+from georaster_dl.spectra.sensor import SensorBands, on_bands
+from georaster_dl.spectra.simulate.bands import scene_bands
 from georaster_dl.spectra.simulate.noise import draw_noise, scene_noise
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.testing import write_raster

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.spectra.simulate.bands import SENSORS, SensorBands
+from georaster_dl.spectra.sensor import SensorBands
+from georaster_dl.spectra.simulate.bands import SENSORS
 from georaster_dl.spectra.simulate.plants.prosail import simulate_prosail
 from georaster_dl.spectra.simulate.plants.prospect import simulate_prospect
 from georaster_dl.spectra.table.samples import SpectraTable

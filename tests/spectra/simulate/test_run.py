@@ -9,7 +9,7 @@ import pytest
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Warned
-from georaster_dl.spectra.simulate.bands import SensorBands
+from georaster_dl.spectra.sensor import SensorBands
 from georaster_dl.spectra.simulate.methods import METHODS
 from georaster_dl.spectra.simulate.run import Request, simulate_from
 from tests.spectra.simulate.made import NM, library

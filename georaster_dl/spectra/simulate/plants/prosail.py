@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.spectra.simulate.bands import SensorBands
+from georaster_dl.spectra.sensor import SensorBands
 from georaster_dl.spectra.simulate.plants.priors import (
     CANOPY,
     LEAF,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.spectra.simulate.bands import SensorBands
+from georaster_dl.spectra.sensor import SensorBands
 from georaster_dl.spectra.simulate.plants.priors import LEAF, Range, Traits, check_ranges, draw
 from georaster_dl.spectra.simulate.result import Simulated
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.models.radiative_transfer import flat_responses
-from georaster_dl.spectra.simulate.bands import SensorBands
+from georaster_dl.spectra.sensor import SensorBands
 
 if TYPE_CHECKING:
     from torch import Tensor
