@@ -101,7 +101,7 @@ def scored(scene: Path, fractions: NDArray, members: NDArray, way: dict, seed: i
     out = scene.with_name("unmixed_fractions.tif")
     made = gdl.unmix(scene, out=out, k=len(members), seed=seed, float32=True, overwrite=True, **way)
     table = pd.read_csv(scene.with_name("unmixed_members.csv"))
-    apart = angles(table.iloc[:, 1:].to_numpy(float), members)
+    apart = angles(table.iloc[:, -members.shape[1] :].to_numpy(float), members)
     ours, theirs = linear_sum_assignment(apart)
     with rasterio.open(out) as dataset:
         mapped = dataset.read()

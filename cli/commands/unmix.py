@@ -52,8 +52,8 @@ def _number_of_members(
     "k",
     callback=_number_of_members,
     metavar="N|auto",
-    help="Number of members to find in the scene; auto (default) prints the error of 2, 3, ... and takes the last "
-    "that lowers it by 30 % or more.",
+    help="Number of members to find in the scene; auto (default) prints the error of 2, 3, ... and takes the one "
+    "after which neither the next nor the next two lower the error beyond noise by 30 % each.",
 )
 @click.option(
     "--members",
@@ -191,10 +191,15 @@ def _finished(unmixed: Unmixed) -> Finished:
         pixels=unmixed.pixels,
         sampled=unmixed.sampled,
         fractions={name: round(share, 4) for name, share in unmixed.fractions.items()},
+        places={name: list(place) for name, place in unmixed.places.items()},
         rmse=unmixed.rmse,
         rmse_fcls=unmixed.rmse_fcls,
         rmse_by_members={} if curve is None else {str(k): e for k, e in curve.rmse.items()},
     )
+
+
+def _place(name: str, place: tuple[int, int]) -> str:
+    return f"{name} {place[0]}, {place[1]}"
 
 
 def _print(unmixed: Unmixed) -> None:
@@ -210,13 +215,17 @@ def _print(unmixed: Unmixed) -> None:
             if curve.dimension is None
             else f"noise {curve.noise:.2g}; HySime finds {curve.dimension} directions of signal; "
         )
-        click.echo(f"{of_signal}-k N takes another number")
+        click.echo(f"{of_signal}to take another number, run again with -k")
     shares = (f"{name} {100 * share:.1f} %" for name, share in unmixed.fractions.items())
     click.echo(", ".join(shares))
     own = f"RMSE {unmixed.rmse:.4g}"
     if unmixed.rmse_fcls != unmixed.rmse:
         own = f"RMSE of the autoencoder {unmixed.rmse:.4g}, of least squares with the members it began with {unmixed.rmse_fcls:.4g}"
     click.echo(own)
+    if unmixed.places:
+        click.echo(
+            "found at row, col: " + "; ".join(_place(*each) for each in unmixed.places.items())
+        )
     click.echo(
         f"{unmixed.pixels / 1e6:.3g} Mpx in {unmixed.seconds:.1f} s, members from {unmixed.source}"
         f"{'' if 'pixels' not in unmixed.source else f' (of {unmixed.sampled:,} sampled)'}"

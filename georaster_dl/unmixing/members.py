@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.table.axis import header_of
 from georaster_dl.spectra.table.write import write_csv
@@ -42,18 +44,20 @@ class Members:
     bands : of the scene, in its order.
     spectra : (members, bands) in the unit of the scene.
     source : where they come from, as a phrase.
+    places : row and column of each in the scene, from 0; empty where they are not of it.
     """
 
     names: tuple[str, ...]
     bands: tuple[Band, ...]
     spectra: _Floats = field(repr=False)
     source: str
+    places: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
 
 
-def check_count(k: int, bands: int, *, shade: bool, scene: str) -> None:
+def check_count(k: int, bands: int, *, shade: bool, scene: str, of_library: bool = False) -> None:
     """Refuse a number of members that no map or no least squares can have.
 
     Raises
@@ -65,29 +69,40 @@ def check_count(k: int, bands: int, *, shade: bool, scene: str) -> None:
         raise OptionError(
             f"`k=` is {k}, but a mixture is of 2 members or more; give such a number, or auto."
         )
+    cure = (
+        "take the means of classes with `class_field=`, or give fewer spectra"
+        if of_library
+        else "give fewer with `k=`"
+    )
     if k > _MOST:
         raise OptionError(
-            f"{counted(k, 'member')} are more than the {_MOST} bands that a map of fractions has; take the means of classes "
-            f"with `class_field=`, or give fewer."
+            f"{counted(k, 'member')} are more than the {_MOST} bands that a map of fractions has; {cure}."
         )
     most = bands if shade else bands + 1
     if k > most:
         black = ", of which black is one with `shade=True`" if shade else ""
         raise OptionError(
             f"{counted(k, 'member')} are more than {counted(bands, 'band')} of {scene} can tell apart: least squares with a sum "
-            f"of 1 has one solution for {bands + 1} members at most{black}; give fewer members, or a scene of more bands."
+            f"of 1 has one solution for {bands + 1} members at most{black}; {cure}, or a scene of more bands."
         )
 
 
-def write_members(members: Members, path: Path) -> None:
+def write_members(members: Members, path: Path, geobox: Georeference) -> None:
     """Write members as a table that ``geodl spectra`` reads: a row each, with its name, a column a band.
 
+    Pixels of the scene also have their row and column, from 0, and, where the scene has a transform, the coordinates of their centre.
     Bands are in the order of their wavelengths; where one has none, columns are named after the bands.
     """
     import pandas as pd
 
     order, headers = _axis(members.bands)
     frame = pd.DataFrame(members.spectra[:, order], columns=headers)
+    if members.places:
+        rows, cols = np.array(members.places).T
+        values = {"row": rows, "col": cols}
+        if isinstance(geobox, GeoBox):
+            values["x"], values["y"] = geobox.transform * (cols + 0.5, rows + 0.5)
+        frame = pd.concat([pd.DataFrame(values), frame], axis=1)
     frame.insert(0, "name", members.names)
     write_csv(frame, path)
 
@@ -135,8 +150,9 @@ def _figure(members: Members, unit: str, curve: ErrorCurve | None) -> Figure:
     panels[0].set_xlabel("wavelength (nm)" if known else "band")
     panels[0].set_ylabel(unit)
     panels[0].margins(x=0.01)
-    if len(members) <= _LEGEND:
-        panels[0].legend(fontsize=8, frameon=False)
+    lines = panels[0].get_lines()[:_LEGEND]
+    title = f"the first {_LEGEND} of {len(members)} members" if len(members) > _LEGEND else None
+    panels[0].legend(handles=lines, title=title, title_fontsize=8, fontsize=8, frameon=False)
     if curve is not None:
         curve.draw(panels[1])
     return figure

@@ -53,7 +53,8 @@ class ErrorCurve:
             color="#888888",
             label="principal components",
         )
-        axes.axhline(self.noise, color="#888888", linewidth=0.8, dashes=(6, 3), label="noise")
+        if self.noise:
+            axes.axhline(self.noise, color="#888888", linewidth=0.8, dashes=(6, 3), label="noise")
         axes.plot(
             [self.chosen],
             [self.rmse[self.chosen]],
@@ -64,7 +65,9 @@ class ErrorCurve:
             label="taken",
         )
         axes.set(xlabel="number of members", ylabel="RMSE", ylim=(0, None), xticks=list(self.rmse))
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(
+            fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2
+        )
 
 
 def error_curve(spectra: _Spectra, search: Search, seed: int) -> ErrorCurve:

@@ -51,6 +51,8 @@ __all__ = ["Unmixed", "unmix"]
 _MOST_PIXELS = 100_000
 _SAMPLE_BYTES = 128 * 2**20
 
+_Places = npt.NDArray[np.intp]
+
 
 @dataclass(frozen=True)
 class Unmixed(ShownResult):
@@ -62,6 +64,7 @@ class Unmixed(ShownResult):
     fractions : mean fraction of each member over all pixels, by name.
     rmse : root mean square of what the mixtures leave unexplained, over pixels and bands, in the scene's unit.
     rmse_fcls : the same of least squares with the members before an autoencoder changed them.
+    places : row and column, from 0, of the pixel that each member is, by name; empty for members of a table.
     curve : errors by number of members, where it was chosen; None where it was given.
     source : of the members, as a phrase.
     sampled : pixels that the members were found in.
@@ -75,6 +78,7 @@ class Unmixed(ShownResult):
     rmse_fcls: float
     curve: ErrorCurve | None
     source: str
+    places: dict[str, tuple[int, int]]
     sampled: int
     pixels: int
     seconds: float
@@ -152,9 +156,9 @@ class _Run:
         self._report(SceneStarted("cpu", scene.name, rows, cols))
         trains = options.method == "autoencoder"
         progress = Progress((3 if trains else 2) * rows * cols, self._report)
-        sample = self._sampled(progress)
+        sample, places = self._sampled(progress)
         statistics = Statistics(sample)
-        members, curve = self._members(sample, statistics)
+        members, curve = self._members(sample, places, statistics)
         linear = linear_mixing(members, statistics, shade=options.shade)
         trained: UnmixingAutoencoder | None = None
         network: nn.Module = linear
@@ -175,7 +179,7 @@ class _Run:
         self._map(mixtures, card, stage, outputs, progress)
         errors = mixtures.rmse()
         with stage.making(outputs.members) as table:
-            write_members(members, table)
+            write_members(members, table, scene.geobox)
         with stage.making(outputs.picture) as picture:
             draw_members(members, picture, quantity_of(scene), curve)
         if outputs.model is not None:
@@ -186,7 +190,16 @@ class _Run:
                 save_model(package, card.model_copy(update={"metrics": metrics}), network)
         shares = dict(zip(members.names, mixtures.means(), strict=True))
         return Unmixed(
-            (), shares, errors[0], errors[-1], curve, members.source, len(sample), rows * cols, 0.0
+            files=(),
+            fractions=shares,
+            rmse=errors[0],
+            rmse_fcls=errors[-1],
+            curve=curve,
+            source=members.source,
+            places=dict(zip(members.names, members.places, strict=False)),
+            sampled=len(sample),
+            pixels=rows * cols,
+            seconds=0.0,
         )
 
     def _warn(self, *messages: str | None) -> None:
@@ -210,20 +223,21 @@ class _Run:
         )
         return {"method": options.method, **of_members, **of_method, "seed": str(options.seed)}
 
-    def _sampled(self, progress: Progress) -> npt.NDArray[np.float32]:
-        """(pixels, bands) values of a random sample, bounded in pixels and in bytes."""
+    def _sampled(self, progress: Progress) -> tuple[npt.NDArray[np.float32], _Places]:
+        """Draw a random sample, bounded in pixels and in bytes: values (pixels, bands) and numbers of pixels."""
         most = min(_MOST_PIXELS, _SAMPLE_BYTES // (4 * len(self.scene.planes)))
         sample = Sample(most, self._options.seed)
         for strip in read_strips(self.scene):
-            sample.add(strip.values)
+            first = strip.rows.start * self.scene.shape[1]
+            sample.add(strip.values, first + np.flatnonzero(strip.valid))
             progress(strip.valid.size)
         if not sample.seen:
             raise no_valid_pixel(self.scene)
-        values: npt.NDArray[np.float32] = sample.columns()[0]
-        return values
+        values, places = sample.columns()
+        return values, places
 
     def _members(
-        self, sample: npt.NDArray[np.float32], statistics: Statistics
+        self, sample: npt.NDArray[np.float32], places: _Places, statistics: Statistics
     ) -> tuple[Members, ErrorCurve | None]:
         """Find or read the members, and the curve by which their number was chosen."""
         options, scene = self._options, self.scene
@@ -236,7 +250,13 @@ class _Run:
                 scale=options.members_scale,
             )
             self._warn(*doubts)
-            check_count(len(members), len(scene.bands), shade=options.shade, scene=scene.name)
+            check_count(
+                len(members),
+                len(scene.bands),
+                shade=options.shade,
+                scene=scene.name,
+                of_library=True,
+            )
             check_size(members, statistics.mean, statistics.std, self._table.name)
             return members, None
         curve = None
@@ -249,7 +269,10 @@ class _Run:
         found = find_members(sample, k, options.search, options.seed)
         names = tuple(f"member {i}" for i in range(1, k + 1))
         spectra = sample[found].astype(np.float64)
-        return Members(names, scene.bands, spectra, f"pixels of {scene.name}"), curve
+        at = tuple(
+            (int(place) // scene.shape[1], int(place) % scene.shape[1]) for place in places[found]
+        )
+        return Members(names, scene.bands, spectra, f"pixels of {scene.name}", at), curve
 
     def _warn_of_noise(self, k: int, sample: npt.NDArray[np.float32]) -> None:
         noise, dimension = signal_dimension(sample)

@@ -41,3 +41,19 @@ def test_matlab_of_version_7_3_has_its_axes_in_reverse(tmp_path):
 
 def test_a_cube_from_python_needs_no_file():
     assert open_scene(CUBE.transpose(2, 0, 1)).shape == (5, 6)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_code_for_pixels_below_one_another_takes_columns_first_as_matlab_does(
+    tmp_path, monkeypatch, turned
+):
+    monkeypatch.chdir(tmp_path)
+    pixels = CUBE.transpose(2, 0, 1)[:3].reshape(3, -1, order="F")
+    scipy.io.savemat("cube.mat", {"Y": pixels.T if turned else pixels})
+    with pytest.raises(
+        SceneError, match=r"along rows, .* need .reshape\(3, rows, cols\)"
+    ) as caught:
+        open_scene("cube.mat")
+    code = str(caught.value).partition("in Python: ")[2].partition(" (other")[0]
+    exec(code, {})
+    np.testing.assert_array_equal(open_scene("cube.tif").read().array, CUBE.transpose(2, 0, 1)[:3])

@@ -28,7 +28,7 @@ def pixels(path):
 
 def matched(fractions, members, path):
     """Fractions of a map in the order of known members."""
-    found = pd.read_csv(path).iloc[:, 1:].to_numpy()
+    found = pd.read_csv(path).iloc[:, -members.shape[1] :].to_numpy()
     return fractions[np.abs(found[:, None] - members).mean(2).argmin(0)]
 
 
@@ -61,6 +61,25 @@ def test_fractions_error_and_members_of_a_scene_are_found(scene, tmp_path):
         "cube_fractions.tif",
     }
     assert all(path.stat().st_size > 1000 for path in made.files)
+
+
+def test_members_found_in_the_scene_say_where_they_are(scene, tmp_path):
+    made = gdl.unmix(scene.path, out=tmp_path / "map.tif", k=3)
+    table = pd.read_csv(tmp_path / "map_members.csv")
+    assert list(table.columns[:5]) == ["name", "row", "col", "x", "y"]
+    with rasterio.open(scene.path) as dataset:
+        image = dataset.read()
+        for row in table.itertuples():
+            assert dataset.xy(row.row, row.col) == pytest.approx((row.x, row.y))
+    own = image[:, table["row"], table["col"]].T
+    assert np.allclose(own, table.iloc[:, 5:])
+    assert list(made.places.values()) == list(zip(table["row"], table["col"], strict=True))
+
+
+def test_a_library_that_shares_the_name_of_the_map_leaves_it_its_style(scene, tmp_path):
+    library = write_table(tmp_path / "same.csv", scene.members, material=["a", "b", "c"])
+    gdl.unmix(scene.path, out=tmp_path / "same.tif", members=library)
+    assert (tmp_path / "same.qml").is_file()
 
 
 def test_the_number_of_members_is_chosen_and_its_curve_is_given(scene, tmp_path):
@@ -226,6 +245,7 @@ def test_more_members_than_a_scene_without_noise_holds_are_refused(tmp_path):
     ("options", "message"),
     [
         ({"k": 1}, "`k=` is 1, but a mixture is of 2"),
+        ({"k": 300}, "300 members are more than the 64 bands .*; give fewer with `k=`"),
         ({"k": 42}, "42 members are more than 40 bands of .* can tell apart"),
         ({"k": 41, "shade": True}, "41 members are more than 40 bands"),
         ({"k": 3, "members": "cube.tif"}, "leave one of the two out"),

@@ -33,6 +33,7 @@ __all__ = [
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
 _SIDECARS = ("{name}.aux.xml", "{name}.ovr", "{name}.msk", "{name}.msk.ovr", "{stem}.qml")
 _RASTERS = {".tif", ".tiff", ".vrt"}
+_UNSTYLED = {".safetensors", ".sli", ".csv", ".xlsx", ".parquet"}
 _LONGEST_ENDING = len(".msk.ovr")
 _USUAL_LONGEST_NAME = 255
 _NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -316,11 +317,11 @@ class Staging:
         ]
 
     def _belongs_to_input(self, sidecar: Path) -> bool:
-        """Whether this is the style of an input: map.jp2 and map.tif share the name map.qml; a model has none."""
+        """Whether this is the style of an input: map.jp2 and map.tif share the name map.qml; models and tables have none."""
         return sidecar.suffix == ".qml" and any(
             _final(source).with_suffix(".qml") == sidecar
             for source in self._protect
-            if source.suffix != ".safetensors"
+            if source.suffix.lower() not in _UNSTYLED
         )
 
     def _remove(self) -> None:
