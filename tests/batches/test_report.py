@@ -22,9 +22,11 @@ from georaster_dl.batches.report.text import duration, moment, options_line, pix
 from georaster_dl.batches.report.thumbnails import thumbnail
 from georaster_dl.batches.report.write import SceneRow, write_report
 from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.output.provenance import fractions_tags
 from georaster_dl.io.output.writer import RasterSpec, RasterWriter
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.render import thumbnails as pictures
+from georaster_dl.render.palette import choose_colors
 from tests.browser import WIDTHS, look_at
 
 HOSTILE = "<script>document.title='hacked'</script>\"' & a name so long that no column holds it" * 2
@@ -178,6 +180,24 @@ def test_quantities_have_one_scale_and_a_colour_bar(tmp_path):
     before = (tmp_path / "quicklooks" / "low.png").stat().st_mtime_ns
     write_report(tmp_path, rows, {})
     assert (tmp_path / "quicklooks" / "low.png").stat().st_mtime_ns == before
+
+
+def test_fractions_are_shown_in_mixed_colours_whichever_is_first(tmp_path):
+    names = ["soil", "tree"]
+    stored = np.zeros((2, 60, 90), np.uint8)
+    stored[0, :, :45], stored[1, :, 45:] = 250, 250
+    stored[:, :10] = 255
+    path = write(
+        tmp_path / "cover.tif", stored, names=names, nodata=255, scale=0.004, tags=fractions_tags(2)
+    )
+    drawn = thumbnail(path, tmp_path / "cover.png")
+    assert drawn is not None
+    assert drawn.meaning == pictures.Meaning()
+    colors = imread(tmp_path / "cover.png")
+    soil, tree = (np.array(color) / 255 for color in choose_colors(names))
+    np.testing.assert_allclose(colors[40, 10, :3], soil, atol=0.01)
+    np.testing.assert_allclose(colors[40, 80, :3], tree, atol=0.01)
+    assert not colors[:8, :, 3].any()
 
 
 def test_a_batch_of_nothing(tmp_path):

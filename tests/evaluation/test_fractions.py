@@ -223,8 +223,9 @@ def test_report(mapped, tmp_path, kind):
         found = evaluate(mapped, _reference(tmp_path / "t.tif"))
     else:
         found = compared(mapped, points, *(NAMES if kind == "points" else NAMES[:1]))
-    page = render_report(found)
-    titles = {"Map", "Mapped over measured"}
+    scene = write_raster(tmp_path / "scene.tif", np.random.default_rng(0).random((3, *SHAPE)))
+    page = render_report(found, image=scene)
+    titles = {"Scene", "Map", "Mapped over measured"}
     titles |= {"Reference", "Mean absolute error"} if kind == "raster" else {"Reference points"}
     assert all(f"<b>{title}</b>" in page for title in titles)
     for row in found.rows():

@@ -12,9 +12,11 @@ from PIL import UnidentifiedImageError
 from georaster_dl.core.errors import SceneError
 from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.io.labels.raster import stated_classes
+from georaster_dl.io.output.provenance import fraction_bands, tags_of
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.reader import open_scene
-from georaster_dl.render.colors import class_colors, ramp_colors, ramp_limits
+from georaster_dl.render.colors import class_colors, mixed_colors, ramp_colors, ramp_limits
+from georaster_dl.render.palette import choose_colors
 from georaster_dl.render.stretch import stretched
 from georaster_dl.render.thumbnails import (
     LONGEST,
@@ -57,8 +59,8 @@ def thumbnails(rasters: Mapping[Path, Path]) -> dict[Path, Thumbnail | None]:
 def thumbnail(raster: Path, path: Path, scale: Limits | None = None) -> Thumbnail | None:
     """The picture of a raster, drawn where it is missing, older than the raster, or on another scale.
 
-    Classes in their own colours, a quantity's first band on a ramp, features 1 to 3 as red, green
-    and blue.
+    Classes in their own colours, those of fractions mixed as the pixels are, a quantity's first band on a
+    ramp, features 1 to 3 as red, green and blue.
 
     Parameters
     ----------
@@ -112,22 +114,25 @@ def _drawn(raster: Path, scale: Limits | None) -> Drawing:
         colors, known = class_colors(numbers[0], classes)
         return Drawing(with_alpha(colors, valid & known))
     scene = open_scene(raster)
-    if _content(raster) == "features" and len(scene.planes) >= 3:
+    tags = tags_of(raster)
+    if tags.get("GEORASTER_DL_CONTENT") == "features" and len(scene.planes) >= 3:
         scene = scene.select([0, 1, 2])
         numbers, valid = scene.read_small(LONGEST)
         names = tuple(band.name for band in scene.bands)
         return Drawing(with_alpha(stretched(numbers, valid), valid), Meaning(bands=names))
+    fractions = fraction_bands(tags)
+    if fractions > 1:
+        scene = scene.select(range(fractions))
+        stored, valid = scene.read_small(LONGEST)
+        palette = choose_colors([band.name for band in scene.bands])
+        colors, known = mixed_colors(scene.to_physical(stored), palette)
+        return Drawing(with_alpha(colors, valid & known))
     scene = scene.select([0])
     stored, valid = scene.read_small(LONGEST)
     values = scene.to_physical(stored)[0]
     own = ramp_limits(values[valid])
     colors = ramp_colors(values, scale or own)
     return Drawing(with_alpha(colors, valid), Meaning(_quantity(raster), scale or own, own))
-
-
-def _content(raster: Path) -> str:
-    with open_dataset(str(raster)) as dataset:
-        return str(dataset.tags().get("GEORASTER_DL_CONTENT", "map"))
 
 
 def _quantity(raster: Path) -> str:

@@ -221,7 +221,7 @@ def scene_picture(path: Path, view: View, geobox: Georeference) -> Picture:
     scene = open_scene(path)
     scene = scene.select(red_green_blue(scene.bands))
     if isinstance(geobox, GeoBox) and isinstance(scene.geobox, GeoBox) and geobox.crs is not None:
-        raster = replace(scene, geobox=geobox.zoom_to(view.mapped.shape)).read()
+        raster = replace(scene, geobox=geobox.zoom_to(view.mapped.shape[-2:])).read()
     else:
         raster = scene.thumbnail(_LONGEST_SCENE)
     return Picture("Scene", raster_png(stretched(raster.array, raster.valid), raster.valid))
