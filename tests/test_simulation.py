@@ -22,6 +22,15 @@ def test_spectra_for_a_scene_are_returned_and_written(tmp_path):
     assert any("resampled" in event.message for event in warnings)
     read = gdl.read_spectra(tmp_path / "mixed.csv")
     np.testing.assert_array_equal(read.spectra.astype(np.float32), made.spectra)
+    alike, plain = (
+        gdl.simulate_spectra(
+            library(), method="mixtures", n=50, for_=scene, class_field="cover", noise=noise,
+            report=warnings.append,
+        )
+        for noise in (None, 0)
+    )  # fmt: skip
+    np.testing.assert_array_equal(alike.spectra, made.spectra)
+    assert (plain.spectra != made.spectra).any()
     with pytest.raises(gdl.OutputError, match="overwrite"):
         gdl.simulate_spectra(
             library(), method="gaussian", n=9, class_field="cover", out=tmp_path / "mixed.csv"

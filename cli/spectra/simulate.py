@@ -104,7 +104,12 @@ def _ranges(_ctx: Any, param: click.Parameter, text: str | None) -> dict[str, An
 def _given(target: tuple[str, ...], targets: tuple[str, ...], **others: Any) -> dict[str, Any]:
     """Collect the options that were given, by the names of the methods' arguments."""
     every = {"targets": (*target, *targets), **others}
-    return {name: value for name, value in every.items() if value not in (None, False, ())}
+    # A noise of 0 is given: it equals False but is none.
+    return {
+        name: value
+        for name, value in every.items()
+        if value is not None and value is not False and value != ()
+    }
 
 
 _method_options = option_group(
@@ -146,13 +151,13 @@ _method_options = option_group(
         "--noise",
         type=float,
         metavar="SD",
-        help="Standard deviation of noise in each band of a mixture.",
+        help="Standard deviation of noise in each band. [default: mixtures with --for SCENE as --noise-of SCENE]",
     ),
     click.option(
         "--noise-of",
         metavar="SCENE",
         shell_complete=complete_files,
-        help="Scene whose noise and variation mixtures get, from differences of neighbouring pixels.",
+        help="Another scene whose noise and variation mixtures get, from differences of neighbouring pixels.",
     ),
     click.option(
         "--bilinear", is_flag=True, help="Add light that meets two parts of a mixture in turn."
@@ -199,7 +204,7 @@ _method_options = option_group(
     "for_",
     metavar="SCENE|sentinel-2",
     shell_complete=complete_files,
-    help="Scene whose bands the spectra get, without those of water vapour; or sentinel-2.",
+    help="Scene whose bands the spectra get, without those of water vapour, and whose noise mixtures get; or sentinel-2.",
 )
 @wavelengths_option
 @click.option(
@@ -292,9 +297,8 @@ def simulate(
         from georaster_dl.spectra.simulate.judging.page import write_judgement
         from georaster_dl.spectra.simulate.run import Request, simulate_from
 
-        bands = SENSORS.get(for_) if for_ else None
-        if for_ and bands is None:
-            bands = scene_bands(_opened(for_, wavelengths))
+        scene = _opened(for_, wavelengths) if for_ and for_ not in SENSORS else None
+        bands = SENSORS.get(for_ or "") if scene is None else scene_bands(scene)
         with staged(report, output, extras=pages, inputs=inputs, overwrite=overwrite) as stage:
             options = dict(own)
             if "soils" in own:
@@ -310,6 +314,7 @@ def simulate(
                 seed,
                 options,
                 bands,
+                scene,
                 scale,
                 quantity,
             )
@@ -335,7 +340,7 @@ def simulate(
         low, high = made.wavelengths_nm[[0, -1]]
         click.echo(
             f"{counted(len(made), 'spectrum')} of {counted(len(made.wavelengths_nm), 'band')} ({low:.0f} to {high:.0f} nm), "
-            f"with {', '.join(made.columns)}"
+            f"with {', '.join(made.columns)}{_noise_of(made)}"
         )
         if verdict:
             click.echo(verdict)
@@ -360,6 +365,12 @@ def _check_report(page: Path | None, settings: bool) -> None:
         raise OptionError(
             "--against, --preprocess and --group-column are of the report, but none is asked for; name its page with --report."
         )
+
+
+def _noise_of(made: Simulated) -> str:
+    """Name the scene whose noise was taken."""
+    noise = made.settings.get("noise")
+    return f"; noise {noise} (--noise 0: none)" if isinstance(noise, str) else ""
 
 
 def _opened(scene: str, wavelengths: tuple[float, ...] | None) -> Scene:

@@ -32,7 +32,8 @@ def prepare_console(arguments: Sequence[str]) -> None:
 
     Characters that the console lacks are written as escapes; what a closed output or a reader that
     went away (``| head``) no longer takes is dropped. Control characters are written as text. Warnings
-    of libraries, which are for programmers, are shown with ``--debug`` or ``PYTHONWARNINGS`` only.
+    of libraries, which are for programmers, are shown with ``--debug`` or ``PYTHONWARNINGS`` only; so are tracebacks of
+    extra outputs that failed with ``--debug``.
 
     Parameters
     ----------
@@ -40,7 +41,10 @@ def prepare_console(arguments: Sequence[str]) -> None:
     """
     _open_what_is_closed()
     sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
-    if "--debug" not in arguments and not sys.warnoptions:
+    if "--debug" in arguments:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("georaster_dl").setLevel(logging.DEBUG)
+    elif not sys.warnoptions:
         warnings.simplefilter("ignore")
         os.environ["PYTHONWARNINGS"] = "ignore"  # for worker processes
         logging.getLogger().addHandler(logging.NullHandler())

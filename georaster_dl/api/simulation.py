@@ -87,7 +87,8 @@ def simulate_spectra(
     n : number of spectra.
     out : table to write (.parquet, .csv or .xlsx).
     add : further libraries, put below the first.
-    for_ : scene whose bands the spectra get, without those of water vapour; or ``"sentinel-2"``.
+    for_ : scene whose bands the spectra get, without those of water vapour, and whose noise mixtures get, unless
+        ``noise`` or ``noise_of`` says otherwise (``noise=0``: none); or ``"sentinel-2"``.
     scale : factor on the values of ``library``, such as 0.0001 where they are 0 to 10,000.
     quantity : that the spectra hold; reflectance where their size allows it.
     seed : of all random numbers; the same gives the same spectra.
@@ -120,14 +121,16 @@ def simulate_spectra(
     given: dict[str, Any] = {k: v for k, v in options.items() if v is not None and v is not False}
     with reporting(report) as take:
         tables = [as_table(each, {}, take) for each in (library, *add) if each is not None]
-        bands = SENSORS.get(for_) if isinstance(for_, str) else None
+        bands, scene = SENSORS.get(for_) if isinstance(for_, str) else None, None
         if for_ is not None and bands is None:
-            bands = scene_bands(_scene(for_))
+            scene = _scene(for_)
+            bands = scene_bands(scene)
         if "soils" in given:
             given["soils"] = as_table(given["soils"], {}, take)
         if "noise_of" in given:
             given["noise_of"] = _scene(given["noise_of"])
-        made = simulate_from(tables, Request(method, n, seed, given, bands, scale, quantity), take)
+        request = Request(method, n, seed, given, bands, scene, scale, quantity)
+        made = simulate_from(tables, request, take)
         if out is not None:
             _write(made, path_of("out", out), [library, *add], overwrite, take)
     return made

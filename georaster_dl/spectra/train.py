@@ -12,10 +12,11 @@ import numpy as np
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import MethodStarted, Progressed, Report, TrainingProgressed, Warned
+from georaster_dl.core.wording import listed
 from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.domain import CalibrationDomain
 from georaster_dl.models.package.values import Interval, Target
-from georaster_dl.spectra.methods.baselines import BASELINES, LATENT
+from georaster_dl.spectra.methods.baselines import BASELINES, LATENT, MOST_COMPONENTS
 from georaster_dl.spectra.methods.class_limits import fit_class_limits
 from georaster_dl.spectra.methods.domain import fit_domain
 from georaster_dl.spectra.package.file import Metadata, save_spectral_model
@@ -95,6 +96,7 @@ def train_table(
     if choice.kept != choice.by_rule:
         report(Warned(f"{table.name}: {choice.reason}."))
     tried, model = _fitted(found, choice, learning, report)
+    _warn_of_search(tried[0].cross_validated, table.name, report)
     intervals = _intervals(tried[0], learning)
     domain, class_limits = _likeness(tried[0], model, learning)
     metadata = Metadata(
@@ -149,6 +151,20 @@ def _check_selection(asked: str | None, settings: Settings) -> None:
     if settings.select != "none" and asked not in (None, "pls"):
         raise OptionError(
             f"`select={settings.select!r}` selects bands for pls, but {asked} takes them all; leave it out, or take pls."
+        )
+
+
+def _warn_of_search(kept: CrossValidated, table: str, report: Report) -> None:
+    """Warn where as many latent variables were taken as are tried of any spectra."""
+    most = MOST_COMPONENTS.get(kept.method)
+    at_end = [n for n, curve in kept.curves.items() if curve.chosen == most and not curve.asked]
+    if at_end:
+        report(
+            Warned(
+                f"{table}: RMSECV of {listed(at_end)} is least with the most latent variables that are tried, {most}, which is where "
+                f"the search ends and not a minimum; look at its curve, ask for a number with `components=`, or, where the "
+                f"spectra were simulated, simulate them with more noise."
+            )
         )
 
 

@@ -118,6 +118,20 @@ def test_warnings_of_libraries_are_for_debugging(option, shown):
     assert ("of a library" in ended.stderr, "of GDAL" in ended.stderr) == (shown, shown)
 
 
+@pytest.mark.parametrize(("option", "shown"), [("--quiet", False), ("--debug", True)])
+def test_tracebacks_of_failed_extra_outputs_are_for_debugging(option, shown):
+    code = (
+        "import sys, pathlib; from geodl_cli.terminal.console import prepare_console;"
+        "from georaster_dl.io.output.staging import Extras; prepare_console(sys.argv[1:])\n"
+        "with Extras(print).making(pathlib.Path('a.png')): int('red')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, option], capture_output=True, text=True, check=True
+    )
+    assert "a.png was not made: ValueError: " in ended.stdout
+    assert ("Traceback" in ended.stderr) == shown
+
+
 @unix
 def test_a_command_line():
     words = ["geodl", "info", "a b.tif", "$HOME", "it's"]

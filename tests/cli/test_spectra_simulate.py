@@ -59,6 +59,18 @@ def test_bands_and_noise_of_a_scene(geodl, spectra_file, tmp_path):
     assert "states no widths of its bands" in ran.err
     table = read_spectra(tmp_path / "mixed.csv")
     np.testing.assert_allclose(table.wavelengths_nm, NM[1:-1] + 9)
+    asked = (tmp_path / "mixed.csv").read_bytes()
+
+    def again(*more):
+        return geodl(
+            "spectra", "simulate", spectra_file, "--method", "mixtures", "--class-field", "cover", "-n", 40,
+            "--for", "cube.tif", "--wavelengths", wavelengths, "-o", "mixed.csv", "--overwrite", *more,
+        )  # fmt: skip
+
+    assert "; noise of cube.tif (--noise 0: none)" in again().out
+    assert (tmp_path / "mixed.csv").read_bytes() == asked
+    assert "noise of" not in again("--noise", "0").out
+    assert (tmp_path / "mixed.csv").read_bytes() != asked
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,13 @@ def test_a_pixel_whose_bands_do_not_sum_to_one_is_named(make_tif):
     refused(path, "row 7, col 9", "sum to 0.8")
 
 
+def test_whole_numbers_stored_as_floats_are_classes(make_tif):
+    stored = np.tile(np.arange(COLS) % 3, (ROWS, 1)).astype("float32")
+    names, planes, _ = read(make_tif(stored, transform=GRID.transform))
+    assert len(names) == 3
+    np.testing.assert_array_equal(planes.argmax(axis=0), stored)
+
+
 def test_a_single_fraction_in_a_raster_is_refused_unless_it_is_named(make_tif):
     cover = np.full((ROWS, COLS), 0.4, "float32")
     path = make_tif(cover, transform=GRID.transform)

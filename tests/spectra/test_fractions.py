@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -15,6 +16,8 @@ from georaster_dl.spectra.network.networks import SpectraFractions
 from georaster_dl.spectra.package.file import load_spectral_model
 from georaster_dl.spectra.predict import predicted_table
 from georaster_dl.spectra.registry import Settings
+from georaster_dl.spectra.report.from_training import training_content
+from georaster_dl.spectra.report.words import limits
 from georaster_dl.spectra.simulate.mixtures import simulate_mixtures
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.train import train_table
@@ -185,3 +188,31 @@ def test_a_map_of_fractions(tmp_path):
     np.testing.assert_allclose(shares.array[:3].sum(axis=0), 1, atol=1e-5)
     expected = load_spectral_model(model).predict(table.spectra[:64]).T.reshape(3, 8, 8)
     np.testing.assert_allclose(shares.array[:3], expected, atol=1e-4)
+
+
+def test_a_search_that_takes_all_latent_variables_it_tries_is_warned_of(tmp_path):
+    random = np.random.default_rng(0)
+    spectra = random.standard_normal((200, 60))
+    shares = 1 / (1 + np.exp(-0.2 * spectra @ random.standard_normal(60)))
+    frame = pd.DataFrame({"tree": shares, "soil": 1 - shares})
+    table = SpectraTable("plots", 400.0 + np.arange(60), spectra * np.geomspace(1, 1e-3, 60), frame)
+    options = TableOptions(targets=("tree", "soil"), fractions=True)
+
+    def warned(settings):
+        events = []
+        train_table(table, tmp_path / "m.safetensors", "pls", options, settings, events.append)
+        return any("which is where the search ends" in getattr(e, "message", "") for e in events)
+
+    assert warned(QUICK)
+    assert not warned(replace(QUICK, components=25))
+
+
+def test_a_report_says_what_fractions_are_not_of_and_which_spectra_were_simulated(tmp_path):
+    path = tmp_path / "m.safetensors"
+    table = mixed(synthetic=True)
+    trained = train_table(table, path, "pls", FRACTIONS, QUICK, silent)
+    content = training_content(trained, load_spectral_model(path))
+    assert ("Simulated", "all spectra of the table, those that test, too") in content.facts
+    said = " ".join(limits(content))
+    assert "For spectra of anything but grass, soil, tree" in said
+    assert "below 0" not in said

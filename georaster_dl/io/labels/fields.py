@@ -128,7 +128,7 @@ def number_labels(column: pd.Series[Any], path: Path) -> pd.Series[Any]:
         example = next(iter(column.dropna()), None)
         raise OptionError(
             f"{path} has no numbers in the field {column.name!r} but, for example, {example!r}; choose a "
-            f"numeric one with `class_field=`, or use `task='segmentation'` for classes."
+            f"numeric one with `class_field=`; classes are learnt with `task='segmentation'`."
         )
     numbers = column.astype("float64")
     return numbers.where(np.isfinite(numbers))

@@ -178,10 +178,20 @@ def band_names(path: Path) -> tuple[str | None, ...]:
         return tuple(name or None for name, color in pairs if color != ColorInterp.alpha)
 
 
-def holds_fractions(path: Path) -> bool:
-    """Whether a label raster of one band holds numbers and not classes, by its type and scale."""
+def holds_fractions(path: Path, ignore: tuple[float, ...]) -> bool:
+    """Whether a label raster of one band holds numbers and not classes: scaled ones, or floats that are not whole.
+
+    Raises
+    ------
+    SceneError
+        When it cannot be read.
+    """
     with _opened(path) as dataset:
-        return calibration_of(dataset, 1)[2]
+        scale, offset, physical = calibration_of(dataset, 1)
+    if not physical or (scale, offset) != (1.0, 0.0):
+        return physical
+    planes = (planes for _, _, planes in numbers_of_bands(path, ignore, [1]))
+    return any((plane[np.isfinite(plane)] % 1 != 0).any() for plane in planes)
 
 
 def numbers_of_bands(

@@ -6,6 +6,7 @@ An extra output that fails (a picture, polygons, a style) is given up alone: the
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import unicodedata
@@ -28,6 +29,8 @@ __all__ = [
     "Staging",
     "sidecars_of",
 ]
+
+_log = logging.getLogger(__name__)
 
 # What GDAL, QGIS and this package put beside a raster. After an output was replaced, a sidecar of
 # its predecessor would describe pixels that are gone: old names, old statistics, old overviews.
@@ -87,6 +90,7 @@ class Extras:
         if path not in [one.path for one in self.failed]:
             failure = FailedOutput(path, _reason(error, path))
             self.failed = (*self.failed, failure)
+            _log.debug("%s", failure, exc_info=error)
             self._warn(str(failure))
 
 

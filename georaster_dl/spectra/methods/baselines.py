@@ -16,6 +16,7 @@ from georaster_dl.spectra.methods.selection import Selection
 __all__ = [
     "BASELINES",
     "LATENT",
+    "MOST_COMPONENTS",
     "UNSEARCHED",
     "Latent",
     "Settings",
@@ -27,7 +28,9 @@ __all__ = [
 Task = Literal["regression", "classification"]
 Settings = dict[str, Any]
 
-_MOST_COMPONENTS = {"pls": 25, "lwplsr": 20}
+MOST_COMPONENTS = {"pls": 25, "lwplsr": 20}
+"""Largest numbers of latent variables that are tried, by method."""
+
 _NEIGHBORS = (50, 100, 200, 500)
 _DECAYS = (1.0, 2.0, 4.0, np.inf)
 _COSTS = (1.0, 10.0, 100.0, 1000.0)
@@ -111,7 +114,7 @@ BASELINES: Mapping[str, Callable[[Task, Settings, int], Any]] = {
 UNSEARCHED = frozenset({"rf"})
 """Those that are taken as they are: their grid is of one entry."""
 
-LATENT = frozenset(_MOST_COMPONENTS)
+LATENT = frozenset(MOST_COMPONENTS)
 """Those of latent variables."""
 
 
@@ -150,7 +153,7 @@ def settings_grid(name: str, n: int, bands: int, latent: Latent = Latent()) -> l
     components, select = latent.components, latent.select
     if components is not None:
         _check_components(name, components, min(n - 1, bands))
-    most = max(1, min(max(_MOST_COMPONENTS.get(name, 1), components or 0), n - 1, bands))
+    most = max(1, min(max(MOST_COMPONENTS.get(name, 1), components or 0), n - 1, bands))
     if name == "pls":
         return [{"n_components": most, **({} if select == "none" else {"select": select})}]
     if name == "lwplsr":
@@ -165,10 +168,10 @@ def settings_grid(name: str, n: int, bands: int, latent: Latent = Latent()) -> l
 
 
 def _check_components(name: str, components: int, most: int) -> None:
-    if name not in _MOST_COMPONENTS:
+    if name not in MOST_COMPONENTS:
         raise OptionError(
             f"`components={components}` is a number of latent variables, but {name} has none; leave it out, or take "
-            f"{' or '.join(_MOST_COMPONENTS)}."
+            f"{' or '.join(MOST_COMPONENTS)}."
         )
     if not 1 <= components <= most:
         raise OptionError(

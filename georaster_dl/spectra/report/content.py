@@ -201,6 +201,7 @@ class ReportContent:
     repairs : what the reader of the table guessed, turned round or left out.
     choice : why this method was kept; empty where nothing was chosen.
     limits : when the model should not be used, a sentence each.
+    fractions : whether the values are fractions of a whole.
     """
 
     title: str
@@ -214,3 +215,4 @@ class ReportContent:
     limits: tuple[str, ...] = ()
     distances: Distances | None = None
     methods: Mapping[str, tuple[ComparedMethod, ...]] = field(default_factory=dict)
+    fractions: bool = False

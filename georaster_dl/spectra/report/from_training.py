@@ -31,6 +31,7 @@ from georaster_dl.spectra.scoring.folds import numbered
 from georaster_dl.spectra.scoring.scores import ClassScores, ValueScores
 from georaster_dl.spectra.scoring.significance import errors_of, paired_tests
 from georaster_dl.spectra.scoring.split import samples_of
+from georaster_dl.spectra.synthetic import synthetic_rows
 from georaster_dl.spectra.training.card_text import settings_text
 from georaster_dl.spectra.training.result import Scores, TrainedTable
 
@@ -97,6 +98,7 @@ def training_content(
         limits=tuple(limits),
         distances=None if card.domain is None else Distances.of(card.domain, preprocessed),
         methods={name: _methods(trained, name, i) for i, name in enumerate(trained.options.names)},
+        fractions=trained.options.fractions,
     )
 
 
@@ -180,6 +182,7 @@ def _facts(trained: TrainedTable, samples: Samples) -> tuple[tuple[str, str], ..
     facts = {
         "Table": f"{trained.table.name}, {counted(len(trained.table), 'spectrum')}",
         "Spectra": training["spectra"],
+        "Simulated": _simulated(trained),
         "Split": trained.split.description,
         "Left out": f"{counted(left, 'row')} without a value" if left else "",
         "Cross-validation": training["cross-validation"],
@@ -187,6 +190,13 @@ def _facts(trained: TrainedTable, samples: Samples) -> tuple[tuple[str, str], ..
         "Model": _model_text(trained),
     }
     return tuple((name, text) for name, text in facts.items() if text)
+
+
+def _simulated(trained: TrainedTable) -> str:
+    """Say which spectra were simulated."""
+    if synthetic_rows(trained.table).all():
+        return "all spectra of the table, those that test, too"
+    return trained.card.training.get("simulated", "")
 
 
 def _model_text(trained: TrainedTable) -> str:

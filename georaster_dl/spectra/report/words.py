@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import numpy.typing as npt
 
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.spectra.report.content import (
     TEST,
     TRAINING,
@@ -24,6 +25,8 @@ __all__ = [
     "worth_of_classes",
     "worth_of_values",
 ]
+
+_NEARLY_ALL = 0.95  # of a pixel
 
 
 def what_it_reads(samples: Samples) -> str:
@@ -93,14 +96,9 @@ def worth_of_classes(result: ClassResult) -> str:
 def limits(content: ReportContent) -> list[str]:
     """List limits of a model's use: ranges of its training, and limitations."""
     samples = content.samples
-    said = []
-    for result in content.values:
-        learnt = result.measured[(samples.part == TRAINING) & np.isfinite(result.measured)]
-        if learnt.size:
-            said.append(
-                f"For {result.label} below {learnt.min():.4g} or above {learnt.max():.4g}: it learnt from "
-                f"{counted(learnt.size, 'spectrum')} between these."
-            )
+    said = [] if content.fractions else _ranges(content)
+    if content.fractions:
+        said += _of_fractions(content)
     if content.classes is not None:
         names = Counter(str(c) for c in content.classes.reference[samples.part == TRAINING] if c)
         few = [f"{name} ({n})" for name, n in sorted(names.items()) if n < 10]
@@ -116,3 +114,35 @@ def limits(content: ReportContent) -> list[str]:
             "other instruments, moisture or kinds of samples look like."
         )
     return [*said, *content.limits]
+
+
+def _ranges(content: ReportContent) -> list[str]:
+    """Say between which values each quantity was learnt."""
+    return [
+        f"For {result.label} below {learnt.min():.4g} or above {learnt.max():.4g}: it learnt from "
+        f"{counted(learnt.size, 'spectrum')} between these."
+        for result in content.values
+        if (learnt := _learnt(result, content.samples)).size
+    ]
+
+
+def _of_fractions(content: ReportContent) -> list[str]:
+    """Say that fractions are of the known materials alone, and of which none had much."""
+    names = listed([result.name for result in content.values])
+    most = {
+        result.name: learnt.max()
+        for result in content.values
+        if (learnt := _learnt(result, content.samples)).size
+    }
+    return [
+        f"For spectra of anything but {names}: fractions sum to 1 in any case, so they share out what is none of these.",
+        *(
+            f"With care where a fraction of {name} is above {largest:.2g}: it learnt from none."
+            for name, largest in most.items()
+            if largest < _NEARLY_ALL
+        ),
+    ]
+
+
+def _learnt(result: ValueResult, samples: Samples) -> npt.NDArray[np.float64]:
+    return np.asarray(result.measured[(samples.part == TRAINING) & np.isfinite(result.measured)])

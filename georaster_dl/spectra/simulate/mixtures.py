@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
             "proportions": dict(proportions or {}),
             "brightness": brightness,
             "shade": shade,
-            "noise": noise if noise_of is None else f"of {noise_of.name}",
+            "noise": noise if noise_of is None else f"of {Path(noise_of.name).name}",
             "bilinear": bilinear,
         },
         quantity,

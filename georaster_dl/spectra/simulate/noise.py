@@ -56,7 +56,7 @@ def scene_noise(scene: Scene, wavelengths_nm: _Floats) -> _Floats:
     if any(not plane.calibrated for plane in chosen.planes):
         raise SceneError(
             f"{scene.name} does not state what its numbers mean, so its noise has no unit; give it a scale (gdal_edit "
-            f"-scale), or the noise as a number with `noise=`."
+            f"-scale), or the noise as a number with `noise=` (0 for none)."
         )
     pairs = []
     for stored, valid in read_windows(chosen):
@@ -68,7 +68,7 @@ def scene_noise(scene: Scene, wavelengths_nm: _Floats) -> _Floats:
     if count <= len(wavelengths_nm):
         raise SceneError(
             f"{scene.name} has {counted(count, 'pair')} of valid neighbours, too few to tell the noise of "
-            f"{counted(len(wavelengths_nm), 'band')}; give a larger scene, or the noise as a number with `noise=`."
+            f"{counted(len(wavelengths_nm), 'band')}; give a larger scene, or the noise as a number with `noise=` (0 for none)."
         )
     return np.asarray(differences @ differences.T / count / 2)
 

@@ -13,6 +13,7 @@ import pandas as pd
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.wording import counted
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.spectra.sensor import SensorBands, on_bands
 from georaster_dl.spectra.simulate.methods import Method, check_options, known_method
 from georaster_dl.spectra.simulate.result import Simulated
@@ -36,6 +37,7 @@ class Request:
     seed : of all random numbers.
     options : those that were given, by the names of the method's arguments.
     bands : of the sensor whose spectra are simulated; None keeps the library's, or the method's own.
+    scene : that has these bands; its noise is taken by methods that can, where the options say nothing of noise.
     scale : factor that makes values of the first library physical ones.
     quantity : that the spectra are; None takes reflectance where their size allows it.
     """
@@ -45,6 +47,7 @@ class Request:
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     bands: SensorBands | None = None
+    scene: Scene | None = None
     scale: float | None = None
     quantity: str | None = None
 
@@ -67,7 +70,8 @@ def simulate_from(tables: Sequence[SpectraTable], request: Request, report: Repo
     check_options(method, request.options)
     if request.n < 1:
         raise OptionError(f"`n={request.n}` spectra cannot be simulated; give 1 or more.")
-    function = partial(method.load(), n=request.n, seed=request.seed, **request.options)
+    options = _with_noise(method, request)
+    function = partial(method.load(), n=request.n, seed=request.seed, **options)
     if method.reports:
         function = partial(function, report=report)
     if not method.from_library:
@@ -82,6 +86,14 @@ def simulate_from(tables: Sequence[SpectraTable], request: Request, report: Repo
     for note in made.notes:
         report(Warned(note))
     return made
+
+
+def _with_noise(method: Method, request: Request) -> Mapping[str, Any]:
+    """Options of a method, which takes the noise of the scene unless they state one."""
+    stated = {"noise", "noise_of"} & set(request.options)
+    if request.scene is None or stated or "noise_of" not in method.options:
+        return request.options
+    return {**request.options, "noise_of": request.scene}
 
 
 def _without_library(

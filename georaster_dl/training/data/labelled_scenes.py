@@ -13,6 +13,7 @@ from georaster_dl.core.bands import Band, match_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.scene_options import FractionOptions
+from georaster_dl.core.wording import counted
 from georaster_dl.io.labels.fractions.checks import FractionSet
 from georaster_dl.io.labels.fractions.read import (
     FractionLabels,
@@ -153,10 +154,14 @@ def open_labelled_scenes(
 def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
     """Warn of implausible bands and values of single scenes, and of values that differ between scenes."""
     scenes = [each.scene for each in labelled]
+    doubts: dict[str, list[str]] = {}
     for scene in scenes:
-        doubts = [*scene.remarks, alpha_warning(scene), calibration_warning(scene)]
-        for doubt in dict.fromkeys(filter(None, doubts)):
-            warn(doubt)
+        for doubt in (*scene.remarks, alpha_warning(scene), calibration_warning(scene)):
+            if doubt is not None:
+                doubts.setdefault(doubt.removeprefix(f"{scene.name}: "), []).append(doubt)
+    for doubt, of_scenes in doubts.items():
+        told = dict.fromkeys(of_scenes)
+        warn(of_scenes[0] if len(told) == 1 else f"{counted(len(told), 'scene')}: {doubt}")
     if len(scenes) < 2:
         return
     levels = {scene.name: level for scene in scenes if (level := level_of(scene))}

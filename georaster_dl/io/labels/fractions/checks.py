@@ -107,7 +107,7 @@ class FractionScale:
             raise OptionError(
                 f"The fractions of {row(first)} sum to {sums[first]:.4g} ({stated}), but 1, or 100 in percent, is "
                 f"expected; correct them, or name all fields of the whole in `{self._option}=` (of one field alone "
-                f"the rest is the class {OTHER!r})."
+                f"the rest is the fraction {OTHER!r})."
             )
         for one in np.unique(scale):
             self._of.setdefault(float(one), row(int((scale == one).argmax())))

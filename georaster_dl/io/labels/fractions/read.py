@@ -169,7 +169,7 @@ def _kind(path: Path, options: FractionOptions) -> str:
         )
     if options.fraction_fields or len(band_names(path)) > 1:
         return _BANDS
-    if holds_fractions(path):
+    if holds_fractions(path, options.ignore):
         raise OptionError(
             f"{path} has one band of numbers, but a pixel has at least two fractions; give a raster with a band of "
             f"each, name this one with `fraction_fields=NAME` (the rest is then a fraction, too), or give whole "

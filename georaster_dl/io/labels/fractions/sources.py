@@ -176,8 +176,8 @@ class FeatureShares:
         if not kinds & _AREAS and options.width_m is None:
             raise OptionError(
                 f"{path} holds no polygons but {', '.join(sorted(kinds))}, which cover no share of a pixel; make areas of "
-                f"them with `width_m=`, name fields of fractions in `fraction_fields=`, or use "
-                f"`task='segmentation'`."
+                f"them with `width_m=`, or name fields of fractions in `fraction_fields=`; classes of whole pixels are of the task "
+                f"segmentation."
             )
         if isinstance(geobox, GCPGeoBox) or geobox.crs is None:
             raise OptionError(
