@@ -1,11 +1,14 @@
 """Bands without any data are left out and named; they do not make a scene of nodata."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.samples import read_windows
+from georaster_dl.training.data.labelled_scenes import warn_implausible
 
 NODATA = -999
 
@@ -56,3 +59,17 @@ def test_a_band_with_little_data_is_kept(make_tif):
 def test_a_scene_whose_bands_are_alike_stays(make_tif, value):
     scene = scene_of(make_tif, np.full((3, 30, 40), value))
     assert without_empty_bands(scene) == scene
+
+
+def test_what_is_said_of_all_scenes_of_a_training_is_said_once(make_tif):
+    stored = np.full((2, 4, 4), 0.5, np.float32)
+    stored[1] = np.nan
+    paths = [make_tif(stored, f"{name}.tif", nodata=np.nan) for name in "abc"]
+    scenes = [SimpleNamespace(scene=without_empty_bands(open_scene(path))) for path in paths]
+    said = []
+    warn_implausible(scenes, said.append)
+    about = [text for text in said if "hold no data" in text]
+    assert about == ["3 scenes: left out, because they hold no data at all: band_2"]
+    said.clear()
+    warn_implausible(scenes[:1], said.append)
+    assert said[0].startswith(f"{paths[0]}: left out")

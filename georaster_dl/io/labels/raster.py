@@ -179,7 +179,7 @@ def band_names(path: Path) -> tuple[str | None, ...]:
 
 
 def holds_fractions(path: Path, ignore: tuple[float, ...]) -> bool:
-    """Whether a label raster of one band holds numbers and not classes: scaled ones, or floats that are not whole.
+    """Return whether a label raster of one band holds scaled numbers, or floats that are not whole, and so no classes.
 
     Raises
     ------

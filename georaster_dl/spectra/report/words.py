@@ -127,7 +127,7 @@ def _ranges(content: ReportContent) -> list[str]:
 
 
 def _of_fractions(content: ReportContent) -> list[str]:
-    """Say that fractions are of the known materials alone, and of which none had much."""
+    """List the limits of fractions: other materials, and more of one than was learnt."""
     names = listed([result.name for result in content.values])
     most = {
         result.name: learnt.max()
