@@ -169,6 +169,16 @@ def test_canopies_say_which_options_they_have(geodl, arguments, message):
     assert message in ran.err
 
 
+def test_noise_of_zero_is_none(geodl, tmp_path):
+    arguments = ("--noise", 0, "--traits", "n=1.5,cab=40,car=8,brown=0,cw=0.01,cm=0.005")
+    ran = geodl(
+        "spectra", "simulate", "--method", "prospect", "-n", 4, *arguments, "-o", "same.csv"
+    )
+    assert ran.code == 0, ran.err
+    spectra = read_spectra(tmp_path / "same.csv").spectra
+    assert (spectra == spectra[0]).all()
+
+
 def test_mixtures_are_learnt_as_fractions_and_mapped_to_a_table(geodl, spectra_file):
     arguments = ("--method", "mixtures", "--class-field", "cover", "-n", 80)
     assert geodl("spectra", "simulate", spectra_file, *arguments, "-o", "mixed.csv").code == 0

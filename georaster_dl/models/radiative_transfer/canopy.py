@@ -11,7 +11,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.models.radiative_transfer.leaf_angles import ellipsoidal
 from georaster_dl.models.radiative_transfer.prospect import prospect
 from georaster_dl.models.radiative_transfer.sail import CanopyReflectance, sail
-from georaster_dl.models.radiative_transfer.traits import LEAF_TRAITS, Trait
+from georaster_dl.models.radiative_transfer.traits import LEAF_TRAITS, Trait, span
 
 __all__ = ["CANOPY_TRAITS", "canopy"]
 
@@ -57,7 +57,7 @@ def canopy(
         if name != "lai" and not bool(((value >= trait.low) & (value <= trait.high)).all()):
             raise OptionError(
                 f"The trait `{name}` ({trait.title}) lies within {trait.low:g} to {trait.high:g}, but is "
-                f"{value.min().item():g} to {value.max().item():g}."
+                f"{span(value)}."
             )
     if not bool((traits["lai"] >= 0).all()):
         raise OptionError(f"The trait `lai` is at least 0, but is {traits['lai'].min().item():g}.")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.radiative_transfer.constants import ABSORBERS, leaf_constants
+from georaster_dl.models.radiative_transfer.traits import span
 
 __all__ = ["Leaf", "Prospect", "prospect"]
 
@@ -193,6 +194,5 @@ def _check(values: Mapping[str, Tensor]) -> None:
         low = 1.0 if name == "n" else 0.0
         if not bool((torch.isfinite(value) & (value >= low)).all()):
             raise OptionError(
-                f"The trait `{name}` must be finite and at least {low:g}, but is {value.min().item():g} to "
-                f"{value.max().item():g}."
+                f"The trait `{name}` must be finite and at least {low:g}, but is {span(value)}."
             )

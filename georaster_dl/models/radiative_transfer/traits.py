@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["LEAF_TRAITS", "Trait"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["LEAF_TRAITS", "Trait", "span"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,9 @@ LEAF_TRAITS: dict[str, Trait] = {
     )
 }
 """Traits of PROSPECT: dry matter is either ``cm`` (PROSPECT-D) or ``prot`` and ``cbc`` (PROSPECT-PRO)."""
+
+
+def span(values: Tensor) -> str:
+    """Write the least and the largest of values, once where they are the same."""
+    low, high = values.min().item(), values.max().item()
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

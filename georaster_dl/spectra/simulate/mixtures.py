@@ -13,7 +13,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.spectra.simulate.draws import Library, dirichlet, evenly, probabilities
-from georaster_dl.spectra.simulate.noise import draw_noise, scene_noise
+from georaster_dl.spectra.simulate.noise import check_noise, draw_noise, scene_noise
 from georaster_dl.spectra.simulate.result import Simulated
 from georaster_dl.spectra.table.axis import is_band
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -216,8 +216,7 @@ def _check_options(
         raise OptionError(
             "The noise is given both as a number (`noise=`) and by a scene (`noise_of=`); leave one of them out."
         )
-    if noise is not None and not 0 <= noise < np.inf:
-        raise OptionError(f"`noise={noise}` is no standard deviation; give a number of 0 or more.")
+    check_noise(noise)
     if bilinear and quantity != "reflectance":
         raise OptionError(
             f"`bilinear=True` multiplies reflectances of 0 to 1, but the spectra are {quantity}; leave it out, or give "

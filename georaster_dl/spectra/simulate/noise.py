@@ -10,11 +10,25 @@ from georaster_dl.core.wording import counted
 from georaster_dl.io.scenes.samples import read_windows
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["draw_noise", "scene_noise"]
+__all__ = ["check_noise", "draw_noise", "scene_noise"]
 
 _Floats = npt.NDArray[np.float64]
 
 _SAME_NM = 1.0
+
+
+def check_noise(noise: float | None) -> None:
+    """Refuse what is no standard deviation of noise.
+
+    Raises
+    ------
+    OptionError
+        When it is negative or no number.
+    """
+    if noise is not None and not 0 <= noise < np.inf:
+        raise OptionError(
+            f"`noise={noise:g}` is no standard deviation; give a number of 0 (none) or more."
+        )
 
 
 def draw_noise(

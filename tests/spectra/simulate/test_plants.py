@@ -118,12 +118,23 @@ def test_bands_beyond_the_optical_constants_are_refused(simulate):
         ({"lai": (3, 1)}, "is no range"),
         ({"lai": (0, np.inf)}, "is no range"),
         ({"ala": (86, 90)}, "lies within 10 to 85"),
-        ({"lai": (-2, -1)}, "at least 0"),
+        ({"sun_zenith": (95, 95)}, "within 0 to 80, but is 95.$"),
+        ({"lai": (-2, -1)}, "lai is 0 to 15, but got -2 to -1"),
+        ({"cover": (2, 2)}, "cover is 0 to 1, but got 2;"),
+        ({"cab": (10, 5000)}, "cab is 0 to 200, but got 10 to 5000"),
+        ({"cw": (15, 15)}, "cw is 0 to 0.1, but got 15;"),
+        ({"magic": (1, 1)}, "known are n, cab, .*, film, cover, yellow"),
     ],
 )
 def test_impossible_traits_are_named(traits, message):
     with pytest.raises(OptionError, match=message):
         simulate_prosail(n=5, bands=S2, traits=traits)
+
+
+@pytest.mark.parametrize("simulate", [simulate_prospect, simulate_prosail])
+def test_negative_noise_is_refused(simulate):
+    with pytest.raises(OptionError, match="`noise=-1` is no standard deviation"):
+        simulate(n=5, noise=-1.0)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,25 @@ SOIL: Mapping[str, Normal | Uniform] = {
 }
 """Soils: rise and steepness as of 4,000 dried soils of the world (ICRAF-ISRIC), darker, as in the field they are rough."""
 
+LIMITS: Mapping[str, Range] = {
+    "n": (1.0, 4.0),
+    "cab": (0.0, 200.0),
+    "car": (0.0, 60.0),
+    "brown": (0.0, 10.0),
+    "cw": (0.0, 0.1),
+    "cm": (0.0, 0.1),
+    "lai": (0.0, 15.0),
+    "brightness": (0.0, 1.0),
+    "rise": (50.0, 2000.0),
+    "steepness": (0.5, 5.0),
+    "clay": (0.0, 1.0),
+    "wet": (0.0, 1.0),
+    "film": (0.0, 0.5),
+    "cover": (0.0, 1.0),
+    "yellow": (0.0, 1.0),
+}
+"""Least and largest values that leaves, canopies and soils have, in the units of the columns; the canopy model itself bounds its angles."""
+
 
 def check_ranges(ranges: Mapping[str, Range], known: Mapping[str, object]) -> None:
     """Refuse ranges of traits that the method does not draw.
@@ -96,16 +115,22 @@ def check_ranges(ranges: Mapping[str, Range], known: Mapping[str, object]) -> No
     Raises
     ------
     OptionError
-        When a trait is not known, or its range is turned round or not finite.
+        When a trait is not known, or its range is turned round, not finite, or beyond what the trait can be.
     """
     for name, (low, high) in ranges.items():
         if name not in known:
             raise OptionError(
-                f"`traits={name}=...`: no such trait{nearest_names(name, known)}; known are {listed(known)}."
+                f"`traits={name}=...`: no such trait{nearest_names(name, known)}; known are {listed(known, len(known))}."
             )
         if not np.isfinite([low, high]).all() or low > high:
             raise OptionError(
                 f"`traits={name}={low:g}..{high:g}` is no range; give its least and its largest value."
+            )
+        least, largest = LIMITS.get(name, (-np.inf, np.inf))
+        if low < least or high > largest:
+            got = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            raise OptionError(
+                f"`traits={name}=...`: {name} is {least:g} to {largest:g}, but got {got}; give values within."
             )
 
 

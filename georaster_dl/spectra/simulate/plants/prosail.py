@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.spectra.sensor import SensorBands
+from georaster_dl.spectra.simulate.noise import check_noise
 from georaster_dl.spectra.simulate.plants.priors import (
     CANOPY,
     LEAF,
@@ -69,11 +70,12 @@ def simulate_prosail(
     Raises
     ------
     OptionError
-        When a trait is not known or its range is impossible, a band lies outside 400 to 2500 nm, or the soils do
+        When a trait is not known or its range is impossible, the noise is negative, a band lies outside 400 to 2500 nm, or the soils do
         not cover the bands.
     """
     ranges = dict(traits or {})
     check_ranges(ranges, {**LEAF, **CANOPY, **SOIL, "cover": 1, "yellow": 1})
+    check_noise(noise)
     random = np.random.default_rng(seed)
     canopies = {
         **draw(CANOPY, ranges, n, random),

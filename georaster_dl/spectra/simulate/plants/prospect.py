@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.spectra.sensor import SensorBands
+from georaster_dl.spectra.simulate.noise import check_noise
 from georaster_dl.spectra.simulate.plants.priors import LEAF, Range, Traits, check_ranges, draw
 from georaster_dl.spectra.simulate.result import Simulated
 
@@ -41,10 +42,11 @@ def simulate_prospect(
     Raises
     ------
     OptionError
-        When a trait is not known or its range is impossible, or a band lies outside 400 to 2500 nm.
+        When a trait is not known or its range is impossible, the noise is negative, or a band lies outside 400 to 2500 nm.
     """
     ranges = dict(traits or {})
     check_ranges(ranges, LEAF)
+    check_noise(noise)
     random = np.random.default_rng(seed)
     columns = draw_leaves(n, ranges, random)
     spectra, wavelengths = _leaves(columns, bands)
