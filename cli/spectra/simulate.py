@@ -23,6 +23,7 @@ from ..options.shared import (
     seed_option,
     wavelengths_option,
 )
+from ..terminal.hints import with_options
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
 from .options import Outcome, TableReading, staged, table_options, target_options
@@ -332,6 +333,7 @@ def simulate(
                         real,
                         Judging(preprocess, group_column),
                         report,
+                        with_options,
                     )
         return Outcome((made, verdict), [output, *stage.made(pages)], stage.failed)
 

@@ -224,3 +224,12 @@ def test_the_report_says_in_a_line_whether_it_helped(geodl, spectra_file):
     line = next(line for line in ran.out.splitlines() if line.startswith("Added to real spectra"))
     page = spectra_file.with_name("more.html").read_text(encoding="utf-8")
     assert line in page
+    assert "within classes</th><td>yes</td>" in page
+
+
+def test_the_report_of_a_method_without_a_library_names_the_option_that_is_missing(geodl, tmp_path):
+    ran = geodl("spectra", "simulate", "--method", "prospect", "-n", 5, "-o", "x.csv", "--report", "x.html")  # fmt: skip
+    assert ran.code == 0, ran.err
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "with --against." in page
+    assert "against=" not in page

@@ -115,17 +115,26 @@ def _differences(
     random: np.random.Generator,
 ) -> _Floats:
     """Draw differences (n, bands) from the class means for class numbers (n,)."""
-    from sklearn.covariance import oas
-
     scores = differences @ axes.T
     spread = _spread(scores)
     drawn = np.empty((len(classes), len(axes)))
     for number in np.unique(classes):
         own = scores[library.numbers == number] / spread
         chosen = classes == number
-        covariance = oas(own, assume_centered=True)[0] * len(own) / (len(own) - 1)
+        covariance = _covariance(own)
         drawn[chosen] = draw_noise((int(chosen.sum()), len(axes)), covariance, random)
     return np.asarray((drawn * spread) @ axes)
+
+
+def _covariance(scores: _Floats) -> _Floats:
+    """Covariance (dimensions, dimensions) of scores (n, dimensions) of mean 0, shrunk."""
+    from sklearn.covariance import oas
+
+    found, shrinkage = oas(scores, assume_centered=True)
+    if not 0 <= shrinkage <= 1:
+        # Of equal variances without correlations it is 0 / 0, and rounding decides its size and sign.
+        found = np.eye(scores.shape[1]) * (scores**2).mean()
+    return np.asarray(found * len(scores) / (len(scores) - 1))
 
 
 def _values(

@@ -31,6 +31,15 @@ def test_mean_and_covariance_are_those_of_the_spectra():
     assert np.abs(ours - theirs).max() < 0.05 * np.abs(theirs).max()
 
 
+@pytest.mark.parametrize("left_out", range(12))
+def test_spread_is_that_of_the_spectra_whichever_are_learnt_from(left_out):
+    table = library(20)
+    rows = table.rows(np.arange(60) != left_out)
+    simulated = simulate_gaussian(rows, n=500, targets=["protein"])
+    ratio = simulated.spectra.std(axis=0) / rows.spectra.std(axis=0)
+    assert (np.abs(ratio - 1) < 0.25).all()
+
+
 def test_values_keep_their_relation_to_the_spectra():
     table = many()
     simulated = simulate_gaussian(table, n=2000, targets=["fat"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,13 @@ def write_judgement(
     against: SpectraTable | None,
     judging: Judging,
     report: Report,
+    worded: Callable[[str], str] = str,
 ) -> str:
     """Judge a simulation and write its page; where this is not possible, the page shows the simulated spectra.
+
+    Parameters
+    ----------
+    worded : names options in a message as the caller's user gives them.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def write_judgement(
             raise
         why_not = str(error)
         report(Warned(why_not))
-    path.write_text(render_simulation(made, judged, why_not), encoding="utf-8")
+    path.write_text(render_simulation(made, judged, worded(why_not)), encoding="utf-8")
     return "" if judged is None else verdict(judged)
 
 
@@ -77,7 +82,11 @@ def render_simulation(made: Simulated, judged: Judged | None, why_not: str = "")
         "space": [] if judged is None else [score_chart(made, judged), neighbour_chart(judged)],
         "figures_": [] if judged is None else _figures(judged),
         "spectra": spectra_charts(made, judged),
-        "settings": [(name, str(value)) for name, value in made.settings.items() if value],
+        "settings": [
+            (name.replace("_", " "), _words(value))
+            for name, value in made.settings.items()
+            if value not in (None, False, (), "") and value != {}
+        ],
         "ranges": _ranges(made),
         "notes": made.notes,
     }
@@ -90,6 +99,22 @@ def render_simulation(made: Simulated, judged: Judged | None, why_not: str = "")
             "charts.html": "georaster_dl.spectra.report",
         },
     )
+
+
+def _words(value: Any) -> str:
+    """Write a setting as a person would: ``tree 2, soil 0`` and ``0.7 to 1.3``."""
+    match value:
+        case True:
+            return "yes"
+        case dict():
+            return ", ".join(f"{name} {_words(each)}" for name, each in value.items())
+        case (int() | float() as low, int() | float() as high):
+            return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        case tuple() | list():
+            return ", ".join(map(_words, value))
+        case float():
+            return f"{value:.6g}"
+    return str(value)
 
 
 def _made(made: Simulated) -> str:

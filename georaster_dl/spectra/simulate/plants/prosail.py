@@ -100,7 +100,11 @@ def simulate_prosail(
         {
             "traits": ranges,
             "soils": "computed" if soils is None else soils.name,
-            "noise": "relative" if noise is None else noise,
+            "noise": (
+                f"{_ALIKE:.0%} of all bands alike, {_RELATIVE:.0%} of each and {_ABSOLUTE:g}"
+                if noise is None
+                else noise
+            ),
         },
         fwhm_nm=widths,
     )
