@@ -49,6 +49,16 @@ def test_leaves_are_where_plants_are_and_water_is_unsure(tmp_path):
     assert np.nanmedian(half[water]) > 1.3 * np.nanmedian(half[crops])
 
 
+def test_cloud_and_snow_are_unlike_what_taught_it(card):
+    from georaster_dl.spectra.methods.domain import unlike_calibration
+
+    cloud = [0.55, 0.52, 0.5, 0.52, 0.54, 0.55, 0.55, 0.56, 0.4, 0.3]
+    snow = [0.85, 0.8, 0.8, 0.8, 0.78, 0.75, 0.74, 0.7, 0.08, 0.06]
+    crop = [0.04, 0.07, 0.05, 0.11, 0.28, 0.34, 0.36, 0.38, 0.2, 0.11]
+    flags = unlike_calibration(card.domain, np.array([cloud, snow, crop])).flags
+    assert [bool(flag) for flag in flags] == [True, True, False]
+
+
 @pytest.mark.realdata
 def test_fields_of_three_countries_are_met_as_the_card_says():
     import sys
@@ -58,6 +68,7 @@ def test_fields_of_three_countries_are_met_as_the_card_says():
         from plots import read_plots
     finally:
         sys.path.pop(0)
+    from georaster_dl.spectra.methods.domain import unlike_calibration
     from georaster_dl.spectra.package.file import load_spectral_model
 
     plots = read_plots(REAL_DATA / "physics_lai")
@@ -66,6 +77,7 @@ def test_fields_of_three_countries_are_met_as_the_card_says():
     interval = model.card.targets[0].interval
     error = lai - plots.lai
     covered = np.abs(error) <= interval.factor * np.hypot(spread, interval.floor)
+    assert unlike_calibration(model.card.domain, plots.spectra).count < 0.1 * len(error)
     assert np.sqrt(np.mean(error**2)) < 1.3
     assert np.corrcoef(lai, plots.lai)[0, 1] ** 2 > 0.45
     assert 0.82 < covered.mean() < 0.95

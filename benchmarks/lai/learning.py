@@ -12,10 +12,10 @@ import georaster_dl as gdl
 from georaster_dl.models.package.values import Interval
 from georaster_dl.spectra.scoring.conformal import fit_interval
 
-__all__ = ["FIELD", "Learnt", "learn", "simulate"]
+__all__ = ["FIELD", "SET_ASIDE", "Learnt", "learn", "simulate"]
 
 FIELD = "lai_field"
-_SET_ASIDE = 4000
+SET_ASIDE = 4000
 _EPOCHS, _BATCH, _RATE = 12, 128, 4e-3
 
 _Floats = npt.NDArray[np.float64]
@@ -62,10 +62,10 @@ def learn(made: Any, *, seed: int, members: int) -> Learnt:
         wavelengths_nm=made.wavelengths_nm,
         random_state=seed,
         device="cpu",
-    ).fit(spectra[:-_SET_ASIDE], targets[FIELD][:-_SET_ASIDE])
-    aside = spectra[-_SET_ASIDE:]
+    ).fit(spectra[:-SET_ASIDE], targets[FIELD][:-SET_ASIDE])
+    aside = spectra[-SET_ASIDE:]
     values, spread = (np.ravel(v) for v in network.predict(aside, return_std=True))
-    known = {name: targets[name][-_SET_ASIDE:] for name in ("lai", FIELD)}
+    known = {name: targets[name][-SET_ASIDE:] for name in ("lai", FIELD)}
     return Learnt(
         network,
         {name: fit_interval(values, spread, truth) for name, truth in known.items()},
