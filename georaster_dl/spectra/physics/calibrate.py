@@ -70,7 +70,7 @@ def calibrated(
     begun = time.monotonic()
     table, taught = separated(table, (), options, settings, report)
     target = learnable(table, options, report)
-    check_table(table, target, options, settings, report)
+    check_table(table, target, options, settings, report, unlabelled="teach the encoder alone")
     split = split_table(table, target, options, settings)
     learning = Learning(table, target, split, options, settings, lambda: None, taught)
     model = TraitModel.fit(table.spectra[~split.test], table.wavelengths_nm, gain=True, **fitting)

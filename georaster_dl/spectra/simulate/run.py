@@ -24,6 +24,7 @@ from georaster_dl.spectra.table.unit_check import REFLECTANCE, likely_quantity, 
 __all__ = ["Request", "measured", "prepared", "simulate_from"]
 
 _BRIGHTEST = 1.5
+_WHOLE_NUMBERS = 150.0  # beyond absorbances and percent
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,12 @@ def prepared(
         first = replace(first, spectra=first.spectra * scale)
     fitting = [_fitting(measured(table, report), request, report) for table in (first, *others)]
     library = _below_one_another(fitting)
+    if request.quantity is None and typical_largest(library) > _WHOLE_NUMBERS:
+        report(
+            Warned(
+                f"{library.name}: if its values are reflectances times 10,000, give `scale=0.0001`."
+            )
+        )
     return library, request.quantity or likely_quantity(library, report)
 
 

@@ -19,6 +19,7 @@ _Floats = npt.NDArray[np.float64]
 
 # Median of the largest values of spectra that may be reflectances; glint and snow exceed 1.
 _BRIGHTEST = 1.5
+_MOST_NEGATIVE = 0.05  # of the values: noise makes some of dark bands
 _SUSPICIOUS = 20.0  # other materials differ less, and the least of the factors is a hundred
 _FACTORS = {100: "percent", 1000: "thousandths", 10_000: "whole numbers of 0 to 10,000"}
 
@@ -70,13 +71,17 @@ def size_ratio(spectra: _Floats, mean: _Floats, std: _Floats) -> tuple[float, in
 
 
 def likely_quantity(table: SpectraTable, report: Report) -> str:
-    """Take spectra for reflectances where their size allows it, else warn and call them as measured."""
+    """Take spectra for reflectances where their size and sign allow it, else warn and call them as measured."""
     largest = typical_largest(table)
-    if 0 <= largest <= _BRIGHTEST:
+    negative = float((table.spectra < 0).mean())
+    if 0 <= largest <= _BRIGHTEST and negative <= _MOST_NEGATIVE:
         return REFLECTANCE
+    what = f"values around {largest:.3g} at most"
+    if 0 <= largest <= _BRIGHTEST:
+        what = f"values of which {negative:.0%} are negative"
     report(
         Warned(
-            f"{table.name}: values around {largest:.3g} at most are no reflectances of 0 to 1, so they are called "
+            f"{table.name}: {what} are no reflectances of 0 to 1, so they are called "
             f"as measured; state what they are with `quantity=`, such as absorbance."
         )
     )

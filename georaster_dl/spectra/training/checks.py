@@ -37,12 +37,14 @@ def check_table(
     options: TableOptions,
     settings: Settings,
     report: Report,
+    unlabelled: str = "left out",
 ) -> None:
     """Warn of missing and absurd values, repeated spectra, and filters over unequal steps.
 
     Parameters
     ----------
     target : of ``columns.learnable``.
+    unlabelled : what becomes of rows without a value, in words.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def check_table(
     _check_preprocessing(table, target, options, settings)
     messages = [
         uneven_steps(settings.preprocessing, table.wavelengths_nm),
-        *_missing_values(table, options),
+        *_missing_values(table, options, unlabelled),
         *_missing_classes(table, options.class_column),
         *_far_values(table, target, options),
         _repeated_spectra(table, options),
@@ -86,7 +88,9 @@ def _check_preprocessing(
         raise OptionError(f"{table.name}: {error.said_of(rows)}") from error
 
 
-def _missing_values(table: SpectraTable, options: TableOptions) -> list[str | None]:
+def _missing_values(
+    table: SpectraTable, options: TableOptions, unlabelled: str
+) -> list[str | None]:
     """Count rows without a value by the words in their cells, and values below a limit."""
     messages: list[str | None] = []
     for name in options.targets:
@@ -96,7 +100,7 @@ def _missing_values(table: SpectraTable, options: TableOptions) -> list[str | No
         if held:
             words = ", ".join(f"{n:,} {word}" for word, n in held.items())
             messages.append(
-                f"{sum(held.values()):,} of {counted(len(table), 'row')} left out, as {name!r} has no value there ({words})"
+                f"{sum(held.values()):,} of {counted(len(table), 'row')} {unlabelled}, as {name!r} has no value there ({words})"
             )
     return messages
 

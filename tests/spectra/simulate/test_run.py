@@ -72,6 +72,17 @@ def test_without_a_scene_they_are_warned_about():
     large = replace(library(), spectra=library().spectra * 10_000)
     assert run(large, warnings=warnings).quantity == "as measured"
     assert any("no reflectances of 0 to 1" in text for text in texts(warnings))
+    assert any("`scale=0.0001`" in text for text in texts(warnings))
+
+
+def test_values_below_zero_are_no_reflectances_and_keep_their_brightness():
+    warnings = []
+    centred = replace(library(), spectra=library().spectra - 0.3)
+    made = run(centred, warnings=warnings)
+    assert made.quantity == "as measured"
+    assert made.settings["brightness"] == (1.0, 1.0)
+    assert any("% are negative are no reflectances" in text for text in texts(warnings))
+    assert run(library()).quantity == "reflectance"
 
 
 def test_libraries_of_other_wavelengths_come_together_at_a_scene():
