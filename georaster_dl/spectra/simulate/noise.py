@@ -18,7 +18,7 @@ _SAME_NM = 1.0
 
 
 def check_noise(noise: float | None) -> None:
-    """Refuse what is no standard deviation of noise.
+    """Refuse negative standard deviations of noise.
 
     Raises
     ------
