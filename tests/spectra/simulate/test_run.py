@@ -98,7 +98,9 @@ def test_rows_that_were_simulated_are_no_library():
     own = library()
     mixed = replace(own, columns=own.columns.assign(synthetic=[True] * 3 + [False] * 12))
     run(mixed, warnings=warnings)
-    assert any("3 of 15 spectra left out, as they were simulated" in text for text in texts(warnings))
+    assert any(
+        "3 of 15 spectra left out, as they were simulated" in text for text in texts(warnings)
+    )
     with pytest.raises(OptionError, match="All spectra of mixtures were simulated"):
         run(made)
 
