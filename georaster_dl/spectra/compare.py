@@ -27,7 +27,7 @@ from georaster_dl.spectra.training.columns import (
     learnable,
     split_table,
 )
-from georaster_dl.spectra.training.taught import Taught, separated
+from georaster_dl.spectra.training.taught import Taught, checked_libraries, separated
 
 __all__ = ["CLASS_COLUMNS", "VALUE_COLUMNS", "MethodResult", "compare", "paired", "summary"]
 
@@ -73,8 +73,8 @@ def compare(
 ) -> list[MethodResult]:
     """Fit all methods and test them, on the test rows of a division, or out of fold where that is random.
 
-    Simulated rows of the table learn in every fold and never test. A seed decides random folds, the networks' random numbers, and the folds in which the settings of the
-    methods of chemometrics are searched.
+    Simulated rows of the table learn wherever none that they were made of is held out, and never test. A seed decides random
+    folds, the networks' random numbers, and the folds in which the settings of the methods of chemometrics are searched.
 
     Raises
     ------
@@ -94,6 +94,8 @@ def compare(
         places = np.flatnonzero(~synthetic_rows(given))
     target = learnable(table, options, report)
     check_table(table, target, options, settings, report)
+    known = ~pd.isna(target.reshape(len(table), -1)).all(axis=1)
+    taught = checked_libraries(taught, table, [known], report)
     target = target if options.class_column else target[:, 0]
     samples = numbered(samples_of(table, options.division).groups, len(table))
     seeds = range(settings.seed, settings.seed + n_seeds)
@@ -136,7 +138,7 @@ def _run(
             None if groups is None else groups[train],
             validation[:, train],
         )
-        model = fit_method(method, taught.beside(rows), settings)
+        model = fit_method(method, taught.beside(rows, train), settings)
         predicted[test] = np.asarray(model.predict(table.spectra[test])).ravel()
     return predicted
 

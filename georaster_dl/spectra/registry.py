@@ -12,6 +12,7 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.models.registry import spectral_models
+from georaster_dl.spectra.descent import Descent
 from georaster_dl.spectra.methods.baselines import BASELINES, LATENT, Latent, Task
 from georaster_dl.spectra.methods.fitted import FittedMethod
 from georaster_dl.spectra.methods.selection import Selection
@@ -94,8 +95,8 @@ class Rows:
     wavelengths_nm : (bands,).
     groups : (n,) sample of each spectrum, None where each is its own.
     validation : (parts, n) rows that choose the epoch, another part for each network; the settings of
-        the other methods are cross-validated on all rows that are not ``taught``.
-    taught : number of the last rows, which were simulated and only learn.
+        the other methods are cross-validated on all rows that are not simulated.
+    descent : of the last rows, which were simulated and only learn, where none of their parents is held out; None without any.
     fractions : whether the targets are fractions of a whole, which sum to 1.
     """
 
@@ -104,13 +105,27 @@ class Rows:
     wavelengths_nm: npt.NDArray[np.float64]
     groups: npt.NDArray[np.object_] | None
     validation: npt.NDArray[np.bool_]
-    taught: int = 0
+    descent: Descent | None = None
     fractions: bool = False
 
     @property
     def task(self) -> Task:
         """Whether classes or values, fractions too, are learnt."""
         return "classification" if self.target.dtype == object else "regression"
+
+    @property
+    def taught(self) -> int:
+        """Number of the last rows, which were simulated."""
+        return 0 if self.descent is None else len(self.descent)
+
+    @property
+    def left_out(self) -> npt.NDArray[np.bool_] | None:
+        """(parts, n) simulated rows made of those that choose the epoch in a part; None without simulated rows."""
+        if self.descent is None:
+            return None
+        own = self.validation[:, : len(self.target) - self.taught]
+        kin = np.stack([~self.descent.free_of(part) for part in own])
+        return np.pad(kin, ((0, 0), (own.shape[1], 0)))
 
 
 def known_method(name: str) -> str:
@@ -157,7 +172,7 @@ def fit_method(name: str, rows: Rows, settings: Settings, log: TrainingLog | Non
             groups=rows.groups,
             seed=settings.seed,
             latent=settings.latent_of(name),
-            taught=rows.taught,
+            descent=rows.descent,
         )
         chosen.append({} if trials is None else trials.settings[trials.chosen])
     return fit_with(name, rows, settings, chosen)
@@ -176,7 +191,7 @@ def fit_with(
         preprocessing=settings.preprocessing,
         groups=rows.groups,
         seed=settings.seed,
-        taught=rows.taught,
+        descent=rows.descent,
         fractions=rows.fractions,
     )
 
@@ -195,5 +210,10 @@ def fit_network(name: str, rows: Rows, settings: Settings, log: TrainingLog | No
         **epochs,
     )
     return network.fit(
-        rows.spectra, rows.target, groups=rows.groups, held_out=rows.validation, log=log
+        rows.spectra,
+        rows.target,
+        groups=rows.groups,
+        held_out=rows.validation,
+        left_out=rows.left_out,
+        log=log,
     )

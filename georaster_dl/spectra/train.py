@@ -38,7 +38,7 @@ from georaster_dl.spectra.training.columns import (
     split_table,
 )
 from georaster_dl.spectra.training.result import Choice, CrossValidated, TrainedTable, TriedMethod
-from georaster_dl.spectra.training.taught import separated
+from georaster_dl.spectra.training.taught import checked_libraries, separated
 
 __all__ = ["BASELINE", "train_table"]
 
@@ -67,8 +67,8 @@ def train_table(
     ----------
     path : of the package, written when everything else is done.
     method : of ``registry.methods``, which is kept, beside PLS; or ``auto``, which keeps one of ``registry.AUTO``.
-    added : tables whose rows only learn, in every fold, like simulated rows of ``table``: they never choose an epoch or
-        setting, set an interval or test.
+    added : tables whose rows only learn, like simulated rows of ``table``: they never choose an epoch or setting, set an
+        interval or test, and learn in no fit that holds out a row that they were made of.
 
     Raises
     ------
@@ -85,6 +85,7 @@ def train_table(
     check_table(table, target, options, settings, report)
     quantity = options.quantity or likely_quantity(table, report)
     split = split_table(table, target, options, settings)
+    taught = checked_libraries(taught, table, [split.learnt | split.test, split.learnt], report)
     steps = _Steps(report)
     learning = Learning(table, target, split, options, settings, steps, taught)
     n_folds = sum(map(len, learning.folds))
@@ -191,19 +192,19 @@ def _likeness(
 ) -> tuple[CalibrationDomain, dict[str, ClassLimits | None]]:
     """Describe the spectra learnt from, with which others are compared: their space, and limits of each class.
 
-    The space is of the method's own latent variables, if it has any. Limits of classes are of measured spectra alone.
+    The space is of the method's own latent variables, if it has any. All limits are of measured spectra alone.
     """
     rows = learning.rows(learning.split.learnt, learning.split.validation)
     chain = model.preprocessing if tried.method in BASELINES else model.preprocessing_
     curves = tried.cross_validated.curves.values()
     components = max((curve.chosen for curve in curves), default=_COMPONENTS)
-    preprocessed = chain.transform(rows.spectra)
-    domain = fit_domain(preprocessed, rows.target, components, rows.groups)
-    if learning.task == "regression":
-        return domain, {}
     own = slice(0, len(rows.target) - rows.taught)
     groups = None if rows.groups is None else rows.groups[own]
-    found = fit_class_limits(preprocessed[own], rows.target[own], groups)
+    preprocessed = chain.transform(rows.spectra[own])
+    domain = fit_domain(preprocessed, rows.target[own], components, groups)
+    if learning.task == "regression":
+        return domain, {}
+    found = fit_class_limits(preprocessed, rows.target[own], groups)
     return domain, {name: found.get(name) for name in np.unique(rows.target.astype(str)).tolist()}
 
 

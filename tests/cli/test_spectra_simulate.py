@@ -207,7 +207,7 @@ def test_added_rows_only_learn(geodl, spectra_file):
         "--folds", 3, "-o", "cover.safetensors",
     )  # fmt: skip
     assert trained.code == 0, trained.err
-    assert trained.out.splitlines()[0].startswith("12 learnt from, 3 tested")
+    assert trained.out.splitlines()[0].startswith("12 learnt from and ")
     assert (
         read_card(spectra_file.with_name("cover.safetensors"))
         .training["simulated"]

@@ -178,7 +178,7 @@ def test_the_settings_of_a_method_are_judged_by_measured_rows():
     measured, wrong = made(20, 1), made(30, 2, slope=-1)
     _, taught = separated(measured, [wrong], VALUES, QUICK, lambda event: None)
     rows = Rows(measured.spectra, measured.target("fat"), NM, None, np.zeros((1, 20), bool))
-    both = taught.beside(rows)
+    both = taught.beside(rows, np.ones(20, bool))
     assert (len(both.spectra), both.taught, both.validation.shape) == (50, 30, (1, 50))
     fitted = fit_method("svm", both, QUICK)
     assert fitted.predict(measured.spectra).shape == (20, 1)

@@ -14,6 +14,7 @@ from scipy.special import log_softmax, softmax
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
+from georaster_dl.spectra.descent import Descent, with_simulated
 from georaster_dl.spectra.methods.baselines import Task, baseline
 from georaster_dl.spectra.preprocess.chain import Preprocessing
 from georaster_dl.spectra.scoring.folds import cross_validation
@@ -70,7 +71,7 @@ class FittedMethod:
         preprocessing: str = "none",
         groups: npt.NDArray[np.object_] | None = None,
         seed: int = 0,
-        taught: int = 0,
+        descent: Descent | None = None,
         fractions: bool = False,
     ) -> FittedMethod:
         """Fit a method with settings that are known, as those that ``tune`` chose.
@@ -85,7 +86,7 @@ class FittedMethod:
         groups : (n,) sample of each spectrum, from which ``epo`` learns; no fold that the sharpness of classes is
             fitted out of divides one.
         seed : of folds and forest.
-        taught : number of the last rows, simulated spectra by which the sharpness of classes is not judged.
+        descent : of the last rows, simulated spectra by which the sharpness of classes is not judged; None without any.
         fractions : whether the targets are fractions of a whole, which sum to 1.
 
         Raises
@@ -123,7 +124,9 @@ class FittedMethod:
         return replace(
             fitted,
             classes=fitted.estimators[0].classes_.astype(object),
-            sharpness=_sharpness(method, treated, columns[:, 0], settings[0], groups, seed, taught),
+            sharpness=_sharpness(
+                method, treated, columns[:, 0], settings[0], groups, seed, descent
+            ),
         )
 
     def predict(self, spectra: _Floats) -> npt.NDArray[Any]:
@@ -195,14 +198,14 @@ def _sharpness(
     settings: Mapping[str, Any],
     groups: npt.NDArray[np.object_] | None,
     seed: int,
-    taught: int,
+    descent: Descent | None,
 ) -> float:
     """Factor of the scores that makes out-of-fold probabilities likeliest (Platt scaling by one number).
 
-    The last rows, which were taught, are in no fold. 1 where a fold leaves a class out.
+    The last rows, which were simulated, are held out of no fold. 1 where a fold leaves a class out.
     """
     classes, numbers = np.unique(names, return_inverse=True)
-    n = len(names) - taught
+    n = len(names) - (0 if descent is None else len(descent))
     folds = cross_validation(
         n,
         _FOLDS,
@@ -212,7 +215,7 @@ def _sharpness(
     )
     scores = np.empty((n, len(classes)))
     for measured, rest in folds:
-        learnt = np.concatenate([measured, np.arange(n, len(names))])
+        learnt = with_simulated(measured, rest, n, descent)
         if len(set(names[learnt])) < len(classes):
             return 1.0
         model = baseline(method, "classification", settings, seed)

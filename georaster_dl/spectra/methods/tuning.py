@@ -13,6 +13,7 @@ import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
+from georaster_dl.spectra.descent import Descent, with_simulated
 from georaster_dl.spectra.methods.baselines import (
     UNSEARCHED,
     Latent,
@@ -168,14 +169,15 @@ def choose_settings(  # noqa: PLR0913 - data and all that a fold is fitted with
     groups: _Names | None = None,
     seed: int = 0,
     latent: Latent = _SEARCHED,
-    taught: int = 0,
+    descent: Descent | None = None,
 ) -> Trials | None:
     """Try a method's settings in random folds: 10 of ``pls``, 5 of others; parameters and errors as of ``tune``.
 
     Parameters
     ----------
     latent : as in ``try_settings``.
-    taught : number of the last rows, which are learnt from in every fold and never predicted.
+    descent : of the last rows, simulated spectra, which are never predicted, and learnt from in the folds that none of their
+        parents is held out of; None without any.
 
     Returns
     -------
@@ -187,10 +189,12 @@ def choose_settings(  # noqa: PLR0913 - data and all that a fold is fitted with
     if name in UNSEARCHED:
         return None
     samples = None if groups is None else groups[known]
-    more = int(known[len(known) - taught :].sum())
-    own = slice(0, len(wanted) - more)
+    first = len(known) - (0 if descent is None else len(descent))
+    own = slice(0, int(known[:first].sum()))
+    if descent is not None:
+        descent = descent.among(known[:first], known[first:])
     folds = cross_validation(
-        len(wanted) - more,
+        own.stop,
         _FOLDS.get(name, _FOLDS_OF_OTHERS),
         groups=None if samples is None else samples[own],
         classes=wanted[own].astype(object) if task == "classification" else None,
@@ -198,7 +202,7 @@ def choose_settings(  # noqa: PLR0913 - data and all that a fold is fitted with
     )
     return try_settings(
         name, spectra[known], wanted, [folds],
-        preprocessing=preprocessing, groups=samples, seed=seed, latent=latent, taught=more,
+        preprocessing=preprocessing, groups=samples, seed=seed, latent=latent, descent=descent,
     )  # fmt: skip
 
 
@@ -212,7 +216,7 @@ def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted w
     groups: _Names | None = None,
     seed: int = 0,
     latent: Latent = _SEARCHED,
-    taught: int = 0,
+    descent: Descent | None = None,
     fold_done: Callable[[], None] = lambda: None,
 ) -> Trials:
     """Predict training spectra with all settings of a method, by folds without them.
@@ -226,7 +230,7 @@ def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted w
     groups : (n,) sample of each spectrum, from which the preprocessing of a fold may learn.
     latent : settings that are not searched; a number of components is taken whatever its loss, and the others are tried all the
         same.
-    taught : number of the last rows, which are learnt from in every fold and never predicted; folds are of the others.
+    descent : as in ``choose_settings``; folds are of the other rows.
     fold_done : called after each fold.
 
     Raises
@@ -236,9 +240,9 @@ def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted w
     """
     task: Task = "regression" if target.dtype.kind == "f" else "classification"
     target = _named(task, target)
-    more = np.arange(len(target) - taught, len(target))
+    n = len(target) - (0 if descent is None else len(descent))
     learning = [
-        [(np.concatenate([learnt, more]), measured) for learnt, measured in of_repeat]
+        [(with_simulated(learnt, measured, n, descent), measured) for learnt, measured in of_repeat]
         for of_repeat in folds
     ]
     for learnt, _ in (fold for of_repeat in learning for fold in of_repeat):
@@ -252,12 +256,12 @@ def try_settings(  # noqa: PLR0913 - data, folds and all that a fold is fitted w
     ]
     settings, columns = [], []
     for i, entry in enumerate(grid):
-        of_entry = np.stack([repeat[i] for repeat in repeats], axis=1)[:, :, : len(target) - taught]
+        of_entry = np.stack([repeat[i] for repeat in repeats], axis=1)[:, :, :n]
         for chosen, column in _by_components(entry, of_entry):
             settings.append(chosen)
             columns.append(column)
     wanted = [latent.components in (None, entry.get("n_components")) for entry in settings]
-    own = target[: len(target) - taught]
+    own = target[:n]
     return Trials(tuple(settings), np.stack(columns), own, folds, np.array(wanted))
 
 

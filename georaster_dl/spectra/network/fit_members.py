@@ -56,6 +56,7 @@ class _Estimator(Protocol):
     head: str
     random_state: Any
     parts_: Any
+    learnt_: Any
     held_out_: Any
     std_: Any
 
@@ -85,13 +86,14 @@ def train_members(
     learn_one = _Learning(estimator, spectra, targets, planes)
     members: list[nn.Module] = []
     for number, (seed, rest) in enumerate(zip(seeds, estimator.held_out_, strict=True)):
+        learnt = estimator.learnt_[number % len(estimator.learnt_)]
         epochs = number * estimator.epochs, len(seeds) * estimator.epochs
-        members.append(learn_one(int(seed), rest, partial(_log_epoch, log, *epochs)))
+        members.append(learn_one(int(seed), learnt, rest, partial(_log_epoch, log, *epochs)))
     return members
 
 
 class _Learning:
-    """Training of one member after another; called with the seed of a member and its held-out rows (n,)."""
+    """Training of one member after another; called with the seed of a member, its rows (n,) and its held-out rows."""
 
     def __init__(
         self, estimator: _Estimator, spectra: _Floats, targets: npt.NDArray[Any], planes: int
@@ -112,7 +114,11 @@ class _Learning:
         )
 
     def __call__(
-        self, seed: int, rest: npt.NDArray[np.bool_], log: Callable[[int, float], None]
+        self,
+        seed: int,
+        learnt: npt.NDArray[np.bool_],
+        rest: npt.NDArray[np.bool_],
+        log: Callable[[int, float], None],
     ) -> nn.Module:
         # A fit leaves the user's own random numbers as they were.
         with torch.random.fork_rng(devices=[self._where] if self._where.type == "cuda" else []):
@@ -124,17 +130,17 @@ class _Learning:
                 wavelengths_nm=self._estimator.wavelengths_nm,
                 head=self._head,
             ).to(self._where)
-            inputs = _inputs(self._estimator, self._spectra[~rest], self._where, seed)
+            inputs = _inputs(self._estimator, self._spectra[learnt], self._where, seed)
             held = _seen(self._estimator, self._spectra[rest], self._where)
             # A linear model of fractions is none of what a softmax makes fractions of.
             if hasattr(network, "start_from") and self._head == "plain":
-                self._learn_beside_pls(network, inputs, held, rest, log)
+                self._learn_beside_pls(network, inputs, held, learnt, rest, log)
             else:
                 learn(
                     network,
                     self._recipe,
                     inputs,
-                    self._targets[~rest],
+                    self._targets[learnt],
                     (held, self._targets[rest]),
                     planes=planes_of,
                     loss=self._loss,
@@ -147,12 +153,13 @@ class _Learning:
         network: Any,
         inputs: Callable[[], Tensor],
         held: Tensor,
+        learnt: npt.NDArray[np.bool_],
         rest: npt.NDArray[np.bool_],
         log: Callable[[int, float], None],
     ) -> None:
-        start = (torch.from_numpy(part).float() for part in self._pls.fit(~rest))
+        start = (torch.from_numpy(part).float() for part in self._pls.fit(learnt))
         network.start_from(*start)
-        plain = _seen(self._estimator, self._spectra[~rest], self._where)
+        plain = _seen(self._estimator, self._spectra[learnt], self._where)
         with torch.no_grad():
             linear, of_held = network.linear(plain), network.linear(held)
         shown = Spectra(held, of_held), self._targets[rest]
@@ -160,7 +167,7 @@ class _Learning:
             network,
             self._recipe,
             lambda: Spectra(inputs(), linear),
-            self._targets[~rest],
+            self._targets[learnt],
             shown,
             planes=branch_planes,
             loss=loss_of_both(self._loss),
@@ -179,6 +186,7 @@ class _Learning:
             self._numbers,
             self._planes,
             self._estimator.parts_,
+            self._estimator.learnt_,
         )
 
 

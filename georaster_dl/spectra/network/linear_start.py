@@ -48,6 +48,7 @@ class LinearStart:
         targets: npt.NDArray[Any],
         planes: int,
         held_out: _Mask,
+        learnt: _Mask | None = None,
     ) -> LinearStart:
         """Choose the numbers of latent variables by the folds in which networks choose their epochs.
 
@@ -56,20 +57,25 @@ class LinearStart:
         spectra : (n, bands), preprocessed and normalised.
         spread : (bands,) by which they were divided; PLS is not scaled.
         targets : (n,) class numbers, or (n, planes) values, NaN where not known.
-        held_out : (parts, n) spectra that are predicted by those outside their part; where none is, five
-            folds are drawn.
+        held_out, learnt : (parts, n) spectra of each part that are predicted, and by which, all others when None; where none is
+            predicted, five folds are drawn.
         """
         plain = spectra * spread
         of_classes = targets.ndim == 1
         wanted = np.eye(planes)[targets] if of_classes else targets
-        folds = held_out[held_out.any(axis=1)]
+        filled = held_out.any(axis=1)
+        folds, others = held_out[filled], (~held_out if learnt is None else learnt)[filled]
         if not len(folds):
             n = min(_FOLDS, len(spectra))
             drawn = cross_validation(len(spectra), n, groups=None, classes=None, seed=0)
             folds = np.stack([np.isin(np.arange(len(spectra)), rest) for _, rest in drawn])
-        most = max(1, min(_MOST_COMPONENTS, len(spectra) - folds.sum(axis=1).max() - 1))
+            others = ~folds
+        most = max(1, min(_MOST_COMPONENTS, others.sum(axis=1).min() - 1))
         predicted = np.concatenate(
-            [_predicted(plain[~fold], wanted[~fold], plain[fold], most) for fold in folds],
+            [
+                _predicted(plain[other], wanted[other], plain[fold], most)
+                for fold, other in zip(folds, others, strict=True)
+            ],
             axis=1,
         )
         measured = np.concatenate([wanted[fold] for fold in folds])

@@ -101,7 +101,12 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.device = device
 
-    def _hold_out(self, strata: npt.NDArray[Any], held_out: npt.ArrayLike | None) -> None:
+    def _hold_out(
+        self,
+        strata: npt.NDArray[Any],
+        held_out: npt.ArrayLike | None,
+        left_out: npt.ArrayLike | None,
+    ) -> None:
         """Choose the validation spectra; every stratum of ``strata`` (n,) keeps some for training."""
         self._check()
         if held_out is None:
@@ -111,14 +116,17 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
             parts = np.atleast_2d(np.asarray(held_out, bool))
             check_consistent_length(strata, parts.T)
         self.parts_ = parts
-        self.held_out_ = parts[np.arange(self.members) % len(parts)]
-        if self.held_out_.all(axis=1).any():
+        apart = np.zeros_like(parts) if left_out is None else np.atleast_2d(left_out)
+        self.learnt_ = ~(parts | apart)
+        of_members = np.arange(self.members) % len(parts)
+        self.held_out_ = parts[of_members]
+        if not self.learnt_[of_members].any(axis=1).all():
             raise OptionError("All spectra are held out, so none is left to learn from.")
 
     @property
     def _learnt(self) -> _Mask:
         """Mask (n,) of the spectra that at least one member learns from."""
-        return np.asarray(~self.held_out_.all(axis=0))
+        return np.asarray(self.learnt_[: self.members].any(axis=0))
 
     def _learn(
         self,
@@ -185,6 +193,7 @@ class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # typ
         *,
         groups: npt.ArrayLike | None = None,
         held_out: npt.ArrayLike | None = None,
+        left_out: npt.ArrayLike | None = None,
         log: TrainingLog | None = None,
     ) -> Self:
         """Fit to spectra (n, bands) with targets (n,) or (n, targets), NaN where unknown.
@@ -194,6 +203,7 @@ class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # typ
         groups : (n,) sample of each spectrum, from which ``preprocessing`` may learn.
         held_out : (n,) which spectra choose the epoch, or (parts, n), of which each member takes the
             next; drawn when None.
+        left_out : of the shape of ``held_out``, which spectra take no part where those choose the epoch.
         log : called after every epoch.
 
         Raises
@@ -205,7 +215,7 @@ class SpectraRegressor(MultiOutputMixin, RegressorMixin, SpectraNetwork):  # typ
         check_consistent_length(spectra, targets)
         self.single_ = targets.ndim == 1
         targets = targets.reshape(len(targets), -1)
-        self._hold_out(np.zeros(len(spectra)), held_out)
+        self._hold_out(np.zeros(len(spectra)), held_out, left_out)
         return self._learn(spectra, groups, self._scaled(targets), targets.shape[1], log)
 
     def _scaled(self, targets: _Floats) -> _Floats:
@@ -272,6 +282,7 @@ class SpectraClassifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
         *,
         groups: npt.ArrayLike | None = None,
         held_out: npt.ArrayLike | None = None,
+        left_out: npt.ArrayLike | None = None,
         log: TrainingLog | None = None,
     ) -> Self:
         """Fit to spectra (n, bands) of classes (n,); parameters as for values.
@@ -288,7 +299,7 @@ class SpectraClassifier(ClassifierMixin, SpectraNetwork):  # type: ignore[misc]
             raise OptionError(
                 f"A classifier needs two classes, but got 1 class: {self.classes_[0]}."
             )
-        self._hold_out(numbers, held_out)
+        self._hold_out(numbers, held_out, left_out)
         return self._learn(spectra, groups, numbers, len(self.classes_), log)
 
     def predict_proba(self, X: npt.ArrayLike) -> _Floats:  # noqa: N803

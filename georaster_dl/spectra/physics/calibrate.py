@@ -30,7 +30,7 @@ from georaster_dl.spectra.training.card_text import card_limitations, card_metri
 from georaster_dl.spectra.training.checks import check_table, sample_column
 from georaster_dl.spectra.training.columns import TableOptions, learnable, split_table
 from georaster_dl.spectra.training.result import Choice, CrossValidated, TrainedTable, TriedMethod
-from georaster_dl.spectra.training.taught import separated
+from georaster_dl.spectra.training.taught import checked_libraries, separated
 
 __all__ = ["calibrated", "line_through"]
 
@@ -72,6 +72,7 @@ def calibrated(
     target = learnable(table, options, report)
     check_table(table, target, options, settings, report, unlabelled="teach the encoder alone")
     split = split_table(table, target, options, settings)
+    taught = checked_libraries(taught, table, [split.learnt | split.test, split.learnt], report)
     learning = Learning(table, target, split, options, settings, lambda: None, taught)
     model = TraitModel.fit(table.spectra[~split.test], table.wavelengths_nm, gain=True, **fitting)
     names = [trait_of(column, model.traits) for column in options.targets]

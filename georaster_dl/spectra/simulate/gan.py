@@ -12,6 +12,7 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, TrainingProgressed, no_report
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.spectra.descent import library_digest
 from georaster_dl.spectra.simulate.draws import Library, evenly
 from georaster_dl.spectra.simulate.result import Simulated
 from georaster_dl.spectra.table.samples import SpectraTable
@@ -108,6 +109,7 @@ def simulate_gan(  # noqa: PLR0913 - the options of the method
         quantity,
         library.fwhm_nm,
         known.notes,
+        library=library_digest(known.table.digests),
     )
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import listed
+from georaster_dl.spectra.descent import library_digest
 from georaster_dl.spectra.simulate.draws import Library, evenly
 from georaster_dl.spectra.simulate.noise import draw_noise
 from georaster_dl.spectra.simulate.result import Simulated
@@ -97,6 +98,7 @@ def simulate_gaussian(
         quantity,
         library.fwhm_nm,
         known.notes,
+        library=library_digest(known.table.digests),
     )
 
 

@@ -116,6 +116,8 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
         columns |= _fractions(known, str(class_field), classes, weights, pure)
     elif class_field is not None:
         columns[class_field] = np.array(known.classes, object)[classes[:, 0]]
+    parents = _parents(known.table.digests, rows, weights)
+    parents[:pure] = known.table.digests[:pure]
     for name, values in known.values.items():
         columns[name] = (weights * values[rows]).sum(axis=1)
         columns[name][:pure] = values[:pure]
@@ -139,6 +141,7 @@ def simulate_mixtures(  # noqa: PLR0913 - the options of the method
         quantity,
         library.fwhm_nm,
         tuple(notes),
+        parents,
     )
 
 
@@ -167,6 +170,14 @@ def _weighted(spectra: _Floats, rows: _Numbers, weights: _Floats) -> _Floats:
     for part in range(rows.shape[1]):
         mixed += weights[:, part, None] * spectra[rows[:, part]]
     return mixed
+
+
+def _parents(
+    digests: npt.NDArray[np.object_], rows: _Numbers, weights: _Floats
+) -> npt.NDArray[np.object_]:
+    """(n,) digests of the spectra of rows (n, parts) that have a weight."""
+    lines = zip(digests[rows], weights > 0, strict=True)
+    return np.array([" ".join(dict.fromkeys(line[parts])) for line, parts in lines], object)
 
 
 def _double_reflections(

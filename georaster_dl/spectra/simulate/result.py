@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.spectra.descent import LIBRARY, PARENTS
 from georaster_dl.spectra.synthetic import SYNTHETIC
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.table.write import spectra_frame, write_spectra
@@ -34,6 +35,9 @@ class Simulated:
     quantity : that the spectra are, such as ``reflectance``.
     fwhm_nm : (bands,) widths of the bands, None where they are not known.
     notes : what was assumed or left out, a sentence each.
+    parents : (n,) digests of the library spectra that each was made of, with spaces between; None where a spectrum is not of
+        some of them.
+    library : digest of the library, where the method learnt from all of it.
     """
 
     spectra: npt.NDArray[np.float32] = field(repr=False)
@@ -45,6 +49,8 @@ class Simulated:
     quantity: str = "reflectance"
     fwhm_nm: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    parents: npt.NDArray[np.object_] | None = field(default=None, repr=False)
+    library: str | None = None
 
     def __post_init__(self) -> None:
         n, bands = self.spectra.shape
@@ -63,7 +69,9 @@ class Simulated:
 
     def table(self) -> SpectraTable:
         """Return the spectra as ``read_spectra`` reads them from a written table, ``synthetic`` in all rows."""
-        columns = pd.DataFrame({**self.columns, SYNTHETIC: np.ones(len(self), bool)})
+        descent: dict[str, Any] = {PARENTS: self.parents, LIBRARY: self.library}
+        known = {name: value for name, value in descent.items() if value is not None}
+        columns = pd.DataFrame({**self.columns, SYNTHETIC: np.ones(len(self), bool), **known})
         return SpectraTable(
             self.method,
             np.asarray(self.wavelengths_nm, np.float64),
@@ -73,7 +81,7 @@ class Simulated:
         )
 
     def frame(self) -> pd.DataFrame:
-        """Return a data frame (n, columns and bands): columns, ``synthetic``, then a column a band, named ``450 nm``."""
+        """Return a data frame (n, columns and bands): columns, ``synthetic``, descent, then a column a band, named ``450 nm``."""
         columns = self.table().columns
         return spectra_frame(columns, self.spectra, self.wavelengths_nm, self.fwhm_nm)
 

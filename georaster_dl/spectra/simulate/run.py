@@ -188,4 +188,5 @@ def _below_one_another(tables: Sequence[SpectraTable]) -> SpectraTable:
         spectra=np.concatenate([t.spectra for t in chosen]),
         columns=pd.concat([t.columns for t in chosen], ignore_index=True),
         places=None,
+        read_digests=np.concatenate([t.digests for t in tables]),
     )

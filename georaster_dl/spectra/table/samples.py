@@ -14,6 +14,7 @@ import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted, listed, nearest_names
+from georaster_dl.spectra.descent import digests_of
 from georaster_dl.spectra.table.axis import FEWEST_BANDS, Unit, find_axis
 from georaster_dl.spectra.table.cells import is_text, is_word, numbers_of
 from georaster_dl.spectra.table.censored import Below, below_limit, uncensored
@@ -61,6 +62,7 @@ class SpectraTable:
     below : what values below a limit count as in columns of values.
     places : (n,) names of the rows for messages, of the file that they come from; None counts spectra from 1.
     fwhm_nm : (bands,) widths of the bands, None where the file does not state them.
+    read_digests : (n,) digests of the spectra as they were read, whatever became of them; None for those they are now.
     """
 
     name: str
@@ -72,9 +74,15 @@ class SpectraTable:
     below: Below = "error"
     places: npt.NDArray[Any] | None = field(default=None, repr=False)
     fwhm_nm: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+    read_digests: npt.NDArray[np.object_] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.spectra)
+
+    @property
+    def digests(self) -> npt.NDArray[np.object_]:
+        """(n,) digests by which simulated spectra name their parents."""
+        return digests_of(self.spectra) if self.read_digests is None else self.read_digests
 
     def column(self, name: str) -> Any:
         """Values of a column as a pandas Series.
@@ -179,7 +187,14 @@ class SpectraTable:
         """Rows by positions, or by a mask (n,)."""
         columns = self.columns.iloc[chosen].reset_index(drop=True)
         places = None if self.places is None else self.places[chosen]
-        return replace(self, spectra=self.spectra[chosen], columns=columns, places=places)
+        digests = None if self.read_digests is None else self.read_digests[chosen]
+        return replace(
+            self,
+            spectra=self.spectra[chosen],
+            columns=columns,
+            places=places,
+            read_digests=digests,
+        )
 
 
 def read_spectra(
@@ -231,6 +246,7 @@ def read_spectra(
         options.below,
         frame.index.to_numpy()[whole],
         axis.fwhm_nm,
+        digests_of(spectra[whole]),
     )
 
 

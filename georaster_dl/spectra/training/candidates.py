@@ -45,7 +45,7 @@ class Learning:
     ----------
     target : (n, targets) values or (n,) class names of all rows of the table.
     fold_done : called after each fold of a cross-validation, and after each fit.
-    taught : simulated rows beside the table, which learn in every fold.
+    taught : simulated rows beside the table, which learn in every fit that holds out none they were made of.
     """
 
     table: SpectraTable
@@ -100,7 +100,7 @@ class Learning:
             validation[:, learnt],
             fractions=self.options.fractions,
         )
-        return self.taught.beside(measured)
+        return self.taught.beside(measured, learnt)
 
 
 def cross_validated(name: str, learning: Learning) -> CrossValidated:
@@ -143,6 +143,9 @@ def _trials(name: str, learning: Learning, column: int) -> tuple[Trials, _Mask]:
     everything = learning.rows(learning.split.learnt, learning.split.validation)
     of_column = everything.target.reshape(len(everything.target), -1)[:, column]
     chosen = ~pd.isna(of_column)
+    descent = everything.descent
+    if descent is not None:
+        descent = descent.among(known, chosen[len(known) :])
     found = try_settings(
         name,
         everything.spectra[chosen],
@@ -152,7 +155,7 @@ def _trials(name: str, learning: Learning, column: int) -> tuple[Trials, _Mask]:
         groups=None if everything.groups is None else everything.groups[chosen],
         seed=learning.settings.seed,
         latent=learning.settings.latent_of(name),
-        taught=int(chosen.sum() - known.sum()),
+        descent=descent,
         fold_done=learning.fold_done,
     )
     return found, known

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.models.package.class_limits import ClassLimits
 from georaster_dl.models.package.limits import LARGEST_METRIC
@@ -16,7 +19,7 @@ from georaster_dl.spectra.scoring.split import Division, RowSplit
 from georaster_dl.spectra.table.samples import SpectraTable
 from georaster_dl.spectra.training.columns import TableOptions
 from georaster_dl.spectra.training.result import Choice, TriedMethod
-from georaster_dl.spectra.training.taught import NOTHING_OF_REAL, Taught
+from georaster_dl.spectra.training.taught import NOTHING_OF_REAL, OF_TESTED, Taught
 
 __all__ = [
     "card_limitations",
@@ -115,7 +118,7 @@ def training_summary(
     summary = {
         "table": table.name,
         "split": split.description,
-        "spectra": spectra_text(tried[0], split, intervals),
+        "spectra": spectra_text(tried[0], split, intervals, taught),
         "cross-validation": f"{options.folding}; settings of a fold are chosen on the others",
         "method": choice.reason,
     }
@@ -123,6 +126,9 @@ def training_summary(
         summary["simulated"] = (
             f"{counted(len(taught), 'spectrum')} of {listed(taught.sources)}, which only learnt"
         )
+        left = len(taught) - taught.number(learning_rows(tried[0], split))
+        if left:
+            summary["simulated"] += f"; {left} left out, made of rows that were held out"
     limits = [
         f"{name}: {counted(one.n_components, 'component')}, {one.accepted:.0%} of {one.spectra} accepted in cross-validation"
         for name, one in class_limits.items()
@@ -144,7 +150,9 @@ def training_summary(
     return dict(list(summary.items())[:_MOST])
 
 
-def spectra_text(tried: TriedMethod, split: RowSplit, intervals: Sequence[Interval | None]) -> str:
+def spectra_text(
+    tried: TriedMethod, split: RowSplit, intervals: Sequence[Interval | None], taught: Taught
+) -> str:
     """Count the spectra that were learnt from, chose the epoch, set the intervals and tested."""
     if not tried.members:
         counts = {"learnt from": split.learnt}
@@ -156,7 +164,17 @@ def spectra_text(tried: TriedMethod, split: RowSplit, intervals: Sequence[Interv
     if tried.members and any(intervals):
         counts["set the intervals"] = split.calibration
     counts["tested"] = split.test
-    return ", ".join(f"{int(rows.sum())} {what}" for what, rows in counts.items())
+    parts = [f"{int(rows.sum())} {what}" for what, rows in counts.items()]
+    if len(taught):
+        parts[0] += f" and {taught.number(learning_rows(tried, split))} simulated"
+    return ", ".join(parts)
+
+
+def learning_rows(tried: TriedMethod, split: RowSplit) -> npt.NDArray[np.bool_]:
+    """Mask (n,) of the rows that the final fit of a method learns from."""
+    if not tried.members:
+        return split.learnt
+    return split.train & ~split.validation[0] if len(split.validation) == 1 else split.train
 
 
 def card_limitations(
@@ -178,6 +196,8 @@ def card_limitations(
     taught : simulated spectra beside the table.
     """
     sentences = [NOTHING_OF_REAL] if taught.alone else []
+    if taught.of_tested:
+        sentences.append(OF_TESTED)
     if division.split_column is None and division.group_column is None:
         how = "Rows were divided by chance"
         if division.kind != "random":
