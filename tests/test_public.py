@@ -55,7 +55,7 @@ SIGNATURES = {
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
     "read_spectra": "(source, *, report=None, **reading)",
-    "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=False)",
+    "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=None)",
     "save_model": "(path, card, network, *, half=False)",
     "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
     "series_models": "(kind=None, pattern='*')",

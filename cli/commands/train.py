@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_DETAILS = ("IoU ", "RMSE of PCA", "RMSE, clean input", "MAE of ", "R2 of ")
+_DETAILS = (
+    "IoU ",
+    "RMSE of PCA",
+    "RMSE, clean input",
+    "MAE of ",
+    "R2 of the training mean",
+    "R2 of PLS",
+)
 """Beginnings of metrics that are printed below the others."""
 
 

@@ -65,10 +65,9 @@ class MethodChoice(click.Choice[str]):
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]
         """The names, with hyphens."""
-        from georaster_dl.models.registry import spectral_models
-        from georaster_dl.spectra.methods.baselines import BASELINES
+        from georaster_dl.models.registry import fitted_models, spectral_models
 
-        names = (*sorted(BASELINES), *spectral_models())
+        names = (*fitted_models(to="tables"), *spectral_models())
         return ("auto", *(name.replace("_", "-") for name in names))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

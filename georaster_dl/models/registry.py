@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from georaster_dl.core.errors import OptionError, UnknownModelError
 from georaster_dl.core.wording import counted, nearest_names
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ENTRY_POINTS",
     "HEADS",
-    "UNMIXING",
     "NetworkSpec",
     "create_model",
     "describe_model",
@@ -98,7 +97,7 @@ class _Family:
     encoders: bool
     spectral: bool
     series: SeriesKind | None
-    fitted: bool
+    fitted: FittedTo | None
     build: Builder
 
     @property
@@ -116,8 +115,8 @@ HEADS = ("plain", "bayesian", "fractions")
 distributions for weights, or that layer and a softmax, so that the outputs are fractions of sum 1. Fitted methods are
 projected onto fractions, and have no distributions."""
 
-UNMIXING = ("linear_mixing", "unmix_ae")
-"""Those of ``fitted_models`` that are fitted to the mixed pixels of a scene and give fractions; all others to tables."""
+FittedTo = Literal["tables", "scenes", "leaves"]
+"""What a method is fitted to: tables of spectra, the mixed pixels of a scene, or leaves through a physical model."""
 
 _FAMILIES: dict[str, _Family] = {}
 _BROKEN: dict[str, str] = {}  # entry points that could not be loaded, and why
@@ -129,7 +128,7 @@ def register_model(
     encoders: bool = False,
     spectral: bool = False,
     series: SeriesKind | None = None,
-    fitted: bool = False,
+    fitted: FittedTo | None = None,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder under its own name.
 
@@ -141,8 +140,8 @@ def register_model(
     spectral : whether its networks see each pixel's spectrum by itself. They are trained on tables of
         spectra, too.
     series : what its networks see of an image time series at once; None for networks of single images.
-    fitted : whether its networks are methods of chemometrics, which are fitted to tables of spectra and
-        not trained by gradients.
+    fitted : what its networks are fitted to, such as ``tables`` of spectra, instead of being trained on labels by
+        gradients; None for networks that are trained.
 
     Raises
     ------
@@ -232,9 +231,11 @@ def spectral_models() -> list[str]:
     return [name for name, family in _families().items() if family.spectral]
 
 
-def fitted_models(pattern: str = "*") -> list[str]:
-    """List the architectures that are fitted, to spectra, mixed pixels or leaves, and not trained on labels."""
-    return _matching([name for name, family in _families().items() if family.fitted], pattern)
+def fitted_models(pattern: str = "*", to: FittedTo | None = None) -> list[str]:
+    """List the architectures that are fitted, to all that there is or to one kind of data, and not trained on labels."""
+    families = _families().items()
+    names = [name for name, family in families if family.fitted and to in (None, family.fitted)]
+    return _matching(names, pattern)
 
 
 def series_models(kind: SeriesKind | None = None, pattern: str = "*") -> list[str]:

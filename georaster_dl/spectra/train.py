@@ -83,7 +83,6 @@ def train_table(
     table, taught = separated(table, added, options, settings, report)
     target = learnable(table, options, report)
     check_table(table, target, options, settings, report)
-    quantity = options.quantity or likely_quantity(table, report)
     split = split_table(table, target, options, settings)
     taught = checked_libraries(taught, table, [split.learnt | split.test, split.learnt], report)
     steps = _Steps(report)
@@ -92,6 +91,7 @@ def train_table(
     steps.total = sum(
         n_folds * (len(options.names) if name in BASELINES else 1) + 1 for name in names
     )
+    quantity = options.quantity or likely_quantity(table, report)
     found = [_in_turn(name, learning, report) for name in names]
     choice = choose(found, asked, options.measure, learning.task)
     if choice.kept != choice.by_rule:

@@ -44,6 +44,8 @@ AMBIGUOUS = {
     "--date-column",  # of series, of a split of spectra
     "--id-column",  # of spectra, of series
     "--group",
+    "--group-column",  # what a split keeps together, what a report holds out together
+    "--preprocess",  # of a model, of a report
     "--quantity",
     "--until",  # of a stack; of series also a day of every season
 }

@@ -94,7 +94,8 @@ def test_a_worse_method_that_was_asked_for_is_a_warning(tmp_path):
         -1, 1, 30
     )  # a line, which forests cannot draw
     path = tmp_path / "m.safetensors"
-    trained = train_table(table, path, "rf", TableOptions(("fat",)), Settings(), told.append)
+    options = TableOptions(("fat",), quantity="absorbance")
+    trained = train_table(table, path, "rf", options, Settings(), told.append)
     assert (trained.choice.kept, trained.choice.by_rule) == ("rf", "pls")
     (warning,) = [event.message for event in told if isinstance(event, Warned)]
     assert "rf was asked for, but in cross-validation pls has the lower RMSECV" in warning

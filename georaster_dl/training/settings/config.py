@@ -19,7 +19,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import FractionOptions, SceneOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.io.files.text_file import read_text
-from georaster_dl.models.registry import UNMIXING, fitted_models
+from georaster_dl.models.registry import fitted_models
 from georaster_dl.tiling.sampling import Sampling
 from georaster_dl.training.transforms.augment import Augmentation
 from georaster_dl.training.transforms.noise import InputNoise
@@ -108,7 +108,7 @@ class ModelSection(_Section):
     @classmethod
     def _registered(cls, name: str) -> str:
         registered = name.replace("-", "_")
-        if registered in UNMIXING:
+        if registered in fitted_models(to="scenes"):
             raise ValueError(
                 f"{name} is fitted to the pixels of a scene without labels (geodl unmix), not trained; "
                 f"choose an architecture of `list_models()`"

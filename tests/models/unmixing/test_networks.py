@@ -5,7 +5,6 @@ import torch
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.registry import (
-    UNMIXING,
     create_model,
     fitted_models,
     list_models,
@@ -78,8 +77,8 @@ def test_an_option_of_another_kind_is_refused(name):
 
 
 def test_they_are_listed_as_fitted_and_not_as_networks_to_train():
-    assert set(UNMIXING) <= set(fitted_models())
-    assert not set(UNMIXING) & set(list_models())
+    assert fitted_models(to="scenes") == ["linear_mixing", "unmix_ae"]
+    assert not set(fitted_models(to="scenes")) & set(list_models())
 
 
 def autoencoder(**options):

@@ -15,7 +15,7 @@ __all__: list[str] = []
 _LARGEST = 1_000_000  # as in cards
 
 
-@register_model(options={}, fitted=True)
+@register_model(options={}, fitted="tables")
 def pls(spec: NetworkSpec) -> nn.Module:
     """Partial least squares; of classes, PLS-DA."""
     from georaster_dl.models.zoo.chemometrics.pls import PLS
@@ -25,7 +25,7 @@ def pls(spec: NetworkSpec) -> nn.Module:
 
 @register_model(
     options=dict.fromkeys(("components", "neighbors", "spectra", "coordinates", "places"), (1,)),
-    fitted=True,
+    fitted="tables",
 )
 def lwplsr(spec: NetworkSpec) -> nn.Module:
     """Locally weighted partial least squares on the nearest training spectra, which it carries (Lesnoff et al. 2020)."""
@@ -39,7 +39,7 @@ def lwplsr(spec: NetworkSpec) -> nn.Module:
     return LWPLSR(spec.in_bands, spec.n_classes, **sizes)
 
 
-@register_model(options={"vectors": (1,), "classes": False}, fitted=True)
+@register_model(options={"vectors": (1,), "classes": False}, fitted="tables")
 def svm(spec: NetworkSpec) -> nn.Module:
     """Support vector machine with a radial kernel."""
     from georaster_dl.models.zoo.chemometrics.svm import SVM
@@ -48,7 +48,7 @@ def svm(spec: NetworkSpec) -> nn.Module:
 
 
 @register_model(
-    options={"trees": (1,), "nodes": (1,), "depth": (1,), "classes": False}, fitted=True
+    options={"trees": (1,), "nodes": (1,), "depth": (1,), "classes": False}, fitted="tables"
 )
 def rf(spec: NetworkSpec) -> nn.Module:
     """Random forest."""

@@ -15,7 +15,7 @@ __all__: list[str] = []
 _MOST_STEPS = 100
 
 
-@register_model(options={"traits": "n,cw,cm,offset", "steps": 4}, fitted=True)
+@register_model(options={"traits": "n,cw,cm,offset", "steps": 4}, fitted="leaves")
 def prospect(spec: NetworkSpec) -> nn.Module:
     """Encoder of leaf traits whose decoder is PROSPECT, without weights."""
     from georaster_dl.models.radiative_transfer.leaf import LeafReflectance

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 
-@register_model(options={"shade": False}, fitted=True)
+@register_model(options={"shade": False}, fitted="scenes")
 def linear_mixing(spec: NetworkSpec) -> nn.Module:
     """Linear mixing of known members: fractions by fully constrained least squares (Heinz & Chang 2001)."""
     from georaster_dl.models.zoo.unmixing.linear import LinearMixing
@@ -27,7 +27,7 @@ def linear_mixing(spec: NetworkSpec) -> nn.Module:
     return LinearMixing(spec.in_bands, spec.n_classes, shade=_flag(spec, "shade"))
 
 
-@register_model(options={"bilinear": False}, fitted=True)
+@register_model(options={"bilinear": False}, fitted="scenes")
 def unmix_ae(spec: NetworkSpec) -> nn.Module:
     """Autoencoder of fractions whose decoder holds the members (in the manner of Palsson et al. 2021)."""
     from georaster_dl.models.zoo.unmixing.autoencoder import UnmixingAutoencoder
