@@ -26,7 +26,7 @@ from ..terminal.scores import scores_of, scores_text
 from .compare import compare
 from .explain import explain
 from .extract import extract
-from .methods import print_trained, trained_results
+from .methods import make_page, print_trained, trained_results
 from .options import (
     Columns,
     MethodChoice,
@@ -179,10 +179,7 @@ def train(
                 added,
             )
             if html is not None:
-                from georaster_dl.spectra.report.from_training import write_training
-
-                with stage.making(html) as path:
-                    write_training(path, result, stage.path(output), reading.id_column)
+                make_page(html, result, stage.path(output), stage, reading.id_column)
         return Outcome(result, [output, *stage.made(pages)], stage.failed)
 
     return run_with_progress(

@@ -11,9 +11,22 @@ from ..terminal.hints import with_options
 from ..terminal.results import print_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from georaster_dl.io.output.staging import Staging
     from georaster_dl.spectra.training.result import TrainedTable
 
-__all__ = ["print_trained", "trained_results"]
+__all__ = ["make_page", "print_trained", "trained_results"]
+
+
+def make_page(
+    html: Path, trained: TrainedTable, package: Path, stage: Staging, id_column: str | None
+) -> None:
+    """Write the report of a training as an extra output; ``package`` is its model package while it is staged."""
+    from georaster_dl.spectra.report.from_training import write_training
+
+    with stage.making(html) as path:
+        write_training(path, trained, package, id_column)
 
 
 def print_trained(trained: TrainedTable) -> None:

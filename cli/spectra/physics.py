@@ -12,7 +12,7 @@ from georaster_dl.core.events import Report, Started
 
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs, print_table
-from .methods import print_trained, trained_results
+from .methods import make_page, print_trained, trained_results
 from .options import Columns, Outcome, TableReading, Training, staged
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def train_by_physics(
                 ranges=training.ranges,
             )
             if html is not None and isinstance(result, TrainedTable):
-                from georaster_dl.spectra.report.from_training import write_training
-
-                with stage.making(html) as path:
-                    write_training(path, result, stage.path(output), reading.id_column)
+                make_page(html, result, stage.path(output), stage, reading.id_column)
         return Outcome(result, [output, *stage.made(pages)], stage.failed)
 
     return run_with_progress(

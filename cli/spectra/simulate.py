@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report
+from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_files
@@ -309,16 +309,7 @@ def simulate(
             tables = [
                 reading.read(each, report) for each in (library, *([path] for path in add)) if each
             ]
-            request = Request(
-                method,
-                n,
-                seed,
-                options,
-                bands,
-                scene,
-                scale,
-                quantity,
-            )
+            request = Request(method, n, seed, options, bands, scene, scale, quantity)
             made = simulate_from(tables, request, report)
             made.write(stage.path(output))
             verdict = ""
@@ -337,29 +328,30 @@ def simulate(
                     )
         return Outcome((made, verdict), [output, *stage.made(pages)], stage.failed)
 
-    def show(outcome: Outcome[tuple[Simulated, str]]) -> None:
-        made, verdict = outcome.value
-        low, high = made.wavelengths_nm[[0, -1]]
-        click.echo(
-            f"{counted(len(made), 'spectrum')} of {counted(len(made.wavelengths_nm), 'band')} ({low:.0f} to {high:.0f} nm), "
-            f"with {', '.join(made.columns)}{_noise_of(made)}"
-        )
-        if verdict:
-            click.echo(verdict)
-        print_outputs(outcome.files)
+    return run_with_progress(terminal, simulated, _finished, _print)
 
-    return run_with_progress(
-        terminal,
-        simulated,
-        lambda outcome: finished(
-            outcome.files,
-            outcome.failed,
-            spectra=len(outcome.value[0]),
-            columns=list(outcome.value[0].columns),
-            verdict=outcome.value[1],
-        ),
-        show,
+
+def _finished(outcome: Outcome[tuple[Simulated, str]]) -> Finished:
+    made, verdict = outcome.value
+    return finished(
+        outcome.files,
+        outcome.failed,
+        spectra=len(made),
+        columns=list(made.columns),
+        verdict=verdict,
     )
+
+
+def _print(outcome: Outcome[tuple[Simulated, str]]) -> None:
+    made, verdict = outcome.value
+    low, high = made.wavelengths_nm[[0, -1]]
+    click.echo(
+        f"{counted(len(made), 'spectrum')} of {counted(len(made.wavelengths_nm), 'band')} ({low:.0f} to {high:.0f} nm), "
+        f"with {', '.join(made.columns)}{_noise_of(made)}"
+    )
+    if verdict:
+        click.echo(verdict)
+    print_outputs(outcome.files)
 
 
 def _check_report(page: Path | None, settings: bool) -> None:

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, SceneStarted, Warned, no_report
 from georaster_dl.core.legend import Legend, MapClass
@@ -21,10 +18,9 @@ from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.shown import ShownResult
-from georaster_dl.pixels.inputs.sample import Sample
-from georaster_dl.pixels.inputs.strips import read_strips, usable_bands, warn_doubts
+from georaster_dl.pixels.inputs.strips import sample_pixels, usable_bands, warn_doubts
 from georaster_dl.pixels.learn.clustering import Clustering, Method, choose_k, fit_clusters
-from georaster_dl.pixels.mapping import ChannelRaster, channel, map_pixels, no_valid_pixel
+from georaster_dl.pixels.mapping import ChannelRaster, channel, map_pixels
 from georaster_dl.predict.outputs.kinds import class_spec
 from georaster_dl.predict.outputs.output_raster import ClassCounts, class_raster, value_raster
 from georaster_dl.predict.outputs.overview import write_class_overview
@@ -36,7 +32,6 @@ __all__ = ["ClusterOptions", "ClusterOutputs", "Clustered", "cluster"]
 
 _MOST_CLUSTERS = 254  # a byte less the nodata value; 0 stays free
 _MOST_PIXELS = {"kmeans": 200_000, "gmm": 50_000}  # a mixture takes far longer for each
-_SAMPLE_BYTES = 128 * 2**20
 _DISTANCE = RasterSpec(["distance from the cluster's centre"], "float32", math.nan, "average")
 
 
@@ -134,7 +129,7 @@ def cluster(
         rows, cols = scene.shape
         report(SceneStarted("cpu", scene.name, rows, cols))
         progress = Progress(2 * rows * cols, report)  # read twice
-        sample = _sampled(scene, options, progress)
+        sample, _ = sample_pixels(scene, _MOST_PIXELS[options.method], options.seed, progress)
         scores = choose_k(sample, options.method, options.seed) if options.k == "auto" else {}
         k = options.k if options.k != "auto" else max(scores, key=lambda k: scores[k])
         clustering = fit_clusters(sample, k, options.method, options.seed)
@@ -178,20 +173,6 @@ def _check_k(k: int | Literal["auto"]) -> None:
             f"`k=` is {k}, but a map of clusters has 2 to {_MOST_CLUSTERS} of them; give such a number, "
             f"or auto."
         )
-
-
-def _sampled(scene: Scene, options: ClusterOptions, progress: Progress) -> npt.NDArray[np.float32]:
-    """(pixels, bands) values of a random sample, bounded in pixels and in bytes."""
-    of_pixel = 4 * len(scene.planes)
-    most = min(_MOST_PIXELS[options.method], _SAMPLE_BYTES // of_pixel)
-    sample = Sample(most, options.seed)
-    for strip in read_strips(scene):
-        sample.add(strip.values)
-        progress(strip.valid.size)
-    if not sample.seen:
-        raise no_valid_pixel(scene)
-    values: npt.NDArray[np.float32] = sample.columns()[0]
-    return values
 
 
 def _warn_constant_bands(scene: Scene, clustering: Clustering, report: Report) -> None:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.core.errors import SceneError
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.scene import Scene
-from georaster_dl.pixels.inputs.strips import read_strips
+from georaster_dl.pixels.inputs.strips import no_valid_pixel, read_strips
 from georaster_dl.predict.outputs.output_raster import OutputRaster, raster_sinks
 from georaster_dl.predict.progress import Progress
 
-__all__ = ["ChannelRaster", "channel", "in_threads", "map_pixels", "no_valid_pixel"]
+__all__ = ["ChannelRaster", "channel", "in_threads", "map_pixels"]
 
 _CHUNK = 16_384  # pixels: enough to keep a thread busy, few enough for all their distances
 
@@ -75,11 +74,3 @@ def in_threads(predict: Predict, values: npt.NDArray[np.float32]) -> tuple[npt.N
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         outputs = list(pool.map(predict, pieces))
     return tuple(np.concatenate(columns) for columns in zip(*outputs, strict=True))
-
-
-def no_valid_pixel(scene: Scene) -> SceneError:
-    """Make the error for a scene without a valid pixel."""
-    return SceneError(
-        f"{scene.name} has no valid pixel: all are nodata, NaN or masked in some band; check `nodata=`, "
-        f"`bands=` and `mask=`."
-    )

@@ -17,9 +17,8 @@ from georaster_dl.io.scenes.calibration_check import calibration_warning
 from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.shown import ShownResult
 from georaster_dl.models.package.card import Architecture, Card
-from georaster_dl.pixels.inputs.sample import Sample
-from georaster_dl.pixels.inputs.strips import read_strips, usable_bands, warn_doubts
-from georaster_dl.pixels.mapping import ChannelRaster, map_pixels, no_valid_pixel
+from georaster_dl.pixels.inputs.strips import sample_pixels, usable_bands, warn_doubts
+from georaster_dl.pixels.mapping import ChannelRaster, map_pixels
 from georaster_dl.predict.outputs.overview import write_fraction_overview
 from georaster_dl.predict.outputs.staged import staged_outputs
 from georaster_dl.predict.progress import Progress
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["Unmixed", "unmix"]
 
 _MOST_PIXELS = 100_000
-_SAMPLE_BYTES = 128 * 2**20
 
 _Places = npt.NDArray[np.intp]
 
@@ -156,7 +154,7 @@ class _Run:
         self._report(SceneStarted("cpu", scene.name, rows, cols))
         trains = options.method == "autoencoder"
         progress = Progress((3 if trains else 2) * rows * cols, self._report)
-        sample, places = self._sampled(progress)
+        sample, places = sample_pixels(scene, _MOST_PIXELS, options.seed, progress)
         statistics = Statistics(sample)
         members, curve = self._members(sample, places, statistics)
         linear = linear_mixing(members, statistics, shade=options.shade)
@@ -222,19 +220,6 @@ class _Run:
             else {"shade": str(options.shade)}
         )
         return {"method": options.method, **of_members, **of_method, "seed": str(options.seed)}
-
-    def _sampled(self, progress: Progress) -> tuple[npt.NDArray[np.float32], _Places]:
-        """Draw a random sample, bounded in pixels and in bytes: values (pixels, bands) and numbers of pixels."""
-        most = min(_MOST_PIXELS, _SAMPLE_BYTES // (4 * len(self.scene.planes)))
-        sample = Sample(most, self._options.seed)
-        for strip in read_strips(self.scene):
-            first = strip.rows.start * self.scene.shape[1]
-            sample.add(strip.values, first + np.flatnonzero(strip.valid))
-            progress(strip.valid.size)
-        if not sample.seen:
-            raise no_valid_pixel(self.scene)
-        values, places = sample.columns()
-        return values, places
 
     def _members(
         self, sample: npt.NDArray[np.float32], places: _Places, statistics: Statistics
