@@ -109,8 +109,8 @@ _training_options = option_group(
     click.option("--no-augment", is_flag=True, help="Do not change series at random in training."),
     click.option(
         "--loss",
-        type=click.Choice(["cross-entropy", "focal"]),
-        help="Loss of classes [default: cross-entropy].",
+        type=click.Choice(["cross-entropy", "focal", "gce"]),
+        help="Loss of classes [default: cross-entropy]; gce where some labels are wrong.",
     ),
     click.option("--class-weights", is_flag=True, help="Weigh rare classes more in the loss."),
     click.option(

@@ -204,7 +204,7 @@ class SeriesTrainKeywords(LabelKeywords, total=False):
     season_start: str | None
     early: bool
     augment: bool | Mapping[str, float]
-    loss: Literal["cross-entropy", "focal"]
+    loss: Literal["cross-entropy", "focal", "gce"]
     class_weights: bool
     epochs: int | None
     batch: int | None

@@ -63,6 +63,30 @@ def test_focal_by_hand():
     assert one("focal")(logits, target).item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 1.0, 2.0, 7.0])])
+def test_gce_with_q_near_0_is_cross_entropy(weights):
+    logits, target = drawn()
+    gce, plain = (
+        one("gce", class_weights=weights, gce_q=1e-6),
+        one("cross-entropy", class_weights=weights),
+    )
+    torch.testing.assert_close(gce(logits, target), plain(logits, target), rtol=0, atol=1e-4)
+
+
+def test_gce_by_hand():
+    logits = torch.tensor([[[[0.9, 0.4]], [[0.1, 0.6]]]]).log()
+    target = torch.tensor([[[0, 1]]])
+    expected = ((1 - 0.9**0.7) / 0.7 + (1 - 0.6**0.7) / 0.7) / 2
+    assert one("gce")(logits, target).item() == pytest.approx(expected, rel=1e-5)
+
+
+@given(st.lists(st.floats(-1e4, 1e4), min_size=3, max_size=3))
+def test_gce_with_q_1_has_a_gradient_of_at_most_1_however_wrong_a_label_seems(scores):
+    logits = torch.tensor(scores)[None, :, None, None].requires_grad_()
+    one("gce", gce_q=1.0)(logits, torch.zeros((1, 1, 1), dtype=torch.int64)).backward()
+    assert logits.grad.abs().sum() <= 1
+
+
 def test_dice_by_hand_counts_only_classes_that_are_there():
     # Three classes, two in the labels: p = .8 .1 .1 and .3 .5 .2.
     logits = torch.tensor([[0.8, 0.3], [0.1, 0.5], [0.1, 0.2]]).log()[None, :, None]
@@ -154,6 +178,7 @@ def test_class_weights_follow_the_device_but_are_not_saved():
         (["dice"], [0], {}, "weights of losses must be positive, but got 0"),
         (["focal"], [1], {"focal_gamma": -1}, "gamma must be at least 0"),
         (["focal"], [1], {"label_smoothing": 1}, "smoothing"),
+        (["gce"], [1], {"gce_q": 0}, "q of gce must be above 0 and at most 1, but got 0"),
         (["focal"], [1], {"class_weights": torch.tensor([1.0, 0.0])}, "class weights must be"),
     ],
 )

@@ -81,7 +81,7 @@ class SeriesTrainOptions:
     season_start: str | None = None
     early: bool = False
     augment: bool | Mapping[str, float] = True
-    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
+    loss: Literal["cross-entropy", "focal", "gce"] = "cross-entropy"
     class_weights: bool = False
     epochs: int | None = None
     batch: int | None = None

@@ -27,7 +27,7 @@ __all__ = [
     "class_weights_of",
 ]
 
-LOSSES = ("cross-entropy", "focal", "dice", "lovasz")
+LOSSES = ("cross-entropy", "focal", "gce", "dice", "lovasz")
 REGRESSION_LOSSES = ("mse", "l1", "huber")
 
 _SMALLEST = 1e-12  # fraction whose logarithm is taken; the gradient of smaller ones is 0
@@ -39,6 +39,7 @@ def build_loss(
     *,
     class_weights: Tensor | None,
     focal_gamma: float = 2.0,
+    gce_q: float = 0.7,
     label_smoothing: float = 0.0,
 ) -> nn.Module:
     """Weighted sum of losses of a class map.
@@ -49,15 +50,19 @@ def build_loss(
 
         - ``cross-entropy``: per pixel.
         - ``focal``: cross-entropy times (1 - p)^gamma (Lin et al. 2017, softmax form).
+        - ``gce``: (1 - p^q) / q, the generalised cross-entropy for labels of which some are wrong
+          (Zhang & Sabuncu 2018): a pixel that the network finds unlikely pulls less the larger q is.
         - ``dice``: 1 - 2 sum(p t) / (sum(p) + sum(t)) (Milletari et al. 2016, but with plain sums).
         - ``lovasz``: the Lovasz extension of the Jaccard loss (Berman et al. 2018).
 
         The latter two are averaged over the classes that the batch's labels hold.
     weights : weight of each name in the sum, positive.
-    class_weights : (classes,) weights of the pixels in ``cross-entropy`` and ``focal``, positive;
+    class_weights : (classes,) weights of the pixels in ``cross-entropy``, ``focal`` and ``gce``, positive;
         ``dice`` and ``lovasz`` weigh every class alike by themselves.
     focal_gamma : how strongly ``focal`` turns away from pixels that are right already; 0 is
         cross-entropy.
+    gce_q : how little ``gce`` trusts single labels, above 0 and at most 1: near 0 it is cross-entropy,
+        at 1 the mean absolute error.
     label_smoothing : share of the label that ``cross-entropy`` spreads over all classes, below 1.
 
     Returns
@@ -85,8 +90,12 @@ def build_loss(
             f"Focal gamma must be at least 0 and label smoothing in 0..1, but got {focal_gamma:g} "
             f"and {label_smoothing:g}; correct them."
         )
+    if not 0 < gce_q <= 1:
+        raise OptionError(
+            f"The q of gce must be above 0 and at most 1, but got {gce_q:g}; 0.7 is usual."
+        )
     return _MapLoss(
-        dict(zip(names, weights, strict=True)), class_weights, focal_gamma, label_smoothing
+        dict(zip(names, weights, strict=True)), class_weights, focal_gamma, gce_q, label_smoothing
     )
 
 
@@ -100,11 +109,13 @@ class _MapLoss(nn.Module):
         weights: dict[str, float],
         class_weights: Tensor | None,
         focal_gamma: float,
+        gce_q: float,
         label_smoothing: float,
     ) -> None:
         super().__init__()
         self._weights = weights
         self._gamma = focal_gamma
+        self._q = gce_q
         self._smoothing = label_smoothing
         # Not persistent: it follows from the labels, and is no part of a model.
         self.register_buffer(
@@ -123,6 +134,7 @@ class _MapLoss(nn.Module):
         terms: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "cross-entropy": self._cross_entropy,
             "focal": self._focal,
+            "gce": self._gce,
             "dice": _dice,
             "lovasz": _lovasz,
         }
@@ -140,7 +152,17 @@ class _MapLoss(nn.Module):
         # segmentation_models_pytorch has the sigmoid form, one class against the rest.
         surprise = F.cross_entropy(scores, labels, reduction="none")
         # Clamped, because the slope of x^gamma is infinite at 0 for gamma below 1.
-        loss = (-torch.expm1(-surprise)).clamp_min(1e-6) ** self._gamma * surprise
+        return self._mean(
+            (-torch.expm1(-surprise)).clamp_min(1e-6) ** self._gamma * surprise, labels
+        )
+
+    def _gce(self, scores: Tensor, labels: Tensor) -> Tensor:
+        surprise = F.cross_entropy(scores, labels, reduction="none")
+        # p^q = exp(-q surprise); expm1, because 1 - p^q has no digits left for small q.
+        return self._mean(-torch.expm1(-self._q * surprise) / self._q, labels)
+
+    def _mean(self, loss: Tensor, labels: Tensor) -> Tensor:
+        """Average the losses (n,) of pixels, by the weights of their classes."""
         if self.class_weights is None:
             return loss.mean()
         weight = self.class_weights[labels]

@@ -157,6 +157,7 @@ def make_objective(data: TrainingData) -> Objective:
         loss.weights or [1.0] * len(loss.names),
         class_weights=class_weights_of(counts, cap=loss.cap) if loss.class_weights else None,
         focal_gamma=loss.focal_gamma,
+        gce_q=loss.gce_q,
         label_smoothing=loss.label_smoothing,
     )
     return Classes(of_classes, data.names)

@@ -143,11 +143,12 @@ class LossSection(_Section):
     Attributes
     ----------
     names, weights : of a segmentation, a weighted sum.
+    gce_q : how little ``gce`` trusts single labels: near 0 it is cross-entropy, 1 the mean absolute error.
     regression : of a regression.
     reconstruction : of an autoencoder; ``sam`` adds the spectral angle to the mean square error.
     """
 
-    names: tuple[Literal["cross-entropy", "focal", "dice", "lovasz"], ...] = (
+    names: tuple[Literal["cross-entropy", "focal", "gce", "dice", "lovasz"], ...] = (
         "cross-entropy",
         "dice",
     )
@@ -155,6 +156,7 @@ class LossSection(_Section):
     class_weights: bool = False
     cap: Annotated[float, Field(ge=1)] = 10.0
     focal_gamma: NotNegative = 2.0
+    gce_q: Annotated[float, Field(gt=0, le=1)] = 0.7
     label_smoothing: Share = 0.0
     regression: Literal["mse", "l1", "huber"] = "huber"
     reconstruction: Literal["mse", "sam"] = "mse"
