@@ -66,6 +66,11 @@ class DenoiseRun(SceneRun):
                 f"{card.name} predicts {card.predicts}, but denoising needs an autoencoder; make one "
                 f"with `train(task='autoencoder')`."
             )
+        if card.fills_hidden:
+            raise OptionError(
+                f"{card.name} learnt to fill hidden squares, not to give back what it sees; use an autoencoder "
+                f"trained with corruption.hidden = 0."
+            )
         scene = open_input(sources, options.scene)
         match = match_scene(scene, card, resample=options.resample)
         super().__init__(prepare(scene, match, model, [output], context))

@@ -76,6 +76,11 @@ class FeatureRun(SceneRun):
                 f"`error=` is how badly an autoencoder reconstructs a pixel, but {card.name} predicts "
                 f"{card.predicts}; leave it out, or use a model of `train(task='autoencoder')`."
             )
+        if outputs.error is not None and card.fills_hidden:
+            raise OptionError(
+                f"`error=` is how badly an autoencoder gives back what it sees, but {card.name} learnt to fill hidden "
+                f"squares; leave it out, or use a model trained with corruption.hidden = 0."
+            )
         if card.series is not None:
             raise OptionError(
                 f"{card.name} reads time series, of which features are not written; map them with "

@@ -76,3 +76,79 @@ def test_stripes_are_constant_along_columns_or_rows_of_each_band():
         assert np.ptp(offsets[0] - offsets[1]) > 0.1
         ways.add(down)
     assert ways == {True, False}
+
+
+# ---- hidden squares
+
+
+def hide(seed=0, given=None, valid=None, **strengths):
+    return sample(
+        seed, image(side=32) if given is None else given, valid, **{"hidden": 0.6} | strengths
+    )
+
+
+def test_hidden_squares_have_a_plane_of_their_own_and_are_the_only_targets():
+    given, target = hide()
+    hidden = given[-1] == 1
+    assert given.shape == (5, 32, 32)
+    assert not given[:-1, hidden].any()
+    assert np.array_equal(given[:-1, ~hidden], image(side=32)[:, ~hidden])
+    assert np.array_equal(target[:, hidden], image(side=32)[:, hidden])
+    assert np.isnan(target[:, ~hidden]).all()
+
+
+def phases(hidden, side=8):
+    """Positions of a grid of which all squares are wholly hidden or wholly seen."""
+    spots = [(row, col) for row in range(side) for col in range(side)]
+    found = []
+    for row, col in spots:
+        whole = np.pad(
+            hidden,
+            ((row, -(row + hidden.shape[0]) % side), (col, -(col + hidden.shape[1]) % side)),
+            mode="edge",
+        )
+        cells = whole.reshape(whole.shape[0] // side, side, -1, side)
+        if not np.ptp(cells.astype(int), axis=(1, 3)).any():
+            found.append((row, col))
+    return found
+
+
+def test_squares_are_whole_as_many_as_the_share_says_and_elsewhere_in_each_patch():
+    masks = [hide(seed)[0][-1] == 1 for seed in range(40)]
+    grids = [phases(mask) for mask in masks]
+    assert all(grids)
+    assert len({grid[0] for grid in grids}) > 15
+    assert np.mean(masks) == pytest.approx(0.6, abs=0.03)
+
+
+def test_only_squares_with_valid_pixels_are_hidden():
+    valid = np.zeros((32, 32), bool)
+    valid[:8] = True
+    given, target = hide(valid=valid, squares=4)
+    hidden = given[-1] == 1
+    assert not hidden[8:].any()
+    assert 0.4 < hidden[:8].mean() < 0.8
+    assert np.isnan(target[:, ~valid]).all()
+
+
+def test_hidden_values_tell_the_network_nothing():
+    """Whatever stands in hidden pixels, and be it NaN, the network is given the same."""
+    strengths = {"gaussian": 0.1, "masked": 0.4, "stripes": 0.1}
+    given, target = hide(3, **strengths)
+    spoilt = np.where(np.isfinite(target), np.float32(np.nan), image(side=32))
+    assert np.array_equal(hide(3, spoilt, **strengths)[0], given)
+
+
+def test_masked_bands_are_targets_where_their_pixels_are_seen():
+    for seed in range(20):
+        given, target = hide(seed, masked=0.5)
+        hidden = given[-1] == 1
+        absent = ~given[:-1].any(axis=(1, 2))
+        assert np.isfinite(target[absent]).all()
+        assert np.isnan(target[~absent][:, ~hidden]).all()
+
+
+def test_a_patch_without_a_valid_pixel_hides_nothing():
+    given, target = hide(valid=np.zeros((32, 32), bool))
+    assert not given.any()
+    assert np.isnan(target).all()

@@ -60,3 +60,14 @@ def test_pixels_that_are_not_valid_count_nothing(name):
     nothing = loss(output, torch.full_like(target, torch.nan))
     assert float(nothing.detach()) == 0
     nothing.backward()
+
+
+def test_bands_of_a_pixel_can_be_targets_alone():
+    """As masked bands are in pixels that are seen."""
+    target = bands(1)
+    target[:, 0] = torch.nan
+    expected = ((bands(0) - bands(1))[:, 1:] ** 2).mean()
+    for name in ("mse", "sam"):  # no pixel has all bands, so there is no angle
+        torch.testing.assert_close(
+            build_reconstruction_loss(name, MEAN, STD)(bands(0), target), expected
+        )

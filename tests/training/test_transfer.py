@@ -260,7 +260,7 @@ def test_without_network_the_error_says_what_to_do(encoder):
     with pytest.raises(
         UnknownModelError, match=rf"'{encoder}' could not be fetched.*HF_HOME.*encoder_weights=None"
     ):
-        initialise_from_imagenet("unet", encoder, 4, RGB, OPTIONS)
+        initialise_from_imagenet(unet(encoder="resnet18"), "unet", encoder, RGB, OPTIONS)
 
 
 def test_weights_of_the_librarys_own_encoder_arrive(hub):
@@ -271,7 +271,8 @@ def test_weights_of_the_librarys_own_encoder_arrive(hub):
     hub(settings["repo_id"], state(trained), settings["revision"])
     bands = named_bands(["B02", "B03", "B04", "B08"])
     torch.manual_seed(2)
-    network = initialise_from_imagenet("unet", "resnet18", 4, bands, OPTIONS)
+    network = unet(in_bands=4, encoder="resnet18")
+    initialise_from_imagenet(network, "unet", "resnet18", bands, OPTIONS)
     expected = state(trained)
     expected["conv1.weight"] = adapt_first_conv(trained.conv1.weight, IMAGENET_BANDS, bands)
     assert equal(state(network.encoder), expected)
@@ -286,7 +287,8 @@ def test_weights_of_timms_encoder_arrive(hub):
     classifier = seeded(timm.create_model("test_resnet"), seed=5)
     hub("timm/test_resnet.r160_in1k", state(classifier))
     blue_first = named_bands(["B02", "B03", "B04"])
-    network = initialise_from_imagenet("unet", "tu-test_resnet", 4, blue_first, OPTIONS)
+    network = unet()
+    initialise_from_imagenet(network, "unet", "tu-test_resnet", blue_first, OPTIONS)
     arrived = state(network.encoder.model)
     trained = state(classifier)
     first = arrived.pop("conv1.0.weight")

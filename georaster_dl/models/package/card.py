@@ -420,6 +420,12 @@ class Card(FilePart):
         return self.calibrations.get(predictor, self.calibration)
 
     @property
+    def fills_hidden(self) -> bool:
+        """Whether the model is an autoencoder that learnt to fill hidden squares only."""
+        hidden = self.configuration.get("corruption.hidden", "0")
+        return self.task == "autoencoder" and hidden not in {"0.0", "0"}
+
+    @property
     def predicts(self) -> str:
         """Classes or quantities of the output, in a few words."""
         if self.task == "fractions":

@@ -100,6 +100,16 @@ class TrainingData:
         return self.config.corruption if self.unlabelled else None
 
     @property
+    def masked(self) -> bool:
+        """Whether squares are hidden from an autoencoder, and one more plane of its input says where."""
+        return self.unlabelled and bool(self.config.corruption.hidden)
+
+    @property
+    def planes(self) -> int:
+        """Number of the network's input planes in training."""
+        return len(self.bands) + self.masked
+
+    @property
     def outputs(self) -> int:
         """Number of the network's output channels."""
         return len(self.bands) if self.unlabelled else len(self.names or self.fractions) or 1

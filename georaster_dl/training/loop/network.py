@@ -20,7 +20,7 @@ from georaster_dl.training.loop.transfer import (
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.resolve import NO_PACKAGE
 
-__all__ = ["build_network", "check_network"]
+__all__ = ["build_network", "check_network", "random_network", "without_mask_plane"]
 
 _CHECKED_BANDS = 3  # any number will do to see whether a network can be built
 _SAME = 1e-4  # logits; far above float32 rounding, far below what a neighbour's value changes
@@ -47,6 +47,8 @@ def check_network(config: TrainConfig) -> int | None:
         encoder_weights="imagenet" if config.start.weights == "imagenet" else None,
         **_options(config),
     )
+    if config.task == "autoencoder" and config.corruption.hidden:
+        _check_masked(network, config)
     stride = network_stride(network)
     if SMALLEST_PATCH % stride:
         raise OptionError(
@@ -72,22 +74,78 @@ def check_network(config: TrainConfig) -> int | None:
 
 
 @torch.inference_mode()
+def _check_masked(network: nn.Module, config: TrainConfig) -> None:
+    """Check that a network sees beyond a pixel, and that the mask plane can be folded away."""
+    name, hidden = config.model.architecture, config.corruption.hidden
+    if patch_size(network) is None and _sees_one_pixel(network):
+        raise OptionError(
+            f"corruption.hidden is {hidden}, but {name} sees one pixel at a time, so nothing tells it what is hidden; "
+            f"use corruption.hidden = 0."
+        )
+    try:
+        masked = create_model(
+            name,
+            in_bands=_CHECKED_BANDS + 1,
+            n_classes=2,
+            encoder=config.model.encoder,
+            encoder_weights=None,
+            **_options(config),
+        )
+        without_mask_plane(masked, network)
+    except (RuntimeError, LookupError, OptionError) as error:
+        raise OptionError(
+            f"corruption.hidden is {hidden}, but the input of {name} cannot have a plane more for it ({error}); use "
+            f"corruption.hidden = 0, or another architecture such as unet."
+        ) from error
+
+
+def without_mask_plane(network: nn.Module, plain: nn.Module) -> nn.Module:
+    """Copy a masked autoencoder's weights into a plain network of the bands, without the kernels of the mask plane.
+
+    The plane is 0 where nothing is hidden, so on whole scenes both are one function.
+
+    Parameters
+    ----------
+    network : of one plane more, which says what is hidden.
+    plain : network of the same architecture; changed in place.
+
+    Raises
+    ------
+    RuntimeError
+        When the networks differ in more than that plane.
+    """
+    own = plain.state_dict()
+    kept = {
+        name: tensor[:, : own[name].shape[1]] if tensor.ndim > 1 and name in own else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    plain.load_state_dict(kept)
+    return plain
+
+
+@torch.inference_mode()
 def _check_pixelwise(network: nn.Module, config: TrainConfig) -> None:
     """Check that a network may be trained on patches of one pixel."""
     if config.task == "autoencoder":
         raise OptionError(
             "patches.size is 1, single labelled pixels, but an autoencoder learns without labels; leave it out."
         )
-    if network_stride(network) == 1:
-        network.eval()
-        image = torch.rand(1, _CHECKED_BANDS, 3, 3)
-        middle = image[..., 1:2, 1:2]
-        if torch.allclose(network(image)[..., 1:2, 1:2], network(middle), atol=_SAME):
-            return
+    if _sees_one_pixel(network):
+        return
     raise OptionError(
         f"patches.size is 1, but {config.model.architecture} also sees what surrounds a pixel; leave it out, or "
         f"use a multiple of {SMALLEST_PATCH}."
     )
+
+
+def _sees_one_pixel(network: nn.Module) -> bool:
+    """Whether the network reads pixels one by one."""
+    if network_stride(network) > 1:
+        return False
+    network.eval()
+    image = torch.rand(1, _CHECKED_BANDS, 3, 3)
+    middle = image[..., 1:2, 1:2]
+    return torch.allclose(network(image)[..., 1:2, 1:2], network(middle), atol=_SAME)
 
 
 def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[str]]:
@@ -109,23 +167,13 @@ def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[
     """
     torch.manual_seed(data.config.seed)
     model, start = data.config.model, data.config.start
-    options = _options(data.config)
     started: list[str] = []
+    network = random_network(data, masked=data.masked)
     if start.weights == "imagenet":
-        network = initialise_from_imagenet(
-            model.architecture, model.encoder, data.outputs, data.bands, options
+        initialise_from_imagenet(
+            network, model.architecture, model.encoder, data.bands, _options(data.config)
         )
         started = ["encoder pretrained on ImageNet"]
-    else:
-        network = create_model(
-            model.architecture,
-            in_bands=len(data.bands),
-            n_classes=data.outputs,
-            encoder=model.encoder,
-            encoder_weights=None,
-            wavelengths_nm=[band.wavelength_nm for band in data.bands],
-            **options,
-        )
     if start.weights not in NO_PACKAGE:
         names = (
             [band.name for band in data.bands]
@@ -140,10 +188,30 @@ def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[
     return network.to(memory_format=torch.channels_last), started
 
 
+def random_network(data: TrainingData, *, masked: bool = False) -> nn.Module:
+    """Build the network of the data with random weights.
+
+    Parameters
+    ----------
+    masked : whether one more plane of the input says what is hidden.
+    """
+    model = data.config.model
+    wavelengths = [band.wavelength_nm for band in data.bands]
+    return create_model(
+        model.architecture,
+        in_bands=len(data.bands) + masked,
+        n_classes=data.outputs,
+        encoder=model.encoder,
+        encoder_weights=None,
+        wavelengths_nm=[*wavelengths, None] if masked else wavelengths,
+        **_options(data.config),
+    )
+
+
 @torch.no_grad()
 def _check_outputs(network: nn.Module, data: TrainingData) -> None:
     """Check that a patch gives as many outputs as the data have, each of the patch's size."""
-    image = torch.zeros(1, len(data.bands), data.patch, data.patch)
+    image = torch.zeros(1, data.planes, data.patch, data.patch)
     training = network.training
     output = network.eval()(image)
     network.train(training)

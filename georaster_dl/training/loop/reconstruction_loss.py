@@ -1,7 +1,7 @@
 """Losses of an autoencoder: the error of its bands, and the angle between spectra.
 
-Pixels that are not valid are taken out before anything is computed, so they have no gradient at
-all, and a batch without any valid pixel costs 0.
+What is no target, as pixels that are not valid and what a masked autoencoder sees, is taken out before anything
+is computed, so it has no gradient at all, and a batch without any target costs 0.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def build_reconstruction_loss(
     Returns
     -------
     Module from outputs (N, bands, rows, cols) and normalised values of the same shape, NaN where
-    not valid, to a float32 scalar.
+    there is no target, to a float32 scalar. The angle is of the pixels that have all bands as targets.
     """
     return _ReconstructionLoss(mean, std, angle=name == "sam")
 
@@ -54,18 +54,22 @@ class _ReconstructionLoss(nn.Module):
             self.register_buffer(key, torch.from_numpy(values).float(), persistent=False)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        wanted = target.isfinite()
+        values = output[wanted].float()
+        if not len(values):
+            return values.sum()
+        loss = F.mse_loss(values, target[wanted].float())
+        if not self._angle:
+            return loss
         spectra, true = valid_spectra(output, target)
         if not len(spectra):
-            return spectra.sum()
-        loss = F.mse_loss(spectra, true)
-        if not self._angle:
             return loss
         angles = spectral_angle(spectra * self.std + self.mean, true * self.std + self.mean)
         return loss + angles.mean()
 
 
 def valid_spectra(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Select output and target (n, bands) of the valid pixels of (N, bands, rows, cols), in float32."""
+    """Select output and target (n, bands) of the pixels of (N, bands, rows, cols) with targets in all bands, in float32."""
     valid = target.isfinite().all(dim=1)
     spectra, true = (values.movedim(1, -1)[valid].float() for values in (output, target))
     return spectra, true

@@ -157,13 +157,14 @@ def _read_by_both(card: Card, bands: Sequence[Band]) -> list[str]:
 
 
 def initialise_from_imagenet(
-    name: str, encoder: str, n_classes: int, bands: Sequence[Band], options: Mapping[str, Any]
-) -> nn.Module:
-    """Build a network for any bands whose encoder has learnt on ImageNet.
+    network: nn.Module, name: str, encoder: str, bands: Sequence[Band], options: Mapping[str, Any]
+) -> None:
+    """Take over an encoder that has learnt on ImageNet, in place.
 
     Parameters
     ----------
-    name, encoder, n_classes, options : as ``create_model`` takes them.
+    network : of random weights.
+    name, encoder, options : from which ``create_model`` made it.
     bands : bands in the order of the channels.
 
     Raises
@@ -178,17 +179,13 @@ def initialise_from_imagenet(
         source = create_model(
             name,
             in_bands=3,
-            n_classes=n_classes,
+            n_classes=1,
             encoder=encoder,
             encoder_weights="imagenet",
             **options,
         )
-    network = create_model(
-        name, in_bands=len(bands), n_classes=n_classes, encoder=encoder, **options
-    )
     weights = {k: v for k, v in source.state_dict().items() if k.startswith("encoder.")}
     _take(network, bands, source, weights, IMAGENET_BANDS)
-    return network
 
 
 def _take(
@@ -198,11 +195,16 @@ def _take(
     weights: dict[str, Tensor],
     source_bands: Sequence[Band],
 ) -> list[str]:
-    """Copy the weights of equal shape, and fit the kernels that read the image; describe the result."""
+    """Copy the weights of equal shape, and fit the kernels that read the image; describe the result.
+
+    A plane that the network reads behind the bands, of what is hidden, keeps its kernels.
+    """
     reading = [f"encoder.{name}.weight" for name in _trace(source)[0]]
-    for key in reading:
-        weights[key] = adapt_first_conv(weights[key], source_bands, bands)
     own = network.state_dict()
+    for key in reading:
+        fitted = adapt_first_conv(weights[key], source_bands, bands)
+        more = own[key][:, len(bands) :] if key in own else fitted[:, :0]
+        weights[key] = torch.cat([fitted, more], dim=1) if more.shape[1] else fitted
     fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     encoder = [key for key in own if key.startswith("encoder.")]
     fit = sum(key in fitting for key in encoder)

@@ -33,6 +33,7 @@ from georaster_dl.tiling.split_blocks import PARTS, TEST, VALIDATION
 from georaster_dl.tiling.tiles import round_up
 from georaster_dl.training.data.scaling import Scaling
 from georaster_dl.training.data.training_data import TrainingData
+from georaster_dl.training.loop.network import random_network, without_mask_plane
 from georaster_dl.training.result.fractions import fraction_caution, fraction_metrics
 from georaster_dl.training.result.measure import Measured, label_metrics, measure
 from georaster_dl.training.result.novelty import training_novelty
@@ -66,6 +67,8 @@ def package_model(
     part = TEST if data.split.labelled(TEST).any() else VALIDATION
     metrics, calibrations = _tested(data, part, network, device)
     network = network.cpu()
+    if data.masked:
+        network = without_mask_plane(network, random_network(data)).eval()
     stride = network_stride(network)
     card = Card(
         name=data.config.model.name or slug(path.stem),

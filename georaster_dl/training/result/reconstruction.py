@@ -2,16 +2,19 @@
 
 All figures are of normalised bands, so errors are in standard deviations of the band. A linear
 autoencoder cannot have a smaller error than as many principal components as its code has features
-(Baldi & Hornik 1989), which are therefore reported beside it.
+(Baldi & Hornik 1989), which are therefore reported beside it. Of hidden squares neither tells anything: the rival is
+the mean of what is seen around them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from georaster_dl.core.wording import counted
@@ -26,6 +29,7 @@ from georaster_dl.training.result.measure import output_of
 __all__ = ["reconstruction_caution", "reconstruction_metrics"]
 
 _DRAWS = 32  # of disturbed windows, over which the figures are taken
+_LEAST_WEIGHT = 1e-3  # of visible neighbours
 
 Image = npt.NDArray[np.float32]
 Method = Callable[[Image], Image]
@@ -40,9 +44,12 @@ def reconstruction_metrics(
     Returns
     -------
     R2 is 1 - SSE / SST over all bands, each about its own mean. The components are those of the
-    training part; they are left out where the architecture does not say how wide its code is.
+    training part; they are left out where the architecture does not say how wide its code is. Where squares
+    were hidden, all figures are of the pixels in them.
     """
     network = network.eval().to(device.torch_device)
+    if data.masked:
+        return _hidden_metrics(data, part, network, device)
     methods: dict[str, Method] = {"reconstruction": lambda image: output_of(network, image, device)}
     features = _code_width(data)
     if features is not None:
@@ -63,8 +70,59 @@ def reconstruction_metrics(
     return _metrics(squares, truth, PARTS[part])
 
 
+def _hidden_metrics(
+    data: TrainingData, part: int, network: nn.Module, device: Device
+) -> dict[str, float]:
+    """Metrics of the pixels in hidden squares, beside those of the mean of the visible pixels around them."""
+    bands, name = len(data.bands), PARTS[part]
+    squares = {"hidden pixels": 0.0, "their visible neighbours": 0.0}
+    truth = BandStatistics(bands)
+    patches = EvaluationPatches(data, part, noise_draws=_DRAWS)
+    for number in range(len(patches)):
+        noisy, target = patches[number]
+        hidden = noisy[bands] > 0
+        truth.add(np.where(hidden, target, np.float32(np.nan)))
+        seen = np.asarray(noisy[:bands].any(axis=0))
+        around = visible_mean(noisy[:bands], seen, data.config.corruption.squares)
+        for what, output in zip(squares, (output_of(network, noisy, device), around), strict=True):
+            errors = (output - target)[:, hidden].astype(np.float64)
+            squares[what] += float((errors**2).sum())
+    total, n = float(truth.squares.sum()), max(int(truth.count.sum()), 1)
+    metrics = (
+        {f"R2 of hidden pixels, {name}": 1 - squares["hidden pixels"] / total} if total else {}
+    )
+    metrics |= {f"RMSE of {what}, {name}": float(np.sqrt(s / n)) for what, s in squares.items()}
+    return {key: round(value, 4) for key, value in metrics.items()}
+
+
+def visible_mean(image: Image, seen: npt.NDArray[np.bool_], side: int) -> Image:
+    """Compute each pixel's mean of the visible pixels around it, 0 where none is near.
+
+    Parameters
+    ----------
+    image : (bands, rows, cols) normalised values.
+    seen : (rows, cols) the visible pixels.
+    side : of the hidden squares; nearer pixels weigh more, by a normal curve with a deviation of half of it.
+    """
+
+    def blurred(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        smooth: npt.NDArray[np.float32] = gaussian_filter(
+            plane.astype(np.float32), side / 2, mode="constant"
+        )
+        return smooth
+
+    weight = blurred(seen)
+    near = weight > _LEAST_WEIGHT
+    mean = np.zeros_like(image)
+    for values, band in zip(mean, image, strict=True):
+        values[near] = blurred(np.where(seen, band, 0))[near] / weight[near]
+    return mean
+
+
 def reconstruction_caution(data: TrainingData, metrics: Mapping[str, float]) -> str:
     """Limitations of an autoencoder, from its metrics; empty where there are none."""
+    if data.masked:
+        return _hidden_caution(metrics)
     said = []
     width = data.config.model.options.get("code")
     if isinstance(width, int) and width >= len(data.bands):
@@ -78,6 +136,20 @@ def reconstruction_caution(data: TrainingData, metrics: Mapping[str, float]) -> 
         said.append(
             f"It gives the bands back worse ({errors[0]:.3g}) than {linear[0][0].split(',')[0][8:]} does "
             f"({linear[0][1]:.3g}): train longer, or use principal components."
+        )
+    return " ".join(said)
+
+
+def _hidden_caution(metrics: Mapping[str, float]) -> str:
+    """Limitations of a masked autoencoder."""
+    said = ["It learnt to fill hidden squares, not to give back what it sees."]
+    values = {name.split(",")[0]: value for name, value in metrics.items()}
+    ours, around = (
+        values.get(f"RMSE of {what}", 0.0) for what in ("hidden pixels", "their visible neighbours")
+    )
+    if ours > around:
+        said.append(
+            f"It fills them worse ({ours:.3g}) than the mean of what is seen around them ({around:.3g}): train longer."
         )
     return " ".join(said)
 

@@ -214,7 +214,8 @@ class TrainConfig(_Section):
     model : network to train, and the name and licence on its card.
     start : initial weights and frozen layers.
     loss : to minimise.
-    augment, corruption : random changes of the patches; noise that an autoencoder has to remove.
+    augment, corruption : random changes of the patches; noise that an autoencoder has to remove, and what is
+        hidden from it.
     training : epochs, batch, learning rate, device.
     """
 

@@ -8,7 +8,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.models.package.card import Architecture, Card
 from georaster_dl.models.package.file import find_model, read_card
-from georaster_dl.models.registry import describe_model
+from georaster_dl.models.registry import describe_model, takes_encoder
 from georaster_dl.models.runtime.optional_bands import narrowed_card
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 
@@ -18,6 +18,8 @@ NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's
 _AUTOENCODER = "conv_autoencoder"
 _FRACTIONS = "fractions"  # a head of the registry
 _DECODER_DROPOUT = 0.1
+_HIDDEN = 0.6  # share of the squares
+_WITH_SKIPS = ("plain_unet", "spectral_unet")  # beside all that are built around an encoder
 
 
 def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> TrainConfig:
@@ -32,7 +34,9 @@ def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> T
     GeoRasterError
         When settings contradict each other, or the model to start from cannot be read.
     """
-    config = _with_ensemble(_with_head(_with_options(_with_task(_with_start(config)))))
+    config = _with_ensemble(
+        _with_head(_with_options(_with_hidden(_with_task(_with_start(config)))))
+    )
     older = begun is not None and "decoder_dropout" not in begun.model.options
     return config if older else _with_dropout(config)
 
@@ -116,6 +120,15 @@ def _with_task(config: TrainConfig) -> TrainConfig:
     if not config.model.model_fields_set & {"architecture", "encoder"}:
         changes["model.architecture"] = _AUTOENCODER
     return config.updated(changes)
+
+
+def _with_hidden(config: TrainConfig) -> TrainConfig:
+    """Resolve the hidden share of an autoencoder's squares: most for networks with skips, which would copy the input."""
+    if config.task != "autoencoder" or config.corruption.hidden is not None:
+        return config
+    name = config.model.architecture
+    skips = takes_encoder(name) or name in _WITH_SKIPS
+    return config.updated({"corruption.hidden": _HIDDEN if skips else 0.0})
 
 
 def _refuse_fraction_labels(config: TrainConfig) -> None:
