@@ -14,7 +14,7 @@ from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_files, complete_models
-from ..options.labels import fraction_fields_option, training_options
+from ..options.labels import erode_option, fraction_fields_option, training_options
 from ..options.shared import (
     INPUT_FILE,
     RenamedOption,
@@ -75,6 +75,7 @@ _DETAILS = (
         type=click.Choice(["segmentation", "regression", "fractions", "autoencoder"]),
         help="Predict classes (default), a quantity, fractions of a pixel, or the bands themselves, without labels.",
     ),
+    erode_option,
     fraction_fields_option,
     click.option(
         "--per-polygon",

@@ -17,6 +17,7 @@ __all__ = [
     "LABEL_OPTIONS",
     "class_field_option",
     "classes_option",
+    "erode_option",
     "fraction_fields_option",
     "fraction_label_options",
     "label_options",
@@ -34,6 +35,12 @@ classes_option = click.option(
 )
 class_field_option = click.option(
     "--class-field", metavar="NAME", help="Attribute that holds the class, or the quantity."
+)
+erode_option = click.option(
+    "--erode",
+    type=click.IntRange(min=0),
+    metavar="PIXELS",
+    help="Leave out labels within so many pixels of a border between classes, or to unlabelled ground.",
 )
 fraction_fields_option = click.option(
     "--fraction-fields",

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
 
-__all__ = ["FractionOptions", "LabelOptions", "SceneOptions", "StackOptions"]
+__all__ = [
+    "FractionOptions",
+    "LabelOptions",
+    "SceneOptions",
+    "StackOptions",
+    "TrainingLabelOptions",
+]
 
 
 @dataclass(frozen=True)
@@ -104,3 +110,29 @@ class FractionOptions(LabelOptions):
 
     fraction_fields: tuple[str, ...] = ()
     per_polygon: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingLabelOptions(FractionOptions):
+    """Options of reading labels that a network learns from.
+
+    Attributes
+    ----------
+    erode : pixels from a border between classes, or to unlabelled ground, within which labels of classes are left out.
+    """
+
+    erode: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a negative distance.
+
+        Raises
+        ------
+        OptionError
+            When a number cannot work.
+        """
+        super().__post_init__()
+        if self.erode < 0:
+            raise OptionError(
+                f"`erode=` must be 0 or more pixels, but got {self.erode}; 1 or 2 are usual."
+            )

@@ -21,6 +21,7 @@ from shapely.geometry import LineString, MultiPoint, MultiPolygon, Point, Polygo
 
 from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.legend import Legend, MapClass
+from georaster_dl.io.labels.erosion import Erosion
 from georaster_dl.io.labels.read import (
     LabelOptions,
     is_vector,
@@ -821,3 +822,40 @@ def test_the_sample_labels_agree_with_their_truth():
     compared = (found >= 0) & (truth != 255)
     assert compared.mean() > 0.2
     assert (np.array(legend.values)[found] == truth)[compared].all()
+
+
+@given(
+    side=st.integers(1, 3),
+    row=st.integers(0, ROWS - 4),
+    col=st.integers(0, COLS - 4),
+    seed=st.integers(0, 99),
+)
+def test_erosion_keeps_labels_whose_neighbours_are_all_alike_in_any_window(side, row, col, seed):
+    rng = np.random.default_rng(seed)
+    classes = np.kron(rng.integers(-1, 2, (5, 6)), np.ones((8, 10), int)).astype(np.int16)
+    erosion = Erosion(side, (ROWS, COLS))
+    rows, cols = slice(row, row + 4), slice(col, col + 4)
+    kept = erosion.apply(classes[erosion.around(rows, cols)], rows, cols)
+    for down in range(4):
+        for across in range(4):
+            r, c = row + down, col + across
+            near = classes[max(r - side, 0) : r + side + 1, max(c - side, 0) : c + side + 1]
+            assert kept[down, across] == (classes[r, c] if len(np.unique(near)) == 1 else -1)
+
+
+def test_erosion_of_polygons_and_rasters_is_the_same(vector, tmp_path):
+    path = vector([LEFT, RIGHT], **{"class": ["a", "b"]})
+    options = LabelOptions()
+    legend = read_legend([path], options)
+    burnt = open_class_labels(path, GRID, legend, options).read(*EVERYTHING)
+    eroded = open_class_labels(path, GRID, legend, options, erode=2).read(*EVERYTHING)
+    assert (eroded[:, 28:32] == -1).all()
+    assert (eroded[:38, :28] == burnt[:38, :28]).all()
+    raster = tmp_path / "classes.tif"
+    profile = {"driver": "GTiff", "count": 1, "dtype": "int16", "width": COLS, "height": ROWS}
+    with rasterio.open(
+        raster, "w", crs="EPSG:32631", transform=AFFINE, nodata=-1, **profile
+    ) as out:
+        out.write(np.array([*legend.values, -1], np.int16)[burnt], 1)
+    of_raster = open_class_labels(raster, GRID, legend, options, erode=2)
+    assert (of_raster.read(*EVERYTHING) == eroded).all()

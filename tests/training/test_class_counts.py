@@ -57,6 +57,15 @@ def test_some_features_below_a_pixel(told):
     assert told(WIDE, ["a", "b"]) == []
 
 
+def test_what_erosion_leaves_out_is_said_and_what_it_leaves_nothing_of(told):
+    # Squares of 9 x 9 pixels keep 7 x 7; that of 2 x 2 nothing.
+    said = told([*WIDE, (10, 10, 20)], ["a", "b", "b"], erode=1)
+    assert said[0].startswith("`erode=1` leaves out 68 of 166 labelled pixels (41 %)")
+    assert said[1].startswith("1 of 3 features are so small that `erode=1` leaves nothing")
+    with pytest.raises(OptionError, match="`erode=5` leaves no label: all 162 labelled pixels"):
+        told(WIDE, ["a", "b"], erode=5)
+
+
 def test_codes_that_become_names_are_said(told):
     (warning,) = told(WIDE, [3301010101, 3302000000])
     assert "3301010101, 3302000000" in warning

@@ -144,6 +144,9 @@ class RasterLabels:
             return np.ones((rows.stop - rows.start, cols.stop - cols.start), bool)
         return self._regrid.inside(rows, cols)
 
+    def features(self, rows: slice, cols: slice) -> None:
+        """A raster has no features."""
+
     def missed(self) -> tuple[int, int]:
         """A raster has no features."""
         return 0, 0

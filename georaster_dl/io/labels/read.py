@@ -21,6 +21,7 @@ from georaster_dl.core.legend import Legend
 from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.files.layer_path import file_of
+from georaster_dl.io.labels.erosion import Erosion
 from georaster_dl.io.labels.legend_from_labels import legend_of
 from georaster_dl.io.labels.raster import RasterLabels, found_in_raster, strips_of_labels
 from georaster_dl.io.labels.vector import VectorLabels, features_of, found_in_vector
@@ -72,6 +73,7 @@ class _Source(LabelSource, Protocol):
     name: str
 
     def covers(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]: ...
+    def features(self, rows: slice, cols: slice) -> npt.NDArray[np.int64] | None: ...
 
 
 class OpenedLabels:
@@ -103,17 +105,31 @@ class OpenedLabels:
 
 
 class ClassLabels(OpenedLabels):
-    """Class labels on a scene's grid. Not to be shared between threads; open them in each."""
+    """Class labels on a scene's grid. Not to be shared between threads; open them in each.
 
-    def __init__(self, source: _Source, legend: Legend, background: str | None) -> None:
+    Attributes
+    ----------
+    erosion : of the labels near borders, with the counts of what it has left out so far.
+    """
+
+    def __init__(
+        self, source: _Source, legend: Legend, background: str | None, erosion: Erosion
+    ) -> None:
         super().__init__(source)
         self._labels = source
+        self.erosion = erosion
         self._index = np.full(_NO_CLASS + 1, UNLABELLED, np.int16)
         self._index[legend.values] = np.arange(len(legend.classes))
         self._background = None if background is None else legend.names.index(background)
 
     def read(self, rows: slice, cols: slice) -> npt.NDArray[np.int16]:
         """(rows, cols) index into the legend's classes; -1 unlabelled, or of no class of the legend."""
+        if not self.erosion.pixels:
+            return self._indexes(rows, cols)
+        around = self._indexes(*self.erosion.around(rows, cols))
+        return self.erosion.apply(around, rows, cols, self._labels.features(rows, cols))
+
+    def _indexes(self, rows: slice, cols: slice) -> npt.NDArray[np.int16]:
         numbers = self._labels.read(rows, cols)
         # NaN, and what cannot be a class, become the one value that never is one.
         values = np.fmin(np.fmax(numbers, -1), _NO_CLASS).astype(np.int32)
@@ -177,6 +193,7 @@ def open_class_labels(
     options: LabelOptions,
     *,
     where: Where | None = None,
+    erode: int = 0,
 ) -> ClassLabels:
     """Open class labels on a scene's grid.
 
@@ -186,6 +203,7 @@ def open_class_labels(
     geobox : the scene's grid.
     legend : the classes, as :func:`read_legend` gives them.
     where : column and value (as text) of vector labels; other features are left out.
+    erode : pixels from a border between classes, or to unlabelled ground, within which labels are left out.
 
     Raises
     ------
@@ -200,7 +218,9 @@ def open_class_labels(
             f"`background={options.background!r}` is none of the classes ({', '.join(legend.names)}); "
             f"choose one of them."
         )
-    return ClassLabels(_source(path, geobox, legend, options, where), legend, options.background)
+    erosion = Erosion(erode, (geobox.shape[0], geobox.shape[1]))
+    source = _source(path, geobox, legend, options, where)
+    return ClassLabels(source, legend, options.background, erosion)
 
 
 def open_number_labels(

@@ -171,6 +171,12 @@ class BurntFeatures:
         covering = here & covers_centre(self._shapes, self._affine)
         return len(features) - len(np.unique(self._features[covering])), len(features)
 
+    def features(self, rows: slice, cols: slice) -> npt.NDArray[np.int64]:
+        """(rows, cols) number of the labelled feature on top, from 0; -1 where there is none."""
+        numbers = np.unique(self._features, return_inverse=True)[1].astype(np.float32)
+        numbers[np.isnan(self._numbers)] = np.nan
+        return self._burnt(rows, cols, numbers, -1).astype(np.int64)
+
     def close(self) -> None:
         """Nothing is open."""
 

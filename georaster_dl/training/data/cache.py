@@ -25,6 +25,8 @@ from georaster_dl.core.legend import Legend
 from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.temporary import remove_abandoned, temporary_folder
+from georaster_dl.io.labels.erosion import Erosion
+from georaster_dl.io.labels.read import ClassLabels
 from georaster_dl.io.scenes.scene import SceneReader
 from georaster_dl.tiling.sampling import LabelIndex, cell_side
 from georaster_dl.training.data.labelled_scenes import LabelledScene, is_labelled, open_labels
@@ -184,11 +186,13 @@ class CachedScene(LabelledScene):
     cache : its pixels.
     index : its labelled, valid pixels, counted.
     missed : labelled features at the scene that cover no pixel's centre, and of how many.
+    erosion : of the labels near borders, counted; None where none is left out.
     """
 
     cache: PatchCache
     index: LabelIndex
     missed: tuple[int, int] = (0, 0)
+    erosion: Erosion | None = None
 
     @classmethod
     def fill(
@@ -212,13 +216,13 @@ class CachedScene(LabelledScene):
             return cls(**vars(labelled), cache=cache, index=index)
         try:
             cache.create()
-            index, missed = _filled(labelled, cache, cell, reach, prefix)
+            index, missed, erosion = _filled(labelled, cache, cell, reach, prefix)
             np.savez(counted, rows=index.rows, cols=index.cols, counts=index.counts)
         except OSError as error:
             if isinstance(error, OutputError) or error.errno is None:
                 raise
             raise explain_os_error(error, prefix.parent) from error
-        return cls(**vars(labelled), cache=cache, index=index, missed=missed)
+        return cls(**vars(labelled), cache=cache, index=index, missed=missed, erosion=erosion)
 
 
 def drop_absent_classes(scenes: Sequence[CachedScene]) -> list[CachedScene]:
@@ -238,7 +242,7 @@ def drop_absent_classes(scenes: Sequence[CachedScene]) -> list[CachedScene]:
 
 def _filled(
     labelled: LabelledScene, cache: PatchCache, cell: int, reach: int, prefix: Path
-) -> tuple[LabelIndex, tuple[int, int]]:
+) -> tuple[LabelIndex, tuple[int, int], Erosion | None]:
     """Write labels first, which say where pixels are needed; then the pixels' values and validity."""
     n_rows, n_cols = labelled.scene.shape
     cells = np.zeros((-(-n_rows // cell), -(-n_cols // cell)), bool)
@@ -251,6 +255,7 @@ def _filled(
                 cache.write_labels(rows, cols, strip[..., cols])
             down, across = np.nonzero(is_known)
             cells[(down + rows.start) // cell, across // cell] = True
+        erosion = labels.erosion if isinstance(labels, ClassLabels) else None
     needed = _widened(cells, -(-reach // cell))
     require_space(prefix, int(needed.sum()) * cell**2 * cache.bytes_per_pixel)
     counts = np.zeros((*cells.shape, labelled.columns), np.int64)
@@ -261,7 +266,7 @@ def _filled(
                 cols = slice(span.start * cell, min(span.stop * cell, n_cols))
                 cache.write_values(rows, cols, *reader.read(rows, cols))
                 _count(cache.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
-    return LabelIndex.of(labelled.scene.shape, cell, counts), missed
+    return LabelIndex.of(labelled.scene.shape, cell, counts), missed, erosion
 
 
 def count_labels(cached: CachedScene, where: tuple[str, str]) -> LabelIndex:

@@ -33,6 +33,7 @@ def check_class_counts(scenes: Sequence[CachedScene], warn: Callable[[str], None
     OptionError
         When no pixel is labelled and valid, or all are of one class.
     """
+    _warn_of_erosion(scenes, warn)
     empty = [each for each in scenes if not len(each.index.rows)]
     if len(empty) == len(scenes):
         raise OptionError(_nothing_in(scenes))
@@ -102,6 +103,29 @@ def _warn_of_gaps(split: Split, what: str, warn: Callable[[str], None]) -> None:
         warn(
             f"the gap between the parts takes {100 * (1 - left / total):.0f} % of the {what}: a smaller "
             f"`split.buffer=` or a larger `split.block=` keeps more"
+        )
+
+
+def _warn_of_erosion(scenes: Sequence[CachedScene], warn: Callable[[str], None]) -> None:
+    """Say how many labels near borders were left out, and which features have none left."""
+    eroded = [each.erosion for each in scenes if each.erosion is not None and each.erosion.pixels]
+    labelled, removed = (sum(getattr(e, name) for e in eroded) for name in ("labelled", "removed"))
+    if not labelled:
+        return
+    pixels = eroded[0].pixels
+    if removed == labelled:
+        raise OptionError(
+            f"`erode={pixels}` leaves no label: all {labelled:,} labelled pixels lie within "
+            f"{counted(pixels, 'pixel')} of a border; give a smaller number, or larger polygons."
+        )
+    warn(
+        f"`erode={pixels}` leaves out {removed:,} of {labelled:,} labelled pixels ({100 * removed / labelled:.0f} %), "
+        f"in all parts, so the figures are of ground away from borders"
+    )
+    vanished, features = np.sum([each.vanished for each in eroded], axis=0)
+    if vanished:
+        warn(
+            f"{vanished:,} of {counted(features, 'feature')} are so small that `erode={pixels}` leaves nothing of them"
         )
 
 

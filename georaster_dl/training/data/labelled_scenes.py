@@ -12,7 +12,7 @@ import numpy.typing as npt
 from georaster_dl.core.bands import Band, match_bands
 from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.scene_options import FractionOptions
+from georaster_dl.core.scene_options import TrainingLabelOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.io.labels.fractions.checks import FractionSet
 from georaster_dl.io.labels.fractions.read import (
@@ -87,7 +87,7 @@ class LabelledScene:
     scene: Scene
     labels: Path | None
     legend: Legend | None
-    options: FractionOptions
+    options: TrainingLabelOptions
     part: str | None = None
     fractions: FractionSet | None = None
 
@@ -199,7 +199,7 @@ def _labelled(pair: SceneWithLabels, task: str) -> SceneWithLabels:
     return pair
 
 
-def _legend(files: Sequence[Path], options: FractionOptions) -> Legend:
+def _legend(files: Sequence[Path], options: TrainingLabelOptions) -> Legend:
     legend = read_legend(files, options)
     if len(legend.classes) < 2:
         raise OptionError(
@@ -245,7 +245,12 @@ def open_labels(labelled: LabelledScene, where: tuple[str, str] | None = None) -
     if labelled.legend is None:
         return open_number_labels(labelled.labels, geobox, labelled.options, where=where)
     return open_class_labels(
-        labelled.labels, geobox, labelled.legend, labelled.options, where=where
+        labelled.labels,
+        geobox,
+        labelled.legend,
+        labelled.options,
+        where=where,
+        erode=labelled.options.erode,
     )
 
 

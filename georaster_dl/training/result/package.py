@@ -260,6 +260,11 @@ def _labels(files: Sequence[Path], data: TrainingData) -> dict[str, str]:
 
 def _limitations(data: TrainingData, part: int, metrics: Mapping[str, float]) -> str:
     said = [data.split.caution]
+    if erode := data.config.labels.erode:
+        said.append(
+            f"Labels within {counted(erode, 'pixel')} of a border taught and tested nothing: the accuracy is of "
+            "ground away from borders, and higher than that of all ground."
+        )
     if data.unlabelled:
         said.append(reconstruction_caution(data, metrics))
     if data.fractions:

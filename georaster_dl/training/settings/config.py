@@ -16,7 +16,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.scene_options import FractionOptions, SceneOptions
+from georaster_dl.core.scene_options import SceneOptions, TrainingLabelOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.models.registry import fitted_models
@@ -221,7 +221,7 @@ class TrainConfig(_Section):
 
     task: Literal["segmentation", "regression", "fractions", "autoencoder"] = "segmentation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    labels: FractionOptions = FractionOptions()
+    labels: TrainingLabelOptions = TrainingLabelOptions()
     scene: SceneOptions = SceneOptions()
     split: SplitSection = SplitSection()
     patches: PatchesSection = PatchesSection()

@@ -19,6 +19,7 @@ SETTINGS = {
     "ignore": "labels.ignore",
     "classes": "labels.classes",
     "background": "labels.background",
+    "erode": "labels.erode",
     "fraction_fields": "labels.fraction_fields",
     "per_polygon": "labels.per_polygon",
     "split": "split.kind",

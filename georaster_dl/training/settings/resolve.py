@@ -102,6 +102,10 @@ def _with_task(config: TrainConfig) -> TrainConfig:
     """Resolve the settings of an autoencoder: no labels, its network, no radiometric augmentation."""
     if config.task != "fractions":
         _refuse_fraction_labels(config)
+    if config.task != "segmentation" and config.labels.erode:
+        raise OptionError(
+            f"`erode=` is of labels that are classes, but the task is {config.task}; leave it out."
+        )
     if config.task != "autoencoder":
         return config
     default = LabelOptions()
