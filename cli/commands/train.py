@@ -126,6 +126,13 @@ _DETAILS = (
         type=int,
         help="Maximum number of epochs; training stops earlier when validation no longer improves.",
     ),
+    click.option(
+        "--search",
+        type=click.IntRange(1, 1000),
+        metavar="N",
+        help="Train N networks with other settings, and package the best on validation ground (an extra: "
+        "georaster_dl[search]).",
+    ),
     device_option(default=None),
     precision_option(default=None),
     click.option(
@@ -226,6 +233,8 @@ def _print(trained: Trained) -> None:
         click.echo(line)
     for key, value in details.items():
         click.echo(f"  {key:44} {'-' if value is None else f'{value:.3f}'}")
+    if "search" in trained.card.training:
+        click.echo(f"search: {trained.card.training['search']}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     click.echo(f"{counted(len(trained.history), 'epoch')} in {minutes}:{seconds:02d}")
     print_outputs([trained.model, trained.folder])

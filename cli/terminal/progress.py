@@ -27,6 +27,7 @@ from georaster_dl.core.events import (
     Started,
     TrainingProgressed,
     TrainingStarted,
+    TrialEnded,
     Warned,
     no_report,
     warner,
@@ -116,6 +117,8 @@ def _lines(event: Event) -> Iterator[str]:
                 f"{member}epoch {event.epoch + 1:.0f}/{event.epochs}  loss {event.loss:.3f}  "
                 f"validation {event.val_loss:.3f}  {event.score} {event.val_score:.3f}"
             )
+        case TrialEnded():
+            yield _trial_line(event)
         case MethodStarted():
             yield f"{event.method}, seed {event.seed}"
         case SceneEnded():
@@ -135,6 +138,18 @@ def _training_lines(event: TrainingStarted) -> Iterator[str]:
         f"{counted(event.per_epoch, 'patch')} of {counted(event.patch, 'pixel')} an epoch, "
         f"{counted(event.weights, 'weight')}"
     )
+
+
+def _trial_line(event: TrialEnded) -> str:
+    """Format how a trial of a search has ended, and with which settings."""
+    score = "-" if event.val_score is None else f"{event.val_score:.3f}"
+    end = {"finished": "", "pruned": "  ended early", "failed": f"  failed: {event.reason}"}
+    best = "  best so far" if event.trial == event.best else ""
+    settings = ", ".join(
+        f"{name} {value:.2g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in event.settings.items()
+    )
+    return f"trial {event.trial}/{event.trials}  {score}{best}{end[event.state]}  {settings}"
 
 
 def _pace(event: Progressed) -> str:

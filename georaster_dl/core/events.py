@@ -27,6 +27,7 @@ __all__ = [
     "Started",
     "TrainingProgressed",
     "TrainingStarted",
+    "TrialEnded",
     "Warned",
     "no_report",
     "warner",
@@ -208,6 +209,32 @@ class EpochEnded(Event):
     score: str
     member: int | None = None
     members: int | None = None
+
+
+@dataclass(frozen=True)
+class TrialEnded(Event):
+    """End of a trial of a search of settings.
+
+    Attributes
+    ----------
+    trial, trials : number of the trial, from 1, and of all that are wanted.
+    state : ``finished``, ``pruned`` where others did better at its epoch, or ``failed``.
+    settings : values of the settings that vary.
+    val_score : best validation score of its epochs; None where no epoch has ended.
+    best : number of the trial with the best score so far; None before one was finished.
+    reason : of a failure.
+    """
+
+    kind: ClassVar[str] = "trial"
+    trial: int
+    trials: int
+    state: str
+    settings: Mapping[str, Any]
+    epochs: int
+    seconds: float
+    val_score: float | None = None
+    best: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

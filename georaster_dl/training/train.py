@@ -29,6 +29,8 @@ from georaster_dl.training.loop.network import check_network
 from georaster_dl.training.loop.run_folder import RunFolder
 from georaster_dl.training.loop.trainer import check_tensorboard
 from georaster_dl.training.result.package import package_model
+from georaster_dl.training.search.study import check_search
+from georaster_dl.training.search.trials import search_settings
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.resolve import resolve_defaults
 
@@ -96,7 +98,8 @@ def train(
         report = no_report
     warn = warner(report)
     folder = RunFolder(model, warn)
-    config = resolve_defaults(config or TrainConfig(), folder.settings if resume else None)
+    stated = config or TrainConfig()
+    config = resolve_defaults(stated, folder.settings if resume else None)
     if leader:
         _check_output(model, resume=resume, overwrite=overwrite)
         if resume:
@@ -106,16 +109,24 @@ def train(
 
     device = Device.choose(config.training.device, config.training.precision)
     check_tensorboard(config)
+    check_search(config)
     centred = check_network(config)
     with CacheFolder(model, leader=leader) as cache:
         data = load_training_data(pairs, config, cache, warn, centred=centred)
         learner, started = make_learner(data)
         if leader and not resume:
             folder.begin(config, data.split, overwrite=overwrite)
-        fitted = fit_networks(learner, data, device, folder, report, resume=resume)
+        found = None
+        if config.search.trials:
+            found = search_settings(stated, data, device, folder, report)
+            data, fitted, started = found.data, [found.network], found.started
+        else:
+            fitted = fit_networks(learner, data, device, folder, report, resume=resume)
         if not leader:
             return None
         notes = _notes(fitted, data, device, time.monotonic() - begun, started)
+        if found is not None:
+            notes["search"] = found.note
         card = package_model(data, joined(fitted, data), device, model, notes)
     seconds = time.monotonic() - begun
     return Trained(card, model, folder.path, _history(fitted), seconds, folder.extras.failed)

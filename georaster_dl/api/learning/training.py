@@ -76,6 +76,7 @@ class TrainKeywords(GroundKeywords, total=False):
     epochs : at most.
     device, precision : as ``RunKeywords`` has them.
     tensorboard : also write logs for TensorBoard.
+    search : networks to train with other settings, of which the best on validation ground is packaged.
     """
 
     task: Literal["segmentation", "regression", "fractions", "autoencoder"]
@@ -92,6 +93,7 @@ class TrainKeywords(GroundKeywords, total=False):
     device: str
     precision: str
     tensorboard: bool
+    search: int
 
 
 def train(

@@ -6,7 +6,7 @@ Errors of scenes, labels and split are raised here, before a network is built.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.resolve import NO_PACKAGE, with_code
 from georaster_dl.training.transforms.noise import InputNoise
 
-__all__ = ["SMALLEST_PATCH", "TrainingData", "load_training_data"]
+__all__ = ["SMALLEST_PATCH", "TrainingData", "load_training_data", "with_settings"]
 
 SMALLEST_PATCH = 32  # and every network can halve it five times
 _PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones,
@@ -171,10 +171,23 @@ def load_training_data(
     check_split(split, warn)
     if config.labels.per_polygon:
         split = whole_polygons(split)
-    learnt = patch**2 if centred is None else 1  # pixels of a patch
-    per_epoch = _patches_per_epoch(int(split.labelled(TRAIN).sum()) / learnt, config)
     scaling = _scaling(split, patch, config)
-    return TrainingData(split, patch, per_epoch, scaling, config, centred is not None)
+    data = TrainingData(split, patch, 0, scaling, config, centred is not None)
+    return with_settings(data, config)
+
+
+def with_settings(data: TrainingData, config: TrainConfig) -> TrainingData:
+    """Replace the settings of patches and network; scenes, split and normalisation stay.
+
+    Raises
+    ------
+    OptionError
+        When an epoch has fewer patches than a batch.
+    """
+    patch = data.patch if data.centred else config.patches.size or data.patch
+    learnt = 1 if data.centred else patch**2  # pixels of a patch
+    per_epoch = _patches_per_epoch(int(data.split.labelled(TRAIN).sum()) / learnt, config)
+    return replace(data, config=config, patch=patch, per_epoch=per_epoch)
 
 
 def _scaling(split: Split, patch: int, config: TrainConfig) -> Scaling:

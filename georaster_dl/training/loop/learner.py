@@ -15,10 +15,18 @@ from georaster_dl.training.loop.objective import Objective
 from georaster_dl.training.loop.transfer import set_training_mode, unfreeze_for_epoch
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 
-__all__ = ["SCORE", "Learner"]
+__all__ = ["SCORE", "Learner", "usual_rate"]
 
 _FINE_RATE = 5e-4  # a large rate would forget what the weights know
 SCORE = "val_score"  # the objective's: the higher the better
+
+
+def usual_rate(config: TrainConfig) -> float:
+    """Largest learning rate of the settings; where they state no number, one that suits the initial weights."""
+    rate = config.training.learning_rate
+    if isinstance(rate, float):
+        return rate
+    return FRESH_RATE if config.start.weights == "random" else _FINE_RATE
 
 
 class Learner(L.LightningModule):
@@ -49,12 +57,8 @@ class Learner(L.LightningModule):
         self._cells = cells
         self.objective = objective
         self.history: list[dict[str, float]] = []  # one entry per finished epoch
-        rate = config.training.learning_rate
-        self.finds_rate = rate == "find"
-        fresh = config.start.weights == "random"
-        self.learning_rate = (
-            rate if isinstance(rate, float) else FRESH_RATE if fresh else _FINE_RATE
-        )
+        self.finds_rate = config.training.learning_rate == "find"
+        self.learning_rate = usual_rate(config)
         self.begun = False
         self._config = config
         self._train_loss = MeanMetric()

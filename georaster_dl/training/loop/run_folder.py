@@ -53,6 +53,7 @@ class RunFolder:
     ----------
     path : the folder.
     config, split, log, curves : files in it.
+    search, journal : folder of the trials of a search, and the file that lists them.
     best, last : checkpoints, of the best validation score and of the last finished epoch.
     extras : files that could not be written; a run without settings or checkpoints is an error.
 
@@ -76,6 +77,8 @@ class RunFolder:
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
         self.tensorboard = self.path / "tensorboard"
+        self.search = self.path / "search"
+        self.journal = self.search / "journal.jsonl"
 
     def parts(self, config: TrainConfig) -> list[RunFolder]:
         """List the folders of the networks: itself for a single one, else the members' folders in it."""
@@ -83,8 +86,15 @@ class RunFolder:
         return [self] if count == 1 else [self._member(i) for i in range(1, count + 1)]
 
     def _member(self, number: int) -> RunFolder:
+        return self._inner(self.path / f"member_{number}")
+
+    def trial(self, number: int) -> RunFolder:
+        """Folder of a trial of a search."""
+        return self._inner(self.search / f"trial_{number:03}")
+
+    def _inner(self, path: Path) -> RunFolder:
         inner = copy.copy(self)
-        inner._lie_at(self.path / f"member_{number}")
+        inner._lie_at(path)
         return inner
 
     @property
@@ -160,7 +170,7 @@ class RunFolder:
         if self.path.exists():
             shutil.rmtree(self.path)
         try:
-            self.parts(config)[0].make()
+            (self.trial(1) if config.search.trials else self.parts(config)[0]).make()
             write_atomically(self.config, config.to_toml().encode())
             with self.extras.making(self.split):
                 write_split_map(self.split, split.placed_masks())
@@ -181,9 +191,12 @@ class RunFolder:
         parts = self.parts(config)
         for part in parts:
             part._check_no_link()
-        if not parts[0].last.exists():
+        what, begun = (
+            ("trial", self.journal) if config.search.trials else ("checkpoint", parts[0].last)
+        )
+        if not begun.exists():
             raise OptionError(
-                f"`resume=True` finds no checkpoint at {parts[0].last}; no epoch was finished: start anew "
+                f"`resume=True` finds no {what} at {begun}; no epoch was finished: start anew "
                 f"(`overwrite=True`)."
             )
         before, now = read_config(self.config).flat(), config.flat()

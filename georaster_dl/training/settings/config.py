@@ -201,6 +201,17 @@ class TrainingSection(_Section):
     tensorboard: bool = False
 
 
+class SearchSection(_Section):
+    """Search of the settings that are not stated.
+
+    Attributes
+    ----------
+    trials : networks to train with other settings; 0 trains one with the settings as they are.
+    """
+
+    trials: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
 class TrainConfig(_Section):
     """The settings of a run, section by section.
 
@@ -217,6 +228,7 @@ class TrainConfig(_Section):
     augment, corruption : random changes of the patches; noise that an autoencoder has to remove, and what is
         hidden from it.
     training : epochs, batch, learning rate, device.
+    search : of settings.
     """
 
     task: Literal["segmentation", "regression", "fractions", "autoencoder"] = "segmentation"
@@ -231,6 +243,7 @@ class TrainConfig(_Section):
     augment: Augmentation = Augmentation()
     corruption: InputNoise = InputNoise()
     training: TrainingSection = TrainingSection()
+    search: SearchSection = SearchSection()
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], source: str = "the configuration") -> TrainConfig:

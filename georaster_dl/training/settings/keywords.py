@@ -36,5 +36,6 @@ SETTINGS = {
     "device": "training.device",
     "precision": "training.precision",
     "tensorboard": "training.tensorboard",
+    "search": "search.trials",
 }
 """Full names of the settings, by the name of the option or keyword argument."""

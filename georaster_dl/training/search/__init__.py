@@ -1,0 +1,1 @@
+"""Search of settings: which, trained how, and what they gave."""

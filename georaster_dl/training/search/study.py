@@ -1,0 +1,162 @@
+"""The study of a search: its journal on the disk, and its trials in their order.
+
+Optuna chooses settings and says which trials are not worth finishing. Its journal is a file of JSON lines, so a search
+that was interrupted goes on after its last trial that ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.training.search.space import Space, Value
+from georaster_dl.training.settings.config import TrainConfig
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["EndedTrial", "State", "Study", "check_search"]
+
+State = Literal["finished", "pruned", "failed"]
+
+_RANDOM_TRIALS = 6  # before settings are chosen by what the others gave
+_FULL_TRIALS = 3  # before any is pruned
+_WARM_UP = 5  # one part in so many of the epochs, in which no trial is pruned
+
+
+@dataclass(frozen=True)
+class EndedTrial:
+    """A trial that has ended.
+
+    Attributes
+    ----------
+    number : from 1; the first has the default settings.
+    values : of the settings that it varied.
+    score : best validation score of its epochs; None where it failed.
+    reason : of a failure.
+    """
+
+    number: int
+    state: State
+    values: dict[str, Value]
+    score: float | None
+    epochs: int
+    seconds: float
+    reason: str = ""
+
+
+def check_search(config: TrainConfig) -> None:
+    """Check that the settings can be searched, where a search is wanted.
+
+    Raises
+    ------
+    OptionError
+        When Optuna is not installed, or the training is none of a single network with labels on one device.
+    """
+    trials = config.search.trials
+    if not trials:
+        return
+    if find_spec("optuna") is None:
+        raise OptionError(
+            f"`search={trials}` needs Optuna, which is not installed; pip install 'georaster_dl[search]', or leave it "
+            f"out."
+        )
+    if config.task == "autoencoder":
+        raise OptionError(
+            f"`search={trials}` compares how well labels are predicted, but an autoencoder has none: the wider its code, "
+            f"the better it would seem; leave it out."
+        )
+    if config.model.ensemble > 1:
+        raise OptionError(
+            f"`search={trials}` looks for the settings of one network, but `ensemble={config.model.ensemble}` makes "
+            f"several; search first, then train the ensemble with `config=` and the search/config.toml that was found."
+        )
+    if config.training.devices not in (None, 1):
+        raise OptionError(
+            f"The trials of `search={trials}` are trained on one device, one after the other, but training.devices is "
+            f"{config.training.devices}; leave it out."
+        )
+
+
+class Study:
+    """Trials of a search, kept in a journal.
+
+    Parameters
+    ----------
+    journal : file to keep them in; those that are there go on.
+    epochs : of a trial, at most.
+    seed : of all choices.
+    """
+
+    def __init__(self, journal: Path, space: Space, *, epochs: int, seed: int) -> None:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._space, self._seed = space, seed
+        # Not the lock by links, which not every disk has.
+        file = JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal)))
+        self.optuna = optuna.create_study(
+            storage=JournalStorage(file),
+            study_name="search",
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(
+                n_startup_trials=_FULL_TRIALS, n_warmup_steps=epochs // _WARM_UP
+            ),
+        )
+        for trial in self.optuna.get_trials(states=[optuna.trial.TrialState.RUNNING]):
+            self.optuna.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # it was interrupted
+
+    @property
+    def ended(self) -> list[EndedTrial]:
+        """Trials that have ended; one that was interrupted is none."""
+        found = [each for each in self.optuna.get_trials() if "state" in each.user_attrs]
+        return [
+            EndedTrial(
+                number,
+                each.user_attrs["state"],
+                each.params,
+                each.user_attrs["score"],
+                each.user_attrs["epochs"],
+                each.user_attrs["seconds"],
+                each.user_attrs["reason"],
+            )
+            for number, each in enumerate(found, 1)
+        ]
+
+    def best(self) -> EndedTrial | None:
+        """Trial of the best score among those that were finished; None where there is none."""
+        finished = [each for each in self.ended if each.state == "finished"]
+        return max(finished, key=lambda each: cast(float, each.score), default=None)
+
+    def end(self, trial: optuna.Trial, ended: EndedTrial) -> None:
+        """Note how a trial has ended."""
+        from optuna.trial import TrialState
+
+        noted = {"score": ended.score, "epochs": ended.epochs, "seconds": ended.seconds}
+        for key, value in {**noted, "reason": ended.reason, "state": ended.state}.items():
+            trial.set_user_attr(key, value)
+        states = {
+            "finished": TrialState.COMPLETE,
+            "pruned": TrialState.PRUNED,
+            "failed": TrialState.FAIL,
+        }
+        value = ended.score if ended.state == "finished" else None
+        self.optuna.tell(trial, value, state=states[ended.state])
+
+    def next(self) -> tuple[optuna.Trial, dict[str, Value]]:
+        """Begin a trial, and choose its settings: the first has the defaults."""
+        from optuna.samplers import TPESampler
+
+        count = len(self.ended)
+        # By the number of the trial, so that a search that goes on chooses as one that was not interrupted.
+        self.optuna.sampler = TPESampler(seed=self._seed + count, n_startup_trials=_RANDOM_TRIALS)
+        if not count:
+            self.optuna.enqueue_trial(self._space.defaults)
+        trial = self.optuna.ask()
+        return trial, self._space.draw(trial)
