@@ -22,6 +22,7 @@ AMBIGUOUS = {
     "-k",  # clusters, members
     "--class-field",  # of labels, of a library
     "--split",  # classify has no whole scenes
+    "--search",  # of settings, for members in the order of their size
     "--split-column",  # of labels, of a table
     "--block",  # of a split, of the bootstrap
     "--epochs",

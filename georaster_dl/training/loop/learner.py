@@ -22,7 +22,7 @@ SCORE = "val_score"  # the objective's: the higher the better
 
 
 def usual_rate(config: TrainConfig) -> float:
-    """Largest learning rate of the settings; where they state no number, one that suits the initial weights."""
+    """Choose the largest learning rate: as stated, or suited to the initial weights."""
     rate = config.training.learning_rate
     if isinstance(rate, float):
         return rate

@@ -1,1 +1,1 @@
-"""Search of settings: which, trained how, and what they gave."""
+"""Search of settings by Optuna: space, study, trials and results."""

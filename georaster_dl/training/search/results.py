@@ -1,4 +1,4 @@
-"""Results of a search: a table of its trials, a picture of what mattered, and the best settings."""
+"""Results of a search: table of its trials, picture of importances, best settings."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def make_space(stated: TrainConfig, data: TrainingData) -> Space:
 
 
 def _is_stated(setting: Setting, stated: TrainConfig) -> bool:
-    """Whether the user stated what the setting would change."""
+    """Whether the user stated a setting."""
     given = stated.model_dump(exclude_unset=True)
     for key in {key for value in setting.values for key in setting.changes(value)}:
         section, _, name = key.rpartition(".")

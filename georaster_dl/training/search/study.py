@@ -82,7 +82,7 @@ def check_search(config: TrainConfig) -> None:
 
 
 class Study:
-    """Trials of a search, kept in a journal.
+    """Study of a search in a journal.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Study:
 
     @property
     def ended(self) -> list[EndedTrial]:
-        """Trials that have ended; one that was interrupted is none."""
+        """Ended trials in their order, without those that were interrupted."""
         found = [each for each in self.optuna.get_trials() if "state" in each.user_attrs]
         return [
             EndedTrial(

@@ -1,4 +1,4 @@
-"""Trials of a search: each trains a network with settings of its own, and is judged on the validation ground."""
+"""Trials of a search: networks with settings of their own, judged on the validation part."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Found:
 def search_settings(
     stated: TrainConfig, data: TrainingData, device: Device, folder: RunFolder, report: Report
 ) -> Found:
-    """Train networks with settings that vary, and take the one of the best validation score.
+    """Train networks with varying settings, and take the one with the best validation score.
 
     Trials that the folder holds already are not repeated.
 
