@@ -139,7 +139,7 @@ def _check_pixelwise(network: nn.Module, config: TrainConfig) -> None:
 
 
 def _sees_one_pixel(network: nn.Module) -> bool:
-    """Whether the network reads pixels one by one."""
+    """Whether the network reads each pixel by itself."""
     if network_stride(network) > 1:
         return False
     network.eval()
