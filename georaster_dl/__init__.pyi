@@ -7,6 +7,7 @@ from .api.keywords import RunKeywords as RunKeywords
 from .api.keywords import SceneKeywords as SceneKeywords
 from .api.learning.calibration import CalibrateKeywords as CalibrateKeywords
 from .api.learning.calibration import calibrate as calibrate
+from .api.learning.pretraining import pretrain_spectra as pretrain_spectra
 from .api.learning.proposals import ProposeKeywords as ProposeKeywords
 from .api.learning.proposals import propose as propose
 from .api.learning.training import GroundKeywords as GroundKeywords

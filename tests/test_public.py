@@ -52,6 +52,7 @@ SIGNATURES = {
     "open_scene": "(source, **options)",
     "open_stack": "(source, *, date_pattern=None, indices=(), since=None, until=None, **reading)",
     "predict_spectra": "(data, model, *, resample=False, report=None)",
+    "pretrain_spectra": "(libraries, *, out, steps=10000, device='auto', seed=0, overwrite=False, report=None, progress=False)",
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
     "read_spectra": "(source, *, report=None, **reading)",

@@ -37,6 +37,7 @@ from .options import (
     check_plot,
     column_options,
     data_argument,
+    init_option,
     model_file_option,
     plot_option,
     staged,
@@ -44,6 +45,7 @@ from .options import (
     training_options,
 )
 from .physics import physics_option, train_by_physics
+from .pretrain import pretrain
 from .simulate import simulate
 from .transfer import transfer
 
@@ -78,6 +80,7 @@ def spectra() -> None:
 spectra.add_command(compare)
 spectra.add_command(explain)
 spectra.add_command(extract)
+spectra.add_command(pretrain)
 spectra.add_command(simulate)
 spectra.add_command(transfer)
 
@@ -113,6 +116,7 @@ spectra.add_command(transfer)
 @click.option(
     "--members", type=int, default=5, show_default=True, help="Number of networks in the ensemble."
 )
+@init_option
 @click.option("--quantity", show_default="reflectance", help="Quantity that the spectra hold.")
 @add_option
 @html_option
@@ -130,6 +134,7 @@ def train(
     training: Training,
     repeats: int,
     members: int,
+    init: str | None,
     quantity: str | None,
     add: tuple[Path, ...],
     html: Path | None,
@@ -148,6 +153,7 @@ def train(
     geodl spectra train leaves.csv --physics prospect --target LMA_g_m2 -o leaf.safetensors
     geodl spectra train forages.csv --class-column type --add simulated.parquet -o types.safetensors
     geodl spectra train mixed.parquet --task fractions --targets tree,grass,soil -o cover.safetensors
+    geodl spectra train few.csv --class-column type --init base.safetensors -o types.safetensors
     """
     check_suffix("-o", output, "a model package", (".safetensors",))
     check_suffix("--html", html, "HTML", (".html", ".htm"))
@@ -174,7 +180,7 @@ def train(
                 training.table_options(
                     columns, quantity=quantity, repeats=repeats, fractions=task is not None
                 ),
-                training.settings(members=members),
+                training.settings(members=members, init=init),
                 report,
                 added,
             )

@@ -14,6 +14,7 @@ import click
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned, warner
 
+from ..options.completion import complete_files
 from ..options.groups import option_group
 from ..options.shared import (
     INPUT_FILE,
@@ -43,6 +44,7 @@ __all__ = [
     "check_plot",
     "column_options",
     "data_argument",
+    "init_option",
     "model_file_option",
     "plot_option",
     "resample_option",
@@ -161,7 +163,7 @@ class Training:
             fractions,
         )
 
-    def settings(self, *, members: int = 1) -> Settings:
+    def settings(self, *, members: int = 1, init: str | None = None) -> Settings:
         """Make the settings of the methods."""
         from georaster_dl.spectra.registry import Settings
 
@@ -173,6 +175,7 @@ class Training:
             self.device,
             self.seed,
             self.select,
+            init,
         )
 
 
@@ -226,6 +229,12 @@ add_option = click.option(
     multiple=True,
     metavar="TABLE",
     help="Table of spectra that only learn, such as simulated ones; no test, fold or interval takes a row of it. Repeatable.",
+)
+init_option = click.option(
+    "--init",
+    metavar="MODEL",
+    shell_complete=complete_files,
+    help="Model whose weights networks start from, such as one of geodl spectra pretrain; the method is its own then.",
 )
 resample_option = click.option(
     "--resample",

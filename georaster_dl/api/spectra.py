@@ -42,7 +42,7 @@ _OF_DIVISION = {
 _OF_FOLDING = {"cv": "kind", "folds": "n_folds", "repeats": "repeats"}
 _OF_SETTINGS = {
     "preprocess": "preprocessing",
-    **{name: name for name in ("components", "members", "epochs", "device", "seed")},
+    **{name: name for name in ("components", "members", "epochs", "init", "device", "seed")},
 }
 
 
@@ -103,6 +103,7 @@ class SpectraTrainKeywords(SpectraKeywords, total=False):
     ----------
     repeats : runs of the cross-validation, in other random folds.
     members : networks of an ensemble.
+    init : package whose weights networks start from, such as one of ``pretrain_spectra``; ``method`` is its own then.
     quantity : that the spectra hold, such as ``"absorbance"``.
     task : ``"fractions"`` learns the targets as fractions of a whole, not below 0 and of sum 1.
     """
@@ -110,6 +111,7 @@ class SpectraTrainKeywords(SpectraKeywords, total=False):
     task: Literal["fractions"] | None
     repeats: int
     members: int
+    init: str | Path | None
     quantity: str
 
 
@@ -393,7 +395,10 @@ def _options_of(
         fractions=_fractions(given.get("task")),
         **_renamed(given, {"quantity": "quantity"}),
     )
-    return options, Settings(**_renamed(given, _OF_SETTINGS))
+    chosen = _renamed(given, _OF_SETTINGS)
+    if chosen.get("init") is not None:
+        chosen["init"] = str(chosen["init"])
+    return options, Settings(**chosen)
 
 
 def _fractions(task: str | None) -> bool:

@@ -67,6 +67,7 @@ class Settings:
     members, epochs, device : of networks; the estimators' own epochs when None.
     seed : seed of all random numbers.
     select : how PLS selects bands: ``none``, ``ipls`` or ``cars``.
+    init : package, or name of a bundled model, whose weights networks start from; random ones when None.
     """
 
     preprocessing: str = "none"
@@ -76,6 +77,7 @@ class Settings:
     device: str = "auto"
     seed: int = 0
     select: Selection = "none"
+    init: str | None = None
 
     def latent_of(self, name: str) -> Latent:
         """Return the settings of latent variables that a method has: all but PLS take all bands."""
@@ -205,6 +207,7 @@ def fit_network(name: str, rows: Rows, settings: Settings, log: TrainingLog | No
         preprocessing=settings.preprocessing,
         members=settings.members,
         wavelengths_nm=tuple(rows.wavelengths_nm.tolist()),
+        init=settings.init,
         random_state=settings.seed,
         device=settings.device,
         **epochs,

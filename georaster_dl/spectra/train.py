@@ -66,7 +66,8 @@ def train_table(
     Parameters
     ----------
     path : of the package, written when everything else is done.
-    method : of ``registry.methods``, which is kept, beside PLS; or ``auto``, which keeps one of ``registry.AUTO``.
+    method : of ``registry.methods``, which is kept, beside PLS; or ``auto``, which keeps one of ``registry.AUTO``, or the
+        network of the weights to start from, where settings name some.
     added : tables whose rows only learn, like simulated rows of ``table``: they never choose an epoch or setting, set an
         interval or test, and learn in no fit that holds out a row that they were made of.
 
@@ -77,6 +78,8 @@ def train_table(
     """
     begun = time.monotonic()
     asked = None if method == "auto" else known_method(method)
+    if settings.init is not None:
+        asked = _started(asked, settings.init)
     names = AUTO if asked is None else tuple(dict.fromkeys((asked, BASELINE)))
     _check_components(asked, settings)
     _check_selection(asked, settings)
@@ -137,6 +140,18 @@ def train_table(
         model,
         time.monotonic() - begun,
     )
+
+
+def _started(asked: str | None, init: str) -> str:
+    """The method of the weights to start from, which none but itself can."""
+    from georaster_dl.spectra.network.start import method_of_start
+
+    own = method_of_start(init)
+    if asked not in (None, own):
+        raise OptionError(
+            f"`init=` names weights of {own}, from which {asked} cannot start; take that method, or leave one of the two out."
+        )
+    return own
 
 
 def _check_components(asked: str | None, settings: Settings) -> None:

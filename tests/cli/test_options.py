@@ -13,6 +13,7 @@ AMBIGUOUS = {
     "--layer",  # of a network, of a vector file
     "--method",
     "--task",  # of scenes, of spectra
+    "--init",  # of scenes, of spectra
     "--add",  # to learn from, to simulate from
     "--shade",  # a black member, a black part of mixtures
     "--bilinear",

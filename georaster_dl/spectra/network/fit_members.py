@@ -32,6 +32,7 @@ from georaster_dl.spectra.network.loop import (
     planes_of,
     value_loss,
 )
+from georaster_dl.spectra.network.start import start_from
 
 __all__ = ["TrainingLog", "planes_of_members", "train_members"]
 
@@ -54,6 +55,7 @@ class _Estimator(Protocol):
     augment: bool | Mapping[str, float]
     device: str
     head: str
+    init: str | None
     random_state: Any
     parts_: Any
     learnt_: Any
@@ -129,7 +131,10 @@ class _Learning:
                 n_classes=self._planes,
                 wavelengths_nm=self._estimator.wavelengths_nm,
                 head=self._head,
-            ).to(self._where)
+            )
+            if self._estimator.init is not None:
+                start_from(network, self._estimator.init)
+            network.to(self._where)
             inputs = _inputs(self._estimator, self._spectra[learnt], self._where, seed)
             held = _seen(self._estimator, self._spectra[rest], self._where)
             # A linear model of fractions is none of what a softmax makes fractions of.

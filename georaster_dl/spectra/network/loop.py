@@ -21,6 +21,7 @@ __all__ = [
     "fraction_loss",
     "learn",
     "planes_of",
+    "rate",
     "value_loss",
 ]
 
@@ -96,7 +97,7 @@ def learn(  # noqa: PLR0913 - a training has so many parts
     )
     steps = -(-len(targets) // recipe.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, partial(_rate, rising=_RISING * steps, total=recipe.epochs * steps)
+        optimiser, partial(rate, rising=_RISING * steps, total=recipe.epochs * steps)
     )
     averaged = _RunningMean(network)
 
@@ -126,8 +127,8 @@ def learn(  # noqa: PLR0913 - a training has so many parts
     network.eval()
 
 
-def _rate(step: int, *, rising: int, total: int) -> float:
-    """Share of the highest learning rate."""
+def rate(step: int, *, rising: int, total: int) -> float:
+    """Share of the highest learning rate: it rises for some steps and then falls to 0 as a cosine does."""
     return min((step + 1) / rising, 1) * (1 + math.cos(math.pi * min(step / total, 1))) / 2
 
 

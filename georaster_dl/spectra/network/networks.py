@@ -58,6 +58,8 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
     members : networks, which differ in their random numbers and, as far as there are enough
         spectra, in those that choose the epoch; predictions are their mean.
     wavelengths_nm : (bands,) of the spectra, where they are known; only band attention uses them.
+    init : package, or name of a bundled model, of the same architecture whose weights the members start from, but for
+        the last layer; random ones when None.
     random_state : seed or generator of all random numbers.
     device : ``auto``, ``cpu`` or ``cuda:N``.
 
@@ -85,6 +87,7 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         validation: float = 0.2,
         members: int = 1,
         wavelengths_nm: Sequence[float] | None = None,
+        init: str | None = None,
         random_state: Any = None,
         device: str = "auto",
     ) -> None:
@@ -98,6 +101,7 @@ class SpectraNetwork(BaseEstimator):  # type: ignore[misc]
         self.validation = validation
         self.members = members
         self.wavelengths_nm = wavelengths_nm
+        self.init = init
         self.random_state = random_state
         self.device = device
 

@@ -22,6 +22,7 @@ from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.optional_bands import band_places, load_narrowed
+from georaster_dl.models.runtime.start import copy_fitting
 from georaster_dl.models.zoo.ensemble import Ensemble
 
 __all__ = [
@@ -42,7 +43,6 @@ Frozen = Literal["none", "encoder", "all-but-head"]
 IMAGENET_BANDS = (Band("red", 665.0), Band("green", 560.0), Band("blue", 490.0))
 
 _NEAREST_WITHIN = 1.5  # visible to near infrared, but not to short-wave infrared
-_LEAST_SHARE = 0.5
 
 
 def adapt_first_conv(weight: Tensor, source: Sequence[Band], target: Sequence[Band]) -> Tensor:
@@ -205,18 +205,7 @@ def _take(
         fitted = adapt_first_conv(weights[key], source_bands, bands)
         more = own[key][:, len(bands) :] if key in own else fitted[:, :0]
         weights[key] = torch.cat([fitted, more], dim=1) if more.shape[1] else fitted
-    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
-    encoder = [key for key in own if key.startswith("encoder.")]
-    fit = sum(key in fitting for key in encoder)
-    if fit < _LEAST_SHARE * len(encoder):
-        raise OptionError(
-            f"Only {fit} of the {len(encoder)} tensors of the encoder fit those to start from; choose "
-            f"the options that those were made with, or start from random weights."
-        )
-    network.load_state_dict(fitting, strict=False)
-    lines = [
-        f"{len(fitting)} of {counted(len(own), 'tensor')}, of the encoder {fit} of {len(encoder)}"
-    ]
+    lines = [copy_fitting(network, weights)]
     return [*lines, f"first convolution: {_told(source_bands, bands)}"] if reading else lines
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -87,10 +88,29 @@ class BandAttention(nn.Module):
         planes: Tensor = self.segmentation_head(self.decoder(self.encoder(image)))
         return planes
 
+    def of_bands(
+        self, spectra: Tensor, wavelengths_nm: Sequence[float], shown: Tensor | None = None
+    ) -> Tensor:
+        """Planes (n, planes) of spectra (n, bands) of any bands, as a network made for these gives them.
+
+        Parameters
+        ----------
+        wavelengths_nm : (bands,) in the order of the spectra.
+        shown : (tokens,) which windows of neighbouring bands are seen; the others take part in nothing.
+        """
+        body = cast("_Sums", self.encoder.body)
+        order, positions = _placed(wavelengths_nm, body.token)
+        where = body.positions.device
+        values = spectra if order is None else spectra[:, order.to(where)]
+        features = body.summed(values[..., None], positions.to(where), shown)
+        planes: Tensor = self.segmentation_head(self.decoder(features[..., None, None]))
+        return planes[:, :, 0, 0]
+
 
 class _Sums(nn.Module):
     """From (pixels, bands, 1), by sums over the tokens, to (pixels, width)."""
 
+    order: Tensor | None
     positions: Tensor
 
     def __init__(
@@ -102,9 +122,11 @@ class _Sums(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self._token = token
+        self.token = token
+        order, positions = _placed(wavelengths_nm, token)
         # Not stored with the weights: whoever builds the network knows the wavelengths.
-        self.register_buffer("positions", _positions(wavelengths_nm, token), persistent=False)
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("positions", positions, persistent=False)
         self.tokens = nn.Conv1d(1, width, 2 * token, token)
         self.place = nn.Linear(_WAVES, width)
         self.gate = nn.Linear(_WAVES, width)
@@ -117,14 +139,32 @@ class _Sums(nn.Module):
         self.dense = nn.Sequential(nn.Dropout(dropout), nn.Linear(_VALUES * _FUNCTIONS, width))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        bands, count = pixels.shape[1], len(self.positions)
-        before = self._token // 2
-        after = (count + 1) * self._token - bands - before
+        if self.order is not None:
+            pixels = pixels[:, self.order]
+        return self.summed(pixels, self.positions)
+
+    def summed(self, pixels: Tensor, positions: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Features (pixels, width) of (pixels, bands, 1) by rising wavelength, of the tokens (tokens,) that are shown."""
+        bands, count = pixels.shape[1], len(positions)
+        if shown is not None:  # a token sees bands of its neighbours, too
+            pixels = pixels * shown.repeat_interleave(self.token)[:bands, None]
+        before = self.token // 2
+        after = (count + 1) * self.token - bands - before
         tokens = self.tokens(functional.pad(pixels.mT, (before, after))).mT
-        tokens = self.blocks(tokens * (1 + self.gate(self.positions)) + self.place(self.positions))
-        sums = self.values(tokens).mT @ self.shares(self.positions) / math.sqrt(count)
+        if shown is not None:
+            tokens, positions = tokens[:, shown], positions[shown]
+        tokens = self.blocks(tokens * (1 + self.gate(positions)) + self.place(positions))
+        sums = self.values(tokens).mT @ self.shares(positions) / math.sqrt(len(positions))
         features: Tensor = self.dense(sums.flatten(1))
         return features
+
+
+def _placed(wavelengths_nm: Sequence[float], token: int) -> tuple[Tensor | None, Tensor]:
+    """Order (bands,) by rising wavelength, None where they have it, and the positions of the tokens."""
+    rising = sorted(wavelengths_nm)
+    order = sorted(range(len(rising)), key=wavelengths_nm.__getitem__)
+    changed = order != list(range(len(order)))
+    return torch.tensor(order) if changed else None, _positions(rising, token)
 
 
 def _positions(wavelengths_nm: Sequence[float], token: int) -> Tensor:
