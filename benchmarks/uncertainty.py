@@ -249,7 +249,13 @@ def enmap_potsdam(folder: Path, _runs: Path) -> tuple[dict, dict, tuple[float, .
         "patches": {"size": 32, "sampling": "random", "per_epoch": 160},
         "model": {"architecture": "spectral_unet", "options": {"widths": [32, 48]}},
         "augment": {"scale": 0.0, "band_dropout": 0.0, "noise": 0.05},
-        "training": {"epochs": 25, "batch": 8, "learning_rate": 3e-3, "patience": 25},
+        "training": {
+            "epochs": 25,
+            "batch": 8,
+            "learning_rate": 3e-3,
+            "patience": 25,
+            **accuracy.ONE_CYCLE,
+        },
     }
     return task.tiles, config, task.ignore
 
@@ -270,7 +276,13 @@ def s2_tokyo(folder: Path, runs: Path) -> tuple[dict, dict, tuple[float, ...]]:
         "patches": {"size": 64, "sampling": "random", "per_epoch": 192},
         "model": {"architecture": "spectral_unet", "options": {"widths": [32, 48]}},
         "augment": {"scale": 0.0},
-        "training": {"epochs": 20, "batch": 8, "learning_rate": 3e-3, "patience": 20},
+        "training": {
+            "epochs": 20,
+            "batch": 8,
+            "learning_rate": 3e-3,
+            "patience": 20,
+            **accuracy.ONE_CYCLE,
+        },
     }
     return tiles, config, (0.0,)
 

@@ -14,6 +14,7 @@ from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_files, complete_models
+from ..options.course import length_options
 from ..options.labels import erode_option, fraction_fields_option, training_options
 from ..options.shared import (
     INPUT_FILE,
@@ -121,11 +122,7 @@ _DETAILS = (
         type=click.Choice(["none", "encoder", "all-but-head"]),
         help="Layers whose weights stay as --init gives them.",
     ),
-    click.option(
-        "--epochs",
-        type=int,
-        help="Maximum number of epochs; training stops earlier when validation no longer improves.",
-    ),
+    *length_options,
     click.option(
         "--search",
         type=click.IntRange(1, 1000),

@@ -16,6 +16,7 @@ from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.training.data.cache import CacheFolder
+from georaster_dl.training.data.labelled_scenes import grain_of
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import TrainingData, load_training_data
 from georaster_dl.training.loop.learner import SCORE
@@ -32,6 +33,7 @@ from georaster_dl.training.result.package import package_model
 from georaster_dl.training.search.study import check_search
 from georaster_dl.training.search.trials import search_settings
 from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.settings.recipes import with_recipe
 from georaster_dl.training.settings.resolve import resolve_defaults
 
 __all__ = ["Trained", "train"]
@@ -98,10 +100,14 @@ def train(
         report = no_report
     warn = warner(report)
     folder = RunFolder(model, warn)
-    stated = config or TrainConfig()
-    config = resolve_defaults(stated, folder.settings if resume else None)
     if leader:
         _check_output(model, resume=resume, overwrite=overwrite)
+    stated = config or TrainConfig()
+    config, chosen = with_recipe(stated, *grain_of(pairs[0], stated))
+    config = resolve_defaults(config, folder.settings if resume else None)
+    if chosen is not None:
+        warn(chosen)
+    if leader:
         if resume:
             folder.resume(config)
         else:

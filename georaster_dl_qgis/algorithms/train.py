@@ -87,6 +87,10 @@ class Train(GeodlAlgorithm):
                  "from random weights.")  # fmt: skip
         epochs = QgsProcessingParameterNumber("EPOCHS", "Most epochs", optional=True, minValue=1)
         self.add(epochs, "Training stops earlier when it gains nothing.")
+        minutes = QgsProcessingParameterNumber(
+            "MINUTES", "Most minutes", QgsProcessingParameterNumber.Double, optional=True, minValue=0.1
+        )
+        self.add(minutes, "That the network may learn for.")
         split = QgsProcessingParameterEnum(
             "SPLIT", "Tested on", options=_SPLITS, defaultValue=_SPLITS[0], usesStaticStrings=True
         )

@@ -37,6 +37,7 @@ from georaster_dl.training.settings.config import TrainConfig
 __all__ = [
     "LabelledScene",
     "NoLabels",
+    "grain_of",
     "is_labelled",
     "open_labelled_scenes",
     "open_labels",
@@ -149,6 +150,18 @@ def open_labelled_scenes(
             for scene, pair in zip(scenes, pairs, strict=True)
         ]
     )
+
+
+def grain_of(pair: SceneWithLabels, config: TrainConfig) -> tuple[int, float | None]:
+    """Open a scene for its number of bands, without those that its own list calls bad, and metres of a pixel's side.
+
+    Raises
+    ------
+    GeoRasterError
+        When it cannot be opened.
+    """
+    scene = open_scene(pair.scene, config.scene)
+    return sum(band.good for band in scene.bands), scene.resolution_m
 
 
 def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:

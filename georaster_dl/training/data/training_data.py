@@ -29,14 +29,14 @@ from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.split import Split
 from georaster_dl.training.data.split_kinds import split_scenes
 from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.settings.recipes import FINE_M
 from georaster_dl.training.settings.resolve import NO_PACKAGE, with_code
 from georaster_dl.training.transforms.noise import InputNoise
 
 __all__ = ["SMALLEST_PATCH", "TrainingData", "load_training_data", "with_settings"]
 
 SMALLEST_PATCH = 32  # and every network can halve it five times
-_PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones,
-_FINE_M = 2.0  # but where pixels are finer than this, a small one shows a piece of a roof
+_PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones
 _FEWEST_BATCHES, _MOST_PATCHES = 30, 2048  # of an epoch
 _EVALUATION_SIDE = 256  # and at least two patches: fewer borders
 _MEASURED = 512  # windows; where a training set has more, its statistics are estimated
@@ -255,7 +255,7 @@ def _patch_side(scenes: Sequence[LabelledScene], config: TrainConfig) -> int:
     wished = config.patches.size
     if wished is None:
         resolution = scenes[0].scene.resolution_m
-        fine = resolution is not None and resolution < _FINE_M
+        fine = resolution is not None and resolution < FINE_M
         smallest = min(min(each.scene.shape) for each in scenes)
         wished = min(_FINE_PATCH if fine else _PATCH, max(smallest, SMALLEST_PATCH))
         return wished // SMALLEST_PATCH * SMALLEST_PATCH

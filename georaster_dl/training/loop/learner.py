@@ -152,7 +152,7 @@ class Learner(L.LightningModule):
             )
 
     def configure_optimizers(self) -> Any:
-        """Make AdamW; by default with a one-cycle schedule."""
+        """Make AdamW; with a one-cycle schedule where the settings want it."""
         training = self._config.training
         # What the prior holds near 0 is not decayed as well, and its deviations are no weights.
         prior = {id(weight) for layer in self._bayesian for weight in layer.parameters()}
@@ -167,7 +167,7 @@ class Learner(L.LightningModule):
             weight_decay=training.weight_decay,
             fused=self._fused,  # one kernel for all weights
         )
-        if training.schedule == "constant":
+        if training.schedule != "one-cycle":
             return optimiser
         total = int(self.trainer.estimated_stepping_batches)
         cycle = torch.optim.lr_scheduler.OneCycleLR(

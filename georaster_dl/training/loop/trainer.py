@@ -24,6 +24,8 @@ from georaster_dl.models.runtime.device import Device
 from georaster_dl.training.data.training_data import TrainingData
 from georaster_dl.training.loop.learner import SCORE, Learner
 from georaster_dl.training.loop.run_folder import AtomicCheckpoints, RunFolder
+from georaster_dl.training.pace.average import RunningAverage
+from georaster_dl.training.pace.course import Course
 from georaster_dl.training.settings.config import TrainConfig, TrainingSection
 
 __all__ = ["check_tensorboard", "explain_errors", "make_trainer"]
@@ -64,9 +66,12 @@ def make_trainer(
     best = ModelCheckpoint(filename=folder.best.stem, monitor=SCORE, mode="max", **where)
     # Lightning's own save_last comes only with a better score.
     last = ModelCheckpoint(filename=folder.last.stem, **where)
+    course = Course(training, SCORE)
     stop = EarlyStopping(
         SCORE, mode="max", patience=training.patience, check_on_train_epoch_end=True
     )
+    average = [RunningAverage()] if training.average else []
+    ends = course if training.schedule == "plateau" else stop
     with _quiet():
         tensorboard = training.tensorboard and TensorBoardLogger(
             folder.path, name="", version=folder.tensorboard.name
@@ -79,7 +84,7 @@ def make_trainer(
             max_epochs=training.epochs,
             gradient_clip_val=training.clip,
             logger=tensorboard,
-            callbacks=[stop, best, last, ProgressCallback(folder, report, data)],
+            callbacks=[*average, ends, best, last, ProgressCallback(folder, report, data, course)],
             plugins=[AtomicCheckpoints()],
             default_root_dir=folder.path,
             enable_progress_bar=False,
@@ -98,12 +103,20 @@ def _devices(training: TrainingSection, device: Device) -> int | list[int]:
 
 
 class ProgressCallback(L.Callback):
-    """Reports start, progress and epochs of a run, and updates log and curves."""
+    """Reports start, progress and epochs of a run, and updates log and curves.
 
-    def __init__(self, folder: RunFolder, report: Report, data: TrainingData) -> None:
+    Parameters
+    ----------
+    course : knows how many epochs there will be at most.
+    """
+
+    def __init__(
+        self, folder: RunFolder, report: Report, data: TrainingData, course: Course
+    ) -> None:
         self._folder = folder
         self._report = report
         self._data = data
+        self._course = course
         self._begun = time.monotonic()
         self._first = 0
         self._terminate: Any = signal.SIG_DFL
@@ -137,14 +150,15 @@ class ProgressCallback(L.Callback):
         """Report the progress in batches."""
         if not trainer.is_global_zero:
             return
-        total = int(trainer.estimated_stepping_batches)
-        done = trainer.global_step
-        rate = (done - self._first) / max(time.monotonic() - self._begun, 1e-6)
+        batches = int(trainer.num_training_batches)
+        done, total = trainer.global_step, self._course.epochs * batches
+        step = (time.monotonic() - self._begun) / max(done - self._first, 1)
+        left = self._course.seconds_left((total - done) * step)
         score = trainer.callback_metrics.get(SCORE)
         progress = TrainingProgressed(
             done=done,
             total=total,
-            seconds_left=round((total - done) / max(rate, 1e-6), 1),
+            seconds_left=round(left, 1),
             loss=round(float(trainer.callback_metrics["batch_loss"]), 4),
             score=None if score is None else round(float(score), 4),
         )
@@ -159,7 +173,7 @@ class ProgressCallback(L.Callback):
         self._folder.write_history(history, score)
         ended = EpochEnded(
             **history[-1],
-            epochs=self._data.config.training.epochs,
+            epochs=self._course.epochs,
             score=score,
             member=None,
             members=None,

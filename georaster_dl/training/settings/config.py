@@ -176,10 +176,15 @@ class TrainingSection(_Section):
 
     Attributes
     ----------
-    learning_rate : the largest of a one-cycle schedule; found by a range test where ``"find"``; 3e-3
-        from random weights and 5e-4 from others where None.
+    epochs, minutes : the longest that the network learns for; the seconds before and after are not counted.
+    average : whether weights are averages over about the last tenth of the steps.
+    learning_rate : the largest of the schedule; found by a range test where ``"find"``; 3e-3 from random
+        weights and 5e-4 from others where None.
+    schedule : ``plateau`` stays level and falls in the last fifth of the epochs, once validation no longer improves
+        or the time is up; ``one-cycle`` is made for all ``epochs``.
     clip : largest norm of the gradient.
-    patience : epochs without a better validation score after which training stops.
+    patience : epochs without a better validation score after which the rate falls, or with the other
+        schedules training stops.
     precision : ``auto`` is bf16 where the hardware computes in it, fp16 on an older GPU.
     device : ``auto``, ``cpu``, ``cuda``, or a single GPU such as ``cuda:1``.
     devices : number of GPUs; all where None, unless ``device`` names a single GPU.
@@ -187,18 +192,28 @@ class TrainingSection(_Section):
     tensorboard : whether to write logs for TensorBoard, an extra, beside ``log.csv``.
     """
 
-    epochs: Count = 40
+    epochs: Count = 100
+    minutes: Positive | None = None
+    average: bool = True
     batch: Count = 16
     learning_rate: Positive | Literal["find"] | None = None
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    schedule: Literal["plateau", "one-cycle", "constant"] = "plateau"
     weight_decay: NotNegative = 1e-2
     clip: Positive = 2.0
-    patience: Count = 20
+    patience: Count = 10
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     devices: Count | None = None
     workers: Annotated[int, Field(ge=0)] | None = None
     tensorboard: bool = False
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> Self:
+        if self.minutes is not None and self.schedule != "plateau":
+            raise ValueError(
+                f"minutes ({self.minutes:g}) need the schedule plateau, but it is {self.schedule}"
+            )
+        return self
 
 
 class SearchSection(_Section):

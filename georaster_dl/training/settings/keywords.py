@@ -33,6 +33,7 @@ SETTINGS = {
     "init": "start.weights",
     "freeze": "start.freeze",
     "epochs": "training.epochs",
+    "minutes": "training.minutes",
     "device": "training.device",
     "precision": "training.precision",
     "tensorboard": "training.tensorboard",
