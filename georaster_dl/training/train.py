@@ -102,9 +102,9 @@ def train(
     folder = RunFolder(model, warn)
     if leader:
         _check_output(model, resume=resume, overwrite=overwrite)
-    stated = config or TrainConfig()
-    config, chosen = with_recipe(stated, *grain_of(pairs[0], stated))
-    config = resolve_defaults(config, folder.settings if resume else None)
+    given = config or TrainConfig()
+    stated, chosen = with_recipe(given, *grain_of(pairs[0], given))
+    config = resolve_defaults(stated, folder.settings if resume else None)
     if chosen is not None:
         warn(chosen)
     if leader:

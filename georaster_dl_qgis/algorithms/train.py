@@ -88,7 +88,11 @@ class Train(GeodlAlgorithm):
         epochs = QgsProcessingParameterNumber("EPOCHS", "Most epochs", optional=True, minValue=1)
         self.add(epochs, "Training stops earlier when it gains nothing.")
         minutes = QgsProcessingParameterNumber(
-            "MINUTES", "Most minutes", QgsProcessingParameterNumber.Double, optional=True, minValue=0.1
+            "MINUTES",
+            "Most minutes",
+            QgsProcessingParameterNumber.Double,
+            optional=True,
+            minValue=0.1,
         )
         self.add(minutes, "That the network may learn for.")
         split = QgsProcessingParameterEnum(
