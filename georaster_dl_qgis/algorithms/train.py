@@ -141,7 +141,14 @@ class Train(GeodlAlgorithm):
             values.choice("SPLIT"),
         ]
         arguments += values.options(
-            "CLASS_FIELD", "FRACTION_FIELDS", "BACKGROUND", "INIT", "EPOCHS", "ENSEMBLE", "CONFIG"
+            "CLASS_FIELD",
+            "FRACTION_FIELDS",
+            "BACKGROUND",
+            "INIT",
+            "EPOCHS",
+            "MINUTES",
+            "ENSEMBLE",
+            "CONFIG",
         )
         arguments += ["--per-polygon"] if values.flag("PER_POLYGON") else []
         self.geodl([*arguments, *reading(values), *run_options()], feedback)

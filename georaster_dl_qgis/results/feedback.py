@@ -29,6 +29,7 @@ _FIELDS = {
     "--init": "'Start from'",
     "--config": "'File with settings'",
     "--epochs": "'Most epochs'",
+    "--minutes": "'Most minutes'",
     "--ensemble": "'Networks'",
     "--split": "'Tested on'",
     "--sensor": "'Several sensors'",

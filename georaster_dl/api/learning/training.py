@@ -73,7 +73,7 @@ class TrainKeywords(GroundKeywords, total=False):
     ensemble : networks to train and to package as one; they differ in their random numbers.
     init : ``"random"``, ``"imagenet"`` or a model package to start from.
     freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
-    epochs : at most.
+    epochs, minutes : at most; the minutes are those of learning, without loading, test and packaging.
     device, precision : as ``RunKeywords`` has them.
     tensorboard : also write logs for TensorBoard.
     search : networks to train with other settings, of which the best on validation ground is packaged.
@@ -90,6 +90,7 @@ class TrainKeywords(GroundKeywords, total=False):
     init: str | Path
     freeze: Literal["none", "encoder", "all-but-head"]
     epochs: int
+    minutes: float
     device: str
     precision: str
     tensorboard: bool

@@ -1,4 +1,4 @@
-"""Average of the weights over the last steps, which is what is validated and packaged."""
+"""Average of the weights over the last steps, validated and packaged in place of the weights themselves."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Course(L.Callback):
         return min(whole, max(self._seconds - (time.monotonic() - self._begun), 0.0))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed run needs."""
+        """Return the state that a resumed run needs."""
         return {
             "rate": self._rate,
             "fall": self._fall,

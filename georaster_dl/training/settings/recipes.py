@@ -1,4 +1,4 @@
-"""Defaults that suit the scenes: networks of the spectrum for many bands, deeper ones for fine pixels."""
+"""Defaults that suit the scenes: networks of the spectrum for many bands, deeper networks for fine pixels."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def with_recipe(
 
 
 def _filled(config: TrainConfig, recipe: Mapping[str, Any]) -> TrainConfig:
-    """Set what the settings do not state."""
+    """Set the values that the settings do not state."""
     stated, usual = config.model_dump(exclude_unset=True), TrainConfig().model_dump()
     free = {}
     for key, value in recipe.items():
