@@ -113,9 +113,9 @@ _DETAILS = (
     ),
     click.option(
         "--init",
-        metavar="random|imagenet|MODEL",
+        metavar="random|imagenet|auto|MODEL|torchgeo:NAME|timm:NAME",
         shell_complete=complete_models,
-        help="Weights to start from; random by default.",
+        help="Weights to start from; random by default. auto: a bundled encoder of the same bands, where there is one.",
     ),
     click.option(
         "--freeze",

@@ -35,6 +35,7 @@ from georaster_dl.training.search.trials import search_settings
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.recipes import with_recipe
 from georaster_dl.training.settings.resolve import resolve_defaults
+from georaster_dl.training.start.choice import choose_start
 
 __all__ = ["Trained", "train"]
 
@@ -102,11 +103,12 @@ def train(
     folder = RunFolder(model, warn)
     if leader:
         _check_output(model, resume=resume, overwrite=overwrite)
-    given = config or TrainConfig()
+    before = folder.settings if resume else None
+    given, start = choose_start(config or TrainConfig(), pairs, before)
     stated, chosen = with_recipe(given, *grain_of(pairs[0], given))
-    config = resolve_defaults(stated, folder.settings if resume else None)
-    if chosen is not None:
-        warn(chosen)
+    config = resolve_defaults(stated, before)
+    for line in filter(None, (start, chosen)):
+        warn(line)
     if leader:
         if resume:
             folder.resume(config)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from georaster_dl.testing import checkered
 from georaster_dl.training.data.sources import SceneWithLabels
@@ -51,3 +52,23 @@ def settings():
             },
         }
     )  # fmt: skip
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty Hugging Face cache, offline; the function puts a file into it."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+    def put(repository, weights, revision=None):
+        folder = tmp_path / f"models--{repository.replace('/', '--')}"
+        commit = revision or "0" * 40
+        snapshot = folder / "snapshots" / commit
+        snapshot.mkdir(parents=True)
+        if revision is None:
+            (folder / "refs").mkdir()
+            (folder / "refs" / "main").write_text(commit)
+        (snapshot / "config.json").write_text("{}")
+        save_file(weights, snapshot / "model.safetensors")
+
+    return put

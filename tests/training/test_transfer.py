@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from georaster_dl.core.bands import Band, named_bands
@@ -15,7 +14,6 @@ from georaster_dl.models.package.card import Architecture
 from georaster_dl.models.package.file import save_model
 from georaster_dl.models.registry import create_model
 from georaster_dl.training.loop.transfer import (
-    IMAGENET_BANDS,
     adapt_first_conv,
     freeze,
     initialise_from_imagenet,
@@ -24,6 +22,7 @@ from georaster_dl.training.loop.transfer import (
     stages,
     unfreeze_for_epoch,
 )
+from georaster_dl.training.start.public import IMAGENET_BANDS
 from tests.cards import card
 from tests.networks import S2_NAMES, optional_card, optional_network, save_optional, seeded
 
@@ -232,26 +231,6 @@ def test_no_band_in_common_starts_from_the_mean_of_all(optional):
 
 
 # ---- from ImageNet: the true path of the library below, with a cache that stands in for the hub
-
-
-@pytest.fixture
-def hub(tmp_path, monkeypatch):
-    """An empty Hugging Face cache, offline; the function puts a file into it."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-
-    def put(repository, weights, revision=None):
-        folder = tmp_path / f"models--{repository.replace('/', '--')}"
-        commit = revision or "0" * 40
-        snapshot = folder / "snapshots" / commit
-        snapshot.mkdir(parents=True)
-        if revision is None:
-            (folder / "refs").mkdir()
-            (folder / "refs" / "main").write_text(commit)
-        (snapshot / "config.json").write_text("{}")
-        save_file(weights, snapshot / "model.safetensors")
-
-    return put
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "tu-test_resnet.r160_in1k"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.tiling.sampling import PatchSampler, Window
 from georaster_dl.tiling.split_blocks import PARTS, TRAIN
@@ -30,10 +31,11 @@ from georaster_dl.training.data.split import Split
 from georaster_dl.training.data.split_kinds import split_scenes
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.recipes import FINE_M
-from georaster_dl.training.settings.resolve import NO_PACKAGE, with_code
+from georaster_dl.training.settings.resolve import with_code
+from georaster_dl.training.start.public import is_package
 from georaster_dl.training.transforms.noise import InputNoise
 
-__all__ = ["SMALLEST_PATCH", "TrainingData", "load_training_data", "with_settings"]
+__all__ = ["SMALLEST_PATCH", "TrainingData", "load_training_data", "quantity_of", "with_settings"]
 
 SMALLEST_PATCH = 32  # and every network can halve it five times
 _PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones
@@ -75,7 +77,7 @@ class TrainingData:
     @property
     def quantity(self) -> str:
         """Physical quantity of the network's input, for the card."""
-        return _quantity(self.scenes[0])
+        return quantity_of(self.scenes[0].scene)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -194,11 +196,11 @@ def _scaling(split: Split, patch: int, config: TrainConfig) -> Scaling:
     """Measure the normalisation; bands of the model to start from keep that model's."""
     windows = _statistics_windows(split, patch, config.seed)
     scaling = Scaling.measure(split.reader(TRAIN), windows)
-    if config.start.weights in NO_PACKAGE:
+    if not is_package(config.start.weights):
         return scaling
     card = read_card(find_model(config.start.weights))
     first = split.scenes[0]
-    same = card.quantity == _quantity(first)
+    same = card.quantity == quantity_of(first.scene)
     return scaling.with_bands_of(first.scene.bands, card) if same else scaling
 
 
@@ -214,8 +216,8 @@ def _sampled(windows: Sequence[Window], most: int, seed: int) -> list[Window]:
     return [windows[i] for i in sorted(chosen)]
 
 
-def _quantity(labelled: LabelledScene) -> str:
-    scene = labelled.scene
+def quantity_of(scene: Scene) -> str:
+    """Name the physical quantity of a scene's values, as a card does."""
     if not all(plane.calibrated for plane in scene.planes):
         return "digital numbers"
     spectral = all(band.wavelength_nm is not None for band in scene.bands)

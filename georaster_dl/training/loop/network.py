@@ -16,9 +16,10 @@ from georaster_dl.training.loop.transfer import (
     freeze,
     initialise_from_imagenet,
     initialise_from_package,
+    initialise_from_public,
 )
 from georaster_dl.training.settings.config import TrainConfig
-from georaster_dl.training.settings.resolve import NO_PACKAGE
+from georaster_dl.training.start.public import is_package, is_public, load_public
 
 __all__ = ["build_network", "check_network", "random_network", "without_mask_plane"]
 
@@ -47,6 +48,8 @@ def check_network(config: TrainConfig) -> int | None:
         encoder_weights="imagenet" if config.start.weights == "imagenet" else None,
         **_options(config),
     )
+    if is_public(config.start.weights):
+        load_public(config.start.weights)
     if config.task == "autoencoder" and config.corruption.hidden:
         _check_masked(network, config)
     stride = network_stride(network)
@@ -174,7 +177,11 @@ def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[
             network, model.architecture, model.encoder, data.bands, _options(data.config)
         )
         started = ["encoder pretrained on ImageNet"]
-    if start.weights not in NO_PACKAGE:
+    if is_public(start.weights):
+        started = initialise_from_public(
+            network, data.bands, start.weights, load_public(start.weights)
+        )
+    if is_package(start.weights):
         names = (
             [band.name for band in data.bands]
             if data.unlabelled

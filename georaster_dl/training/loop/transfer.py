@@ -24,23 +24,21 @@ from georaster_dl.models.registry import create_model
 from georaster_dl.models.runtime.optional_bands import band_places, load_narrowed
 from georaster_dl.models.runtime.start import copy_fitting
 from georaster_dl.models.zoo.ensemble import Ensemble
+from georaster_dl.training.start.public import IMAGENET_BANDS, PublicWeights
 
 __all__ = [
-    "IMAGENET_BANDS",
     "Frozen",
     "adapt_first_conv",
     "freeze",
     "initialise_from_imagenet",
     "initialise_from_package",
+    "initialise_from_public",
     "set_training_mode",
     "stages",
     "unfreeze_for_epoch",
 ]
 
 Frozen = Literal["none", "encoder", "all-but-head"]
-
-# Photographs have no exact wavelengths; Sentinel-2's stand for their three colours.
-IMAGENET_BANDS = (Band("red", 665.0), Band("green", 560.0), Band("blue", 490.0))
 
 _NEAREST_WITHIN = 1.5  # visible to near infrared, but not to short-wave infrared
 
@@ -188,6 +186,38 @@ def initialise_from_imagenet(
     _take(network, bands, source, weights, IMAGENET_BANDS)
 
 
+def initialise_from_public(
+    network: nn.Module, bands: Sequence[Band], name: str, public: PublicWeights
+) -> list[str]:
+    """Take over the weights of a public encoder, in place.
+
+    Parameters
+    ----------
+    network : network whose encoder is of the same architecture, from timm (``tu-``) or of torchvision's names.
+    bands : bands in the order of the channels.
+    name : of the weights, for messages.
+    public : by the names that timm gives the tensors of a whole model.
+
+    Returns
+    -------
+    Lines for people that describe the weights taken.
+
+    Raises
+    ------
+    OptionError
+        When less than half of the encoder's tensors fit.
+    """
+    own = network.state_dict()
+    weights: dict[str, Tensor] = {}
+    for key, tensor in public.state.items():
+        # As a list of features timm writes the first dot of ``stages.0.`` as ``stages_0.``.
+        flat = key.replace(".", "_", 1)
+        names = (f"encoder.model.{key}", f"encoder.model.{flat}", f"encoder.{key}")
+        weights |= {place: tensor.float() for place in names if place in own}
+    lines = _take(network, bands, network, weights, public.bands)
+    return [f"from {name}: {lines[0]}", *lines[1:]]
+
+
 def _take(
     network: nn.Module,
     bands: Sequence[Band],
@@ -199,7 +229,7 @@ def _take(
 
     A plane that the network reads behind the bands, of what is hidden, keeps its kernels.
     """
-    reading = [f"encoder.{name}.weight" for name in _trace(source)[0]]
+    reading = [key for name in _trace(source)[0] if (key := f"encoder.{name}.weight") in weights]
     own = network.state_dict()
     for key in reading:
         fitted = adapt_first_conv(weights[key], source_bands, bands)

@@ -126,7 +126,8 @@ class StartSection(_Section):
 
     Attributes
     ----------
-    weights : ``random``, ``imagenet``, or a model package.
+    weights : ``random``, ``imagenet``, a model package, a public encoder as ``torchgeo:NAME`` or ``timm:NAME``, or
+        ``auto``, the bundled encoder that reads the scenes' bands, else random ones.
     freeze : ``encoder`` or ``all-but-head`` are not trained.
     unfreeze_every : epochs after which one more frozen stage is trained too, the deepest first;
         0 keeps them frozen.

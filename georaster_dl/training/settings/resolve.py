@@ -11,10 +11,10 @@ from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.models.registry import describe_model, takes_encoder
 from georaster_dl.models.runtime.optional_bands import narrowed_card
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
+from georaster_dl.training.start.public import encoder_of, is_package, is_public
 
-__all__ = ["NO_PACKAGE", "resolve_defaults", "with_code"]
+__all__ = ["resolve_defaults", "with_code"]
 
-NO_PACKAGE = ("random", "imagenet")  # weights to start from that are no model's file
 _AUTOENCODER = "conv_autoencoder"
 _FRACTIONS = "fractions"  # a head of the registry
 _DECODER_DROPOUT = 0.1
@@ -49,13 +49,23 @@ def _with_start(config: TrainConfig) -> TrainConfig:
             f"`start.freeze='{config.start.freeze}'` would keep random weights as they are; say with "
             f"`start.weights=` which weights to start from: imagenet, or a model."
         )
-    if weights in NO_PACKAGE:
+    if is_public(weights):
+        return _with_public_encoder(config)
+    if not is_package(weights):
         return config
     card = read_card(find_model(weights))
     if card.task == "autoencoder" != config.task and config.training.learning_rate is None:
         # Not the rate of fine-tuning: most of an autoencoder has to change to separate classes.
         config = config.updated({"training.learning_rate": FRESH_RATE})
     return _with_network_of(*_member_of(_plain(card).architecture), config)
+
+
+def _with_public_encoder(config: TrainConfig) -> TrainConfig:
+    """Take the encoder that public weights belong to, where the settings choose none."""
+    encoder = (
+        None if "encoder" in config.model.model_fields_set else encoder_of(config.start.weights)
+    )
+    return config.updated({"model.encoder": encoder}) if encoder else config
 
 
 def _member_of(stated: Architecture) -> tuple[Architecture, int]:
