@@ -45,6 +45,8 @@ _DETAILS = (
     "R2 of PLS",
 )
 """Beginnings of metrics that are printed below the others."""
+_SEEN = ", blocks of training scenes"
+"""End of metrics that stand beside those of new scenes."""
 
 
 @click.command()
@@ -86,9 +88,10 @@ _DETAILS = (
     ),
     click.option(
         "--split",
-        type=click.Choice(["blocks", "scenes", "random", "column"]),
-        help="How training, validation and test data are split: by spatial blocks (default), by scenes, by "
-        "random patches (test accuracy is then too high), or by a column of LIST.csv or of the labels.",
+        type=click.Choice(["auto", "blocks", "scenes", "random", "column"]),
+        help="How training, validation and test data are split: by scenes where labels lie in three places or more, "
+        "else by spatial blocks (auto, the default); by blocks; by scenes; by random patches (test accuracy is then "
+        "too high); or by a column of LIST.csv or of the labels.",
     ),
     click.option(
         "--architecture",
@@ -154,7 +157,7 @@ def train(
 
     LABELS is a vector file (polygons, lines, points), a raster, or a folder with a label file of
     each scene's name. SCENE may be a pattern in quotes. LIST.csv has the columns scene and label.
-    Accuracy is measured on blocks that the model was not trained on. With --task autoencoder
+    Accuracy is measured on scenes, or blocks of them, that the model was not trained on. With --task autoencoder
     everything is a SCENE, and LIST.csv needs the column scene only.
 
     \b
@@ -179,8 +182,8 @@ def train(
 
 def _limitations(trained: Trained) -> list[str]:
     card = trained.card
-    said = card.task in ("autoencoder", "fractions") and card.limitations
-    return [card.limitations] if said else []
+    said = card.task in ("autoencoder", "fractions") or any(k.endswith(_SEEN) for k in card.metrics)
+    return [card.limitations] if said and card.limitations else []
 
 
 def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels]:
@@ -211,10 +214,11 @@ def _finished(trained: Trained) -> Finished:
 
 def _metrics(card: Card) -> dict[str, float | None]:
     """List the card's metrics, with None for the IoU of classes without test pixels."""
+    from georaster_dl.tiling.split_blocks import PARTS
     from georaster_dl.training.result.measure import iou_names
 
     metrics: dict[str, float | None] = dict(card.metrics)
-    for part in [name.removeprefix("mIoU, ") for name in metrics if name.startswith("mIoU, ")]:
+    for part in [part for part in PARTS if f"mIoU, {part}" in metrics]:
         for name in iou_names([entry.name for entry in card.classes], part):
             metrics.setdefault(name, None)
     return metrics
@@ -224,8 +228,10 @@ def _print(trained: Trained) -> None:
     metrics = _metrics(trained.card)
     table = list(_of_fractions(trained.card, metrics))
     details = {key: value for key, value in metrics.items() if key.startswith(_DETAILS)}
-    overall = {key: value for key, value in metrics.items() if key not in details}
-    click.echo(", ".join(f"{key}: {value:#.4g}" for key, value in overall.items()))
+    seen = {key: metrics[key] for key in metrics if key.endswith(_SEEN)}
+    overall = {key: value for key, value in metrics.items() if key not in details | seen}
+    for figures in filter(None, (overall, seen)):
+        click.echo(", ".join(f"{key}: {value:#.4g}" for key, value in figures.items()))
     for line in table:
         click.echo(line)
     for key, value in details.items():

@@ -16,10 +16,24 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.tiling.sampling import LabelIndex
 
-__all__ = ["NO_PART", "PARTS", "TEST", "TRAIN", "VALIDATION", "SplitMask", "assign", "block_side"]
+__all__ = [
+    "ALL_PARTS",
+    "NO_PART",
+    "PARTS",
+    "SEEN_PLACES",
+    "TEST",
+    "TRAIN",
+    "VALIDATION",
+    "SplitMask",
+    "assign",
+    "block_side",
+]
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
+SEEN_PLACES = 3
+"""Ground in blocks of the training scenes, kept from training to tell how far what was learnt carries."""
+ALL_PARTS = (*PARTS, "blocks of training scenes")
 NO_PART = -1
 
 Parts = npt.NDArray[np.int8]
@@ -37,7 +51,7 @@ class SplitMask:
     ----------
     shape : rows, cols of the scene in pixels.
     cell : side of a cell in pixels.
-    parts : (cell rows, cell cols), index into ``PARTS``, or ``NO_PART``.
+    parts : (cell rows, cell cols), index into ``ALL_PARTS``, or ``NO_PART``.
     """
 
     shape: tuple[int, int]
@@ -153,7 +167,8 @@ def assign(
     of_class = present / present.sum(axis=0)
     size = present.sum(axis=1) / present.sum()
     penalty = np.where(np.array(shares) > 0, 1.0, 0.0)
-    penalty[TRAIN] = 10.0
+    # More than all else together: shares and other parts' absences are below 4 a class.
+    penalty[TRAIN] = 4.0 * present.shape[1] + 10.0
 
     def error(parts: Parts) -> float:
         held = np.stack([of_class[parts == part].sum(axis=0) for part in range(len(PARTS))])
@@ -175,7 +190,8 @@ def _divided(
     parts = np.empty(len(size), np.int8)
     parts[order] = np.searchsorted(np.cumsum(shares)[:-1], middle, side="right")
     # With few units a share may fall between two of them: every wanted part gets one all the same.
-    for part, unit in zip(wanted, rng.permutation(len(size))[: len(wanted)], strict=True):
+    spare = rng.permutation(len(size))
+    for part in wanted:
         if part not in parts:
-            parts[unit] = part
+            parts[next(unit for unit in spare if (parts == parts[unit]).sum() > 1)] = part
     return parts

@@ -26,7 +26,7 @@ from georaster_dl_qgis.program.settings import run_options
 __all__ = ["Train"]
 
 _TASKS = ["segmentation", "regression", "fractions", "autoencoder"]
-_SPLITS = ["blocks", "scenes"]
+_SPLITS = ["auto", "blocks", "scenes"]
 
 
 class Train(GeodlAlgorithm):
@@ -42,8 +42,8 @@ class Train(GeodlAlgorithm):
     )
     HELP = (
         "Trains a model from scenes and your own labels: polygons, lines, points or a raster, in any CRS; "
-        "sparse ones do. Accuracy is measured on blocks of ground that the model never saw, and written into "
-        "the model.\n\n"
+        "sparse ones do. Accuracy is measured on scenes that the model never saw, or on blocks of ground where "
+        "there are fewer than three, and written into the model.\n\n"
         "It is quickest and mostly best to go on from a model that knows such scenes: for Sentinel-2 take "
         "s2-landcover as 'Start from'. An autoencoder (for features) needs no labels.\n\n"
         "Training takes minutes to hours. What it logs lies in a folder beside the model (NAME_run)."
@@ -98,7 +98,8 @@ class Train(GeodlAlgorithm):
         split = QgsProcessingParameterEnum(
             "SPLIT", "Tested on", options=_SPLITS, defaultValue=_SPLITS[0], usesStaticStrings=True
         )
-        self.add(split, "Blocks of ground apart from the others, or whole scenes.", advanced=True)
+        self.add(split, "Whole scenes where three or more lie apart, else blocks of ground (auto); blocks; or whole scenes.",
+                 advanced=True)  # fmt: skip
         ensemble = QgsProcessingParameterNumber("ENSEMBLE", "Networks", optional=True, minValue=1)
         self.add(ensemble, "More than one makes an ensemble, which tells how sure its maps are; training and maps "
                  "take so many times as long.", advanced=True)  # fmt: skip

@@ -87,7 +87,7 @@ def test_options_change_single_settings():
 
 def test_the_card_gets_every_setting_by_its_full_name():
     flat = TrainConfig().flat()
-    assert flat["split.kind"] == "blocks"
+    assert flat["split.kind"] == "auto"
     assert flat["loss.names"] == "cross-entropy, dice"
     assert flat["model.options.encoder_depth"] == "3"
     assert all(isinstance(value, str) and len(key) <= 64 for key, value in flat.items())

@@ -32,6 +32,14 @@ def test_an_autoencoder_has_none():
     assert dropout_of(task="autoencoder", model={"architecture": "unet"}) is None
 
 
+def test_a_run_that_was_begun_on_blocks_goes_on_with_them():
+    begun = TrainConfig.of({"split": {"kind": "blocks"}})
+    assert resolve_defaults(TrainConfig(), begun).split.kind == "blocks"
+    stated = TrainConfig.of({"split": {"kind": "scenes"}})
+    assert resolve_defaults(stated, begun).split.kind == "scenes"
+    assert resolve_defaults(TrainConfig(), TrainConfig()).split.kind == "auto"
+
+
 def test_a_run_of_an_older_version_goes_on_without():
     begun = TrainConfig.of({"model": {"options": {"encoder_depth": 3}}})
     assert dropout_of(begun, model={"options": {"encoder_depth": 3}}) is None

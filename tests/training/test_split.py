@@ -1,5 +1,6 @@
 """Who gets which ground: overlapping scenes, columns, whole scenes."""
 
+import re
 from types import SimpleNamespace
 
 import geopandas
@@ -12,10 +13,17 @@ from rasterio.transform import from_origin
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.io.vectors.split_map import write_split_map
-from georaster_dl.tiling.split_blocks import NO_PART, TEST, TRAIN, VALIDATION, SplitMask
+from georaster_dl.tiling.places import _cell_centres, overlapping
+from georaster_dl.tiling.split_blocks import (
+    NO_PART,
+    SEEN_PLACES,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    SplitMask,
+)
 from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
-from georaster_dl.training.data.split_kinds import _cell_centres, _overlapping
 from georaster_dl.training.data.training_data import load_training_data
 from georaster_dl.training.settings.config import TrainConfig
 
@@ -38,12 +46,12 @@ def loaded(tmp_path):
 def pair_at(make_tif):
     """A scene and its labels, two classes in squares, at a place."""
 
-    def make(name, x=0, y=0, shape=(160, 160), crs="EPSG:32631", gsd=10):
+    def make(name, x=0, y=0, shape=(160, 160), crs="EPSG:32631", gsd=10, classes=(1, 2)):
         transform = from_origin(EAST + x, NORTH + y, gsd, gsd)
         rng = np.random.default_rng(len(name))
         image = rng.integers(1, 1000, (1, *shape)).astype(np.uint16)
-        labels = (np.indices((shape[0] // 8, shape[1] // 8)).sum(axis=0) % 2 + 1).astype(np.uint8)
-        labels = labels.repeat(8, 0).repeat(8, 1)
+        squares = np.indices((shape[0] // 8, shape[1] // 8)).sum(axis=0) % len(classes)
+        labels = np.array(classes, np.uint8)[squares].repeat(8, 0).repeat(8, 1)
         place = {"transform": transform, "crs": crs}
         return SceneWithLabels(
             str(make_tif(image, f"{name}.tif", **place)), make_tif(labels, f"{name}_l.tif", **place)
@@ -87,6 +95,94 @@ def test_other_dates_of_a_place_stay_together(loaded, pair_at):
     parts = [int(mask.parts[0, 0]) for mask in data.split.masks]
     assert parts[0] == parts[1]
     assert {TRAIN, VALIDATION, TEST} == set(parts)
+
+
+def parts_of(data):
+    """Part of each scene, whatever is held out within it."""
+    return [int(np.where(m.parts == SEEN_PLACES, TRAIN, m.parts).max()) for m in data.split.masks]
+
+
+def apart(pair_at, *classes, **more):
+    """Scenes that lie apart, each with its classes."""
+    return [
+        pair_at("s" * (n + 1), 5000 * n, classes=some, **more) for n, some in enumerate(classes)
+    ]
+
+
+@pytest.mark.parametrize(("n", "expected"), [(3, (1, 1, 1)), (10, (6, 2, 2))])
+def test_scenes_that_lie_apart_are_the_parts_by_default(loaded, pair_at, n, expected):
+    pairs = apart(pair_at, *[(1, 2)] * n, shape=(48, 48))
+    auto, stated = loaded(pairs), loaded(pairs, split={"kind": "scenes"})
+    assert parts_of(auto) == parts_of(stated)
+    counts = tuple(parts_of(auto).count(part) for part in (TRAIN, VALIDATION, TEST))
+    assert sum(abs(a - b) for a, b in zip(counts, expected, strict=True)) <= 2
+    assert min(counts) >= 1
+    assert auto.split.note.startswith("whole scenes")
+
+
+def test_blocks_of_the_training_scenes_are_held_out_and_cost_little(loaded, pair_at):
+    pairs = apart(pair_at, *[(1, 2)] * 4)
+    pairs.append(pair_at("date", 40, 80))  # another date of the first, on another grid
+    data = loaded(pairs)
+    for seen in (data.split.labelled(SEEN_PLACES), data.split.labelled(TRAIN)):
+        assert (seen > 0).all()
+    held, train = (data.split.labelled(part).sum() for part in (SEEN_PLACES, TRAIN))
+    total = sum(
+        g.index.totals.sum()
+        for g, part in zip(data.scenes, parts_of(data), strict=True)
+        if part == TRAIN
+    )
+    assert 0.03 < held / total < 0.15
+    assert train / total > 0.75
+    both = list(zip(data.scenes, data.split.masks, strict=True))
+    inner, outer = (
+        shapely.union_all([world(m, part, g.scene.geobox) for g, m in both])
+        for part in (SEEN_PLACES, TRAIN)
+    )
+    assert inner.intersection(outer).area == 0
+    assert "held out in blocks" in data.split.note
+    assert data.label_counts()["blocks of training scenes"]["1"] > 0
+
+
+def test_scenes_too_small_for_blocks_lose_none(loaded, pair_at):
+    data = loaded(apart(pair_at, *[(1, 2)] * 5, shape=(24, 24)))
+    assert not data.split.labelled(SEEN_PLACES).any()
+    assert list(data.label_counts()) == ["train", "validation", "test"]
+
+
+def test_fewer_than_three_places_are_divided_into_blocks(loaded, pair_at):
+    """Dates of one place count once."""
+    pairs = [pair_at("a"), pair_at("aa", 400), pair_at("bbb", 5000)]
+    split = loaded(pairs).split
+    assert "blocks" in split.note
+    assert "because labels lie in 2 places only" in split.note
+    assert loaded(pairs[:1]).split.note == loaded(pairs[:1], split={"kind": "blocks"}).split.note
+
+
+def test_a_class_of_one_place_is_trained_on(loaded, pair_at):
+    for seed in range(2):
+        data = loaded(apart(pair_at, (1, 2), (1, 2), (1, 2, 3), (1, 2), shape=(48, 48)), seed=seed)
+        assert parts_of(data)[2] == TRAIN
+        assert (data.split.labelled(TRAIN) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("classes", "reason"),
+    [
+        (((1, 2, 4), (1, 2, 3), (1, 2)), r"leave training without [34] \(which s+\.tif has\)"),
+        (((1, 2), (1, 2), (1,)), "would have 1 of 2 classes"),
+    ],
+)
+def test_scenes_that_lack_classes_are_divided_into_blocks(loaded, pair_at, classes, reason):
+    split = loaded(apart(pair_at, *classes)).split
+    assert re.search(reason, split.note)
+    assert (split.labelled(TRAIN) > 0).all()
+    assert len({int(part) for part in split.masks[0].parts.ravel()}) > 1
+
+
+def test_a_stated_block_makes_blocks(loaded, pair_at):
+    pairs = apart(pair_at, *[(1, 2)] * 3)
+    assert "blocks of 32 pixels" in loaded(pairs, split={"block": 32}).split.note
 
 
 def test_a_list_may_name_the_parts(loaded, pair_at):
@@ -195,7 +291,7 @@ def grids(*places):
     ],
 )
 def test_overlap_is_seen_across_zones_and_in_local_coordinates(geoboxes, expected):
-    assert len(set(_overlapping(geoboxes))) == expected
+    assert len(set(overlapping(geoboxes))) == expected
 
 
 def test_cells_beyond_the_180th_meridian_are_counted_on():

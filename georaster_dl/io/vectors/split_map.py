@@ -18,15 +18,15 @@ from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.raster import Georeference
 from georaster_dl.io.vectors.geopackage import store_style, write_geopackage
 from georaster_dl.io.vectors.placing import in_degrees
-from georaster_dl.tiling.split_blocks import NO_PART, PARTS, SplitMask
+from georaster_dl.tiling.split_blocks import ALL_PARTS, NO_PART, SplitMask
 
 __all__ = ["write_split_map"]
 
-_COLORS = ((27, 120, 55), (33, 102, 172), (178, 24, 43))
+_COLORS = ((27, 120, 55), (33, 102, 172), (178, 24, 43), (146, 197, 222))
 _LEGEND = Legend(
     (
-        *(MapClass(i, name, _COLORS[i]) for i, name in enumerate(PARTS)),
-        MapClass(len(PARTS), "none (gap)", (190, 190, 190)),
+        *(MapClass(i, name, _COLORS[i]) for i, name in enumerate(ALL_PARTS)),
+        MapClass(len(ALL_PARTS), "none (gap)", (190, 190, 190)),
     )
 )
 
@@ -61,7 +61,7 @@ def write_split_map(out: Path, masks: Mapping[str, tuple[Georeference, SplitMask
 
 def _frame(name: str, geobox: Georeference, mask: SplitMask) -> geopandas.GeoDataFrame:
     linear = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
-    numbers = np.where(mask.parts == NO_PART, len(PARTS), mask.parts).astype(np.uint8)
+    numbers = np.where(mask.parts == NO_PART, len(ALL_PARTS), mask.parts).astype(np.uint8)
     cell = linear.affine * Affine.scale(mask.cell)
     found = list(shapes(numbers, transform=cell))
     scene = shapely.geometry.box(0, 0, *mask.shape[::-1])

@@ -10,7 +10,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.labels.class_list import LARGEST_CLASS
-from georaster_dl.tiling.split_blocks import PARTS, TEST, VALIDATION
+from georaster_dl.tiling.split_blocks import ALL_PARTS, PARTS, TEST, VALIDATION
 from georaster_dl.training.data.cache import CachedScene
 from georaster_dl.training.data.split import Split
 
@@ -98,7 +98,7 @@ def warn_missing_classes(split: Split, part: int, warn: Callable[[str], None]) -
 def _warn_of_gaps(split: Split, what: str, warn: Callable[[str], None]) -> None:
     """Warn when the gaps between the parts cost many of the labels or pixels."""
     total = sum(int(each.index.totals.sum()) for each in split.scenes)
-    left = sum(int(split.labelled(part).sum()) for part in range(len(PARTS)))
+    left = sum(int(split.labelled(part).sum()) for part in range(len(ALL_PARTS)))
     if left < _KEPT * total:
         warn(
             f"the gap between the parts takes {100 * (1 - left / total):.0f} % of the {what}: a smaller "

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.wording import counted
-from georaster_dl.tiling.split_blocks import PARTS, TEST, SplitMask
+from georaster_dl.tiling.split_blocks import ALL_PARTS, PARTS, TEST, SplitMask
 from georaster_dl.training.data.cache import CachedScene
 from georaster_dl.training.data.split import Owners, Split
 
@@ -61,7 +61,7 @@ def _pieces(scene: CachedScene, mask: SplitMask) -> Counts:
 
 def _owners(pieces: Counts) -> Owners:
     """(polygons,) part with most of a polygon's pixels; NO_PART where no part has any."""
-    pixels = np.zeros((int(pieces[:, 2].max(initial=-1)) + 1, len(PARTS)), np.int64)
+    pixels = np.zeros((int(pieces[:, 2].max(initial=-1)) + 1, len(ALL_PARTS)), np.int64)
     _, part, polygon, n = pieces[pieces[:, 1] >= 0].T
     np.add.at(pixels, (polygon, part), n)
     return np.where(pixels.any(axis=1), pixels.argmax(axis=1), -1).astype(np.int8)

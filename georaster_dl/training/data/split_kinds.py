@@ -1,29 +1,26 @@
-"""Kinds of split into training, validation and test: blocks, whole scenes, random patches, a column."""
+"""Kinds of split into training, validation and test: whole scenes, blocks, random patches, a column."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import geopandas
 import numpy as np
 import numpy.typing as npt
-import pyproj
-import shapely
-from odc.geo.gcp import GCPGeoBox
-from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import footprint, full_turn, near_longitude, to_coordinates
-from georaster_dl.core.raster import Georeference
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.labels.read import is_vector, read_features
-from georaster_dl.tiling.sampling import LabelIndex
+from georaster_dl.tiling.places import SharedBlocks, overlapping
 from georaster_dl.tiling.split_blocks import (
     NO_PART,
     PARTS,
+    SEEN_PLACES,
+    TEST,
     TRAIN,
     VALIDATION,
-    Parts,
     SplitMask,
     assign,
     block_side,
@@ -36,6 +33,10 @@ from georaster_dl.training.data.split import Split
 from georaster_dl.training.settings.config import SplitSection
 
 __all__ = ["split_scenes"]
+
+_FEWEST_PLACES = 3  # that whole scenes are split by
+_SEEN_SHARE = 0.1  # of the training scenes' labels, to measure on
+_FEWEST_BLOCKS, _SHORTEST = 12, 4  # of the training scenes, to hold some out; their side in cells
 
 _SPELLINGS = {
     "train": ("train", "training"),
@@ -61,10 +62,91 @@ def split_scenes(
     scenes = tuple(scenes)
     if settings.kind == "column":
         return _by_column(scenes, settings)
-    groups = _overlapping([each.scene.geobox for each in scenes])
+    groups = overlapping([each.scene.geobox for each in scenes])
+    if settings.kind == "auto":
+        return _by_places(scenes, groups, settings, patch, seed)
     if settings.kind == "scenes":
         return _by_scenes(scenes, groups, settings, seed)
     return _by_blocks(scenes, groups, settings, patch, seed)
+
+
+def _by_places(
+    scenes: tuple[CachedScene, ...],
+    groups: npt.NDArray[np.int64],
+    settings: SplitSection,
+    patch: int,
+    seed: int,
+) -> Split:
+    """Split whole scenes where every part can have enough of them, else blocks."""
+    places = len(
+        {group for group, each in zip(groups, scenes, strict=True) if len(each.index.rows)}
+    )
+    if settings.block is not None:
+        return _by_blocks(scenes, groups, settings, patch, seed)
+    if places >= _FEWEST_PLACES:
+        split = _by_scenes(scenes, groups, settings, seed)
+        reason = _lack(split)
+        if not reason:
+            return _with_seen_places(split, groups, settings, seed)
+    else:
+        reason = f"labels lie in {counted(places, 'place')} only"
+    split = _by_blocks(scenes, groups, settings, patch, seed)
+    if len(scenes) == 1:
+        return split
+    return replace(split, note=f"{split.note}; not whole scenes, because {reason}")
+
+
+def _lack(split: Split) -> str:
+    """Say what classes a split of whole scenes leaves a part without; empty where each has enough.
+
+    Training needs all classes, the other parts half of them and at least two.
+    """
+    legend = split.scenes[0].legend
+    if legend is None:
+        return ""
+    missing = np.flatnonzero(split.labelled(TRAIN) == 0)
+    if len(missing):
+        holders = [Path(s.scene.name).name for s in split.scenes if s.index.totals[missing[0]]]
+        names = listed((legend.names[i] for i in missing), 3)
+        return f"these leave training without {names} (which {listed(holders, 2)} has)"
+    for part in (VALIDATION, TEST):
+        held = int(np.count_nonzero(split.labelled(part)))
+        if 0 < held < max(2, len(legend.names) / 2):
+            return f"{PARTS[part]} would have {held} of {counted(len(legend.names), 'class')}"
+    return ""
+
+
+def _with_seen_places(
+    split: Split, groups: npt.NDArray[np.int64], settings: SplitSection, seed: int
+) -> Split:
+    """Hold blocks of the training scenes out, where there are enough of them and no class is lost."""
+    train = [i for i, mask in enumerate(split.masks) if (mask.parts == TRAIN).all()]
+    scenes = [split.scenes[i] for i in train]
+    indexes = [each.index for each in scenes if len(each.index.rows)]
+    cell = max(index.cell for index in indexes)
+    shortest = min(max(index.shape) for index in indexes) // cell
+    side = min(block_side(indexes), shortest // 2)
+    if side < _SHORTEST:
+        return split
+    geoboxes = [each.scene.geobox for each in scenes]
+    blocks = SharedBlocks(geoboxes, [s.index for s in scenes], groups[train], side * cell)
+    if blocks.labelled < _FEWEST_BLOCKS:
+        return split
+    gap = 2 * cell if settings.buffer is None else settings.buffer
+    masks = list(split.masks)
+    for i, mask in zip(
+        train, blocks.masks((1 - _SEEN_SHARE, 0, _SEEN_SHARE), seed, gap), strict=True
+    ):
+        parts = np.where(mask.parts == TEST, np.int8(SEEN_PLACES), mask.parts)
+        masks[i] = replace(mask, parts=parts)
+    held = replace(split, masks=tuple(masks))
+    before, after = split.labelled(TRAIN), held.labelled(TRAIN)
+    if ((before > 0) & (after == 0)).any() or not held.labelled(SEEN_PLACES).any():
+        return split
+    cost = 100 * (1 - after.sum() / before.sum())
+    return replace(
+        held, note=f"{split.note}; {cost:.0f} % of the training scenes held out in blocks"
+    )
 
 
 def _by_blocks(
@@ -83,7 +165,8 @@ def _by_blocks(
     else:
         side = block_side(indexes) if settings.block is None else -(-settings.block // cell)
         gap = 2 * cell if settings.buffer is None else settings.buffer
-    blocks = _Blocks(scenes, groups, side * cell)
+    geoboxes = [each.scene.geobox for each in scenes]
+    blocks = SharedBlocks(geoboxes, indexes, groups, side * cell)
     if not labelled:
         _check_units(blocks.labelled, "block", settings.shares)
     masks = blocks.masks(settings.shares, seed, gap)
@@ -132,8 +215,14 @@ def _by_scenes(
         SplitMask.whole(index, int(parts[group]))
         for group, index in zip(groups, indexes, strict=True)
     )
-    note = f"{counted(len(labelled), 'place')}, each a scene or several that overlap"
-    return Split(scenes, masks, note)
+    of_part = (
+        f"{counted(int(np.count_nonzero(parts[labelled] == number)), 'place')} for {name}"
+        for number, name in enumerate(PARTS)
+        if settings.shares[number] > 0
+    )
+    return Split(
+        scenes, masks, f"whole scenes (those that overlap are one place): {', '.join(of_part)}"
+    )
 
 
 def _by_column(scenes: tuple[CachedScene, ...], settings: SplitSection) -> Split:
@@ -203,111 +292,3 @@ def _part_named(text: str, source: str) -> int:
         f"{source} is marked {text!r} in the split's column, but train, validation or test is "
         f"expected; correct the column or choose another with `split.column=`."
     )
-
-
-class _Blocks:
-    """Square blocks of cells, shared by scenes that overlap.
-
-    The blocks of overlapping scenes are those of the first of them: other dates, and neighbours on
-    other grids, are split along the same lines, so that no place is in two parts.
-    """
-
-    def __init__(
-        self, scenes: Sequence[CachedScene], groups: npt.NDArray[np.int64], side: int
-    ) -> None:
-        self._indexes = [each.index for each in scenes]
-        self._groups = groups
-        first = [scenes[int(np.argmax(groups == group))].scene.geobox for group in groups]
-        # Block of each cell, counted in the blocks of its group's first scene.
-        self._places = [
-            _cell_centres(each.scene.geobox, first[i], each.index) // side
-            for i, each in enumerate(scenes)
-        ]
-        for group in range(groups.max() + 1):
-            members = [i for i, g in enumerate(groups) if g == group]
-            low = np.min([self._places[i].min(axis=(1, 2)) for i in members], axis=0)
-            for i in members:
-                self._places[i] = (self._places[i] - low[:, None, None]).astype(np.int64)
-        self._counts = [self._counted(group) for group in range(groups.max() + 1)]
-        self.labelled = int(sum(counts.any(axis=2).sum() for counts in self._counts))
-
-    def _counted(self, group: int) -> npt.NDArray[np.int64]:
-        """(block rows, block cols, classes) labelled pixels of a group's scenes together."""
-        members = [i for i, g in enumerate(self._groups) if g == group]
-        shape = np.max([self._places[i].max(axis=(1, 2)) for i in members], axis=0) + 1
-        counts = np.zeros((*shape, self._indexes[0].counts.shape[1]), np.int64)
-        for i in members:
-            index = self._indexes[i]
-            rows, cols = self._places[i][:, index.rows, index.cols]
-            np.add.at(counts, (rows, cols), index.counts)
-        return counts
-
-    def masks(
-        self, shares: tuple[float, float, float], seed: int, gap: int
-    ) -> tuple[SplitMask, ...]:
-        """Assign the blocks to the parts and map them to the cells of every scene."""
-        labelled = [counts.any(axis=2) for counts in self._counts]
-        parts = assign(
-            np.concatenate([c[some] for c, some in zip(self._counts, labelled, strict=True)]),
-            shares,
-            seed,
-        )
-        ends = np.cumsum([where.sum() for where in labelled])
-        of_group: list[Parts] = []
-        for where, some in zip(labelled, np.split(parts, ends[:-1]), strict=True):
-            grid = np.full(where.shape, NO_PART, np.int8)
-            grid[where] = some
-            # Blocks without labels are context; it belongs to the nearest part.
-            of_group.append(with_nearest_part(grid))
-        masks = []
-        for group, places, index in zip(self._groups, self._places, self._indexes, strict=True):
-            cells = of_group[group][places[0], places[1]]
-            masks.append(SplitMask(index.shape, index.cell, separated(cells, gap, index.cell)))
-        return tuple(masks)
-
-
-def _cell_centres(
-    geobox: Georeference, first: Georeference, index: LabelIndex
-) -> npt.NDArray[np.float64]:
-    """(2, cell rows, cell cols): row and col of each cell's centre in pixels of ``first``."""
-    rows, cols = (np.arange(n) * index.cell + index.cell / 2 for n in index.grid)
-    if geobox == first or not isinstance(geobox, GeoBox) or not isinstance(first, GeoBox):
-        return np.stack(np.meshgrid(rows, cols, indexing="ij"))
-    down, across = np.meshgrid(rows, cols, indexing="ij")
-    x, y = to_coordinates(geobox.affine, across, down)
-    if geobox.crs != first.crs and geobox.crs is not None and first.crs is not None:
-        to_first = pyproj.Transformer.from_crs(
-            geobox.crs.to_wkt(), first.crs.to_wkt(), always_xy=True
-        )
-        x, y = to_first.transform(x, y)
-    if first.crs is not None and first.crs.geographic:
-        middle = first.extent.geom.centroid.x
-        x = near_longitude(x, middle, full_turn(first.crs.proj))
-    col, row = ~first.affine * (x, y)
-    return np.stack([row, col])
-
-
-def _overlapping(geoboxes: Sequence[Georeference]) -> npt.NDArray[np.int64]:
-    """Group number of each scene; scenes of one group overlap, directly or through others."""
-    footprints, systems = zip(*map(_footprint, geoboxes), strict=True)
-    groups = np.arange(len(geoboxes))
-    tree = shapely.STRtree(footprints)
-    for a, b in tree.query(footprints, predicate="intersects").T:
-        if (
-            a < b
-            and systems[a] == systems[b]
-            and footprints[a].intersection(footprints[b]).area > 0
-        ):
-            groups[groups == groups[b]] = groups[a]
-    return np.unique(groups, return_inverse=True)[1]
-
-
-def _footprint(geobox: Georeference) -> tuple[shapely.Geometry, str]:
-    """Outline and its coordinate system: empty for longitude and latitude, WKT for a local CRS.
-
-    The outline of a scene without georeference is empty, so it overlaps no other.
-    """
-    if geobox.crs is None or isinstance(geobox, GCPGeoBox):
-        return shapely.Polygon(), ""
-    outline = footprint(geobox)
-    return (geobox.extent.geom, geobox.crs.to_wkt()) if outline is None else (outline.geometry, "")

@@ -15,7 +15,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.tiling.sampling import PatchSampler, Window
-from georaster_dl.tiling.split_blocks import PARTS, TRAIN
+from georaster_dl.tiling.split_blocks import ALL_PARTS, PARTS, TRAIN
 from georaster_dl.tiling.tiles import round_up
 from georaster_dl.training.data.cache import CachedScene, CacheFolder, drop_absent_classes
 from georaster_dl.training.data.class_counts import check_class_counts, check_split
@@ -134,10 +134,11 @@ class TrainingData:
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Labelled pixels by part and class; valid pixels where there are no labels."""
         names = self.names or ("valid" if self.unlabelled else "labelled",)
-        return {
+        counts = {
             name: dict(zip(names, map(int, self.split.labelled(part)), strict=True))
-            for part, name in enumerate(PARTS)
+            for part, name in enumerate(ALL_PARTS)
         }
+        return {name: n for name, n in counts.items() if name in PARTS or any(n.values())}
 
 
 def load_training_data(

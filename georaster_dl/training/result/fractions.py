@@ -13,7 +13,7 @@ from torch import nn
 from georaster_dl.evaluation.metrics.regression import RegressionScores
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.tiling.sampling import Window
-from georaster_dl.tiling.split_blocks import PARTS, TRAIN, VALIDATION
+from georaster_dl.tiling.split_blocks import ALL_PARTS, TRAIN, VALIDATION
 from georaster_dl.training.data.labelled_scenes import is_labelled
 from georaster_dl.training.data.training_data import TrainingData
 from georaster_dl.training.result.linear import fit_linear_fractions
@@ -35,16 +35,16 @@ Method = Callable[[Pixels], Pixels]
 
 @torch.inference_mode()
 def fraction_metrics(
-    data: TrainingData, part: int, network: nn.Module, device: Device
+    data: TrainingData, part: int, network: nn.Module, device: Device, *, beside: bool = True
 ) -> dict[str, float]:
-    """Metrics of a part, for the card: of all fractions together, of each, and of simpler methods.
+    """Metrics of a part, for the card: of all fractions together, of each, and of simpler methods ``beside``.
 
     Fractions of whole polygons are compared with the mean of all their pixels in the part. R2 is 1 - SSE / SST over
     all fractions, each about its own mean.
     """
     network = network.eval().to(device.torch_device)
     reader = data.split.reader(part)
-    simple = _baselines(data)
+    simple = _baselines(data) if beside else {}
     scores = {name: _Scores(data) for name in ("", *simple)}
     for window in data.evaluation_windows(part):
         image, valid, target = reader.read(window)
@@ -56,7 +56,9 @@ def fraction_metrics(
         scores[""].add(window, output[:, known].T, target[:, known].T)
         for name, method in simple.items():
             scores[name].add(window, method(image[:, known].T), target[:, known].T)
-    return _metrics({name: each.of_fractions() for name, each in scores.items()}, data, PARTS[part])
+    return _metrics(
+        {name: each.of_fractions() for name, each in scores.items()}, data, ALL_PARTS[part]
+    )
 
 
 def fraction_caution(metrics: Mapping[str, float]) -> str:

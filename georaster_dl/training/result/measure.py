@@ -19,7 +19,7 @@ from georaster_dl.training.data.training_data import TrainingData
 
 __all__ = ["Measured", "iou_names", "label_metrics", "measure", "output_of"]
 
-_MOST_CLASSES = 60  # whose scores a card has room for
+_MOST_CLASSES = 56  # whose scores a card has room for
 
 _LOGITS = 200_000  # pixels that the temperature is fitted on
 

@@ -41,6 +41,7 @@ from georaster_dl.training.result.reconstruction import (
     reconstruction_caution,
     reconstruction_metrics,
 )
+from georaster_dl.training.result.seen_places import measure_seen_places
 
 __all__ = ["package_model"]
 
@@ -66,6 +67,7 @@ def package_model(
     network = network.eval()
     part = TEST if data.split.labelled(TEST).any() else VALIDATION
     metrics, calibrations = _tested(data, part, network, device)
+    of_seen, seen_caution = measure_seen_places(data, network, device, metrics)
     network = network.cpu()
     if data.masked:
         network = without_mask_plane(network, random_network(data)).eval()
@@ -88,11 +90,11 @@ def package_model(
         places=_places(data),
         training={key: value[:500] for key, value in {**_training(data), **notes}.items()},
         configuration={key: value[:500] for key, value in data.config.flat().items()},
-        metrics=metrics,
+        metrics=metrics | of_seen,
         calibration=calibrations.pop("single"),
         calibrations=calibrations,
         novelty=training_novelty(data),
-        limitations=_limitations(data, part, metrics),
+        limitations=_limitations(data, part, metrics, seen_caution),
     )
     return save_model(path, card, network)
 
@@ -258,8 +260,10 @@ def _labels(files: Sequence[Path], data: TrainingData) -> dict[str, str]:
     return {"labels": ", ".join(names), "labels_sha256": ", ".join(digests)}
 
 
-def _limitations(data: TrainingData, part: int, metrics: Mapping[str, float]) -> str:
-    said = [data.split.caution]
+def _limitations(
+    data: TrainingData, part: int, metrics: Mapping[str, float], seen_caution: str
+) -> str:
+    said = [data.split.caution, seen_caution]
     if erode := data.config.labels.erode:
         said.append(
             f"Labels within {counted(erode, 'pixel')} of a border taught and tested nothing: the accuracy is of "

@@ -21,7 +21,7 @@ from georaster_dl.core.wording import counted
 from georaster_dl.io.output.statistics import BandStatistics
 from georaster_dl.models.registry import describe_model
 from georaster_dl.models.runtime.device import Device
-from georaster_dl.tiling.split_blocks import PARTS, TRAIN
+from georaster_dl.tiling.split_blocks import ALL_PARTS, TRAIN
 from georaster_dl.training.data.datasets import EvaluationPatches
 from georaster_dl.training.data.training_data import TrainingData
 from georaster_dl.training.result.measure import output_of
@@ -67,14 +67,14 @@ def reconstruction_metrics(
             output = methods[name](clean if is_clean else noisy)
             errors = (output - target)[:, valid].astype(np.float64)
             squares[name, is_clean] += float((errors**2).sum())
-    return _metrics(squares, truth, PARTS[part])
+    return _metrics(squares, truth, ALL_PARTS[part])
 
 
 def _hidden_metrics(
     data: TrainingData, part: int, network: nn.Module, device: Device
 ) -> dict[str, float]:
     """Metrics of the pixels in hidden squares, beside those of the mean of the visible pixels around them."""
-    bands, name = len(data.bands), PARTS[part]
+    bands, name = len(data.bands), ALL_PARTS[part]
     squares = {"hidden pixels": 0.0, "their visible neighbours": 0.0}
     truth = BandStatistics(bands)
     patches = EvaluationPatches(data, part, noise_draws=_DRAWS)

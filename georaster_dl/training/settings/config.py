@@ -43,15 +43,17 @@ class SplitSection(_Section):
 
     Attributes
     ----------
-    kind : square ``blocks``, whole ``scenes``, ``random`` patches (leaks), or a ``column`` of
-        the list of scenes or of the vector labels that says train, validation or test.
+    kind : ``auto``: whole scenes where labels lie in three places or more, and every part can have enough
+        classes, else blocks; square ``blocks``, which ``auto`` takes where ``block`` is given; whole
+        ``scenes``; ``random`` patches (leaks); or a ``column`` of the list of scenes or of the vector
+        labels that says train, validation or test.
     validation, test : shares of the labelled pixels.
     block : side of a block in pixels; chosen so that two dozen hold labels where None.
     buffer : pixels that lie at least between two parts; two cells (see ``sampling``) where None.
     column : name of the column of ``kind = "column"``.
     """
 
-    kind: Literal["blocks", "scenes", "random", "column"] = "blocks"
+    kind: Literal["auto", "blocks", "scenes", "random", "column"] = "auto"
     validation: Share = 0.15
     test: Share = 0.15
     block: Count | None = None

@@ -27,18 +27,26 @@ def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> T
 
     Parameters
     ----------
-    begun : settings of the run that is resumed; one of an older version goes on without dropout.
+    begun : settings of the run that is resumed; one of an older version goes on without dropout, and on its blocks.
 
     Raises
     ------
     GeoRasterError
         When settings contradict each other, or the model to start from cannot be read.
     """
+    config = _with_begun_split(config, begun)
     config = _with_ensemble(
         _with_head(_with_options(_with_hidden(_with_task(_with_start(config)))))
     )
     older = begun is not None and "decoder_dropout" not in begun.model.options
     return config if older else _with_dropout(config)
+
+
+def _with_begun_split(config: TrainConfig, begun: TrainConfig | None) -> TrainConfig:
+    """Keep the blocks of a run that an older version began, whose default they were."""
+    if begun is None or begun.split.kind != "blocks" or "kind" in config.split.model_fields_set:
+        return config
+    return config.updated({"split.kind": "blocks"})
 
 
 def _with_start(config: TrainConfig) -> TrainConfig:
