@@ -1,4 +1,4 @@
-"""Places of scenes that overlap, and square blocks of ground that these share."""
+"""Groups of scenes that overlap, and square blocks of ground common to them."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _by_places(
 
 
 def _lack(split: Split) -> str:
-    """Say what classes a split of whole scenes leaves a part without; empty where each has enough.
+    """Name the classes that a part lacks in a split of whole scenes; empty where each has enough.
 
     Training needs all classes, the other parts half of them and at least two.
     """
