@@ -1,4 +1,4 @@
-"""Groups of scenes that overlap, and square blocks of ground common to them."""
+"""Groups of scenes that overlap, and square blocks of cells common to them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Metrics = Mapping[str, float]
 def measure_seen_places(
     data: TrainingData, network: nn.Module, device: Device, test: Metrics
 ) -> tuple[dict[str, float], str]:
-    """Measure the network on blocks of the training scenes kept from training.
+    """Measure the network on blocks of the training scenes that it has not learnt from.
 
     Parameters
     ----------
