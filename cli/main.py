@@ -17,6 +17,7 @@ from georaster_dl.core.text import visible
 from .commands.batch import batch
 from .commands.calibrate import calibrate
 from .commands.change import change
+from .commands.check_labels import check_labels
 from .commands.classify import classify
 from .commands.cluster import cluster
 from .commands.completion import completion
@@ -64,6 +65,7 @@ def geodl() -> None:
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
     geodl calibrate MODEL scene.tif labels.gpkg -o new.safetensors
+    geodl check-labels SCENES... LABELS -o suspects.gpkg  labels that are probably wrong
     geodl propose SCENES... -m MODEL -o areas.gpkg  where more labels would help most
     geodl info scene.tif -m MODEL    bands, nodata, and whether the model fits
     geodl models list                models that come with the package
@@ -91,6 +93,7 @@ geodl.add_command(change)
 geodl.add_command(evaluate)
 geodl.add_command(calibrate)
 geodl.add_command(sample_points)
+geodl.add_command(check_labels)
 geodl.add_command(propose)
 geodl.add_command(info)
 geodl.add_command(models)

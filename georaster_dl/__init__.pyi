@@ -7,6 +7,9 @@ from .api.keywords import RunKeywords as RunKeywords
 from .api.keywords import SceneKeywords as SceneKeywords
 from .api.learning.calibration import CalibrateKeywords as CalibrateKeywords
 from .api.learning.calibration import calibrate as calibrate
+from .api.learning.label_check import check_labels as check_labels
+from .api.learning.label_check import check_rows as check_rows
+from .api.learning.label_check import find_suspects as find_suspects
 from .api.learning.pretraining import pretrain_spectra as pretrain_spectra
 from .api.learning.proposals import ProposeKeywords as ProposeKeywords
 from .api.learning.proposals import propose as propose

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from georaster_dl.training.settings.config import TrainConfig
     from georaster_dl.training.train import Trained
 
-__all__ = ["train"]
+__all__ = ["pairs_of", "train"]
 
 _DETAILS = (
     "IoU ",
@@ -170,7 +170,7 @@ def train(
 
     config = TrainConfig() if config_file is None else read_config(config_file)
     config = config.updated(changes)
-    pairs = _pairs(inputs, config)
+    pairs = pairs_of(inputs, config)
 
     def run(report: Report) -> Trained | None:
         from georaster_dl.training.train import train  # heavy, so after the checks
@@ -186,7 +186,14 @@ def _limitations(trained: Trained) -> list[str]:
     return [card.limitations] if said and card.limitations else []
 
 
-def _pairs(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels]:
+def pairs_of(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabels]:
+    """Pair scenes with labels, from the arguments of a command.
+
+    Raises
+    ------
+    OptionError
+        When labels are missing, or a list of pairs cannot be used.
+    """
     from georaster_dl.training.data.sources import find_pairs, find_scenes, read_pairs
 
     labelled = config.task != "autoencoder"

@@ -15,6 +15,7 @@ from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option, wavelengths_option
 
 __all__ = [
     "LABEL_OPTIONS",
+    "checked_label_options",
     "class_field_option",
     "classes_option",
     "erode_option",
@@ -113,6 +114,17 @@ def _changes(**values: Any) -> dict[str, Any]:
         if key in changes:
             changes[key] = tuple(part.strip() for part in changes[key].split(","))
     return changes
+
+
+checked_label_options = option_group(
+    "changes",
+    _changes,
+    *LABEL_OPTIONS[:4],
+    *SCENE_OPTIONS,
+    wavelengths_option,
+    seed_option(default=None),
+)
+"""Options that say how labels that are checked, and their scenes, are read; gives ``changes`` of settings."""
 
 
 def training_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:

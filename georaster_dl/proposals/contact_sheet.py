@@ -20,10 +20,12 @@ from georaster_dl.proposals.scene_scores import SceneCandidates
 from georaster_dl.render.contact_sheet import Tile, contact_sheet_png
 from georaster_dl.render.stretch import red_green_blue, stretched
 
-__all__ = ["write_contact_sheet"]
+__all__ = ["MOST", "area_tiles", "write_contact_sheet"]
 
-_MOST = 200  # areas on a sheet
+MOST = 200
+"""Areas on a sheet."""
 _AROUND = 0.75  # of an area's longer side that is seen on each side of it
+_SMALLEST = 12  # pixels: of a smaller area, more of its surroundings is seen
 _FINEST = 160  # pixels of a picture's side
 _LONGEST_NAME = 17
 
@@ -42,12 +44,12 @@ def write_contact_sheet(
     """
     tiles: dict[int, Tile] = {}
     for index, each in enumerate(opened):
-        ranks = np.flatnonzero(chosen.scene[:_MOST] == index)
+        ranks = np.flatnonzero(chosen.scene[:MOST] == index)
         outlines = each.zones.outlines(chosen.number[ranks])
         titles = [_title(chosen, rank, legend) for rank in ranks.tolist()]
-        tiles |= dict(zip(ranks.tolist(), _tiles(each.scene, outlines, titles), strict=True))
+        tiles |= dict(zip(ranks.tolist(), area_tiles(each.scene, outlines, titles), strict=True))
     n = len(chosen)
-    title = f"{counted(n, 'area')} to label" + (f", the first {_MOST}" if n > _MOST else "")
+    title = f"{counted(n, 'area')} to label" + (f", the first {MOST}" if n > MOST else "")
     png = contact_sheet_png([tiles[rank] for rank in sorted(tiles)], title)
     with writing(path):
         path.write_bytes(png)
@@ -59,8 +61,21 @@ def _title(chosen: Candidates, rank: int, legend: Legend) -> str:
     return f"{rank + 1}   {chosen.score[rank]:.2g}\n{short}?"
 
 
-def _tiles(scene: Scene, outlines: npt.NDArray[np.object_], titles: Sequence[str]) -> list[Tile]:
-    """Pictures of a scene, stretched together so that they compare."""
+def area_tiles(
+    scene: Scene, outlines: npt.NDArray[np.object_], titles: Sequence[str]
+) -> list[Tile]:
+    """Draw areas of a scene with their surroundings, stretched together so that they compare.
+
+    Parameters
+    ----------
+    outlines : (n,) geometries in cols and rows of the scene.
+    titles : two short lines for each.
+
+    Raises
+    ------
+    SceneError
+        When the scene cannot be read.
+    """
     if not len(outlines):
         return []
     shown = scene.select(red_green_blue(scene.bands))
@@ -81,7 +96,7 @@ def _tiles(scene: Scene, outlines: npt.NDArray[np.object_], titles: Sequence[str
 
 def _window(bounds: tuple[float, ...], shape: tuple[int, int]) -> _Window:
     left, top, right, bottom = bounds
-    half = max(right - left, bottom - top) * (0.5 + _AROUND)
+    half = max(right - left, bottom - top, _SMALLEST) * (0.5 + _AROUND)
     spans = []
     for middle, length in (((top + bottom) / 2, shape[0]), ((left + right) / 2, shape[1])):
         spans.append(slice(max(int(middle - half), 0), min(int(np.ceil(middle + half)), length)))

@@ -11,7 +11,7 @@ import geopandas
 from georaster_dl.core.legend import Color, Legend
 from georaster_dl.io.vectors.geopackage import store_qml, write_geopackage
 
-__all__ = ["is_proposed", "write_areas"]
+__all__ = ["add_labels", "add_outline", "is_proposed", "write_areas"]
 
 _MARK = "sampled_by"  # field that stays when the layer is saved in another format
 _MARKED = "geodl propose"
@@ -65,7 +65,7 @@ def _style(legend: Legend) -> str:
         labelsEnabled="1",
     )
     _add_symbols(root, legend)
-    _add_labels(root)
+    add_labels(root)
     _add_form(root, legend)
     return ET.tostring(root, encoding="unicode")
 
@@ -83,13 +83,14 @@ def _add_symbols(root: ET.Element, legend: Legend) -> None:
         ET.SubElement(categories, "category", key)
         symbol = ET.SubElement(symbols, "symbol", name=str(number), type="fill", alpha="1")
         # Seen over bright and over dark ground.
-        _add_outline(symbol, _HALO, 1.1, fill=(*color, alpha))
-        _add_outline(symbol, color, 0.6, fill=(*color, 0))
+        add_outline(symbol, _HALO, 1.1, fill=(*color, alpha))
+        add_outline(symbol, color, 0.6, fill=(*color, 0))
 
 
-def _add_outline(
+def add_outline(
     symbol: ET.Element, color: Color, width_mm: float, fill: tuple[int, int, int, int]
 ) -> None:
+    """Add a layer of fill (red, green, blue, alpha) and outline to a symbol."""
     layer = ET.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1"})
     # Old QGIS reads <prop>, newer reads <Option> and still understands <prop>.
     values: Mapping[str, object] = {
@@ -104,13 +105,19 @@ def _add_outline(
         ET.SubElement(layer, "prop", k=key, v=str(value))
 
 
-def _add_labels(root: ET.Element) -> None:
+def add_labels(root: ET.Element, *, field: str = "rank", expression: bool = False) -> None:
+    """Add labels over the middle of each area, also of small areas, to a style."""
     labeling = ET.SubElement(root, "labeling", type="simple")
     settings = ET.SubElement(labeling, "settings")
     text = ET.SubElement(
         settings,
         "text-style",
-        {"fieldName": "rank", "isExpression": "0", "fontSize": "10", "fontSizeUnit": "Point"},
+        {
+            "fieldName": field,
+            "isExpression": str(int(expression)),
+            "fontSize": "10",
+            "fontSizeUnit": "Point",
+        },
         fontWeight="75",
         textColor="20,20,20,255",
         textOpacity="1",

@@ -13,7 +13,7 @@ from georaster_dl.timeseries.learning.inputs import pixel_means
 from georaster_dl.timeseries.patches.pixels import fewer_labels, labelled_pixels
 from georaster_dl.timeseries.samples import SeriesSamples
 
-__all__ = ["FOREST", "SeriesForest", "interpolated"]
+__all__ = ["FOREST", "SeriesForest", "interpolated", "regular_days"]
 
 FOREST = "random forest"
 _TREES = 300
@@ -64,7 +64,7 @@ class SeriesForest:
             samples = labelled_pixels(fewer_labels(samples, _MOST_PIXELS, self.seed))
         kind = RandomForestRegressor if samples.legend is None else RandomForestClassifier
         self._grids = [
-            _grid(days, sensor.clear_dates)
+            regular_days(days, sensor.clear_dates)
             for days, sensor in zip(samples.days(self.season_start), samples.sensors, strict=True)
         ]
         features = self._features(samples)
@@ -95,7 +95,7 @@ class SeriesForest:
         return np.concatenate(parts, axis=1)
 
 
-def _grid(days: npt.NDArray[np.float32], clear_dates: npt.NDArray[np.intp]) -> _Floats:
+def regular_days(days: npt.NDArray[np.float32], clear_dates: npt.NDArray[np.intp]) -> _Floats:
     """Regular days of a sensor: as many as most samples have dates, over all their days."""
     number = math.ceil(np.quantile(clear_dates, 0.9))
     first, last = np.nanmin(days), np.nanmax(days)

@@ -1,0 +1,177 @@
+"""Wrong labels: what finds them, and what learns in spite of them.
+
+    python benchmarks/labels.py suspects ../shared/data/sits_matogrosso/samples_mt_9classes.npz
+    python benchmarks/labels.py noise ../shared/data/sits_matogrosso/samples_mt_9classes.npz --jsonl noise.jsonl
+
+``suspects`` flips 10 % of the labels to any other class at random and says how many of the 100 most suspect samples were
+flipped. ``noise`` flips labels of the training samples, to any other class, or Pasture and Cerrado to each other (pair),
+and tests on clean samples of five stratified folds: random forest and network (tempcnn), with all training labels or
+without the suspects that confident learning finds among them; of the network with cross-entropy and with gce. No setting
+was chosen on the tested samples. ``--jsonl`` keeps the figures of each fold, and leaves out those that it holds already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from georaster_dl.label_check.tables import check_series
+from georaster_dl.models.package.seasons import season_start_of
+from georaster_dl.timeseries.learning.fit import fit_series
+from georaster_dl.timeseries.learning.forest import SeriesForest
+from georaster_dl.timeseries.learning.options import SeriesTrainOptions, SplitOptions
+from georaster_dl.timeseries.learning.split import SampleFold, plan_split
+from georaster_dl.timeseries.samples import SeriesSamples
+from georaster_dl.timeseries.tables.options import SeriesTableOptions
+from georaster_dl.timeseries.tables.read import read_series
+
+PAIR = ("Pasture", "Cerrado")
+
+
+def read(path: Path) -> SeriesSamples:
+    return read_series(path, SeriesTableOptions(class_column="y"))
+
+
+def flipped(
+    samples: SeriesSamples, share: float, kind: str, rows: npt.NDArray[np.bool_], seed: int
+) -> SeriesSamples:
+    """The samples with wrong labels in a share of the rows: of any other class, or of the other of the pair."""
+    rng = np.random.default_rng(seed)
+    labels, n = np.array(samples.labels), len(samples.legend.classes)
+    if kind == "pair":
+        one, other = map(samples.legend.names.index, PAIR)
+        rows = rows & np.isin(labels, (one, other))
+    chosen = rng.permutation(np.flatnonzero(rows))[: round(share * rows.sum())]
+    if kind == "pair":
+        labels[chosen] = one + other - labels[chosen]
+    else:
+        labels[chosen] = (labels[chosen] + rng.integers(1, n, len(chosen))) % n
+    return replace(samples, labels=labels)
+
+
+def suspects(args: argparse.Namespace) -> None:
+    clean = read(args.data)
+    everything = np.ones(len(clean), bool)
+    for share in (0.0, 0.1):
+        precision, found, claimed = [], [], []
+        for seed in range(args.seeds):
+            noisy = flipped(clean, share, "any", everything, seed)
+            wrong = noisy.labels != clean.labels
+            checked = check_series(noisy, seed=seed)
+            precision.append(wrong[checked.order[:100]].mean())
+            claimed.append(checked.suspect.mean())
+            if share:
+                found.append(checked.suspect[wrong].mean())
+                right = (
+                    checked.suggested[wrong & checked.suspect]
+                    == clean.labels[wrong & checked.suspect]
+                )
+                print(f"seed {seed}: precision at 100 {precision[-1]:.2f}, of all suspects "
+                      f"{wrong[checked.suspect].mean():.2f}; {found[-1]:.2f} of the wrong labels found, the right class "
+                      f"suggested for {right.mean():.2f} of these", flush=True)  # fmt: skip
+        print(
+            f"{share:.0%} flipped: {np.mean(claimed):.3f} of the labels suspect"
+            + (
+                f", precision at 100 {np.mean(precision):.3f} +- {np.std(precision, ddof=1):.3f}"
+                if share
+                else ""
+            ),
+            flush=True,
+        )
+
+
+NOISE = [("any", 0.0), ("any", 0.2), ("any", 0.4), ("pair", 0.2)]
+METHODS = {
+    "forest": ("forest", False, {}),
+    "forest, without suspects": ("forest", True, {}),
+    "network": ("network", False, {"loss": "cross-entropy"}),
+    "network, gce": ("network", False, {"loss": "gce"}),
+    "network, without suspects": ("network", True, {"loss": "cross-entropy"}),
+    "network, gce, without suspects": ("network", True, {"loss": "gce"}),
+}
+
+
+def accuracy(
+    samples: SeriesSamples, fold: SampleFold, method: str, start: str, epochs: int, seed: int,
+    suspect: npt.NDArray[np.bool_],
+) -> float:  # fmt: skip
+    kind, cleaned, settings = METHODS[method]
+    keep = ~suspect if cleaned else np.ones(len(samples), bool)
+    tested = samples.rows(fold.test)
+    if kind == "forest":
+        taught = samples.rows((fold.train | fold.validation) & keep)
+        predicted = SeriesForest(start, seed).fit(taught).predict(tested)
+    else:
+        options = SeriesTrainOptions(epochs=epochs, seed=seed, **settings)
+        of_kept = SampleFold(fold.name, fold.train & keep, fold.validation & keep, fold.test)
+        predicted = fit_series(samples, of_kept, options, start, lambda *_: None).predict(tested)
+    return float((predicted == tested.labels).mean())
+
+
+def noise(args: argparse.Namespace) -> None:
+    clean = read(args.data)
+    start = season_start_of(clean.sensors[0].dates)
+    folds = plan_split(clean, SplitOptions(folds=5), start, 0).folds
+    done: list[dict[str, Any]] = []
+    if args.jsonl and args.jsonl.exists():
+        done = [json.loads(line) for line in args.jsonl.read_text().splitlines()]
+    methods = [name for name in METHODS if args.only in name]
+    for kind, share in [each for each in NOISE if args.noise in ("", f"{each[0]} {each[1]:g}")]:
+        for number, fold in enumerate(folds):
+            taught = fold.train | fold.validation
+            noisy = flipped(clean, share, kind, taught, number)
+            suspect: npt.NDArray[np.bool_] | None = None
+            for method in methods:
+                row = {
+                    "noise": kind,
+                    "share": share,
+                    "fold": number,
+                    "method": method,
+                    "epochs": args.epochs,
+                }
+                if any(row.items() <= old.items() for old in done):
+                    continue
+                if suspect is None:
+                    suspect = np.zeros(len(clean), bool)
+                    suspect[taught] = check_series(noisy.rows(taught)).suspect
+                row["OA"] = accuracy(noisy, fold, method, start, args.epochs, number, suspect)
+                done.append(row)
+                if args.jsonl:
+                    with args.jsonl.open("a") as file:
+                        file.write(json.dumps(row) + "\n")
+        for method in methods:
+            found = [
+                row["OA"]
+                for row in done
+                if (row["noise"], row["share"], row["method"]) == (kind, share, method)
+            ]
+            if len(found) > 1:
+                print(f"{kind:5} {share:4.0%}  {method:32} OA {np.mean(found):.3f} +- {np.std(found, ddof=1):.3f} "
+                      f"({len(found)} folds)", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("experiment", choices=["suspects", "noise"])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=25, help="of a network")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="methods with this in their name"
+    )
+    parser.add_argument("--noise", default="", metavar="KIND SHARE", help="such as 'any 0.4'")
+    parser.add_argument("--jsonl", type=Path)
+    args = parser.parse_args()
+    {"suspects": suspects, "noise": noise}[args.experiment](args)
+
+
+if __name__ == "__main__":
+    main()

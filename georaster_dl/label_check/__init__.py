@@ -1,0 +1,1 @@
+"""Labels that are probably wrong, found by confident learning."""
