@@ -115,7 +115,8 @@ def _contradicted(probabilities: _Floats, labels: _Indexes, thresholds: _Floats)
     """(n,) 1 where a class other than the label is predicted, 0 elsewhere."""
     reached = probabilities >= np.nan_to_num(thresholds, nan=np.inf)
     likeliest = np.where(reached, probabilities, -1).argmax(axis=1)
-    return (reached.any(axis=1) & (likeliest != labels)).astype(np.float64)
+    contradicted: _Floats = (reached.any(axis=1) & (likeliest != labels)).astype(np.float64)
+    return contradicted
 
 
 def _mean(values: _Floats, place: _Indexes, items: _Indexes) -> _Floats:
