@@ -33,6 +33,7 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
+import georaster_dl as gdl
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.settings.config import TrainConfig
@@ -176,50 +177,84 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "training.epochs": 40,
         "training.patience": 20,
     },
-    "ema": {
+    "averaged": {
         "training.schedule": "one-cycle",
-        "training.average": True,
         "training.epochs": 40,
         "training.patience": 20,
     },
-}
+}  # others as JSON, such as '{"training.minutes": 12}'
 
 
 def learnt(name: str, variant: str, seed: int, data: Path, *, tested: bool) -> dict[str, Any]:
-    """Train once; with the scores of the epochs on the validation part and, where tested, the card's."""
-    begun, cpu = time.monotonic(), time.process_time()
+    """Train once; with the validation score of each epoch, and where tested the methods compared."""
+    begun, used = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        tiles, own = SETS[name](data, folder)
+        tiles, given = SETS[name](data, folder)
+        fixed = "validation" in tiles
         pairs = [
-            SceneWithLabels(str(image), labels, part if "validation" in tiles else None)
+            SceneWithLabels(str(image), labels, part if fixed else None)
             for part, found in tiles.items()
             for image, labels in found
-            if part != "test" or (tested and "validation" in tiles)
+            if part != "test" or (tested and fixed)
         ]
-        given: dict[str, Any] = {"seed": seed, **own}
-        given["split"] = {"kind": "column" if "validation" in tiles else "blocks"}
-        config = TrainConfig.of(given).updated(
-            VARIANTS[variant] if variant in VARIANTS else json.loads(variant)
-        )
-        trained = train(pairs, folder / "model.safetensors", config)
+        split = {"kind": "column" if fixed else "blocks"}
+        method = {} if tested else {"method": "network"}
+        changes = VARIANTS[variant] if variant in VARIANTS else json.loads(variant)
+        config = TrainConfig.of({"seed": seed, "split": split, **method, **given}).updated(changes)
+        model = folder / "model.safetensors"
+        trained = train(pairs, model, config)
         if trained is None:
-            raise SystemExit("one process was expected")
-        found = {
-            "set": name,
-            "variant": variant,
-            "seed": seed,
-            "tested": tested,
-            "scores": [round(entry["val_score"], 4) for entry in trained.history],
-            "notes": trained.card.training.model_dump()
-            if hasattr(trained.card, "training") and hasattr(trained.card.training, "model_dump")
-            else None,
-            "seconds": round(time.monotonic() - begun),
-            "cpu": round(time.process_time() - cpu),
-        }
-        if tested:
-            found["metrics"] = dict(trained.card.metrics)
+            raise SystemExit("training went on in several processes; give it one device")
+        run: dict[str, Any] = {"set": name, "variant": variant, "seed": seed, "tested": tested}
+        run["scores"] = [round(entry["val_score"], 4) for entry in trained.history]
+        if tested and trained.comparison is not None:
+            run |= trained.comparison.to_dict()
+        if tested and "test" in tiles and not fixed:
+            run["elsewhere"] = mapped(model, *tiles["test"][0], folder)
+    run["seconds"], run["cpu"] = round(time.monotonic() - begun), round(time.process_time() - used)
+    return run
+
+
+def mapped(model: Path, scene: Path, truth: Path, folder: Path) -> float:
+    """Mean IoU of the map of another scene, of the method that was kept."""
+    out = folder / "map.tif"
+    gdl.segment(scene, model, out=out)
+    return float(gdl.evaluate(out, truth).confusion.mean_iou)
+
+
+def line(runs: list[dict[str, Any]]) -> str:
+    """Row of the table: a set and a variant over its seeds."""
+    first = runs[0]
+    cells = [first["set"], first["variant"], str(len(runs))]
+    if not first["tested"]:
+        best = [max(run["scores"]) for run in runs]
+        epochs = ", ".join(str(len(run["scores"])) for run in runs)
+        cells += [spread(best), epochs]
+    else:
+        names = [each["method"] for each in first["methods"]]
+        for part in ("validation", "test"):
+            of_method = {
+                name: [found for run in runs if (found := figure(run, name, part)) is not None]
+                for name in names
+            }
+            cells.append("; ".join(f"{name} {spread(v)}" for name, v in of_method.items() if v))
+        cells.append(", ".join(run["kept"] for run in runs))
+        cells.append(spread([figure(run, run["kept"], "test") for run in runs]))
+    cells.append(", ".join(str(run["cpu"]) for run in runs))
+    return "| " + " | ".join(cells) + " |"
+
+
+def figure(run: dict[str, Any], method: str, part: str) -> float | None:
+    """Mean IoU of a method on a part; None where it was not looked at."""
+    found: float | None = next(each[part] for each in run["methods"] if each["method"] == method)
     return found
+
+
+def spread(values: list[Any]) -> str:
+    """Mean and standard deviation."""
+    sd = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{sd}"
 
 
 def main() -> None:
@@ -228,40 +263,28 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the data sets")
     parser.add_argument("what", choices=["choose", "test"])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument(
-        "--variants", nargs="+", default=["as-is"], help="names, or settings as JSON"
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--variants", nargs="+", default=["as-is"], help="names, or JSON")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--jsonl", type=Path)
     given = parser.parse_args()
-    known = (
-        [json.loads(line) for line in given.jsonl.read_text().splitlines()]
-        if given.jsonl and given.jsonl.exists()
-        else []
-    )
+    runs: list[dict[str, Any]] = []
+    if given.jsonl is not None and given.jsonl.exists():
+        runs = [json.loads(each) for each in given.jsonl.read_text().splitlines()]
     tested = given.what == "test"
-    for seed in given.seeds:
-        for name in given.sets:
-            for variant in given.variants:
-                key = [name, variant, seed, tested]
-                if any([k["set"], k["variant"], k["seed"], k["tested"]] == key for k in known):
-                    continue
-                found = learnt(name, variant, seed, given.data, tested=tested)
-                known.append(found)
-                if given.jsonl:
-                    with given.jsonl.open("a") as file:
-                        file.write(json.dumps(found) + "\n")
-                print(
-                    name,
-                    variant,
-                    seed,
-                    max(found["scores"]),
-                    len(found["scores"]),
-                    "epochs",
-                    int(np.argmax(found["scores"])) + 1,
-                    f"{found['seconds']} s, cpu {found['cpu']}",
-                    flush=True,
-                )
+    keys = [(n, v, s) for s in given.seeds for n in given.sets for v in given.variants]
+    done = {(run["set"], run["variant"], run["seed"], run["tested"]) for run in runs}
+    for key in keys:
+        if (*key, tested) in done:
+            continue
+        runs.append(learnt(*key, given.data, tested=tested))
+        print(json.dumps(runs[-1]), flush=True)
+        if given.jsonl is not None:
+            with given.jsonl.open("a") as file:
+                file.write(json.dumps(runs[-1]) + "\n")
+    of_part = [run for run in runs if run["tested"] == tested]
+    for name in given.sets:
+        for variant in dict.fromkeys(run["variant"] for run in of_part if run["set"] == name):
+            print(line([r for r in of_part if (r["set"], r["variant"]) == (name, variant)]))
 
 
 if __name__ == "__main__":
