@@ -116,6 +116,7 @@ def _lines(event: Event) -> Iterator[str]:
             yield (
                 f"{member}epoch {event.epoch + 1:.0f}/{event.epochs}  loss {event.loss:.3f}  "
                 f"validation {event.val_loss:.3f}  {event.score} {event.val_score:.3f}"
+                + (f"  at most {_clock(event.seconds_left)} left" if event.seconds_left else "")
             )
         case TrialEnded():
             yield _trial_line(event)

@@ -195,6 +195,7 @@ class EpochEnded(Event):
     epoch : number of the epoch, from 0.
     epochs : number of epochs at most.
     score : name of the score that ``val_score`` is.
+    seconds_left : of the training of this network, at most, at the speed of the epochs so far.
     member, members : number of the network that is trained, from 1, and of all networks of an ensemble; None where it
         is the only one.
     """
@@ -207,6 +208,7 @@ class EpochEnded(Event):
     learning_rate: float
     epochs: int
     score: str
+    seconds_left: float
     member: int | None = None
     members: int | None = None
 

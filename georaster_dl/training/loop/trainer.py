@@ -150,15 +150,12 @@ class ProgressCallback(L.Callback):
         """Report the progress in batches."""
         if not trainer.is_global_zero:
             return
-        batches = int(trainer.num_training_batches)
-        done, total = trainer.global_step, self._course.epochs * batches
-        step = (time.monotonic() - self._begun) / max(done - self._first, 1)
-        left = self._course.seconds_left((total - done) * step)
+        done, total, left = self._left(trainer)
         score = trainer.callback_metrics.get(SCORE)
         progress = TrainingProgressed(
             done=done,
             total=total,
-            seconds_left=round(left, 1),
+            seconds_left=left,
             loss=round(float(trainer.callback_metrics["batch_loss"]), 4),
             score=None if score is None else round(float(score), 4),
         )
@@ -175,10 +172,18 @@ class ProgressCallback(L.Callback):
             **history[-1],
             epochs=self._course.epochs,
             score=score,
+            seconds_left=self._left(trainer)[2],
             member=None,
             members=None,
         )
         self._report(ended)
+
+    def _left(self, trainer: L.Trainer) -> tuple[int, int, float]:
+        """Count the batches done and all at most, and estimate the seconds that are left."""
+        done = trainer.global_step
+        total = self._course.epochs * int(trainer.num_training_batches)
+        step = (time.monotonic() - self._begun) / max(done - self._first, 1)
+        return done, total, round(self._course.seconds_left((total - done) * step), 1)
 
 
 @contextmanager
