@@ -31,10 +31,12 @@ DISTRIBUTIONS = {
 }
 OF_QGIS = {"qgis", "processing"}
 IMPORTED_BY_OTHERS = {  # distribution: by whom
+    "mlflow": "lightning, to log to it",
     "netcdf4": "xarray, to read NetCDF",
     "openpyxl": "pandas, to read Excel's files",
     "pyarrow": "pandas, to read Parquet",
     "tensorboard": "lightning, to write its logs",
+    "wandb": "lightning, to log to it",
     "zarr": "xarray, to read Zarr",
 }
 

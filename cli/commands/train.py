@@ -136,10 +136,15 @@ _SEEN = ", blocks of training scenes"
     device_option(default=None),
     precision_option(default=None),
     click.option(
+        "--tracker",
+        type=click.Choice(["tensorboard", "mlflow", "wandb"]),
+        help="Also log to a tracker (an extra of that name), where its environment variables say.",
+    ),
+    click.option(
         "--tensorboard",
         is_flag=True,
         default=None,
-        help="Also write logs for TensorBoard (an extra: georaster_dl[tensorboard]).",
+        help="As --tracker tensorboard, also beside another one.",
     ),
 )
 @progress_options

@@ -28,8 +28,8 @@ from georaster_dl.training.loop.members import (
 )
 from georaster_dl.training.loop.network import check_network
 from georaster_dl.training.loop.run_folder import RunFolder
-from georaster_dl.training.loop.trainer import check_tensorboard
 from georaster_dl.training.result.package import package_model
+from georaster_dl.training.result.trackers import check_trackers, tracking
 from georaster_dl.training.search.study import check_search
 from georaster_dl.training.search.trials import search_settings
 from georaster_dl.training.settings.config import TrainConfig
@@ -116,7 +116,7 @@ def train(
             folder.check_free(overwrite=overwrite)
 
     device = Device.choose(config.training.device, config.training.precision)
-    check_tensorboard(config)
+    check_trackers(config)
     check_search(config)
     centred = check_network(config)
     with CacheFolder(model, leader=leader) as cache:
@@ -127,15 +127,20 @@ def train(
         found = None
         if config.search.trials:
             found = search_settings(stated, data, device, folder, report)
-            data, fitted, started = found.data, [found.network], found.started
-        else:
-            fitted = fit_networks(learner, data, device, folder, report, resume=resume)
-        if not leader:
-            return None
-        notes = _notes(fitted, data, device, time.monotonic() - begun, started)
-        if found is not None:
-            notes["search"] = found.note
-        card = package_model(data, joined(fitted, data), device, model, notes)
+            data, started = found.data, found.started
+        with tracking(data.config, folder, report, name=model.stem, active=leader) as tracked:
+            fitted = (
+                [found.network]
+                if found
+                else fit_networks(learner, data, device, folder, tracked, resume=resume)
+            )
+            if not leader:
+                return None
+            notes = _notes(fitted, data, device, time.monotonic() - begun, started)
+            if found:
+                notes["search"] = found.note
+            card = package_model(data, joined(fitted, data), device, model, notes)
+            tracked.result(card.metrics)
     seconds = time.monotonic() - begun
     return Trained(card, model, folder.path, _history(fitted), seconds, folder.extras.failed)
 

@@ -1,6 +1,5 @@
 """Training from scenes to a package: learning, resuming, freezing, refusing."""
 
-import sys
 from pathlib import Path
 
 import geopandas
@@ -83,21 +82,6 @@ def test_a_model_learns_and_says_what_it_learnt(pair, settings, tmp_path):
     assert set(np.unique(classes)) == {*CLASSES, 255}
     assert (classes[~valid] == 255).all()
     assert (classes == truth)[valid].mean() > 0.85
-
-
-@pytest.mark.slow
-def test_tensorboard_logs_where_they_are_asked_for(pair, settings, tmp_path):
-    settings = settings.updated({"training.epochs": 1, "training.tensorboard": True})
-    train([pair], tmp_path / "model.safetensors", settings)
-    assert list((tmp_path / "model_run/tensorboard").glob("events*"))
-
-
-def test_without_tensorboard_its_logs_are_refused_at_once(pair, settings, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
-    settings = settings.updated({"training.tensorboard": True})
-    with pytest.raises(OptionError, match=r"not installed; pip install .*\[tensorboard\]"):
-        train([pair], tmp_path / "model.safetensors", settings)
-    assert not (tmp_path / "model_run").exists()
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ class TrainKeywords(GroundKeywords, total=False):
     freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
     epochs, minutes : at most; the minutes are those of learning, without loading, test and packaging.
     device, precision : as ``RunKeywords`` has them.
+    tracker : ``"tensorboard"``, ``"mlflow"`` or ``"wandb"``, where figures go beside the log.
     tensorboard : also write logs for TensorBoard.
     search : networks to train with other settings, of which the best on validation ground is packaged.
     """
@@ -93,6 +94,7 @@ class TrainKeywords(GroundKeywords, total=False):
     minutes: float
     device: str
     precision: str
+    tracker: Literal["tensorboard", "mlflow", "wandb"]
     tensorboard: bool
     search: int
 

@@ -9,16 +9,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any, Literal
 
 import lightning as L  # noqa: N812  the library's own convention
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from georaster_dl.core.disk import explain_os_error
-from georaster_dl.core.errors import DeviceError, OptionError, OutputError
+from georaster_dl.core.errors import DeviceError, OutputError
 from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, TrainingStarted
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.training.data.training_data import TrainingData
@@ -26,30 +24,15 @@ from georaster_dl.training.loop.learner import SCORE, Learner
 from georaster_dl.training.loop.run_folder import AtomicCheckpoints, RunFolder
 from georaster_dl.training.pace.average import RunningAverage
 from georaster_dl.training.pace.course import Course
-from georaster_dl.training.settings.config import TrainConfig, TrainingSection
+from georaster_dl.training.settings.config import TrainingSection
 
-__all__ = ["check_tensorboard", "explain_errors", "make_trainer"]
+__all__ = ["explain_errors", "make_trainer"]
 
 _PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.float32: "32-true",
     torch.bfloat16: "bf16-mixed",
     torch.float16: "16-mixed",
 }
-
-
-def check_tensorboard(config: TrainConfig) -> None:
-    """Check that TensorBoard is installed where its logs are wanted.
-
-    Raises
-    ------
-    OptionError
-        When it is not.
-    """
-    if config.training.tensorboard and find_spec("tensorboard") is None:
-        raise OptionError(
-            "`tensorboard=True` needs TensorBoard, which is not installed; pip install "
-            "'georaster_dl[tensorboard]', or leave it out."
-        )
 
 
 def make_trainer(
@@ -73,9 +56,6 @@ def make_trainer(
     average = [RunningAverage()] if training.average else []
     ends = course if training.schedule == "plateau" else stop
     with _quiet():
-        tensorboard = training.tensorboard and TensorBoardLogger(
-            folder.path, name="", version=folder.tensorboard.name
-        )
         return L.Trainer(
             accelerator="gpu" if device.is_cuda else "cpu",
             devices=devices,
@@ -83,7 +63,7 @@ def make_trainer(
             precision=_PRECISIONS[device.dtype],
             max_epochs=training.epochs,
             gradient_clip_val=training.clip,
-            logger=tensorboard,
+            logger=False,
             callbacks=[*average, ends, best, last, ProgressCallback(folder, report, data, course)],
             plugins=[AtomicCheckpoints()],
             default_root_dir=folder.path,

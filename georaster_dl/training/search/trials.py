@@ -28,6 +28,7 @@ from georaster_dl.training.loop.fit import fit, restore_best
 from georaster_dl.training.loop.members import FittedNetwork, make_learner
 from georaster_dl.training.loop.objective import make_objective
 from georaster_dl.training.loop.run_folder import RunFolder
+from georaster_dl.training.result.trackers import tracking
 from georaster_dl.training.search.results import write_results
 from georaster_dl.training.search.space import Space, Value, make_space
 from georaster_dl.training.search.study import EndedTrial, State, Study
@@ -140,7 +141,9 @@ class _Search:
         reason = ""
         try:
             own = with_settings(self._data, self._space.config(values))
-            fit(make_learner(own)[0], own, self._device, part, watch, resume=False)
+            name = f"{self._folder.path.name.removesuffix('_run')} trial {number}"
+            with tracking(own.config, part, watch, name=name) as tracked:
+                fit(make_learner(own)[0], own, self._device, part, tracked, resume=False)
         except _Pruned:
             state = "pruned"
         except (OptionError, DeviceError) as error:  # of these settings, such as too little memory

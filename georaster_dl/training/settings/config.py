@@ -192,7 +192,8 @@ class TrainingSection(_Section):
     device : ``auto``, ``cpu``, ``cuda``, or a single GPU such as ``cuda:1``.
     devices : number of GPUs; all where None, unless ``device`` names a single GPU.
     workers : processes that read patches; chosen by the processor where None.
-    tensorboard : whether to write logs for TensorBoard, an extra, beside ``log.csv``.
+    tracker : where figures go beside ``log.csv``, by a package of that name, an extra.
+    tensorboard : whether they go to TensorBoard, also beside another tracker.
     """
 
     epochs: Count = 100
@@ -208,6 +209,7 @@ class TrainingSection(_Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     devices: Count | None = None
     workers: Annotated[int, Field(ge=0)] | None = None
+    tracker: Literal["tensorboard", "mlflow", "wandb"] | None = None
     tensorboard: bool = False
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ SETTINGS = {
     "minutes": "training.minutes",
     "device": "training.device",
     "precision": "training.precision",
+    "tracker": "training.tracker",
     "tensorboard": "training.tensorboard",
     "search": "search.trials",
 }
