@@ -137,8 +137,7 @@ def train(
             if not leader:
                 return None
             notes = _notes(fitted, data, device, time.monotonic() - begun, started)
-            if found:
-                notes["search"] = found.note
+            notes |= {"search": found.note} if found else {}
             card = package_model(data, joined(fitted, data), device, model, notes)
             tracked.result(card.metrics)
     seconds = time.monotonic() - begun

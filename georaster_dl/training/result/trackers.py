@@ -167,8 +167,10 @@ def _logger(kind: str, folder: RunFolder, name: str) -> Logger:
 
 
 def _close(logger: Logger, status: str) -> None:
+    from lightning.pytorch.loggers import WandbLogger
+
     logger.finalize(status)
-    if logger.__class__.__name__ == "WandbLogger":
+    if isinstance(logger, WandbLogger):
         logger.experiment.finish(int(status != "success"))  # else the next run would go on with it
 
 

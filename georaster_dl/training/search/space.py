@@ -98,7 +98,10 @@ class Space:
         """
         model = self.base.model
         architecture = values.get("architecture", model.architecture)
+        trials, minutes = self.base.search.trials, self.base.training.minutes
         changes: Changes = {"search.trials": 0, "training.devices": 1}
+        if minutes is not None:
+            changes["training.minutes"] = minutes / trials
         options = dict(model.options) if architecture == model.architecture else {}
         for each in self.settings:
             if each.name in values:
@@ -125,7 +128,7 @@ def make_space(stated: TrainConfig, data: TrainingData) -> Space:
         _learning_rate(data),
         *_losses(data),
         *_patches(data),
-        _augmentation(),
+        _augmentation(data),
         *_networks(stated, data),
     )
     left = tuple(each for each in settings if not _is_stated(each, stated))
@@ -200,9 +203,9 @@ def _patches(data: TrainingData) -> list[Setting]:
     return [Setting("patch", tuple(sides), usual, lambda side: {"patches.size": side})]
 
 
-def _augmentation() -> Setting:
+def _augmentation(data: TrainingData) -> Setting:
     """Strength of all but turns and zoom, as a multiple of the usual."""
-    usual = Augmentation()
+    usual = data.config.augment
     names = [each.name for each in fields(usual) if each.name not in _GEOMETRY]
 
     def changes(strength: float) -> Changes:
@@ -220,7 +223,12 @@ def _networks(stated: TrainConfig, data: TrainingData) -> list[Setting]:
     if stated.start.weights != TrainConfig().start.weights:
         return []  # the weights are of one network
     found: list[Setting] = []
-    names = [name for name, bands in _FEWEST_BANDS.items() if len(data.bands) >= bands]
+    pixels = data.patch < SMALLEST_PATCH  # one by one, without surroundings
+    names = [
+        name
+        for name, bands in _FEWEST_BANDS.items()
+        if len(data.bands) >= bands and (name == "dense_classifier" or not pixels)
+    ]
     architectures = tuple(dict.fromkeys((usual.architecture, *names)))
     if not stated.model.model_fields_set & {"architecture", "encoder"} and len(architectures) > 1:
         found.append(
@@ -231,10 +239,13 @@ def _networks(stated: TrainConfig, data: TrainingData) -> list[Setting]:
                 lambda name: {"model.architecture": name},
             )
         )
-    if usual.architecture == "unet" and usual.options.items() >= _SIZES["usual"].items():
+    size = next(
+        (name for name, own in _SIZES.items() if usual.options.items() >= own.items()), None
+    )
+    if usual.architecture == "unet" and size is not None:
         found.append(
             Setting(
-                "size", tuple(_SIZES), "usual", lambda s: {"model.options": _SIZES[s]}, only="unet"
+                "size", tuple(_SIZES), size, lambda s: {"model.options": _SIZES[s]}, only="unet"
             )
         )
     dropout = usual.options.get("decoder_dropout")

@@ -24,7 +24,7 @@ State = Literal["finished", "pruned", "failed"]
 
 _RANDOM_TRIALS = 6  # before settings are chosen by what the others gave
 _FULL_TRIALS = 3  # before any is pruned
-_WARM_UP = 5  # one part in so many of the epochs, in which no trial is pruned
+_WARM_UP = 5  # epochs in which no trial is pruned, of short trainings a fifth
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Study:
             direction="maximize",
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(
-                n_startup_trials=_FULL_TRIALS, n_warmup_steps=epochs // _WARM_UP
+                n_startup_trials=_FULL_TRIALS, n_warmup_steps=min(_WARM_UP, epochs // 5)
             ),
         )
         for trial in self.optuna.get_trials(states=[optuna.trial.TrialState.RUNNING]):
