@@ -104,7 +104,8 @@ def train(
     if leader:
         _check_output(model, resume=resume, overwrite=overwrite)
     before = folder.settings if resume else None
-    given, start = choose_start(config or TrainConfig(), pairs, before)
+    asked = config or TrainConfig()
+    given, start = choose_start(asked, pairs, before)
     stated, chosen = with_recipe(given, *grain_of(pairs[0], given))
     config = resolve_defaults(stated, before)
     for line in filter(None, (start, chosen)):
@@ -126,7 +127,7 @@ def train(
             folder.begin(config, data.split, overwrite=overwrite)
         found = None
         if config.search.trials:
-            found = search_settings(stated, data, device, folder, report)
+            found = search_settings(asked, data, device, folder, report)
             data, started = found.data, found.started
         with tracking(data.config, folder, report, name=model.stem, active=leader) as tracked:
             fitted = (

@@ -220,7 +220,7 @@ def _augmentation(data: TrainingData) -> Setting:
 def _networks(stated: TrainConfig, data: TrainingData) -> list[Setting]:
     """Architecture, its size where it is a U-Net with an encoder, and dropout."""
     usual = data.config.model
-    if stated.start.weights != TrainConfig().start.weights:
+    if data.config.start.weights != "random":
         return []  # the weights are of one network
     found: list[Setting] = []
     pixels = data.patch < SMALLEST_PATCH  # one by one, without surroundings
