@@ -125,9 +125,8 @@ def train(
         learner, started = make_learner(data)
         if leader and not resume:
             folder.begin(config, data.split, overwrite=overwrite)
-        found = None
-        if config.search.trials:
-            found = search_settings(asked, data, device, folder, report)
+        found = search_settings(asked, data, device, folder, report)
+        if found:
             data, started = found.data, found.started
         with tracking(data.config, folder, report, name=model.stem, active=leader) as tracked:
             fitted = (

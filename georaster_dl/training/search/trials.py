@@ -65,8 +65,8 @@ class Found:
 
 def search_settings(
     stated: TrainConfig, data: TrainingData, device: Device, folder: RunFolder, report: Report
-) -> Found:
-    """Train networks with varying settings, and take the one with the best validation score.
+) -> Found | None:
+    """Train networks with varying settings, and take the one with the best validation score; None without a search.
 
     Trials that the folder holds already are not repeated.
 
@@ -80,6 +80,8 @@ def search_settings(
     GeoRasterError
         When nothing is left to vary, every trial fails, or the folder cannot be written.
     """
+    if not data.config.search.trials:
+        return None
     space = make_space(stated, data)
     search = _Search(space, without_test(data), device, folder, report)
     search.run(data.config.search.trials)
