@@ -22,18 +22,20 @@ CONFIG = {
         "name": "s2-encoder",
         "licence": "Apache-2.0",
     },
-    "patches": {"size": 64, "per_epoch": 960},
+    "patches": {"size": 64},
     "augment": {"scale": 0.0},  # which costs as much as the network
     "corruption": {"squares": 8, "hidden": 0.6, "masked": 0.25, "gaussian": 0.1},
-    "training": {"patience": 1000, "device": "cpu"},
+    "training": {"patience": 1000, "schedule": "one-cycle", "device": "cpu"},
 }
 
 
-def pretrain(data: Path, output: Path, *, epochs: int, seed: int, loss: str, resume: bool) -> None:
+def pretrain(
+    data: Path, output: Path, *, epochs: int, patches: int, seed: int, resume: bool
+) -> None:
     """Train the encoder on the places of training; the best epoch is that of the validation's."""
     pairs = [SceneWithLabels(str(path), None, part) for path, part in places.chips(data).items()]
     config = TrainConfig.of(CONFIG).updated(
-        {"seed": seed, "training.epochs": epochs, "loss.reconstruction": loss}
+        {"seed": seed, "training.epochs": epochs, "patches.per_epoch": patches}
     )
 
     def told(event: object) -> None:
