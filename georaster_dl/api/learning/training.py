@@ -71,7 +71,8 @@ class TrainKeywords(GroundKeywords, total=False):
     architecture, encoder : of the network; ``list_models()`` lists architectures.
     head : ``"plain"``, or ``"bayesian"`` for a last layer whose weights are distributions.
     ensemble : networks to train and to package as one; they differ in their random numbers.
-    init : ``"random"``, ``"imagenet"`` or a model package to start from.
+    init : ``"random"``, ``"imagenet"``, ``"auto"`` (a bundled encoder of the same bands), a public encoder as
+        ``"torchgeo:NAME"`` or ``"timm:NAME"``, or a model package to start from.
     freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
     epochs, minutes : at most; the minutes are those of learning, without loading, test and packaging.
     device, precision : as ``RunKeywords`` has them.
