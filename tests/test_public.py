@@ -66,7 +66,7 @@ SIGNATURES = {
     "series_models": "(kind=None, pattern='*')",
     "simulate_spectra": "(library=None, *, method, n=5000, out=None, add=(), for_=None, scale=None, quantity=None, seed=0, "
     "overwrite=False, report=None, **options)",
-    "train": "(scenes, labels=None, *, out, config=None, resume=False, overwrite=False, report=None, progress=False, "
+    "train": "(scenes, labels=None, *, out, config=None, suspects=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
     "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
     "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', physics=None, add=(), html=None, overwrite=False, report=None, progress=False, **settings)",

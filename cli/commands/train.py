@@ -18,6 +18,7 @@ from ..options.course import length_options
 from ..options.labels import erode_option, fraction_fields_option, training_options
 from ..options.shared import (
     INPUT_FILE,
+    OUTPUT_FILE,
     RenamedOption,
     device_option,
     output_option,
@@ -71,6 +72,12 @@ _SEEN = ", blocks of training scenes"
     type=INPUT_FILE,
     metavar="FILE",
     help="TOML file with any of the settings; options on the command line win.",
+)
+@click.option(
+    "--suspects",
+    type=OUTPUT_FILE,
+    metavar="FILE",
+    help="Also write the labels that are probably wrong (.gpkg), as geodl check-labels does.",
 )
 @training_options(
     click.option(
@@ -155,6 +162,7 @@ def train(
     overwrite: bool,
     resume: bool,
     config_file: Path | None,
+    suspects: Path | None,
     changes: dict[str, Any],
     terminal: Terminal,
 ) -> int:
@@ -178,11 +186,27 @@ def train(
     pairs = pairs_of(inputs, config)
 
     def run(report: Report) -> Trained | None:
+        from georaster_dl.label_check.beside import check_before, with_suspects
         from georaster_dl.training.train import train  # heavy, so after the checks
 
-        return train(pairs, output, config, resume=resume, overwrite=overwrite, report=report)
+        if suspects is not None:
+            check_before(suspects, config, overwrite=overwrite)
+        trained = train(pairs, output, config, resume=resume, overwrite=overwrite, report=report)
+        if trained is None or suspects is None:
+            return trained
+        return with_suspects(trained, pairs, suspects, config, overwrite=overwrite, report=report)
 
-    return run_with_progress(terminal, run, _finished, _print, warnings=_limitations)
+    def beside(trained: Trained) -> list[Path]:
+        failed = {one.path for one in trained.failed}
+        return [suspects] if suspects is not None and suspects not in failed else []
+
+    return run_with_progress(
+        terminal,
+        run,
+        lambda trained: _finished(trained, beside(trained)),
+        lambda trained: _print(trained, beside(trained)),
+        warnings=_limitations,
+    )
 
 
 def _limitations(trained: Trained) -> list[str]:
@@ -214,9 +238,9 @@ def pairs_of(inputs: tuple[str, ...], config: TrainConfig) -> list[SceneWithLabe
     return find_pairs(inputs[:-1], Path(inputs[-1]))
 
 
-def _finished(trained: Trained) -> Finished:
+def _finished(trained: Trained, beside: list[Path]) -> Finished:
     return finished(
-        [trained.model, trained.folder],
+        [trained.model, trained.folder, *beside],
         trained.failed,
         round(trained.seconds, 1),
         epochs=len(trained.history),
@@ -236,7 +260,7 @@ def _metrics(card: Card) -> dict[str, float | None]:
     return metrics
 
 
-def _print(trained: Trained) -> None:
+def _print(trained: Trained, beside: list[Path]) -> None:
     metrics = _metrics(trained.card)
     table = list(_of_fractions(trained.card, metrics))
     details = {key: value for key, value in metrics.items() if key.startswith(_DETAILS)}
@@ -252,7 +276,7 @@ def _print(trained: Trained) -> None:
         click.echo(f"search: {trained.card.training['search']}")
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     click.echo(f"{counted(len(trained.history), 'epoch')} in {minutes}:{seconds:02d}")
-    print_outputs([trained.model, trained.folder])
+    print_outputs([trained.model, trained.folder, *beside])
 
 
 def _of_fractions(card: Card, metrics: dict[str, float | None]) -> Iterator[str]:

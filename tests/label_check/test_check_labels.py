@@ -8,8 +8,13 @@ from affine import Affine
 from PIL import Image
 from shapely.geometry import box
 
+from georaster_dl.core.errors import OptionError
+from georaster_dl.label_check.beside import check_before, with_suspects
 from georaster_dl.label_check.run import CheckOptions, check_labels
+from georaster_dl.testing import small_card
 from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.train import Trained
 
 SIDE, FIELD = 48, 4  # pixels of the scene, and of a field
 X, Y = 500_000, 5_000_000
@@ -98,3 +103,20 @@ def test_areas_of_a_raster_are_judged_as_polygons(fields):
     side = 10 * FIELD
     assert sorted(int((Y - p.y) // side) * n + int((p.x - X) // side) for p in middles) == WRONG
     assert result.judged == n * n
+
+
+def test_a_list_beside_a_training_never_costs_it_and_is_checked_before(fields):
+    folder, _, _ = fields
+    pairs = [SceneWithLabels(str(folder / "scene.tif"), folder / "labels.gpkg")]
+    config = TrainConfig().updated({"labels.class_field": "no such field"})
+    trained = Trained(small_card(), folder / "model.safetensors", folder, [], 1.0)
+    said = []
+    out = folder / "suspects.gpkg"
+    kept = with_suspects(trained, pairs, out, config, overwrite=False, report=said.append)
+    assert [one.path for one in kept.failed] == [out]
+    assert "no such field" in said[-1].message
+    assert not out.exists()
+    with pytest.raises(OptionError, match="task is regression"):
+        check_before(out, config.updated({"task": "regression"}), overwrite=False)
+    with pytest.raises(OptionError, match=r"end it in .gpkg"):
+        check_before(folder / "suspects.csv", config, overwrite=False)

@@ -106,6 +106,7 @@ def train(
     *,
     out: str | Path,
     config: TrainConfig | None = None,
+    suspects: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     report: Report | None = None,
@@ -121,6 +122,7 @@ def train(
         name; None for a list with labels, and for autoencoders.
     out : package to write (.safetensors); checkpoints and logs go to ``NAME_run`` beside it.
     config : all settings; None takes the defaults.
+    suspects : GeoPackage to make of the labels that are probably wrong, as ``check_labels`` does; None makes none.
     resume : continue the run in that folder; the result is that of an unbroken run.
     overwrite : replace a package that exists.
     report, progress : as ``segment`` takes them.
@@ -139,10 +141,18 @@ def train(
     chosen = config_of(config, settings)
     labelled = chosen.task != "autoencoder"
     pairs = pairs_of(scenes, labels, chosen.split.column, labelled=labelled)
+    from georaster_dl.label_check.beside import check_before, with_suspects
     from georaster_dl.training.train import train as run  # torch and Lightning, after the checks
 
+    listed = None if suspects is None else Path(suspects)
+    if listed is not None:
+        check_before(listed, chosen, overwrite=overwrite)
     with reporting(report, progress=progress) as take:
         trained = run(pairs, Path(out), chosen, resume=resume, overwrite=overwrite, report=take)
+        if trained is not None and listed is not None:
+            trained = with_suspects(
+                trained, pairs, listed, chosen, overwrite=overwrite, report=take
+            )
         if trained is not None and trained.card.limitations:
             take(Warned(f"{trained.card.name}: {trained.card.limitations}"))
     return trained
