@@ -36,6 +36,7 @@ __all__ = ["split_scenes"]
 
 _FEWEST_PLACES = 3  # that whole scenes are split by
 _SEEN_SHARE = 0.1  # of the training scenes' labels, to measure on
+_DEAREST = 0.2  # share that they and the gaps around them may cost
 _FEWEST_BLOCKS, _SHORTEST = 12, 4  # of the training scenes, to hold some out; their side in cells
 
 _SPELLINGS = {
@@ -119,34 +120,39 @@ def _lack(split: Split) -> str:
 def _with_seen_places(
     split: Split, groups: npt.NDArray[np.int64], settings: SplitSection, seed: int
 ) -> Split:
-    """Hold blocks of the training scenes out, where there are enough of them and no class is lost."""
-    train = [i for i, mask in enumerate(split.masks) if (mask.parts == TRAIN).all()]
-    scenes = [split.scenes[i] for i in train]
-    indexes = [each.index for each in scenes if len(each.index.rows)]
+    """Hold blocks of the large training scenes out, where there are enough of them and it costs little."""
+    train = np.array([bool((mask.parts == TRAIN).all()) for mask in split.masks])
+    indexes = [
+        s.index for s, own in zip(split.scenes, train, strict=True) if own and len(s.index.rows)
+    ]
     cell = max(index.cell for index in indexes)
-    shortest = min(max(index.shape) for index in indexes) // cell
-    side = min(block_side(indexes), shortest // 2)
-    if side < _SHORTEST:
+    sides = np.array([max(each.scene.shape) for each in split.scenes]) // cell
+    side = min(block_side(indexes), int(np.median(sides[train])) // 2)
+    # A scene of a block or two would be held out as a whole; what overlaps it must not be divided either.
+    small = set(groups[sides < 2 * side].tolist())
+    large = [i for i in np.flatnonzero(train) if int(groups[i]) not in small]
+    if side < _SHORTEST or not large:
         return split
+    scenes = [split.scenes[i] for i in large]
     geoboxes = [each.scene.geobox for each in scenes]
-    blocks = SharedBlocks(geoboxes, [s.index for s in scenes], groups[train], side * cell)
+    blocks = SharedBlocks(geoboxes, [s.index for s in scenes], groups[large], side * cell)
     if blocks.labelled < _FEWEST_BLOCKS:
         return split
     gap = 2 * cell if settings.buffer is None else settings.buffer
     masks = list(split.masks)
     for i, mask in zip(
-        train, blocks.masks((1 - _SEEN_SHARE, 0, _SEEN_SHARE), seed, gap), strict=True
+        large, blocks.masks((1 - _SEEN_SHARE, 0, _SEEN_SHARE), seed, gap), strict=True
     ):
         parts = np.where(mask.parts == TEST, np.int8(SEEN_PLACES), mask.parts)
         masks[i] = replace(mask, parts=parts)
     held = replace(split, masks=tuple(masks))
     before, after = split.labelled(TRAIN), held.labelled(TRAIN)
-    if ((before > 0) & (after == 0)).any() or not held.labelled(SEEN_PLACES).any():
+    cost = 1 - after.sum() / before.sum()
+    lost = ((before > 0) & (after == 0)).any()
+    if lost or cost > _DEAREST or not held.labelled(SEEN_PLACES).any():
         return split
-    cost = 100 * (1 - after.sum() / before.sum())
-    return replace(
-        held, note=f"{split.note}; {cost:.0f} % of the training scenes held out in blocks"
-    )
+    note = f"{split.note}; {100 * cost:.0f} % of the training scenes held out in blocks"
+    return replace(held, note=note)
 
 
 def _by_blocks(
