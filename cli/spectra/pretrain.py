@@ -37,7 +37,7 @@ __all__ = ["pretrain"]
     type=click.IntRange(min=10),
     default=10_000,
     show_default=True,
-    help="Training steps, each with 256 spectra as another sensor measures them.",
+    help="Training steps, each with 128 spectra as another sensor measures them.",
 )
 @table_options()
 @device_option()

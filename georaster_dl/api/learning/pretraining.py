@@ -39,7 +39,7 @@ def pretrain_spectra(
     ----------
     libraries : tables of ``read_spectra``, or files, put below one another at the wavelengths of the first.
     out : model package to make (.safetensors).
-    steps : of the optimiser, each with 256 spectra as another random sensor measures them.
+    steps : of the optimiser, each with 128 spectra as another random sensor measures them.
     device : ``"auto"``, ``"cpu"`` or ``"cuda:N"``.
     seed : of all random numbers.
     overwrite : replace ``out`` where it exists.

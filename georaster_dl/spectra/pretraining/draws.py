@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from georaster_dl.spectra.pretraining.sensors import RandomSensor, draw_sensor
+from georaster_dl.spectra.pretraining.sensors import draw_sensor
 
 __all__ = ["HIDDEN", "Draw", "Library"]
 
@@ -22,7 +22,6 @@ _KINDS = 48  # clusters of the library, of which a draw has some
 _COMPONENTS = 10
 _FEWEST_KINDS = 2
 _ABSORBANCES = 0.5  # share of the draws
-_DRAWS_OF_SENSOR = 4  # as the responses of its bands take longer than all else of a draw
 _MIXED = 0.5  # share of the spectra of a draw that are mixed with another
 _BRIGHTNESS = 0.15  # standard deviation of the logarithm of a factor
 _NOISE = 0.1  # most, in standard deviations of a band
@@ -82,13 +81,11 @@ class Library:
         )
         of_kinds = KMeans(kinds, n_init=1, random_state=seed).fit_predict(scores)
         self._rows = [np.flatnonzero(of_kinds == kind) for kind in range(kinds)]
-        self._drawn = 0
-        self._sensor: RandomSensor | None = None
 
     def draw(self, n: int, random: np.random.Generator) -> Draw:
         """Draw a table of ``n`` spectra by a random sensor, with hidden windows."""
         spectra = self._table(n, random)
-        sensor = self._next_sensor(random)
+        sensor = draw_sensor(self.wavelengths_nm, 2 * self._window, random)
         measured = spectra @ sensor.weights.T
         if self._reflectances and random.random() < _ABSORBANCES:
             spectra, measured = (
@@ -99,13 +96,6 @@ class Library:
         shown = _shown(len(sensor.wavelengths_nm), self._window, random)
         hidden = _not_seen(self.wavelengths_nm, sensor.wavelengths_nm, shown, self._window)
         return Draw(inputs, sensor.wavelengths_nm, shown, _standardised(spectra), hidden)
-
-    def _next_sensor(self, random: np.random.Generator) -> RandomSensor:
-        """Draw a sensor, or take the last one for some draws more."""
-        if self._sensor is None or self._drawn % _DRAWS_OF_SENSOR == 0:
-            self._sensor = draw_sensor(self.wavelengths_nm, 2 * self._window, random)
-        self._drawn += 1
-        return self._sensor
 
     def _table(self, n: int, random: np.random.Generator) -> _Floats:
         """(n, bands) spectra of some kinds, some of them mixed, brighter and darker."""

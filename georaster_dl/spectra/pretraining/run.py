@@ -62,7 +62,7 @@ class PretrainOptions:
     """
 
     steps: int = 10_000
-    batch: int = 256
+    batch: int = 128
     learning_rate: float = 2e-3
     device: str = "auto"
     seed: int = 0
