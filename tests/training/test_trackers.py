@@ -120,4 +120,4 @@ def test_a_training_logs_to_two_trackers_at_once(pair, settings, tmp_path, monke
     assert list((tmp_path / "model_run/tensorboard").glob("events*"))
     with closing(sqlite3.connect(tmp_path / "model_run/mlflow.db")) as database:
         names = {name for [name] in database.execute("select key from latest_metrics")}
-    assert {"batch_loss", "val_score", "mIoU test"} <= names
+    assert {"val_score", "mIoU test"} <= names  # of less than ten batches no loss

@@ -21,6 +21,7 @@ __all__ = ["draw_search", "importances", "write_results"]
 
 _COLUMNS = 4  # of the picture
 _COLORS = {"finished": "#2166ac", "pruned": "#bdbdbd"}
+_LABELS = {"finished": "finished", "pruned": "ended early"}
 
 
 def write_results(folder: RunFolder, study: Study, best: TrainConfig | None, *, score: str) -> None:
@@ -118,7 +119,7 @@ def _draw_order(axes: Axes, shown: Sequence[EndedTrial], score: str) -> None:
             [e.score or 0.0 for e in of_state],
             "o",
             color=color,
-            label=state,
+            label=_LABELS[state],
         )
     axes.set(title=f"Validation {score}", xlabel="trial")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -131,6 +132,7 @@ def _draw_shares(axes: Axes, shares: dict[str, float]) -> None:
     axes.invert_yaxis()
     axes.set(title="What mattered", xlabel="share of the variance", xlim=(0, 1))
     if not shares:
+        axes.set_yticks([])
         axes.text(
             0.5, 0.5, "too few finished trials", ha="center", color="0.4", transform=axes.transAxes
         )
