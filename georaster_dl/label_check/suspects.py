@@ -44,9 +44,9 @@ class Suspects:
 
     @property
     def suspect(self) -> npt.NDArray[np.bool_]:
-        """(groups,) True where at least half of the items are suspect."""
+        """(groups,) True where half of the items are suspect, and another class is likelier than the label."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.share >= _MOSTLY)
+            return np.asarray((self.share >= _MOSTLY) & (self.score > 0))
 
     @property
     def order(self) -> _Indexes:
@@ -65,7 +65,8 @@ def find_suspects(
 
     A class counts as predicted where its probability reaches its threshold, the mean of that class among its own
     labels; where several do, the likeliest. An item is suspect where a class other than its label is predicted so
-    (confident learning, Northcutt et al. 2021), and a group, such as a polygon, where half of its items are.
+    (confident learning, Northcutt et al. 2021), and a group, such as a polygon, where half of its items are, as long as
+    the mean of its probabilities does not favour its label.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from georaster_dl.label_check.tables import check_rows
 
 
 def by_hand(probabilities, labels):
-    """Northcutt et al. 2021, equation 1, as loops: labels off the diagonal of the confident joint."""
+    """Northcutt et al. 2021, equation 1, as loops: off the diagonal of the confident joint, and not predicted as labelled."""
     classes = range(probabilities.shape[1])
     thresholds = {}
     for j in classes:
@@ -22,7 +22,8 @@ def by_hand(probabilities, labels):
     suspects = []
     for p, label in zip(probabilities, labels, strict=True):
         counted = [j for j in classes if j in thresholds and p[j] >= thresholds[j]]
-        suspects.append(bool(counted) and max(counted, key=lambda j: p[j]) != label)
+        contradicted = bool(counted) and max(counted, key=lambda j: p[j]) != label
+        suspects.append(contradicted and max(classes, key=lambda j: p[j]) != label)
     return suspects
 
 
