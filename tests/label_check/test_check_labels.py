@@ -120,3 +120,18 @@ def test_a_list_beside_a_training_never_costs_it_and_is_checked_before(fields):
         check_before(out, config.updated({"task": "regression"}), overwrite=False)
     with pytest.raises(OptionError, match=r"end it in .gpkg"):
         check_before(folder / "suspects.csv", config, overwrite=False)
+
+
+@pytest.mark.slow
+def test_the_command_prints_which_classes_are_confused(fields, geodl):
+    folder, classes, labels = fields
+    ended = geodl(
+        "check-labels",
+        *(folder / "scene.tif", folder / "labels.gpkg", "--class-field", "crop"),
+        *("-o", folder / "list.gpkg", "--clean", folder / "clean.gpkg"),
+    )
+    assert ended.code == 0, ended.err
+    assert f"3 of {len(classes)} labels suspect" in ended.out
+    for i in WRONG:
+        assert f"{NAMES[labels[i]]} -> {NAMES[classes[i]]}" in ended.out
+    assert {"list.gpkg", "list.png", "clean.gpkg"} <= {path.name for path in folder.iterdir()}
