@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "search_settings"]
 
+Counts = dict[str, dict[str, int]]  # labelled pixels by part and class, with the test part
+
 _STEPS = 1000  # of a trial, for the progress
 
 
@@ -83,7 +85,7 @@ def search_settings(
     if not data.config.search.trials:
         return None
     space = make_space(stated, data)
-    search = _Search(space, without_test(data), device, folder, report)
+    search = _Search(space, data, device, folder, report)
     search.run(data.config.search.trials)
     best = search.study.best()
     if best is None:
@@ -117,7 +119,8 @@ class _Search:
     def __init__(
         self, space: Space, data: TrainingData, device: Device, folder: RunFolder, report: Report
     ) -> None:
-        self._space, self._data, self._device = space, data, device
+        self._space, self._data, self._device = space, without_test(data), device
+        self._counts = data.label_counts()
         self._folder, self._report = folder, report
         self._score = make_objective(data).score_name
         epochs, seed = data.config.training.epochs, data.config.seed
@@ -138,7 +141,8 @@ class _Search:
         part = self._folder.trial(number)
         shutil.rmtree(part.path, ignore_errors=True)  # of a trial that was interrupted
         part.make()
-        watch = _Watch(trial, self._report, number, self._data.config.search.trials)
+        trials = self._data.config.search.trials
+        watch = _Watch(trial, self._report, number, trials, self._counts)
         state: State = "finished"
         reason = ""
         try:
@@ -188,8 +192,10 @@ class _Watch:
     epochs : that have ended.
     """
 
-    def __init__(self, trial: optuna.Trial, report: Report, number: int, count: int) -> None:
-        self._trial, self._report = trial, report
+    def __init__(
+        self, trial: optuna.Trial, report: Report, number: int, count: int, counts: Counts
+    ) -> None:
+        self._trial, self._report, self._counts = trial, report, counts
         self._number, self._count = number, count
         self.best: float | None = None
         self.epochs = 0
@@ -198,7 +204,7 @@ class _Watch:
         """Take an event of the training."""
         match event:
             case TrainingStarted() if self._number == 1:
-                self._report(event)
+                self._report(replace(event, labelled=self._counts))
             case TrainingProgressed():
                 self._report(self._of_search(event))
             case Warned():
