@@ -69,6 +69,7 @@ def _architectures(pattern: str) -> list[dict[str, Any]]:
         **dict.fromkeys(list_models(pattern), _IMAGES),
         **dict.fromkeys(series_models(pattern=pattern), _SERIES),
         **dict.fromkeys(fitted_models(pattern), _SPECTRA),
+        **dict.fromkeys(fitted_models(pattern, to="pixels"), _IMAGES),
     }
     return [
         {

@@ -27,11 +27,12 @@ from ..options.shared import (
     progress_options,
 )
 from ..terminal.progress import Terminal, run_with_progress
-from ..terminal.results import finished, print_outputs
+from ..terminal.results import finished, print_outputs, print_table
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
     from georaster_dl.training.data.sources import SceneWithLabels
+    from georaster_dl.training.rivals.comparison import Comparison
     from georaster_dl.training.settings.config import TrainConfig
     from georaster_dl.training.train import Trained
 
@@ -42,6 +43,7 @@ _DETAILS = (
     "RMSE of PCA",
     "RMSE, clean input",
     "MAE of ",
+    "mIoU of ",
     "R2 of the training mean",
     "R2 of PLS",
 )
@@ -86,6 +88,12 @@ _SEEN = ", blocks of training scenes"
         help="Predict classes (default), a quantity, fractions of a pixel, or the bands themselves, without labels.",
     ),
     erode_option,
+    click.option(
+        "--method",
+        type=click.Choice(["auto", "network", "rf", "svm"]),
+        help="Map classes by a network, a forest or a support vector machine of spectra and texture (in seconds), or "
+        "the best of them on validation ground (auto, default unless options of the network are given).",
+    ),
     fraction_fields_option,
     click.option(
         "--per-polygon",
@@ -245,6 +253,7 @@ def _finished(trained: Trained, beside: list[Path]) -> Finished:
         round(trained.seconds, 1),
         epochs=len(trained.history),
         metrics=_metrics(trained.card),
+        **({} if trained.comparison is None else {"comparison": trained.comparison.to_dict()}),
     )
 
 
@@ -274,9 +283,28 @@ def _print(trained: Trained, beside: list[Path]) -> None:
         click.echo(f"  {key:44} {'-' if value is None else f'{value:.3f}'}")
     if "search" in trained.card.training:
         click.echo(f"search: {trained.card.training['search']}")
+    if trained.comparison is not None:
+        _print_comparison(trained.comparison)
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
-    click.echo(f"{counted(len(trained.history), 'epoch')} in {minutes}:{seconds:02d}")
+    epochs = f"{counted(len(trained.history), 'epoch')} in " if trained.history else ""
+    click.echo(f"{epochs}{minutes}:{seconds:02d}")
     print_outputs([trained.model, trained.folder, *beside])
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    """Print the methods with their figures, and the name of the packaged method."""
+    head = (f"mIoU of {counted(comparison.pixels, 'pixel')} at most", "validation", "test", "s")
+    rows = [
+        (
+            each.method,
+            f"{each.validation:.3f}",
+            "" if each.test is None else f"{each.test:.3f}",
+            f"{each.seconds:.0f}",
+        )
+        for each in comparison.methods
+    ]
+    print_table(head, rows)
+    click.echo(f"kept: {comparison.kept}")
 
 
 def _of_fractions(card: Card, metrics: dict[str, float | None]) -> Iterator[str]:

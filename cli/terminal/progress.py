@@ -23,6 +23,7 @@ from georaster_dl.core.events import (
     PixelsProgressed,
     Progressed,
     Report,
+    RivalJudged,
     SceneEnded,
     Started,
     TrainingProgressed,
@@ -120,6 +121,8 @@ def _lines(event: Event) -> Iterator[str]:
             )
         case TrialEnded():
             yield _trial_line(event)
+        case RivalJudged():
+            yield f"{event.method}: mIoU {event.iou:.3f} on validation ground, {event.seconds:.1f} s"
         case MethodStarted():
             yield f"{event.method}, seed {event.seed}"
         case SceneEnded():

@@ -22,6 +22,7 @@ __all__ = [
     "PixelsProgressed",
     "Progressed",
     "Report",
+    "RivalJudged",
     "SceneEnded",
     "SceneStarted",
     "Started",
@@ -237,6 +238,22 @@ class TrialEnded(Event):
     val_score: float | None = None
     best: int | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RivalJudged(Event):
+    """End of the fit of a classifier that a network is compared with.
+
+    Attributes
+    ----------
+    iou : its mean IoU on the validation ground.
+    seconds : that it took.
+    """
+
+    kind: ClassVar[str] = "rival"
+    method: str
+    iou: float
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ENTRY_POINTS",
     "HEADS",
+    "Builder",
     "NetworkSpec",
     "create_model",
     "describe_model",
@@ -62,6 +63,7 @@ _LIBRARY_MODULES = (
     "smp",
     "series.registered",
     "chemometrics.registered",
+    "texture.registered",
     "unmixing.registered",
     "physics.registered",
 )
@@ -115,8 +117,9 @@ HEADS = ("plain", "bayesian", "fractions")
 distributions for weights, or that layer and a softmax, so that the outputs are fractions of sum 1. Fitted methods are
 projected onto fractions, and have no distributions."""
 
-FittedTo = Literal["tables", "scenes", "leaves"]
-"""What a method is fitted to: tables of spectra, the mixed pixels of a scene, or leaves through a physical model."""
+FittedTo = Literal["tables", "scenes", "leaves", "pixels"]
+"""What a method is fitted to: tables of spectra, the mixed pixels of a scene, leaves through a physical model, or labelled
+pixels of scenes."""
 
 _FAMILIES: dict[str, _Family] = {}
 _BROKEN: dict[str, str] = {}  # entry points that could not be loaded, and why

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from torch import nn
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report, warner
@@ -30,11 +32,14 @@ from georaster_dl.training.loop.network import check_network
 from georaster_dl.training.loop.run_folder import RunFolder
 from georaster_dl.training.result.package import package_model
 from georaster_dl.training.result.trackers import check_trackers, tracking
+from georaster_dl.training.rivals.beside import Beside, fit_beside, trains_network
+from georaster_dl.training.rivals.comparison import Comparison
+from georaster_dl.training.rivals.fit import Rival
 from georaster_dl.training.search.study import check_search
 from georaster_dl.training.search.trials import search_settings
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.recipes import with_recipe
-from georaster_dl.training.settings.resolve import resolve_defaults
+from georaster_dl.training.settings.resolve import resolve_defaults, with_method
 from georaster_dl.training.start.choice import choose_start
 
 __all__ = ["Trained", "train"]
@@ -48,9 +53,11 @@ class Trained:
     ----------
     card : of the packaged model.
     model, folder : the package, and the run's folder beside it.
-    history : figures of each epoch; of an ensemble with the number of its ``member``, from 1.
+    history : figures of each epoch; of an ensemble with the number of its ``member``, from 1; none where no
+        network was trained.
     failed : files of the folder that could not be written (curves, log, map of the split), each
         reported by a warning.
+    comparison : of the network with a forest and a support vector machine; None where there was none.
     """
 
     card: Card
@@ -59,6 +66,7 @@ class Trained:
     history: list[dict[str, float]]
     seconds: float
     failed: tuple[FailedOutput, ...] = ()
+    comparison: Comparison | None = None
 
     def __repr__(self) -> str:
         """Package, epochs and the first metrics, in one line."""
@@ -105,43 +113,78 @@ def train(
         _check_output(model, resume=resume, overwrite=overwrite)
     before = folder.settings if resume else None
     asked = config or TrainConfig()
-    given, start = choose_start(asked, pairs, before)
-    stated, chosen = with_recipe(given, *grain_of(pairs[0], given))
-    config = resolve_defaults(stated, before)
-    for line in filter(None, (start, chosen)):
-        warn(line)
+    config = _resolved(asked, pairs, before, warn)
     if leader:
-        if resume:
-            folder.resume(config)
-        else:
-            folder.check_free(overwrite=overwrite)
+        _check_folder(folder, config, resume=resume, overwrite=overwrite)
 
     device = Device.choose(config.training.device, config.training.precision)
     check_trackers(config)
     check_search(config)
-    centred = check_network(config)
+    centred = check_network(config) if trains_network(config) else None
     with CacheFolder(model, leader=leader) as cache:
         data = load_training_data(pairs, config, cache, warn, centred=centred)
-        learner, started = make_learner(data)
+        learner, started = make_learner(data) if trains_network(config) else (None, [])
         if leader and not resume:
             folder.begin(config, data.split, overwrite=overwrite)
+        beside = fit_beside(data, report) if leader else None
+        learning = time.monotonic()
         found = search_settings(asked, data, device, folder, report)
         if found:
             data, started = found.data, found.started
         with tracking(data.config, folder, report, name=model.stem, active=leader) as tracked:
-            fitted = (
-                [found.network]
-                if found
-                else fit_networks(learner, data, device, folder, tracked, resume=resume)
-            )
+            fitted: list[FittedNetwork] = [found.network] if found else []
+            if learner is not None and not found:
+                fitted = fit_networks(learner, data, device, folder, tracked, resume=resume)
             if not leader:
                 return None
-            notes = _notes(fitted, data, device, time.monotonic() - begun, started)
-            notes |= {"search": found.note} if found else {}
-            card = package_model(data, joined(fitted, data), device, model, notes)
+            made, comparison = _compared(fitted, data, beside, time.monotonic() - learning, device)
+            notes = _notes(fitted, data, started) | ({"search": found.note} if found else {})
+            notes["time"] = f"{(time.monotonic() - begun) / 60:.1f} min on {device.name}"
+            card = package_model(data, made, device, model, notes, comparison)
             tracked.result(card.metrics)
+    if comparison is not None:
+        comparison.write(folder, warn)
     seconds = time.monotonic() - begun
-    return Trained(card, model, folder.path, _history(fitted), seconds, folder.extras.failed)
+    return Trained(
+        card, model, folder.path, _history(fitted), seconds, folder.extras.failed, comparison
+    )
+
+
+def _resolved(
+    config: TrainConfig,
+    pairs: Sequence[SceneWithLabels],
+    before: TrainConfig | None,
+    warn: Callable[[str], None],
+) -> TrainConfig:
+    """Choose method, start and recipe where the settings state none, and resolve all other defaults."""
+    given, start = choose_start(with_method(config, before), pairs, before)
+    stated, chosen = with_recipe(given, *grain_of(pairs[0], given))
+    if trains_network(config):
+        for line in filter(None, (start, chosen)):
+            warn(line)
+    return resolve_defaults(stated, before)
+
+
+def _compared(
+    fitted: Sequence[FittedNetwork],
+    data: TrainingData,
+    beside: Beside | None,
+    seconds: float,
+    device: Device,
+) -> tuple[nn.Module | Rival, Comparison | None]:
+    """Choose the network or a classifier to package, with the comparison that chose."""
+    network = joined(fitted, data) if fitted else None
+    if beside is None:
+        if network is not None:
+            return network, None
+        raise OptionError(
+            f"`method='{data.config.method}'` needs training pixels of every class, but the split leaves some class "
+            f"without; label more places, or use `method='rf'`."
+        )
+    comparison, rival = beside.compare(network, seconds, device)
+    made = network if rival is None else rival
+    assert made is not None
+    return made, comparison
 
 
 def _history(fitted: Sequence[FittedNetwork]) -> list[dict[str, float]]:
@@ -158,11 +201,11 @@ def _history(fitted: Sequence[FittedNetwork]) -> list[dict[str, float]]:
 def _notes(
     fitted: Sequence[FittedNetwork],
     data: TrainingData,
-    device: Device,
-    seconds: float,
     started: Sequence[str],
 ) -> dict[str, str]:
-    """Describe epochs, duration, initial weights, patches and learning rate, for the card."""
+    """Describe epochs, initial weights, patches and learning rate of the network, for the card."""
+    if not fitted:
+        return {}
     best = [max(each.history, key=lambda entry: entry[SCORE])["epoch"] for each in fitted]
     epochs = ", ".join(str(len(each.history)) for each in fitted)
     numbers = ", ".join(f"{epoch + 1:.0f}" for epoch in best)
@@ -170,11 +213,23 @@ def _notes(
         "epochs": f"{epochs}, the best was {numbers}"
         if len(fitted) == 1
         else f"{epochs} of {len(fitted)} members, of which the best were {numbers}",
-        "time": f"{seconds / 60:.1f} min on {device.name}",
         **({"started": "; ".join(started)} if started else {}),
         "patches": f"{data.per_epoch} of {data.patch} x {data.patch} pixels an epoch, batches of "
         f"{data.config.training.batch}, learning rate {fitted[0].learning_rate:.2g}",
     }
+
+
+def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
+    """Check that the run's folder can be made, or gone on from."""
+    if not resume:
+        folder.check_free(overwrite=overwrite)
+        return
+    if not trains_network(config):
+        raise OptionError(
+            f"`resume=True` goes on after a finished epoch, but `method='{config.method}'` has none and takes seconds; "
+            f"leave it out, with `overwrite=True` where the run exists."
+        )
+    folder.resume(config)
 
 
 def _check_output(model: Path, *, resume: bool, overwrite: bool) -> None:

@@ -26,6 +26,7 @@ from georaster_dl_qgis.program.settings import run_options
 __all__ = ["Train"]
 
 _TASKS = ["segmentation", "regression", "fractions", "autoencoder"]
+_METHODS = ["auto", "network", "rf", "svm"]
 _SPLITS = ["auto", "blocks", "scenes"]
 
 
@@ -71,6 +72,12 @@ class Train(GeodlAlgorithm):
         )
         self.add(task, "Classes, a quantity, fractions of each pixel, or the bands themselves (autoencoder: no "
                  "labels).")  # fmt: skip
+        method = QgsProcessingParameterEnum(
+            "METHOD", "Method", options=_METHODS, optional=True, usesStaticStrings=True
+        )
+        self.add(method, "Of classes: a network, a random forest (rf) or a support vector machine (svm), which take "
+                 "seconds, or the best of them on validation ground (auto). Empty: auto, unless a model to start "
+                 "from is given.")  # fmt: skip
         fractions = QgsProcessingParameterString(
             "FRACTION_FIELDS", "Fields with the fractions", optional=True
         )
@@ -142,6 +149,7 @@ class Train(GeodlAlgorithm):
             values.choice("SPLIT"),
         ]
         arguments += values.options(
+            "METHOD",
             "CLASS_FIELD",
             "FRACTION_FIELDS",
             "BACKGROUND",

@@ -186,6 +186,7 @@ def test_train_takes_paths_a_table_or_a_list(home, tmp_path, given):
         out=tmp_path / "model.safetensors",
         epochs=1,
         architecture="spectral_unet",
+        method="network",
         block=32,
     )
     assert trained.model == tmp_path / "model.safetensors"

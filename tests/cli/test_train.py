@@ -28,6 +28,7 @@ from tests.training.conftest import CLASSES, one_thread  # noqa: F401
 
 NAMES = {1: "water", 10: "wood", 14: "field"}
 TINY = {
+    "method": "network",
     "model": {
         "encoder": "tu-test_resnet",
         "options": {"encoder_depth": 2, "decoder_channels": [16, 8]},

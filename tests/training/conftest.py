@@ -40,6 +40,7 @@ def settings():
     """A small network and few steps."""
     return TrainConfig.of(
         {
+            "method": "network",
             "model": {
                 "encoder": "tu-test_resnet",
                 "options": {"encoder_depth": 2, "decoder_channels": [16, 8]},

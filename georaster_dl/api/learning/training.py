@@ -65,6 +65,7 @@ class TrainKeywords(GroundKeywords, total=False):
     ----------
     task : ``"segmentation"``, ``"regression"``, ``"fractions"`` or ``"autoencoder"``.
     erode : pixels from a border between classes, or to unlabelled ground, within which labels are left out.
+    method : ``"auto"``, ``"network"``, ``"rf"`` or ``"svm"``, as ``TrainConfig`` has it.
     fraction_fields : attributes of vector labels, or bands of a raster, that hold fractions; of one alone the rest
         is the fraction ``other``. Without any, classes finer than the scene are their shares of a pixel.
     per_polygon : the fractions of a polygon are those of its pixels together, not of each.
@@ -83,6 +84,7 @@ class TrainKeywords(GroundKeywords, total=False):
 
     task: Literal["segmentation", "regression", "fractions", "autoencoder"]
     erode: int
+    method: Literal["auto", "network", "rf", "svm"]
     fraction_fields: Sequence[str]
     per_polygon: bool
     architecture: str

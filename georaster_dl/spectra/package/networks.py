@@ -19,7 +19,7 @@ from georaster_dl.spectra.package.library import CompressedLibrary, library_of
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MethodNetwork", "network_of_method"]
+__all__ = ["MethodNetwork", "network_of_method", "pair_weights", "tree_arrays"]
 
 _Arrays = Mapping[str, npt.ArrayLike]
 
@@ -120,7 +120,7 @@ def _svm(fitted: FittedMethod) -> _Conversion:
             slope, constant = machine.transformer_.scale_[0], machine.transformer_.mean_[0]
             machine = machine.regressor_
         root = np.sqrt(machine._gamma)
-        weights = _of_pairs(machine)
+        weights = pair_weights(machine)
         machines.append(
             {
                 "gain": root * fitted.std / scaler.scale_,
@@ -135,7 +135,7 @@ def _svm(fitted: FittedMethod) -> _Conversion:
     return {"vectors": vectors, "classes": fitted.classes is not None}, arrays, {}
 
 
-def _of_pairs(machine: Any) -> npt.NDArray[np.float64]:
+def pair_weights(machine: Any) -> npt.NDArray[np.float64]:
     """Weights (pairs or 1, vectors) of support vectors; libsvm keeps, of each, one for each other class."""
     dual = np.asarray(machine.dual_coef_)
     if len(dual) == 1:
@@ -157,8 +157,12 @@ def _rf(fitted: FittedMethod) -> _Conversion:
         trees = [tree.tree_ for tree in forest.estimators_]
         nodes = max(tree.node_count for tree in trees)
         mean, scale = _scaling(fitted, number) if fitted.classes is None else (0.0, 1.0)
-        parts = [_tree(tree, nodes, fitted.mean, fitted.std, mean, scale) for tree in trees]
-        forests.append({name: np.stack([part[name] for part in parts]) for name in parts[0]})
+        parts = [tree_arrays(tree, nodes) for tree in trees]
+        arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+        band = arrays["band"]
+        arrays["threshold"] = (arrays["threshold"] - fitted.mean[band]) / fitted.std[band]
+        arrays["values"] = (arrays["values"] - mean) / scale
+        forests.append(arrays)
         sizes["trees"].append(len(trees))
         sizes["nodes"].append(int(nodes))
         sizes["depth"].append(max(1, *(int(tree.max_depth) for tree in trees)))
@@ -166,19 +170,16 @@ def _rf(fitted: FittedMethod) -> _Conversion:
     return options, _joined("forests", forests) | {"sharpness": fitted.sharpness}, {}
 
 
-def _tree(
-    tree: Any, nodes: int, mean: Any, std: Any, target_mean: float, target_std: float
-) -> dict[str, npt.NDArray[Any]]:
-    """Arrays of one tree, filled up to a number of nodes."""
+def tree_arrays(tree: Any, nodes: int) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of one tree of scikit-learn, filled up to a number of nodes, as ``Trees`` has them."""
     own = np.arange(tree.node_count)
     leaf = tree.children_left < 0
-    band = np.where(leaf, 0, tree.feature)
     arrays = {
-        "band": band.astype(np.int32),
-        "threshold": (np.where(leaf, 0.0, tree.threshold) - mean[band]) / std[band],
+        "band": np.where(leaf, 0, tree.feature).astype(np.int32),
+        "threshold": np.where(leaf, 0.0, tree.threshold),
         "left": np.where(leaf, own, tree.children_left).astype(np.int32),
         "right": np.where(leaf, own, tree.children_right).astype(np.int32),
-        "values": (tree.value[:, 0] - target_mean) / target_std,
+        "values": tree.value[:, 0],
     }
     more = nodes - tree.node_count
     return {

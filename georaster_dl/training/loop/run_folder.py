@@ -52,7 +52,7 @@ class RunFolder:
     Attributes
     ----------
     path : the folder.
-    config, split, log, curves : files in it.
+    config, split, log, curves, comparison : files in it.
     search, journal : folder of the trials of a search, and the file that lists them.
     best, last : checkpoints, of the best validation score and of the last finished epoch.
     extras : files that could not be written; a run without settings or checkpoints is an error.
@@ -73,6 +73,7 @@ class RunFolder:
         self.split = self.path / "split.gpkg"
         self.log = self.path / "log.csv"
         self.curves = self.path / "curves.png"
+        self.comparison = self.path / "comparison.csv"
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"

@@ -42,6 +42,8 @@ from georaster_dl.training.result.reconstruction import (
     reconstruction_metrics,
 )
 from georaster_dl.training.result.seen_places import measure_seen_places
+from georaster_dl.training.rivals.comparison import Comparison
+from georaster_dl.training.rivals.fit import Rival
 
 __all__ = ["package_model"]
 
@@ -53,21 +55,27 @@ _UNMEASURED_HALO = 64  # where scenes are too small to see what tiling changes
 
 def package_model(
     data: TrainingData,
-    network: nn.Module,
+    made: nn.Module | Rival,
     device: Device,
     path: Path,
     notes: Mapping[str, str],
+    comparison: Comparison | None = None,
 ) -> Card:
-    """Measure, describe and package a trained network.
+    """Measure, describe and package a trained network, or a classifier of spectra and texture.
 
     Parameters
     ----------
     notes : further entries of the card about the training.
+    comparison : of the network with classifiers.
     """
-    network = network.eval()
+    rival = made if isinstance(made, Rival) else None
+    network = (made.network if isinstance(made, Rival) else made).eval()
+    told = {} if comparison is None else {"compared": comparison.fact()}
     part = TEST if data.split.labelled(TEST).any() else VALIDATION
     metrics, calibrations = _tested(data, part, network, device)
     of_seen, seen_caution = measure_seen_places(data, network, device, metrics)
+    rival_caution = "" if comparison is None else comparison.caution
+    metrics |= {} if comparison is None else comparison.metrics()
     network = network.cpu()
     if data.masked:
         network = without_mask_plane(network, random_network(data)).eval()
@@ -77,24 +85,24 @@ def package_model(
         version="1",
         description=_description(data),
         task=data.config.task,
-        architecture=_architecture(data),
+        architecture=_architecture(data) if rival is None else rival.architecture,
         bands=_bands(data),
         quantity=data.quantity,
         resolution_m=_resolutions(data),
         classes=_classes(data),
         targets=_targets(data),
         stride=stride,
-        halo=_halo(data, network, stride),
+        halo=_halo(data, network, stride) if rival is None else rival.halo,
         cost=measure_cost(network, in_bands=len(data.bands), stride=stride),
         licence=data.config.model.licence,
         places=_places(data),
-        training={key: value[:500] for key, value in {**_training(data), **notes}.items()},
+        training={key: value[:500] for key, value in {**_training(data), **told, **notes}.items()},
         configuration={key: value[:500] for key, value in data.config.flat().items()},
         metrics=metrics | of_seen,
         calibration=calibrations.pop("single"),
         calibrations=calibrations,
         novelty=training_novelty(data),
-        limitations=_limitations(data, part, metrics, seen_caution),
+        limitations=_limitations(data, part, metrics, [seen_caution, rival_caution]),
     )
     return save_model(path, card, network)
 
@@ -261,9 +269,9 @@ def _labels(files: Sequence[Path], data: TrainingData) -> dict[str, str]:
 
 
 def _limitations(
-    data: TrainingData, part: int, metrics: Mapping[str, float], seen_caution: str
+    data: TrainingData, part: int, metrics: Mapping[str, float], cautions: Sequence[str]
 ) -> str:
-    said = [data.split.caution, seen_caution]
+    said = [data.split.caution, *cautions]
     if erode := data.config.labels.erode:
         said.append(
             f"Labels within {counted(erode, 'pixel')} of a border taught and tested nothing: the accuracy is of "

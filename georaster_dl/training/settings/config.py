@@ -115,6 +115,11 @@ class ModelSection(_Section):
                 f"{name} is fitted to the pixels of a scene without labels (geodl unmix), not trained; "
                 f"choose an architecture of `list_models()`"
             )
+        if registered in fitted_models(to="pixels"):
+            raise ValueError(
+                f"{name} is fitted to labelled pixels, not trained; leave the architecture out and use `method='rf'` or "
+                f"`method='svm'`"
+            )
         if registered in fitted_models():
             raise ValueError(
                 f"{name} is fitted to tables of spectra (geodl spectra train), not trained on scenes; "
@@ -238,6 +243,9 @@ class TrainConfig(_Section):
     Attributes
     ----------
     task : what the model predicts of a pixel.
+    method : of classes: ``network``; ``rf`` or ``svm``, a forest or support vector machine of spectra and texture instead
+        of one; ``auto``, the one of them all that is best on the validation ground. None is ``auto`` where nothing of
+        the network is stated, else the network, compared with the others.
     seed : of all that is random.
     labels, scene : how labels and scenes are read.
     split : which ground is training, validation and test.
@@ -252,6 +260,7 @@ class TrainConfig(_Section):
     """
 
     task: Literal["segmentation", "regression", "fractions", "autoencoder"] = "segmentation"
+    method: Literal["auto", "network", "rf", "svm"] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     labels: TrainingLabelOptions = TrainingLabelOptions()
     scene: SceneOptions = SceneOptions()

@@ -4,6 +4,7 @@ __all__ = ["SETTINGS"]
 
 SETTINGS = {
     "task": "task",
+    "method": "method",
     "seed": "seed",
     "bands": "scene.bands",
     "nodata": "scene.nodata",

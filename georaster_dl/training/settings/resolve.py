@@ -13,9 +13,10 @@ from georaster_dl.models.runtime.optional_bands import narrowed_card
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 from georaster_dl.training.start.public import encoder_of, is_package, is_public
 
-__all__ = ["resolve_defaults", "with_code"]
+__all__ = ["resolve_defaults", "with_code", "with_method"]
 
 _AUTOENCODER = "conv_autoencoder"
+_OF_NETWORK = {"architecture", "encoder", "options", "head", "ensemble"}  # who states one wants it
 _FRACTIONS = "fractions"  # a head of the registry
 _DECODER_DROPOUT = 0.1
 _HIDDEN = 0.6  # share of the squares
@@ -47,6 +48,35 @@ def _with_begun_split(config: TrainConfig, begun: TrainConfig | None) -> TrainCo
     if begun is None or begun.split.kind != "blocks" or "kind" in config.split.model_fields_set:
         return config
     return config.updated({"split.kind": "blocks"})
+
+
+def with_method(config: TrainConfig, begun: TrainConfig | None = None) -> TrainConfig:
+    """Choose ``auto`` as the method where nothing of the network is stated; before anything else is resolved.
+
+    Parameters
+    ----------
+    begun : settings of the run that is resumed; one without a method goes on without.
+
+    Raises
+    ------
+    OptionError
+        When the method does not go with the task, or with a search.
+    """
+    if config.task != "segmentation" and config.method not in (None, "network"):
+        raise OptionError(
+            f"`method='{config.method}'` is of classes, but the task is {config.task}, for which networks alone are "
+            f"trained; leave it out."
+        )
+    if config.search.trials and config.method in ("rf", "svm"):
+        raise OptionError(
+            f"`search={config.search.trials}` tries settings of networks, but `method='{config.method}'` trains none; leave "
+            f"one of them out."
+        )
+    stated = config.model.model_fields_set & _OF_NETWORK or config.start.model_fields_set
+    older = begun is not None and begun.method is None
+    if config.task != "segmentation" or config.method is not None or stated or older:
+        return config
+    return config.updated({"method": "auto"})
 
 
 def _with_start(config: TrainConfig) -> TrainConfig:

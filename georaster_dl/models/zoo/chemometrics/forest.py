@@ -1,4 +1,4 @@
-"""Random forests as networks: all trees of a pixel go down a step at a time."""
+"""Random forests as networks: all pixels go down a tree together, a step at a time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Forest(PerSpectrum):
         classes: bool,
     ) -> None:
         outputs = planes if classes else 1
-        super().__init__(values=in_bands + max(trees) * (4 + outputs))
+        super().__init__(values=2 * in_bands + outputs + 8)
         self._classes = classes
         self.register_buffer("sharpness", torch.ones(()))
         sizes = zip(trees, nodes, depth, strict=True)
@@ -84,16 +84,20 @@ class Trees(nn.Module):
 
     def forward(self, spectra: Tensor) -> Tensor:
         """Means (n, outputs) over the trees, of normalised spectra (n, bands)."""
-        trees, nodes = self.band.shape
-        # Nodes of all trees in one row, so that a step is three look-ups.
-        first = torch.arange(trees, device=spectra.device) * nodes
-        band, threshold = self.band.flatten(), self.threshold.flatten()
-        left, right = ((way + first[:, None]).flatten() for way in (self.left, self.right))
-        at = first.expand(len(spectra), trees)
-        for _ in range(self._depth):
-            value = spectra.gather(1, band[at].long())
-            at = torch.where(value <= threshold[at], left[at], right[at])
-        return self.values.flatten(0, 1)[at].double().mean(1)
+        n = len(spectra)
+        values = spectra.T.reshape(-1)  # a band's pixels together: what comes next mostly lies near
+        pixel = torch.arange(n, dtype=torch.int32, device=spectra.device)
+        total = spectra.new_zeros(n, self.values.shape[2], dtype=torch.float64)
+        children = torch.stack([self.left, self.right], 2).flatten(1)
+        for tree, leaves in enumerate(self.values):
+            first = self.band[tree] * n
+            at = torch.zeros_like(pixel)
+            for _ in range(self._depth):
+                value = values.index_select(0, first.index_select(0, at).add_(pixel))
+                right = value > self.threshold[tree].index_select(0, at)
+                at = children[tree].index_select(0, at.mul_(2).add_(right))
+            total += leaves.index_select(0, at)
+        return total / len(self.values)
 
 
 def _check_numbers(trees: Trees, _keys: object) -> None:
