@@ -111,9 +111,8 @@ def train(
     folder = RunFolder(model, warn)
     if leader:
         _check_output(model, resume=resume, overwrite=overwrite)
-    before = folder.settings if resume else None
     asked = config or TrainConfig()
-    config = _resolved(asked, pairs, before, warn)
+    config = _resolved(asked, pairs, folder.settings if resume else None, warn)
     if leader:
         _check_folder(folder, config, resume=resume, overwrite=overwrite)
 
