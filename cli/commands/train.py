@@ -293,7 +293,7 @@ def _print(trained: Trained, beside: list[Path]) -> None:
 
 def _print_comparison(comparison: Comparison) -> None:
     """Print the methods with their figures, and the name of the packaged method."""
-    head = (f"mIoU of {counted(comparison.pixels, 'pixel')} at most", "validation", "test", "s")
+    head = (f"mIoU (up to {counted(comparison.pixels, 'pixel')})", "validation", "test", "s")
     rows = [
         (
             each.method,

@@ -328,7 +328,7 @@ def test_folder_of_labels_and_a_pattern(geodl, several):
     )  # fmt: skip
     assert ended.code == 0, ended.err
     training = read_card("m.safetensors").training
-    assert training["split"].startswith("6 places")
+    assert training["split"].startswith("whole scenes")
     assert training["scenes"] == ", ".join(f"s{i}.tif" for i in range(6))
 
 

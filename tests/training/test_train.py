@@ -405,7 +405,7 @@ def test_whole_scenes_are_divided(make_tif, settings, tmp_path):
         pairs.append(SceneWithLabels(str(scene), labels))
     settings = settings.updated({"split.kind": "scenes", "training.epochs": 1})
     trained = train(pairs, tmp_path / "model.safetensors", settings)
-    assert trained.card.training["split"].startswith("6 places")
+    assert trained.card.training["split"].startswith("whole scenes")
     assert trained.card.quantity == "digital numbers"
 
 
