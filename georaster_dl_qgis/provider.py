@@ -8,14 +8,15 @@ from qgis.PyQt.QtGui import QIcon
 from georaster_dl_qgis.algorithms.batch import Batch
 from georaster_dl_qgis.algorithms.change import Change
 from georaster_dl_qgis.algorithms.check_install import Setup
-from georaster_dl_qgis.algorithms.evaluate import Evaluate
 from georaster_dl_qgis.algorithms.features import Features
 from georaster_dl_qgis.algorithms.geodl_algorithm import icon
+from georaster_dl_qgis.algorithms.labels.check_labels import CheckLabels
+from georaster_dl_qgis.algorithms.labels.evaluate import Evaluate
+from georaster_dl_qgis.algorithms.labels.train import Train
 from georaster_dl_qgis.algorithms.segment import Segment, Uncertainty
 from georaster_dl_qgis.algorithms.timeseries.classify_parcels import ClassifyParcels
 from georaster_dl_qgis.algorithms.timeseries.classify_pixels import ClassifyPixels
 from georaster_dl_qgis.algorithms.timeseries.train_series import TrainSeries
-from georaster_dl_qgis.algorithms.train import Train
 from georaster_dl_qgis.algorithms.unmix import Unmix
 from georaster_dl_qgis.program.installation import Geodl
 from georaster_dl_qgis.program.models import fetch_models, models_are_current, store_models
@@ -30,6 +31,7 @@ _ALGORITHMS = (
     Features,
     Batch,
     Train,
+    CheckLabels,
     Evaluate,
     Setup,
     ClassifyPixels,

@@ -23,6 +23,7 @@ _FIELDS = {
     "--class-field": "'Field with the class'",
     "--fraction-fields": "'Fields with the fractions'",
     "--per-polygon": "'Fractions are of whole polygons'",
+    "--erode": "'Pixels of labels to leave out at borders'",
     "--background": "'Class of ground without a label'",
     "--model": "'Model'",
     "--task": "'What is learnt'",
@@ -59,6 +60,7 @@ _SCORES = {
     "r2": "R2",
 }
 _MOST_CHANGES = 5
+_MOST_PAIRS = 10
 _WARNING = "geodl: warning: "
 _AREA = re.compile(r"--aoi \S+\.gpkg")
 # A layer of QGIS as it was handed over: a temporary file of the layer's name.
@@ -161,6 +163,8 @@ class EventFeedback:
             self._feedback.pushInfo(f"{name}: {value:.4g}")
         self._tell_folds(facts.get("folds", []))
         self._tell_changes(facts.get("transitions", []))
+        if "suspects" in facts:
+            self._tell_suspects(facts)
         self._feedback.pushInfo(f"Done in {facts['seconds']:.0f} s")
 
     def _tell_folds(self, folds: list[dict[str, Any]]) -> None:
@@ -181,3 +185,9 @@ class EventFeedback:
             self._feedback.pushInfo(f"{row['from']} -> {row['to']}: {row['percent']:.2f} %")
         if transitions and not changes:
             self._feedback.pushInfo("Nothing has changed")
+
+    def _tell_suspects(self, facts: dict[str, Any]) -> None:
+        """Show how many labels are suspect, and of which classes."""
+        self._feedback.pushInfo(f"{facts['suspects']} of {facts['labels']} labels suspect")
+        for row in facts["pairs"][:_MOST_PAIRS]:
+            self._feedback.pushInfo(f"{row['label']} -> {row['suggested']}: {row['suspects']}")

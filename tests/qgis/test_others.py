@@ -100,6 +100,21 @@ def test_evaluate(run, feedback, tmp_path):
         run("evaluate", INPUT=mapped, REFERENCE=reference, CLASS_FIELD="nothing", **given)
 
 
+def test_labels_are_listed_with_a_style_and_written_without_suspects(run, feedback, tmp_path):
+    scene = str(tmp_path / "scene.tif")
+    gdal.Translate(scene, EAST, srcWin=[0, 0, 160, 160])
+    labels = QgsVectorLayer(str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path)), "fields")
+    places = {"OUTPUT": str(tmp_path / "suspects.gpkg"), "CLEAN": str(tmp_path / "clean.gpkg")}
+    made = run("check_labels", SCENES=[scene], LABELS=labels, CLASS_FIELD="class", **places)
+    listed = QgsVectorLayer(made["OUTPUT"])
+    assert listed.featureCount() == labels.featureCount()
+    assert listed.renderer().classAttribute() == "suspect"
+    suspects = sum(feature["suspect"] for feature in listed.getFeatures())
+    assert QgsVectorLayer(made["CLEAN"]).featureCount() == labels.featureCount() - suspects
+    assert any(re.match(rf"{suspects} of \d+ labels suspect", info) for info in feedback.infos)
+    assert listed.fields().names()[1:4] == ["class_id", "class", "rank"]
+
+
 @pytest.fixture(scope="module")
 def fractions(geodl, tmp_path_factory):
     """A model of the fractions of a pixel, learnt for a moment from the sample's polygons."""
@@ -140,6 +155,7 @@ def test_train_and_use_the_model(run, feedback, project, tmp_path):
         SCENES=[EAST],
         LABELS=str(SAMPLES / "s2_east_labels.gpkg"),
         INIT=MODEL,
+        ERODE=1,
         EPOCHS=1,
         ENSEMBLE=2,
         CONFIG=str(config),
@@ -149,6 +165,7 @@ def test_train_and_use_the_model(run, feedback, project, tmp_path):
     assert Path(made["RUN"]).is_dir()
     log = "\n".join(feedback.infos)
     assert "Network 2 of 2, epoch 1 of 1" in log
+    assert any("leaves out" in warning for warning in feedback.warnings)
     assert "mIoU, test" in log
     # It is in the list from now on.
     mapped = run("segment", INPUT=EAST, MODEL=made["OUTPUT"], OUTPUT="TEMPORARY_OUTPUT")

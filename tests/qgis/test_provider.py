@@ -10,6 +10,7 @@ pytest.importorskip("qgis.core")
 NAMES = [
     "batch",
     "change",
+    "check_labels",
     "evaluate",
     "features",
     "segment",

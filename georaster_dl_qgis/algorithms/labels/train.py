@@ -5,21 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from qgis.core import (
-    QgsProcessing,
     QgsProcessingOutputFolder,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFile,
-    QgsProcessingParameterMapLayer,
-    QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterString,
 )
 
-from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.algorithms.labels.labelled_scenes import LabelledScenesAlgorithm
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
-from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
-from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_sources
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.program.settings import run_options
 
@@ -30,12 +25,12 @@ _METHODS = ["auto", "network", "rf", "svm"]
 _SPLITS = ["auto", "blocks", "scenes"]
 
 
-class Train(GeodlAlgorithm):
+class Train(LabelledScenesAlgorithm):
     """Runs ``geodl train``."""
 
     NAME = "train"
     TITLE = "Train a model"
-    TAGS = (*GeodlAlgorithm.TAGS, "training", "labels", "transfer learning")
+    TAGS = (*LabelledScenesAlgorithm.TAGS, "training", "labels", "transfer learning")
     NOT_OPTIONAL = ("LABELS",)
     CANCELLED = (
         "Cancelled: no model was made. What was logged lies in NAME_run beside it; 'geodl train --resume' in a "
@@ -51,22 +46,22 @@ class Train(GeodlAlgorithm):
     )
 
     def initAlgorithm(self, configuration=None) -> None:
-        sources = QgsProcessing.SourceType
-        scenes = QgsProcessingParameterMultipleLayers("SCENES", "Scenes", sources.TypeRaster)
-        self.add(scenes, "One or more rasters with the same bands.")
-        kinds = [sources.TypeVectorAnyGeometry, sources.TypeRaster]
-        labels = QgsProcessingParameterMapLayer("LABELS", "Labels", optional=True, types=kinds)
-        self.add(
-            labels, "Vector layer with a class (or quantity, or fractions), or a raster of them."
+        self.add_labelled_scenes(
+            "Vector layer with a class (or quantity, or fractions), or a raster of them.",
+            "Attribute of the labels with the class, or the quantity; found by itself where there is one that can be "
+            "meant.",
+            optional=True,
         )
-        field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
-        self.add(field, "Attribute of the labels with the class, or the quantity; found by itself where "
-                 "there is one that can be meant.")  # fmt: skip
         background = QgsProcessingParameterString(
             "BACKGROUND", "Class of ground without a label", optional=True
         )
         self.add(background, "For labels that show all there is of their classes, such as every building; "
                  "without it such ground is unknown.")  # fmt: skip
+        erode = QgsProcessingParameterNumber(
+            "ERODE", "Pixels of labels to leave out at borders", optional=True, minValue=0
+        )
+        self.add(erode, "Where borders are uncertain, or polygons shifted a little: labels within so many pixels of "
+                 "another class or of unlabelled ground are not used.", advanced=True)  # fmt: skip
         task = QgsProcessingParameterEnum(
             "TASK", "What is learnt", options=_TASKS, defaultValue=_TASKS[0], usesStaticStrings=True
         )
@@ -118,15 +113,9 @@ class Train(GeodlAlgorithm):
         self.add_model_output()
         self.addOutput(QgsProcessingOutputFolder("RUN", "Logs and curves"))
 
-    def opens_with(self, selected: SelectedLayers) -> dict[str, Any]:
-        return {"SCENES": selected.scenes(), "LABELS": next(iter(selected.labels()), None)}
-
     def check(self, values) -> None:
-        scenes = raster_sources(values.rasters("SCENES"))
+        super().check(values)
         labels, task = values.layer("LABELS"), values.choice("TASK")
-        if not scenes:
-            raise GeodlError("Give at least one scene.")
-        check_one_layer(labels)
         if (labels is None) != (task == "autoencoder"):
             raise GeodlError(
                 "An autoencoder takes no labels; leave them out."
@@ -135,12 +124,10 @@ class Train(GeodlAlgorithm):
             )
 
     def execute(self, values, context, feedback) -> dict[str, Any]:
-        labels, output = values.layer("LABELS"), self.model_output(values)
-        inputs = raster_sources(values.rasters("SCENES"))
-        inputs += [] if labels is None else [layer_source(labels, context, feedback)]
+        output = self.model_output(values)
         arguments = [
             "train",
-            *inputs,
+            *self.labelled_scenes(values, context, feedback),
             "-o",
             str(output),
             "--task",
@@ -153,6 +140,7 @@ class Train(GeodlAlgorithm):
             "CLASS_FIELD",
             "FRACTION_FIELDS",
             "BACKGROUND",
+            "ERODE",
             "INIT",
             "EPOCHS",
             "MINUTES",

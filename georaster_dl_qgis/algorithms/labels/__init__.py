@@ -1,0 +1,1 @@
+"""Algorithms that compare scenes or maps with labels."""

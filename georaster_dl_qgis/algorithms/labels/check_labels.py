@@ -1,0 +1,68 @@
+"""Labels that are probably wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import QgsProcessingParameterEnum, QgsProcessingParameterVectorDestination
+
+from georaster_dl_qgis.algorithms.labels.labelled_scenes import LabelledScenesAlgorithm
+from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
+from georaster_dl_qgis.results.layer_group import LayerGroup
+
+__all__ = ["CheckLabels"]
+
+_METHODS = ["rf", "svm"]
+
+
+class CheckLabels(LabelledScenesAlgorithm):
+    """Runs ``geodl check-labels``."""
+
+    NAME = "check_labels"
+    TITLE = "Check labels"
+    TAGS = (*LabelledScenesAlgorithm.TAGS, "training data", "errors", "suspects", "quality")
+    HELP = (
+        "Finds labels that are probably wrong. Classifiers of single pixels, each trained on the labels of other "
+        "places, are asked about all labels; what they contradict is outlined in red, with a rank. The "
+        "attributes tell the class of the label, the class suggested in its place, the share of its pixels "
+        "that are suspect, and how sure that is.\n\n"
+        "Look at each before you change it: a suspect is often a wrong label, and sometimes a rare kind of its class, "
+        "which a map needs most. No label of yours is changed."
+    )
+
+    def initAlgorithm(self, configuration=None) -> None:
+        self.add_labelled_scenes(
+            "Vector layer with a class, or a raster of classes, whose areas become polygons.",
+            "Attribute of the labels with the class; found by itself where there is one that can be meant.",
+            optional=False,
+        )
+        method = QgsProcessingParameterEnum(
+            "METHOD", "Method", options=_METHODS, defaultValue="rf", usesStaticStrings=True
+        )
+        self.add(method, "What labels are compared with: a random forest (rf) or a support vector machine (svm) of "
+                 "the pixels' spectra.")  # fmt: skip
+        add_reading(self)
+        output = QgsProcessingParameterVectorDestination("OUTPUT", "Suspects")
+        self.add(
+            output,
+            "GeoPackage of all labels, the most suspect first; a picture of these goes beside it (.png).",
+        )
+        clean = QgsProcessingParameterVectorDestination(
+            "CLEAN", "Labels without suspects", optional=True, createByDefault=False
+        )
+        self.add(clean, "GeoPackage of the labels that are not suspect, to train on.")
+
+    def execute(self, values, context, feedback) -> dict[str, Any]:
+        made = {name: values.output(name) for name in ("OUTPUT", "CLEAN")}
+        arguments = ["check-labels", *self.labelled_scenes(values, context, feedback)]
+        arguments += ["-o", made["OUTPUT"], "--method", values.choice("METHOD")]
+        arguments += values.options("CLASS_FIELD") + reading(values)
+        arguments += ["--clean", made["CLEAN"]] if made["CLEAN"] else []
+        self.geodl([*arguments, "--progress", "json", "--overwrite"], feedback)
+        group = LayerGroup(f"geodl: {values.layer('LABELS').name()}")
+        for name, title in (("OUTPUT", "Suspects"), ("CLEAN", "Labels without suspects")):
+            if made[name] and context.willLoadLayerOnCompletion(made[name]):
+                group.add(made[name], title, context)
+        # One that could not be written costs itself alone; geodl has warned of it.
+        return {name: path for name, path in made.items() if path and Path(path).is_file()}
