@@ -53,8 +53,8 @@ SIGNATURES = {
     "open_stack": "(source, *, date_pattern=None, indices=(), since=None, until=None, **reading)",
     "predict_spectra": "(data, model, *, resample=False, report=None)",
     "pretrain_spectra": "(libraries, *, out, steps=10000, device='auto', seed=0, overwrite=False, report=None, progress=False)",
-    "check_labels": "(scenes, labels=None, *, out, method='rf', clean=None, overwrite=False, report=None, progress=False, "
-    "**settings)",
+    "check_labels": "(scenes, labels=None, *, out, method='rf', clean=None, html=None, overwrite=False, report=None, "
+    "progress=False, **settings)",
     "check_rows": "(values, labels, groups=None, *, method='rf', seed=0)",
     "find_suspects": "(probabilities, labels, groups=None)",
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",

@@ -16,6 +16,7 @@ from ..options.labels import checked_label_options
 from ..options.shared import (
     OUTPUT_FILE,
     check_suffix,
+    html_option,
     output_option,
     overwrite_option,
     progress_options,
@@ -57,6 +58,7 @@ _MOST_PAIRS = 10  # that are printed
     metavar="FILE",
     help="Also write the labels without the suspects, to train on (.gpkg).",
 )
+@html_option
 @checked_label_options
 @overwrite_option
 @progress_options
@@ -66,6 +68,7 @@ def check_labels(
     output: Path,
     method: Literal["rf", "svm"],
     clean: Path | None,
+    html: Path | None,
     changes: dict[str, Any],
     overwrite: bool,
     terminal: Terminal,
@@ -74,14 +77,15 @@ def check_labels(
 
     Classifiers of single pixels, each trained on the polygons of other places, are asked about all polygons (confident
     learning). What they contradict is written with a rank, the suggested class, and the share of its pixels that are
-    suspect. LABELS is as for geodl train: polygons, lines or points, a raster, whose areas become polygons, or a folder.
+    suspect; --html shows it. LABELS is as for geodl train: polygons, lines or points, a raster, whose areas become polygons, or a folder.
 
     \b
-    geodl check-labels scene.tif labels.gpkg -o suspects.gpkg
+    geodl check-labels scene.tif labels.gpkg -o suspects.gpkg --html suspects.html
     geodl check-labels 'scenes/*.tif' masks/ -o suspects.gpkg --clean labels_clean.gpkg
     """
     check_suffix("-o", output, "a GeoPackage", (".gpkg",))
     check_suffix("--clean", clean, "a GeoPackage", (".gpkg",))
+    check_suffix("--html", html, "HTML", (".html", ".htm"))
     from georaster_dl.training.settings.config import TrainConfig
 
     config = TrainConfig().updated(changes)
@@ -90,7 +94,7 @@ def check_labels(
     def run(report: Report) -> Checked:
         from georaster_dl.label_check.run import CheckOptions, check_labels  # heavy
 
-        options = CheckOptions(config, method, clean, overwrite)
+        options = CheckOptions(config, method, clean, overwrite, html)
         return check_labels(pairs, output, options, report)
 
     return run_with_progress(terminal, run, _finished, _print)

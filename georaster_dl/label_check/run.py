@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import geopandas
@@ -23,12 +24,14 @@ from georaster_dl.io.vectors.geopackage import write_geopackage
 from georaster_dl.io.vectors.placing import in_degrees
 from georaster_dl.io.vectors.suspects import write_suspects
 from georaster_dl.label_check.out_of_fold import group_folds, probabilities_out_of_fold
+from georaster_dl.label_check.page import suspects_page
+from georaster_dl.label_check.pictures import MOST, suspect_tiles
 from georaster_dl.label_check.pixels import PolygonPixels, draw_pixels
 from georaster_dl.label_check.polygons import LabelPolygons, centres, label_polygons
-from georaster_dl.label_check.sheet import write_sheet
 from georaster_dl.label_check.suspects import Suspects, find_suspects
 from georaster_dl.pixels.learn.classifier import Method
 from georaster_dl.pixels.learn.folds import spatial_blocks
+from georaster_dl.render.contact_sheet import contact_sheet_png
 from georaster_dl.training.data.labelled_scenes import open_labelled_scenes, warn_implausible
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.settings.config import TrainConfig
@@ -47,12 +50,14 @@ class CheckOptions:
     config : how scenes and labels are read, and the seed, as a training has them.
     method : classifier of pixels, ``rf`` or ``svm``.
     clean : GeoPackage of the labels without the suspects, to train on.
+    html : page of the suspects in their scenes.
     """
 
     config: TrainConfig = field(default_factory=TrainConfig)
     method: Method = "rf"
     clean: Path | None = None
     overwrite: bool = False
+    html: Path | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,7 +120,7 @@ def check_labels(
     warn_implausible(opened, warn)
     scenes = [each.scene for each in opened]
     sheet = out.with_suffix(".png")
-    extras = [sheet, *([options.clean] if options.clean else [])]
+    extras = [sheet, *(path for path in (options.clean, options.html) if path is not None)]
     protect: list[Path | str] = [each.labels for each in opened if each.labels is not None]
     protect += [file for scene in scenes for file in source_files(scene)]
     with Staging(
@@ -126,9 +131,18 @@ def check_labels(
         found = _judged(polygons, pixels, legend, options, warn)
         labels = _frame(polygons, found, legend)
         write_suspects(stage.path(out), labels)
+        shown = _scene_of(pixels, len(found))
+        draw = partial(suspect_tiles, found, polygons, scenes, shown, legend)
+        confused = _pairs(found, legend)
         if found.suspect.any():
             with stage.making(sheet) as path:
-                write_sheet(path, found, polygons, scenes, _scene_of(pixels, len(found)), legend)
+                path.write_bytes(contact_sheet_png(draw(), _title(found)))
+        if options.html is not None:
+            with stage.making(options.html) as path:
+                tiles = draw()
+                names = [scenes[i].name if len(scenes) > 1 else "" for i in shown[found.order]]
+                page = suspects_page(found, tiles, confused, names[: len(tiles)], legend)
+                path.write_text(page, encoding="utf-8", errors="backslashreplace")
         if options.clean is not None:
             with stage.making(options.clean) as path:
                 write_geopackage(path, _joined(polygons)[~found.suspect])
@@ -137,10 +151,15 @@ def check_labels(
         labels=labels,
         judged=int((found.items > 0).sum()),
         suspects=int(found.suspect.sum()),
-        pairs=_pairs(found, legend),
+        pairs=confused,
         seconds=time.monotonic() - begun,
         failed=stage.failed,
     )
+
+
+def _title(found: Suspects) -> str:
+    n = int(found.suspect.sum())
+    return counted(n, "suspect label") + (f", the first {MOST}" if n > MOST else "")
 
 
 def _judged(

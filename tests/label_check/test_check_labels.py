@@ -65,13 +65,16 @@ def checked(folder, labels="labels.gpkg", options=None):
         {"labels.class_field": "crop"} if labels.endswith("gpkg") else {}
     )
     return check_labels(
-        [pair], folder / "suspects.gpkg", CheckOptions(config, clean=options.clean, overwrite=True)
+        [pair],
+        folder / "suspects.gpkg",
+        CheckOptions(config, clean=options.clean, html=options.html, overwrite=True),
     )
 
 
 def test_wrong_polygons_come_first_with_the_class_that_they_are(fields):
     folder, classes, _ = fields
-    result = checked(folder, options=CheckOptions(clean=folder / "clean.gpkg"))
+    out = {"clean": folder / "clean.gpkg", "html": folder / "suspects.html"}
+    result = checked(folder, options=CheckOptions(**out))
     assert result.suspects == len(WRONG)
     assert result.judged == len(classes)
     written = geopandas.read_file(folder / "suspects.gpkg", layer="suspects")
@@ -86,6 +89,11 @@ def test_wrong_polygons_come_first_with_the_class_that_they_are(fields):
     assert list(clean.columns) == ["crop", "field", "geometry"]
     with Image.open(folder / "suspects.png") as picture:
         assert picture.width > 200
+    page = out["html"].read_text(encoding="utf-8")
+    assert page.count('<path class="ring" d="M') == len(WRONG)
+    assert [page.count(f"</span>{name}?") for name in NAMES] == [
+        (classes[WRONG] == i).sum() for i in range(len(NAMES))
+    ]
 
 
 @pytest.mark.slow

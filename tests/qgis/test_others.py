@@ -105,6 +105,7 @@ def test_labels_are_listed_with_a_style_and_written_without_suspects(run, feedba
     gdal.Translate(scene, EAST, srcWin=[0, 0, 160, 160])
     labels = QgsVectorLayer(str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path)), "fields")
     places = {"OUTPUT": str(tmp_path / "suspects.gpkg"), "CLEAN": str(tmp_path / "clean.gpkg")}
+    places["REPORT"] = str(tmp_path / "suspects.html")
     made = run("check_labels", SCENES=[scene], LABELS=labels, CLASS_FIELD="class", **places)
     listed = QgsVectorLayer(made["OUTPUT"])
     assert listed.featureCount() == labels.featureCount()
@@ -112,6 +113,7 @@ def test_labels_are_listed_with_a_style_and_written_without_suspects(run, feedba
     suspects = sum(feature["suspect"] for feature in listed.getFeatures())
     assert QgsVectorLayer(made["CLEAN"]).featureCount() == labels.featureCount() - suspects
     assert any(re.match(rf"{suspects} of \d+ labels suspect", info) for info in feedback.infos)
+    assert Path(made["REPORT"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert listed.fields().names()[1:4] == ["class_id", "class", "rank"]
 
 

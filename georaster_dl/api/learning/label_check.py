@@ -30,6 +30,7 @@ def check_labels(
     out: str | Path,
     method: Literal["rf", "svm"] = "rf",
     clean: str | Path | None = None,
+    html: str | Path | None = None,
     overwrite: bool = False,
     report: Report | None = None,
     progress: bool = False,
@@ -43,6 +44,7 @@ def check_labels(
     out : GeoPackage to make (.gpkg) of all labels, the most suspect first; a picture of these goes beside it (.png).
     method : classifier of pixels that labels are compared with, ``"rf"`` or ``"svm"``.
     clean : GeoPackage to make of the labels without the suspects.
+    html : page to make of the suspects in their scenes.
     overwrite : replace files that exist.
     report, progress : as ``segment`` takes them.
     **settings : how scenes and labels are read; ``GroundKeywords``.
@@ -57,8 +59,8 @@ def check_labels(
     from georaster_dl.label_check.run import CheckOptions  # scikit-learn, after the checks
     from georaster_dl.label_check.run import check_labels as run
 
-    cleaned = None if clean is None else Path(clean)
-    options = CheckOptions(config, method, cleaned, overwrite)
+    cleaned, page = (None if path is None else Path(path) for path in (clean, html))
+    options = CheckOptions(config, method, cleaned, overwrite, page)
     with reporting(report, progress=progress) as take:
         return run(pairs, Path(out), options, take)
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsProcessingParameterEnum, QgsProcessingParameterVectorDestination
+from qgis.core import (
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterFileDestination,
+    QgsProcessingParameterVectorDestination,
+)
 
 from georaster_dl_qgis.algorithms.labels.labelled_scenes import LabelledScenesAlgorithm
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
@@ -52,13 +56,19 @@ class CheckLabels(LabelledScenesAlgorithm):
             "CLEAN", "Labels without suspects", optional=True, createByDefault=False
         )
         self.add(clean, "GeoPackage of the labels that are not suspect, to train on.")
+        report = QgsProcessingParameterFileDestination(
+            "REPORT", "Report", fileFilter="Web pages (*.html)", optional=True
+        )
+        self.add(report, "One page with the first hundred suspects in their scenes.")
 
     def execute(self, values, context, feedback) -> dict[str, Any]:
         made = {name: values.output(name) for name in ("OUTPUT", "CLEAN")}
+        made["REPORT"] = values.file_output("REPORT")
         arguments = ["check-labels", *self.labelled_scenes(values, context, feedback)]
         arguments += ["-o", made["OUTPUT"], "--method", values.choice("METHOD")]
         arguments += values.options("CLASS_FIELD") + reading(values)
         arguments += ["--clean", made["CLEAN"]] if made["CLEAN"] else []
+        arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         self.geodl([*arguments, "--progress", "json", "--overwrite"], feedback)
         group = LayerGroup(f"geodl: {values.layer('LABELS').name()}")
         for name, title in (("OUTPUT", "Suspects"), ("CLEAN", "Labels without suspects")):

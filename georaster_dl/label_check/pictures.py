@@ -3,63 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-from georaster_dl.core.disk import writing
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.wording import counted
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.vectors.placing import in_coordinates_of
 from georaster_dl.label_check.polygons import LabelPolygons
 from georaster_dl.label_check.suspects import Suspects
 from georaster_dl.proposals.cells import grid_of
 from georaster_dl.proposals.contact_sheet import area_tiles
-from georaster_dl.render.contact_sheet import Tile, contact_sheet_png
+from georaster_dl.render.contact_sheet import Tile
 
-__all__ = ["write_sheet"]
+__all__ = ["MOST", "suspect_tiles"]
 
-_MOST = 100  # suspects on a sheet
+MOST = 100
+"""Suspects that are shown."""
 _AROUND_POINT = 3.0  # pixels: radius of the circle that shows a point, or of the band along a line
 _LONGEST_NAME = 16
 
 _Indexes = npt.NDArray[np.intp]
 
 
-def write_sheet(
-    path: Path,
+def suspect_tiles(
     found: Suspects,
     polygons: Sequence[LabelPolygons],
     scenes: Sequence[Scene],
     scene_of: _Indexes,
     legend: Legend,
-) -> None:
-    """Write a PNG of the most suspect labels, with rank and score, the label, and the suggested class.
+) -> list[Tile]:
+    """Draw the most suspect labels by rank, each titled with rank, classes and score.
 
     Parameters
     ----------
-    scene_of : (labels,) position of the scene in which a label is shown, -1 where it has no pixel.
+    scene_of : (labels,) position of the scene in which a label is shown.
 
     Raises
     ------
     GeoRasterError
-        When a scene cannot be read or the file cannot be written.
+        When a scene cannot be read.
     """
-    n = int(found.suspect.sum())
-    chosen = found.order[: min(n, _MOST)]
+    chosen = found.order[: min(int(found.suspect.sum()), MOST)]
     tiles: dict[int, Tile] = {}
     for number, scene in enumerate(scenes):
         ranks = np.flatnonzero(scene_of[chosen] == number)
         outlines = _outlines(polygons, chosen[ranks], scene)
         titles = [_title(found, rank, chosen[rank], legend) for rank in ranks.tolist()]
         tiles |= dict(zip(ranks.tolist(), area_tiles(scene, outlines, titles), strict=True))
-    title = f"{counted(n, 'suspect label')}" + (f", the first {_MOST}" if n > _MOST else "")
-    png = contact_sheet_png([tiles[rank] for rank in sorted(tiles)], title)
-    with writing(path):
-        path.write_bytes(png)
+    return [tiles[rank] for rank in sorted(tiles)]
 
 
 def _title(found: Suspects, rank: int, label: int, legend: Legend) -> str:
