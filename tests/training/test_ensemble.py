@@ -129,7 +129,7 @@ def test_a_resumed_run_equals_an_unbroken_one(pair, ensemble, tmp_path, stopped)
 def test_quantities_have_a_mean_and_a_spread(make_tif, pair, settings, tmp_path):
     image = checkered()[1]
     values = make_tif((image[0] / 1e4).astype(np.float32), "values.tif", nodata=-1)
-    settings = settings.updated({"model.ensemble": 2, "task": "regression", "training.epochs": 3})
+    settings = settings.updated({"model.ensemble": 2, "task": "regression", "training.epochs": 8})
     path = tmp_path / "model.safetensors"
     trained = train([SceneWithLabels(pair.scene, values)], path, settings)
     card = read_card(path)

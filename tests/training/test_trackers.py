@@ -27,6 +27,7 @@ def tracked(folder, report=lambda _event: None, **training):
         take(
             EpochEnded(
                 epoch=0.0, loss=0.6, val_loss=0.5, val_score=0.4, learning_rate=1e-3, epochs=2, score="mean IoU",
+                seconds_left=0.0,
             )
         )  # fmt: skip
         take.result(METRICS)
@@ -58,7 +59,7 @@ def test_mlflow_has_settings_epochs_and_test_figures(tmp_path, monkeypatch):
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     [run] = client.search_runs([client.get_experiment_by_name("georaster_dl").experiment_id])
     assert run.info.status == "FINISHED"
-    assert run.data.params["training.epochs"] == "40"
+    assert run.data.params["training.epochs"] == "100"
     assert run.data.metrics["val_score"] == 0.4
     assert run.data.metrics["IoU grass dry test"] == 0.25
     assert [path.name for path in tmp_path.iterdir()] == ["model_run"]
