@@ -14,7 +14,7 @@ from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_files, complete_models
-from ..options.course import length_options
+from ..options.course import length_options, rehearse_option
 from ..options.labels import erode_option, fraction_fields_option, training_options
 from ..options.shared import (
     INPUT_FILE,
@@ -140,6 +140,7 @@ _SEEN = ", blocks of training scenes"
         type=click.Choice(["none", "encoder", "all-but-head"]),
         help="Layers whose weights stay as --init gives them.",
     ),
+    rehearse_option,
     *length_options,
     click.option(
         "--search",
@@ -186,6 +187,7 @@ def train(
     geodl train 'scenes/*.tif' masks/ -o model.safetensors --split scenes
     geodl train list.csv -o model.safetensors --config train.toml
     geodl train --task autoencoder 'scenes/*.tif' -o features.safetensors
+    geodl train --task autoencoder 'new/*.tif' --init features.safetensors --rehearse features_run -o features2.safetensors
     """
     from georaster_dl.training.settings.config import TrainConfig, read_config
 

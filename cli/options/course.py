@@ -1,10 +1,12 @@
-"""Options of how long a network is trained."""
+"""Options of how long a network is trained, and what it must not forget."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-__all__ = ["length_options"]
+__all__ = ["length_options", "rehearse_option"]
 
 length_options = (
     click.option(
@@ -18,4 +20,11 @@ length_options = (
         metavar="N",
         help="Minutes that the network may learn for; the learning rate falls towards their end.",
     ),
+)
+
+rehearse_option = click.option(
+    "--rehearse",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder NAME_run of the autoencoder of --init: half of each batch are patches of what it learnt.",
 )

@@ -30,6 +30,8 @@ from georaster_dl.training.loop.members import (
 )
 from georaster_dl.training.loop.network import check_network
 from georaster_dl.training.loop.run_folder import RunFolder
+from georaster_dl.training.rehearsal.forgetting import forgetting, ground_scores, lineage
+from georaster_dl.training.rehearsal.keeping import keep_reservoir
 from georaster_dl.training.result.package import package_model
 from georaster_dl.training.result.trackers import check_trackers, tracking
 from georaster_dl.training.rivals.beside import Beside, fit_beside, trains_network
@@ -105,8 +107,7 @@ def train(
     """
     begun = time.monotonic()
     leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
-    if not leader:
-        report = no_report
+    report = report if leader else no_report
     warn = warner(report)
     folder = RunFolder(model, warn)
     if leader:
@@ -126,7 +127,7 @@ def train(
         if leader and not resume:
             folder.begin(config, data.split, overwrite=overwrite)
         beside = fit_beside(data, report) if leader else None
-        learning = time.monotonic()
+        before, learning = ground_scores(data, learner, device), time.monotonic()
         found = search_settings(asked, data, device, folder, report)
         if found:
             data, started = found.data, found.started
@@ -138,15 +139,14 @@ def train(
                 return None
             made, comparison = _compared(fitted, data, beside, time.monotonic() - learning, device)
             notes = _notes(fitted, data, started) | ({"search": found.note} if found else {})
-            notes["time"] = f"{(time.monotonic() - begun) / 60:.1f} min on {device.name}"
-            card = package_model(data, made, device, model, notes, comparison)
+            notes |= lineage(data) | _kept_patches(data, folder) | _time(begun, device)
+            further = forgetting(before, learner, data, device, warn)
+            card = package_model(data, made, device, model, notes, comparison, further)
             tracked.result(card.metrics)
     if comparison is not None:
         comparison.write(folder, warn)
-    seconds = time.monotonic() - begun
-    return Trained(
-        card, model, folder.path, _history(fitted), seconds, folder.extras.failed, comparison
-    )
+    history, seconds = _history(fitted), time.monotonic() - begun
+    return Trained(card, model, folder.path, history, seconds, folder.extras.failed, comparison)
 
 
 def _resolved(
@@ -218,8 +218,28 @@ def _notes(
     }
 
 
+def _time(begun: float, device: Device) -> dict[str, str]:
+    """Describe what the run took and where, for the card."""
+    return {"time": f"{(time.monotonic() - begun) / 60:.1f} min on {device.name}"}
+
+
+def _kept_patches(data: TrainingData, folder: RunFolder) -> dict[str, str]:
+    """Keep patches of an autoencoder's ground for runs that go on from it, and describe them for the card."""
+    if not data.unlabelled:
+        return {}
+    notes: dict[str, str] = {}
+    with folder.extras.making(folder.rehearsal):
+        notes["rehearsal"] = keep_reservoir(data, folder.rehearsal).description
+    return notes
+
+
 def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
-    """Check that the run's folder can be made, or gone on from."""
+    """Check that the run's folder can be made, or gone on from, and is not what is rehearsed."""
+    run = config.start.rehearse
+    if run is not None and run.resolve() == folder.path.resolve():
+        raise OptionError(
+            f"`rehearse={str(run)!r}` is the folder that this run would replace; give the new model another name."
+        )
     if not resume:
         folder.check_free(overwrite=overwrite)
         return

@@ -75,6 +75,7 @@ class TrainKeywords(GroundKeywords, total=False):
     init : ``"random"``, ``"imagenet"``, ``"auto"`` (a bundled encoder of the same bands), a public encoder as
         ``"torchgeo:NAME"`` or ``"timm:NAME"``, or a model package to start from.
     freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
+    rehearse : folder ``NAME_run`` of the autoencoder to start from, whose patches make half of each batch.
     epochs, minutes : at most; the minutes are those of learning, without loading, test and packaging.
     device, precision : as ``RunKeywords`` has them.
     tracker : ``"tensorboard"``, ``"mlflow"`` or ``"wandb"``, where figures go beside the log.
@@ -93,6 +94,7 @@ class TrainKeywords(GroundKeywords, total=False):
     ensemble: int
     init: str | Path
     freeze: Literal["none", "encoder", "all-but-head"]
+    rehearse: str | Path
     epochs: int
     minutes: float
     device: str

@@ -18,6 +18,7 @@ from georaster_dl.tiling.sampling import Window
 from georaster_dl.tiling.split_blocks import TRAIN
 from georaster_dl.training.data.labelled_scenes import is_labelled
 from georaster_dl.training.data.training_data import TrainingData
+from georaster_dl.training.rehearsal.reservoir import Reservoir
 from georaster_dl.training.transforms.augment import Optics
 
 __all__ = ["EpochSampler", "EvaluationPatches", "Sample", "TrainingPatches", "training_patches"]
@@ -28,10 +29,13 @@ Mask = npt.NDArray[np.bool_]
 Sample = tuple[Float, Target]
 
 _DRAWS = 10
+_UNSIGNED = 2**32 - 1  # seeds have no sign
 
 
 def training_patches(data: TrainingData) -> TrainingPatches:
     """Make the dataset of training patches that suits the network."""
+    if data.rehearsed is not None:
+        return RehearsingPatches(data, data.rehearsed)
     return CentrePatches(data) if data.centred else TrainingPatches(data)
 
 
@@ -53,7 +57,7 @@ class TrainingPatches(Dataset[Sample]):
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         """Make the image (bands, patch, patch) and target of a patch."""
-        rng = np.random.default_rng([self._seed, *key])
+        rng = np.random.default_rng([self._seed, key[0], key[1] & _UNSIGNED])
         side = self._augmentation.window(rng, self._patch)
         image, valid, target = self._read(rng, key[1], side)
         image, valid, target = self._augmentation.apply(
@@ -80,6 +84,26 @@ class TrainingPatches(Dataset[Sample]):
     def _learnt(self, target: Target) -> Target:
         """Select the part of a patch's target that enters the loss."""
         return target
+
+
+class RehearsingPatches(TrainingPatches):
+    """Patches of the training part, and where the number is negative of earlier ground, by (epoch, number).
+
+    Parameters
+    ----------
+    old : patches of earlier ground.
+    """
+
+    def __init__(self, data: TrainingData, old: Reservoir) -> None:
+        super().__init__(data)
+        self._old = old
+
+    def _read(self, rng: np.random.Generator, number: int, side: int) -> tuple[Float, Mask, Target]:
+        """Read a window, or draw a patch of earlier ground."""
+        if number >= 0:
+            return super()._read(rng, number, side)
+        image, valid = self._old.read(int(rng.choice(self._old.rehearsed)))
+        return image, valid, np.where(valid, 0, -1)
 
 
 class CentrePatches(TrainingPatches):
@@ -165,6 +189,8 @@ class EvaluationPatches(Dataset[Sample]):
 class EpochSampler(Sampler[tuple[int, int]]):
     """Keys of an epoch's patches, shared out among processes that train together.
 
+    Every second one is of earlier ground where that is rehearsed: its number is negative.
+
     Attributes
     ----------
     epoch : set before each epoch by the training loop.
@@ -176,6 +202,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self._n = data.per_epoch
         self._seed = data.config.seed
         self._rank, self._world = rank, world
+        self._rehearses = data.rehearsed is not None
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next keys."""
@@ -187,5 +214,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rng = np.random.default_rng([self._seed, self.epoch])
         order = self._sampler.order(rng, self._n)
-        for number in order[self._rank : len(self) * self._world : self._world]:
-            yield self.epoch, int(number)
+        for place, number in enumerate(order[self._rank : len(self) * self._world : self._world]):
+            is_old = self._rehearses and place % 2 == 1
+            yield self.epoch, -1 - int(number) if is_old else int(number)

@@ -75,6 +75,11 @@ class Scaling:
                 mean[index], std[index] = card.bands[place].mean, card.bands[place].std
         return replace(self, mean=mean, std=std)
 
+    def drift_from(self, other: Scaling) -> npt.NDArray[np.float64]:
+        """Compute how far the bands' means lie from others, (bands,) in standard deviations of the others."""
+        drift: npt.NDArray[np.float64] = (self.mean - other.mean) / other.std
+        return drift
+
     def apply(self, image: Float, valid: Mask) -> Float:
         """Normalise an image; pixels that are not valid are 0."""
         gain = (1.0 / self.std).astype(np.float32)[:, None, None]

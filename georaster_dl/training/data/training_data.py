@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
@@ -29,6 +30,7 @@ from georaster_dl.training.data.scaling import Scaling
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.split import Split
 from georaster_dl.training.data.split_kinds import split_scenes
+from georaster_dl.training.rehearsal.reservoir import Reservoir
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.recipes import FINE_M
 from georaster_dl.training.settings.resolve import with_code
@@ -41,6 +43,7 @@ SMALLEST_PATCH = 32  # and every network can halve it five times
 _PATCH, _FINE_PATCH = 64, 256  # in pixels; many small patches learn faster than few large ones
 _FEWEST_BATCHES, _MOST_PATCHES = 30, 2048  # of an epoch
 _EVALUATION_SIDE = 256  # and at least two patches: fewer borders
+_DRIFT = 0.5  # of a band's standard deviation
 _MEASURED = 512  # windows; where a training set has more, its statistics are estimated
 
 
@@ -55,6 +58,7 @@ class TrainingData:
     per_epoch : patches of an epoch.
     scaling : mean and standard deviation of the bands in the training part.
     centred : whether only the middle pixel of a training patch has a label.
+    rehearsed : patches of earlier ground that make half of each batch.
     """
 
     split: Split
@@ -63,6 +67,7 @@ class TrainingData:
     scaling: Scaling
     config: TrainConfig
     centred: bool = False
+    rehearsed: Reservoir | None = None
 
     @property
     def scenes(self) -> tuple[CachedScene, ...]:
@@ -165,6 +170,10 @@ def load_training_data(
     opened = open_labelled_scenes(pairs, config, warn)
     warn_implausible(opened, warn)
     config = with_code(config, len(opened[0].scene.planes))
+    run = config.start.rehearse
+    old = None if run is None else Reservoir.of_run(run)
+    if old is not None and config.patches.size is None:
+        config = config.updated({"patches.size": old.facts.side})
     patch = _patch_side(opened, config) if centred is None else _centred_side(centred, config)
     # The windows to measure on are the largest; a patch that is zoomed and moved aside sees less.
     reach = max(_EVALUATION_SIDE, 2 * patch)
@@ -174,8 +183,10 @@ def load_training_data(
     check_split(split, warn)
     if config.labels.per_polygon:
         split = whole_polygons(split)
-    scaling = _scaling(split, patch, config)
-    data = TrainingData(split, patch, 0, scaling, config, centred is not None)
+    scaling = _scaling(split, patch, config, warn)
+    data = TrainingData(split, patch, 0, scaling, config, centred is not None, old)
+    if old is not None:
+        old.check_fits(tuple(band.name for band in data.bands), data.quantity, patch)
     return with_settings(data, config)
 
 
@@ -193,7 +204,7 @@ def with_settings(data: TrainingData, config: TrainConfig) -> TrainingData:
     return replace(data, config=config, patch=patch, per_epoch=per_epoch)
 
 
-def _scaling(split: Split, patch: int, config: TrainConfig) -> Scaling:
+def _scaling(split: Split, patch: int, config: TrainConfig, warn: Callable[[str], None]) -> Scaling:
     """Measure the normalisation; bands of the model to start from keep that model's."""
     windows = _statistics_windows(split, patch, config.seed)
     scaling = Scaling.measure(split.reader(TRAIN), windows)
@@ -201,8 +212,28 @@ def _scaling(split: Split, patch: int, config: TrainConfig) -> Scaling:
         return scaling
     card = read_card(find_model(config.start.weights))
     first = split.scenes[0]
-    same = card.quantity == quantity_of(first.scene)
-    return scaling.with_bands_of(first.scene.bands, card) if same else scaling
+    if card.quantity != quantity_of(first.scene):
+        return scaling
+    kept = scaling.with_bands_of(first.scene.bands, card)
+    if config.start.rehearse is not None:
+        _warn_of_drift(scaling.drift_from(kept), first.scene.bands, warn)
+    return kept
+
+
+def _warn_of_drift(
+    drift: npt.NDArray[np.float64], bands: Sequence[Band], warn: Callable[[str], None]
+) -> None:
+    """Warn of the bands (bands,) whose mean is more than half a deviation from that of the model to go on from."""
+    moved = [
+        f"{band.name} by {amount:+.1f}"
+        for band, amount in zip(bands, drift, strict=True)
+        if abs(amount) > _DRIFT
+    ]
+    if moved:
+        warn(
+            f"the means of bands lie away from those that the model learnt, in its standard deviations: "
+            f"{', '.join(moved)}; its normalisation stays. Check calibration and season of the scenes"
+        )
 
 
 def _statistics_windows(split: Split, patch: int, seed: int) -> list[Window]:

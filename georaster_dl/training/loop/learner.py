@@ -18,6 +18,7 @@ from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 __all__ = ["SCORE", "Learner", "usual_rate"]
 
 _FINE_RATE = 5e-4  # a large rate would forget what the weights know
+_REHEARSING_RATE = 3e-4
 SCORE = "val_score"  # the objective's: the higher the better
 
 
@@ -26,6 +27,8 @@ def usual_rate(config: TrainConfig) -> float:
     rate = config.training.learning_rate
     if isinstance(rate, float):
         return rate
+    if config.start.rehearse is not None:
+        return _REHEARSING_RATE
     return FRESH_RATE if config.start.weights == "random" else _FINE_RATE
 
 

@@ -20,6 +20,7 @@ from georaster_dl.io.output.staging import Extras
 from georaster_dl.io.vectors.split_map import write_split_map
 from georaster_dl.training.data.split import Split
 from georaster_dl.training.loop.curves import write_curves
+from georaster_dl.training.rehearsal.reservoir import REHEARSAL
 from georaster_dl.training.settings.config import TrainConfig, read_config
 
 __all__ = [
@@ -54,6 +55,7 @@ class RunFolder:
     path : the folder.
     config, split, log, curves, comparison : files in it.
     search, journal : folder of the trials of a search, and the file that lists them.
+    rehearsal : patches for the runs that go on from an autoencoder's.
     best, last : checkpoints, of the best validation score and of the last finished epoch.
     extras : files that could not be written; a run without settings or checkpoints is an error.
 
@@ -74,6 +76,7 @@ class RunFolder:
         self.log = self.path / "log.csv"
         self.curves = self.path / "curves.png"
         self.comparison = self.path / "comparison.csv"
+        self.rehearsal = self.path / REHEARSAL
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"

@@ -53,7 +53,8 @@ def make_trainer(
     stop = EarlyStopping(
         SCORE, mode="max", patience=training.patience, check_on_train_epoch_end=True
     )
-    average = [RunningAverage()] if training.average else []
+    rehearses = data.rehearsed is not None
+    average = [RunningAverage(from_start=rehearses)] if training.average else []
     ends = course if training.schedule == "plateau" else stop
     with _quiet():
         return L.Trainer(

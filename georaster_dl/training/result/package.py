@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def package_model(
     path: Path,
     notes: Mapping[str, str],
     comparison: Comparison | None = None,
+    further: Mapping[str, float] = MappingProxyType({}),
 ) -> Card:
     """Measure, describe and package a trained network, or a classifier of spectra and texture.
 
@@ -67,6 +69,7 @@ def package_model(
     ----------
     notes : further entries of the card about the training.
     comparison : of the network with classifiers.
+    further : metrics of it that were measured already.
     """
     rival = made if isinstance(made, Rival) else None
     network = (made.network if isinstance(made, Rival) else made).eval()
@@ -98,7 +101,7 @@ def package_model(
         places=_places(data),
         training={key: value[:500] for key, value in {**_training(data), **told, **notes}.items()},
         configuration={key: value[:500] for key, value in data.config.flat().items()},
-        metrics=metrics | of_seen,
+        metrics=metrics | of_seen | dict(further),
         calibration=calibrations.pop("single"),
         calibrations=calibrations,
         novelty=training_novelty(data),

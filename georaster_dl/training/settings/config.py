@@ -138,11 +138,13 @@ class StartSection(_Section):
     freeze : ``encoder`` or ``all-but-head`` are not trained.
     unfreeze_every : epochs after which one more frozen stage is trained too, the deepest first;
         0 keeps them frozen.
+    rehearse : folder of the run of an autoencoder to go on from, whose patches make half of each batch.
     """
 
     weights: str = "random"
     freeze: Literal["none", "encoder", "all-but-head"] = "none"
     unfreeze_every: Annotated[int, Field(ge=0)] = 0
+    rehearse: Path | None = None
 
 
 class LossSection(_Section):

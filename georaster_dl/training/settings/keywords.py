@@ -33,6 +33,7 @@ SETTINGS = {
     "ensemble": "model.ensemble",
     "init": "start.weights",
     "freeze": "start.freeze",
+    "rehearse": "start.rehearse",
     "epochs": "training.epochs",
     "minutes": "training.minutes",
     "device": "training.device",

@@ -35,12 +35,30 @@ def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> T
     GeoRasterError
         When settings contradict each other, or the model to start from cannot be read.
     """
+    _check_rehearsal(config)
     config = _with_begun_split(config, begun)
     config = _with_ensemble(
         _with_head(_with_options(_with_hidden(_with_task(_with_start(config)))))
     )
     older = begun is not None and "decoder_dropout" not in begun.model.options
     return config if older else _with_dropout(config)
+
+
+def _check_rehearsal(config: TrainConfig) -> None:
+    """Check that what is rehearsed was learnt by the model to start from."""
+    run, weights = config.start.rehearse, config.start.weights
+    if run is None:
+        return
+    if config.task != "autoencoder":
+        raise OptionError(
+            f"`rehearse={str(run)!r}` is of autoencoders, but the task is {config.task}; use `task='autoencoder'`, or leave "
+            f"it out."
+        )
+    if not is_package(weights) or read_card(find_model(weights)).task != "autoencoder":
+        raise OptionError(
+            f"`rehearse={str(run)!r}` keeps what an autoencoder has learnt, but training starts from {weights}, which is "
+            f"none; give the model of that run by `init=`."
+        )
 
 
 def _with_begun_split(config: TrainConfig, begun: TrainConfig | None) -> TrainConfig:

@@ -1,0 +1,1 @@
+"""Continual learning: patches of earlier ground, rehearsed beside the new ones."""
