@@ -1,4 +1,4 @@
-"""Options of how long a network is trained, and what it must not forget."""
+"""Options of how long a network is trained, and of continual learning."""
 
 from __future__ import annotations
 

@@ -219,12 +219,12 @@ def _notes(
 
 
 def _time(begun: float, device: Device) -> dict[str, str]:
-    """Describe what the run took and where, for the card."""
+    """Describe duration and device of the run, for the card."""
     return {"time": f"{(time.monotonic() - begun) / 60:.1f} min on {device.name}"}
 
 
 def _kept_patches(data: TrainingData, folder: RunFolder) -> dict[str, str]:
-    """Keep patches of an autoencoder's ground for runs that go on from it, and describe them for the card."""
+    """Write patches of an autoencoder's scenes for runs that go on from it, and describe them for the card."""
     if not data.unlabelled:
         return {}
     notes: dict[str, str] = {}
@@ -234,7 +234,7 @@ def _kept_patches(data: TrainingData, folder: RunFolder) -> dict[str, str]:
 
 
 def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
-    """Check that the run's folder can be made, or gone on from, and is not what is rehearsed."""
+    """Check that the run's folder can be made, or gone on from, and is not the folder to rehearse."""
     run = config.start.rehearse
     if run is not None and run.resolve() == folder.path.resolve():
         raise OptionError(

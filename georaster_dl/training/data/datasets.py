@@ -87,7 +87,7 @@ class TrainingPatches(Dataset[Sample]):
 
 
 class RehearsingPatches(TrainingPatches):
-    """Patches of the training part, and where the number is negative of earlier ground, by (epoch, number).
+    """Patches of the training part, or from a reservoir where the number is negative, by (epoch, number).
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class RehearsingPatches(TrainingPatches):
         self._old = old
 
     def _read(self, rng: np.random.Generator, number: int, side: int) -> tuple[Float, Mask, Target]:
-        """Read a window, or draw a patch of earlier ground."""
+        """Read a window, or draw a patch of the reservoir."""
         if number >= 0:
             return super()._read(rng, number, side)
         image, valid = self._old.read(int(rng.choice(self._old.rehearsed)))

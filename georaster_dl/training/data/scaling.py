@@ -76,7 +76,7 @@ class Scaling:
         return replace(self, mean=mean, std=std)
 
     def drift_from(self, other: Scaling) -> npt.NDArray[np.float64]:
-        """Compute how far the bands' means lie from others, (bands,) in standard deviations of the others."""
+        """Compute the differences of the bands' means from others, (bands,) in standard deviations of the others."""
         drift: npt.NDArray[np.float64] = (self.mean - other.mean) / other.std
         return drift
 

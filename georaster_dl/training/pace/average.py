@@ -35,7 +35,7 @@ class RunningAverage(WeightAveraging):
         self._from_start = from_start
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Make the average; torch replaces one of no steps by the weights after the first."""
+        """Make the average; torch replaces an average of no steps by the weights after the first."""
         super().setup(trainer, pl_module, stage)
         if self._from_start and self._average_model is not None:
             self._average_model.n_averaged.fill_(1)

@@ -1,1 +1,1 @@
-"""Continual learning: patches of earlier ground, rehearsed beside the new ones."""
+"""Continual learning: patches of earlier scenes, rehearsed beside new patches."""

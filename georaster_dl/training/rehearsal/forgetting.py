@@ -1,4 +1,4 @@
-"""What a network that goes on learning forgets: reconstruction of old and new ground, before and after."""
+"""Forgetting of a network that goes on learning: reconstruction of old and new scenes, before and after."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Sample = tuple[Float, Float]
 def ground_scores(
     data: TrainingData, network: nn.Module | None, device: Device
 ) -> dict[str, float]:
-    """Measure the R2 of the reconstruction on old ground (patches that judge) and on new (the validation part).
+    """Measure the R2 of the reconstruction on old patches (those that judge) and on new (the validation part).
 
     Measured as ``reconstruction_metrics`` does: from disturbed input, 1 - SSE / SST over all bands, each about its own
     mean; where squares are hidden of the pixels in them.
@@ -58,7 +58,7 @@ def forgetting(
     device: Device,
     warn: Callable[[str], None],
 ) -> dict[str, float]:
-    """Measure the trained network as before, name both figures for the card, and warn where old ground fell by more than 0.01.
+    """Measure the trained network as before, name the figures for the card, and warn where R2 of old patches fell by 0.01.
 
     Parameters
     ----------

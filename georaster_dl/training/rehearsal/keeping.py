@@ -1,4 +1,4 @@
-"""The reservoir that a run leaves: that of the run before, and an even sample of what was new."""
+"""The reservoir that a run leaves: that of the run before, continued with an even sample of the new patches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["keep_reservoir"]
 
 
 def keep_reservoir(data: TrainingData, folder: Path) -> Reservoir:
-    """Write the reservoir after the windows of the training part's grid have been offered to it; read are those kept.
+    """Write the reservoir after offering it the windows of the training part's grid; the others are not even read.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reservoir of patches: an even sample of all ground that an autoencoder and those before it have learnt from."""
+"""Reservoir of patches: an even sample of all patches that an autoencoder and its predecessors have learnt from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Slots = npt.NDArray[np.int64]
 
 
 class ReservoirFacts(BaseModel):
-    """What the patches of a reservoir are.
+    """Description of the patches of a reservoir.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class ReservoirFacts(BaseModel):
 
 @dataclass(frozen=True)
 class Reservoir:
-    """Patches of earlier ground in a run's folder; they stay on the disk.
+    """Patches of earlier scenes in a run's folder; they stay on the disk.
 
     Every fifth patch judges what is forgotten, the others are rehearsed.
 
@@ -159,7 +159,7 @@ def capacity(bands: int, side: int) -> int:
 
 
 def draw_slots(seed: int, most: int, before: int, offered: int) -> Slots:
-    """Draw what a reservoir holds after more of its stream: each item with probability most / (before + offered).
+    """Draw the items of a reservoir after more of its stream: each with probability most / (before + offered).
 
     Algorithm R of Vitter (1985): item i, counted from 1, is kept with probability most / i, in the place of a random one.
 

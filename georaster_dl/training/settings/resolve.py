@@ -45,7 +45,7 @@ def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> T
 
 
 def _check_rehearsal(config: TrainConfig) -> None:
-    """Check that what is rehearsed was learnt by the model to start from."""
+    """Check that the patches to rehearse were learnt by the model to start from."""
     run, weights = config.start.rehearse, config.start.weights
     if run is None:
         return
