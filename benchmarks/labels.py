@@ -2,27 +2,35 @@
 
     python benchmarks/labels.py suspects ../shared/data/sits_matogrosso/samples_mt_9classes.npz
     python benchmarks/labels.py noise ../shared/data/sits_matogrosso/samples_mt_9classes.npz --jsonl noise.jsonl
+    python benchmarks/labels.py texture sample_tiles/s2_west.tif
 
 ``suspects`` flips 10 % of the labels to any other class at random and says how many of the 100 most suspect samples were
 flipped. ``noise`` flips labels of the training samples, to any other class, or Pasture and Cerrado to each other (pair),
 and tests on clean samples of five stratified folds: random forest and network (tempcnn), with all training labels or
 without the suspects that confident learning finds among them; of the network with cross-entropy and with gce. No setting
-was chosen on the tested samples. ``--jsonl`` keeps the figures of each fold, and leaves out those that it holds already.
+was chosen on the tested samples. ``texture`` gives 10 % of the polygons of NAME_labels.gpkg another class at random, and
+checks them by the spectra of a scene, and by spectra with the texture that forests of ``geodl train`` have. ``--jsonl`` keeps the figures of each fold, and leaves out those that it holds already.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import numpy.typing as npt
+import rasterio
+import torch
 
+from georaster_dl.label_check.run import CheckOptions, check_labels
 from georaster_dl.label_check.tables import check_series
 from georaster_dl.models.package.seasons import season_start_of
+from georaster_dl.models.zoo.texture.features import Texture
 from georaster_dl.timeseries.learning.fit import fit_series
 from georaster_dl.timeseries.learning.forest import SeriesForest
 from georaster_dl.timeseries.learning.options import SeriesTrainOptions, SplitOptions
@@ -30,8 +38,24 @@ from georaster_dl.timeseries.learning.split import SampleFold, plan_split
 from georaster_dl.timeseries.samples import SeriesSamples
 from georaster_dl.timeseries.tables.options import SeriesTableOptions
 from georaster_dl.timeseries.tables.read import read_series
+from georaster_dl.training.data.sources import SceneWithLabels
+from georaster_dl.training.settings.config import TrainConfig
 
 PAIR = ("Pasture", "Cerrado")
+
+
+def collect(path: Path | None) -> list[dict[str, Any]]:
+    """Figures that are there already."""
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def keep(row: dict[str, Any], rows: list[dict[str, Any]], path: Path | None) -> None:
+    rows.append(row)
+    if path is not None:
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
 
 
 def read(path: Path) -> SeriesSamples:
@@ -86,6 +110,74 @@ def suspects(args: argparse.Namespace) -> None:
         )
 
 
+WINDOWS, COMPONENTS = (5, 15, 31), 3  # as beside a network
+
+
+def textured(scene: Path, out: Path) -> None:
+    """Write a scene with the texture of its principal components as further bands."""
+    with rasterio.open(scene) as source:
+        bands, valid, profile = source.read(), source.dataset_mask() > 0, source.profile
+    spectra = bands[:, valid].T.astype(np.float64)
+    spectra = (spectra - spectra.mean(axis=0)) / spectra.std(axis=0)
+    image = np.zeros(bands.shape, np.float32)
+    image[:, valid] = spectra.T
+    texture = Texture(len(bands), WINDOWS, COMPONENTS)
+    axes = np.linalg.eigh(np.cov(spectra.T))[1][:, ::-1].T[:COMPONENTS]
+    texture.axes.copy_(torch.from_numpy(axes.copy()))
+    margin = texture.reach
+    around = np.pad(image, ((0, 0), (margin, margin), (margin, margin)))
+    with torch.inference_mode():
+        planes = texture(torch.from_numpy(around)[None])[0].numpy()
+    planes[:, ~valid] = np.nan
+    profile.update(count=len(planes), dtype="float32", nodata=np.nan)
+    with rasterio.open(out, "w", **profile) as made:
+        made.write(planes)
+
+
+def texture(args: argparse.Namespace) -> None:
+    labels = geopandas.read_file(args.data.with_name(f"{args.data.stem}_labels.gpkg"))[
+        ["class", "geometry"]
+    ].assign(number=lambda frame: np.arange(len(frame)))
+    names = np.unique(labels["class"])
+    config = TrainConfig().updated({"labels.class_field": "class"})
+    rows = collect(args.jsonl)
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = {"spectrum": args.data, "spectrum and texture": Path(folder) / "textured.tif"}
+        textured(args.data, scenes["spectrum and texture"])
+        for seed in range(args.seeds):
+            rng = np.random.default_rng(seed)
+            wrong = rng.permutation(len(labels))[: round(0.1 * len(labels))]
+            classes = np.searchsorted(names, labels["class"])
+            classes[wrong] = (classes[wrong] + rng.integers(1, len(names), len(wrong))) % len(names)
+            path = Path(folder) / "labels.gpkg"
+            labels.assign(**{"class": names[classes]}).to_file(path)
+            for what, scene in scenes.items():
+                row = {"seed": seed, "what": what}
+                if any(row.items() <= old.items() for old in rows):
+                    continue
+                options = CheckOptions(config.updated({"seed": seed}), overwrite=True)
+                pair = SceneWithLabels(str(scene), path)
+                found = check_labels([pair], Path(folder) / "suspects.gpkg", options)
+                is_wrong = found.labels.number.isin(wrong)
+                suspect = found.labels.suspect == 1
+                row |= {
+                    "precision at N": float(is_wrong[: len(wrong)].mean()),
+                    "precision": float(is_wrong[suspect].mean()),
+                    "recall": float(suspect[is_wrong].mean()),
+                    "seconds": found.seconds,
+                }
+                keep(row, rows, args.jsonl)
+                print(row, flush=True)
+    for what in scenes:
+        of_what = [row for row in rows if row["what"] == what]
+        figures = {
+            key: [row[key] for row in of_what] for key in ("precision at N", "precision", "recall")
+        }
+        print(f"{what}: " + ", ".join(
+            f"{key} {np.mean(v):.3f} +- {np.std(v, ddof=1):.3f}" for key, v in figures.items()
+        ))  # fmt: skip
+
+
 NOISE = [("any", 0.0), ("any", 0.2), ("any", 0.4), ("pair", 0.2)]
 METHODS = {
     "forest": ("forest", False, {}),
@@ -118,9 +210,7 @@ def noise(args: argparse.Namespace) -> None:
     clean = read(args.data)
     start = season_start_of(clean.sensors[0].dates)
     folds = plan_split(clean, SplitOptions(folds=5), start, 0).folds
-    done: list[dict[str, Any]] = []
-    if args.jsonl and args.jsonl.exists():
-        done = [json.loads(line) for line in args.jsonl.read_text().splitlines()]
+    done = collect(args.jsonl)
     methods = [name for name in METHODS if args.only in name]
     for kind, share in [each for each in NOISE if args.noise in ("", f"{each[0]} {each[1]:g}")]:
         for number, fold in enumerate(folds):
@@ -141,10 +231,7 @@ def noise(args: argparse.Namespace) -> None:
                     suspect = np.zeros(len(clean), bool)
                     suspect[taught] = check_series(noisy.rows(taught)).suspect
                 row["OA"] = accuracy(noisy, fold, method, start, args.epochs, number, suspect)
-                done.append(row)
-                if args.jsonl:
-                    with args.jsonl.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+                keep(row, done, args.jsonl)
         for method in methods:
             found = [
                 row["OA"]
@@ -160,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("experiment", choices=["suspects", "noise"])
+    parser.add_argument("experiment", choices=["suspects", "noise", "texture"])
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=25, help="of a network")
@@ -170,7 +257,7 @@ def main() -> None:
     parser.add_argument("--noise", default="", metavar="KIND SHARE", help="such as 'any 0.4'")
     parser.add_argument("--jsonl", type=Path)
     args = parser.parse_args()
-    {"suspects": suspects, "noise": noise}[args.experiment](args)
+    {"suspects": suspects, "noise": noise, "texture": texture}[args.experiment](args)
 
 
 if __name__ == "__main__":
