@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.wording import counted
 from georaster_dl.tiling.sampling import LabelIndex
 
 __all__ = [
@@ -133,7 +134,7 @@ def assign(
     shares: tuple[float, float, float],
     seed: int,
     *,
-    unit: str = "blocks",
+    unit: str = "block",
 ) -> Parts:
     """Assign units (blocks, scenes) to the parts so that each holds its share of every class.
 
@@ -144,7 +145,7 @@ def assign(
     ----------
     counts : (units, classes) labelled pixels; every unit has some.
     shares : of training, validation and test; they add up to 1.
-    unit : what the units are, for the error.
+    unit : what a unit is, for the error: block or scene.
 
     Returns
     -------
@@ -157,10 +158,14 @@ def assign(
     """
     wanted = [part for part, share in enumerate(shares) if share > 0]
     if len(counts) < len(wanted):
+        more = (
+            "label more places, use smaller blocks"
+            if unit == "block"
+            else "give more scenes, split them with `split.kind='blocks'`"
+        )
         raise OptionError(
-            f"The split has {len(wanted)} parts ({', '.join(PARTS[p] for p in wanted)}) but its "
-            f"labelled {unit} number {len(counts)}; label more places, use smaller blocks, or set a "
-            f"share to 0."
+            f"The split has {len(wanted)} parts ({', '.join(PARTS[p] for p in wanted)}) but "
+            f"{counted(len(counts), f'labelled {unit}')}; {more}, or set a share to 0."
         )
     rng = np.random.default_rng(seed)
     present = counts[:, counts.any(axis=0)]

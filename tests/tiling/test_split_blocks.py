@@ -115,7 +115,9 @@ def test_no_test_share_makes_no_test_part():
 
 
 def test_too_few_units_are_an_error():
-    with pytest.raises(OptionError, match=r"3 parts \(train, validation, test\).* blocks number 2"):
+    with pytest.raises(
+        OptionError, match=r"3 parts \(train, validation, test\).* but 2 labelled blocks"
+    ):
         assign(np.full((2, 1), 10), SHARES, 0)
 
 

@@ -1,14 +1,16 @@
 """Figures of blocks of the training scenes beside those of scenes kept apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rasterio.transform import from_origin
 
-from georaster_dl.tiling.split_blocks import TEST
+from georaster_dl.tiling.split_blocks import SEEN_PLACES, TEST, TRAIN
 from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import load_training_data
-from georaster_dl.training.result.seen_places import _caution
+from georaster_dl.training.result.seen_places import _blocks, _caution
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.train import train
 
@@ -75,8 +77,29 @@ def test_reconstructions_are_measured_on_both(scenes, tmp_path):
 
 
 def test_scenes_are_compared_by_the_classes_of_both():
-    seen = {"mIoU": 0.9, "IoU a": 0.9, "IoU b": 0.9}
-    assert _caution(seen, {"mIoU": 0.5, "IoU a": 0.85, "IoU c": 0.15}) == ""
-    assert "mIoU is 0.90, on new scenes 0.50" in _caution(seen, {"mIoU": 0.9, "IoU b": 0.5})
-    assert "R2 is 0.80, on new scenes 0.10" in _caution({"R2": 0.8}, {"R2": 0.1, "RMSE": 3})
+    seen = {"mIoU": 0.9, "IoU a": 0.9, "IoU b": 0.9, "IoU d": 0.1}
+    assert _caution(seen, {"mIoU": 0.5, "IoU a": 0.85, "IoU b": 0.9, "IoU c": 0.15}) == ""
+    said = _caution(seen, {"mIoU": 0.9, "IoU a": 0.6, "IoU b": 0.4})
+    assert "over the 2 classes that both have enough of, mIoU is 0.90 on blocks" in said
+    assert "and 0.50 on new scenes" in said
+    assert "better than new ones: R2 is 0.80 on" in _caution({"R2": 0.8}, {"R2": 0.1, "RMSE": 3})
     assert _caution({"RMSE": 1}, {"RMSE": 3}) == ""
+
+
+def test_a_single_class_of_both_tells_nothing():
+    assert _caution({"mIoU": 0.9, "IoU a": 0.9}, {"mIoU": 0.1, "IoU a": 0.1}) == ""
+
+
+@pytest.mark.slow
+def test_blocks_are_counted_by_class(scenes, tmp_path):
+    with CacheFolder(tmp_path / "model.safetensors") as cache:
+        split = load_training_data(scenes, short(), cache, lambda _: None).split
+    masks = []
+    for number, mask in enumerate(split.masks):
+        parts = np.full_like(mask.parts, TRAIN)
+        if number < 2:
+            parts[0, 0] = SEEN_PLACES  # of the first class
+        if number == 0:
+            parts[0, : 24 // mask.cell] = SEEN_PLACES  # as far as the second class
+        masks.append(replace(mask, parts=parts))
+    assert _blocks(replace(split, masks=tuple(masks))).tolist() == [2, 1, 0]

@@ -239,7 +239,7 @@ def test_columns_that_are_not_there_are_explained(loaded, pair_at, tmp_path):
 
 
 def test_too_few_blocks_are_explained(loaded, pair_at):
-    with pytest.raises(OptionError, match="labelled blocks number 1.*smaller blocks"):
+    with pytest.raises(OptionError, match="3 parts .* but 1 labelled block; .*smaller blocks"):
         loaded([pair_at("a")], split={"block": 4000})
 
 

@@ -71,8 +71,13 @@ def test_auto_says_why_it_takes_random_weights(pair, bundled, make_tif):
     ):
         config, line = chosen(scene, given)
         assert config.start.weights == "random"
-        assert line.startswith("starts from random: ")
+        assert line.startswith("starts from random weights: ")
         assert why in line
+
+
+def test_auto_says_that_no_encoder_is_bundled(pair, monkeypatch):
+    monkeypatch.setattr(choice, "_encoders", dict)
+    assert chosen(pair.scene)[1] == "starts from random weights: no encoder is bundled"
 
 
 def test_what_is_stated_stays_and_a_resumed_run_keeps_its_choice(pair, bundled):

@@ -195,8 +195,9 @@ def _check_units(units: int, unit: str, shares: tuple[float, float, float]) -> N
     """Check that unlabelled scenes have as many units as parts; ``assign`` checks those of labels."""
     parts = sum(share > 0 for share in shares)
     if units < parts:
+        smaller = "use smaller blocks" if unit == "block" else "split with `split.kind='blocks'`"
         raise OptionError(
-            f"The split has {counted(parts, 'part')} but the scenes make {counted(units, unit)}; use smaller blocks, give "
+            f"The split has {counted(parts, 'part')} but the scenes make {counted(units, unit)}; {smaller}, give "
             f"more scenes, or set a share to 0."
         )
 
@@ -216,7 +217,7 @@ def _by_scenes(
         counts[group] += index.totals
     labelled = np.flatnonzero(counts.any(axis=1))
     parts = np.full(len(counts), TRAIN, np.int8)
-    parts[labelled] = assign(counts[labelled], settings.shares, seed, unit="scenes")
+    parts[labelled] = assign(counts[labelled], settings.shares, seed, unit="scene")
     masks = tuple(
         SplitMask.whole(index, int(parts[group]))
         for group, index in zip(groups, indexes, strict=True)

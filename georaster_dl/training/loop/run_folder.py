@@ -195,6 +195,11 @@ class RunFolder:
         parts = self.parts(config)
         for part in parts:
             part._check_no_link()
+        if not self.path.exists():
+            raise OptionError(
+                f"`resume=True` goes on with a run that was broken off, but there is none at {self.path}; give the "
+                f"name of that run's model, or leave `resume=True` out to begin one."
+            )
         what, begun = (
             ("trial", self.journal) if config.search.trials else ("checkpoint", parts[0].last)
         )

@@ -44,12 +44,15 @@ def choose_start(
     scene = open_scene(pairs[0].scene, config.scene)
     bands = [band for band in scene.bands if band.good]
     chosen, why = _best(bands, quantity_of(scene), config)
-    return config.updated({"start.weights": chosen}), f"starts from {chosen}: {why}"
+    what = "random weights" if chosen == "random" else chosen
+    return config.updated({"start.weights": chosen}), f"starts from {what}: {why}"
 
 
 def _best(bands: Sequence[Band], quantity: str, config: TrainConfig) -> tuple[str, str]:
     """Name of the encoder with the most of the bands, and why it was chosen."""
     encoders = _encoders()
+    if not encoders:
+        return "random", "no encoder is bundled"
     shares = {
         name: _share(card, bands) for name, card in encoders.items() if card.quantity == quantity
     }
