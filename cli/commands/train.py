@@ -43,7 +43,6 @@ _DETAILS = (
     "RMSE of PCA",
     "RMSE, clean input",
     "MAE of ",
-    "mIoU of ",
     "R2 of the training mean",
     "R2 of PLS",
 )
@@ -273,10 +272,14 @@ def _metrics(card: Card) -> dict[str, float | None]:
 
 def _print(trained: Trained, beside: list[Path]) -> None:
     metrics = _metrics(trained.card)
+    if trained.comparison is not None:
+        metrics = {key: value for key, value in metrics.items() if not key.startswith("mIoU of ")}
     table = list(_of_fractions(trained.card, metrics))
     details = {key: value for key, value in metrics.items() if key.startswith(_DETAILS)}
     seen = {key: metrics[key] for key in metrics if key.endswith(_SEEN)}
     overall = {key: value for key, value in metrics.items() if key not in details | seen}
+    if trained.comparison is not None:
+        _print_comparison(trained.comparison)
     for figures in filter(None, (overall, seen)):
         click.echo(", ".join(f"{key}: {value:#.4g}" for key, value in figures.items()))
     for line in table:
@@ -285,8 +288,6 @@ def _print(trained: Trained, beside: list[Path]) -> None:
         click.echo(f"  {key:44} {'-' if value is None else f'{value:.3f}'}")
     if "search" in trained.card.training:
         click.echo(f"search: {trained.card.training['search']}")
-    if trained.comparison is not None:
-        _print_comparison(trained.comparison)
     minutes, seconds = divmod(math.ceil(trained.seconds), 60)
     epochs = f"{counted(len(trained.history), 'epoch')} in " if trained.history else ""
     click.echo(f"{epochs}{minutes}:{seconds:02d}")
@@ -306,7 +307,7 @@ def _print_comparison(comparison: Comparison) -> None:
         for each in comparison.methods
     ]
     print_table(head, rows)
-    click.echo(f"kept: {comparison.kept}")
+    click.echo(f"kept: {comparison.kept}, whose figures are")
 
 
 def _of_fractions(card: Card, metrics: dict[str, float | None]) -> Iterator[str]:

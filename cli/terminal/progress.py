@@ -138,6 +138,8 @@ def _training_lines(event: TrainingStarted) -> Iterator[str]:
     kind, counts = ("valid", event.valid) if event.valid else ("labelled", event.labelled or {})
     parts = [f"{part} {sum(of_part.values()):,}" for part, of_part in counts.items()]
     yield f"{kind} pixels: {', '.join(parts)} ({event.split})"
+    if not event.weights:
+        return
     yield (
         f"{counted(event.per_epoch, 'patch')} of {counted(event.patch, 'pixel')} an epoch, "
         f"{counted(event.weights, 'weight')}"

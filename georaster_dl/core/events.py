@@ -127,7 +127,7 @@ class TrainingStarted(Started):
 
     Attributes
     ----------
-    weights : number of weights of the network.
+    weights : number of weights of the network; 0 where none is trained.
     patch : side of a patch in pixels.
     per_epoch : patches in an epoch.
     split : how training, validation and test are divided.

@@ -214,6 +214,10 @@ def feature_layer(network: nn.Module) -> str:
     stated = getattr(network, "feature_layer", None)
     if isinstance(stated, str):
         return stated
+    if getattr(network, "fitted", False):
+        raise OptionError(
+            "The model is a fitted classifier, not a network that learns features; give a model whose network was trained."
+        )
     if getattr(network, HEAD, None) is None:
         raise OptionError(
             f"{type(network).__name__} does not say which of its layers are features; name one with "

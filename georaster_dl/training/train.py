@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.events import Report, no_report, warner
+from georaster_dl.core.events import Report, TrainingStarted, no_report, warner
 from georaster_dl.core.wording import counted
 from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.output.staging import FailedOutput
@@ -21,7 +21,7 @@ from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.labelled_scenes import grain_of
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import TrainingData, load_training_data
-from georaster_dl.training.loop.learner import SCORE
+from georaster_dl.training.loop.learner import SCORE, Learner
 from georaster_dl.training.loop.members import (
     FittedNetwork,
     fit_networks,
@@ -126,6 +126,7 @@ def train(
         learner, started = make_learner(data) if trains_network(config) else (None, [])
         if leader and not resume:
             folder.begin(config, data.split, overwrite=overwrite)
+        report(_started(data, device, learner))
         beside = fit_beside(data, report) if leader else None
         before, learning = ground_scores(data, learner, device), time.monotonic()
         found = search_settings(asked, data, device, folder, report)
@@ -157,10 +158,11 @@ def _resolved(
 ) -> TrainConfig:
     """Choose method, start and recipe where the settings state none, and resolve all other defaults."""
     given, start = choose_start(with_method(config, before), pairs, before)
+    if not trains_network(given):
+        return resolve_defaults(given).model_copy(update={"model": given.model})
     stated, chosen = with_recipe(given, *grain_of(pairs[0], given))
-    if trains_network(config):
-        for line in filter(None, (start, chosen)):
-            warn(line)
+    for line in filter(None, (start, chosen)):
+        warn(line)
     return resolve_defaults(stated, before)
 
 
@@ -184,6 +186,21 @@ def _compared(
     made = network if rival is None else rival
     assert made is not None
     return made, comparison
+
+
+def _started(data: TrainingData, device: Device, learner: Learner | None) -> TrainingStarted:
+    """Describe data and network of a training that begins."""
+    counts = data.label_counts()
+    return TrainingStarted(
+        device=device.name,
+        weights=0 if learner is None else sum(p.numel() for p in learner.network.parameters()),
+        patch=data.patch,
+        per_epoch=data.per_epoch,
+        epochs=0 if learner is None else data.config.training.epochs,
+        split=data.split.note,
+        labelled=None if data.unlabelled else counts,
+        valid=counts if data.unlabelled else None,
+    )
 
 
 def _history(fitted: Sequence[FittedNetwork]) -> list[dict[str, float]]:

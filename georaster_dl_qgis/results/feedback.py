@@ -163,8 +163,9 @@ class EventFeedback:
             self._feedback.pushInfo(f"{name}: {value:.4g}")
         self._tell_folds(facts.get("folds", []))
         self._tell_changes(facts.get("transitions", []))
+        self._tell_methods(facts.get("comparison", {}))
         if "suspects" in facts:
-            self._tell_suspects(facts)
+            self._tell_suspects(facts["suspects"], facts["labels"], facts["pairs"])
         self._feedback.pushInfo(f"Done in {facts['seconds']:.0f} s")
 
     def _tell_folds(self, folds: list[dict[str, Any]]) -> None:
@@ -186,8 +187,15 @@ class EventFeedback:
         if transitions and not changes:
             self._feedback.pushInfo("Nothing has changed")
 
-    def _tell_suspects(self, facts: dict[str, Any]) -> None:
+    def _tell_methods(self, comparison: dict[str, Any]) -> None:
+        """Show how a network and the classifiers beside it did, and which of them the model is."""
+        for row in comparison.get("methods", []):
+            self._feedback.pushInfo(f"{row['method']}: mIoU {row['validation']:.3f}, validation")
+        if comparison:
+            self._feedback.pushInfo(f"Kept: {comparison['kept']}")
+
+    def _tell_suspects(self, suspects: int, labels: int, pairs: list[dict[str, Any]]) -> None:
         """Show how many labels are suspect, and of which classes."""
-        self._feedback.pushInfo(f"{facts['suspects']} of {facts['labels']} labels suspect")
-        for row in facts["pairs"][:_MOST_PAIRS]:
+        self._feedback.pushInfo(f"{suspects} of {labels} labels suspect")
+        for row in pairs[:_MOST_PAIRS]:
             self._feedback.pushInfo(f"{row['label']} -> {row['suggested']}: {row['suspects']}")

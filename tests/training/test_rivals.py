@@ -1,6 +1,7 @@
 """Forests and support vector machines beside a network: fitted, compared, kept, packaged."""
 
 import csv
+import tomllib
 
 import numpy as np
 import pytest
@@ -193,3 +194,11 @@ def test_pixels_to_judge_teach_nothing(make_tif, settings, tmp_path):
     ]
     for rival in beside.rivals:
         assert rival.iou == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_settings_of_a_network_are_refused_where_none_is_trained():
+    for fields in ({"model": {"architecture": "segnet"}}, {"start": {"weights": "imagenet"}}):
+        with pytest.raises(OptionError, match="trains no network, but .* is set"):
+            with_method(TrainConfig.of({"method": "rf", **fields}))
+    written = TrainConfig.of(tomllib.loads(TrainConfig(method="rf").to_toml()))
+    assert with_method(written).method == "rf"

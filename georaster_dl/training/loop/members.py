@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from georaster_dl.core.events import EpochEnded, Event, Report, TrainingProgressed, TrainingStarted
+from georaster_dl.core.events import EpochEnded, Event, Report, TrainingProgressed
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.zoo.ensemble import Ensemble
 from georaster_dl.tiling.split_blocks import TRAIN
@@ -95,8 +95,6 @@ def _of_member(report: Report, number: int, count: int) -> Report:
 
     def told(event: Event) -> None:
         match event:
-            case TrainingStarted() if number:
-                return
             case EpochEnded():
                 event = replace(event, member=number + 1, members=count)
             case TrainingProgressed():

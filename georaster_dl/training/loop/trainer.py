@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import DeviceError, OutputError
-from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, TrainingStarted
+from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.training.data.training_data import TrainingData
 from georaster_dl.training.loop.learner import SCORE, Learner
@@ -107,23 +107,11 @@ class ProgressCallback(L.Callback):
         self._terminate = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Report network and data."""
+        """Restore the handler of SIGTERM, and note the time."""
         # Lightning's own handler waits for the other processes, which wait for this one.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._terminate)
         self._begun, self._first = time.monotonic(), trainer.global_step
-        counts, unlabelled = self._data.label_counts(), self._data.unlabelled
-        started = TrainingStarted(
-            device=f"{trainer.strategy.root_device}, {trainer.precision}",
-            weights=sum(p.numel() for p in pl_module.parameters()),
-            patch=self._data.patch,
-            per_epoch=self._data.per_epoch,
-            epochs=self._data.config.training.epochs,
-            split=self._data.split.note,
-            labelled=None if unlabelled else counts,
-            valid=counts if unlabelled else None,
-        )
-        self._report(started)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,8 @@ def fit_rivals(
     The methods, and the validation pixels on which they were judged.
     """
     begun = time.monotonic()
-    learnt_ground = draw_learnt(data, max(map(most_pixels, families)))
+    # As many whatever is wanted, so that a method alone learns from the pixels that it has in a comparison.
+    learnt_ground = draw_learnt(data, max(map(most_pixels, get_args(Family))))
     judged = draw_tested(data, VALIDATION, JUDGED)
     weights = _weights(learnt_ground, data)
     rivals: list[Rival] = []

@@ -16,7 +16,6 @@ from georaster_dl.core.events import (
     Event,
     Report,
     TrainingProgressed,
-    TrainingStarted,
     TrialEnded,
     Warned,
 )
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "search_settings"]
 
-Counts = dict[str, dict[str, int]]  # labelled pixels by part and class, with the test part
 
 _STEPS = 1000  # of a trial, for the progress
 
@@ -120,7 +118,6 @@ class _Search:
         self, space: Space, data: TrainingData, device: Device, folder: RunFolder, report: Report
     ) -> None:
         self._space, self._data, self._device = space, without_test(data), device
-        self._counts = data.label_counts()
         self._folder, self._report = folder, report
         self._score = make_objective(data).score_name
         epochs, seed = data.config.training.epochs, data.config.seed
@@ -142,7 +139,7 @@ class _Search:
         shutil.rmtree(part.path, ignore_errors=True)  # of a trial that was interrupted
         part.make()
         trials = self._data.config.search.trials
-        watch = _Watch(trial, self._report, number, trials, self._counts)
+        watch = _Watch(trial, self._report, number, trials)
         state: State = "finished"
         reason = ""
         try:
@@ -192,10 +189,8 @@ class _Watch:
     epochs : that have ended.
     """
 
-    def __init__(
-        self, trial: optuna.Trial, report: Report, number: int, count: int, counts: Counts
-    ) -> None:
-        self._trial, self._report, self._counts = trial, report, counts
+    def __init__(self, trial: optuna.Trial, report: Report, number: int, count: int) -> None:
+        self._trial, self._report = trial, report
         self._number, self._count = number, count
         self.best: float | None = None
         self.epochs = 0
@@ -203,8 +198,6 @@ class _Watch:
     def __call__(self, event: Event) -> None:
         """Take an event of the training."""
         match event:
-            case TrainingStarted() if self._number == 1:
-                self._report(replace(event, labelled=self._counts))
             case TrainingProgressed():
                 self._report(self._of_search(event))
             case Warned():

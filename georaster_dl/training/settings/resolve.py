@@ -90,11 +90,31 @@ def with_method(config: TrainConfig, begun: TrainConfig | None = None) -> TrainC
             f"`search={config.search.trials}` tries settings of networks, but `method='{config.method}'` trains none; leave "
             f"one of them out."
         )
+    if config.method in ("rf", "svm"):
+        _refuse_network_settings(config)
     stated = config.model.model_fields_set & _OF_NETWORK or config.start.model_fields_set
     older = begun is not None and begun.method is None
     if config.task != "segmentation" or config.method is not None or stated or older:
         return config
     return config.updated({"method": "auto"})
+
+
+def _refuse_network_settings(config: TrainConfig) -> None:
+    """Refuse settings of a network where none is trained."""
+    usual = TrainConfig()
+    changed = [
+        f"{section}.{name}"
+        for section, names in (
+            ("model", sorted(_OF_NETWORK)),
+            ("start", sorted(type(usual.start).model_fields)),
+        )
+        for name in names
+        if getattr(getattr(config, section), name) != getattr(getattr(usual, section), name)
+    ]
+    if changed:
+        raise OptionError(
+            f"`method='{config.method}'` trains no network, but {', '.join(changed)} is set; leave one of them out."
+        )
 
 
 def _with_start(config: TrainConfig) -> TrainConfig:

@@ -23,12 +23,14 @@ class TexturedPixels(nn.Module):
     Attributes
     ----------
     stride : total down-sampling, 1.
+    fitted : True; it has no features of its own.
     ending : what planes go through at last, as in ``PerSpectrum``.
     """
 
     def __init__(self, texture: Texture, classifier: PerSpectrum) -> None:
         super().__init__()
         self.stride = 1
+        self.fitted = True
         self.texture = texture
         self.classifier = classifier
         self.ending: nn.Module = nn.Identity()
