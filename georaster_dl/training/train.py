@@ -118,8 +118,6 @@ def train(
         _check_folder(folder, config, resume=resume, overwrite=overwrite)
 
     device = Device.choose(config.training.device, config.training.precision)
-    check_trackers(config)
-    check_search(config)
     centred = check_network(config) if trains_network(config) else None
     with CacheFolder(model, leader=leader) as cache:
         data = load_training_data(pairs, config, cache, warn, centred=centred)
@@ -156,7 +154,9 @@ def _resolved(
     before: TrainConfig | None,
     warn: Callable[[str], None],
 ) -> TrainConfig:
-    """Choose method, start and recipe where the settings state none, and resolve all other defaults."""
+    """Choose method, start and recipe where the settings state none, resolve all other defaults, and check what is installed."""
+    check_trackers(config)
+    check_search(config)
     given, start = choose_start(with_method(config, before), pairs, before)
     if not trains_network(given):
         return resolve_defaults(given).model_copy(update={"model": given.model})

@@ -27,7 +27,10 @@ ROW = re.compile(r"^\| (?P<keys>\[?`.*?) \| (?P<type>\w+) \|", re.MULTILINE)
 JSON_TYPES = {
     str: "string", int: "number", float: "number", bool: "boolean", Mapping: "object", Sequence: "array",
 }  # fmt: skip
-RESULTS = {"pixels", "classes", "values", "metrics", "scores", "device", "folds", "transitions"}
+RESULTS = {
+    "pixels", "classes", "values", "metrics", "scores", "device", "folds", "transitions", "comparison", "suspects",
+    "labels", "pairs",
+}  # fmt: skip
 """Keys of ``done`` that hang on the command."""
 
 

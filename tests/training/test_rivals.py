@@ -23,7 +23,7 @@ from georaster_dl.training.data.training_data import load_training_data
 from georaster_dl.training.rivals import classifiers
 from georaster_dl.training.rivals.beside import fit_beside
 from georaster_dl.training.rivals.ground import draw_learnt, draw_tested
-from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.settings.config import ModelSection, TrainConfig
 from georaster_dl.training.settings.resolve import resolve_defaults, with_method
 from georaster_dl.training.train import train
 from tests.training.conftest import CLASSES
@@ -79,7 +79,7 @@ def test_a_method_of_classes_is_refused_for_other_tasks():
 
 def test_a_forest_alone_is_a_package_whose_map_hangs_on_no_tile(pair, settings, tmp_path):
     heard = []
-    config = settings.updated({"method": "rf"})
+    config = settings.updated({"method": "rf"}).model_copy(update={"model": ModelSection()})
     model = tmp_path / "m.safetensors"
     trained = train([pair], model, config, report=heard.append)
     judged = [event for event in heard if isinstance(event, RivalJudged)]
