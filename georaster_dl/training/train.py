@@ -154,7 +154,7 @@ def _resolved(
     before: TrainConfig | None,
     warn: Callable[[str], None],
 ) -> TrainConfig:
-    """Choose method, start and recipe where the settings state none, resolve all other defaults, and check what is installed."""
+    """Resolve the defaults of the settings, and check that what they need is installed."""
     check_trackers(config)
     check_search(config)
     given, start = choose_start(with_method(config, before), pairs, before)
