@@ -408,6 +408,7 @@ def test_cancelled_run_is_resumed(geodl, ground, unbroken, tmp_path, how):
     last = json.loads(out.splitlines()[-1])
     assert (last["event"], last["message"]) == ("error", "cancelled")
     assert err.strip() == "geodl: cancelled"
+    assert "finished epochs are kept: go on with --resume" in out
     run = {path.name for path in tmp_path.iterdir() if path.name not in GIVEN}
     assert run == {"m_run"}
     assert {"best.ckpt", "last.ckpt"} == {p.name for p in Path("m_run/checkpoints").iterdir()}

@@ -50,7 +50,7 @@ def fit(
         be resumed.
     """
     trainer = make_trainer(data, device, folder, report)
-    with explain_errors(folder, trainer):
+    with explain_errors(folder, trainer, report):
         if learner.finds_rate and not resume:
             # All processes on the same patches: they have to find the same rate.
             batches = PatchDataModule(data, device).train_dataloader()

@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import DeviceError, OutputError
-from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed
+from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, Warned
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.training.data.training_data import TrainingData
 from georaster_dl.training.loop.learner import SCORE, Learner
@@ -172,7 +172,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def explain_errors(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
+def explain_errors(folder: RunFolder, trainer: L.Trainer, report: Report) -> Iterator[None]:
     """Turn errors inside the trainer into GeoRasterError, and Lightning's exit on Ctrl-C into KeyboardInterrupt."""
     try:
         with _quiet():
@@ -181,6 +181,8 @@ def explain_errors(folder: RunFolder, trainer: L.Trainer) -> Iterator[None]:
         _end_others(trainer)
         # The terminal interrupts all processes; the first reports it.
         if isinstance(error, SystemExit) and trainer.is_global_zero:
+            if folder.resume_hint:
+                report(Warned(folder.resume_hint.strip()))
             raise KeyboardInterrupt from error
         if isinstance(error, torch.OutOfMemoryError):
             raise DeviceError(
