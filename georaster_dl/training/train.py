@@ -154,7 +154,7 @@ def _resolved(
     before: TrainConfig | None,
     warn: Callable[[str], None],
 ) -> TrainConfig:
-    """Resolve the defaults of the settings, and check that what they need is installed."""
+    """Resolve the defaults of the settings, and check for missing extras."""
     check_trackers(config)
     check_search(config)
     given, start = choose_start(with_method(config, before), pairs, before)
