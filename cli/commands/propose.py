@@ -154,9 +154,21 @@ def _print(proposed: Proposed, scenes: Sequence[str], model: str, reading: Scene
     )
     command = command_line(
         *("geodl", "train", *labelled, proposed.files[-1]),
-        *("--class-field", "class", *_given(reading), "--init", model, "-o", _next_name(model)),
+        *("--class-field", "class", *_given(reading), *_start(model), "-o", _next_name(model)),
     )
     click.echo(f"  {command}")
+
+
+def _start(model: str) -> tuple[str, ...]:
+    """Options by which a training goes on from the model; a fitted classifier is fitted anew."""
+    from georaster_dl.models.package.file import find_model, read_card
+    from georaster_dl.models.registry import fitted_models
+
+    name = read_card(find_model(model)).architecture.name
+    if name not in fitted_models(to="pixels"):
+        return ("--init", model)
+    click.echo("(The model is fitted anew, so add the labels that it learnt from to these areas.)")
+    return ("--method", name.removeprefix("pixel_"))
 
 
 def _given(reading: SceneOptions) -> list[str]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from georaster_dl.models.contract import network_stride
 from georaster_dl.models.runtime.features import FeatureNetwork
 
-__all__ = ["SampledFeatures", "ScoredFeatures"]
+__all__ = ["SampledFeatures", "ScoredFeatures", "feature_layer_of"]
 
 
 class ScoredFeatures(FeatureNetwork):
@@ -45,6 +45,11 @@ class SampledFeatures(nn.Module):
         sums: Tensor = self.sampled(image, *place)
         border = _borders(sums[:, :-2].argmax(dim=1, keepdim=True))
         return torch.cat([sums, border.float(), self.single(image).float()], dim=1)
+
+
+def feature_layer_of(network: nn.Module) -> str | None:
+    """Choose the layer of features: the last of a fitted classifier, None for the network's own."""
+    return "ending" if getattr(network, "fitted", False) else None
 
 
 def _borders(classes: Tensor) -> Tensor:

@@ -104,15 +104,20 @@ class SceneCandidates:
         from georaster_dl.models.runtime.features import FeatureNetwork
         from georaster_dl.models.runtime.optional_bands import load_narrowed
         from georaster_dl.predict.outputs.rasters import loader
-        from georaster_dl.proposals.network import SampledFeatures, ScoredFeatures
+        from georaster_dl.proposals.network import (
+            SampledFeatures,
+            ScoredFeatures,
+            feature_layer_of,
+        )
 
         bands = [band.name for band in self.prepared.match.card.bands]
 
         def change(network: nn.Module) -> nn.Module:
             if not self.choice.several:
-                return ScoredFeatures(network, len(bands))
+                return ScoredFeatures(network, len(bands), feature_layer_of(network))
             single = load_narrowed(self.prepared.model, bands)[1]
-            return SampledFeatures(network, FeatureNetwork(single, len(bands)))
+            layer = feature_layer_of(single)
+            return SampledFeatures(network, FeatureNetwork(single, len(bands), layer))
 
         network = loader(self.prepared, change, "scored", self.choice)()
         made = network if self.choice.several else cast("Rewritten", network).network

@@ -110,7 +110,7 @@ def test_filled_areas_go_back_into_the_training_by_the_printed_command(geodl, tm
     first[:, 128:] = NODATA
     labels = write_labels(tmp_path / "labels.tif", first, names={1: "a", 2: "b", 3: "c"})
     usual = ("--epochs", 2, "--device", "cpu")
-    ended = geodl("train", scene, labels, "-o", "m.safetensors", *usual)
+    ended = geodl("train", scene, labels, "-o", "m.safetensors", "--method", "network", *usual)
     assert ended.code == 0, ended.err
     ended = geodl(
         "propose", scene, "-m", "m.safetensors", "-n", 60, "--cell", 16, "--labels", labels,
@@ -126,3 +126,21 @@ def test_filled_areas_go_back_into_the_training_by_the_printed_command(geodl, tm
     card = json.loads(ended.out)
     assert {entry["name"] for entry in card["classes"]} <= {"a", "b", "c"}
     assert "classes taken" in json.dumps(card)
+
+
+@pytest.mark.slow
+def test_a_forest_is_fitted_anew_with_the_areas(geodl, tmp_path):
+    classes, image = checkered(shape=(128, 128))
+    scene = write_scene(tmp_path / "scene.tif", image)
+    labels = write_labels(tmp_path / "labels.tif", classes + 1, names={1: "a", 2: "b", 3: "c"})
+    ended = geodl("train", scene, labels, "-o", "m.safetensors", "--method", "rf")
+    assert ended.code == 0, ended.err
+    ended = geodl(
+        "propose", scene, "-m", "m.safetensors", "-n", 5, "--cell", 16, "-o", "areas.gpkg"
+    )
+    assert ended.code == 0, ended.err
+    assert "--method rf" in ended.out
+    assert "--init" not in ended.out
+    ended = geodl("train", scene, labels, "-o", "n.safetensors", "--init", "m.safetensors")
+    assert ended.code == 1
+    assert "no weights to start from" in ended.err

@@ -8,7 +8,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.models.package.card import Architecture, Card
 from georaster_dl.models.package.file import find_model, read_card
-from georaster_dl.models.registry import describe_model, takes_encoder
+from georaster_dl.models.registry import describe_model, fitted_models, takes_encoder
 from georaster_dl.models.runtime.optional_bands import narrowed_card
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 from georaster_dl.training.start.public import encoder_of, is_package, is_public
@@ -130,6 +130,11 @@ def _with_start(config: TrainConfig) -> TrainConfig:
     if not is_package(weights):
         return config
     card = read_card(find_model(weights))
+    if card.architecture.name in fitted_models(to="pixels"):
+        raise OptionError(
+            f"`start.weights='{weights}'` is a fitted classifier, which has no weights to start from; leave it out, and "
+            f"fit it anew with `method=`."
+        )
     if card.task == "autoencoder" != config.task and config.training.learning_rate is None:
         # Not the rate of fine-tuning: most of an autoencoder has to change to separate classes.
         config = config.updated({"training.learning_rate": FRESH_RATE})
