@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,9 +44,10 @@ def group_folds(labels: _Indexes, groups: _Indexes, blocks: _Indexes, seed: int)
     n = min(_FOLDS, len(np.unique(where)))
     found: list[Fold] = []
     if n > 1:
-        found = list(
-            StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(classes, classes, where)
-        )
+        folding = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a rare class is missing in some folds
+            found = list(folding.split(classes, classes, where))
     if not found or not _has_all(found, classes):
         n = min(_FOLDS, int(np.bincount(classes)[np.unique(classes)].min()))
         found = list(StratifiedKFold(n, shuffle=True, random_state=seed).split(classes, classes))
