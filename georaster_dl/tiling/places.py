@@ -32,14 +32,14 @@ class SharedBlocks:
     The blocks of overlapping scenes are those of the first of them: other dates, and neighbours on
     other grids, are split along the same lines, so that no place is in two parts.
 
-    Attributes
-    ----------
-    labelled : number of blocks that hold labels.
-
     Parameters
     ----------
     geoboxes, indexes, groups : grid, labels and place of each scene, as ``overlapping`` numbers places.
     side : of a block, in pixels of the first scene of its place.
+
+    Attributes
+    ----------
+    labelled : number of blocks that hold labels.
     """
 
     def __init__(

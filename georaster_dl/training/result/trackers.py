@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Tracked", "check_trackers", "tracking"]
 
 _EVERY = 10  # batches, the loss of one is tracked
-_PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
 _HINTS = {
     "mlflow": "check MLFLOW_TRACKING_URI, or leave it unset for mlflow.db in the run folder",
     "wandb": "log in by `wandb login`, or set WANDB_MODE=offline for files in the run folder",
@@ -53,8 +52,9 @@ def check_trackers(config: TrainConfig) -> None:
         When one is not.
     """
     for name in _names(config.training):
-        if find_spec(_PACKAGES[name]) is None:
-            stated = "tensorboard=True" if config.training.tensorboard else f"tracker='{name}'"
+        if find_spec(name) is None:
+            asked = name == config.training.tracker
+            stated = f"tracker='{name}'" if asked else "tensorboard=True"
             raise OptionError(
                 f"`{stated}` needs {name}, which is not installed; pip install 'georaster_dl[{name}]', or leave it out."
             )
