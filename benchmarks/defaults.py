@@ -9,7 +9,7 @@ test part are not opened. ``test`` prints the figures of the test part, beside t
 the same training pixels. A line of ``--jsonl`` is a finished run, which is not repeated.
 
 Parts are fixed: tiles of ``vhr_buildings`` and ``enmap_potsdam`` as in ``accuracy.py``; chips of ``s2_world``
-(L2A) by place, in the folds of ``s2_landcover/world.py``; rows of ``s2_slovenia`` and ``s2_ireland`` as in
+(L2A) by place, in the folds of ``s2_landcover/world.py``; rows of ``s2_slovenia`` as in
 ``s2_landcover/sets.py``; of the sample scenes, which are simulated, blocks of ``s2_west`` choose and
 ``s2_east`` tests. ``hyperspectral`` (a sample scene) and ``salinas_a`` are one scene each, cut into blocks
 by ``geodl train``, other ones for each seed.
