@@ -27,7 +27,7 @@ from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import proj_crs
 from georaster_dl.io.vectors.geopackage import open_geopackage, store_style
 
-__all__ = ["check_polygons_possible", "write_polygons"]
+__all__ = ["check_polygons_possible", "polygons_of_rings", "write_polygons"]
 
 _CHUNK = 20_000  # polygons per append: some tens of MiB, and few enough transactions
 _AREA_TOLERANCE = 0.01
@@ -113,7 +113,7 @@ def _append_all(
         chunk = list(islice(kept, _CHUNK))
         if not chunk and count:
             return count
-        geometry = _polygons([shape["coordinates"] for shape, _ in chunk])
+        geometry = polygons_of_rings([shape["coordinates"] for shape, _ in chunk])
         values = [value for _, value in chunk]
         frame = geopandas.GeoDataFrame(
             {
@@ -136,8 +136,8 @@ def _append_all(
             return 0
 
 
-def _polygons(coordinates: list[list[list[tuple[float, float]]]]) -> npt.NDArray[Any]:
-    """Build polygons, each given as its outer ring and its holes, all at once: thrice as fast."""
+def polygons_of_rings(coordinates: list[list[list[tuple[float, float]]]]) -> npt.NDArray[Any]:
+    """Build polygons, each given as its outer ring and its holes, all at once, which is thrice as fast: (n,)."""
     if not coordinates:
         return np.empty(0, dtype=object)
     rings = [ring for polygon in coordinates for ring in polygon]
