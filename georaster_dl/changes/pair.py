@@ -16,9 +16,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import crs_name
+from georaster_dl.core.geography import Georeference, crs_name
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.raster import Georeference
 from georaster_dl.io.blocks import strips
 from georaster_dl.io.output.provenance import rejected_value
 from georaster_dl.io.scenes.dataset import open_dataset

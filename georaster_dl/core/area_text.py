@@ -1,4 +1,4 @@
-"""Areas as people write them: a number with its unit, on the ground or in pixels."""
+"""Areas written with their unit, on the ground or in pixels."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ import shapely
 from affine import Affine
 from odc.geo.crs import CRS
 from odc.geo.gcp import GCPGeoBox
+from odc.geo.geobox import GeoBox
 from pyproj.exceptions import ProjError
-
-from georaster_dl.core.raster import Georeference
 
 __all__ = [
     "Footprint",
+    "Georeference",
     "Place",
     "area_measure",
     "can_transform",
@@ -37,6 +37,9 @@ __all__ = [
     "to_coordinates",
     "with_same_turns",
 ]
+
+Georeference: TypeAlias = GeoBox | GCPGeoBox
+"""Shape, transform (or ground control points) and CRS of a raster; the CRS may be None."""
 
 Place: TypeAlias = tuple[float, float]
 """Longitude (-180 to 180) and latitude in degrees."""

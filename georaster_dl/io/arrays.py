@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.bands import Band, named_bands
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.io.formats.metadata import with_wavelengths
 from georaster_dl.io.raster import Raster
 from georaster_dl.io.scenes.memory import ArrayPixels

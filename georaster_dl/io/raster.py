@@ -13,9 +13,8 @@ from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import crs_name, resolution_m
+from georaster_dl.core.geography import Georeference, crs_name, resolution_m
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.render.picture import Picture, draw_picture, make_picture
 from georaster_dl.render.png import as_image, data_address, encoded

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend, color_hex
-from georaster_dl.core.raster import Georeference
 
 if TYPE_CHECKING:
     from xarray import DataArray

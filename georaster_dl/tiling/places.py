@@ -11,8 +11,13 @@ import shapely
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 
-from georaster_dl.core.geography import footprint, full_turn, near_longitude, to_coordinates
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import (
+    Georeference,
+    footprint,
+    full_turn,
+    near_longitude,
+    to_coordinates,
+)
 from georaster_dl.tiling.sampling import LabelIndex
 from georaster_dl.tiling.split_blocks import (
     NO_PART,

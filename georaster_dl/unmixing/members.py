@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.wording import counted
 from georaster_dl.spectra.table.axis import header_of
 from georaster_dl.spectra.table.write import write_csv

@@ -1,4 +1,4 @@
-"""Areas that are written with a unit."""
+"""Areas written with a unit."""
 
 import pytest
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend, MapClass
-from georaster_dl.core.raster import Georeference
 from georaster_dl.io.blocks import chunks
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import (

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Color
-from georaster_dl.core.raster import Georeference
 from georaster_dl.evaluation.inputs.maps import REJECTED
 from georaster_dl.evaluation.report.fractions import FractionEvaluation
 from georaster_dl.evaluation.report.pairs import pairs_png

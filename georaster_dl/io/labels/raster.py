@@ -17,9 +17,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.core.geography import can_transform, outline
+from georaster_dl.core.geography import Georeference, can_transform, outline
 from georaster_dl.core.legend import Color, MapClass
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 from georaster_dl.io.blocks import strips, windows

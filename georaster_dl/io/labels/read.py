@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.erosion import Erosion

@@ -14,9 +14,8 @@ import shapely
 from rasterio.features import rasterize
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import full_turn, metres_per_unit
+from georaster_dl.core.geography import Georeference, full_turn, metres_per_unit
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import FractionOptions, LabelOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.io.files.layer_path import file_of

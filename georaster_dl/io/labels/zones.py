@@ -15,8 +15,8 @@ from affine import Affine
 from rasterio.features import rasterize
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.labels.vector import read_label_layer
 from georaster_dl.io.vectors.files import WindowIndex, near_scene

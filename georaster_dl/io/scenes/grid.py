@@ -15,8 +15,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
-from georaster_dl.core.geography import can_transform, resolution_m
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference, can_transform, resolution_m
 
 __all__ = [
     "is_same_geobox",

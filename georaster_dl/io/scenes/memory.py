@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.io.scenes.grid import rasterio_crs
 from georaster_dl.io.scenes.planes import Plane
 

@@ -16,8 +16,7 @@ from rasterio.windows import Window
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.core.geography import can_transform
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference, can_transform
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.io.scenes.grid import proj_crs, warped

@@ -19,7 +19,7 @@ from rasterio.enums import ColorInterp
 
 from georaster_dl.core.bands import MOST_NAMED, Band, named_bands
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment

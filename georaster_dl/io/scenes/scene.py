@@ -18,9 +18,8 @@ from rasterio.windows import Window
 
 from georaster_dl.core.bands import MOST_NAMED, Band
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.core.geography import crs_name, resolution_m
+from georaster_dl.core.geography import Georeference, crs_name, resolution_m
 from georaster_dl.core.process import usable_cpus
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.blocks import chunks
 from georaster_dl.io.environment import gdal_environment

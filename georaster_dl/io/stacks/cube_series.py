@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import MOST_NAMED, Band, named_bands
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.scenes.grid import is_same_geobox, pixel_side

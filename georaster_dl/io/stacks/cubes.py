@@ -21,7 +21,7 @@ from pyproj.exceptions import CRSError
 
 from georaster_dl.core.bands import Band, named_bands
 from georaster_dl.core.errors import SceneError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.io.arrays import check_even, stated_nodata, stated_scaling, xarray_bands
 from georaster_dl.io.formats.missions import band_of_file
 from georaster_dl.io.scenes.planes import Plane

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import MOST_NAMED, Band, find_band, named_bands
 from georaster_dl.core.errors import SceneError
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.process import usable_cpus
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.formats.indices import INDICES

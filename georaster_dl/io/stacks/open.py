@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from georaster_dl.core.errors import OptionError, SceneError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.scene_options import SceneOptions, StackOptions
 from georaster_dl.core.wording import listed
 from georaster_dl.io.arrays import is_xarray

@@ -16,7 +16,7 @@ from odc.geo.gcp import GCPGeoBox
 from pyproj import Transformer
 
 from georaster_dl.core.errors import SceneError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 
 __all__ = ["Regridding"]
 

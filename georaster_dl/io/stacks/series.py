@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import Band, find_band
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.io.formats.indices import INDICES, Index, index_inputs, missing_inputs
 
 __all__ = ["SensorSeries", "Series", "SeriesReader", "fill_invalid"]

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from georaster_dl.core.bands import MOST_NAMED, Band, match_bands
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import crs_name, resolution_m
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference, crs_name, resolution_m
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.scene import window_slice

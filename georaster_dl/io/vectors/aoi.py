@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rasterio.features import geometry_mask
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.wording import counted
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.vectors.files import WindowIndex, check_geometries, near_scene, read_layer

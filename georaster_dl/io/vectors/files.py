@@ -16,7 +16,7 @@ from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.vectors.layers import choose_layer
 from georaster_dl.io.vectors.placing import in_coordinates_of, surroundings

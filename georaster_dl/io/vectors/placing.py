@@ -10,13 +10,13 @@ import shapely
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import (
+    Georeference,
     can_transform,
     full_turn,
     near_longitude,
     outline,
     with_same_turns,
 )
-from georaster_dl.core.raster import Georeference
 
 __all__ = ["in_coordinates_of", "in_degrees", "surroundings"]
 

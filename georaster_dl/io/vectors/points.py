@@ -12,8 +12,7 @@ import numpy.typing as npt
 from odc.geo.gcp import GCPGeoBox
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import full_turn, near_longitude, to_coordinates
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference, full_turn, near_longitude, to_coordinates
 from georaster_dl.io.vectors.geopackage import write_geopackage
 from georaster_dl.io.vectors.placing import in_coordinates_of
 

@@ -13,9 +13,8 @@ from affine import Affine
 from odc.geo.gcp import GCPGeoBox
 from rasterio.features import shapes
 
-from georaster_dl.core.geography import has_longitude
+from georaster_dl.core.geography import Georeference, has_longitude
 from georaster_dl.core.legend import Legend, MapClass
-from georaster_dl.core.raster import Georeference
 from georaster_dl.io.vectors.geopackage import store_style, write_geopackage
 from georaster_dl.io.vectors.placing import in_degrees
 from georaster_dl.tiling.split_blocks import ALL_PARTS, NO_PART, SplitMask

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from georaster_dl.core.geography import metres_per_unit
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference, metres_per_unit
 from georaster_dl.io.vectors.placing import in_coordinates_of
 from georaster_dl.models.zoo.series.shapes import parcel_shapes
 

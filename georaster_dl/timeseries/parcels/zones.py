@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.blocks import windows
 from georaster_dl.io.labels.read import is_vector

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.bands import Band
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.tiling.sampling import LabelIndex, PatchSampler, Sampling, Window
 from georaster_dl.tiling.split_blocks import SplitMask
 from georaster_dl.training.data.cache import CachedScene

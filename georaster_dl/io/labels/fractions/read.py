@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.raster import Georeference
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.scene_options import FractionOptions
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted

@@ -15,8 +15,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend
-from georaster_dl.core.raster import Georeference
 from georaster_dl.core.scene_options import FractionOptions, LabelOptions
 from georaster_dl.io.labels.fields import is_other
 from georaster_dl.io.labels.fractions.checks import FractionSet, normalised
