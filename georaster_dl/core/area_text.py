@@ -1,4 +1,4 @@
-"""Areas written with their unit, on the ground or in pixels."""
+"""Minimum areas in square metres, hectares or pixels, read from text."""
 
 from __future__ import annotations
 
