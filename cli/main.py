@@ -19,6 +19,7 @@ from .commands.calibrate import calibrate
 from .commands.change import change
 from .commands.check_labels import check_labels
 from .commands.classify import classify
+from .commands.clean import clean
 from .commands.cluster import cluster
 from .commands.completion import completion
 from .commands.denoise import denoise
@@ -61,6 +62,7 @@ def geodl() -> None:
     geodl unmix cube.tif -k 4        fractions of the materials in each pixel, without labels
     geodl batch SCENES... -m MODEL -d maps  many scenes; what is done is skipped the next time
     geodl mosaic MAPS... -o map.vrt  maps of neighbouring scenes as one; a STAC collection of them
+    geodl clean map.tif --sieve 0.5ha -o clean.tif  single pixels and small areas go to their neighbours
     geodl change A B -m MODEL -o change.tif  what has changed between two dates, from-to
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
@@ -89,6 +91,7 @@ geodl.add_command(classify)
 geodl.add_command(cluster)
 geodl.add_command(unmix)
 geodl.add_command(mosaic)
+geodl.add_command(clean)
 geodl.add_command(change)
 geodl.add_command(evaluate)
 geodl.add_command(calibrate)

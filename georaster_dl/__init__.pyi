@@ -1,6 +1,7 @@
 """Public names, which are imported when they are first used."""
 
 from .api.changes import change as change
+from .api.keywords import CleaningKeywords as CleaningKeywords
 from .api.keywords import LabelKeywords as LabelKeywords
 from .api.keywords import MapKeywords as MapKeywords
 from .api.keywords import RunKeywords as RunKeywords
@@ -20,6 +21,7 @@ from .api.learning.training import train as train
 from .api.learning.unmixing import unmix as unmix
 from .api.many import batch as batch
 from .api.many import mosaic as mosaic
+from .api.maps.cleaning import clean as clean
 from .api.model import Model as Model
 from .api.model import load_model as load_model
 from .api.pixels import classify as classify

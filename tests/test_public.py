@@ -13,6 +13,7 @@ import pytest
 
 import georaster_dl as gdl
 from georaster_dl.calibration.run import CalibrateOptions
+from georaster_dl.cleaning.options import CleaningOptions
 from georaster_dl.core import errors
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
@@ -37,6 +38,7 @@ SIGNATURES = {
     "progress=False)",
     "classify_points": "(tables, model, *, out, until=None, minimum_dates=None, device='auto', overwrite=False, report=None, "
     "progress=False, **table)",
+    "clean": "(map, *, out, probabilities=None, overwrite=False, report=None, progress=False, **options)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
     "report=None, progress=False, **options)",
     "compare_spectra": "(data, *, target=None, class_column=None, methods=None, seeds=5, report=None, progress=False, **settings)",
@@ -85,7 +87,7 @@ METHODS = {
     "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
-    "Band", "CalibrateKeywords", "Card", "FeatureKeywords", "GroundKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
+    "Band", "CalibrateKeywords", "Card", "CleaningKeywords", "FeatureKeywords", "GroundKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
     "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SimulateKeywords", "SpectraClassifier",
     "SpectraKeywords", "SpectraRegressor", "SpectraTableKeywords", "SpectraTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
@@ -128,10 +130,12 @@ def test_keywords_are_the_options_of_the_runs():
     assert set(gdl.SceneKeywords.__annotations__) == scene
     assert set(gdl.RunKeywords.__annotations__) == scene | fields(RunOptions) - {"scene"}
     run = set(gdl.RunKeywords.__annotations__)
-    own = fields(SegmentOptions) - {"scene"}
+    own = fields(SegmentOptions) - {"scene", "cleaning"}
+    cleaning = fields(CleaningOptions)
+    assert set(gdl.CleaningKeywords.__annotations__) == cleaning
     of_map = set(gdl.MapKeywords.__annotations__)
     assert of_map == run | own - {"float32"}
-    assert set(gdl.SegmentKeywords.__annotations__) == run | own | set(EXTRA_OUTPUTS)
+    assert set(gdl.SegmentKeywords.__annotations__) == run | own | cleaning | set(EXTRA_OUTPUTS)
     assert set(gdl.FeatureKeywords.__annotations__) == run | fields(FeatureOptions) - {"scene"}
     assert set(gdl.CalibrateKeywords.__annotations__) <= scene | fields(
         LabelOptions, SegmentOptions, CalibrateOptions

@@ -24,6 +24,7 @@ from georaster_dl.core.events import (
 from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
+from ..options.cleaning import cleaning_options
 from ..options.map_outputs import MapCommand, extra_outputs
 from ..options.model_run import model_run_options, with_matching
 from ..options.predictor import map_settings, models_of, predictor_options
@@ -42,6 +43,7 @@ from ..terminal.results import SOME_SCENES_FAILED, finished, status_of
 if TYPE_CHECKING:
     from georaster_dl.batches.pools.workers import SceneReport, Workers
     from georaster_dl.batches.run import BatchResult
+    from georaster_dl.cleaning.options import CleaningOptions
 
 __all__ = ["batch"]
 
@@ -64,6 +66,7 @@ _MOST_NAMED = 10  # scenes that cannot be done, before the rest is counted
 )
 @extra_outputs(name_files=False)
 @predictor_options
+@cleaning_options
 @click.option(
     "--workers",
     type=click.IntRange(1),
@@ -97,6 +100,7 @@ def batch(
     layer: str | None,
     extras: dict[str, Any],
     predicting: dict[str, Any],
+    cleaning: CleaningOptions,
     workers: int,
     retries: int,
     on_error: Literal["continue", "stop"],
@@ -117,7 +121,8 @@ def batch(
     geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
     geodl batch items.json -m model.safetensors -d maps --scheduler tcp://head:8786
     """
-    _check(model, layer, {**extras, **predicting}, features=features)
+    asked = {**extras, **predicting, **dict.fromkeys(cleaning.asked)}
+    _check(model, layer, asked, features=features)
     if cluster is not None and workers > 1:
         raise OptionError(
             "--workers is for this machine alone; with --scheduler its workers do the scenes."
@@ -134,7 +139,7 @@ def batch(
             products = feature_products(first, layer)
         else:
             of_map = map_settings(extras, predicting, members)
-            products = map_products(first, list(extras), **of_map)
+            products = map_products(first, list(extras), **of_map, cleaning=cleaning)
         folder = directory.absolute()
         try:
             result = run_batch(

@@ -9,6 +9,7 @@ import click
 
 from georaster_dl.core.events import Report
 
+from ..options.cleaning import cleaning_options
 from ..options.map_outputs import MapCommand, extra_outputs, map_outputs
 from ..options.model_run import model_run_options, run_model
 from ..options.predictor import map_settings, models_of, predictor_options
@@ -26,6 +27,7 @@ from ..terminal.maps import map_contents, map_results
 from ..terminal.progress import Terminal
 
 if TYPE_CHECKING:
+    from georaster_dl.cleaning.options import CleaningOptions
     from georaster_dl.predict.options import Summary
 
 __all__ = ["segment"]
@@ -39,6 +41,7 @@ __all__ = ["segment"]
 )
 @extra_outputs(name_files=True)
 @predictor_options
+@cleaning_options
 @model_run_options
 @scheduler_options
 @progress_options
@@ -49,6 +52,7 @@ def segment(
     output: Path | None,
     extras: dict[str, Any],
     predicting: dict[str, Any],
+    cleaning: CleaningOptions,
     settings: dict[str, Any],
     cluster: Cluster | None,
     terminal: Terminal,
@@ -77,7 +81,8 @@ def segment(
     output = output or default_output(scene[0], map_subject(card))
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
     outputs = map_outputs(output, extras)
-    options = SegmentOptions(**settings, **map_settings(extras, predicting, members))
+    of_map = map_settings(extras, predicting, members)
+    options = SegmentOptions(**settings, **of_map, cleaning=cleaning)
 
     job = SceneJob("", scene, package, outputs, options)
 

@@ -8,17 +8,20 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
+from georaster_dl.cleaning.options import CleaningOptions
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.models.package.file import find_model
 
 __all__ = [
+    "CleaningKeywords",
     "LabelKeywords",
     "MapKeywords",
     "PredictorKeywords",
     "RunKeywords",
     "SceneKeywords",
+    "cleaning_of",
     "options_of",
     "plain_value",
 ]
@@ -111,6 +114,29 @@ class MapKeywords(PredictorKeywords, total=False):
     level: float
 
 
+class CleaningKeywords(TypedDict, total=False):
+    """Keywords of cleaning a map of classes: it is smoothed, then filtered, then sieved.
+
+    Attributes
+    ----------
+    smooth : choose the classes by probabilities that those of the neighbours have smoothed (Camara et al. 2024).
+    smooth_strength : how much that smooths: the variance of the log-odds within a class. A number, or a text that
+        also names classes: ``"20,water=40"``.
+    smooth_window : side of the square of neighbours in pixels, odd.
+    smooth_share : share of the neighbours that are taken, the most probable.
+    majority : side in pixels, odd, of the square whose most frequent class a pixel takes.
+    sieve : smallest area of the map, such as ``"0.5ha"``, ``"50m2"`` or ``"9px"``; smaller ones go to the neighbour
+        with the longest common border.
+    """
+
+    smooth: bool
+    smooth_strength: float | str
+    smooth_window: int
+    smooth_share: float
+    majority: int | None
+    sieve: str | None
+
+
 class LabelKeywords(TypedDict, total=False):
     """Keywords of reading labels.
 
@@ -154,7 +180,7 @@ def options_of(
     """
     has_scene = any(field.name == "scene" for field in fields(kind))  # type: ignore[arg-type]
     of_scene = _names(SceneOptions) if has_scene else set()
-    own = _names(kind) - {"scene", "labels"}
+    own = _names(kind) - {"scene", "labels", "cleaning"}
     known = [*own, *of_scene, *beside]
     for name in given:
         if name not in known:
@@ -168,6 +194,14 @@ def options_of(
     if has_scene and scene:
         options["scene"] = SceneOptions(**scene)
     return kind(**options)
+
+
+def cleaning_of(given: Mapping[str, Any]) -> tuple[CleaningOptions, dict[str, Any]]:
+    """Make the options of cleaning of keyword arguments, and give the others."""
+    names = _names(CleaningOptions)
+    own = {name: value for name, value in given.items() if name in names}
+    rest = {name: value for name, value in given.items() if name not in names}
+    return CleaningOptions(**own), rest
 
 
 def _names(kind: type) -> set[str]:

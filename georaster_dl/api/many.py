@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from georaster_dl.api.keywords import MapKeywords, options_of
+from georaster_dl.api.keywords import CleaningKeywords, MapKeywords, cleaning_of, options_of
 from georaster_dl.api.model import Model
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from georaster_dl.mosaics.build import Mosaicked
 
 __all__ = ["batch", "mosaic"]
+
+
+class BatchKeywords(MapKeywords, CleaningKeywords, total=False):
+    """Keywords of mapping many scenes and cleaning their maps."""
 
 
 def batch(
@@ -34,7 +38,7 @@ def batch(
     retries: int = 1,
     on_error: Literal["continue", "stop"] = "continue",
     report: Report | None = None,
-    **options: Unpack[MapKeywords],
+    **options: Unpack[BatchKeywords],
 ) -> BatchResult:
     """Run a model over many scenes; as ``geodl batch``. The same call again does the missing scenes.
 
@@ -54,7 +58,7 @@ def batch(
     on_error : go on with the other scenes when one fails, or stop.
     report : as ``segment`` takes it.
     **options : how scenes are read and the model is run, without record and journal, which a batch keeps
-        itself; ``MapKeywords``.
+        itself (``MapKeywords``), and how maps are cleaned (``CleaningKeywords``).
 
     Returns
     -------
@@ -70,7 +74,8 @@ def batch(
     from georaster_dl.batches.run import BatchOptions, run_batch
 
     _check(extras, options, features=features)
-    settings = options_of(SegmentOptions, options)
+    cleaning, rest = cleaning_of(options)
+    settings = options_of(SegmentOptions, rest, beside=tuple(CleaningKeywords.__annotations__))
     if isinstance(model, Model):
         model = model.path
     products = (
@@ -80,6 +85,7 @@ def batch(
             model,
             list(extras),
             float32=float32,
+            cleaning=cleaning,
             **{name: getattr(settings, name) for name in _OF_MAP},
         )
     )
@@ -105,7 +111,7 @@ _OF_MAP = ("predictor", "members", "passes", "seed", "symmetries", "reject", "le
 _KEPT = ("scene", "aoi", "device", "precision", "halo", "tile", "resample", "overwrite")
 
 
-def _check(extras: Sequence[str], options: MapKeywords, *, features: bool) -> None:
+def _check(extras: Sequence[str], options: BatchKeywords, *, features: bool) -> None:
     """Refuse records and journals, unknown extras, and extras of features."""
     for name in ("record", "journal"):
         if name in options:
@@ -115,7 +121,7 @@ def _check(extras: Sequence[str], options: MapKeywords, *, features: bool) -> No
         raise OptionError(
             f"There is no output {unknown[0]!r} beside a map; `extras=` takes {', '.join(EXTRA_OUTPUTS)}."
         )
-    of_map = [name for name in _OF_MAP if name in options]
+    of_map = [n for n in (*_OF_MAP, *CleaningKeywords.__annotations__) if n in options]
     if of_map and features:
         raise OptionError(f"`{of_map[0]}=` is of maps; leave it or `features=True` out.")
     if extras and features:

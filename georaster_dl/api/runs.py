@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from georaster_dl.api.keywords import MapKeywords, RunKeywords, options_of
+from georaster_dl.api.keywords import (
+    CleaningKeywords,
+    MapKeywords,
+    RunKeywords,
+    cleaning_of,
+    options_of,
+)
 from georaster_dl.api.model import Model, package_of
 from georaster_dl.api.reporting import reporting
 from georaster_dl.api.scenes import SceneSource, as_scene, check_kind
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["FeatureKeywords", "SegmentKeywords", "denoise", "features", "scene_sources", "segment"]
 
 
-class SegmentKeywords(MapKeywords, total=False):
+class SegmentKeywords(MapKeywords, CleaningKeywords, total=False):
     """Keywords of mapping a scene; files beside the map are named after it (True) or by a path.
 
     Attributes
@@ -99,8 +105,15 @@ def segment(
     extras: dict[str, Any] = {
         name: value for name, value in options.items() if name in EXTRA_OUTPUTS
     }
-    rest = {name: value for name, value in options.items() if name not in EXTRA_OUTPUTS}
-    asked = options_of(SegmentOptions, settings_of(extras) | rest, beside=tuple(EXTRA_OUTPUTS))
+    cleaning, rest = cleaning_of(
+        {name: value for name, value in options.items() if name not in EXTRA_OUTPUTS}
+    )
+    asked = options_of(
+        SegmentOptions,
+        settings_of(extras) | rest,
+        beside=(*EXTRA_OUTPUTS, *CleaningKeywords.__annotations__),
+        cleaning=cleaning,
+    )
     package = None if model is None else package_of(model)
     outputs = Outputs.beside(
         Path(out), {name: _file(name, value) for name, value in extras.items() if value}

@@ -119,8 +119,9 @@ class FeatureRun(SceneRun):
             paths["error"] = self._outputs.error
         return RasterRun(self.prepared, lambda: rewritten, task), paths
 
-    def _complete(self, stage: Staging, found: Findings) -> None:
+    def _complete(self, stage: Staging, found: Findings) -> Findings:
         _check_error(self.prepared.match.card, found, self.prepared.context)
+        return found
 
 
 def _check_error(card: Card, found: Findings, context: RunContext) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from georaster_dl.cleaning.options import CleaningOptions
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Place
 from georaster_dl.core.scene_options import SceneOptions
@@ -255,11 +256,13 @@ class SegmentOptions(PredictorOptions):
     reject : share of the calibration ground that keeps its class; less certain pixels become a class of
         their own. None gives every pixel a class.
     level : share of the calibration ground whose true class is in its prediction set.
+    cleaning : what is done with the finished map.
     """
 
     float32: bool = False
     reject: float | None = None
     level: float = 0.9
+    cleaning: CleaningOptions = field(default_factory=CleaningOptions)
 
 
 @dataclass(frozen=True)

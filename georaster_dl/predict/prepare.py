@@ -59,6 +59,7 @@ class PreparedRun:
     doubts : about the scene's values, which are read when the run begins.
     tiling : from which tiles are planned, when the device is known.
     members : packages and cards of the further models of an ensemble.
+    scratch : files that are needed on the way and are gone at the end.
     """
 
     match: SceneMatch
@@ -69,6 +70,7 @@ class PreparedRun:
     tiling: TilingRequest
     context: RunContext
     members: tuple[tuple[Path, Card], ...] = ()
+    scratch: tuple[Path, ...] = ()
 
     def warn(self) -> None:
         """Report the doubts about the scene as warnings.
@@ -101,6 +103,7 @@ class PreparedRun:
         staging = Staging(
             *([main] if options.record is None else [options.record, main]),
             extras=extras,
+            scratch=self.scratch,
             overwrite=options.overwrite,
             protect=inputs,
             warn=self.context.warn,

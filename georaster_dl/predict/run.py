@@ -43,7 +43,7 @@ class SceneRun(ABC):
         with prepared.staged() as stage:
             rasters, paths = self._rasters()
             findings = rasters.run(stage, paths, prepared.journal())
-            self._complete(stage, findings)
+            findings = self._complete(stage, findings)
             summary = prepared.finished(stage, rasters.device.name, findings)
         return replace(summary, files=tuple(stage.made(prepared.files)), failed=stage.failed)
 
@@ -80,5 +80,6 @@ class SceneRun(ABC):
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
         """Make the run of the rasters, and map each raster to its file."""
 
-    def _complete(self, stage: Staging, found: Findings) -> None:  # noqa: B027 - nothing, for some
-        """Write the files that are derived from the staged rasters."""
+    def _complete(self, stage: Staging, found: Findings) -> Findings:
+        """Finish the staged rasters, write the files that are derived of them, and summarise their contents."""
+        return found

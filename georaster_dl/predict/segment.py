@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,11 @@ from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
 from georaster_dl.predict.matching.default_model import choose_model
 from georaster_dl.predict.matching.scene_match import match_scene
 from georaster_dl.predict.options import Findings, Outputs, SegmentOptions, Summary
+from georaster_dl.predict.outputs.cleaned import (
+    check_cleaning,
+    clean_finished,
+    smoothed_probabilities,
+)
 from georaster_dl.predict.outputs.kinds import (
     EXTRA_OUTPUTS,
     DerivedFile,
@@ -97,18 +103,20 @@ class SegmentRun(SceneRun):
             _check_outputs(outputs, card)
             match = match_scene(scene, card, resample=options.resample)
         _check_one_pass(match.card, outputs, options)
+        check_cleaning(match, options)
         match, choice = with_predictor(scene, match, options)
-        super().__init__(
-            prepare(
-                scene,
-                match,
-                model,
-                outputs.all(),
-                context,
-                named=named,
-                members=[(member.model, member.card) for member in choice.members],
-            )
+        prepared = prepare(
+            scene,
+            match,
+            model,
+            outputs.all(),
+            context,
+            named=named,
+            members=[(member.model, member.card) for member in choice.members],
         )
+        self._smoothed = smoothed_probabilities(outputs, options)
+        scratch = [path for path in self._smoothed.values() if path not in outputs.all()]
+        super().__init__(replace(prepared, scratch=tuple(scratch)))
         self._choice = choice
         self._legend = _legend(match.card, options)
         if "sets" in outputs.extras:  # before the run, where the card cannot tell them
@@ -156,19 +164,23 @@ class SegmentRun(SceneRun):
             for name, path in self._outputs.extras.items()
             if isinstance(EXTRA_OUTPUTS[name], ExtraRaster)
         }
-        return rasters, {"map": self._outputs.map, **rasters_beside}
+        return rasters, {"map": self._outputs.map, **rasters_beside, **self._smoothed}
 
     def _task(self) -> Task:
         from georaster_dl.predict.outputs.tasks import task_of
 
         return task_of(self.prepared.match.card, self._options)
 
-    def _complete(self, stage: Staging, found: Findings) -> None:
+    def _complete(self, stage: Staging, found: Findings) -> Findings:
         match, staged_map = self.prepared.match, stage.path(self._outputs.map)
+        if self._options.cleaning.cleans:
+            planes = [stage.path(path) for path in self._smoothed.values()]
+            found = clean_finished(staged_map, self._options.cleaning, planes, found)
         finished = FinishedMap(staged_map, match.scene, match.card, self._legend, found.counts)
         for kind in self._derived:
             with stage.making(self._outputs.extras[kind.name]) as path:
                 kind.write(finished, path)
+        return found
 
 
 def _check_one_pass(card: Card, outputs: Outputs, options: SegmentOptions) -> None:

@@ -38,6 +38,7 @@ AMBIGUOUS = {
     "--polygons",  # batch names the files itself
     "--parcels",  # to choose from, to classify
     "--quicklook",
+    "--probabilities",  # to make, to smooth
     "--confidence",  # of a class, of both dates' classes
     "--csv",  # of scores, of changes
     "--architecture",  # of images, of series

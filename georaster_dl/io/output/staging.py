@@ -116,6 +116,7 @@ class Staging:
     ----------
     *outputs : final paths; each must be a different file in an existing, writable folder.
     extras : further outputs, without which the others are still wanted.
+    scratch : files that are needed on the way and are gone at the end; named as outputs are.
     overwrite : whether an existing output may be replaced.
     protect : inputs of the run, none of which may be an output. Names that are no local file
         (``https://...``, ``/vsizip/...``) are allowed and equal no output; of ``file|layername=NAME`` the
@@ -134,10 +135,12 @@ class Staging:
         self,
         *outputs: Path,
         extras: Sequence[Path] = (),
+        scratch: Sequence[Path] = (),
         overwrite: bool,
         protect: Sequence[Path | str] = (),
         warn: Callable[[str], None] = lambda _message: None,
     ) -> None:
+        self._scratch = tuple(Path(file) for file in scratch)
         self._main = tuple(Path(output) for output in outputs)
         self._extra = tuple(Path(output) for output in extras)
         self._overwrite = overwrite
@@ -159,7 +162,7 @@ class Staging:
             _check_not_an_input(output, self._protect)
             _check_free(output, overwrite=self._overwrite)
         try:
-            for final in seen:
+            for final in (*seen, *map(_final, self._scratch)):
                 if final.parent not in self._folders:
                     self._folders[final.parent] = _temporary_folder(final.parent)
             for folder in self._folders.values():
@@ -193,7 +196,7 @@ class Staging:
         """Return the temporary path of ``output``, which must be a staged output."""
         final = _final(Path(output))
         known = (*self._main, *self._extra)
-        if final not in map(_final, known):
+        if final not in map(_final, (*known, *self._scratch)):
             listed = ", ".join(map(str, known))
             raise OutputError(
                 f"{output} is not one of the staged outputs ({listed}); name it in Staging."
@@ -211,7 +214,7 @@ class Staging:
         *parts : further extra outputs, which are worth nothing without this one.
         """
         place = self.path(output)
-        if _final(output) in map(_final, self._main):
+        if _final(output) in map(_final, (*self._main, *self._scratch)):
             yield place
             return
         with self._extras.making(Path(output)):
@@ -295,12 +298,16 @@ class Staging:
 
     def _moves(self) -> list[tuple[Path, Path]]:
         """List the written files to be published, with their final paths."""
-        given_up = [self.path(output).name for output in self._extra if self.gave_up(output)]
+        unwanted = [
+            file.name
+            for output in (*self._scratch, *filter(self.gave_up, self._extra))
+            for file in (self.path(output), *_sidecars(self.path(output)))
+        ]
         return [
             (source, parent / source.name)
             for parent, folder in self._folders.items()
             for source in sorted(folder.iterdir())
-            if source.name not in given_up and not self._belongs_to_input(parent / source.name)
+            if source.name not in unwanted and not self._belongs_to_input(parent / source.name)
         ]
 
     def _stale(self, finals: Sequence[Path]) -> list[Path]:
