@@ -29,6 +29,7 @@ from .commands.features import features
 from .commands.info import info
 from .commands.models import models
 from .commands.mosaic import mosaic
+from .commands.polygons import polygons
 from .commands.propose import propose
 from .commands.qgis import qgis
 from .commands.sample_points import sample_points
@@ -63,6 +64,7 @@ def geodl() -> None:
     geodl batch SCENES... -m MODEL -d maps  many scenes; what is done is skipped the next time
     geodl mosaic MAPS... -o map.vrt  maps of neighbouring scenes as one; a STAC collection of them
     geodl clean map.tif --sieve 0.5ha -o clean.tif  single pixels and small areas go to their neighbours
+    geodl polygons map.tif -o map.gpkg  objects of a map as clean polygons
     geodl change A B -m MODEL -o change.tif  what has changed between two dates, from-to
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl sample-points map.tif -o points.gpkg
@@ -92,6 +94,7 @@ geodl.add_command(cluster)
 geodl.add_command(unmix)
 geodl.add_command(mosaic)
 geodl.add_command(clean)
+geodl.add_command(polygons)
 geodl.add_command(change)
 geodl.add_command(evaluate)
 geodl.add_command(calibrate)

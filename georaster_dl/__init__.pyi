@@ -24,6 +24,8 @@ from .api.many import mosaic as mosaic
 from .api.maps.cleaning import clean as clean
 from .api.model import Model as Model
 from .api.model import load_model as load_model
+from .api.objects import PolygonKeywords as PolygonKeywords
+from .api.objects import polygons as polygons
 from .api.pixels import classify as classify
 from .api.pixels import cluster as cluster
 from .api.pixels import extract_spectra as extract_spectra

@@ -59,6 +59,7 @@ SIGNATURES = {
     "progress=False, **settings)",
     "check_rows": "(values, labels, groups=None, *, method='rf', seed=0)",
     "find_suspects": "(probabilities, labels, groups=None)",
+    "polygons": "(map, *, out, overwrite=False, report=None, **options)",
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
     "read_spectra": "(source, *, report=None, **reading)",

@@ -32,7 +32,7 @@ class MinimumArea:
     text: str
 
     def pixels(self, pixel_m2: float | None) -> float:
-        """Convert to pixels, not rounded.
+        """Convert to pixels, which may be no whole number.
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class MinimumArea:
                 f"The area {self.text} is on the ground, but the raster does not say how large its pixels are "
                 f"(no CRS, or one of unknown unit); give pixels, as 12px."
             )
-        return self.amount / pixel_m2
+        return round(self.amount / pixel_m2, 9)  # 0.9 m2 of 0.09 m2 are 10 pixels
 
 
 def parse_area(text: str, setting: str) -> MinimumArea:

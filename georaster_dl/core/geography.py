@@ -28,6 +28,7 @@ __all__ = [
     "footprint",
     "full_turn",
     "has_longitude",
+    "length_measure",
     "lonlat_of_pixels",
     "metres_per_unit",
     "near_longitude",
@@ -194,16 +195,53 @@ def area_measure(
     unit = metres_per_unit(crs)
     if unit is None:
         return _unmeasured
-    middle = np.array([affine * (shape[1] / 2, shape[0] / 2)])
-    scale = _areal_scale(crs, affine) if has_longitude(crs) else None
-    if scale is None or abs(float(scale(middle)[0]) * unit**2 - 1) <= _TOLERANCE:
+    if _keeps_areas(crs, affine, shape, unit):
         return lambda polygons: np.asarray(shapely.area(polygons) * unit**2, np.float64)
+    scale = _areal_scale(crs, affine)
 
     def measure(polygons: npt.NDArray[Any]) -> _Floats:
         centres = shapely.get_coordinates(shapely.centroid(polygons))
         return np.asarray(shapely.area(polygons) / scale(centres), np.float64)
 
     return measure
+
+
+def length_measure(
+    crs: pyproj.CRS | None, affine: Affine, shape: tuple[int, int]
+) -> Callable[[npt.NDArray[Any]], _Floats]:
+    """Choose how perimeters of polygons of pixels are measured: shapely polygons in, metres out.
+
+    Planar where areas are by ``area_measure``; else geodesics from vertex to vertex. NaN without a CRS and in one of
+    unknown unit.
+    """
+    unit = None if crs is None else metres_per_unit(crs)
+    if crs is None or (unit is None and not crs.is_geographic):
+        return _unmeasured
+    if unit is not None and _keeps_areas(crs, affine, shape, unit):
+        return lambda polygons: np.asarray(shapely.length(polygons) * unit, np.float64)
+    to_lonlat = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    geodetic: Any = crs.geodetic_crs
+    geod: Any = crs.get_geod()
+    radians = geodetic.axis_info[0].unit_conversion_factor
+
+    def measure(polygons: npt.NDArray[Any]) -> _Floats:
+        rings, owner = shapely.get_rings(polygons, return_index=True)
+        places, ring = shapely.get_coordinates(rings, return_index=True)
+        lon, lat = (np.asarray(axis) * radians for axis in to_lonlat.transform(*places.T))
+        along = geod.inv(lon[:-1], lat[:-1], lon[1:], lat[1:], radians=True)[2]
+        same = ring[1:] == ring[:-1]
+        sums = np.bincount(owner[ring[1:][same]], weights=along[same], minlength=len(polygons))
+        return np.asarray(sums, np.float64)
+
+    return measure
+
+
+def _keeps_areas(crs: pyproj.CRS, affine: Affine, shape: tuple[int, int], metres: float) -> bool:
+    """Whether areas in the plane are those on Earth within 1 % at a raster's centre; ``metres`` long is the unit."""
+    if not has_longitude(crs):
+        return True
+    middle = np.array([affine * (shape[1] / 2, shape[0] / 2)])
+    return abs(float(_areal_scale(crs, affine)(middle)[0]) * metres**2 - 1) <= _TOLERANCE
 
 
 def _unmeasured(polygons: npt.NDArray[Any]) -> _Floats:

@@ -54,7 +54,14 @@ def test_polygons_rasterize_back_to_the_same_map(tmp_path, monkeypatch):
     data = np.random.default_rng(0).choice(np.array([0, 3, 255], "uint8"), (40, 61))
     frame = run(tmp_path, data)
     assert len(frame) > 100
-    assert list(frame.columns) == ["class_id", "class_name", "area_m2", "geometry"]
+    assert list(frame.columns) == [
+        "class_id",
+        "class_name",
+        "area_m2",
+        "id",
+        "perimeter_m",
+        "geometry",
+    ]
     assert frame.crs == "EPSG:32633"
     back = rasterize(
         zip(frame.geometry, frame.class_id, strict=True),
@@ -81,7 +88,7 @@ def test_only_nodata_makes_a_valid_empty_layer(tmp_path):
     assert frame.crs == "EPSG:32633"
     info = pyogrio.read_info(tmp_path / "map.gpkg", layer="map")
     assert (info["layer_name"], info["geometry_type"]) == ("map", "Polygon")
-    assert list(info["fields"]) == ["class_id", "class_name", "area_m2"]
+    assert list(info["fields"]) == ["class_id", "class_name", "area_m2", "id", "perimeter_m"]
 
 
 def test_two_byte_classes(tmp_path):

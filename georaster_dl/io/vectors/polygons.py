@@ -8,32 +8,47 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import geopandas
 import numpy as np
 import numpy.typing as npt
 import pyogrio
+import pyproj
 import rasterio
 import rasterio.features
 import shapely
+from affine import Affine
 
 from georaster_dl.core.errors import OutputError
-from georaster_dl.core.geography import area_measure
+from georaster_dl.core.geography import (
+    area_measure,
+    length_measure,
+    metres_per_unit,
+    to_coordinates,
+)
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import proj_crs
 from georaster_dl.io.vectors.geopackage import open_geopackage, store_style
 
-__all__ = ["check_polygons_possible", "polygons_of_rings", "write_polygons"]
+__all__ = [
+    "NumberedObjects",
+    "Reshape",
+    "check_polygons_possible",
+    "polygons_of_rings",
+    "write_polygons",
+]
 
 _CHUNK = 20_000  # polygons per append: some tens of MiB, and few enough transactions
-_AREA_TOLERANCE = 0.01
 
-# Polygons as shapely objects in, square metres (NaN where unknown) out.
-_Measure = Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]
+Reshape: TypeAlias = Callable[
+    [npt.NDArray[Any], npt.NDArray[np.int64]], tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
+]
+"""Polygons (n,) in cols and rows, and the number of each, to others (m,) with theirs."""
 
 
 def check_polygons_possible(*, has_gcps: bool, has_transform: bool) -> None:
@@ -58,14 +73,39 @@ def check_polygons_possible(*, has_gcps: bool, has_transform: bool) -> None:
     )
 
 
-def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
+@dataclass(frozen=True)
+class NumberedObjects:
+    """A raster of the numbers of objects, in place of the classes of a map.
+
+    Attributes
+    ----------
+    raster : whole numbers, 0 where there is no object, with the rows and cols of the map and no transform; areas of
+        one number are connected.
+    classes : (n + 1,) class of each object, by its number.
+    confidence : (n + 1,) mean confidence of each, NaN where unknown; None makes no such field.
+    """
+
+    raster: Path
+    classes: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float64] | None = None
+
+
+def write_polygons(
+    class_raster: Path,
+    out: Path,
+    *,
+    legend: Legend,
+    objects: NumberedObjects | None = None,
+    reshape: Reshape | None = None,
+) -> int:
     """Write every connected area (sharing pixel edges) of one class as a polygon.
 
-    The layer is named after the file and has the fields ``class_id``, ``class_name`` and
-    ``area_m2``. The area is planar where the CRS keeps areas within 1 % at the scene's centre (UTM,
-    national grids, equal-area), in square metres whatever the CRS's unit; elsewhere (degrees, Web
-    Mercator) it is that on the ellipsoid; without a CRS it is null. A categorized style is
-    stored inside the GeoPackage, where QGIS finds it and it cannot clash with the raster's ``.qml``.
+    The layer is named after the file and has the fields ``class_id``, ``class_name``, ``area_m2``, ``id`` (1, 2, ...)
+    and ``perimeter_m``, and where the CRS has another unit than the metre ``area_map`` in the square of that. Areas
+    and lengths are planar where the CRS keeps areas within 1 % at the scene's centre (UTM, national grids,
+    equal-area), in metres whatever the CRS's unit; elsewhere (degrees, Web Mercator) they are those on the ellipsoid;
+    without a CRS they are null. A categorized style is stored inside the GeoPackage, where QGIS finds it and it cannot
+    clash with the raster's ``.qml``.
 
     Memory grows with the number of polygons, not of pixels: about 1 KB each.
 
@@ -74,6 +114,8 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
     class_raster : single-band raster of the legend's values; nodata makes no polygons.
     out : the GeoPackage, replaced if it exists.
     legend : classes of the raster.
+    objects : the objects of the raster, whose outlines are taken in place of its classes'.
+    reshape : makes other outlines of the objects, of all together, in cols and rows.
 
     Returns
     -------
@@ -87,53 +129,101 @@ def write_polygons(class_raster: Path, out: Path, *, legend: Legend) -> int:
     with open_dataset(str(class_raster)) as dataset:
         plain = dataset.transform.is_identity and dataset.crs is None
         check_polygons_possible(has_gcps=bool(dataset.gcps[0]), has_transform=not plain)
-        measure = area_measure(proj_crs(dataset), dataset.transform, dataset.shape)
-        shapes = rasterio.features.shapes(rasterio.band(dataset, 1), transform=dataset.transform)
-        with open_geopackage(out) as path:
-            count = _append_all(
-                shapes, path, out.stem, legend=legend, crs=dataset.crs, measure=measure
-            )
+        fields = _Fields(
+            legend, objects, proj_crs(dataset), dataset.transform, (dataset.height, dataset.width)
+        )
+        crs = dataset.crs.to_wkt() if dataset.crs else None
+    chunks = _outlines(class_raster if objects is None else objects.raster)
+    if reshape is not None:
+        chunks = _reshaped(chunks, reshape)
+    with open_geopackage(out) as path:
+        count = 0
+        for polygons, numbers in chunks:
+            frame = fields.frame(polygons, numbers, count, crs)
+            if len(frame) or not count:
+                _append(frame, path, out.stem, append=count > 0)
+            count += len(frame)
+        if not count:
+            nothing = fields.frame(np.empty(0, object), np.empty(0, np.int64), 0, crs)
+            _append(nothing, path, out.stem, append=False)
     store_style(out, legend, field="class_name")
     return count
 
 
-def _append_all(
-    shapes: Iterator[tuple[dict[str, Any], float]],
-    out: Path,
-    layer: str,
-    *,
-    legend: Legend,
-    crs: Any,
-    measure: _Measure,
-) -> int:
-    names = dict(zip(legend.values, legend.names, strict=True))
-    kept = ((shape, int(value)) for shape, value in shapes if int(value) != legend.nodata)
-    count = 0
-    while True:
-        chunk = list(islice(kept, _CHUNK))
-        if not chunk and count:
-            return count
-        geometry = polygons_of_rings([shape["coordinates"] for shape, _ in chunk])
-        values = [value for _, value in chunk]
-        frame = geopandas.GeoDataFrame(
-            {
-                "class_id": np.array(values, dtype="int32"),
-                "class_name": np.array([names.get(v, f"class {v}") for v in values], dtype=object),
-                "area_m2": measure(geometry),
-            },
-            geometry=geometry,
-            crs=crs.to_wkt() if crs else None,
-        )
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="'crs' was not provided"
-            )  # said by the null areas
-            pyogrio.write_dataframe(
-                frame, out, driver="GPKG", layer=layer, geometry_type="Polygon", append=count > 0
+_Chunk = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
+
+
+def _outlines(raster: Path) -> Iterator[_Chunk]:
+    """Polygons, in the raster's coordinates, and the value of each, some at a time."""
+    with open_dataset(str(raster)) as dataset:
+        shapes = rasterio.features.shapes(rasterio.band(dataset, 1))
+        while chunk := list(islice(shapes, _CHUNK)):
+            polygons = polygons_of_rings([shape["coordinates"] for shape, _ in chunk])
+            yield polygons, np.array([value for _, value in chunk], np.int64)
+
+
+def _reshaped(chunks: Iterator[_Chunk], reshape: Reshape) -> Iterator[_Chunk]:
+    polygons, numbers = map(np.concatenate, zip(*chunks, strict=True))
+    polygons, numbers = reshape(polygons, numbers)
+    for first in range(0, len(polygons), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        yield polygons[part], numbers[part]
+
+
+class _Fields:
+    """Attributes of polygons, and their coordinates in the CRS of the map."""
+
+    def __init__(
+        self,
+        legend: Legend,
+        objects: NumberedObjects | None,
+        crs: pyproj.CRS | None,
+        affine: Affine,
+        shape: tuple[int, int],
+    ) -> None:
+        self._names = dict(zip(legend.values, legend.names, strict=True))
+        self._objects = objects
+        self._nothing = legend.nodata if objects is None else 0
+        self._affine = affine
+        self._area = area_measure(crs, affine, shape)
+        self._length = length_measure(crs, affine, shape)
+        self._of_map = crs is not None and metres_per_unit(crs) not in (1.0, None)
+
+    def frame(
+        self, polygons: npt.NDArray[Any], numbers: npt.NDArray[np.int64], before: int, crs: Any
+    ) -> geopandas.GeoDataFrame:
+        """Polygons of what is an object with their fields; ``before`` were written."""
+        wanted = numbers != self._nothing
+        numbers = numbers[wanted]
+        placed = polygons[wanted]
+        if self._objects is not None:
+            placed = shapely.transform(
+                placed, lambda at: np.stack(to_coordinates(self._affine, *at.T), axis=1)
             )
-        count += len(chunk)
-        if not chunk:
-            return 0
+        values = numbers if self._objects is None else self._objects.classes[numbers]
+        columns = {
+            "class_id": values.astype("int32"),
+            "class_name": np.array(
+                [self._names.get(v, f"class {v}") for v in values.tolist()], object
+            ),
+            "area_m2": self._area(placed),
+            "id": np.arange(before + 1, before + 1 + len(placed), dtype="int64"),
+            "perimeter_m": self._length(placed),
+        }
+        if self._of_map:
+            columns["area_map"] = shapely.area(placed)
+        if self._objects is not None and self._objects.confidence is not None:
+            columns["confidence"] = self._objects.confidence[numbers]
+        return geopandas.GeoDataFrame(columns, geometry=placed, crs=crs)
+
+
+def _append(frame: geopandas.GeoDataFrame, out: Path, layer: str, *, append: bool) -> None:
+    with warnings.catch_warnings():
+        # Without a CRS; said by the null areas.
+        warnings.filterwarnings("ignore", message="'crs' was not provided")
+        pyogrio.write_dataframe(
+            frame, out, driver="GPKG", layer=layer, geometry_type="Polygon", append=append
+        )
 
 
 def polygons_of_rings(coordinates: list[list[list[tuple[float, float]]]]) -> npt.NDArray[Any]:

@@ -1,0 +1,63 @@
+"""Options of polygons, for every command that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from .groups import option_group
+from .shared import INPUT_FILE
+
+__all__ = ["confidence_option", "polygon_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+confidence_option = click.option(
+    "--confidence",
+    type=INPUT_FILE,
+    metavar="RASTER",
+    help="Raster whose mean over each polygon becomes a field, as the map's *_confidence.tif.",
+)
+
+
+def polygon_options(command: F) -> F:
+    """Add the options of polygons; the command gets ``polygon_settings``: those that were given."""
+    add: Callable[[F], F] = option_group("polygon_settings", _given, *_OPTIONS)
+    return add(command)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}
+
+
+_OPTIONS = (
+    click.option(
+        "--keep", multiple=True, metavar="CLASS", help="Class to make polygons of; may be repeated."
+    ),
+    click.option(
+        "--drop",
+        multiple=True,
+        metavar="CLASS",
+        help="Class to make no polygons of; may be repeated.",
+    ),
+    click.option(
+        "--min-area",
+        metavar="AREA",
+        help="Smallest polygon, as 50m2, 0.5ha or 9px; smaller ones are merged into the neighbour with the longest "
+        "shared border.",
+    ),
+    click.option(
+        "--fill-holes",
+        metavar="AREA",
+        help="Fill holes up to this area, as 50m2, 0.5ha or 9px.",
+    ),
+    click.option(
+        "--simplify",
+        type=float,
+        metavar="PIXELS",
+        help="Make outlines simpler within this tolerance; shared borders stay shared.",
+    ),
+    click.option("--smooth", is_flag=True, help="Round corners; those of shared borders for both."),
+)

@@ -1,0 +1,155 @@
+"""Class maps and rasters of objects' numbers, read and written in strips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import shapely
+from odc.geo.gcp import GCPGeoBox
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.geography import area_measure, to_coordinates
+from georaster_dl.io.blocks import strips
+from georaster_dl.io.environment import allow_ungeoreferenced
+from georaster_dl.io.scenes.dataset import open_dataset
+from georaster_dl.io.scenes.grid import is_same_grid, proj_crs
+
+__all__ = ["ClassRaster", "NumberWriter", "Shares", "write_numbers"]
+
+_WHOLE = "ui"  # kinds of dtypes
+_OPTIONS = {"compress": "lzw", "bigtiff": "if_safer", "blockysize": 16}
+
+
+class ClassRaster:
+    """A class map whose pixels are read in strips of rows.
+
+    Parameters
+    ----------
+    path : raster of one band of whole numbers.
+
+    Attributes
+    ----------
+    shape : rows, cols.
+    nodata : value of pixels without a class; None where the file states none.
+    pixel_m2 : ground area of a pixel at the middle, in square metres, as that of polygons is measured; None where that is unknown.
+
+    Raises
+    ------
+    OptionError
+        When it has several bands, or no whole numbers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._dataset = open_dataset(str(path))
+        dataset = self._dataset
+        if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind not in _WHOLE:
+            held = f"{dataset.count} band{'s' if dataset.count > 1 else ''} of {dataset.dtypes[0]}"
+            dataset.close()
+            raise OptionError(
+                f"{path} holds {held}, but polygons are made of one band of classes (whole numbers); give a map of "
+                f"classes as geodl segment writes it."
+            )
+        self.shape: tuple[int, int] = dataset.shape
+        self.nodata = None if dataset.nodata is None else int(dataset.nodata)
+        gcps = bool(dataset.gcps[0]) and dataset.transform.is_identity
+        self.geobox: Any = (GCPGeoBox if gcps else GeoBox).from_rio(dataset)
+        measure = area_measure(proj_crs(dataset), dataset.transform, self.shape)
+        row, col = (half // 2 for half in self.shape)
+        pixel = shapely.transform(
+            np.array([shapely.box(col, row, col + 1, row + 1)]),
+            lambda at: np.stack(to_coordinates(dataset.transform, *at.T), axis=1),
+        )
+        area = float(measure(pixel)[0])
+        self.pixel_m2 = None if gcps or not np.isfinite(area) else area
+
+    def __enter__(self) -> ClassRaster:
+        """Return the open map."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self._dataset.close()
+
+    def strips(self, most_pixels: int) -> list[slice]:
+        """Rows of strips of about so many pixels."""
+        return list(strips(self.shape, most_pixels, self._dataset.block_shapes[0][0]))
+
+    def read(self, rows: slice) -> npt.NDArray[Any]:
+        """Read values (rows, cols) of full-width rows."""
+        found: npt.NDArray[Any] = self._dataset.read(1, window=_window(rows, self.shape[1]))
+        return found
+
+
+class Shares:
+    """A raster of numbers between 0 and 1 beside a map, as one of confidence, read in strips.
+
+    Parameters
+    ----------
+    path : raster on the map's grid, whose first band is read.
+    beside : the map.
+
+    Raises
+    ------
+    OptionError
+        When it is on another grid.
+    """
+
+    def __init__(self, path: Path, beside: ClassRaster) -> None:
+        self._dataset = open_dataset(str(path))
+        if not is_same_grid(self._dataset, beside.geobox):
+            self._dataset.close()
+            raise OptionError(
+                f"`confidence={path}` has {self._dataset.height} x {self._dataset.width} pixels and is not on the grid of "
+                f"{beside.path} ({beside.shape[0]} x {beside.shape[1]} pixels); give the raster of that map."
+            )
+        self.scale, self.offset = self._dataset.scales[0], self._dataset.offsets[0]
+
+    def read(self, rows: slice) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Read stored numbers (rows, cols), which are value = number * scale + offset, and which are valid."""
+        window = _window(rows, self._dataset.width)
+        stored = self._dataset.read(1, window=window, masked=True)
+        valid = ~np.ma.getmaskarray(stored) & np.isfinite(stored.data)
+        return stored.data, valid
+
+    def close(self) -> None:
+        """Close the file."""
+        self._dataset.close()
+
+
+class NumberWriter(Protocol):
+    """Function that writes the numbers (rows, cols) of full-width rows."""
+
+    def __call__(self, rows: slice, numbers: npt.NDArray[np.int32]) -> None:
+        """Write a strip."""
+
+
+@contextmanager
+def write_numbers(path: Path, shape: tuple[int, int]) -> Iterator[NumberWriter]:
+    """Make a raster of whole numbers without transform, strip by strip."""
+    rows, cols = shape
+    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "int32"}
+    with allow_ungeoreferenced(), rasterio.open(path, "w", **profile, **_OPTIONS) as dataset:
+
+        def write(rows: slice, numbers: npt.NDArray[np.int32]) -> None:
+            dataset.write(numbers, 1, window=_window(rows, cols))
+
+        yield write
+
+
+def _window(rows: slice, cols: int) -> Window:
+    return Window(0, rows.start, cols, rows.stop - rows.start)

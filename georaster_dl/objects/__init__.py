@@ -1,0 +1,1 @@
+"""Objects of a class map: its areas as clean polygons."""

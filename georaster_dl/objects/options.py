@@ -1,0 +1,80 @@
+"""Options of polygons, the same for every command and function that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from georaster_dl.core.area_text import MinimumArea, parse_area
+from georaster_dl.core.errors import OptionError
+
+__all__ = ["PolygonOptions"]
+
+
+@dataclass(frozen=True)
+class PolygonOptions:
+    """How the areas of a class map become polygons; by default as they are, pixel by pixel.
+
+    Attributes
+    ----------
+    keep : names of the classes to make polygons of; all where empty.
+    drop : names of classes to leave out.
+    min_area : smallest area, with its unit (``50m2``, ``0.5ha``, ``9px``); smaller ones are merged into the neighbour
+        with the longest shared border.
+    fill_holes : largest area of holes to fill, with its unit.
+    simplify : tolerance in pixels; borders that two polygons share stay shared.
+    smooth : whether corners are rounded, those of shared borders for both.
+    confidence : raster whose mean over each polygon becomes a field; ``geodl segment --confidence`` makes one.
+    """
+
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    min_area: str | None = None
+    fill_holes: str | None = None
+    simplify: float | None = None
+    smooth: bool = False
+    confidence: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a map."""
+        _ = self.smallest, self.largest_hole
+        if self.keep and self.drop:
+            raise OptionError("`keep=` and `drop=` are both given; give one of them.")
+        if self.simplify is not None and not 0 < self.simplify < float("inf"):
+            raise OptionError(
+                f"`simplify={self.simplify:g}` is no tolerance; give pixels above 0, as 1."
+            )
+
+    @property
+    def smallest(self) -> MinimumArea | None:
+        """Smallest area of an object."""
+        return None if self.min_area is None else parse_area(self.min_area, "min_area")
+
+    @property
+    def largest_hole(self) -> MinimumArea | None:
+        """Largest area of a hole that is filled."""
+        return None if self.fill_holes is None else parse_area(self.fill_holes, "fill_holes")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> PolygonOptions:
+        """Make options of keyword arguments.
+
+        Raises
+        ------
+        OptionError
+            When there is no such option, or a value cannot work.
+        """
+        known = {one.name for one in fields(cls)}
+        unknown = settings.keys() - known
+        if unknown:
+            raise OptionError(
+                f"Polygons have no option {min(unknown)!r}; there are {', '.join(sorted(known))}."
+            )
+        lists = {name: _names(settings[name]) for name in ("keep", "drop") if name in settings}
+        return cls(**{**settings, **lists})
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

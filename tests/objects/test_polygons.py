@@ -1,0 +1,181 @@
+"""Polygons of objects: no gaps, no overlaps, the same for any size of the strips that a map is read in."""
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+import georaster_dl as gdl
+from georaster_dl.core.errors import OptionError, OutputError
+from georaster_dl.core.legend import MapClass
+from georaster_dl.objects.options import PolygonOptions
+from georaster_dl.objects.run import write_objects
+
+UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+CLASSES = [MapClass(v, n, (80 * v, 0, 99)) for v, n in enumerate(["water", "grass", "wood"])]
+
+
+def write(path, data, *, nodata=255, crs="EPSG:32633", transform=UTM):
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=data.shape[0],
+        width=data.shape[1],
+        count=1,
+        dtype=data.dtype,
+        nodata=nodata,
+        crs=crs,
+        transform=transform,
+        blockysize=1,
+    ) as dataset:
+        dataset.write(data, 1)
+    return path
+
+
+def blobs(rows, cols, seed, smooth):
+    random = np.random.default_rng(seed)
+    fields = [
+        ndimage.gaussian_filter(random.standard_normal((rows, cols)), smooth) for _ in range(3)
+    ]
+    return np.argmax(fields, axis=0).astype("uint8")
+
+
+def made(folder, path, *, strip_pixels=2**22, classes=CLASSES, **options):
+    out = folder / f"map{strip_pixels}.gpkg"
+    out.unlink(missing_ok=True)
+    count = write_objects(
+        path, out, PolygonOptions.of(options), stated=classes, strip_pixels=strip_pixels
+    )
+    frame = geopandas.read_file(out, layer=out.stem)
+    assert len(frame) == count
+    return frame
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("polygons")
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(
+    rows=st.integers(6, 40),
+    cols=st.integers(6, 40),
+    seed=st.integers(0, 2**20),
+    blur=st.sampled_from([0, 0.7, 2]),
+    options=st.fixed_dictionaries(
+        {},
+        optional={
+            "min_area": st.sampled_from(["2px", "5px", "20px", "0.3ha"]),
+            "fill_holes": st.sampled_from(["4px", "0.5ha"]),
+            "simplify": st.sampled_from([0.8, 1.5, 4.0]),
+            "smooth": st.booleans(),
+        },
+    ),
+)
+def test_polygons_cover_the_map_without_gaps_and_overlaps_in_any_strips(
+    folder, rows, cols, seed, blur, options
+):
+    path = write(folder / "map.tif", blobs(rows, cols, seed, blur))
+    frame = made(folder, path, **options)
+    area = rows * cols * 100
+    assert frame.geometry.is_valid.all()
+    assert frame.area.sum() == pytest.approx(area, rel=1e-9)
+    assert frame.union_all().area == pytest.approx(area, rel=1e-9)
+    assert frame.area_m2.sum() == pytest.approx(area, rel=1e-9)
+    assert sorted(frame.id) == list(range(1, len(frame) + 1))
+    in_strips = made(folder, path, strip_pixels=cols * 2, **options)
+    assert in_strips.equals(frame)
+    if "min_area" in options and not options.keys() & {"simplify", "smooth"}:
+        smallest = {"2px": 2, "5px": 5, "20px": 20, "0.3ha": 30}[options["min_area"]]
+        assert len(frame) == 1 or frame.area.min() >= smallest * 100
+
+
+def test_small_areas_go_to_the_neighbour_with_the_longest_border(tmp_path):
+    data = np.zeros((8, 8), "uint8")
+    data[:, 4:] = 2
+    data[2:4, 3:6] = 1  # six pixels: four edges with water, six with wood
+    frame = made(tmp_path, write(tmp_path / "map.tif", data), min_area="7px")
+    areas = dict(zip(frame.class_name, frame.area_m2, strict=True))
+    assert areas == {"water": 3000, "wood": 3400}
+
+
+def test_classes_are_kept_dropped_and_their_holes_filled(tmp_path):
+    data = np.zeros((20, 20), "uint8")
+    data[2:12, 2:12] = 2
+    data[4:6, 4:6] = 0  # a hole of 4 pixels
+    data[8:11, 8:11] = 0  # of 9
+    path = write(tmp_path / "map.tif", data)
+    for options in ({"keep": "wood"}, {"drop": ["water", "grass"]}):
+        assert made(tmp_path, path, **options).area_m2.tolist() == [8700]
+    filled = made(tmp_path, path, keep="wood", fill_holes="400m2")
+    assert filled.area_m2.tolist() == [9100]
+    assert filled.perimeter_m.tolist() == [400 + 120]
+    with pytest.raises(OptionError, match=r"`keep=woods` is no class.*did you mean 'wood'"):
+        made(tmp_path, path, keep="woods")
+    with pytest.raises(OptionError, match="both given"):
+        PolygonOptions(keep=("wood",), drop=("water",))
+
+
+def test_a_small_area_of_the_only_class_is_no_object(tmp_path):
+    data = np.full((9, 9), 255, "uint8")
+    data[0, 0] = data[4:7, 4:7] = 1
+    frame = made(tmp_path, write(tmp_path / "map.tif", data), min_area="2px")
+    assert frame.area_m2.tolist() == [900]
+
+
+def test_confidence_is_the_mean_over_the_object(tmp_path):
+    data = np.zeros((4, 6), "uint8")
+    data[:, 3:] = 1
+    path = write(tmp_path / "map.tif", data)
+    shares = np.where(data == 0, 0.5, 0.75).astype("float32")
+    shares[0, 0], shares[1, 0] = 1.0, np.nan
+    sure = write(tmp_path / "sure.tif", shares, nodata=np.nan)
+    frame = made(tmp_path, path, confidence=sure)
+    assert frame.confidence.tolist() == [round((10 * 0.5 + 1) / 11, 6), 0.75]
+    other = write(tmp_path / "other.tif", shares[:2], nodata=np.nan)
+    with pytest.raises(OptionError, match=r"2 x 6 pixels and is not on the grid of .*4 x 6"):
+        made(tmp_path, path, confidence=other)
+
+
+def test_a_map_in_feet_has_areas_in_both_units_and_degrees_have_lengths_on_the_ellipsoid(tmp_path):
+    square = np.zeros((10, 10), "uint8")
+    feet = write(
+        tmp_path / "f.tif", square, crs="EPSG:2263", transform=Affine(100, 0, 1e6, 0, -100, 2e5)
+    )
+    frame = made(tmp_path, feet)
+    assert frame.area_map.tolist() == [1e6]
+    assert frame.perimeter_m[0] == pytest.approx(4000 * 0.3048006096, rel=1e-6)
+    degrees = write(
+        tmp_path / "d.tif", square, crs="EPSG:4326", transform=Affine(0.1, 0, 10, 0, -0.1, 0)
+    )
+    frame = made(tmp_path, degrees)
+    # One degree of the equator, one of a meridian from it, twice; and the parallel at one degree south.
+    assert frame.perimeter_m[0] == pytest.approx(111319.49 * 1.99985 + 2 * 110574.39, rel=1e-5)
+
+
+def test_python_writes_them_with_the_names_of_values_where_a_map_names_none(tmp_path):
+    path = write(tmp_path / "map.tif", np.array([[7, 7, 9]], "int16"), nodata=None)
+    result = gdl.polygons(path, out=tmp_path / "map.gpkg", drop="class 9")
+    assert (result.polygons, result.files) == (1, (tmp_path / "map.gpkg",))
+    assert geopandas.read_file(tmp_path / "map.gpkg", layer="map").class_name.tolist() == [
+        "class 7"
+    ]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["map.gpkg", "map.tif"]
+    with pytest.raises(OutputError, match="exists already"):
+        gdl.polygons(path, out=tmp_path / "map.gpkg")
+
+
+def test_rasters_that_are_no_class_maps_are_refused(tmp_path):
+    heights = write(tmp_path / "h.tif", np.zeros((3, 3), "float32"), nodata=None)
+    with pytest.raises(OptionError, match=r"1 band of float32.*whole numbers"):
+        gdl.polygons(heights, out=tmp_path / "h.gpkg")
+    negative = write(tmp_path / "n.tif", np.full((3, 3), -9999, "int16"), nodata=None)
+    with pytest.raises(OptionError, match=r"-9999.*nodata"):
+        gdl.polygons(negative, out=tmp_path / "n.gpkg")
+    assert not list(tmp_path.glob("*.gpkg"))
