@@ -22,10 +22,10 @@ from .api.learning.unmixing import unmix as unmix
 from .api.many import batch as batch
 from .api.many import mosaic as mosaic
 from .api.maps.cleaning import clean as clean
+from .api.maps.objects import PolygonKeywords as PolygonKeywords
+from .api.maps.objects import polygons as polygons
 from .api.model import Model as Model
 from .api.model import load_model as load_model
-from .api.objects import PolygonKeywords as PolygonKeywords
-from .api.objects import polygons as polygons
 from .api.pixels import classify as classify
 from .api.pixels import cluster as cluster
 from .api.pixels import extract_spectra as extract_spectra

@@ -89,7 +89,7 @@ METHODS = {
 }
 CLASSES = {
     "Band", "CalibrateKeywords", "Card", "CleaningKeywords", "FeatureKeywords", "GroundKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
-    "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
+    "PolygonKeywords", "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SimulateKeywords", "SpectraClassifier",
     "SpectraKeywords", "SpectraRegressor", "SpectraTableKeywords", "SpectraTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Regions of a class map merged: small ones into a neighbour, holes into what surrounds them."""
+"""Regions of a class map merged: small areas into a neighbour, holes into the object around them."""
 
 from __future__ import annotations
 

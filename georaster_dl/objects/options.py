@@ -38,7 +38,7 @@ class PolygonOptions:
     confidence: Path | None = None
 
     def __post_init__(self) -> None:
-        """Check what can be checked without a map."""
+        """Check the options as far as they need no map."""
         _ = self.smallest, self.largest_hole
         if self.keep and self.drop:
             raise OptionError("`keep=` and `drop=` are both given; give one of them.")

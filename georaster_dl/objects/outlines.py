@@ -78,7 +78,7 @@ def smoothed(polygons: _Polygons, shape: tuple[int, int]) -> _Polygons:
 
 
 def _with_vertices(polygons: _Polygons, corners: npt.NDArray[np.int64]) -> _Polygons:
-    """Polygons with those of the given vertices that lie on their edges."""
+    """Add the given vertices to polygons, where they are on their edges."""
     rings, polygon = shapely.get_rings(polygons, return_index=True)
     places, ring = shapely.get_coordinates(shapely.segmentize(rings, 1.0), return_index=True)
     places = np.round(places)
@@ -95,7 +95,7 @@ def _keys(places: _Floats) -> npt.NDArray[np.int64]:
 
 
 class _Rings:
-    """Vertices of polygons, without the repeated last one of each ring.
+    """Vertices of polygons, each ring without its repeated last vertex.
 
     Attributes
     ----------

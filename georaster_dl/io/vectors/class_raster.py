@@ -96,7 +96,7 @@ class ClassRaster:
 
 
 class Shares:
-    """A raster of numbers between 0 and 1 beside a map, as one of confidence, read in strips.
+    """Raster of confidence, or of other numbers between 0 and 1, beside a map, read in strips.
 
     Parameters
     ----------

@@ -192,7 +192,7 @@ class _Fields:
     def frame(
         self, polygons: npt.NDArray[Any], numbers: npt.NDArray[np.int64], before: int, crs: Any
     ) -> geopandas.GeoDataFrame:
-        """Polygons of what is an object with their fields; ``before`` were written."""
+        """Polygons of the objects among these, with their fields; ``before`` were written."""
         wanted = numbers != self._nothing
         numbers = numbers[wanted]
         placed = polygons[wanted]
