@@ -6,6 +6,8 @@ from .api.keywords import LabelKeywords as LabelKeywords
 from .api.keywords import MapKeywords as MapKeywords
 from .api.keywords import RunKeywords as RunKeywords
 from .api.keywords import SceneKeywords as SceneKeywords
+from .api.learning.accuracy import evaluate as evaluate
+from .api.learning.accuracy import evaluate_objects as evaluate_objects
 from .api.learning.calibration import CalibrateKeywords as CalibrateKeywords
 from .api.learning.calibration import calibrate as calibrate
 from .api.learning.label_check import check_labels as check_labels
@@ -16,7 +18,6 @@ from .api.learning.proposals import ProposeKeywords as ProposeKeywords
 from .api.learning.proposals import propose as propose
 from .api.learning.training import GroundKeywords as GroundKeywords
 from .api.learning.training import TrainKeywords as TrainKeywords
-from .api.learning.training import evaluate as evaluate
 from .api.learning.training import train as train
 from .api.learning.unmixing import unmix as unmix
 from .api.many import batch as batch

@@ -45,6 +45,8 @@ SIGNATURES = {
     "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), **options)",
     "denoise": "(scene, model, *, out, report=None, progress=False, **options)",
     "evaluate": "(mapped, reference, *, fraction_fields=(), block=None, seed=0, html=None, overwrite=False, report=None, **labels)",
+    "evaluate_objects": "(mapped, reference, *, aoi=None, tolerance=None, block=None, seed=0, matches=None, html=None, image=None, "
+    "overwrite=False, report=None, **labels)",
     "extract_spectra": "(scenes, features, *, out=None, overwrite=False, report=None, progress=False, **options)",
     "features": "(scene, model, *, out, error=None, report=None, progress=False, **options)",
     "list_models": "(pattern='*')",

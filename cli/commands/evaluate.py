@@ -16,6 +16,7 @@ from georaster_dl.core.text import visible
 from georaster_dl.core.wording import counted
 
 from ..options.labels import fraction_label_options
+from ..options.objects import ObjectChoice, object_options
 from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -26,15 +27,17 @@ from ..options.shared import (
     warning_options,
 )
 from ..terminal.hints import with_options
+from ..terminal.objects import print_objects
 from ..terminal.progress import Terminal
 from ..terminal.results import finished, print_outputs, print_table, status_of
 
 if TYPE_CHECKING:
     from georaster_dl.evaluation.metrics.area import AreaEstimate
+    from georaster_dl.evaluation.objects.result import ObjectEvaluation
     from georaster_dl.evaluation.report.fractions import FractionEvaluation
     from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 
-    AnyEvaluation = Evaluation | NumberEvaluation | FractionEvaluation
+    AnyEvaluation = Evaluation | NumberEvaluation | FractionEvaluation | ObjectEvaluation
 
 __all__ = ["evaluate"]
 
@@ -58,6 +61,7 @@ __all__ = ["evaluate"]
     metavar="PIXELS",
     help="Side of the blocks that are resampled for the intervals; by default the map has about 100.",
 )
+@object_options
 @overwrite_option
 @warning_options
 def evaluate(
@@ -71,6 +75,7 @@ def evaluate(
     image: Path | None,
     curves: Path | None,
     block: int | None,
+    objects: ObjectChoice,
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
@@ -85,15 +90,17 @@ def evaluate(
     geodl evaluate map.tif truth.tif
     geodl evaluate map.tif points.gpkg --class-field class --html report.html --image scene.tif
     geodl evaluate cover.tif plots.gpkg --fraction-fields tree,grass,soil
+    geodl evaluate map.tif houses.gpkg --objects --class building --matches found.gpkg
+
+    With --objects, buildings, crowns or fields are compared one by one; MAP may then be polygons, too.
     """
-    from georaster_dl.evaluation.compare import EvaluateOptions
-    from georaster_dl.evaluation.compare import evaluate as compare
     from georaster_dl.io.output.staging import Staging
     from georaster_dl.io.scenes.reader import open_scene
 
     _check(csv, html, image, curves)
-    outputs = [path for path in (csv, html) if path is not None]
-    inputs = [map_path, reference, image, curves, labels.classes]
+    objects.check(curves)
+    outputs = [path for path in (csv, html, objects.matches) if path is not None]
+    inputs = [map_path, reference, image, curves, labels.classes, objects.aoi]
     if image is not None:
         open_scene(image)  # before the work, where it cannot be read
     with terminal.reporting() as report:
@@ -104,9 +111,12 @@ def evaluate(
             warn=warner(report),
         )
         with staging as stage:
-            evaluation = _with_options(compare(map_path, reference, EvaluateOptions(labels, block)))
+            evaluation = _with_options(_compared(map_path, reference, labels, block, objects))
             for output in outputs:
                 with stage.making(output) as path:
+                    if output == objects.matches:
+                        objects.write(path, evaluation)
+                        continue
                     content = (
                         _csv(evaluation) if output == csv else _html(evaluation, image, curves)
                     )
@@ -121,6 +131,21 @@ def evaluate(
         _print(evaluation)
         print_outputs(made)
     return status_of(stage.failed)
+
+
+def _compared(
+    map_path: Path,
+    reference: Path,
+    labels: LabelOptions,
+    block: int | None,
+    objects: ObjectChoice,
+) -> AnyEvaluation:
+    if objects.wanted:
+        return objects.evaluate(map_path, reference, labels, block)
+    from georaster_dl.evaluation.compare import EvaluateOptions
+    from georaster_dl.evaluation.compare import evaluate as compare
+
+    return compare(map_path, reference, EvaluateOptions(labels, block))
 
 
 def _check(csv: Path | None, html: Path | None, image: Path | None, curves: Path | None) -> None:
@@ -143,22 +168,35 @@ def _with_options(evaluation: AnyEvaluation) -> AnyEvaluation:
 
 
 def _html(evaluation: AnyEvaluation, image: Path | None, curves: Path | None) -> str:
+    from georaster_dl.evaluation.objects.result import ObjectEvaluation
+
+    if isinstance(evaluation, ObjectEvaluation):
+        from georaster_dl.evaluation.objects.page import render_objects
+
+        return render_objects(evaluation, image=image)
     from georaster_dl.evaluation.report.html import render_report
 
     return render_report(evaluation, image=image, curves=curves)
 
 
 def _csv(evaluation: AnyEvaluation) -> str:
-    from georaster_dl.evaluation.report.table import csv_table
+    from georaster_dl.evaluation.objects.result import ObjectEvaluation
+    from georaster_dl.evaluation.report.table import csv_table, object_table
 
+    if isinstance(evaluation, ObjectEvaluation):
+        return object_table(evaluation.to_dict())
     return csv_table(evaluation)
 
 
 def _print(evaluation: AnyEvaluation) -> None:
+    from georaster_dl.evaluation.objects.result import ObjectEvaluation
     from georaster_dl.evaluation.report.fractions import FractionEvaluation
     from georaster_dl.evaluation.report.result import Evaluation
     from georaster_dl.evaluation.report.text import compared
 
+    if isinstance(evaluation, ObjectEvaluation):
+        print_objects(evaluation)
+        return
     click.echo(
         f"{visible(evaluation.map.name)} against {visible(evaluation.reference.name)} ({evaluation.kind}): "
         f"{compared(evaluation.kind, *astuple(evaluation.coverage))}\n"

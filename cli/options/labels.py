@@ -49,6 +49,12 @@ fraction_fields_option = click.option(
     help="Attributes, or bands of a raster, that hold the fractions of a pixel (0 to 1, or percent); of one alone "
     "the rest is the fraction 'other'.",
 )
+class_name_option = click.option(
+    "--class",
+    "class_name",
+    metavar="NAME",
+    help="Class of all features, whatever their attributes, and of all pixels of a mask that are not 0.",
+)
 LABEL_OPTIONS = (
     click.option(
         "--layer",
@@ -56,6 +62,7 @@ LABEL_OPTIONS = (
         help="Layer of a vector file that has several; by default the only one with the class field.",
     ),
     class_field_option,
+    class_name_option,
     classes_option,
     click.option(
         "--ignore",
@@ -119,7 +126,7 @@ def _changes(**values: Any) -> dict[str, Any]:
 checked_label_options = option_group(
     "changes",
     _changes,
-    *LABEL_OPTIONS[:4],
+    *LABEL_OPTIONS[:5],
     *SCENE_OPTIONS,
     wavelengths_option,
     seed_option(default=None),

@@ -13,6 +13,7 @@ _CALL = re.compile(r"(?P<function>[a-z_]+)\((?P<arguments>.*)\)")
 _KEYWORD = re.compile(r"(?P<name>[a-z_.]+)=(?P<value>.*)")
 _ON = ("", "True", "...")
 _NAMES = {
+    "class_name": "--class",
     "folder": "--directory",
     "for_": "--for",
     "level": "--sets",

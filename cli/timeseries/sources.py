@@ -119,7 +119,16 @@ table_options = option_group("columns", dict, *_TABLE_OPTIONS)
 
 _OF_TABLES = ("id_column", "date_column", "sensor_bands", "dates", "column_pattern", "year_column")
 _OF_LABELLED = ("class_column", "target", "quantity")
-_OF_LABELS = ("layer", "class_field", "classes", "ignore", "background", "width_m", "all_touched")
+_OF_LABELS = (
+    "layer",
+    "class_field",
+    "class_name",
+    "classes",
+    "ignore",
+    "background",
+    "width_m",
+    "all_touched",
+)
 
 
 def _source(

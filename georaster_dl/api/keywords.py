@@ -144,6 +144,7 @@ class LabelKeywords(TypedDict, total=False):
     ----------
     layer : of a vector file; None takes the only one there is, or the only one with the class field.
     class_field : attribute that holds the class, or the number of a regression.
+    class_name : class of all features, whatever their attributes, and of all pixels of a mask that are not 0.
     width_m : full width in metres to which lines and points are widened.
     all_touched : a feature labels every pixel it touches.
     priority : class names; where features overlap the first named lies on top.
@@ -154,6 +155,7 @@ class LabelKeywords(TypedDict, total=False):
 
     layer: str | None
     class_field: str | None
+    class_name: str | None
     width_m: float | None
     all_touched: bool
     priority: Sequence[str]

@@ -76,6 +76,8 @@ class LabelOptions:
         those of text fields.
     background : class of the pixels without a label: within a label raster's extent, or everywhere
         but under the features of vector labels that are not used (null, ignored, of another part).
+    class_name : class of all features of vector labels, whatever their attributes, and of all pixels of a label
+        raster (a mask) but those of 0 and nodata, which are without a label; None reads the classes.
     """
 
     layer: str | None = None
@@ -86,13 +88,31 @@ class LabelOptions:
     ignore: tuple[float, ...] = ()
     classes: Path | None = None
     background: str | None = None
+    class_name: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a width that is none."""
+        """Refuse a width that is none, and classes that are named twice."""
+        if self.class_name is not None:
+            self._check_class()
         if self.width_m is not None and not self.width_m > 0:
             raise OptionError(
                 f"`width_m=` must be above 0, but got {self.width_m:g}; leave it out for lines and points of one "
                 f"pixel's width."
+            )
+
+    def _check_class(self) -> None:
+        if not str(self.class_name).strip():
+            raise OptionError(
+                "`class_name=` is empty; name the class of all labels, such as building."
+            )
+        if self.class_field is not None:
+            raise OptionError(
+                f"`class_name={self.class_name!r}` makes all labels one class, so no field is read; leave out "
+                f"`class_field={self.class_field!r}`, or the other."
+            )
+        if self.class_name == self.background:
+            raise OptionError(
+                f"`class_name=` and `background=` are both {self.class_name!r}; name two classes."
             )
 
 
@@ -110,6 +130,15 @@ class FractionOptions(LabelOptions):
 
     fraction_fields: tuple[str, ...] = ()
     per_polygon: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse fields of fractions beside one class of all labels."""
+        super().__post_init__()
+        if self.class_name is not None and self.fraction_fields:
+            raise OptionError(
+                f"`class_name={self.class_name!r}` makes all labels one class, so no fractions are read; leave out "
+                f"`fraction_fields=`, or the other."
+            )
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 import csv
 import json
 import re
+import sqlite3
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 from shapely.geometry import box
@@ -184,3 +186,49 @@ def test_polygons_of_one_class_warn_loudly(geodl, pair, tmp_path):
     assert line.split()[-3:] == ["-", "-", "-"]
     rows = csv.DictReader((tmp_path / "t.csv").read_text(encoding="utf-8").splitlines())
     assert next(rows)["iou"] == ""
+
+
+class TestObjects:
+    @pytest.fixture
+    def buildings(self, tmp_path):
+        array = np.ones((40, 40), np.uint8)
+        array[2:8, 2:8] = array[20:30, 20:26] = 10
+        mapped = write_labels(tmp_path / "map.tif", array, names={1: "other", 10: "building"})
+        shapes = [
+            box(LEFT + 10 * c, TOP - 10 * r - 60, LEFT + 10 * c + 60, TOP - 10 * r)
+            for r, c in ((2, 2), (2, 30))
+        ]
+        return mapped, write_vector(tmp_path / "houses.gpkg", shapes, {"a": [1, 2], "b": ["", "x"]})
+
+    def test_scores_files_and_json(self, geodl, buildings, tmp_path):
+        made = ("--csv", "o.csv", "--html", "o.html", "--matches", "o.gpkg")
+        ended = geodl("evaluate", *buildings, "--objects", "--class", "building", *made)
+        assert ended.code == 0, ended.err
+        lines = ended.out.splitlines()
+        assert lines[0].endswith("(objects): 2 mapped objects, 2 of the reference")
+        assert lines[3].split()[:7] == ["building", "2", "2", "1", "50.0", "50.0", "50.0"]
+        assert "Boundary F1" in ended.out
+        assert lines[-3:] == ["o.csv", "o.html", "o.gpkg"]
+        layers = dict(pyogrio.list_layers(tmp_path / "o.gpkg"))
+        assert [layers[name] for name in ("matched", "false", "missed")] == ["Polygon"] * 3
+        assert pyogrio.read_dataframe(tmp_path / "o.gpkg", layer="missed").area_m2[0] == 3600
+        with sqlite3.connect(tmp_path / "o.gpkg") as base:
+            styled = base.execute("SELECT f_table_name FROM layer_styles").fetchall()
+        assert sorted(styled) == [("false",), ("matched",), ("missed",)]
+        page = (tmp_path / "o.html").read_text("utf-8")
+        assert "missed (in the reference, not mapped): 1" in page
+        assert "data:image/png" in page
+        rows = csv.DictReader((tmp_path / "o.csv").read_text().splitlines())
+        assert next(rows)["missed"] == "1"
+        ended = geodl("evaluate", *buildings, "--objects", "--class", "building", "--json")
+        facts = json.loads(ended.out)
+        assert (facts["f1"], facts["average_precision"], facts["boundary_tolerance"]) == (
+            0.5,
+            None,
+            "2 px",
+        )
+
+    def test_options_of_objects_alone(self, refused, buildings):
+        assert "add --objects" in refused("evaluate", *buildings, "--tolerance", "1m")
+        told = refused("evaluate", *buildings, "--objects")
+        assert "name it with --class" in told

@@ -39,6 +39,7 @@ AMBIGUOUS = {
     "--parcels",  # to choose from, to classify
     "--quicklook",
     "--probabilities",  # to make, to smooth
+    "--aoi",  # of an output, of a comparison
     "--confidence",  # of a class, of both dates' classes
     "--csv",  # of scores, of changes
     "--architecture",  # of images, of series

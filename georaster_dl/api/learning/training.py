@@ -1,4 +1,4 @@
-"""Training of networks, and the accuracy of maps."""
+"""Training of networks."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
-from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, options_of, plain_value
+from georaster_dl.api.keywords import LabelKeywords, SceneKeywords, plain_value
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned
-from georaster_dl.core.scene_options import FractionOptions
 from georaster_dl.core.wording import nearest_names
-from georaster_dl.evaluation.compare import EvaluateOptions
-from georaster_dl.evaluation.compare import evaluate as compare
-from georaster_dl.evaluation.report.fractions import FractionEvaluation
-from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.training.data.sources import SceneWithLabels, find_pairs, find_scenes, read_pairs
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.keywords import SETTINGS
@@ -30,7 +25,6 @@ __all__ = [
     "LabelledScenes",
     "TrainKeywords",
     "config_of",
-    "evaluate",
     "pairs_of",
     "train",
 ]
@@ -229,58 +223,3 @@ def _rows(table: Any, part: str, *, labelled: bool) -> list[SceneWithLabels]:
         )
         for row in rows
     ]
-
-
-def evaluate(
-    mapped: str | Path,
-    reference: str | Path,
-    *,
-    fraction_fields: Sequence[str] = (),
-    block: int | None = None,
-    seed: int = 0,
-    html: str | Path | None = None,
-    overwrite: bool = False,
-    report: Report | None = None,
-    **labels: Unpack[LabelKeywords],
-) -> Evaluation | NumberEvaluation | FractionEvaluation:
-    """Estimate the accuracy of a map against a reference, with confidence intervals; as ``geodl evaluate``.
-
-    Parameters
-    ----------
-    mapped : single-band raster of classes or of floating-point numbers, or a band for each fraction of a pixel.
-    reference : raster, or vector file of polygons, lines or points.
-    fraction_fields : attributes of vector labels, or bands of a raster, that hold the fractions of a pixel, for a map
-        of fractions; those of the map's names are compared. Several bands of any map are then fractions.
-    block : side in pixels of the blocks that are resampled for intervals; None makes about 100.
-    seed : of the resampling.
-    html : page with figures and pictures to make; None makes none.
-    overwrite : replace that page where it exists.
-    report : as ``segment`` takes it.
-    **labels : how the reference is read; ``LabelKeywords``.
-
-    Returns
-    -------
-    An Evaluation for a map of classes, a NumberEvaluation for one of numbers, a FractionEvaluation for one of
-    fractions; ``to_dict()`` gives all figures.
-
-    Raises
-    ------
-    GeoRasterError
-        When a file cannot be read, or nothing can be compared: no common ground, no common class.
-    """
-    options = EvaluateOptions(
-        options_of(FractionOptions, labels, fraction_fields=tuple(fraction_fields)), block, seed
-    )
-    evaluation = compare(Path(mapped), Path(reference), options)
-    with reporting(report) as take:
-        for warning in evaluation.warnings:
-            take(Warned(warning))
-    if html is not None:
-        from georaster_dl.evaluation.report.html import render_report
-        from georaster_dl.io.output.staging import Staging
-
-        page, path = render_report(evaluation), Path(html)
-        inputs = [Path(mapped), Path(reference)]
-        with Staging(path, overwrite=overwrite, protect=inputs) as stage:
-            stage.path(path).write_text(page, encoding="utf-8", errors="backslashreplace")
-    return evaluation

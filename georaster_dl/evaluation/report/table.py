@@ -13,7 +13,7 @@ from georaster_dl.evaluation.report.fractions import FractionEvaluation
 from georaster_dl.evaluation.report.result import Evaluation, NumberEvaluation
 from georaster_dl.evaluation.report.text import number, percent, plus_minus
 
-__all__ = ["area_table", "csv_table"]
+__all__ = ["area_table", "csv_table", "object_table"]
 
 _HECTARE = 10_000.0
 
@@ -43,6 +43,18 @@ def csv_table(evaluation: Evaluation | NumberEvaluation | FractionEvaluation) ->
         )
     ]
     return _written(rows)
+
+
+def object_table(facts: dict[str, Any]) -> str:
+    """Comma-separated text of a comparison of objects: a row per class; without the scores by threshold.
+
+    Parameters
+    ----------
+    facts : all figures, as the evaluation gives them.
+    """
+    return _written(
+        [{k: v for k, v in row.items() if k != "by_threshold"} for row in facts["classes"]]
+    )
 
 
 def area_table(evaluation: Evaluation, e: AreaEstimate, shown: Sequence[int]) -> dict[str, Any]:

@@ -61,12 +61,15 @@ def class_field_of(frame: geopandas.GeoDataFrame, path: Path, field: str | None)
         return field
     fields = _fields(frame)
     if not fields:
-        raise OptionError(f"{path} has no attributes, so its features have no class; add a field.")
+        raise OptionError(
+            f"{path} has no attributes, so its features have no class; where all are one class, name it with "
+            f"`class_name=`, else add a field."
+        )
     likely = fields if len(fields) == 1 else [f for f in fields if f.casefold() == "class"]
     if len(likely) != 1:
         raise OptionError(
             f"{path} has several fields ({', '.join(fields)}); say with `class_field=` which holds the "
-            f"labels; where none does, add a field 'class'."
+            f"labels; where all features are one class, name it with `class_name=`."
         )
     return likely[0]
 

@@ -91,6 +91,7 @@ class RasterLabels:
     ignore : stored values that mean unlabelled.
     numbers : whether it holds numbers instead of classes.
     band : of a raster that may have several, from 1.
+    single : class of all pixels but those of 0; None takes the stored numbers.
 
     Raises
     ------
@@ -108,8 +109,10 @@ class RasterLabels:
         *,
         numbers: bool,
         band: int | None = None,
+        single: int | None = None,
     ) -> None:
         self._path = path
+        self._single = single
         self._ignore = ignore
         self._several, self._band = band is not None, band or 1
         self._dataset: Any = None
@@ -133,9 +136,11 @@ class RasterLabels:
         SceneError
             When the file is damaged.
         """
-        if self._regrid is None:
-            return self._window(rows, cols)
-        return self._regrid.read(self._window, rows, cols)
+        regrid = self._regrid
+        read = self._window(rows, cols) if regrid is None else regrid.read(self._window, rows, cols)
+        if self._single is None:
+            return read
+        return np.where(read > 0, np.float32(self._single), np.float32(np.nan))
 
     def covers(self, rows: slice, cols: slice) -> npt.NDArray[np.bool_]:
         """(rows, cols) True within the file's extent."""
@@ -163,6 +168,9 @@ class RasterLabels:
         window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
         stored, known = _stored(self._dataset, window, self._ignore, self._band)
         numbers = np.asarray(stored * self._scale + self._offset, np.float32)
+        if self._single is not None:
+            # Pixels of 0 have a say in what larger pixels are.
+            numbers = (numbers != 0).astype(np.float32)
         numbers[~known] = np.nan
         return numbers
 

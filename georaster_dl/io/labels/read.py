@@ -22,7 +22,7 @@ from georaster_dl.core.legend import Legend
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.erosion import Erosion
-from georaster_dl.io.labels.legend_from_labels import legend_of
+from georaster_dl.io.labels.legend_from_labels import FoundClasses, legend_of
 from georaster_dl.io.labels.raster import RasterLabels, found_in_raster, strips_of_labels
 from georaster_dl.io.labels.vector import VectorLabels, features_of, found_in_vector
 from georaster_dl.io.vectors.layers import is_vector
@@ -175,12 +175,7 @@ def read_legend(paths: Sequence[Path], options: LabelOptions) -> Legend:
     """
     if not paths:
         raise OptionError("No label file was given; give a raster or a vector file of labels.")
-    found = [
-        found_in_vector(existing(path), options)
-        if is_vector(path)
-        else found_in_raster(existing(path), options.ignore)
-        for path in paths
-    ]
+    found = [_found(existing(path), options) for path in paths]
     legend = legend_of(found, options)
     _check_priority(legend, options)
     return legend
@@ -288,7 +283,21 @@ def _source(
         return VectorLabels(existing(path), geobox, legend, options, where)
     if where is not None:
         raise OptionError(f"{path} is a raster and has no column {where[0]!r}; give vector labels.")
-    return RasterLabels(existing(path), geobox, options.ignore, numbers=legend is None)
+    single = None
+    if legend is not None and options.class_name is not None:
+        single = dict(zip(legend.names, legend.values, strict=True))[options.class_name]
+    return RasterLabels(
+        existing(path), geobox, options.ignore, numbers=legend is None, single=single
+    )
+
+
+def _found(path: Path, options: LabelOptions) -> FoundClasses:
+    """The classes of a file."""
+    if is_vector(path):
+        return found_in_vector(path, options)
+    if options.class_name is not None:
+        return FoundClasses(path, texts=frozenset({options.class_name}))
+    return found_in_raster(path, options.ignore)
 
 
 def existing(path: Path) -> Path:

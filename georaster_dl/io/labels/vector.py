@@ -89,6 +89,13 @@ def features_of(
     if fields := _fraction_fields(options):
         label = stated_fractions(frame, path, fields, options.ignore)
         return frame.assign(label=label), "", features.layer
+    if options.class_name is not None:
+        if numbers:
+            raise OptionError(
+                f"`class_name={options.class_name!r}` names a class, but numbers are read; leave it out, or learn "
+                f"classes with `task='segmentation'`."
+            )
+        return frame.assign(label=options.class_name), "", features.layer
     field = class_field_of(frame, path, options.class_field)
     column = frame[field]
     label = number_labels(column, path) if numbers else class_labels(column, path, features.info)

@@ -15,7 +15,7 @@ from georaster_dl.core.wording import counted
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.vectors.files import WindowIndex, check_geometries, near_scene, read_layer
 
-__all__ = ["AreaOfInterest"]
+__all__ = ["AreaOfInterest", "polygons_of_interest"]
 
 
 class AreaOfInterest:
@@ -35,7 +35,9 @@ class AreaOfInterest:
     """
 
     def __init__(self, path: Path, geobox: Georeference) -> None:
-        near, affine = near_scene(_polygons(path), geobox, title=f"`aoi='{path}'`", kind="polygons")
+        near, affine = near_scene(
+            polygons_of_interest(path), geobox, title=f"`aoi='{path}'`", kind="polygons"
+        )
         self._shapes = near.geometry.to_numpy()
         self._index = WindowIndex(self._shapes, affine)
 
@@ -50,7 +52,14 @@ class AreaOfInterest:
         return inside
 
 
-def _polygons(path: Path) -> geopandas.GeoDataFrame:
+def polygons_of_interest(path: Path) -> geopandas.GeoDataFrame:
+    """Read the polygons of a file, each part a row, in their own CRS.
+
+    Raises
+    ------
+    OptionError
+        When the file cannot be read, or has no polygons or no CRS.
+    """
     frame = read_layer(
         path,
         title=f"`aoi='{path}'`",

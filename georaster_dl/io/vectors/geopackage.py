@@ -89,28 +89,29 @@ def store_style(out: Path, legend: Legend, *, field: str) -> None:
     store_qml(out, _categorized(legend, field), name="classes")
 
 
-def store_qml(out: Path, qml: str, *, name: str) -> None:
+def store_qml(out: Path, qml: str, *, name: str, layer: str | None = None) -> None:
     """Store a style in QGIS's own format as the default of a GeoPackage's layer.
 
     Parameters
     ----------
-    out : the GeoPackage, with one layer of its name and no style yet.
+    out : the GeoPackage.
     name : of the style.
+    layer : that has no style yet; None takes the one that has the file's name.
     """
     with writing(out, sqlite3.Error), closing(sqlite3.connect(out)) as base, base:
-        _insert_style(base, out.stem, qml, name)
+        _insert_style(base, layer or out.stem, qml, name)
 
 
 def _insert_style(base: sqlite3.Connection, layer: str, qml: str, name: str) -> None:
     base.execute(
-        "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
+        "CREATE TABLE IF NOT EXISTS layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
         "f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), "
         "f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT, "
         "useAsDefault BOOLEAN, description TEXT(32), owner TEXT(30), ui TEXT(30), "
         "update_time DATETIME DEFAULT CURRENT_TIMESTAMP)"
     )
     base.execute(
-        "INSERT INTO gpkg_contents (table_name, data_type, identifier) "
+        "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier) "
         "VALUES ('layer_styles', 'attributes', 'layer_styles')"
     )
     base.execute(

@@ -14,6 +14,7 @@ SETTINGS = {
     "wavelengths": "scene.wavelengths",
     "layer": "labels.layer",
     "class_field": "labels.class_field",
+    "class_name": "labels.class_name",
     "width_m": "labels.width_m",
     "all_touched": "labels.all_touched",
     "priority": "labels.priority",

@@ -1,0 +1,70 @@
+"""Connected areas of a raster's values as polygons in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.features
+from odc.geo.geobox import GeoBox
+
+from georaster_dl.core.errors import OptionError
+from georaster_dl.io.scenes.dataset import open_dataset
+from georaster_dl.io.vectors.polygons import check_polygons_possible, polygons_of_rings
+
+__all__ = ["ConnectedAreas", "connected_areas"]
+
+_TYPES = {"uint8", "uint16", "int16", "int32"}  # what GDAL makes polygons of without rounding
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectedAreas:
+    """Areas of pixels of one value that share edges.
+
+    Attributes
+    ----------
+    shapes : (n,) polygons in the raster's CRS.
+    values : (n,) of their pixels.
+    geobox : the raster's grid.
+    nodata : the value that stands for none; None where none does.
+    """
+
+    shapes: npt.NDArray[np.object_]
+    values: npt.NDArray[np.int64]
+    geobox: GeoBox
+    nodata: float | None
+
+
+def connected_areas(path: Path) -> ConnectedAreas:
+    """Read all connected areas of a raster of classes, those of nodata included.
+
+    The raster goes through one pass, so memory grows with the number of areas, not of pixels.
+
+    Raises
+    ------
+    OptionError
+        When it holds several bands, or no whole numbers.
+    OutputError
+        When it has no affine transform.
+    SceneError
+        When it cannot be opened.
+    """
+    with open_dataset(str(path)) as dataset:
+        kind = str(dataset.dtypes[0])
+        if dataset.count != 1 or kind not in _TYPES:
+            what = f"{dataset.count} bands" if dataset.count != 1 else f"numbers of type {kind}"
+            raise OptionError(
+                f"{path} has {what}, but objects are areas of a class: one band of whole numbers up to 32 bits is expected; give a "
+                f"map of classes, or polygons."
+            )
+        plain = dataset.transform.is_identity and dataset.crs is None
+        check_polygons_possible(has_gcps=bool(dataset.gcps[0]), has_transform=not plain)
+        found = list(
+            rasterio.features.shapes(rasterio.band(dataset, 1), transform=dataset.transform)
+        )
+        geobox, nodata = GeoBox.from_rio(dataset), dataset.nodata
+    shapes = polygons_of_rings([shape["coordinates"] for shape, _ in found])
+    return ConnectedAreas(shapes, np.array([int(v) for _, v in found], np.int64), geobox, nodata)
