@@ -65,7 +65,7 @@ class Ground:
     pixel: float | None
 
     def place(self, file: ObjectFile, which: npt.NDArray[np.intp]) -> Placed:
-        """Lay objects into the plane and cut them at the border of the area.
+        """Transform objects to the plane and cut them at the border of the area.
 
         Pieces that are smaller than a pixel are left out, as no map can show them.
         """
@@ -180,7 +180,7 @@ def _side(grid: GeoBox, crs: pyproj.CRS | None, metres: float | None) -> float:
 
 
 def _covered(file: ObjectFile, crs: pyproj.CRS | None) -> shapely.Geometry:
-    """Outline a raster's ground, without nodata."""
+    """Make the outline of a raster, less its nodata."""
     grid: Any = file.grid
     extent = grid.extent.geom
     extent = extent.segmentize(extent.length / 4 / _STEPS) if file.crs != crs else extent

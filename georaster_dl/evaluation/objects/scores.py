@@ -37,7 +37,7 @@ class Near:
 
     @property
     def recall(self) -> float:
-        """Compute the share of the reference's outlines near mapped ones."""
+        """Compute the share of the reference's outlines within the tolerance."""
         return _share(self.reference_near, self.reference)
 
     @property
