@@ -91,7 +91,7 @@ def evaluate_objects(
     report: Report | None = None,
     **labels: Unpack[LabelKeywords],
 ) -> ObjectEvaluation:
-    """Compare mapped with reference objects, one by one; as ``geodl evaluate --objects``.
+    """Compare mapped objects with those of a reference; as ``geodl evaluate --objects``.
 
     Parameters
     ----------
