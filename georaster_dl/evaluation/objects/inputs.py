@@ -22,7 +22,7 @@ from georaster_dl.io.labels.fields import class_field_of, class_labels
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import existing, is_vector
 from georaster_dl.io.labels.vector import read_label_layer
-from georaster_dl.io.vectors.connected import connected_areas
+from georaster_dl.io.connected import connected_areas
 
 __all__ = ["ObjectFile", "polygon_parts", "read_objects"]
 
