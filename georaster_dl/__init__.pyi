@@ -4,6 +4,7 @@ from .api.changes import change as change
 from .api.keywords import CleaningKeywords as CleaningKeywords
 from .api.keywords import LabelKeywords as LabelKeywords
 from .api.keywords import MapKeywords as MapKeywords
+from .api.keywords import ObjectKeywords as ObjectKeywords
 from .api.keywords import RunKeywords as RunKeywords
 from .api.keywords import SceneKeywords as SceneKeywords
 from .api.learning.accuracy import evaluate as evaluate

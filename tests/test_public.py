@@ -16,6 +16,7 @@ from georaster_dl.calibration.run import CalibrateOptions
 from georaster_dl.cleaning.options import CleaningOptions
 from georaster_dl.core import errors
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 from georaster_dl.proposals.options import ProposeOptions
@@ -91,7 +92,7 @@ METHODS = {
 }
 CLASSES = {
     "Band", "CalibrateKeywords", "Card", "CleaningKeywords", "FeatureKeywords", "GroundKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
-    "PolygonKeywords", "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
+    "ObjectKeywords", "PolygonKeywords", "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SimulateKeywords", "SpectraClassifier",
     "SpectraKeywords", "SpectraRegressor", "SpectraTableKeywords", "SpectraTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
 }  # fmt: skip
@@ -133,12 +134,16 @@ def test_keywords_are_the_options_of_the_runs():
     assert set(gdl.SceneKeywords.__annotations__) == scene
     assert set(gdl.RunKeywords.__annotations__) == scene | fields(RunOptions) - {"scene"}
     run = set(gdl.RunKeywords.__annotations__)
-    own = fields(SegmentOptions) - {"scene", "cleaning"}
+    own = fields(SegmentOptions) - {"scene", "cleaning", "polygon_options"}
     cleaning = fields(CleaningOptions)
     assert set(gdl.CleaningKeywords.__annotations__) == cleaning
     of_map = set(gdl.MapKeywords.__annotations__)
     assert of_map == run | own - {"float32"}
-    assert set(gdl.SegmentKeywords.__annotations__) == run | own | cleaning | set(EXTRA_OUTPUTS)
+    outlines = fields(PolygonOptions) - {"confidence"}
+    assert set(gdl.ObjectKeywords.__annotations__) == outlines
+    assert set(gdl.PolygonKeywords.__annotations__) == fields(PolygonOptions)
+    beside = cleaning | outlines | set(EXTRA_OUTPUTS)
+    assert set(gdl.SegmentKeywords.__annotations__) == run | own | beside
     assert set(gdl.FeatureKeywords.__annotations__) == run | fields(FeatureOptions) - {"scene"}
     assert set(gdl.CalibrateKeywords.__annotations__) <= scene | fields(
         LabelOptions, SegmentOptions, CalibrateOptions

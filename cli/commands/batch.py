@@ -27,6 +27,7 @@ from georaster_dl.core.wording import counted
 from ..options.cleaning import cleaning_options
 from ..options.map_outputs import MapCommand, extra_outputs
 from ..options.model_run import model_run_options, with_matching
+from ..options.polygons import polygon_options
 from ..options.predictor import map_settings, models_of, predictor_options
 from ..options.shared import (
     OUTPUT_FOLDER,
@@ -67,6 +68,7 @@ _MOST_NAMED = 10  # scenes that cannot be done, before the rest is counted
 @extra_outputs(name_files=False)
 @predictor_options
 @cleaning_options
+@polygon_options
 @click.option(
     "--workers",
     type=click.IntRange(1),
@@ -101,6 +103,7 @@ def batch(
     extras: dict[str, Any],
     predicting: dict[str, Any],
     cleaning: CleaningOptions,
+    polygon_settings: dict[str, Any],
     workers: int,
     retries: int,
     on_error: Literal["continue", "stop"],
@@ -121,7 +124,12 @@ def batch(
     geodl batch 'scenes/*.tif' -m s2-landcover -d maps --workers 2
     geodl batch items.json -m model.safetensors -d maps --scheduler tcp://head:8786
     """
-    asked = {**extras, **predicting, **dict.fromkeys(cleaning.asked)}
+    asked = {
+        **extras,
+        **predicting,
+        **dict.fromkeys(cleaning.asked),
+        **{name.replace("_", "-"): value for name, value in polygon_settings.items()},
+    }
     _check(model, layer, asked, features=features)
     if cluster is not None and workers > 1:
         raise OptionError(
@@ -133,13 +141,20 @@ def batch(
     def run(report: Report) -> BatchResult:
         from georaster_dl.batches.products import feature_products, list_jobs, map_products
         from georaster_dl.batches.run import BatchOptions, run_batch
+        from georaster_dl.objects.options import PolygonOptions
 
         tally.report = with_matching(report) if terminal.prints else report
         if features:
             products = feature_products(first, layer)
         else:
             of_map = map_settings(extras, predicting, members)
-            products = map_products(first, list(extras), **of_map, cleaning=cleaning)
+            products = map_products(
+                first,
+                list(extras),
+                **of_map,
+                cleaning=cleaning,
+                polygon_options=PolygonOptions.of(polygon_settings),
+            )
         folder = directory.absolute()
         try:
             result = run_batch(

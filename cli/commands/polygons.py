@@ -48,8 +48,8 @@ def polygons(
 
     \b
     geodl polygons map.tif -o map.gpkg --min-area 0.5ha
-    geodl polygons map.tif -o buildings.gpkg --keep building --min-area 20m2 --fill-holes 10m2 --simplify 1
-    geodl polygons map.tif -o fields.gpkg --drop background --simplify 1 --smooth --confidence map_confidence.tif
+    geodl polygons map.tif -o buildings.gpkg --keep building --min-area 20m2 --fill-holes 10m2 --right-angles
+    geodl polygons map.tif -o fields.gpkg --drop background --simplify 1 --confidence map_confidence.tif
     """
     from georaster_dl.objects.options import PolygonOptions
     from georaster_dl.objects.run import polygons as run

@@ -12,6 +12,7 @@ from georaster_dl.core.events import Report
 from ..options.cleaning import cleaning_options
 from ..options.map_outputs import MapCommand, extra_outputs, map_outputs
 from ..options.model_run import model_run_options, run_model
+from ..options.polygons import polygon_options
 from ..options.predictor import map_settings, models_of, predictor_options
 from ..options.shared import (
     Cluster,
@@ -42,6 +43,7 @@ __all__ = ["segment"]
 @extra_outputs(name_files=True)
 @predictor_options
 @cleaning_options
+@polygon_options
 @model_run_options
 @scheduler_options
 @progress_options
@@ -53,6 +55,7 @@ def segment(
     extras: dict[str, Any],
     predicting: dict[str, Any],
     cleaning: CleaningOptions,
+    polygon_settings: dict[str, Any],
     settings: dict[str, Any],
     cluster: Cluster | None,
     terminal: Terminal,
@@ -73,6 +76,7 @@ def segment(
     # Heavy imports come after the options were parsed, and never for --help.
     from georaster_dl.batches.job import SceneJob
     from georaster_dl.models.package.file import read_card
+    from georaster_dl.objects.options import PolygonOptions
     from georaster_dl.predict.options import SegmentOptions
     from georaster_dl.predict.outputs.kinds import map_subject
 
@@ -82,7 +86,12 @@ def segment(
     check_suffix("-o", output, "a GeoTIFF", (".tif", ".tiff"))
     outputs = map_outputs(output, extras)
     of_map = map_settings(extras, predicting, members)
-    options = SegmentOptions(**settings, **of_map, cleaning=cleaning)
+    options = SegmentOptions(
+        **settings,
+        **of_map,
+        cleaning=cleaning,
+        polygon_options=PolygonOptions.of(polygon_settings),
+    )
 
     job = SceneJob("", scene, package, outputs, options)
 

@@ -59,5 +59,12 @@ _OPTIONS = (
         metavar="PIXELS",
         help="Make outlines simpler within this tolerance; shared borders stay shared.",
     ),
-    click.option("--smooth", is_flag=True, help="Round corners; those of shared borders for both."),
+    click.option(
+        "--round-corners", is_flag=True, help="Round corners; those of shared borders for both."
+    ),
+    click.option(
+        "--right-angles",
+        is_flag=True,
+        help="Give outlines the two main directions of each object, as for buildings; needs one --keep.",
+    ),
 )

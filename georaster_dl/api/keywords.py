@@ -13,17 +13,20 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import nearest_names
 from georaster_dl.models.package.file import find_model
+from georaster_dl.objects.options import PolygonOptions
 
 __all__ = [
     "CleaningKeywords",
     "LabelKeywords",
     "MapKeywords",
+    "ObjectKeywords",
     "PredictorKeywords",
     "RunKeywords",
     "SceneKeywords",
     "cleaning_of",
     "options_of",
     "plain_value",
+    "polygon_options_of",
 ]
 
 O = TypeVar("O")  # noqa: E741 - of options
@@ -137,6 +140,29 @@ class CleaningKeywords(TypedDict, total=False):
     sieve: str | None
 
 
+class ObjectKeywords(TypedDict, total=False):
+    """Keywords of making polygons of a map of classes.
+
+    Attributes
+    ----------
+    keep, drop : names of the classes to make polygons of, or to leave out.
+    min_area : smallest area with its unit (``"50m2"``, ``"0.5ha"``, ``"9px"``); smaller ones are merged into the neighbour
+        with the longest shared border.
+    fill_holes : largest area of holes to fill, with its unit.
+    simplify : tolerance in pixels; shared borders stay shared.
+    round_corners : round corners, those of shared borders for both.
+    right_angles : outlines in the two main directions of each object, for one class, named by ``keep``.
+    """
+
+    keep: str | Sequence[str]
+    drop: str | Sequence[str]
+    min_area: str | None
+    fill_holes: str | None
+    simplify: float | None
+    round_corners: bool
+    right_angles: bool
+
+
 class LabelKeywords(TypedDict, total=False):
     """Keywords of reading labels.
 
@@ -182,7 +208,7 @@ def options_of(
     """
     has_scene = any(field.name == "scene" for field in fields(kind))  # type: ignore[arg-type]
     of_scene = _names(SceneOptions) if has_scene else set()
-    own = _names(kind) - {"scene", "labels", "cleaning"}
+    own = _names(kind) - {"scene", "labels", "cleaning", "polygon_options"}
     known = [*own, *of_scene, *beside]
     for name in given:
         if name not in known:
@@ -204,6 +230,13 @@ def cleaning_of(given: Mapping[str, Any]) -> tuple[CleaningOptions, dict[str, An
     own = {name: value for name, value in given.items() if name in names}
     rest = {name: value for name, value in given.items() if name not in names}
     return CleaningOptions(**own), rest
+
+
+def polygon_options_of(given: Mapping[str, Any]) -> tuple[PolygonOptions, dict[str, Any]]:
+    """Make the options of polygons beside a map of keyword arguments, and give the others."""
+    own = {name: given[name] for name in ObjectKeywords.__annotations__ if name in given}
+    rest = {name: value for name, value in given.items() if name not in own}
+    return PolygonOptions.of(own), rest
 
 
 def _names(kind: type) -> set[str]:

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from georaster_dl.api.keywords import CleaningKeywords, MapKeywords, cleaning_of, options_of
+from georaster_dl.api.keywords import (
+    CleaningKeywords,
+    MapKeywords,
+    ObjectKeywords,
+    cleaning_of,
+    options_of,
+    polygon_options_of,
+)
 from georaster_dl.api.model import Model
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["batch", "mosaic"]
 
 
-class BatchKeywords(MapKeywords, CleaningKeywords, total=False):
+class BatchKeywords(MapKeywords, CleaningKeywords, ObjectKeywords, total=False):
     """Keywords of mapping many scenes and cleaning their maps."""
 
 
@@ -58,7 +65,7 @@ def batch(
     on_error : go on with the other scenes when one fails, or stop.
     report : as ``segment`` takes it.
     **options : how scenes are read and the model is run, without record and journal, which a batch keeps
-        itself (``MapKeywords``), and how maps are cleaned (``CleaningKeywords``).
+        itself (``MapKeywords``), and how maps are cleaned (``CleaningKeywords``) and become polygons (``ObjectKeywords``).
 
     Returns
     -------
@@ -75,7 +82,8 @@ def batch(
 
     _check(extras, options, features=features)
     cleaning, rest = cleaning_of(options)
-    settings = options_of(SegmentOptions, rest, beside=tuple(CleaningKeywords.__annotations__))
+    polygon_options, rest = polygon_options_of(rest)
+    settings = options_of(SegmentOptions, rest, beside=_OF_FINISHED)
     if isinstance(model, Model):
         model = model.path
     products = (
@@ -86,6 +94,7 @@ def batch(
             list(extras),
             float32=float32,
             cleaning=cleaning,
+            polygon_options=polygon_options,
             **{name: getattr(settings, name) for name in _OF_MAP},
         )
     )
@@ -107,6 +116,7 @@ def batch(
         )
 
 
+_OF_FINISHED = (*CleaningKeywords.__annotations__, *ObjectKeywords.__annotations__)
 _OF_MAP = ("predictor", "members", "passes", "seed", "symmetries", "reject", "level")
 _KEPT = ("scene", "aoi", "device", "precision", "halo", "tile", "resample", "overwrite")
 
@@ -121,7 +131,7 @@ def _check(extras: Sequence[str], options: BatchKeywords, *, features: bool) -> 
         raise OptionError(
             f"There is no output {unknown[0]!r} beside a map; `extras=` takes {', '.join(EXTRA_OUTPUTS)}."
         )
-    of_map = [n for n in (*_OF_MAP, *CleaningKeywords.__annotations__) if n in options]
+    of_map = [n for n in (*_OF_MAP, *_OF_FINISHED) if n in options]
     if of_map and features:
         raise OptionError(f"`{of_map[0]}=` is of maps; leave it or `features=True` out.")
     if extras and features:

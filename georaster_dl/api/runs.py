@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 from georaster_dl.api.keywords import (
     CleaningKeywords,
     MapKeywords,
+    ObjectKeywords,
     RunKeywords,
     cleaning_of,
     options_of,
+    polygon_options_of,
 )
 from georaster_dl.api.model import Model, package_of
 from georaster_dl.api.reporting import reporting
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["FeatureKeywords", "SegmentKeywords", "denoise", "features", "scene_sources", "segment"]
 
 
-class SegmentKeywords(MapKeywords, CleaningKeywords, total=False):
+class SegmentKeywords(MapKeywords, CleaningKeywords, ObjectKeywords, total=False):
     """Keywords of mapping a scene; files beside the map are named after it (True) or by a path.
 
     Attributes
@@ -108,11 +110,17 @@ def segment(
     cleaning, rest = cleaning_of(
         {name: value for name, value in options.items() if name not in EXTRA_OUTPUTS}
     )
+    polygon_options, rest = polygon_options_of(rest)
     asked = options_of(
         SegmentOptions,
         settings_of(extras) | rest,
-        beside=(*EXTRA_OUTPUTS, *CleaningKeywords.__annotations__),
+        beside=(
+            *EXTRA_OUTPUTS,
+            *CleaningKeywords.__annotations__,
+            *ObjectKeywords.__annotations__,
+        ),
         cleaning=cleaning,
+        polygon_options=polygon_options,
     )
     package = None if model is None else package_of(model)
     outputs = Outputs.beside(

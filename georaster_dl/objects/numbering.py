@@ -18,7 +18,7 @@ from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.regions import OUTSIDE, Regions, find_regions
 from georaster_dl.render.palette import choose_colors
 
-__all__ = ["STRIP_PIXELS", "number_objects"]
+__all__ = ["STRIP_PIXELS", "dropped_values", "number_objects"]
 
 STRIP_PIXELS = 2**22  # some 200 MiB with all that is computed of them
 

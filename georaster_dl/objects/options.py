@@ -25,7 +25,9 @@ class PolygonOptions:
         with the longest shared border.
     fill_holes : largest area of holes to fill, with its unit.
     simplify : tolerance in pixels; borders that two polygons share stay shared.
-    smooth : whether corners are rounded, those of shared borders for both.
+    round_corners : whether corners are rounded, those of shared borders for both.
+    right_angles : whether outlines follow the two main directions of each object, as those of buildings do; for one
+        class, named by ``keep``.
     confidence : raster whose mean over each polygon becomes a field; ``geodl segment --confidence`` makes one.
     """
 
@@ -34,7 +36,8 @@ class PolygonOptions:
     min_area: str | None = None
     fill_holes: str | None = None
     simplify: float | None = None
-    smooth: bool = False
+    round_corners: bool = False
+    right_angles: bool = False
     confidence: Path | None = None
 
     def __post_init__(self) -> None:
@@ -45,6 +48,16 @@ class PolygonOptions:
         if self.simplify is not None and not 0 < self.simplify < float("inf"):
             raise OptionError(
                 f"`simplify={self.simplify:g}` is no tolerance; give pixels above 0, as 1."
+            )
+
+        if self.right_angles and len(self.keep) != 1:
+            raise OptionError(
+                "`right_angles=True` gives objects of one class outlines that share no borders with others; name that "
+                "class with `keep=`."
+            )
+        if self.right_angles and self.round_corners:
+            raise OptionError(
+                "`round_corners=True` would take off the corners of `right_angles=True`; give one of them."
             )
 
     @property

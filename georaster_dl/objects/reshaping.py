@@ -10,8 +10,13 @@ import numpy.typing as npt
 from georaster_dl.io.vectors.polygons import Reshape
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.outlines import noded, simplified, smoothed
+from georaster_dl.objects.right_angles import right_angled
 
 __all__ = ["reshaping"]
+
+_OF_RIGHT_ANGLES = (
+    2.0  # pixels: edges after it show the directions, on masks of buildings of 0.35 m
+)
 
 
 def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> Reshape | None:
@@ -21,7 +26,10 @@ def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> Reshape | None
     ----------
     shape : rows, cols of the map.
     """
-    if options.simplify is None and not options.smooth:
+    tolerance = options.simplify
+    if options.right_angles and tolerance is None:
+        tolerance = _OF_RIGHT_ANGLES
+    if tolerance is None and not options.round_corners:
         return None
 
     def reshape(
@@ -29,10 +37,14 @@ def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> Reshape | None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
         # What is no object takes part: its borders with objects are not the end of the map.
         polygons = noded(polygons)
-        if options.simplify is not None:
-            polygons = simplified(polygons, options.simplify)
-        if options.smooth:
+        if tolerance is not None:
+            polygons = simplified(polygons, tolerance)
+        if options.round_corners:
             polygons = smoothed(polygons, shape)
+        if options.right_angles and tolerance is not None:
+            objects = numbers != 0
+            polygons, numbers = polygons[objects], numbers[objects]
+            polygons = right_angled(polygons, 2 * tolerance)
         return polygons, numbers
 
     return reshape

@@ -14,6 +14,7 @@ from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.io.shown import ShownResult
 from georaster_dl.models.package.card import Card, Predictor
+from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 
 __all__ = [
@@ -257,12 +258,14 @@ class SegmentOptions(PredictorOptions):
         their own. None gives every pixel a class.
     level : share of the calibration ground whose true class is in its prediction set.
     cleaning : what is done with the finished map.
+    polygon_options : how areas of the map become polygons, where these are written.
     """
 
     float32: bool = False
     reject: float | None = None
     level: float = 0.9
     cleaning: CleaningOptions = field(default_factory=CleaningOptions)
+    polygon_options: PolygonOptions = field(default_factory=PolygonOptions)
 
 
 @dataclass(frozen=True)

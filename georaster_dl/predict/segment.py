@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
+from georaster_dl.objects.numbering import dropped_values
+from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
 from georaster_dl.predict.matching.default_model import choose_model
@@ -119,6 +121,7 @@ class SegmentRun(SceneRun):
         super().__init__(replace(prepared, scratch=tuple(scratch)))
         self._choice = choice
         self._legend = _legend(match.card, options)
+        _check_polygons(self._legend, outputs, options)
         if "sets" in outputs.extras:  # before the run, where the card cannot tell them
             measured_calibration(match.card, options, "sets").largest_score(options.level)
         self._options = options
@@ -176,7 +179,14 @@ class SegmentRun(SceneRun):
         if self._options.cleaning.cleans:
             planes = [stage.path(path) for path in self._smoothed.values()]
             found = clean_finished(staged_map, self._options.cleaning, planes, found)
-        finished = FinishedMap(staged_map, match.scene, match.card, self._legend, found.counts)
+        finished = FinishedMap(
+            staged_map,
+            match.scene,
+            match.card,
+            self._legend,
+            found.counts,
+            self._options.polygon_options,
+        )
         for kind in self._derived:
             with stage.making(self._outputs.extras[kind.name]) as path:
                 kind.write(finished, path)
@@ -192,6 +202,19 @@ def _check_one_pass(card: Card, outputs: Outputs, options: SegmentOptions) -> No
             f"use several, whose spread is written: `predictor='mc-dropout'`, `predictor='tta'` or "
             f"`predictor='ensemble'`; or leave `uncertainty=...` out."
         )
+
+
+def _check_polygons(legend: Legend | None, outputs: Outputs, options: SegmentOptions) -> None:
+    """Refuse options of polygons that are not written, and classes that the map does not have."""
+    asked = options.polygon_options
+    if asked == PolygonOptions():
+        return
+    if "polygons" not in outputs.extras or legend is None:
+        name = next(one.name for one in fields(asked) if getattr(asked, one.name))
+        raise OptionError(
+            f"`{name}=` is of polygons; ask for these with `polygons=`, or leave it out."
+        )
+    dropped_values(legend, asked)
 
 
 def _legend(card: Card, options: SegmentOptions) -> Legend | None:

@@ -74,7 +74,7 @@ def folder(tmp_path_factory):
             "min_area": st.sampled_from(["2px", "5px", "20px", "0.3ha"]),
             "fill_holes": st.sampled_from(["4px", "0.5ha"]),
             "simplify": st.sampled_from([0.8, 1.5, 4.0]),
-            "smooth": st.booleans(),
+            "round_corners": st.booleans(),
         },
     ),
 )
@@ -91,7 +91,7 @@ def test_polygons_cover_the_map_without_gaps_and_overlaps_in_any_strips(
     assert sorted(frame.id) == list(range(1, len(frame) + 1))
     in_strips = made(folder, path, strip_pixels=cols * 2, **options)
     assert in_strips.equals(frame)
-    if "min_area" in options and not options.keys() & {"simplify", "smooth"}:
+    if "min_area" in options and not options.keys() & {"simplify", "round_corners"}:
         smallest = {"2px": 2, "5px": 5, "20px": 20, "0.3ha": 30}[options["min_area"]]
         assert len(frame) == 1 or frame.area.min() >= smallest * 100
 
@@ -179,3 +179,20 @@ def test_rasters_that_are_no_class_maps_are_refused(tmp_path):
     with pytest.raises(OptionError, match=r"-9999.*nodata"):
         gdl.polygons(negative, out=tmp_path / "n.gpkg")
     assert not list(tmp_path.glob("*.gpkg"))
+
+
+def test_right_angles_follow_the_directions_of_a_turned_building(tmp_path):
+    rows, cols = np.mgrid[:60, :80] + 0.5
+    angle = np.deg2rad(25)
+    along = (cols - 40) * np.cos(angle) + (rows - 30) * np.sin(angle)
+    across = -(cols - 40) * np.sin(angle) + (rows - 30) * np.cos(angle)
+    shape = (np.abs(along) < 25) & (np.abs(across) < 12) & ~((along > 0) & (across > 0))  # an L
+    path = write(tmp_path / "map.tif", np.where(shape, 2, 0).astype("uint8"))
+    (outline,) = made(tmp_path, path, keep="wood", right_angles=True).geometry
+    steps = np.diff(np.array(outline.exterior.coords), axis=0)
+    directions = np.rad2deg(np.arctan2(steps[:, 1], steps[:, 0])) % 90
+    assert len(steps) == 6
+    assert directions == pytest.approx([90 - 25] * 6, abs=2)
+    assert outline.area == pytest.approx(100 * (50 * 24 - 25 * 12), rel=0.03)
+    with pytest.raises(OptionError, match=r"name that class with `keep=`"):
+        PolygonOptions(right_angles=True)

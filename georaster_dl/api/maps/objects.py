@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
+from georaster_dl.api.keywords import ObjectKeywords
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.events import Report, warner
 from georaster_dl.objects.options import PolygonOptions
@@ -16,26 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["PolygonKeywords", "polygons"]
 
 
-class PolygonKeywords(TypedDict, total=False):
-    """Keywords of making polygons.
+class PolygonKeywords(ObjectKeywords, total=False):
+    """Keywords of making polygons of a finished map.
 
     Attributes
     ----------
-    keep, drop : names of the classes to make polygons of, or to leave out.
-    min_area : smallest area with its unit (``"50m2"``, ``"0.5ha"``, ``"9px"``); smaller ones are merged into the neighbour
-        with the longest shared border.
-    fill_holes : largest area of holes to fill, with its unit.
-    simplify : tolerance in pixels; shared borders stay shared.
-    smooth : round corners.
     confidence : raster whose mean over each polygon becomes a field.
     """
 
-    keep: str | Sequence[str]
-    drop: str | Sequence[str]
-    min_area: str | None
-    fill_holes: str | None
-    simplify: float | None
-    smooth: bool
     confidence: str | Path | None
 
 

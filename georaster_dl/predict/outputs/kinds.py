@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from georaster_dl.io.output.writer import RasterSpec
     from georaster_dl.io.scenes.scene import Scene
     from georaster_dl.models.package.card import Card
+    from georaster_dl.objects.options import PolygonOptions
     from georaster_dl.predict.options import SegmentOptions
 
 __all__ = [
@@ -329,6 +330,7 @@ class FinishedMap:
     scene, card : that it was made of.
     legend : its classes; None for quantities.
     counts : pixels of each class, by name; empty where there are no classes.
+    polygon_options : how its areas become polygons.
     """
 
     path: Path
@@ -336,6 +338,7 @@ class FinishedMap:
     card: Card
     legend: Legend | None
     counts: Mapping[str, int]
+    polygon_options: PolygonOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -434,10 +437,15 @@ def _entropy(probabilities: Tensor) -> Tensor:
 
 def _write_polygons(finished: FinishedMap, path: Path) -> None:
     from georaster_dl.io.vectors.polygons import write_polygons
+    from georaster_dl.objects.options import PolygonOptions
+    from georaster_dl.objects.run import write_objects
 
     if finished.legend is None:
         raise ValueError("Polygons are made of maps of classes.")
-    write_polygons(finished.path, path, legend=finished.legend)
+    if finished.polygon_options == PolygonOptions():
+        write_polygons(finished.path, path, legend=finished.legend)
+    else:
+        write_objects(finished.path, path, finished.polygon_options, stated=finished.legend.classes)
 
 
 def _check_place(scene: Scene) -> None:

@@ -1,0 +1,112 @@
+"""Polygons of class maps: time and memory on a large map, and buildings against their labels.
+
+    python benchmarks/polygons.py large [--side 20000] [--folder DIR]
+    python benchmarks/polygons.py buildings DATA
+
+``large`` makes a map with an object (an ellipse of one of three classes, some with a hole) in each square of 20 x 20 pixels,
+a million of them on 20,000 x 20,000, and prints seconds and peak memory of a process for each set of options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+CELL = 20
+SETS = {
+    "every area as it is": {},
+    "three classes, small areas merged, holes filled": {
+        "drop": ["background"],
+        "min_area": "9px",
+        "fill_holes": "9px",
+    },
+    "the same, simplified": {
+        "drop": ["background"],
+        "min_area": "9px",
+        "fill_holes": "9px",
+        "simplify": 1.0,
+    },
+}
+
+
+def make(path: Path, side: int) -> None:
+    """Write the map in strips of one row of cells."""
+    import rasterio
+    from affine import Affine
+    from rasterio.windows import Window
+
+    random = np.random.default_rng(0)
+    rows, cols = np.mgrid[:CELL, :CELL] + 0.5
+    n = side // CELL
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": 1, "dtype": "uint8"}
+    profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    with rasterio.open(
+        path,
+        "w",
+        **profile,
+        nodata=255,
+        crs="EPSG:32633",
+        transform=Affine(10, 0, 3e5, 0, -10, 5e6),
+    ) as dataset:
+        dataset.update_tags(CLASS_NAMES='{"0": "background", "1": "a", "2": "b", "3": "c"}')
+        for top in range(0, n * CELL, CELL):
+            a, b = random.uniform(1, 9, (2, n, 1, 1))
+            away = ((rows - 10) / a) ** 2 + ((cols - 10) / b) ** 2
+            cells = np.where(away <= 1, random.integers(1, 4, (n, 1, 1)), 0)
+            cells[(away <= 0.05) & (random.random((n, 1, 1)) < 0.3)] = 0
+            strip = cells.transpose(1, 0, 2).reshape(CELL, n * CELL).astype("uint8")
+            dataset.write(strip, 1, window=Window(0, top, n * CELL, CELL))
+
+
+def large(side: int, folder: Path) -> None:
+    path = folder / "map.tif"
+    make(path, side)
+    print(
+        f"{side} x {side} pixels, {path.stat().st_size / 2**20:.0f} MiB, {(side // CELL) ** 2:,} cells"
+    )
+    print("| options | polygons | s | peak MiB |\n|---|---|---|---|")
+    for name in SETS:
+        run = [sys.executable, __file__, "one", str(path), "--options", name]
+        print(
+            subprocess.run(run, check=True, capture_output=True, text=True).stdout,
+            end="",
+            flush=True,
+        )
+
+
+def one(path: Path, name: str) -> None:
+    import georaster_dl as gdl
+
+    begun = time.perf_counter()
+    made = gdl.polygons(path, out=path.with_suffix(".gpkg"), overwrite=True, **SETS[name])
+    seconds = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"| {name} | {made.polygons:,} | {seconds:.0f} | {peak:,.0f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    of_large = commands.add_parser("large")
+    of_large.add_argument("--side", type=int, default=20_000)
+    of_large.add_argument("--folder", type=Path)
+    of_one = commands.add_parser("one")
+    of_one.add_argument("path", type=Path)
+    of_one.add_argument("--options", required=True)
+    asked = parser.parse_args()
+    if asked.command == "one":
+        one(asked.path, asked.options)
+        return
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        large(asked.side, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
