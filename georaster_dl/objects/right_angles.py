@@ -46,7 +46,7 @@ def right_angled(polygons: npt.NDArray[Any], shortest: float) -> npt.NDArray[Any
 
 
 def _contained(polygons: npt.NDArray[Any]) -> list[int]:
-    """Polygons that lie in others, and these."""
+    """Return the indexes of polygons within others, and of those others."""
     outer, inner = shapely.STRtree(polygons).query(polygons, predicate="within")
     both = np.unique(np.concatenate([outer, inner])[np.tile(outer != inner, 2)])
     return [int(one) for one in both]
@@ -113,7 +113,7 @@ def _rectilinear(ring: _Floats, angle: float, shortest: float) -> _Floats | None
 
 
 def _joined(lines: list[list[Any]]) -> list[list[Any]]:
-    """Lines of a ring, of which those that follow one of their direction are joined with it."""
+    """Join lines of a ring that follow each other in one direction."""
     made: list[list[Any]] = []
     for line in lines:
         if made and made[-1][0] == line[0]:
