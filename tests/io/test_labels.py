@@ -859,3 +859,44 @@ def test_erosion_of_polygons_and_rasters_is_the_same(vector, tmp_path):
         out.write(np.array([*legend.values, -1], np.int16)[burnt], 1)
     of_raster = open_class_labels(raster, GRID, legend, options, erode=2)
     assert (of_raster.read(*EVERYTHING) == eroded).all()
+
+
+class TestOneClassOfAll:
+    def test_features_of_any_attributes_are_that_class_and_the_rest_is_unlabelled(self, vector):
+        path = vector([LEFT], a=[1], b=[None])
+        options = LabelOptions(class_name="building")
+        legend = read_legend([path], options)
+        assert legend.names == ["building"]
+        with open_class_labels(path, GRID, legend, options) as labels:
+            got = labels.read(*EVERYTHING)
+        assert (got[:, :30] == 0).all()
+        assert (got[:, 30:] == -1).all()
+
+    def test_pixels_of_a_mask_that_are_not_0_are_that_class(self, make_tif):
+        mask = np.zeros((ROWS, COLS), np.uint8)
+        mask[:5], mask[5:10] = 255, 7
+        path = make_tif(mask, "mask.tif", transform=AFFINE)
+        options = LabelOptions(class_name="building", background="other")
+        legend = read_legend([path], options)
+        with open_class_labels(path, GRID, legend, options) as labels:
+            got = labels.read(*EVERYTHING)
+        assert (got[:10] == legend.names.index("building")).all()
+        assert (got[10:] == legend.names.index("other")).all()
+
+    def test_finer_masks_give_the_more_frequent_of_building_and_none(self, make_tif):
+        mask = np.zeros((2 * ROWS, 2 * COLS), np.uint8)
+        mask[0, 0] = 255  # a quarter of a pixel
+        mask[2:4, 2:4] = 255
+        path = make_tif(mask, "mask.tif", transform=Affine(5, 0, X, 0, -5, Y))
+        options = LabelOptions(class_name="building")
+        with open_class_labels(path, GRID, read_legend([path], options), options) as labels:
+            got = labels.read(*EVERYTHING)
+        assert (got[0, 0], got[1, 1]) == (-1, 0)
+
+    def test_a_field_beside_it_is_refused(self):
+        with pytest.raises(OptionError, match="leave out"):
+            LabelOptions(class_name="building", class_field="kind")
+
+    def test_numbers_are_no_class(self, vector):
+        with pytest.raises(OptionError, match="names a class"):
+            open_number_labels(vector([LEFT], a=[1]), GRID, LabelOptions(class_name="building"))

@@ -43,7 +43,8 @@ def length_near(segments: _Floats, others: _Floats, distance: float) -> tuple[fl
     near = 0.0
     for start in range(0, len(segments), _CHUNK):
         part = segments[start : start + _CHUNK]
-        i, j = tree.query(shapely.linestrings(part), predicate="dwithin", distance=distance)
+        around = part.min(axis=1) - distance, part.max(axis=1) + distance
+        i, j = tree.query(shapely.box(*around[0].T, *around[1].T))
         first, last = _near(part[i], others[j], distance)
         lengths = np.hypot(*np.diff(part, axis=1)[:, 0].T)
         near += float((_covered(i, first, last, len(part)) * lengths).sum())

@@ -17,12 +17,12 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.io.connected import connected_areas
 from georaster_dl.io.labels.class_list import read_class_list
 from georaster_dl.io.labels.fields import class_field_of, class_labels
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import existing, is_vector
 from georaster_dl.io.labels.vector import read_label_layer
-from georaster_dl.io.connected import connected_areas
 
 __all__ = ["ObjectFile", "polygon_parts", "read_objects"]
 
