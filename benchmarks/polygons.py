@@ -1,10 +1,12 @@
-"""Polygons of class maps: time and memory on a large map, and buildings against their labels.
+"""Polygons of class maps: time and memory on a large map, and outlines of buildings.
 
     python benchmarks/polygons.py large [--side 20000] [--folder DIR]
     python benchmarks/polygons.py buildings DATA
 
 ``large`` makes a map with an object (an ellipse of one of three classes, some with a hole) in each square of 20 x 20 pixels,
 a million of them on 20,000 x 20,000, and prints seconds and peak memory of a process for each set of options.
+``buildings`` outlines the masks of buildings of tiles (vhr_buildings, by default two of training) in several ways and compares
+the outlines with those of the pixels.
 """
 
 from __future__ import annotations
@@ -91,6 +93,40 @@ def one(path: Path, name: str) -> None:
     print(f"| {name} | {made.polygons:,} | {seconds:.0f} | {peak:,.0f} |")
 
 
+def buildings(data: Path, tiles: list[str]) -> None:
+    import geopandas
+    import shapely
+
+    from georaster_dl.objects.options import PolygonOptions
+    from georaster_dl.objects.run import write_objects
+
+    kept = {"keep": "class 255"}
+    ways = {
+        "pixels": {},
+        **{f"simplified, {size:g}": {"simplify": size} for size in (1.0, 2.0, 3.0)},
+        **{
+            f"right angles, {size:g}": {"simplify": size, "right_angles": True}
+            for size in (1.0, 2.0, 3.0)
+        },
+    }
+    print(
+        "| tile | outlines | buildings | vertices | mean IoU with the pixels |\n|---|---|---|---|---|"
+    )
+    for tile in tiles:
+        (mask,) = (data / "vhr_buildings" / "masks").glob(f"*_{tile}.tif")
+        pixels = None
+        for name, options in ways.items():
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder) / "b.gpkg"
+                write_objects(mask, out, PolygonOptions.of({**kept, **options}))
+                made = geopandas.read_file(out, layer="b").geometry.values
+            pixels = made if pixels is None else pixels
+            common = shapely.area(shapely.intersection(made, pixels))
+            iou = common / (shapely.area(made) + shapely.area(pixels) - common)
+            n = shapely.get_num_coordinates(made).sum()
+            print(f"| {tile} | {name} | {len(made)} | {n:,} | {iou.mean():.3f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -100,7 +136,13 @@ def main() -> None:
     of_one = commands.add_parser("one")
     of_one.add_argument("path", type=Path)
     of_one.add_argument("--options", required=True)
+    of_buildings = commands.add_parser("buildings")
+    of_buildings.add_argument("data", type=Path)
+    of_buildings.add_argument("--tiles", nargs="+", default=["966", "967"])
     asked = parser.parse_args()
+    if asked.command == "buildings":
+        buildings(asked.data, asked.tiles)
+        return
     if asked.command == "one":
         one(asked.path, asked.options)
         return
