@@ -21,7 +21,7 @@ def test_points_are_drawn_filled_in_and_evaluated(geodl, class_map, tmp_path):
     assert ended.err == ""
     assert "200 points in all: points.gpkg" in ended.out
     assert f"geodl evaluate {class_map} points.gpkg --class-field class" in ended.out
-    frame = geopandas.read_file(tmp_path / "points.gpkg")
+    frame = geopandas.read_file(tmp_path / "points.gpkg", layer="points")
     assert len(frame) == 200
     frame["class"] = frame["map_class"].where(frame["id"] > 50)
     frame.to_file(tmp_path / "points.gpkg")

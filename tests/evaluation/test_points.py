@@ -1,5 +1,9 @@
 """Stratified random points."""
 
+import sqlite3
+import xml.etree.ElementTree as ET
+from contextlib import closing
+
 import geopandas
 import numpy as np
 import pytest
@@ -52,11 +56,26 @@ def test_too_few_points_for_the_minimum():
         allocate([500, 500], [0.5, 0.5], 99, 50)
 
 
+def test_the_form_offers_the_classes_and_hides_what_the_map_says(make_map, tmp_path):
+    out = tmp_path / "points.gpkg"
+    sample_points(make_map(noisy_pair((60, 60))[0]), out, SampleOptions(n=60, minimum_per_class=5))
+    with closing(sqlite3.connect(out)) as base:
+        [(qml,)] = base.execute("SELECT styleQML FROM layer_styles WHERE useAsDefault")
+    root = ET.fromstring(qml)
+    offered = root.findall(".//field[@name='class']//Option[@type='QString']")
+    assert [option.get("value") for option in offered][1:] == list(NAMES.values())
+    hidden = {field.get("name") for field in root.findall(".//editWidget[@type='Hidden']/..")}
+    assert hidden == {"map_class", "map_value", "stratum_weight"}
+    renderer = root.find("renderer-v2")
+    assert renderer.get("attr") == "class"  # not of the map, which would lead the labelling
+    assert [c.get("value") for c in renderer.iter("category")] == [*NAMES.values(), ""]
+
+
 def test_points_lie_on_centres_of_their_classes(make_map, tmp_path):
     mapped, _ = noisy_pair((100, 80))
     out = tmp_path / "points.gpkg"
     strata = sample_points(make_map(mapped), out, SampleOptions(n=300, minimum_per_class=20))
-    frame = geopandas.read_file(out)
+    frame = geopandas.read_file(out, layer=out.stem)
     assert frame.crs == "EPSG:32631"
     assert list(frame.columns) == [
         "id",
@@ -90,7 +109,7 @@ def test_the_seed_decides_and_strips_do_not(make_map, tmp_path, monkeypatch):
     def drawn(seed):
         out = tmp_path / "p.gpkg"
         sample_points(path, out, SampleOptions(n=200, minimum_per_class=10, seed=seed))
-        frame = geopandas.read_file(out)
+        frame = geopandas.read_file(out, layer=out.stem)
         return list(zip(frame.geometry.x, frame.geometry.y, frame["map_class"], strict=True))
 
     first = drawn(1)
@@ -109,7 +128,7 @@ def test_every_pixel_of_a_class_is_as_likely(make_map, tmp_path):
         sample_points(
             path, tmp_path / "p.gpkg", SampleOptions(n=40, minimum_per_class=20, seed=seed)
         )
-        rows, cols = at(geopandas.read_file(tmp_path / "p.gpkg"))
+        rows, cols = at(geopandas.read_file(tmp_path / "p.gpkg", layer="p"))
         hits[rows.astype(int), cols.astype(int)] += 1
     # 40 draws of 20 from 40: 20 hits expected, deviation 3.2.
     assert hits.sum() == 40 * 40
@@ -132,7 +151,7 @@ def test_the_filled_file_is_a_reference(make_map, tmp_path):
     mapped, truth = noisy_pair((100, 80))
     path, out = make_map(mapped), tmp_path / "p.gpkg"
     sample_points(path, out, SampleOptions(n=400, minimum_per_class=50))
-    frame = geopandas.read_file(out)
+    frame = geopandas.read_file(out, layer=out.stem)
     rows, cols = (places.astype(int) for places in at(frame))
     labels = [NAMES[v] for v in truth[rows, cols]]
     frame["class"] = [

@@ -177,7 +177,8 @@ def test_a_path_is_a_path(tmp_path, folder, name):
     assert names(place / f"{name}.gpkg", class_field="found") == ["a"]
     with closing(sqlite3.connect(place / f"{name}.gpkg")) as base:
         assert base.execute("SELECT table_name FROM gpkg_geometry_columns").fetchall() == [(name,)]
-    write_points(place / f"p{name}.gpkg", [1.0], [2.0], {"class": ["b"]}, crs="EPSG:32631")
+    fields = {"class": ["b"]}
+    write_points(place / f"p{name}.gpkg", [1.0], [2.0], fields, crs="EPSG:32631", legend=legend)
     assert names(place / f"p{name}.gpkg") == ["b"]
     assert other.read_text() == "precious"
 

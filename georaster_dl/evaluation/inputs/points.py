@@ -127,7 +127,8 @@ def sample_points(map_path: Path, out: Path, options: SampleOptions | None = Non
         "stratum_weight": weights[chosen],
         "class": np.full(len(order), None, dtype=object),
     }
-    write_points(out, xs, ys, fields, crs=opened.geobox.crs.to_wkt())
+    crs = opened.geobox.crs.to_wkt()
+    write_points(out, xs, ys, fields, crs=crs, legend=opened.legend)
     kept = pixels.nonzero()[0]
     names = opened.legend.names
     return [Stratum(names[k], float(weights[k]), int(pixels[k]), int(points[k])) for k in kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import geopandas
@@ -11,7 +11,7 @@ import geopandas
 from georaster_dl.core.legend import Color, Legend
 from georaster_dl.io.vectors.geopackage import store_qml, write_geopackage
 
-__all__ = ["add_labels", "add_outline", "is_proposed", "write_areas"]
+__all__ = ["add_form", "add_labels", "add_outline", "is_proposed", "write_areas"]
 
 _MARK = "sampled_by"  # field that stays when the layer is saved in another format
 _MARKED = "geodl propose"
@@ -66,7 +66,7 @@ def _style(legend: Legend) -> str:
     )
     _add_symbols(root, legend)
     add_labels(root)
-    _add_form(root, legend)
+    add_form(root, legend, protected=("rank", "score", "scene", "suggested", _MARK))
     return ET.tostring(root, encoding="unicode")
 
 
@@ -136,8 +136,18 @@ def add_labels(root: ET.Element, *, field: str = "rank", expression: bool = Fals
     ET.SubElement(settings, "rendering", displayAll="1", drawLabels="1", fontMinPixelSize="0")
 
 
-def _add_form(root: ET.Element, legend: Legend) -> None:
-    """Offer the names of the legend, and protect all other fields."""
+def add_form(
+    root: ET.Element, legend: Legend, *, protected: Sequence[str], hidden: Sequence[str] = ()
+) -> None:
+    """Add a form that offers the names of the legend for the field ``class`` to a style.
+
+    Parameters
+    ----------
+    root : of the style.
+    legend : classes to choose from.
+    protected : fields that cannot be edited.
+    hidden : fields that the form does not show.
+    """
     fields = ET.SubElement(root, "fieldConfiguration")
     widget = ET.SubElement(ET.SubElement(fields, "field", name="class"), "editWidget")
     widget.set("type", "ValueMap")
@@ -146,6 +156,8 @@ def _add_form(root: ET.Element, legend: Legend) -> None:
     for name, value in [("", _NO_VALUE), *((name, name) for name in legend.names)]:
         pair = ET.SubElement(values, "Option", type="Map")
         ET.SubElement(pair, "Option", name=name, value=value, type="QString")
+    for name in hidden:
+        ET.SubElement(ET.SubElement(fields, "field", name=name), "editWidget", type="Hidden")
     editable = ET.SubElement(root, "editable")
-    for name in ("rank", "score", "scene", "suggested", _MARK):
+    for name in (*protected, *hidden):
         ET.SubElement(editable, "field", name=name, editable="0")
