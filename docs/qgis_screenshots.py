@@ -47,7 +47,7 @@ def main() -> None:
         subprocess.run(install, check=True)
         samples = Path(folder) / "scenes"
         samples.mkdir()
-        for name in ("s2_west.tif", "s2_east.tif"):
+        for name in ("s2_west.tif", "s2_east.tif", "s2_west_labels.gpkg"):
             shutil.copy(Path(__file__).parents[1] / "sample_tiles" / name, samples)
         desktop(profiles, samples, given.output.absolute())
 
@@ -237,7 +237,44 @@ class Tour:
         group = QgsProject.instance().layerTreeRoot().children()[0]
         for node in group.children():
             node.setItemVisibilityChecked(node.name().startswith("Uncertainty"))
-        self.later(lambda: (self.shoot("uncertainty"), os._exit(0)), 3000)
+        self.later(lambda: (self.shoot("uncertainty"), self.train()), 3000)
+
+    def train(self) -> None:
+        """The window of a training as it opens where scene and labels are chosen."""
+        from qgis.core import QgsProject, QgsVectorLayer
+
+        labels = QgsVectorLayer(str(self.samples / "s2_west_labels.gpkg"), "fields")
+        QgsProject.instance().addMapLayer(labels)
+        scene = QgsProject.instance().mapLayersByName("s2_west")[0]
+        self.iface.layerTreeView().setCurrentLayer(scene)
+        self.iface.setActiveLayer(scene)
+        self.dialog = self.open("train", {"LABELS": labels.id(), "CLASS_FIELD": "class"})
+        self.later(lambda: (self.shoot("train"), self.label(labels.id())), 2000)
+
+    def label(self, labels: str) -> None:
+        """Points of the map, some of them labelled."""
+        import processing
+        from qgis.core import QgsProject
+        from qgis.utils import plugins
+
+        self.dialog.close()
+        QgsProject.instance().removeMapLayer(labels)
+        root = QgsProject.instance().layerTreeRoot()
+        mapped = next(node for node in root.findLayers() if node.name().startswith("Map:"))
+        points = str(self.samples / "points.gpkg")
+        given = {"INPUT": mapped.layer(), "N": 60, "MINIMUM_PER_CLASS": 4, "OUTPUT": points}
+        processing.run("georaster_dl:sample_points", given)
+        layer = self.iface.addVectorLayer(points, "Points to label", "ogr")
+        for node in root.findGroups():
+            node.setItemVisibilityChecked(False)
+        self.iface.setActiveLayer(layer)
+        plugin = plugins["georaster_dl_qgis"]
+        plugin._label()
+        panel = plugin._panel
+        for _point in range(25):
+            panel.label(panel.shown()["map_class"])
+        self.iface.mapCanvas().zoomScale(30000)
+        self.later(lambda: (self.shoot("label"), os._exit(0)), 3000)
 
     def press_run(self) -> None:
         from qgis.PyQt.QtWidgets import QPushButton

@@ -1,19 +1,25 @@
-"""The plugin: its provider, and two entries in the Raster menu."""
+"""The plugin: its provider, a toolbar with the steps of a newcomer, and entries in the Raster menu."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qgis.core import Qgis, QgsApplication
+from qgis.PyQt.QtCore import Qt, QUrl
+from qgis.PyQt.QtGui import QDesktopServices, QIcon
 from qgis.PyQt.QtWidgets import QAction, QPushButton
 
-from georaster_dl_qgis.algorithms.geodl_algorithm import icon
+from georaster_dl_qgis.algorithms.geodl_algorithm import HELP_PAGE, icon
 from georaster_dl_qgis.program.settings import GROUP, has_geodl
 from georaster_dl_qgis.provider import Provider
 
 __all__ = ["Plugin"]
 
-_MENU = (
-    ("Segment a scene…", "segment"),
-    ("Check or install geodl…", "setup"),
+# Text, algorithm, picture, and what it is for.
+_STEPS = (
+    ("Map", "segment", "step_map.svg", "Map a scene with a model"),
+    ("Train", "train", "step_train.svg", "Train a model on your own labels"),
+    ("Evaluate", "evaluate", "step_evaluate.svg", "Measure a map by a reference"),
 )
 
 
@@ -29,6 +35,8 @@ class Plugin:
         self._iface = iface
         self._provider = None
         self._actions = []
+        self._toolbar = None
+        self._panel = None
 
     def initProcessing(self) -> None:
         """Add the algorithms; all that ``qgis_process`` asks for."""
@@ -36,21 +44,45 @@ class Plugin:
         QgsApplication.processingRegistry().addProvider(self._provider)
 
     def initGui(self) -> None:
-        """Add the algorithms and the menu to a window."""
+        """Add the algorithms, the toolbar and the menu to a window."""
         self.initProcessing()
-        for text, name in _MENU:
-            action = QAction(icon(), text, self._iface.mainWindow())
-            action.triggered.connect(lambda _checked=False, name=name: self._open(name))
-            self._iface.addPluginToRasterMenu(GROUP, action)
-            self._actions.append(action)
+        self._toolbar = self._iface.addToolBar(GROUP)
+        self._toolbar.setObjectName("GeoRasterDL")
+        self._toolbar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        for text, name, picture, purpose in _STEPS:
+            drawn = QIcon(str(Path(__file__).with_name(picture)))
+            action = self._action(drawn, text, lambda _checked=False, name=name: self._open(name))
+            action.setToolTip(f"{purpose} (GeoRaster DL)")
+            self._toolbar.addAction(action)
+        labelling = self._action(
+            QIcon(str(Path(__file__).with_name("step_label.svg"))), "Label", self._label
+        )
+        labelling.setToolTip(
+            "Label the points or areas of the active layer, a click each (GeoRaster DL)"
+        )
+        self._toolbar.addAction(labelling)
+        self._action(icon(), "Check or install geodl…", lambda: self._open("setup"))
+        self._action(icon(), "Help", lambda: QDesktopServices.openUrl(QUrl(HELP_PAGE)))
         if not has_geodl():
             self._offer()
+
+    def _action(self, picture: QIcon, text: str, does) -> QAction:
+        """Add an entry to the menu."""
+        action = QAction(picture, text, self._iface.mainWindow())
+        action.triggered.connect(does)
+        self._iface.addPluginToRasterMenu(GROUP, action)
+        self._actions.append(action)
+        return action
 
     def unload(self) -> None:
         """Take all of it away again."""
         for action in self._actions:
             self._iface.removePluginRasterMenu(GROUP, action)
         self._actions = []
+        for widget in (self._toolbar, self._panel):
+            if widget is not None:
+                widget.deleteLater()
+        self._toolbar = self._panel = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
@@ -59,6 +91,25 @@ class Plugin:
         from processing import execAlgorithmDialog
 
         execAlgorithmDialog(f"georaster_dl:{name}", {})
+
+    def _label(self) -> None:
+        """Open the panel for the active layer."""
+        from georaster_dl_qgis.dialog.label_panel import LabelPanel, can_label
+
+        layer = self._iface.activeLayer()
+        if not can_label(layer):
+            self._iface.messageBar().pushMessage(
+                GROUP,
+                "Choose the layer of points or areas to label in the Layers panel; 'Sample points to label' and "
+                "'Propose areas to label' make them.",
+                Qgis.MessageLevel.Info,
+            )
+            return
+        if self._panel is None:
+            self._panel = LabelPanel(self._iface.mapCanvas(), self._iface.mainWindow())
+            self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._panel)
+        self._panel.show()
+        self._panel.take(layer)
 
     def _offer(self) -> None:
         """Say once a session that geodl is missing, with the way to get it."""

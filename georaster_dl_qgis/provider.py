@@ -8,11 +8,17 @@ from qgis.PyQt.QtGui import QIcon
 from georaster_dl_qgis.algorithms.batch import Batch
 from georaster_dl_qgis.algorithms.change import Change
 from georaster_dl_qgis.algorithms.check_install import Setup
-from georaster_dl_qgis.algorithms.features import Features
+from georaster_dl_qgis.algorithms.features import Denoise, Features
 from georaster_dl_qgis.algorithms.geodl_algorithm import icon
+from georaster_dl_qgis.algorithms.labels.calibrate import Calibrate
 from georaster_dl_qgis.algorithms.labels.check_labels import CheckLabels
 from georaster_dl_qgis.algorithms.labels.evaluate import Evaluate
+from georaster_dl_qgis.algorithms.labels.propose import Propose
+from georaster_dl_qgis.algorithms.labels.sample_points import SamplePoints
 from georaster_dl_qgis.algorithms.labels.train import Train
+from georaster_dl_qgis.algorithms.maps.mosaic import Mosaic
+from georaster_dl_qgis.algorithms.pixels.classify import Classify, ClassifyPolygons
+from georaster_dl_qgis.algorithms.pixels.cluster import Cluster
 from georaster_dl_qgis.algorithms.segment import Segment, Uncertainty
 from georaster_dl_qgis.algorithms.timeseries.classify_parcels import ClassifyParcels
 from georaster_dl_qgis.algorithms.timeseries.classify_pixels import ClassifyPixels
@@ -39,6 +45,14 @@ _ALGORITHMS = (
     TrainSeries,
     Change,
     Unmix,
+    Classify,
+    ClassifyPolygons,
+    Cluster,
+    Denoise,
+    Mosaic,
+    Propose,
+    Calibrate,
+    SamplePoints,
 )
 
 

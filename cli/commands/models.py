@@ -16,6 +16,7 @@ from georaster_dl.core.wording import command_line, counted, listed
 from ..options.completion import complete_models
 from ..options.shared import debug_option, json_option, output_option, overwrite_option
 from ..terminal.console import rich_console
+from .models_fit import fit_command
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
@@ -34,7 +35,10 @@ _PIPED_WIDTH = 10_000  # characters: a file or a program has no width
 
 @click.group()
 def models() -> None:
-    """List, show, check and export models."""
+    """List, show, check and export models; find those that fit a scene."""
+
+
+models.add_command(fit_command)
 
 
 @models.command("list")

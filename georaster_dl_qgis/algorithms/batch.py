@@ -46,8 +46,10 @@ _MOST_LOADED = 50
 class Batch(GeodlAlgorithm):
     """Runs ``geodl batch``."""
 
+    TASKS = ("segmentation", "regression", "fractions")
     NAME = "batch"
     TITLE = "Segment many scenes"
+    GROUP = "Maps"
     TAGS = (*GeodlAlgorithm.TAGS, "batch", "land cover", "many", "folder")
     NOT_OPTIONAL = ("SCENES",)
     CANCELLED = (

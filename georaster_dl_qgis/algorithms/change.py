@@ -46,6 +46,7 @@ _DATES = 2
 class Change(GeodlAlgorithm):
     """Runs ``geodl change``."""
 
+    TASKS = ("segmentation",)
     NAME = "change"
     TITLE = "Changes between two dates"
     GROUP = "Time series"

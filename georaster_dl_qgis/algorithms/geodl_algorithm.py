@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,20 @@ from qgis.core import (
     QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingParameterDefinition,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterFile,
-    QgsProcessingParameterFileDestination,
 )
 from qgis.PyQt.QtGui import QIcon
 
+from georaster_dl_qgis.algorithms.lasting_files import LastingFiles
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
-from georaster_dl_qgis.parameters.output_paths import new_model, permanent_model
 from georaster_dl_qgis.parameters.values import ParameterValues
 from georaster_dl_qgis.program.installation import version_of
-from georaster_dl_qgis.program.models import (
-    AUTOMATIC,
-    IMAGES,
-    add_own_model,
-    own_models,
-    stored_models,
-)
 from georaster_dl_qgis.program.runner import CancelledError, Ended, GeodlError, run
 from georaster_dl_qgis.program.settings import child_environment, current_geodl
 from georaster_dl_qgis.results.feedback import EventFeedback, in_words
 
-__all__ = ["GeodlAlgorithm", "icon"]
+__all__ = ["HELP_PAGE", "GeodlAlgorithm", "icon"]
 
-_NO_MODELS = "Those that you train or use here are listed; those of geodl once it is installed."
+HELP_PAGE = "https://github.com/georaster-dl/georaster_dl/blob/main/docs/qgis.md"
 
 
 def icon() -> QIcon:
@@ -47,7 +36,7 @@ def icon() -> QIcon:
     return QIcon(str(Path(__file__).parents[1] / "icon.svg"))
 
 
-class GeodlAlgorithm(QgsProcessingAlgorithm):
+class GeodlAlgorithm(LastingFiles, QgsProcessingAlgorithm):
     """An algorithm that is a command of geodl.
 
     A subclass states ``NAME``, ``TITLE``, ``HELP`` and ``TAGS``, adds its parameters in
@@ -56,11 +45,9 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
 
     NAME = TITLE = HELP = GROUP = ""
     TAGS = ("deep learning", "geodl", "georaster_dl")
-    MODELS = IMAGES
-    """What the models read that may be chosen, or that it makes."""
     NOT_OPTIONAL: tuple[str, ...] = ()
     """Parameters without which something else must be given; a window does not call them optional."""
-    CANCELLED = "Cancelled: nothing was made."
+    CANCELLED = "Cancelled: no file was made, and nothing is left of it."
     """What is left of a run that was cancelled."""
 
     def createInstance(self) -> GeodlAlgorithm:
@@ -80,6 +67,9 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
 
     def shortHelpString(self) -> str:
         return self.HELP
+
+    def helpUrl(self) -> str:
+        return HELP_PAGE
 
     def tags(self) -> list[str]:
         return list(self.TAGS)
@@ -185,81 +175,6 @@ class GeodlAlgorithm(QgsProcessingAlgorithm):
             hidden = QgsProcessingParameterDefinition.Flag.FlagAdvanced
             definition.setFlags(definition.flags() | hidden)
         self.addParameter(definition)
-
-    def add_model(self, *, automatic: str = "", without: str = "") -> None:
-        """Add the choice of a model.
-
-        Parameters
-        ----------
-        automatic : what the choice of that name does, where there is one.
-        without : what happens where none is chosen.
-        """
-        rows = stored_models(self.MODELS)
-        help_text = "; ".join(
-            f"{row['name']}: {row['predicts']}, {row['resolution']}" for row in rows
-        )
-        names = [*(str(row["name"]) for row in rows), *own_models(self.MODELS)]
-        definition = QgsProcessingParameterEnum(
-            "MODEL",
-            "Model",
-            options=[AUTOMATIC, *names] if automatic else names,
-            defaultValue=AUTOMATIC if automatic else None,
-            optional=not automatic,
-            usesStaticStrings=True,
-        )
-        self.add(
-            definition,
-            f"{automatic}{without} {help_text or _NO_MODELS}".strip(),
-        )
-        file = QgsProcessingParameterFile(
-            "MODEL_FILE", "Or a file of a model", extension="safetensors", optional=True
-        )
-        self.add(
-            file,
-            "A .safetensors file, such as a training here makes; it wins, and is in the list above next time.",
-        )
-
-    def model(self, values: ParameterValues) -> list[str]:
-        """Arguments that name the chosen model."""
-        file, name = values.text("MODEL_FILE"), values.choice("MODEL")
-        if file:
-            return ["-m", file]
-        return [] if name in ("", AUTOMATIC) else ["-m", name]
-
-    def check_model(self, values: ParameterValues) -> None:
-        """Find that no model is chosen."""
-        if not values.text("MODEL_FILE") and not values.choice("MODEL"):
-            raise GeodlError("Choose a model in the list, or give the file of one.")
-
-    def remember_model(self, values: ParameterValues) -> None:
-        """Have a file that was used in the list of models from now on."""
-        if values.text("MODEL_FILE"):
-            add_own_model(values.text("MODEL_FILE"), self.MODELS)
-
-    def add_model_output(self) -> None:
-        """Add the file of the model that a training makes."""
-        model = QgsProcessingParameterFileDestination(
-            "OUTPUT",
-            "Model",
-            fileFilter="Model packages (*.safetensors)",
-            defaultValue=str(new_model()),
-        )
-        self.add(
-            model,
-            "File to make, never a temporary one; the other algorithms list it as a model then.",
-        )
-
-    def model_output(self, values: ParameterValues) -> Path:
-        """File of the model to make, in a folder that exists."""
-        output = permanent_model(values.permanent_path("OUTPUT"))
-        with suppress(OSError):  # geodl says what is wrong with it
-            output.parent.mkdir(parents=True, exist_ok=True)
-        return output
-
-    def list_model(self, path: Path, feedback: QgsProcessingFeedback) -> None:
-        """Have a trained model in the list of models from now on."""
-        add_own_model(str(path), self.MODELS)
-        feedback.pushInfo(f"The model is {path}; the other algorithms list it from now on.")
 
 
 def _pasteable(command: list[str]) -> str:

@@ -74,8 +74,10 @@ class _Mapping(SceneAlgorithm):
 class Segment(_Mapping):
     """A map of a scene."""
 
+    TASKS = ("segmentation", "regression", "fractions")
     NAME = "segment"
     TITLE = "Segment a scene"
+    GROUP = "Maps"
     TAGS = (
         *_Mapping.TAGS,
         "land cover",
@@ -112,8 +114,10 @@ class Segment(_Mapping):
 class Uncertainty(_Mapping):
     """A map of a scene with the two rasters that say how far to trust it."""
 
+    TASKS = ("segmentation",)
     NAME = "uncertainty"
     TITLE = "Map with uncertainty"
+    GROUP = "Maps"
     TAGS = (*_Mapping.TAGS, "uncertainty", "confidence", "entropy", "probability")
     HELP = (
         "Maps the classes of a scene together with two rasters that say where the map can be trusted: "

@@ -7,7 +7,6 @@ from typing import Any
 from qgis.core import (
     QgsProcessingParameterBoolean,
     QgsProcessingParameterFile,
-    QgsProcessingParameterFileDestination,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterString,
@@ -15,9 +14,8 @@ from qgis.core import (
 
 from georaster_dl_qgis.algorithms.scene_algorithm import SceneAlgorithm
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
-from georaster_dl_qgis.program.models import add_own_model
 from georaster_dl_qgis.program.runner import GeodlError
-from georaster_dl_qgis.results.layer_group import LayerGroup
+from georaster_dl_qgis.results.layer_group import load_layers
 
 __all__ = ["Unmix"]
 
@@ -27,6 +25,7 @@ class Unmix(SceneAlgorithm):
 
     NAME = "unmix"
     TITLE = "Unmix pixels into materials"
+    GROUP = "Maps"
     TAGS = (*SceneAlgorithm.TAGS, "unmixing", "endmembers", "fractions", "hyperspectral", "library")
     HELP = (
         "Finds the pure spectra (members) that the pixels of a scene are mixed of, or takes those of a library, and "
@@ -73,14 +72,7 @@ class Unmix(SceneAlgorithm):
             "ERROR", "Error", optional=True, createByDefault=False
         )
         self.add(error, "What the members leave unexplained, in the unit of the scene.")
-        model = QgsProcessingParameterFileDestination(
-            "SAVE_MODEL",
-            "Model",
-            "Model packages (*.safetensors)",
-            optional=True,
-            createByDefault=False,
-        )
-        self.add(model, "Repeats the map on other scenes; it is listed as a model then.")
+        self.add_model_output("SAVE_MODEL", wanted=True)
 
     def check(self, values) -> None:
         self.scene(values)
@@ -94,19 +86,17 @@ class Unmix(SceneAlgorithm):
     def execute(self, values, context, feedback) -> dict[str, Any]:
         scene, called = self.scene(values)
         made = {name: values.output(name) for name in ("OUTPUT", "ERROR")}
-        model = values.file_output("SAVE_MODEL")
+        model = self.model_output(values, "SAVE_MODEL")
         arguments = ["unmix", scene, "-o", made["OUTPUT"]]
         arguments += ["-k", values.text("K")] if values.text("K") else []
         arguments += values.options("MEMBERS", "CLASS_FIELD", "MEMBERS_SCALE")
         arguments += ["--shade"] if values.flag("SHADE") else []
         arguments += ["--error", made["ERROR"]] if made["ERROR"] else []
-        arguments += ["--save-model", model] if model else []
+        arguments += ["--save-model", str(model)] if model else []
         self.geodl([*arguments, *reading(values), "--progress", "json", "--overwrite"], feedback)
         if model:
-            add_own_model(model, self.MODELS)
-        group = LayerGroup(f"geodl: {called}")
-        for name, title in (("OUTPUT", "Fractions"), ("ERROR", "Error")):
-            if made[name] and context.willLoadLayerOnCompletion(made[name]):
-                group.add(made[name], f"{title}: {called}", context)
-        outputs = {**made, "SAVE_MODEL": model}
+            self.list_model(model, feedback)
+        shown = {made["OUTPUT"]: f"Fractions: {called}", made["ERROR"]: f"Error: {called}"}
+        load_layers(called, shown, context)
+        outputs = {**made, "SAVE_MODEL": str(model or "")}
         return {name: path for name, path in outputs.items() if path}

@@ -6,6 +6,7 @@ from processing.gui.AlgorithmDialog import AlgorithmDialog
 from qgis.core import QgsProcessingContext
 from qgis.PyQt.QtWidgets import QComboBox
 
+from georaster_dl_qgis.dialog.model_choice import ModelSuggestion
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
 
 __all__ = ["Window"]
@@ -31,7 +32,10 @@ class Window(AlgorithmDialog):
                 # Where a layer must be given, QGIS chooses one.
                 wrappers[name].wrappedWidget().findChild(QComboBox).setCurrentIndex(-1)
         for name in algorithm.NOT_OPTIONAL:
-            wrappers[name].wrappedLabel().setText(algorithm.parameterDefinition(name).description())
+            shown = wrappers[name].wrappedLabel() or wrappers[name].label  # of QGIS, of Python
+            shown.setText(algorithm.parameterDefinition(name).description())
+        if algorithm.TASKS and "MODEL" in wrappers:
+            self._suggestion = ModelSuggestion(self, wrappers)
 
     def createFeedback(self):
         """QGIS's feedback, which calls a run that was cancelled no failed one."""

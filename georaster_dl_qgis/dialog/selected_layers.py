@@ -50,6 +50,11 @@ class SelectedLayers:
         selected = [layer for layer in self._layers if _is_map(layer) or _shows_classes(layer)]
         return next(iter([*selected, *filter(_is_map, top)]), None)
 
+    def maps(self) -> list[QgsRasterLayer]:
+        """List the selected maps, else all maps of the project that geodl made."""
+        selected = [layer for layer in self._layers if _is_map(layer) or _shows_classes(layer)]
+        return selected or list(filter(_is_map, self._project.layerTreeRoot().layerOrder()))
+
     def reference(self) -> QgsMapLayer | None:
         """A chosen layer of classes or vectors beside the map, None where there is none."""
         taken = self.map()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from georaster_dl_qgis.program.runner import GeodlError
 
 __all__ = [
     "check_one_layer",
+    "class_list",
     "export_area",
     "export_features",
     "layer_source",
@@ -39,6 +41,8 @@ _PRODUCT = re.compile(r"SENTINEL2_L\w+:(?:/vsizip/)?(.*?\.(?:SAFE|zip))[/\\]", r
 
 # Straight edges of an extent are curves in another CRS.
 _POINTS_AN_EDGE = 20
+
+_COLOR_TABLE = 256
 
 
 def raster_source(layer: QgsRasterLayer) -> str:
@@ -122,6 +126,34 @@ def layer_source(
         layer.saveNamedStyle(str(Path(path).with_suffix(".qml")))  # the colours of its classes
         return path
     return raster_source(layer)
+
+
+def class_list(layer: QgsMapLayer | None) -> str:
+    """File of the classes of a raster, with their names and colours, where only the project has them.
+
+    Returns
+    -------
+    A CSV with the columns value, name and color; empty where the file's own style is shown, of vectors,
+    whose style goes with them, and where QGIS shows a whole colour table, which names no classes.
+    """
+    if not isinstance(layer, QgsRasterLayer) or layer.renderer().type() != "paletted":
+        return ""
+    entries = _palette(layer)
+    if len(entries) >= _COLOR_TABLE or entries == _palette(
+        QgsRasterLayer(layer.source(), "", "gdal")
+    ):
+        return ""
+    path = QgsProcessingUtils.generateTempFilename("classes.csv")
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("value", "name", "color"), *entries])
+    return path
+
+
+def _palette(layer: QgsRasterLayer) -> list[tuple[int, str, str]]:
+    if layer.renderer() is None or layer.renderer().type() != "paletted":
+        return []
+    classes = layer.renderer().classes()
+    return [(int(entry.value), entry.label, entry.color.name()) for entry in classes]
 
 
 def export_features(source: QgsFeatureSource, name: str, context: QgsProcessingContext) -> str:

@@ -1,6 +1,6 @@
-"""Paths for results that outlive QGIS: trained models, and folders of maps.
+"""Paths for results that outlive QGIS: trained models, points to label, and folders of maps.
 
-QGIS deletes its temporary files when it closes; a training of hours must not go with them.
+QGIS deletes its temporary files when it closes; hours of training or labelling must not go with them.
 """
 
 from __future__ import annotations
@@ -11,18 +11,34 @@ from pathlib import Path
 from qgis.core import QgsProcessingUtils, QgsProject
 from qgis.PyQt.QtCore import QStandardPaths
 
-__all__ = ["new_maps", "new_model", "permanent_maps", "permanent_model"]
+from georaster_dl_qgis.program.settings import results_folder
 
-_MODELS, _MAPS = "geodl_models", "geodl_maps"
+__all__ = [
+    "MODEL_SUFFIX",
+    "new_labels",
+    "new_maps",
+    "new_model",
+    "permanent_labels",
+    "permanent_maps",
+    "permanent_model",
+]
+
+MODEL_SUFFIX = ".safetensors"
+_MODELS, _MAPS, _LABELS = "geodl_models", "geodl_maps", "geodl_labels"
 
 
-def new_model() -> Path:
-    """File for the next trained model, in ``geodl_models`` of the project's folder or the documents."""
-    return _free(_home() / _MODELS / "model.safetensors")
+def new_model(suffix: str = MODEL_SUFFIX) -> Path:
+    """File for the next trained model, in ``geodl_models`` of the folder for results."""
+    return _free(_home() / _MODELS / f"model{suffix}")
+
+
+def new_labels(stem: str) -> Path:
+    """File for the next points or areas to label, in ``geodl_labels`` of the folder for results."""
+    return _free(_home() / _LABELS / f"{stem}.gpkg")
 
 
 def new_maps() -> Path:
-    """Folder for the next maps, in the project's folder or the documents."""
+    """Folder for the next maps, in the folder for results."""
     return _free(_home() / _MAPS)
 
 
@@ -33,8 +49,15 @@ def permanent_model(path: Path) -> Path:
     nothing is replaced.
     """
     if _is_temporary(path):
-        return new_model()
+        return new_model(path.suffix or MODEL_SUFFIX)
     return _free(path) if path.parent.name == _MODELS else path
+
+
+def permanent_labels(path: Path) -> Path:
+    """The given file for points or areas to label, or another file, as of ``permanent_model``."""
+    if _is_temporary(path):
+        return new_labels(path.stem)
+    return _free(path) if path.parent.name == _LABELS else path
 
 
 def permanent_maps(folder: Path) -> Path:
@@ -43,8 +66,9 @@ def permanent_maps(folder: Path) -> Path:
 
 
 def _home() -> Path:
+    """The folder of the settings, else the project's, else the documents."""
     documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-    return Path(QgsProject.instance().homePath() or documents or Path.home())
+    return Path(results_folder() or QgsProject.instance().homePath() or documents or Path.home())
 
 
 def _is_temporary(path: Path) -> bool:

@@ -50,6 +50,11 @@ class ParameterValues:
         """Whether it is ticked."""
         return bool(self._of("Boolean", name))
 
+    def crs(self, name: str) -> list[str]:
+        """Option of geodl with a CRS, where one was given."""
+        crs = self._of("Crs", name)
+        return [f"--{name.lower()}={crs.authid() or crs.toWkt()}"] if crs.isValid() else []
+
     def raster(self, name: str) -> Any:
         """Raster layer, None where nothing was given."""
         layer = self._of("RasterLayer", name)
@@ -87,3 +92,8 @@ class ParameterValues:
     def permanent_path(self, name: str) -> Path:
         """Path of a file or folder to make; that of the definition where nothing was given."""
         return Path(self._of("FileOutput", name))
+
+    def wanted_path(self, name: str) -> Path | None:
+        """Path of a file to make; that of the definition where nothing was given, None where it is not wanted."""
+        given = self._parameters.get(name, self._ask.parameterDefinition(name).defaultValue())
+        return self.permanent_path(name) if given else None

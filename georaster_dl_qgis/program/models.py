@@ -15,6 +15,7 @@ from georaster_dl_qgis.program.settings import child_environment
 __all__ = [
     "AUTOMATIC",
     "IMAGES",
+    "PIXELS",
     "TIME_SERIES",
     "add_own_model",
     "fetch_models",
@@ -28,8 +29,14 @@ AUTOMATIC = "automatic"
 """The choice that leaves the model to geodl."""
 IMAGES, TIME_SERIES = "images", "time series"
 """What a model reads, as ``geodl models list`` says it."""
+PIXELS = "pixels"
+"""What a classifier of ``geodl classify`` reads, of which none comes with geodl."""
 _STORED = "georaster_dl/models"
-_OWN = {IMAGES: "georaster_dl/own_models", TIME_SERIES: "georaster_dl/own_time_series_models"}
+_OWN = {
+    IMAGES: "georaster_dl/own_models",
+    TIME_SERIES: "georaster_dl/own_time_series_models",
+    PIXELS: "georaster_dl/own_classifiers",
+}
 _MOST_OWN = 20
 
 

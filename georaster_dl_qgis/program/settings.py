@@ -18,6 +18,7 @@ __all__ = [
     "device",
     "has_geodl",
     "remove_settings",
+    "results_folder",
     "run_options",
 ]
 
@@ -25,6 +26,7 @@ GROUP = "GeoRaster DL"
 _PATH = "GEORASTER_DL_GEODL"
 _DEVICE = "GEORASTER_DL_DEVICE"
 _THREADS = "GEORASTER_DL_THREADS"
+_RESULTS = "GEORASTER_DL_RESULTS"
 _DEVICES = ["auto", "cpu", "cuda"]
 
 
@@ -48,6 +50,13 @@ def add_settings(icon: QIcon) -> None:
             options=_DEVICES,
         ),
         Setting(GROUP, _THREADS, "Processor threads (0: all)", 0, valuetype=Setting.INT),
+        Setting(
+            GROUP,
+            _RESULTS,
+            "Folder of trained models and labels (empty: that of the project, else your documents)",
+            "",
+            valuetype=Setting.FOLDER,
+        ),
     ):
         ProcessingConfig.addSetting(setting)
     ProcessingConfig.readSettings()
@@ -55,7 +64,7 @@ def add_settings(icon: QIcon) -> None:
 
 def remove_settings() -> None:
     """Take the settings out of QGIS's options; stored values stay."""
-    for name in (_PATH, _DEVICE, _THREADS):
+    for name in (_PATH, _DEVICE, _THREADS, _RESULTS):
         ProcessingConfig.removeSetting(name)
 
 
@@ -82,6 +91,11 @@ def has_geodl() -> bool:
 def device() -> str:
     """``auto``, ``cpu`` or ``cuda``."""
     return str(ProcessingConfig.getSetting(_DEVICE, readable=True) or _DEVICES[0])
+
+
+def results_folder() -> str:
+    """Folder for models and labels that outlive a session, empty where the user named none."""
+    return str(ProcessingConfig.getSetting(_RESULTS) or "").strip()
 
 
 def run_options() -> list[str]:

@@ -15,7 +15,21 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QTimer
 
-__all__ = ["LayerGroup"]
+__all__ = ["LayerGroup", "load_layers"]
+
+
+def load_layers(title: str, made: dict[str, str], context: QgsProcessingContext) -> None:
+    """Load files, in one group, that QGIS was going to load.
+
+    Parameters
+    ----------
+    title : of the group, behind the program's name.
+    made : name of the layer by path; an empty path is one that was not wanted.
+    """
+    group = LayerGroup(f"geodl: {title}")
+    for path, name in made.items():
+        if path and context.willLoadLayerOnCompletion(path):
+            group.add(path, name, context)
 
 
 class LayerGroup:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("qgis.core")
@@ -11,6 +12,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsFeature,
     QgsGeometry,
+    QgsPalettedRasterRenderer,
     QgsPointXY,
     QgsProcessingContext,
     QgsProcessingException,
@@ -211,6 +213,24 @@ def test_the_colours_of_labels_go_with_them(several, context, feedback):
     layer.renderer().symbol().setColor(QColor("#12ab34"))
     path = Path(layer_source(layer, context, feedback)).with_suffix(".qml")
     assert "18,171,52" in path.read_text(encoding="utf-8")
+
+
+def test_the_classes_of_a_raster_that_only_the_project_has_go_with_it(qgis, tmp_path):
+    from georaster_dl_qgis.parameters.inputs import class_list
+
+    path = tmp_path / "classes.tif"
+    made = gdal.GetDriverByName("GTiff").Create(str(path), 2, 2, 1, gdal.GDT_Byte)
+    made.GetRasterBand(1).WriteArray(np.array([[1, 2], [2, 1]], np.uint8))
+    made = None
+    layer = QgsRasterLayer(str(path), "classes")
+    assert class_list(layer) == ""
+    entry = QgsPalettedRasterRenderer.Class
+    shown = [entry(1, QColor("#12ab34"), "oak, old"), entry(2, QColor("#345678"), "lake")]
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), 1, shown))
+    text = Path(class_list(layer)).read_text(encoding="utf-8")
+    assert text.splitlines() == ["value,name,color", '1,"oak, old",#12ab34', "2,lake,#345678"]
+    layer.saveNamedStyle(str(path.with_suffix(".qml")))  # geodl reads it there
+    assert class_list(layer) == ""
 
 
 def test_names_that_a_geopackage_needs_for_itself(context):

@@ -9,10 +9,18 @@ pytest.importorskip("qgis.core")
 
 NAMES = [
     "batch",
+    "calibrate",
     "change",
     "check_labels",
+    "classify",
+    "classify_polygons",
+    "cluster",
+    "denoise",
     "evaluate",
     "features",
+    "mosaic",
+    "propose",
+    "sample_points",
     "segment",
     "setup",
     "timeseries",
@@ -76,4 +84,5 @@ def test_the_settings_are_in_the_options(provider):
         "GEORASTER_DL_GEODL",
         "GEORASTER_DL_DEVICE",
         "GEORASTER_DL_THREADS",
+        "GEORASTER_DL_RESULTS",
     }

@@ -15,19 +15,6 @@ from qgis.PyQt.QtWidgets import QPushButton, QTextEdit
 
 SAMPLES = Path(__file__).parents[2] / "sample_tiles"
 SCENE, LABELS = str(SAMPLES / "s2_east.tif"), str(SAMPLES / "s2_east_labels.gpkg")
-NAMES = [
-    "batch",
-    "change",
-    "evaluate",
-    "features",
-    "segment",
-    "setup",
-    "timeseries",
-    "timeseries_parcels",
-    "timeseries_train",
-    "train",
-    "uncertainty",
-]
 
 
 @pytest.fixture
@@ -90,11 +77,17 @@ def test_a_table_needs_a_scene(dialog):
         dialog("segment").mainWidget().wrappers["BANDS"].table()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_algorithm_has_its_window(dialog, name):
-    window = dialog(name)
-    shown = set(window.mainWidget().wrappers)
-    assert shown == {definition.name() for definition in window.algorithm().parameterDefinitions()}
+def test_every_algorithm_has_its_window(dialog):
+    from qgis.core import QgsApplication
+
+    provider = QgsApplication.processingRegistry().providerById("georaster_dl")
+    for algorithm in provider.algorithms():
+        window = dialog(algorithm.name())
+        shown = set(window.mainWidget().wrappers)
+        assert shown == {definition.name() for definition in algorithm.parameterDefinitions()}
+        for name in algorithm.NOT_OPTIONAL:
+            wrapper = window.mainWidget().wrappers[name]
+            assert "[optional]" not in (wrapper.wrappedLabel() or wrapper.label).text()
 
 
 @pytest.fixture
@@ -178,8 +171,54 @@ def test_a_map_is_not_its_own_reference(dialog, layers, project):
     assert opened(dialog("evaluate"), "INPUT") is None
 
 
-def test_no_model_is_chosen_for_the_user(dialog):
+def test_without_a_scene_no_model_is_chosen(dialog):
     assert opened(dialog("features"), "MODEL") is None
+
+
+def test_the_model_that_fits_the_scene_is_chosen(dialog, layers, wait):
+    window = dialog("features", layers["west"])
+    wait(lambda: opened(window, "MODEL") == "s2-landcover")
+
+
+def test_a_model_that_the_user_chose_stays(dialog, layers):
+    window = dialog("segment", layers["west"])
+    assert window._suggestion._is_ours()
+    window.setParameters({"MODEL": "landcover-sample"})
+    assert not window._suggestion._is_ours()
+
+
+def test_own_models_come_first_and_the_demonstration_never():
+    from georaster_dl_qgis.dialog.model_choice import best_model
+
+    def row(name, task="segmentation", fits=True, by_name=True):
+        return {"name": name, "task": task, "fits": fits, "by_name": by_name}
+
+    bundled = [row("s2"), row("lai", "regression"), row("demonstration")]
+    tasks, own = ("segmentation",), ["/new", "/old"]
+    assert best_model(bundled, tasks, own) == "s2"
+    assert (
+        best_model([row("/new", fits=False), row("/old", by_name=False), *bundled], tasks, own)
+        == "/old"
+    )
+    assert best_model(bundled, ("regression",), own) == "lai"
+    by_wavelength = [{**one, "by_name": False} for one in bundled]
+    assert best_model(by_wavelength, tasks, own) == ""
+    assert best_model(bundled[-1:], tasks, own) == ""
+
+
+def test_fields_and_classes_are_those_of_the_layer(dialog, layers, tmp_path):
+    wrappers = dialog("train", layers["labels"], layers["west"]).mainWidget().wrappers
+    assert wrappers["CLASS_FIELD"].names() == ["fid", "class_id", "class"]
+    wrappers["CLASS_FIELD"].choose("class")
+    assert {"cropland", "water"} <= set(wrappers["BACKGROUND"].names())
+    fields = wrappers["FRACTION_FIELDS"]
+    assert "class" in fields.names()
+    for name in ("a", "b, c", "a"):  # in, in, and out again
+        fields.choose(name)
+    assert fields.value() == '"b, c"'
+    wrappers["BACKGROUND"].choose("water")
+    wrappers["BACKGROUND"].choose("forest")
+    assert wrappers["BACKGROUND"].value() == "forest"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +278,7 @@ def test_a_cancelled_run_is_no_error_in_the_window(dialog, wait, project, tmp_pa
     wait(lambda: "pixels in" in log(window))
     button = press(window, "Cancel")
     wait(lambda: not button.isEnabled())
-    assert "Cancelled: nothing was made." in log(window)
+    assert "Cancelled: no file was made, and nothing is left of it." in log(window)
     assert "ailed" not in log(window)
     assert red(window) == []
 

@@ -13,9 +13,10 @@ from georaster_dl.models.package.file import builtin_models, read_card
 from georaster_dl.models.runtime.optional_bands import band_places
 from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
 
-__all__ = ["choose_model", "default_model"]
+__all__ = ["bundled_by_use", "choose_model", "default_model", "misfit", "named_alike"]
 
 _DEFAULT = "s2-landcover"
+_DEMONSTRATION = "landcover-sample"  # learnt from scenes that were made up
 
 
 def default_model() -> Path | None:
@@ -45,7 +46,7 @@ def choose_model(scene: Scene) -> tuple[Path, SceneMatch]:
         reason = "is not among the bundled models"
     else:
         card = read_card(default)
-        if _named_alike(scene, card):
+        if named_alike(scene, card):
             return default, match_scene(scene, card)
         reason = f"is for bands with Sentinel-2's names (B02, B03, ...), not for {_said(scene)}"
     fitting = list(_fitting(scene, builtin_models()))
@@ -60,8 +61,8 @@ def choose_model(scene: Scene) -> tuple[Path, SceneMatch]:
     )
 
 
-def _named_alike(scene: Scene, card: Card) -> bool:
-    """Check that all matched bands have the model's names."""
+def named_alike(scene: Scene, card: Card) -> bool:
+    """Check that all bands of a scene that a model reads have the model's names."""
     places = band_places(card, scene.bands)
     return bool(places) and all(
         scene.bands[place].name.casefold() == name.casefold() for name, place in places.items()
@@ -76,8 +77,20 @@ def _said(scene: Scene, most: int = 4) -> str:
 def _fitting(scene: Scene, bundled: dict[str, Path]) -> Iterator[str]:
     """List the bundled models that match the scene."""
     for name, path in bundled.items():
-        try:
-            match_scene(scene, read_card(path))
-        except BandMismatchError:
-            continue
-        yield name
+        if misfit(scene, read_card(path)) is None:
+            yield name
+
+
+def misfit(scene: Scene, card: Card) -> str | None:
+    """Find why a model cannot map a scene (bands, units, resolution); None where it can."""
+    try:
+        match_scene(scene, card)
+    except BandMismatchError as error:
+        return str(error)
+    return None
+
+
+def bundled_by_use() -> dict[str, Path]:
+    """List the bundled models by name: the default one first, that of the demonstration last."""
+    ranks = {_DEFAULT: 0, _DEMONSTRATION: 2}
+    return dict(sorted(builtin_models().items(), key=lambda item: ranks.get(item[0], 1)))

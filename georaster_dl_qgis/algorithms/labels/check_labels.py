@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import (
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterFileDestination,
-    QgsProcessingParameterVectorDestination,
-)
+from qgis.core import QgsProcessingParameterVectorDestination
 
-from georaster_dl_qgis.algorithms.labels.labelled_scenes import LabelledScenesAlgorithm
+from georaster_dl_qgis.algorithms.labels.labelled_scenes import (
+    LabelledScenesAlgorithm,
+    add_labels,
+    label_options,
+)
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
-from georaster_dl_qgis.results.layer_group import LayerGroup
+from georaster_dl_qgis.parameters.definitions import choice, report, wanted_vector
+from georaster_dl_qgis.results.layer_group import load_layers
 
 __all__ = ["CheckLabels"]
 
@@ -25,6 +26,7 @@ class CheckLabels(LabelledScenesAlgorithm):
 
     NAME = "check_labels"
     TITLE = "Check labels"
+    GROUP = "Training"
     TAGS = (*LabelledScenesAlgorithm.TAGS, "training data", "errors", "suspects", "quality")
     HELP = (
         "Finds labels that are probably wrong. Classifiers of single pixels, each trained on the labels of other "
@@ -36,43 +38,33 @@ class CheckLabels(LabelledScenesAlgorithm):
     )
 
     def initAlgorithm(self, configuration=None) -> None:
-        self.add_labelled_scenes(
+        self.add_scenes()
+        add_labels(
+            self,
             "Vector layer with a class, or a raster of classes, whose areas become polygons.",
-            "Attribute of the labels with the class; found by itself where there is one that can be meant.",
-            optional=False,
         )
-        method = QgsProcessingParameterEnum(
-            "METHOD", "Method", options=_METHODS, defaultValue="rf", usesStaticStrings=True
-        )
-        self.add(method, "What labels are compared with: a random forest (rf) or a support vector machine (svm) of "
-                 "the pixels' spectra.")  # fmt: skip
+        self.add(choice("METHOD", "Method", _METHODS, "rf"), "What labels are compared with: a random forest (rf) or "
+                 "a support vector machine (svm) of the pixels' spectra.")  # fmt: skip
         add_reading(self)
         output = QgsProcessingParameterVectorDestination("OUTPUT", "Suspects")
         self.add(
             output,
             "GeoPackage of all labels, the most suspect first; a picture of these goes beside it (.png).",
         )
-        clean = QgsProcessingParameterVectorDestination(
-            "CLEAN", "Labels without suspects", optional=True, createByDefault=False
-        )
+        clean = wanted_vector("CLEAN", "Labels without suspects")
         self.add(clean, "GeoPackage of the labels that are not suspect, to train on.")
-        report = QgsProcessingParameterFileDestination(
-            "REPORT", "Report", fileFilter="Web pages (*.html)", optional=True
-        )
-        self.add(report, "One page with the first hundred suspects in their scenes.")
+        self.add(report(), "One page with the first hundred suspects in their scenes.")
 
     def execute(self, values, context, feedback) -> dict[str, Any]:
         made = {name: values.output(name) for name in ("OUTPUT", "CLEAN")}
         made["REPORT"] = values.file_output("REPORT")
         arguments = ["check-labels", *self.labelled_scenes(values, context, feedback)]
         arguments += ["-o", made["OUTPUT"], "--method", values.choice("METHOD")]
-        arguments += values.options("CLASS_FIELD") + reading(values)
+        arguments += label_options(values) + reading(values)
         arguments += ["--clean", made["CLEAN"]] if made["CLEAN"] else []
         arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         self.geodl([*arguments, "--progress", "json", "--overwrite"], feedback)
-        group = LayerGroup(f"geodl: {values.layer('LABELS').name()}")
-        for name, title in (("OUTPUT", "Suspects"), ("CLEAN", "Labels without suspects")):
-            if made[name] and context.willLoadLayerOnCompletion(made[name]):
-                group.add(made[name], title, context)
+        shown = {made["OUTPUT"]: "Suspects", made["CLEAN"]: "Labels without suspects"}
+        load_layers(values.layer("LABELS").name(), shown, context)
         # One that could not be written costs itself alone; geodl has warned of it.
         return {name: path for name, path in made.items() if path and Path(path).is_file()}

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import (
-    QgsProcessing,
     QgsProcessingOutputNumber,
     QgsProcessingParameterFileDestination,
-    QgsProcessingParameterMapLayer,
     QgsProcessingParameterRasterLayer,
-    QgsProcessingParameterString,
 )
 
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
+from georaster_dl_qgis.algorithms.labels.labelled_scenes import add_background
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
+from georaster_dl_qgis.parameters.definitions import field_name, field_names, labels, report
 from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_source
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.results.feedback import in_words
@@ -41,6 +40,7 @@ class Evaluate(GeodlAlgorithm):
 
     NAME = "evaluate"
     TITLE = "Evaluate a map"
+    GROUP = "Accuracy"
     TAGS = (*GeodlAlgorithm.TAGS, "accuracy", "confusion matrix", "validation", "area")
     HELP = (
         "Tells how right a map is against a reference: a raster, polygons, or points with a class. Accuracies "
@@ -51,41 +51,28 @@ class Evaluate(GeodlAlgorithm):
     )
 
     def initAlgorithm(self, configuration=None) -> None:
-        sources = QgsProcessing.SourceType
         self.add(
             QgsProcessingParameterRasterLayer("INPUT", "Map"),
             "A map of classes, of a quantity or of fractions.",
         )
-        reference = QgsProcessingParameterMapLayer(
-            "REFERENCE",
-            "Reference",
-            types=[sources.TypeVectorAnyGeometry, sources.TypeRaster],
-        )
-        self.add(reference, "Raster, polygons or points that are right.")
-        field = QgsProcessingParameterString("CLASS_FIELD", "Field with the class", optional=True)
-        self.add(field, "Attribute of the reference with the class, or the quantity.")
-        fractions = QgsProcessingParameterString(
-            "FRACTION_FIELDS", "Fields with the fractions", optional=True
-        )
+        self.add(labels("REFERENCE", "Reference"), "Raster, polygons or points that are right.")
+        self.add(field_name("CLASS_FIELD", "Field with the class", of="REFERENCE"), "Attribute of the reference with the "
+                 "class, or the quantity.")  # fmt: skip
+        fractions = field_names("FRACTION_FIELDS", "Fields with the fractions", of="REFERENCE")
         self.add(
             fractions,
             "For a map of fractions: attributes of the reference with the names of its bands, apart by commas.",
         )
-        background = QgsProcessingParameterString(
-            "BACKGROUND", "Class of ground without a label", optional=True
-        )
-        self.add(
-            background,
+        add_background(
+            self,
             "For polygons that show one class only; without it false alarms do not count.",
+            of="INPUT",
         )
         image = QgsProcessingParameterRasterLayer(
             "IMAGE", "Scene to show in the report", optional=True
         )
         self.add(image, "What the map was made from.")
-        report = QgsProcessingParameterFileDestination(
-            "REPORT", "Report", fileFilter="Web pages (*.html)", optional=True
-        )
-        self.add(report, "One page with tables, pictures and what they mean.")
+        self.add(report(), "One page with tables, pictures and what they mean.")
         table = QgsProcessingParameterFileDestination(
             "TABLE", "Table", fileFilter="CSV (*.csv)", optional=True, createByDefault=False
         )

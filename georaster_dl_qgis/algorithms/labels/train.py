@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.core import (
-    QgsProcessingOutputFolder,
-    QgsProcessingParameterBoolean,
-    QgsProcessingParameterEnum,
-    QgsProcessingParameterFile,
-    QgsProcessingParameterNumber,
-    QgsProcessingParameterString,
-)
+from qgis.core import QgsProcessingOutputFolder, QgsProcessingParameterFile
 
-from georaster_dl_qgis.algorithms.labels.labelled_scenes import LabelledScenesAlgorithm
+from georaster_dl_qgis.algorithms.labels.labelled_scenes import (
+    LabelledScenesAlgorithm,
+    add_background,
+    add_labels,
+    label_options,
+)
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
+from georaster_dl_qgis.parameters.definitions import choice, field_names, flag, number, text
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.program.settings import run_options
 
@@ -30,6 +29,7 @@ class Train(LabelledScenesAlgorithm):
 
     NAME = "train"
     TITLE = "Train a model"
+    GROUP = "Training"
     TAGS = (*LabelledScenesAlgorithm.TAGS, "training", "labels", "transfer learning")
     NOT_OPTIONAL = ("LABELS",)
     CANCELLED = (
@@ -46,65 +46,45 @@ class Train(LabelledScenesAlgorithm):
     )
 
     def initAlgorithm(self, configuration=None) -> None:
-        self.add_labelled_scenes(
-            "Vector layer with a class (or quantity, or fractions), or a raster of them.",
+        self.add_scenes()
+        add_labels(
+            self,
+            "Vector layer with a class (or quantity, or fractions), or a raster of them; its colours are the map's.",
             "Attribute of the labels with the class, or the quantity; found by itself where there is one that can be "
             "meant.",
             optional=True,
         )
-        background = QgsProcessingParameterString(
-            "BACKGROUND", "Class of ground without a label", optional=True
-        )
-        self.add(background, "For labels that show all there is of their classes, such as every building; "
-                 "without it such ground is unknown.")  # fmt: skip
-        erode = QgsProcessingParameterNumber(
-            "ERODE", "Pixels of labels to leave out at borders", optional=True, minValue=0
-        )
+        add_background(self, "For labels that show all there is of their classes, such as every building; "
+                       "without it such ground is unknown.")  # fmt: skip
+        erode = number("ERODE", "Pixels of labels to leave out at borders", least=0)
         self.add(erode, "Where borders are uncertain, or polygons shifted a little: labels within so many pixels of "
                  "another class or of unlabelled ground are not used.", advanced=True)  # fmt: skip
-        task = QgsProcessingParameterEnum(
-            "TASK", "What is learnt", options=_TASKS, defaultValue=_TASKS[0], usesStaticStrings=True
-        )
+        task = choice("TASK", "What is learnt", _TASKS, _TASKS[0])
         self.add(task, "Classes, a quantity, fractions of each pixel, or the bands themselves (autoencoder: no "
                  "labels).")  # fmt: skip
-        method = QgsProcessingParameterEnum(
-            "METHOD", "Method", options=_METHODS, optional=True, usesStaticStrings=True
-        )
-        self.add(method, "Of classes: a network, a random forest (rf) or a support vector machine (svm), which take "
-                 "seconds, or the best of them on validation ground (auto). Empty: auto, unless a model to start "
-                 "from is given.")  # fmt: skip
-        fractions = QgsProcessingParameterString(
-            "FRACTION_FIELDS", "Fields with the fractions", optional=True
-        )
+        self.add(choice("METHOD", "Method", _METHODS), "Of classes: a network, a random forest (rf) or a support vector "
+                 "machine (svm), which take seconds, or the best of them on validation ground (auto). Empty: auto, "
+                 "unless a model to start from is given.")  # fmt: skip
+        fractions = field_names("FRACTION_FIELDS", "Fields with the fractions", of="LABELS")
         self.add(fractions, "Of fractions: attributes of the labels, or bands of a raster, with commas between "
                  "(tree,grass,soil), in 0 to 1 or percent. Of one alone the rest is 'other'; without any, "
                  "classes finer than the scene are shares of its pixels.")  # fmt: skip
-        together = QgsProcessingParameterBoolean(
-            "PER_POLYGON", "Fractions are of whole polygons", defaultValue=False
-        )
+        together = flag("PER_POLYGON", "Fractions are of whole polygons")
         self.add(together, "Of fractions: those of a polygon are of its pixels together, not of each.",
                  advanced=True)  # fmt: skip
-        start = QgsProcessingParameterString("INIT", "Start from", optional=True)
-        self.add(start, "Name of a bundled model (s2-landcover), or path of a .safetensors file; empty: "
-                 "from random weights.")  # fmt: skip
-        epochs = QgsProcessingParameterNumber("EPOCHS", "Most epochs", optional=True, minValue=1)
-        self.add(epochs, "Training stops earlier when it gains nothing.")
-        minutes = QgsProcessingParameterNumber(
-            "MINUTES",
-            "Most minutes",
-            QgsProcessingParameterNumber.Double,
-            optional=True,
-            minValue=0.1,
+        self.add(text("INIT", "Start from"), "Name of a bundled model (s2-landcover), or path of a .safetensors file; "
+                 "empty: from random weights.")  # fmt: skip
+        self.add(
+            number("EPOCHS", "Most epochs", least=1),
+            "Training stops earlier when it gains nothing.",
         )
+        minutes = number("MINUTES", "Most minutes", least=0.1, real=True)
         self.add(minutes, "That the network may learn for.")
-        split = QgsProcessingParameterEnum(
-            "SPLIT", "Tested on", options=_SPLITS, defaultValue=_SPLITS[0], usesStaticStrings=True
-        )
+        split = choice("SPLIT", "Tested on", _SPLITS, _SPLITS[0])
         self.add(split, "Whole scenes where three or more lie apart, else blocks of ground (auto); blocks; or whole scenes.",
                  advanced=True)  # fmt: skip
-        ensemble = QgsProcessingParameterNumber("ENSEMBLE", "Networks", optional=True, minValue=1)
-        self.add(ensemble, "More than one makes an ensemble, which tells how sure its maps are; training and maps "
-                 "take so many times as long.", advanced=True)  # fmt: skip
+        self.add(number("ENSEMBLE", "Networks", least=1), "More than one makes an ensemble, which tells how sure its "
+                 "maps are; training and maps take so many times as long.", advanced=True)  # fmt: skip
         config = QgsProcessingParameterFile(
             "CONFIG", "File with settings", extension="toml", optional=True
         )
@@ -136,17 +116,9 @@ class Train(LabelledScenesAlgorithm):
             values.choice("SPLIT"),
         ]
         arguments += values.options(
-            "METHOD",
-            "CLASS_FIELD",
-            "FRACTION_FIELDS",
-            "BACKGROUND",
-            "ERODE",
-            "INIT",
-            "EPOCHS",
-            "MINUTES",
-            "ENSEMBLE",
-            "CONFIG",
+            "METHOD", "FRACTION_FIELDS", "ERODE", "INIT", "EPOCHS", "MINUTES", "ENSEMBLE", "CONFIG"
         )
+        arguments += label_options(values)
         arguments += ["--per-polygon"] if values.flag("PER_POLYGON") else []
         self.geodl([*arguments, *reading(values), *run_options()], feedback)
         self.list_model(output, feedback)

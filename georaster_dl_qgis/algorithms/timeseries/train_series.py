@@ -15,6 +15,7 @@ from qgis.core import (
 
 from georaster_dl_qgis.algorithms.timeseries.stack_algorithm import STACK_HELP, StackAlgorithm
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
+from georaster_dl_qgis.parameters.definitions import field_name, text
 from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.program.settings import run_options
@@ -65,9 +66,7 @@ class TrainSeries(StackAlgorithm):
             "Instead of scenes: CSV, Excel, Parquet or .npz with columns such as NDVI_2017-03-01, or with a row for "
             "each date.",
         )
-        field = QgsProcessingParameterString(
-            "CLASS_FIELD", "Field or column with the class", optional=True
-        )
+        field = field_name("CLASS_FIELD", "Field or column with the class", of="LABELS")
         self.add(field, "Attribute of the labels, or column of the table; of labels it is found by itself where there "
                  "is one that can be meant.")  # fmt: skip
         target = QgsProcessingParameterString(
@@ -101,15 +100,15 @@ class TrainSeries(StackAlgorithm):
             usesStaticStrings=True,
         )
         self.add(unit, "A labelled pixel, or a whole polygon; a network of pixels learns its mean series then.")  # fmt: skip
-        for name, title, help_text in (
-            ("LEAVE_OUT", "Leave out (COLUMN, or COLUMN=VALUE)", "Tests on each value of a field in turn (region), or on "
-             "one of them (region=north, year=2018), which teaches nothing then."),
-            ("GROUP", "Keep together", "Field whose samples all teach or all test; parcel: the polygon that a pixel is of."),
-            ("INDICES", "Spectral indices (NDVI,EVI,...)", "Further bands, which the model makes itself later."),
-            ("UNTIL", "Last date (2024-06-15 or 06-15)", "06-15 is that day of each sample's own season; the model is "
-             "then one for that day."),
-        ):  # fmt: skip
-            self.add(QgsProcessingParameterString(name, title, optional=True), help_text)
+        leave_out = field_name("LEAVE_OUT", "Leave out (COLUMN, or COLUMN=VALUE)", of="LABELS")
+        self.add(leave_out, "Tests on each value of a field in turn (region), or on one of them (region=north, "
+                 "year=2018), which teaches nothing then.")  # fmt: skip
+        self.add(field_name("GROUP", "Keep together", of="LABELS"), "Field whose samples all teach or all test; parcel: "
+                 "the polygon that a pixel is of.")  # fmt: skip
+        indices = text("INDICES", "Spectral indices (NDVI,EVI,...)")
+        self.add(indices, "Further bands, which the model makes itself later.")
+        self.add(text("UNTIL", "Last date (2024-06-15 or 06-15)"), "06-15 is that day of each sample's own season; the "
+                 "model is then one for that day.")  # fmt: skip
         for name, title, help_text in (
             ("EPOCHS", "Epochs", "Empty: as many as make 3,000 steps, but 10 to 100."),
             ("PER_CLASS", "Most pixels of a class", "That are drawn from the labels; empty: 1000."),

@@ -1,0 +1,1 @@
+"""Algorithms that work with finished maps."""

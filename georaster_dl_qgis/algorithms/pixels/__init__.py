@@ -1,0 +1,1 @@
+"""Algorithms of single pixels: classifiers and clusters."""

@@ -1,0 +1,178 @@
+"""Classifiers, clusters, points and areas to label, calibration, mosaics: each once with the real geodl."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("qgis.core")
+
+from osgeo import gdal
+from qgis.core import (
+    QgsCategorizedSymbolRenderer,
+    QgsFillSymbol,
+    QgsProcessingException,
+    QgsRasterLayer,
+    QgsRendererCategory,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtWidgets import QPushButton
+
+SAMPLES = Path(__file__).parents[2] / "sample_tiles"
+MODEL = "landcover-sample"
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A corner of a sample scene."""
+    path = str(tmp_path / "scene.tif")
+    gdal.Translate(path, str(SAMPLES / "s2_east.tif"), srcWin=[0, 0, 128, 128])
+    return path
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """A copy of the labels, because QGIS writes into a GeoPackage that it only opens."""
+    return QgsVectorLayer(str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path)), "fields")
+
+
+@pytest.fixture
+def results(setting, tmp_path):
+    """The folder for models and labels, as the settings name it."""
+    setting("GEORASTER_DL_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+def test_a_classifier_is_learnt_kept_and_used(run, scene, labels, results):
+    symbol = QgsFillSymbol.createSimple({"color": "#123456"})
+    category = QgsRendererCategory("cropland", symbol, "cropland")
+    labels.setRenderer(QgsCategorizedSymbolRenderer("class", [category]))  # in the project alone
+    given = {"INPUT": scene, "METHOD": "rf"}
+    places = {"OUTPUT": str(results / "map.tif"), "SAVE": "TEMPORARY_OUTPUT"}
+    made = run("classify", LABELS=labels, CLASS_FIELD="class", **given, **places)
+    mapped = QgsRasterLayer(made["OUTPUT"])
+    shown = {entry.label: entry.color.name() for entry in mapped.renderer().classes()}
+    assert "grassland" in shown
+    assert shown["cropland"] == "#123456"
+    assert made["SAVE"] == str(results / "geodl_models" / "model.skops")
+    again = str(results / "again.tif")
+    run("classify", INPUT=scene, MODEL=made["SAVE"], OUTPUT=again)
+    assert (
+        gdal.Open(again).ReadAsArray().tolist() == gdal.Open(made["OUTPUT"]).ReadAsArray().tolist()
+    )
+    with pytest.raises(QgsProcessingException, match="one of the two"):
+        run("classify", INPUT=scene, LABELS=labels, MODEL=made["SAVE"], OUTPUT=again)
+
+
+def test_polygons_without_a_class_get_one(run, scene, labels, tmp_path):
+    given = {"INPUT": scene, "LABELS": labels, "CLASS_FIELD": "class", "METHOD": "rf"}
+    made = QgsVectorLayer(
+        run("classify_polygons", **given, OUTPUT=str(tmp_path / "p.gpkg"))["OUTPUT"]
+    )
+    assert made.featureCount() == labels.featureCount()
+    assert made.renderer().type() == "categorizedSymbol"
+
+
+def test_clusters_and_their_distance(run, scene, tmp_path):
+    places = {"OUTPUT": str(tmp_path / "c.tif"), "DISTANCE": str(tmp_path / "d.tif")}
+    made = run("cluster", INPUT=scene, K=4, **places)
+    assert len(QgsRasterLayer(made["OUTPUT"]).renderer().classes()) == 4
+    assert QgsRasterLayer(made["DISTANCE"]).bandCount() == 1
+
+
+def test_a_scene_without_noise_has_its_bands(run, geodl, scene, tmp_path):
+    (tmp_path / "brief.toml").write_text("[patches]\nper_epoch = 16\n")
+    command = [
+        str(geodl),
+        "train",
+        scene,
+        "--task",
+        "autoencoder",
+        "--epochs",
+        "1",
+        "-o",
+        "a.safetensors",
+    ]
+    subprocess.run(
+        [*command, "--config", "brief.toml"], cwd=tmp_path, check=True, capture_output=True
+    )
+    model = str(tmp_path / "a.safetensors")
+    made = run("denoise", INPUT=scene, MODEL_FILE=model, OUTPUT=str(tmp_path / "n.tif"))
+    before, after = gdal.Open(scene), gdal.Open(made["OUTPUT"])
+    assert after.RasterCount == before.RasterCount
+    assert after.GetRasterBand(1).GetDescription() == before.GetRasterBand(1).GetDescription()
+
+
+@pytest.fixture
+def mapped(run, scene, tmp_path):
+    """The map of the scene."""
+    return run("segment", INPUT=scene, MODEL=MODEL, OUTPUT=str(tmp_path / "map.tif"))["OUTPUT"]
+
+
+def test_points_open_with_the_classes_of_the_map_and_a_click_labels_one(
+    run, mapped, project, results
+):
+    from georaster_dl_qgis.dialog.label_panel import LabelPanel, can_label
+
+    made = run("sample_points", INPUT=mapped, N=30, MINIMUM_PER_CLASS=2, OUTPUT="TEMPORARY_OUTPUT")
+    assert made["OUTPUT"] == str(results / "geodl_labels" / "OUTPUT.gpkg")  # what is labelled lasts
+    points = QgsVectorLayer(made["OUTPUT"], "points")
+    assert points.featureCount() == 30
+    shown = {
+        entry.label: entry.color.name() for entry in QgsRasterLayer(mapped).renderer().classes()
+    }
+    setup = points.editorWidgetSetup(points.fields().indexOf("class"))
+    assert setup.type() == "ValueMap"
+    listed = [name for option in setup.config()["map"] for name in option if name]
+    assert listed == list(shown)
+    filled = {
+        c.label(): c.symbol().symbolLayer(1).color().name() for c in points.renderer().categories()
+    }
+    assert {name: filled[name] for name in shown} == shown
+    hidden = points.editorWidgetSetup(points.fields().indexOf("map_class"))
+    assert hidden.type() == "Hidden"
+    assert list(run.context.layersToLoadOnCompletion()) == [made["OUTPUT"]]
+    project.addMapLayer(points)
+    panel = LabelPanel(QgsMapCanvas())
+    assert can_label(points)
+    panel.take(points)
+    buttons = {b.text(): b for b in panel.findChildren(QPushButton)}
+    for name in ("water", "cropland"):
+        buttons[name].click()
+    labelled = [feature["class"] for feature in points.getFeatures()]
+    assert labelled[:2] == ["water", "cropland"]
+    assert not any(labelled[2:])
+    assert panel.shown().id() == [feature.id() for feature in points.getFeatures()][2]
+    buttons["◀ Back"].click()
+    buttons["forest"].click()  # another opinion
+    assert panel.shown().id() == [feature.id() for feature in points.getFeatures()][2]
+    assert QgsVectorLayer(made["OUTPUT"]).getFeature(panel.shown().id() - 1)["class"] == "forest"
+    panel.close()
+
+
+def test_maps_are_joined(run, mapped, scene, tmp_path):
+    beside = str(tmp_path / "beside.tif")
+    gdal.Translate(beside, str(SAMPLES / "s2_east.tif"), srcWin=[128, 0, 128, 128])
+    other = run("segment", INPUT=beside, MODEL=MODEL, OUTPUT=str(tmp_path / "other.tif"))["OUTPUT"]
+    made = run("mosaic", MAPS=[mapped, other], OUTPUT=str(tmp_path / "mosaic.tif"))
+    assert gdal.Open(made["OUTPUT"]).RasterXSize == 256
+    with pytest.raises(QgsProcessingException, match="at least two maps"):
+        run("mosaic", MAPS=[mapped], OUTPUT=str(tmp_path / "one.tif"))
+
+
+def test_areas_to_label_are_proposed(run, scene, results):
+    given = {"SCENES": [scene], "MODEL": MODEL, "N": 3}
+    made = run("propose", **given, OUTPUT=str(results / "geodl_labels" / "areas.gpkg"))
+    areas = QgsVectorLayer(made["OUTPUT"])
+    assert areas.featureCount() == 3
+    assert areas.editorWidgetSetup(areas.fields().indexOf("class")).type() == "ValueMap"
+
+
+def test_a_model_is_calibrated_to_labels(run, feedback, scene, labels, results):
+    given = {"MODEL": MODEL, "SCENES": [scene], "LABELS": labels, "CLASS_FIELD": "class"}
+    made = run("calibrate", **given, REPORT=str(results / "r.html"))
+    assert made["OUTPUT"] == str(results / "geodl_models" / "model.safetensors")
+    assert Path(made["REPORT"]).is_file()
+    assert any(made["OUTPUT"] in info for info in feedback.infos)
