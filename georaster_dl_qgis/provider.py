@@ -16,7 +16,9 @@ from georaster_dl_qgis.algorithms.labels.evaluate import Evaluate
 from georaster_dl_qgis.algorithms.labels.propose import Propose
 from georaster_dl_qgis.algorithms.labels.sample_points import SamplePoints
 from georaster_dl_qgis.algorithms.labels.train import Train
+from georaster_dl_qgis.algorithms.maps.clean import Clean
 from georaster_dl_qgis.algorithms.maps.mosaic import Mosaic
+from georaster_dl_qgis.algorithms.maps.polygons import Polygons
 from georaster_dl_qgis.algorithms.pixels.classify import Classify, ClassifyPolygons
 from georaster_dl_qgis.algorithms.pixels.cluster import Cluster
 from georaster_dl_qgis.algorithms.segment import Segment, Uncertainty
@@ -50,6 +52,8 @@ _ALGORITHMS = (
     Cluster,
     Denoise,
     Mosaic,
+    Clean,
+    Polygons,
     Propose,
     Calibrate,
     SamplePoints,
