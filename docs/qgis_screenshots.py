@@ -174,7 +174,7 @@ class Tour:
         for row in range(model.rowCount()):
             index = model.index(row, 0)
             if str(model.data(index)).startswith("GeoRaster DL"):
-                tree.expand(index)
+                tree.expandRecursively(index)
                 tree.scrollTo(index, QTreeView.ScrollHint.PositionAtTop)
         self.later(lambda: (self.shoot("toolbox"), self.check()), 1000)
 

@@ -187,5 +187,5 @@ def _icon(layer: QgsVectorLayer, name: str) -> QIcon:
     index = renderer.categoryIndexForValue(name)
     if index < 0:
         return QIcon()
-    symbol = renderer.categories()[index].symbol()
-    return QgsSymbolLayerUtils.symbolPreviewIcon(symbol, QSize(18, 18))
+    category = renderer.categories()[index]  # which owns its symbol
+    return QgsSymbolLayerUtils.symbolPreviewIcon(category.symbol(), QSize(18, 18))
