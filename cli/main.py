@@ -36,6 +36,7 @@ from .commands.sample_points import sample_points
 from .commands.segment import segment
 from .commands.train import train
 from .commands.unmix import unmix
+from .commands.zonal import zonal
 from .spectra.commands import spectra
 from .terminal.console import lost_output, prepare_console
 from .terminal.events import EventLog, event_line
@@ -67,6 +68,7 @@ def geodl() -> None:
     geodl polygons map.tif -o map.gpkg  objects of a map as clean polygons
     geodl change A B -m MODEL -o change.tif  what has changed between two dates, from-to
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
+    geodl zonal map.tif districts.gpkg -o areas.csv  area and share of each class per district
     geodl sample-points map.tif -o points.gpkg
     geodl calibrate MODEL scene.tif labels.gpkg -o new.safetensors
     geodl check-labels SCENES... LABELS -o suspects.gpkg  labels that are probably wrong
@@ -97,6 +99,7 @@ geodl.add_command(clean)
 geodl.add_command(polygons)
 geodl.add_command(change)
 geodl.add_command(evaluate)
+geodl.add_command(zonal)
 geodl.add_command(calibrate)
 geodl.add_command(sample_points)
 geodl.add_command(check_labels)

@@ -26,6 +26,7 @@ from .api.many import mosaic as mosaic
 from .api.maps.cleaning import clean as clean
 from .api.maps.objects import PolygonKeywords as PolygonKeywords
 from .api.maps.objects import polygons as polygons
+from .api.maps.zonal import zonal as zonal
 from .api.model import Model as Model
 from .api.model import load_model as load_model
 from .api.pixels import classify as classify

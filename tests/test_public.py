@@ -40,6 +40,8 @@ SIGNATURES = {
     "classify_points": "(tables, model, *, out, until=None, minimum_dates=None, device='auto', overwrite=False, report=None, "
     "progress=False, **table)",
     "clean": "(map, *, out, probabilities=None, overwrite=False, report=None, progress=False, **options)",
+    "zonal": "(map, areas, *, out=None, name_field=None, areas_layer=None, points=None, classes=None, overwrite=False, "
+    "report=None, progress=False)",
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
     "report=None, progress=False, **options)",
     "compare_spectra": "(data, *, target=None, class_column=None, methods=None, seeds=5, report=None, progress=False, **settings)",
