@@ -85,11 +85,13 @@ def zonal(
 
         return run_zonal(mapped, areas, output, options, report, begin)
 
-    return run_with_progress(terminal, run, _finished, _print, status=lambda _made: 0)
+    return run_with_progress(terminal, run, _finished, _print)
 
 
 def _finished(made: ZonalTable) -> Finished:
-    return finished(made.files, (), round(made.seconds, 3), areas=made.areas, rows=len(made.frame))
+    return finished(
+        made.files, made.failed, round(made.seconds, 3), areas=made.areas, rows=len(made.frame)
+    )
 
 
 def _print(made: ZonalTable) -> None:

@@ -147,7 +147,7 @@ class ReferencePoints:
 
     @property
     def remark(self) -> str:
-        """What a user should know of the points; empty where that is nothing."""
+        """Caution about points without a label; empty where there are none."""
         if not self.unlabelled:
             return ""
         return (

@@ -23,7 +23,7 @@ from georaster_dl.core.geography import pixel_areas
 from georaster_dl.core.legend import Legend
 from georaster_dl.evaluation.inputs.maps import REJECTED, MapFile, open_map
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.output.staging import Staging
+from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.vectors.files import check_geometries, read_layer
 from georaster_dl.io.vectors.geopackage import write_geopackage
 from georaster_dl.io.vectors.placing import in_coordinates_of
@@ -63,12 +63,14 @@ class ZonalTable:
     files : that it made.
     frame : a row for each area and class, or for each area and quantity, as the CSV has it.
     areas : number of areas.
+    failed : what was to be made beside the table and could not be.
     """
 
     files: tuple[Path, ...]
     frame: pd.DataFrame
     areas: int
     seconds: float
+    failed: tuple[FailedOutput, ...] = ()
 
 
 def zonal(
@@ -124,12 +126,13 @@ def zonal(
                 warner(report)(points.remark)
             table = _classes(mapped, legend, coverage, (names, placed), points, progress)
         files: tuple[Path, ...] = ()
+        failed: tuple[FailedOutput, ...] = ()
         if output is not None:
             inputs = [path, areas, *filter(None, [options.points, options.classes])]
             with Staging(output, overwrite=options.overwrite, protect=inputs) as stage:
                 _write(stage.path(output), table, frame)
-            files = (output,)
-    return ZonalTable(files, table, len(frame), time.monotonic() - begun)
+            files, failed = (output,), stage.failed
+    return ZonalTable(files, table, len(frame), time.monotonic() - begun, failed)
 
 
 def _read_areas(path: Path, title: str, options: ZonalOptions) -> geopandas.GeoDataFrame:

@@ -52,8 +52,13 @@ def zonal(
     from georaster_dl.area_tables.run import zonal as run
     from georaster_dl.predict.progress import Progress
 
-    files = [None if path is None else Path(path) for path in (points, classes)]
-    options = ZonalOptions(name_field, areas_layer, *files, overwrite)
+    options = ZonalOptions(
+        name_field,
+        areas_layer,
+        None if points is None else Path(points),
+        None if classes is None else Path(classes),
+        overwrite,
+    )
     with reporting(report, progress=progress) as take:
 
         def begin(total: int) -> Callable[[int], None]:
