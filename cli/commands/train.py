@@ -307,6 +307,8 @@ def _print_comparison(comparison: Comparison) -> None:
         for each in comparison.methods
     ]
     print_table(head, rows)
+    if comparison.tie:
+        click.echo(f"{comparison.kept}: {comparison.tie}")
     click.echo(f"kept: {comparison.kept}, whose figures are")
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import load_training_data
 from georaster_dl.training.rivals import classifiers
 from georaster_dl.training.rivals.beside import fit_beside
+from georaster_dl.training.rivals.comparison import Compared, Comparison
 from georaster_dl.training.rivals.ground import draw_learnt, draw_tested
 from georaster_dl.training.settings.config import ModelSection, TrainConfig
 from georaster_dl.training.settings.resolve import resolve_defaults, with_method
@@ -139,6 +141,42 @@ def test_a_network_that_was_asked_for_is_kept_with_a_warning(pair, settings, tmp
     assert [m.validation for m in resumed.comparison.methods] == [
         m.validation for m in trained.comparison.methods
     ]
+
+
+def test_equal_maps_and_hardly_different_ones_are_ties_and_better_ones_are_not(
+    pair, settings, tmp_path
+):
+    judged = draw_tested(load([pair], settings, tmp_path), VALIDATION, 50_000)
+    truth, names = judged.classes, len(judged.data.names)
+    window = np.arange(len(truth)) % 20
+    ground = replace(judged, window=window)
+
+    def wrong_in(windows):
+        return np.where(windows, (truth + 1) % names, truth)
+
+    even = wrong_in(window % 2 == 0)
+    assert ground.tied(even, even)
+    assert ground.tied(even, wrong_in(window % 2 == 1))
+    assert not ground.tied(even, wrong_in(window % 20 == 0))
+    assert not ground.tied(wrong_in(window % 20 == 0), even)
+    same = replace(judged, window=np.zeros_like(window))
+    assert not same.tied(even, truth)
+
+
+def test_a_tie_is_said_with_the_reason_for_what_is_kept():
+    def compared(network, forest, *, tied):
+        methods = (
+            Compared("network", network, None, 1, tied=tied),
+            Compared("forest", forest, None, 1),
+        )
+        return Comparison(methods, 9, "forest")
+
+    assert compared(0.7, 0.8, tied=False).tie == ""
+    assert compared(0.7, 0.8, tied=True).tie.endswith("kept for its higher figure")
+    assert compared(0.9, 0.8, tied=True).tie.endswith("kept as the one asked for")
+    assert "network is better than this forest" in compared(0.9, 0.8, tied=False).caution
+    assert compared(0.9, 0.8, tied=True).caution == ""
+    assert compared(0.9, 0.8, tied=True).fact().endswith("kept: forest; a tie with network")
 
 
 class Shifted(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from torch import nn
@@ -66,6 +66,7 @@ class Beside:
         def on_test(judged: nn.Module) -> float | None:
             return None if tested is None else mean_iou(tested.mapped(judged, device), tested)
 
+        maps = {each.name: each.mapped for each in self.rivals}
         methods = [
             Compared(each.name, each.iou, None, each.seconds)
             if each is not best
@@ -74,8 +75,15 @@ class Beside:
         ]
         kept: Rival | None = best
         if network is not None:
-            iou = mean_iou(self.judged.mapped(network, device), self.judged)
+            maps[NETWORK] = self.judged.mapped(network, device)
+            iou = mean_iou(maps[NETWORK], self.judged)
             methods.insert(0, Compared(NETWORK, iou, on_test(network), seconds))
             kept = best if data.config.method == "auto" and best.iou > iou else None
         name = NETWORK if kept is None else kept.name
-        return Comparison(tuple(methods), len(self.judged.classes), name), kept
+        compared = tuple(
+            replace(each, tied=self.judged.tied(maps[each.method], maps[name]))
+            if each.method != name
+            else each
+            for each in methods
+        )
+        return Comparison(compared, len(self.judged.classes), name), kept

@@ -29,12 +29,14 @@ class Compared:
     validation, test : mean IoU on the same pixels for all methods; the test ground is looked at for the network and the
         best of the others alone, and None for the rest.
     seconds : that it took to fit.
+    tied : whether it differs from the packaged method by no more than other validation windows might make it.
     """
 
     method: str
     validation: float
     test: float | None
     seconds: float
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,33 @@ class Comparison:
 
     @property
     def caution(self) -> str:
-        """Caution where a method that is not packaged is better; else empty."""
-        kept = next(each for each in self.methods if each.method == self.kept)
-        if kept.validation >= self.best.validation:
+        """Caution where a method that is not packaged is better, by more than a tie; else empty."""
+        kept = self._packaged
+        if kept.validation >= self.best.validation or self.best.tied:
             return ""
         return (
             f"On the validation ground a {self.best.method} is better than this {self.kept}: mIoU "
             f"{self.best.validation:.3f} against {kept.validation:.3f}. `method='auto'` keeps the better one."
         )
+
+    @property
+    def tie(self) -> str:
+        """Say which methods are as good as the packaged one, and why it is the one; empty where none is."""
+        others = [each for each in self.methods if each.tied]
+        if not others:
+            return ""
+        figure, best = self._packaged.validation, max(each.validation for each in others)
+        why = "for its higher figure" if figure > best else "as the one asked for"
+        if figure == best:
+            why = "as the first of equals"
+        return (
+            f"a tie with {' and '.join(each.method for each in others)} (95 % of other draws of the validation windows "
+            f"leave open which is better); kept {why}"
+        )
+
+    @property
+    def _packaged(self) -> Compared:
+        return next(each for each in self.methods if each.method == self.kept)
 
     def metrics(self) -> dict[str, float]:
         """Give the test figures of the methods that are not packaged, by name, for the card."""
@@ -79,8 +100,10 @@ class Comparison:
     def fact(self) -> str:
         """Summarise the comparison in one line, for the card."""
         figures = "; ".join(f"{each.method} {each.validation:.3f}" for each in self.methods)
+        tied = ", ".join(each.method for each in self.methods if each.tied)
         return (
             f"mIoU on {self.pixels} pixels of the validation ground: {figures}; kept: {self.kept}"
+            + (f"; a tie with {tied}" if tied else "")
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,6 +114,7 @@ class Comparison:
                 "validation": round(each.validation, 4),
                 "test": None if each.test is None else round(each.test, 4),
                 "seconds": round(each.seconds, 1),
+                "tied": each.tied,
             }
             for each in self.methods
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import get_args
 
@@ -49,6 +49,7 @@ class Rival:
     ----------
     name : for people.
     iou : mean IoU on the validation ground.
+    mapped : (n,) classes of the pixels of that ground.
     seconds : that it took, with its share of reading pixels.
     """
 
@@ -56,6 +57,7 @@ class Rival:
     architecture: Architecture
     network: TexturedPixels
     iou: float
+    mapped: npt.NDArray[np.integer] = field(repr=False)
     seconds: float
 
     @property
@@ -92,15 +94,13 @@ def fit_rivals(
             drawn = _thinned(learnt, most_pixels(family), data.config.seed)
             if family == "svm" and len(np.unique(drawn.classes)) < len(data.names):
                 continue  # each pair of classes needs a machine
-            found = [
-                (mean_iou(_classified(network, tested), judged), architecture, network)
-                for architecture, network in (
-                    fit(drawn, texture) for fit in _fits(family, data.config.seed)
-                )
-            ]
-            iou, architecture, network = max(found, key=lambda each: each[0])
-            seconds = time.monotonic() - begun
-            rival = Rival(f"{FAMILIES[family]} ({what})", architecture, network, iou, seconds)
+            name, found = f"{FAMILIES[family]} ({what})", []
+            for fit in _fits(family, data.config.seed):
+                architecture, network = fit(drawn, texture)
+                mapped = _classified(network, tested)
+                iou, seconds = mean_iou(mapped, judged), time.monotonic() - begun
+                found.append(Rival(name, architecture, network, iou, mapped, seconds))
+            rival = max(found, key=lambda each: each.iou)
             report(RivalJudged(rival.name, round(iou, 4), round(seconds, 1)))
             rivals.append(rival)
             begun = time.monotonic()

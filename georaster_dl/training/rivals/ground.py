@@ -21,9 +21,11 @@ __all__ = ["Ground", "draw_learnt", "draw_tested"]
 
 _LEARNT_SIDE, _LEARNT_WINDOWS = 64, 256  # many small places, ...
 _TESTED_WINDOWS = 48  # ... but where a network is run it has to see what is around
+_DRAWS = 1000  # of windows, for the interval of a difference
 
 Features = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
+Classes = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,23 @@ class Ground:
             found.append(output.reshape(len(output), -1)[:, places].argmax(axis=0))
         return np.concatenate(found)
 
+    def tied(self, one: Classes, other: Classes) -> bool:
+        """Tell whether two maps (n,) of the pixels are a tie in their mean IoU.
+
+        They are where 0 is within the 95 % interval of the difference over windows drawn anew with replacement, the
+        same for both (paired bootstrap; Efron & Tibshirani 1993). Neighbouring pixels err together, so whole windows
+        are drawn.
+        """
+        window = np.unique(self.window, return_inverse=True)[1]
+        n = int(window.max()) + 1
+        drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), _DRAWS)
+        scores = [
+            _mean_ious(drawn, window, mapped, self.classes, len(self.data.names))
+            for mapped in (one, other)
+        ]
+        low, high = np.nanpercentile(scores[0] - scores[1], (2.5, 97.5))
+        return bool(low <= 0 <= high)
+
     def _used(self) -> Iterator[tuple[Window, Places]]:
         """Iterate over the windows that hold pixels, with the places of these."""
         for number in np.unique(self.window):
@@ -108,3 +127,20 @@ def _drawn(
     places = np.sort(np.concatenate(chosen))
     window, place = np.divmod(places, labels.shape[1])
     return Ground(data, part, windows, window, place, flat[places].astype(np.int64))
+
+
+def _mean_ious(
+    drawn: Places, window: Places, mapped: Classes, classes: Classes, count: int
+) -> npt.NDArray[np.float64]:
+    """Mean IoU (draws,) of the windows of each draw; ``drawn`` (draws, windows) counts how often each is in it."""
+    shape = (drawn.shape[1], count, count)
+    pairs = np.ravel_multi_index((window, mapped, classes), shape)
+    counts = np.bincount(pairs, minlength=int(np.prod(shape))).reshape(shape)
+    drawn_counts = np.tensordot(drawn.astype(np.float64), counts, 1)
+    correct = np.diagonal(drawn_counts, axis1=1, axis2=2)
+    referenced = drawn_counts.sum(axis=1)
+    union = drawn_counts.sum(axis=2) + referenced - correct
+    known = referenced > 0
+    iou = np.divide(correct, union, out=np.zeros_like(correct), where=known)
+    scores: npt.NDArray[np.float64] = iou.sum(axis=1) / known.sum(axis=1)
+    return scores
