@@ -156,6 +156,8 @@ def show_command(model: str, as_json: bool) -> None:
     click.echo(
         f"{card.name} {card.version}" + (f" - {card.description}" if card.description else "")
     )
+    if card.limitations:
+        click.echo(f"limitations: {card.limitations}")
     for label, text in card_facts(card):
         click.echo(f"  {label:<12} {text}")
     _print_section(
@@ -163,8 +165,6 @@ def show_command(model: str, as_json: bool) -> None:
     )
     settings = [f"{name:<28} {value}" for name, value in card.configuration.items()]
     _print_section("trained with", settings)
-    if card.limitations:
-        click.echo(f"limitations: {card.limitations}")
     command = ["features" if card.task == "autoencoder" else "segment", "SCENE"]
     if card.series is not None:
         command = ["timeseries", "classify", "STACK"]

@@ -103,6 +103,7 @@ def test_show(geodl):
         "next: geodl segment SCENE -m toy",
     ):
         assert part in text
+    assert text.splitlines()[1] == "limitations: Not for snow."
     card = Card.from_json(geodl("show", "toy", "--json"))
     assert card.name == "toy"
     with pytest.raises(UnknownModelError, match="did you mean 'toy'"):

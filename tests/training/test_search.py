@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -185,6 +186,10 @@ def test_a_study_tells_what_mattered_and_keeps_its_trials(tmp_path):
     assert shares["rate"] > 4 * shares["kind"]
     assert study.best().number == 1  # the defaults, which are the optimum here
     assert draw_search(study.ended, shares, "mean IoU").startswith(b"\x89PNG")
+    alike = [replace(each, values=each.values | {"kind": "a"}) for each in study.ended]
+    rates = [replace(each, values={"rate": each.values["rate"]}) for each in study.ended]
+    one_panel = draw_search(rates, {"rate": shares["rate"]}, "mean IoU")
+    assert draw_search(alike, shares, "mean IoU") == one_panel
     chosen = study.next()[1]  # and then it is interrupted
     again = Study(tmp_path / "journal.jsonl", space, epochs=10, seed=0)
     assert again.ended == study.ended

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from georaster_dl.core.errors import OptionError, OutputError, UnknownModelError
-from georaster_dl.core.events import Progressed, Warned
+from georaster_dl.core.events import EpochEnded, Progressed, Warned
 from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.models import registry
 from georaster_dl.models.package.file import load_model, read_card
@@ -20,6 +20,7 @@ from georaster_dl.testing import checkered
 from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import load_training_data
+from georaster_dl.training.loop.run_folder import finished_epoch
 from georaster_dl.training.settings.config import TrainConfig, read_config
 from georaster_dl.training.settings.resolve import resolve_defaults
 from georaster_dl.training.train import train
@@ -163,6 +164,17 @@ def test_the_seed_decides(pair, settings, tmp_path):
     }
     assert runs["a"].card.weights_sha256 == runs["b"].card.weights_sha256
     assert runs["a"].card.weights_sha256 != runs["c"].card.weights_sha256
+
+
+@pytest.mark.slow
+def test_an_epoch_that_was_told_is_saved(pair, settings, tmp_path):
+    def stop(event):
+        if isinstance(event, EpochEnded):
+            raise StopError
+
+    with pytest.raises(StopError):
+        train([pair], tmp_path / "model.safetensors", settings, report=stop)
+    assert finished_epoch(tmp_path / "model_run/checkpoints/last.ckpt") == 0
 
 
 @pytest.mark.slow

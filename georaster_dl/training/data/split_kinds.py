@@ -37,6 +37,7 @@ __all__ = ["split_scenes"]
 _FEWEST_PLACES = 3  # that whole scenes are split by
 _SEEN_SHARE = 0.1  # of the training scenes' labels, to measure on
 _DEAREST = 0.2  # share that they and the gaps around them may cost
+_MOST_NAMED = 4  # scenes, in the line that describes a split
 _FEWEST_BLOCKS, _SHORTEST = 12, 4  # of the training scenes, to hold some out; their side in cells
 
 _SPELLINGS = {
@@ -224,12 +225,23 @@ def _by_scenes(
     )
     of_part = (
         f"{counted(int(np.count_nonzero(parts[labelled] == number)), 'place')} for {name}"
+        + ("" if number == TRAIN else f" ({_names_in(scenes, masks, number)})")
         for number, name in enumerate(PARTS)
         if settings.shares[number] > 0
     )
     return Split(
         scenes, masks, f"whole scenes (those that overlap are one place): {', '.join(of_part)}"
     )
+
+
+def _names_in(scenes: Sequence[CachedScene], masks: Sequence[SplitMask], part: int) -> str:
+    """List labelled scenes that are of a part as a whole."""
+    names = (
+        Path(each.scene.name).name
+        for each, mask in zip(scenes, masks, strict=True)
+        if len(each.index.rows) and (mask.parts == part).all()
+    )
+    return listed(names, _MOST_NAMED)
 
 
 def _by_column(scenes: tuple[CachedScene, ...], settings: SplitSection) -> Split:

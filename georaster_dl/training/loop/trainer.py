@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import lightning as L  # noqa: N812  the library's own convention
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
 from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import DeviceError, OutputError
@@ -83,8 +83,10 @@ def _devices(training: TrainingSection, device: Device) -> int | list[int]:
     return training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
 
 
-class ProgressCallback(L.Callback):
+class ProgressCallback(Checkpoint):
     """Reports start, progress and epochs of a run, and updates log and curves.
+
+    Lightning calls what it takes for a checkpoint after all else, in the order given: an epoch that was told is saved.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def _table(ended: Sequence[EndedTrial]) -> str:
 
 
 def draw_search(ended: Sequence[EndedTrial], shares: dict[str, float], score: str) -> bytes:
-    """Draw scores against every setting, and how much of their variance each explains, as PNG.
+    """Draw scores against every setting that had several values, and how much of their variance each explains, as PNG.
 
     Parameters
     ----------
@@ -85,7 +85,9 @@ def draw_search(ended: Sequence[EndedTrial], shares: dict[str, float], score: st
     from matplotlib.figure import Figure
 
     shown = [each for each in ended if each.state in _COLORS]
-    names = list(dict.fromkeys([*shares, *(name for each in shown for name in each.values)]))
+    found = dict.fromkeys([*shares, *(name for each in shown for name in each.values)])
+    names = [name for name in found if _varied(shown, name)]
+    shares = {name: share for name, share in shares.items() if name in names}
     panels = len(names) + 2
     rows = -(-panels // _COLUMNS)
     figure = Figure(
@@ -106,6 +108,11 @@ def draw_search(ended: Sequence[EndedTrial], shares: dict[str, float], score: st
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()
+
+
+def _varied(shown: Sequence[EndedTrial], name: str) -> bool:
+    """Whether the trials have several values of a setting."""
+    return len({each.values[name] for each in shown if name in each.values}) > 1
 
 
 def _draw_order(axes: Axes, shown: Sequence[EndedTrial], score: str) -> None:
