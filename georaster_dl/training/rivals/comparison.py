@@ -72,7 +72,7 @@ class Comparison:
 
     @property
     def tie(self) -> str:
-        """Say which methods are as good as the packaged one, and why it is the one; empty where none is."""
+        """Name methods as good as the packaged method, with the reason for the choice; empty where none is."""
         others = [each for each in self.methods if each.tied]
         if not others:
             return ""

@@ -73,7 +73,7 @@ class Ground:
         return np.concatenate(found)
 
     def tied(self, one: Classes, other: Classes) -> bool:
-        """Tell whether two maps (n,) of the pixels are a tie in their mean IoU.
+        """Whether two maps (n,) of the pixels are a tie in their mean IoU.
 
         They are where 0 is within the 95 % interval of the difference over windows drawn anew with replacement, the
         same for both (paired bootstrap; Efron & Tibshirani 1993). Neighbouring pixels err together, so whole windows
