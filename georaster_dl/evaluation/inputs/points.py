@@ -128,7 +128,9 @@ def sample_points(map_path: Path, out: Path, options: SampleOptions | None = Non
         "class": np.full(len(order), None, dtype=object),
     }
     crs = opened.geobox.crs.to_wkt()
-    write_points(out, xs, ys, fields, crs=crs, legend=opened.legend)
+    # A class that the map never shows may be the right one.
+    offered = sorted((*opened.legend.classes, *opened.unseen), key=lambda entry: entry.value)
+    write_points(out, xs, ys, fields, crs=crs, legend=Legend(tuple(offered)))
     kept = pixels.nonzero()[0]
     names = opened.legend.names
     return [Stratum(names[k], float(weights[k]), int(pixels[k]), int(points[k])) for k in kept]
