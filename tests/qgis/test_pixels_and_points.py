@@ -178,7 +178,7 @@ def test_a_map_is_cleaned_and_becomes_polygons_of_the_classes_to_keep(run, mappe
     cleaned = run("clean", INPUT=mapped, SIEVE="9px", OUTPUT=str(tmp_path / "clean.tif"))["OUTPUT"]
     with pytest.raises(QgsProcessingException, match="Say how to clean"):
         run("clean", INPUT=mapped, OUTPUT=str(tmp_path / "not.tif"))
-    given = {"INPUT": cleaned, "KEEP": "cropland, water", "MIN_AREA": "20px", "SIMPLIFY": 1}
+    given = {"INPUT": cleaned, "KEEP": "cropland, water", "MIN_AREA": "20px", "ROUND_CORNERS": True}
     made = QgsVectorLayer(run("polygons", **given, OUTPUT=str(tmp_path / "p.gpkg"))["OUTPUT"])
     assert made.featureCount() > 0
     assert {feature["class_name"] for feature in made.getFeatures()} <= {"cropland", "water"}

@@ -43,7 +43,11 @@ class Polygons(GeodlAlgorithm):
             "SIMPLIFY", "Tolerance of simpler outlines, in pixels", least=0, real=True
         )
         self.add(simplify, "Empty: outlines follow the pixels. Common borders stay common.")
-        self.add(flag("SMOOTH", "Round corners"), "Those of common borders for both.")
+        self.add(flag("ROUND_CORNERS", "Round corners"), "Those of common borders for both.")
+        self.add(
+            flag("RIGHT_ANGLES", "Right angles"),
+            "For buildings: outlines get the two main directions of each; needs one class to keep.",
+        )
         confidence = QgsProcessingParameterRasterLayer(
             "CONFIDENCE", "Raster of confidence", optional=True
         )
@@ -61,7 +65,8 @@ class Polygons(GeodlAlgorithm):
             named = next(csv.reader([values.text(option)], skipinitialspace=True), [])
             arguments += [f"--{option.lower()}={name}" for name in named]
         arguments += values.options("MIN_AREA", "FILL_HOLES", "SIMPLIFY")
-        arguments += ["--smooth"] if values.flag("SMOOTH") else []
+        for name in ("ROUND_CORNERS", "RIGHT_ANGLES"):
+            arguments += [f"--{name.lower().replace('_', '-')}"] if values.flag(name) else []
         confidence = values.raster("CONFIDENCE")
         arguments += [f"--confidence={raster_source(confidence)}"] if confidence else []
         self.geodl(arguments, feedback)
