@@ -38,8 +38,11 @@ def scene(tmp_path):
 
 @pytest.fixture
 def labels(tmp_path):
-    """A copy of the labels, because QGIS writes into a GeoPackage that it only opens."""
-    return QgsVectorLayer(str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path)), "fields")
+    """A copy of the labels, because QGIS writes into a GeoPackage that it only opens.
+
+    A path, because a fixture outlives QGIS, which its layers must not.
+    """
+    return str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path))
 
 
 @pytest.fixture
@@ -52,10 +55,11 @@ def results(setting, tmp_path):
 def test_a_classifier_is_learnt_kept_and_used(run, scene, labels, results):
     symbol = QgsFillSymbol.createSimple({"color": "#123456"})
     category = QgsRendererCategory("cropland", symbol, "cropland")
-    labels.setRenderer(QgsCategorizedSymbolRenderer("class", [category]))  # in the project alone
+    fields = QgsVectorLayer(labels, "fields")
+    fields.setRenderer(QgsCategorizedSymbolRenderer("class", [category]))  # in the project alone
     given = {"INPUT": scene, "METHOD": "rf"}
     places = {"OUTPUT": str(results / "map.tif"), "SAVE": "TEMPORARY_OUTPUT"}
-    made = run("classify", LABELS=labels, CLASS_FIELD="class", **given, **places)
+    made = run("classify", LABELS=fields, CLASS_FIELD="class", **given, **places)
     mapped = QgsRasterLayer(made["OUTPUT"])
     shown = {entry.label: entry.color.name() for entry in mapped.renderer().classes()}
     assert "grassland" in shown
@@ -75,7 +79,7 @@ def test_polygons_without_a_class_get_one(run, scene, labels, tmp_path):
     made = QgsVectorLayer(
         run("classify_polygons", **given, OUTPUT=str(tmp_path / "p.gpkg"))["OUTPUT"]
     )
-    assert made.featureCount() == labels.featureCount()
+    assert made.featureCount() == QgsVectorLayer(labels, "fields").featureCount()
     assert made.renderer().type() == "categorizedSymbol"
 
 
