@@ -195,11 +195,14 @@ def train(
     pairs = pairs_of(inputs, config)
 
     def run(report: Report) -> Trained | None:
-        from georaster_dl.label_check.beside import check_before, with_suspects
-        from georaster_dl.training.train import train  # heavy, so after the checks
+        from georaster_dl.label_check.beside import check_list, with_suspects
+        from georaster_dl.training.before import check_before
 
         if suspects is not None:
-            check_before(suspects, config, overwrite=overwrite)
+            check_list(suspects, config, overwrite=overwrite)
+        check_before(pairs, output, config, resume=resume, overwrite=overwrite)
+        from georaster_dl.training.train import train  # heavy, so after the checks
+
         trained = train(pairs, output, config, resume=resume, overwrite=overwrite, report=report)
         if trained is None or suspects is None:
             return trained

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, warner
 from georaster_dl.io.output.staging import Extras
-from georaster_dl.label_check.run import CheckOptions, check_labels
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.settings.config import TrainConfig
-from georaster_dl.training.train import Trained
 
-__all__ = ["check_before", "with_suspects"]
+if TYPE_CHECKING:
+    from georaster_dl.training.train import Trained
+
+__all__ = ["check_list", "with_suspects"]
 
 
-def check_before(out: Path, config: TrainConfig, *, overwrite: bool) -> None:
+def check_list(out: Path, config: TrainConfig, *, overwrite: bool) -> None:
     """Check, before hours of training, that a list of suspects can be made.
 
     Raises
@@ -52,6 +54,8 @@ def with_suspects(
 
     They are found by ``check_labels``, with forests of its own folds, so all labels are judged.
     """
+    from georaster_dl.label_check.run import CheckOptions, check_labels  # heavy
+
     extras = Extras(warner(report))
     with extras.making(out):
         check_labels(pairs, out, CheckOptions(config, overwrite=overwrite), report)

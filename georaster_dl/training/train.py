@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,11 @@ from torch import nn
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, TrainingStarted, no_report, warner
 from georaster_dl.core.wording import counted
-from georaster_dl.io.files.atomic import check_local
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
+from georaster_dl.training.before import check_folder, check_output, resolved
 from georaster_dl.training.data.cache import CacheFolder
-from georaster_dl.training.data.labelled_scenes import grain_of
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import TrainingData, load_training_data
 from georaster_dl.training.loop.learner import SCORE, Learner
@@ -33,16 +32,13 @@ from georaster_dl.training.loop.run_folder import RunFolder
 from georaster_dl.training.rehearsal.forgetting import forgetting, ground_scores, lineage
 from georaster_dl.training.rehearsal.keeping import keep_reservoir
 from georaster_dl.training.result.package import package_model
-from georaster_dl.training.result.trackers import check_trackers, tracking
-from georaster_dl.training.rivals.beside import Beside, fit_beside, trains_network
+from georaster_dl.training.result.trackers import tracking
+from georaster_dl.training.rivals.beside import Beside, fit_beside
 from georaster_dl.training.rivals.comparison import Comparison
 from georaster_dl.training.rivals.fit import Rival
-from georaster_dl.training.search.study import check_search
 from georaster_dl.training.search.trials import search_settings
 from georaster_dl.training.settings.config import TrainConfig
-from georaster_dl.training.settings.recipes import with_recipe
-from georaster_dl.training.settings.resolve import resolve_defaults, with_method
-from georaster_dl.training.start.choice import choose_start
+from georaster_dl.training.settings.resolve import trains_network
 
 __all__ = ["Trained", "train"]
 
@@ -111,11 +107,11 @@ def train(
     warn = warner(report)
     folder = RunFolder(model, warn)
     if leader:
-        _check_output(model, resume=resume, overwrite=overwrite)
+        check_output(model, resume=resume, overwrite=overwrite)
     asked = config or TrainConfig()
-    config = _resolved(asked, pairs, folder.settings if resume else None, warn)
+    config = resolved(asked, pairs, folder.settings if resume else None, warn)
     if leader:
-        _check_folder(folder, config, resume=resume, overwrite=overwrite)
+        check_folder(folder, config, resume=resume, overwrite=overwrite)
 
     device = Device.choose(config.training.device, config.training.precision)
     centred = check_network(config) if trains_network(config) else None
@@ -146,24 +142,6 @@ def train(
         comparison.write(folder, warn)
     history, seconds = _history(fitted), time.monotonic() - begun
     return Trained(card, model, folder.path, history, seconds, folder.extras.failed, comparison)
-
-
-def _resolved(
-    config: TrainConfig,
-    pairs: Sequence[SceneWithLabels],
-    before: TrainConfig | None,
-    warn: Callable[[str], None],
-) -> TrainConfig:
-    """Resolve the defaults of the settings, and check for missing extras."""
-    check_trackers(config)
-    check_search(config)
-    given, start = choose_start(with_method(config, before), pairs, before)
-    if not trains_network(given):
-        return resolve_defaults(given).model_copy(update={"model": given.model})
-    stated, chosen = with_recipe(given, *grain_of(pairs[0], given))
-    for line in filter(None, (start, chosen)):
-        warn(line)
-    return resolve_defaults(stated, before)
 
 
 def _compared(
@@ -248,36 +226,3 @@ def _kept_patches(data: TrainingData, folder: RunFolder) -> dict[str, str]:
     with folder.extras.making(folder.rehearsal):
         notes["rehearsal"] = keep_reservoir(data, folder.rehearsal).description
     return notes
-
-
-def _check_folder(folder: RunFolder, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
-    """Check that the run's folder can be made, or gone on from, and is not the folder to rehearse."""
-    run = config.start.rehearse
-    if run is not None and run.resolve() == folder.path.resolve():
-        raise OptionError(
-            f"`rehearse={str(run)!r}` is the folder that this run would replace; give the new model another name."
-        )
-    if not resume:
-        folder.check_free(overwrite=overwrite)
-        return
-    if not trains_network(config):
-        raise OptionError(
-            f"`resume=True` goes on after a finished epoch, but `method='{config.method}'` has none and takes seconds; "
-            f"leave it out, with `overwrite=True` where the run exists."
-        )
-    folder.resume(config)
-
-
-def _check_output(model: Path, *, resume: bool, overwrite: bool) -> None:
-    """Check that the package can be written."""
-    if resume and model.exists() and not overwrite:
-        raise OptionError(f"`resume=True` has nothing to do: {model} is finished.")
-    check_local(model)
-    if model.suffix != ".safetensors":
-        raise OptionError(
-            f"A model package is made, but its name is {model}; end it in .safetensors."
-        )
-    if model.exists() and not overwrite:
-        raise OptionError(f"The output {model} exists; give another name or use `overwrite=True`.")
-    if not model.absolute().parent.is_dir():
-        raise OptionError(f"The folder {model.absolute().parent} does not exist; make it first.")

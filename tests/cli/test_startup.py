@@ -1,5 +1,6 @@
 """What the command imports before it has something to compute."""
 
+import json
 import subprocess
 import sys
 
@@ -8,8 +9,8 @@ import pytest
 from georaster_dl.testing import noise, write_scene
 
 
-def imported(*arguments, cwd):
-    """Modules loaded at the end of ``geodl`` with these arguments, run as a process."""
+def imported(*arguments, cwd, refused=""):
+    """Modules loaded at the end of ``geodl`` with these arguments, run as a process; ``refused`` is in its error."""
     code = (
         "import sys; from geodl_cli.main import _run; code = _run(sys.argv[1:]);"
         "print('|'.join(sys.modules)); sys.exit(code)"
@@ -18,8 +19,8 @@ def imported(*arguments, cwd):
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=cwd, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert (done.returncode == 0) == (not refused), done.stderr
+    assert refused in done.stderr if refused else done.stderr == ""
     return set(done.stdout.splitlines()[-1].split("|"))
 
 
@@ -75,3 +76,27 @@ def test_the_plugin_is_handled_without_anything_heavy(tmp_path):
     for arguments in (["qgis", "install", "--profiles-path", tmp_path], ["qgis", "package"]):
         heavy = {"torch", "rasterio", "numpy", "qgis", "georaster_dl_qgis"}
         assert not heavy & imported(*arguments, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        (["--class-field", "kind"], "has no field 'kind'"),
+        (["--method", "svm", "--search", "3"], "leave one of them out"),
+        (["--suspects", "no/where.gpkg"], "does not exist"),
+        (["--init", "nowhere.safetensors"], "nowhere.safetensors"),
+        (["-o", "taken.safetensors"], "exists"),
+    ],
+)
+def test_a_training_is_refused_before_torch_is_imported(tmp_path, options, refused):
+    scene = write_scene(tmp_path / "s.tif", noise())
+    (tmp_path / "taken.safetensors").touch()
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}
+    features = [
+        {"type": "Feature", "properties": {"class": name}, "geometry": square} for name in "ab"
+    ]
+    labels = tmp_path / "l.geojson"
+    labels.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    output = [] if "-o" in options else ["-o", "m.safetensors"]
+    loaded = imported("train", scene, labels, *output, *options, cwd=tmp_path, refused=refused)
+    assert "torch" not in loaded

@@ -9,7 +9,7 @@ from PIL import Image
 from shapely.geometry import box
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.label_check.beside import check_before, with_suspects
+from georaster_dl.label_check.beside import check_list, with_suspects
 from georaster_dl.label_check.run import CheckOptions, check_labels
 from georaster_dl.testing import small_card
 from georaster_dl.training.data.sources import SceneWithLabels
@@ -125,9 +125,9 @@ def test_a_list_beside_a_training_never_costs_it_and_is_checked_before(fields):
     assert "no such field" in said[-1].message
     assert not out.exists()
     with pytest.raises(OptionError, match="task is regression"):
-        check_before(out, config.updated({"task": "regression"}), overwrite=False)
+        check_list(out, config.updated({"task": "regression"}), overwrite=False)
     with pytest.raises(OptionError, match=r"end it in .gpkg"):
-        check_before(folder / "suspects.csv", config, overwrite=False)
+        check_list(folder / "suspects.csv", config, overwrite=False)
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ import torch
 from geodl_cli.main import _run
 
 from georaster_dl.core.errors import OptionError, OutputError
-from georaster_dl.training.loop.run_folder import AtomicCheckpoints, RunFolder, read_checkpoint
+from georaster_dl.training.loop.run_folder import RunFolder, read_checkpoint
+from georaster_dl.training.loop.trainer import AtomicCheckpoints
 from georaster_dl.training.settings.config import TrainConfig
 
 WHOLE = {

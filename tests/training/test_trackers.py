@@ -10,7 +10,8 @@ import pytest
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import EpochEnded, TrainingProgressed, Warned
 from georaster_dl.training.loop.run_folder import RunFolder
-from georaster_dl.training.result.trackers import check_trackers, tracking
+from georaster_dl.training.result.trackers import tracking
+from georaster_dl.training.settings.checks import check_trackers
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.train import train
 

@@ -139,12 +139,12 @@ def train(
     chosen = config_of(config, settings)
     labelled = chosen.task != "autoencoder"
     pairs = pairs_of(scenes, labels, chosen.split.column, labelled=labelled)
-    from georaster_dl.label_check.beside import check_before, with_suspects
+    from georaster_dl.label_check.beside import check_list, with_suspects
     from georaster_dl.training.train import train as run  # torch and Lightning, after the checks
 
     listed = None if suspects is None else Path(suspects)
     if listed is not None:
-        check_before(listed, chosen, overwrite=overwrite)
+        check_list(listed, chosen, overwrite=overwrite)
     with reporting(report, progress=progress) as take:
         trained = run(pairs, Path(out), chosen, resume=resume, overwrite=overwrite, report=take)
         if trained is not None and listed is not None:

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric.plugins import TorchCheckpointIO
-
 from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import OptionError, OutputError
 from georaster_dl.io.files.atomic import write_atomically
@@ -24,7 +22,6 @@ from georaster_dl.training.rehearsal.reservoir import REHEARSAL
 from georaster_dl.training.settings.config import TrainConfig, read_config
 
 __all__ = [
-    "AtomicCheckpoints",
     "RunFolder",
     "finished_epoch",
     "read_checkpoint",
@@ -237,26 +234,6 @@ class RunFolder:
             write_atomically(self.log, text.getvalue().encode())
         with self.extras.making(self.curves):
             write_curves(self.curves, history, score=score)
-
-
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that replace the one before only when they are complete, and that run no code."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Write a checkpoint."""
-        import torch
-
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
-        write_atomically(Path(path), content.getbuffer())
-
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        """Read numbers and texts of a checkpoint; ``weights_only`` is ignored."""
-        return read_checkpoint(Path(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

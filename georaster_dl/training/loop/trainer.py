@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import threading
@@ -9,24 +10,27 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L  # noqa: N812  the library's own convention
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 
 from georaster_dl.core.disk import explain_os_error
 from georaster_dl.core.errors import DeviceError, OutputError
 from georaster_dl.core.events import EpochEnded, Report, TrainingProgressed, Warned
+from georaster_dl.io.files.atomic import write_atomically
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.training.data.training_data import TrainingData
 from georaster_dl.training.loop.learner import SCORE, Learner
-from georaster_dl.training.loop.run_folder import AtomicCheckpoints, RunFolder
+from georaster_dl.training.loop.run_folder import RunFolder, read_checkpoint
 from georaster_dl.training.pace.average import RunningAverage
 from georaster_dl.training.pace.course import Course
 from georaster_dl.training.settings.config import TrainingSection
 
-__all__ = ["explain_errors", "make_trainer"]
+__all__ = ["AtomicCheckpoints", "explain_errors", "make_trainer"]
 
 _PRECISIONS: dict[torch.dtype, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     torch.float32: "32-true",
@@ -81,6 +85,24 @@ def _devices(training: TrainingSection, device: Device) -> int | list[int]:
     if ":" in training.device:
         return [int(training.device.partition(":")[2])]
     return training.devices or (torch.cuda.device_count() if device.is_cuda else 1)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints that replace the one before only when they are complete, and that run no code."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        write_atomically(Path(path), content.getbuffer())
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read numbers and texts of a checkpoint; ``weights_only`` is ignored."""
+        return read_checkpoint(Path(path))
 
 
 class ProgressCallback(Checkpoint):

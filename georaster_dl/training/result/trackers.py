@@ -12,18 +12,18 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import EpochEnded, Event, Report, TrainingProgressed, warner
 from georaster_dl.training.loop.run_folder import RunFolder
-from georaster_dl.training.settings.config import TrainConfig, TrainingSection
+from georaster_dl.training.settings.checks import tracker_names
+from georaster_dl.training.settings.config import TrainConfig
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-__all__ = ["Tracked", "check_trackers", "tracking"]
+__all__ = ["Tracked", "tracking"]
 
 _EVERY = 10  # batches, the loss of one is tracked
 _HINTS = {
@@ -35,29 +35,6 @@ _SILENT = {  # unless the user has set them: usage statistics, reports of crashe
     "WANDB_ERROR_REPORTING": "false",
     "WANDB_SILENT": "true",
 }
-
-
-def _names(training: TrainingSection) -> list[str]:
-    """List the trackers of the settings."""
-    wanted = ["tensorboard"] if training.tensorboard else []
-    return list(dict.fromkeys([*wanted, *filter(None, [training.tracker])]))
-
-
-def check_trackers(config: TrainConfig) -> None:
-    """Check that the trackers of the settings are installed.
-
-    Raises
-    ------
-    OptionError
-        When one is not.
-    """
-    for name in _names(config.training):
-        if find_spec(name) is None:
-            asked = name == config.training.tracker
-            stated = f"tracker='{name}'" if asked else "tensorboard=True"
-            raise OptionError(
-                f"`{stated}` needs {name}, which is not installed; pip install 'georaster_dl[{name}]', or leave it out."
-            )
 
 
 class Tracked:
@@ -124,7 +101,9 @@ def tracking(
     """
     with _environment():
         loggers = {
-            kind: _begun(kind, config, folder, name) for kind in _names(config.training) if active
+            kind: _begun(kind, config, folder, name)
+            for kind in tracker_names(config.training)
+            if active
         }
         tracked = Tracked(loggers, report)
         try:

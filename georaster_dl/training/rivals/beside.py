@@ -11,18 +11,12 @@ from georaster_dl.core.events import Report
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.tiling.split_blocks import TEST
 from georaster_dl.training.data.training_data import TrainingData
-from georaster_dl.training.rivals.classifiers import FAMILIES, Family
+from georaster_dl.training.rivals.classifiers import Family
 from georaster_dl.training.rivals.comparison import NETWORK, Compared, Comparison
 from georaster_dl.training.rivals.fit import JUDGED, Rival, fit_rivals, mean_iou
 from georaster_dl.training.rivals.ground import Ground, draw_tested
-from georaster_dl.training.settings.config import TrainConfig
 
-__all__ = ["Beside", "fit_beside", "trains_network"]
-
-
-def trains_network(config: TrainConfig) -> bool:
-    """Whether a network is trained at all."""
-    return config.method not in FAMILIES
+__all__ = ["Beside", "fit_beside"]
 
 
 def fit_beside(data: TrainingData, report: Report) -> Beside | None:

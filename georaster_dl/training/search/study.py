@@ -7,18 +7,15 @@ that was interrupted goes on after its last trial that ended.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from georaster_dl.core.errors import OptionError
 from georaster_dl.training.search.space import Space, Value
-from georaster_dl.training.settings.config import TrainConfig
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["EndedTrial", "State", "Study", "check_search"]
+__all__ = ["EndedTrial", "State", "Study"]
 
 State = Literal["finished", "pruned", "failed"]
 
@@ -46,39 +43,6 @@ class EndedTrial:
     epochs: int
     seconds: float
     reason: str = ""
-
-
-def check_search(config: TrainConfig) -> None:
-    """Check that the settings can be searched, where a search is wanted.
-
-    Raises
-    ------
-    OptionError
-        When Optuna is not installed, or the training is none of a single network with labels on one device.
-    """
-    trials = config.search.trials
-    if not trials:
-        return
-    if find_spec("optuna") is None:
-        raise OptionError(
-            f"`search={trials}` needs Optuna, which is not installed; pip install 'georaster_dl[search]', or leave it "
-            f"out."
-        )
-    if config.task == "autoencoder":
-        raise OptionError(
-            f"`search={trials}` compares how well labels are predicted, but an autoencoder has none: the wider its code, "
-            f"the better it would seem; leave it out."
-        )
-    if config.model.ensemble > 1:
-        raise OptionError(
-            f"`search={trials}` looks for the settings of one network, but `ensemble={config.model.ensemble}` makes "
-            f"several; search first, then train the ensemble with `config=` and the search/config.toml that was found."
-        )
-    if config.training.devices not in (None, 1):
-        raise OptionError(
-            f"The trials of `search={trials}` are trained on one device, one after the other, but training.devices is "
-            f"{config.training.devices}; leave it out."
-        )
 
 
 class Study:

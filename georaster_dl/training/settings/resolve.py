@@ -13,7 +13,7 @@ from georaster_dl.models.runtime.optional_bands import narrowed_card
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 from georaster_dl.training.start.public import encoder_of, is_package, is_public
 
-__all__ = ["resolve_defaults", "with_code", "with_method"]
+__all__ = ["resolve_defaults", "trains_network", "with_code", "with_method"]
 
 _AUTOENCODER = "conv_autoencoder"
 _OF_NETWORK = {"architecture", "encoder", "options", "head", "ensemble"}  # who states one wants it
@@ -85,18 +85,23 @@ def with_method(config: TrainConfig, begun: TrainConfig | None = None) -> TrainC
             f"`method='{config.method}'` is of classes, but the task is {config.task}, for which networks alone are "
             f"trained; leave it out."
         )
-    if config.search.trials and config.method in ("rf", "svm"):
+    if config.search.trials and not trains_network(config):
         raise OptionError(
             f"`search={config.search.trials}` tries settings of networks, but `method='{config.method}'` trains none; leave "
             f"one of them out."
         )
-    if config.method in ("rf", "svm"):
+    if not trains_network(config):
         _refuse_network_settings(config)
     stated = config.model.model_fields_set & _OF_NETWORK or config.start.model_fields_set
     older = begun is not None and begun.method is None
     if config.task != "segmentation" or config.method is not None or stated or older:
         return config
     return config.updated({"method": "auto"})
+
+
+def trains_network(config: TrainConfig) -> bool:
+    """Whether a network is trained at all."""
+    return config.method not in ("rf", "svm")
 
 
 def _refuse_network_settings(config: TrainConfig) -> None:
