@@ -73,3 +73,27 @@ def test_what_is_said_of_all_scenes_of_a_training_is_said_once(make_tif):
     said.clear()
     warn_implausible(scenes[:1], said.append)
     assert said[0].startswith(f"{paths[0]}: left out")
+
+
+@pytest.mark.parametrize(("factor", "warned"), [(1, False), (10_000, True)])
+def test_open_sea_beside_snow_is_no_wrong_unit_and_a_factor_is_one(make_tif, factor, warned):
+    """As in real scenes: sea is 15 times as dark as snow in blue, and 300 times in the infrared."""
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0.9, 1.1, (2, 32, 32)).astype(np.float32)
+    snow = np.array([0.9, 0.6], np.float32)[:, None, None] * light
+    sea = np.array([0.06, 0.002], np.float32)[:, None, None] * light
+    files = [make_tif(snow, "snow.tif"), make_tif(sea * factor, "sea.tif")]
+    said = []
+    scenes = [SimpleNamespace(scene=open_scene(file)) for file in files]
+    warn_implausible(scenes, said.append)
+    assert any("values differ in size, in every band" in text for text in said) == warned
+
+
+@pytest.mark.realdata
+def test_real_chips_of_sea_and_snow_go_together(real_data):
+    chips = real_data / "s2_world/chips"
+    names = ("baltic_16_20220812_L2A", "great_bear_lake_L2A", "lena_delta_L2A")
+    scenes = [SimpleNamespace(scene=open_scene(chips / f"{name}.tif")) for name in names]
+    said = []
+    warn_implausible(scenes, said.append)
+    assert not said

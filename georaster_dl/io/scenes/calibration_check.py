@@ -19,7 +19,8 @@ from georaster_dl.io.scenes.scene import Scene
 __all__ = [
     "alpha_warning",
     "calibration_warning",
-    "level_of",
+    "least_ratio",
+    "levels_of",
     "size_warning",
     "training_warning",
     "zeros_warning",
@@ -122,12 +123,24 @@ def alpha_warning(scene: Scene) -> str | None:
     return None
 
 
-def level_of(scene: Scene) -> float | None:
-    """Give the median size of a scene's values over a few windows and bands; None without any."""
+def levels_of(scene: Scene) -> npt.NDArray[np.float64]:
+    """Give the 98th percentile of the sizes of values over a few windows, of a few bands (bands,); NaN without any."""
     some = scene.select(_picked(range(len(scene.planes))))
     values = np.abs(some.to_physical(sample_pixels(some)))
-    values = values[values > 0]
-    return float(np.median(values)) if values.size else None
+    known = [band[band > 0] for band in values]
+    return np.array([np.percentile(band, 98) if band.size else np.nan for band in known])
+
+
+def least_ratio(
+    one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Give how many times the levels (..., bands) of one scene are at least another's, in any band (...,).
+
+    A wrong factor shows in every band, but open sea lies far below land or snow in the infrared only.
+    """
+    ratios = np.divide(one, other)
+    least: npt.NDArray[np.float64] = np.where(np.isnan(ratios), np.inf, ratios).min(axis=-1)
+    return np.where(np.isfinite(least), least, 0)
 
 
 def zeros_warning(scene: Scene) -> str | None:
