@@ -12,6 +12,7 @@ from georaster_dl.predict.denoise import denoise
 from georaster_dl.predict.features import FeatureOutputs, features
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.loop.network import check_network, without_mask_plane
+from georaster_dl.training.loop.run_folder import best_checkpoint, read_checkpoint
 from georaster_dl.training.result.reconstruction import visible_mean
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.settings.resolve import resolve_defaults
@@ -104,6 +105,21 @@ def test_classes_start_from_it_and_so_does_a_masked_autoencoder(pair, settings, 
         pairs = unlabelled(pair) if more else [pair]
         then = train(pairs, tmp_path / f"{number}.safetensors", settings.updated(more | start))
         assert f"{tensors - 2} of {tensors} tensors" in then.card.training["started"]
+
+
+@pytest.mark.slow
+def test_a_run_that_rehearses_goes_on_with_the_mask_plane(pair, settings, tmp_path):
+    path = tmp_path / "first.safetensors"
+    first = train(unlabelled(pair), path, settings.updated(MASKED))
+    going_on = {"start.weights": str(path), "start.rehearse": str(first.folder)}
+    still = settings.updated(MASKED | going_on | {"training.learning_rate": 1e-30})
+    second = train(unlabelled(pair), tmp_path / "second.safetensors", still)
+    assert "the mask plane of the run to rehearse" in second.card.training["started"]
+    kernels = []
+    for run in (first.folder, second.folder):
+        state = read_checkpoint(best_checkpoint(run))["state_dict"]
+        kernels.append(next(each for each in state.values() if each.shape[1:2] == (4,)))
+    torch.testing.assert_close(*kernels, rtol=0, atol=1e-20)
 
 
 @pytest.mark.slow

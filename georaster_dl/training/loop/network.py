@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.contract import network_stride, patch_size
 from georaster_dl.models.package.file import find_model
 from georaster_dl.models.registry import create_model
 from georaster_dl.training.data.training_data import SMALLEST_PATCH, TrainingData
+from georaster_dl.training.loop.run_folder import best_checkpoint, read_checkpoint
 from georaster_dl.training.loop.transfer import (
     freeze,
     initialise_from_imagenet,
     initialise_from_package,
     initialise_from_public,
 )
-from georaster_dl.training.settings.config import TrainConfig
+from georaster_dl.training.settings.config import TrainConfig, read_config
 from georaster_dl.training.start.public import is_package, is_public, load_public
 
 __all__ = ["build_network", "check_network", "random_network", "without_mask_plane"]
@@ -190,9 +192,41 @@ def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[
         started = initialise_from_package(
             network, data.bands, names, find_model(start.weights), member=member
         )
+    if data.masked and start.rehearse is not None:
+        started += _take_mask_plane(network, random_network(data), start.rehearse)
     _check_outputs(network, data)
     freeze(network, start.freeze)
     return network.to(memory_format=torch.channels_last), started
+
+
+def _take_mask_plane(network: nn.Module, plain: nn.Module, run: Path) -> list[str]:
+    """Take over the kernels of the mask plane, which packages lack, from the best epoch of the run to rehearse.
+
+    Parameters
+    ----------
+    plain : network of the same architecture without that plane.
+
+    Returns
+    -------
+    A line for people.
+    """
+    own, bands = network.state_dict(), plain.state_dict()
+    planes = [name for name, tensor in own.items() if tensor.shape != bands[name].shape]
+    config, best = run / "config.toml", best_checkpoint(run)
+    if not config.exists() or not read_config(config).corruption.hidden or not best.exists():
+        return ["a new mask plane, since the run to rehearse has none"]
+    learnt = read_checkpoint(best)["state_dict"]
+    found = {name: learnt.get(f"network.{name}", torch.empty(0)) for name in planes}
+    if not all(_alike_but_for_inputs(own[name], found[name]) for name in planes):
+        return ["a new mask plane, since that of the run to rehearse does not fit"]
+    for name in planes:
+        own[name][:, -1] = found[name][:, -1]
+    return ["the mask plane of the run to rehearse"]
+
+
+def _alike_but_for_inputs(one: Tensor, other: Tensor) -> bool:
+    """Whether two kernels (outputs, inputs, rows, cols) differ in the number of inputs at most."""
+    return one.ndim == other.ndim and one[:, -1].shape == other[:, -1].shape
 
 
 def random_network(data: TrainingData, *, masked: bool = False) -> nn.Module:

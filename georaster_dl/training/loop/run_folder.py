@@ -23,6 +23,7 @@ from georaster_dl.training.settings.config import TrainConfig, read_config
 
 __all__ = [
     "RunFolder",
+    "best_checkpoint",
     "finished_epoch",
     "read_checkpoint",
     "unusable_checkpoint",
@@ -74,8 +75,8 @@ class RunFolder:
         self.curves = self.path / "curves.png"
         self.comparison = self.path / "comparison.csv"
         self.rehearsal = self.path / REHEARSAL
-        self.checkpoints = self.path / "checkpoints"
-        self.best = self.checkpoints / "best.ckpt"
+        self.best = best_checkpoint(self.path)
+        self.checkpoints = self.best.parent
         self.last = self.checkpoints / "last.ckpt"
         self.tensorboard = self.path / "tensorboard"
         self.search = self.path / "search"
@@ -234,6 +235,11 @@ class RunFolder:
             write_atomically(self.log, text.getvalue().encode())
         with self.extras.making(self.curves):
             write_curves(self.curves, history, score=score)
+
+
+def best_checkpoint(folder: Path) -> Path:
+    """Path of the checkpoint of the best epoch in the folder of a run of one network."""
+    return folder / "checkpoints" / "best.ckpt"
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
