@@ -17,6 +17,7 @@ def _varied(spectra=LINE, *, spread=2.0, **strengths):
 
 def test_nothing_asked_nothing_done():
     assert torch.equal(_varied(), LINE)
+    torch.testing.assert_close(_varied(shift=1e-12), LINE, rtol=0, atol=1e-10)
 
 
 def test_offset_and_slope():

@@ -77,6 +77,14 @@ def test_dropout_leaves_out_up_to_its_share_of_dates():
     assert lost.std() > 0.1
 
 
+def test_without_strength_and_moved_by_no_day_series_stay_as_they_are():
+    for augmentation in (SeriesAugmentation(), SeriesAugmentation(shift=1e-30)):
+        (series,), (expected,) = augmentation.apply(batch()), batch()
+        assert torch.equal(series.values, expected.values)
+        torch.testing.assert_close(series.days, expected.days, rtol=0, atol=1e-20)
+        assert torch.equal(series.valid, expected.valid)
+
+
 def test_all_sensors_of_a_sample_are_moved_alike():
     sensors, _ = inputs_of(with_radar(crops())).batch()
     moved = SeriesAugmentation(shift=10).apply(sensors)

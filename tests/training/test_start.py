@@ -1,5 +1,7 @@
 """Weights to start from: the choice of a bundled encoder, and public encoders by name."""
 
+import importlib
+import importlib.util
 import sys
 from types import ModuleType
 
@@ -152,12 +154,38 @@ def test_without_torchgeo_the_error_says_how_to_get_it(monkeypatch):
         load_public(NAME)
 
 
+# Where torchgeo is not installed: a module of its name, with weights of torchvision's kind, as its own are.
+TORCHGEO = """
+from torchvision.models import Weights, WeightsEnum
+
+BANDS = [f"B{i}" for i in range(1, 9)] + ["B8A"] + [f"B{i}" for i in range(9, 13)]
+
+class ResNet18_Weights(WeightsEnum):
+    SENTINEL2_ALL_MOCO = Weights("", None, {"model": "resnet18", "in_chans": 13, "bands": BANDS})
+
+def get_weight(name):
+    for weights in ResNet18_Weights:
+        if str(weights) == name:
+            return weights
+    raise ValueError(f"{name} is not a valid WeightsEnum")
+"""
+
+
 class TestTorchgeo:
-    """The real package, where it is installed."""
+    """The real package where it is installed, else one that its code imports in the same way."""
 
     @pytest.fixture(autouse=True)
-    def models(self) -> ModuleType:
-        return pytest.importorskip("torchgeo.models")
+    def models(self, tmp_path, monkeypatch) -> ModuleType:
+        if importlib.util.find_spec("torchgeo") is None:
+            package = tmp_path / "torchgeo/models"
+            package.mkdir(parents=True)
+            (package.parent / "__init__.py").touch()
+            (package / "__init__.py").write_text(TORCHGEO)
+            monkeypatch.syspath_prepend(tmp_path)
+            for name in ("torchgeo", "torchgeo.models"):
+                monkeypatch.delitem(sys.modules, name, raising=False)
+                monkeypatch.setitem(sys.modules, name, importlib.import_module(name))
+        return importlib.import_module("torchgeo.models")
 
     def test_weights_arrive_with_their_bands(self, models, tmp_path, monkeypatch):
         state = {"conv1.weight": torch.ones(64, 13, 7, 7)}

@@ -156,6 +156,21 @@ def test_a_resumed_run_equals_an_unbroken_one(pair, settings, tmp_path, workers)
 
 
 @pytest.mark.slow
+def test_at_no_learning_rate_no_weight_changes(pair, settings, tmp_path):
+    """But the statistics of its batch normalisation, which are no weights."""
+    trained = []
+    for number, rate in enumerate((1e-30, 1e-30, 1e-3)):
+        config = settings.updated(
+            {"training.learning_rate": rate, "training.epochs": min(number + 1, 2)}
+        )
+        train([pair], path := tmp_path / f"{number}.safetensors", config)
+        trained.append(dict(load_model(path)[1].named_parameters()))
+    for name, tensor in trained[0].items():
+        torch.testing.assert_close(tensor, trained[1][name], rtol=0, atol=1e-20)
+    assert any(not torch.equal(tensor, trained[2][name]) for name, tensor in trained[0].items())
+
+
+@pytest.mark.slow
 def test_the_seed_decides(pair, settings, tmp_path):
     settings = settings.updated({"training.epochs": 1})
     runs = {
