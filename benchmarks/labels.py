@@ -3,13 +3,16 @@
     python benchmarks/labels.py suspects ../shared/data/sits_matogrosso/samples_mt_9classes.npz
     python benchmarks/labels.py noise ../shared/data/sits_matogrosso/samples_mt_9classes.npz --jsonl noise.jsonl
     python benchmarks/labels.py texture sample_tiles/s2_west.tif
+    python benchmarks/labels.py rank sample_tiles/s2_west.tif --seeds 3
 
 ``suspects`` flips 10 % of the labels to any other class at random and says how many of the 100 most suspect samples were
 flipped. ``noise`` flips labels of the training samples, to any other class, or Pasture and Cerrado to each other (pair),
 and tests on clean samples of five stratified folds: random forest and network (tempcnn), with all training labels or
 without the suspects that confident learning finds among them; of the network with cross-entropy and with gce. No setting
 was chosen on the tested samples. ``texture`` gives 10 % of the polygons of NAME_labels.gpkg another class at random, and
-checks them by the spectra of a scene, and by spectra with the texture that forests of ``geodl train`` have. ``--jsonl`` keeps the figures of each fold, and leaves out those that it holds already.
+checks them by the spectra of a scene, and by spectra with the texture that forests of ``geodl train`` have. ``rank`` says
+how many of the first polygons of the list were changed, in its order and by score alone; how much few pixels count was chosen on seed 10.
+``--jsonl`` keeps the figures of each fold, and leaves out those that it holds already.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import numpy.typing as npt
 import rasterio
 import torch
 
-from georaster_dl.label_check.run import CheckOptions, check_labels
+from georaster_dl.label_check.run import Checked, CheckOptions, check_labels
 from georaster_dl.label_check.tables import check_series
 from georaster_dl.models.package.seasons import season_start_of
 from georaster_dl.models.zoo.texture.features import Texture
@@ -134,34 +137,70 @@ def textured(scene: Path, out: Path) -> None:
         made.write(planes)
 
 
+def changed(
+    scene: Path, labels: geopandas.GeoDataFrame, folder: Path, seed: int
+) -> tuple[Checked, npt.NDArray[np.bool_]]:
+    """Give 10 % of the polygons any other class, check them; with (n,) whether each of the list was changed, by rank."""
+    names, rng = np.unique(labels["class"]), np.random.default_rng(seed)
+    wrong = rng.permutation(len(labels))[: round(0.1 * len(labels))]
+    classes = np.searchsorted(names, labels["class"])
+    classes[wrong] = (classes[wrong] + rng.integers(1, len(names), len(wrong))) % len(names)
+    path = folder / "labels.gpkg"
+    labels.assign(**{"class": names[classes]}).to_file(path)
+    config = TrainConfig().updated({"labels.class_field": "class", "seed": seed})
+    pair = SceneWithLabels(str(scene), path)
+    found = check_labels([pair], folder / "suspects.gpkg", CheckOptions(config, overwrite=True))
+    return found, found.labels.number.isin(wrong).to_numpy()
+
+
+def polygons_of(scene: Path) -> geopandas.GeoDataFrame:
+    """Labels of a sample scene, numbered."""
+    read = geopandas.read_file(scene.with_name(f"{scene.stem}_labels.gpkg"))
+    return read[["class", "geometry"]].assign(number=np.arange(len(read)))
+
+
+def summarise(title: str, rows: list[dict[str, Any]], keys: list[str]) -> None:
+    """Print mean and standard deviation of figures."""
+    means = ((key, [row[key] for row in rows]) for key in keys)
+    print(f"{title}: " + ", ".join(
+        f"{key} {np.mean(v):.3f} +- {np.std(v, ddof=1) if len(v) > 1 else 0:.3f}" for key, v in means
+    ))  # fmt: skip
+
+
+def rank(args: argparse.Namespace) -> None:
+    labels, rows = polygons_of(args.data), collect(args.jsonl)
+    for seed in range(args.first, args.first + args.seeds):
+        if any(row["seed"] == seed for row in rows):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            found, is_wrong = changed(args.data, labels, Path(folder), seed)
+        by_score = np.lexsort((-found.labels.score.fillna(-2), found.labels.suspect != 1))
+        row: dict[str, Any] = {"seed": seed}
+        for n in (20, 40, 100):
+            row |= {
+                f"at {n}": float(is_wrong[:n].mean()),
+                f"at {n} by score": float(is_wrong[by_score[:n]].mean()),
+            }
+        keep(row, rows, args.jsonl)
+        print(row, flush=True)
+    for way in ("", " by score"):
+        summarise(f"precision{way or ' by rank'}", rows, [f"at {n}{way}" for n in (20, 40, 100)])
+
+
 def texture(args: argparse.Namespace) -> None:
-    labels = geopandas.read_file(args.data.with_name(f"{args.data.stem}_labels.gpkg"))[
-        ["class", "geometry"]
-    ].assign(number=lambda frame: np.arange(len(frame)))
-    names = np.unique(labels["class"])
-    config = TrainConfig().updated({"labels.class_field": "class"})
-    rows = collect(args.jsonl)
+    labels, rows = polygons_of(args.data), collect(args.jsonl)
     with tempfile.TemporaryDirectory() as folder:
         scenes = {"spectrum": args.data, "spectrum and texture": Path(folder) / "textured.tif"}
         textured(args.data, scenes["spectrum and texture"])
         for seed in range(args.seeds):
-            rng = np.random.default_rng(seed)
-            wrong = rng.permutation(len(labels))[: round(0.1 * len(labels))]
-            classes = np.searchsorted(names, labels["class"])
-            classes[wrong] = (classes[wrong] + rng.integers(1, len(names), len(wrong))) % len(names)
-            path = Path(folder) / "labels.gpkg"
-            labels.assign(**{"class": names[classes]}).to_file(path)
             for what, scene in scenes.items():
                 row = {"seed": seed, "what": what}
                 if any(row.items() <= old.items() for old in rows):
                     continue
-                options = CheckOptions(config.updated({"seed": seed}), overwrite=True)
-                pair = SceneWithLabels(str(scene), path)
-                found = check_labels([pair], Path(folder) / "suspects.gpkg", options)
-                is_wrong = found.labels.number.isin(wrong)
-                suspect = found.labels.suspect == 1
+                found, is_wrong = changed(scene, labels, Path(folder), seed)
+                suspect = (found.labels.suspect == 1).to_numpy()
                 row |= {
-                    "precision at N": float(is_wrong[: len(wrong)].mean()),
+                    "precision at N": float(is_wrong[: is_wrong.sum()].mean()),
                     "precision": float(is_wrong[suspect].mean()),
                     "recall": float(suspect[is_wrong].mean()),
                     "seconds": found.seconds,
@@ -170,12 +209,7 @@ def texture(args: argparse.Namespace) -> None:
                 print(row, flush=True)
     for what in scenes:
         of_what = [row for row in rows if row["what"] == what]
-        figures = {
-            key: [row[key] for row in of_what] for key in ("precision at N", "precision", "recall")
-        }
-        print(f"{what}: " + ", ".join(
-            f"{key} {np.mean(v):.3f} +- {np.std(v, ddof=1):.3f}" for key, v in figures.items()
-        ))  # fmt: skip
+        summarise(what, of_what, ["precision at N", "precision", "recall"])
 
 
 NOISE = [("any", 0.0), ("any", 0.2), ("any", 0.4), ("pair", 0.2)]
@@ -247,9 +281,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("experiment", choices=["suspects", "noise", "texture"])
+    parser.add_argument("experiment", choices=["suspects", "noise", "texture", "rank"])
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="seed, of the ranks")
     parser.add_argument("--epochs", type=int, default=25, help="of a network")
     parser.add_argument(
         "--only", default="", metavar="TEXT", help="methods with this in their name"
@@ -257,7 +292,7 @@ def main() -> None:
     parser.add_argument("--noise", default="", metavar="KIND SHARE", help="such as 'any 0.4'")
     parser.add_argument("--jsonl", type=Path)
     args = parser.parse_args()
-    {"suspects": suspects, "noise": noise, "texture": texture}[args.experiment](args)
+    {"suspects": suspects, "noise": noise, "texture": texture, "rank": rank}[args.experiment](args)
 
 
 if __name__ == "__main__":

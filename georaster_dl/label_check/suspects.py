@@ -15,6 +15,7 @@ _Floats = npt.NDArray[np.float64]
 _Indexes = npt.NDArray[np.intp]
 
 _MOSTLY = 0.5  # share of suspect items from which a group is suspect
+_DOUBT = 3  # items of no opinion, that a group's are ranked with
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +51,12 @@ class Suspects:
 
     @property
     def order(self) -> _Indexes:
-        """(groups,) positions, the most suspect first: suspects by score, then the others, then those not judged."""
-        return np.lexsort((-np.nan_to_num(self.score, nan=-2), ~self.suspect))
+        """(groups,) positions, the most suspect first: suspects, then the others, then those not judged.
+
+        By score, as if three items more were in each group whose score is 0, so many items count more than one.
+        """
+        ranked = self.score * self.items / (self.items + _DOUBT)
+        return np.lexsort((-np.nan_to_num(ranked, nan=-2), ~self.suspect))
 
 
 def find_suspects(

@@ -56,6 +56,15 @@ def test_a_group_has_the_share_of_its_items_and_unlabelled_ones_have_no_part():
     assert found.order.tolist() == [1, 0, 2, 3]
 
 
+def test_groups_of_many_items_come_before_single_ones_that_are_a_little_more_suspect():
+    items = np.array([[0.05, 0.95]] + [[0.08, 0.92]] * 9 + [[0.95, 0.05]] * 9 + [[0.1, 0.9]] * 9)
+    groups = np.repeat([0, 1, 2, 3], [1, 9, 9, 9])
+    found = find_suspects(items, np.where(groups == 3, 1, 0), groups)
+    assert found.suspect.tolist() == [True, True, False, False]
+    assert found.score[0] > found.score[1]
+    assert found.order.tolist() == [1, 0, 3, 2]
+
+
 @given(st.integers(0, 10**6))
 def test_a_group_is_in_one_fold_and_every_training_side_has_every_class_that_is_judged(seed):
     rng = np.random.default_rng(seed)
