@@ -1,4 +1,4 @@
-"""Checks before a training: what is refused without reading a pixel, or importing torch."""
+"""Checks before a training that read no pixel and import no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of a training's settings alone: the extras that they need are installed, a search is possible."""
+"""Checks of a training's settings: the extras that they need are installed, a search is possible."""
 
 from __future__ import annotations
 
