@@ -42,7 +42,7 @@ def read(path: Path) -> Tensor:
 def few_labels(folder: Path, polygons: int, seed: int) -> np.ndarray:
     """(rows, cols) class of the pixels of a few polygons of each class, 0 elsewhere."""
     frame = geopandas.read_file(folder / "s2_west_labels.gpkg")
-    chosen = frame.groupby("class_id").sample(polygons, random_state=seed)
+    chosen = frame.sample(frac=1, random_state=seed).groupby("class_id").head(polygons)
     with rasterio.open(folder / "s2_west.tif") as dataset:
         shapes = zip(chosen.to_crs(dataset.crs).geometry, chosen.class_id, strict=True)
         return rasterize(shapes, dataset.shape, transform=dataset.transform, dtype=np.uint8)
@@ -130,7 +130,7 @@ def main() -> None:
     """Print the mIoU of each way to learn, by seed, and mean and deviation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--polygons", type=int, default=2, help="of each class")
+    parser.add_argument("--polygons", type=int, default=2, help="of each class, or all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     given = parser.parse_args()
     west, east = (read(given.folder / f"s2_{side}.tif") for side in ("west", "east"))
