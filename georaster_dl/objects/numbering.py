@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend, MapClass
-from georaster_dl.core.wording import nearest_names
 from georaster_dl.io.vectors.class_raster import ClassRaster, Shares, write_numbers
 from georaster_dl.io.vectors.polygons import NumberedObjects
 from georaster_dl.objects.merging import Groups
@@ -18,7 +17,7 @@ from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.regions import OUTSIDE, Regions, find_regions
 from georaster_dl.render.palette import choose_colors
 
-__all__ = ["STRIP_PIXELS", "dropped_values", "number_objects"]
+__all__ = ["STRIP_PIXELS", "number_objects"]
 
 STRIP_PIXELS = 2**22  # some 200 MiB with all that is computed of them
 
@@ -53,7 +52,7 @@ def number_objects(
     groups = Groups(regions, source.nodata)
     if options.smallest is not None:
         groups.merge_small(options.smallest.pixels(source.pixel_m2))
-    dropped = dropped_values(legend, options)
+    dropped = options.dropped_values(legend)
     if dropped:
         groups.drop(dropped)
     if options.largest_hole is not None:
@@ -74,27 +73,6 @@ def number_objects(
         shares.close()
     classes = np.concatenate([[0], groups.values[is_object]])
     return NumberedObjects(raster, classes, confidence), legend
-
-
-def dropped_values(legend: Legend, options: PolygonOptions) -> list[int]:
-    """Values of the classes of which no polygons are made.
-
-    Raises
-    ------
-    OptionError
-        When a class is named that is not of the map.
-    """
-    by_name = dict(zip(legend.names, legend.values, strict=True))
-    for setting, names in (("keep", options.keep), ("drop", options.drop)):
-        for name in names:
-            if name not in by_name:
-                raise OptionError(
-                    f"`{setting}={name}` is no class of the map{nearest_names(name, by_name)}; it has "
-                    f"{', '.join(by_name)}."
-                )
-    if options.keep:
-        return [value for name, value in by_name.items() if name not in options.keep]
-    return [by_name[name] for name in options.drop]
 
 
 def _legend(stated: Sequence[MapClass], regions: Regions, source: ClassRaster) -> Legend:

@@ -9,6 +9,8 @@ from typing import Any
 
 from georaster_dl.core.area_text import MinimumArea, parse_area
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.legend import Legend
+from georaster_dl.core.wording import nearest_names
 
 __all__ = ["PolygonOptions"]
 
@@ -69,6 +71,26 @@ class PolygonOptions:
     def largest_hole(self) -> MinimumArea | None:
         """Largest area of a hole that is filled."""
         return None if self.fill_holes is None else parse_area(self.fill_holes, "fill_holes")
+
+    def dropped_values(self, legend: Legend) -> list[int]:
+        """Values of the classes of which no polygons are made.
+
+        Raises
+        ------
+        OptionError
+            When a class is named that is not of the map.
+        """
+        by_name = dict(zip(legend.names, legend.values, strict=True))
+        for setting, names in (("keep", self.keep), ("drop", self.drop)):
+            for name in names:
+                if name not in by_name:
+                    raise OptionError(
+                        f"`{setting}={name}` is no class of the map{nearest_names(name, by_name)}; it has "
+                        f"{', '.join(by_name)}."
+                    )
+        if self.keep:
+            return [value for name, value in by_name.items() if name not in self.keep]
+        return [by_name[name] for name in self.drop]
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> PolygonOptions:

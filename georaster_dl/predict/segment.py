@@ -14,7 +14,6 @@ from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import read_card
-from georaster_dl.objects.numbering import dropped_values
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.predict.context import RunContext
 from georaster_dl.predict.engine.network_cache import NetworkCache, of_process
@@ -214,7 +213,7 @@ def _check_polygons(legend: Legend | None, outputs: Outputs, options: SegmentOpt
         raise OptionError(
             f"`{name}=` is of polygons; ask for these with `polygons=`, or leave it out."
         )
-    dropped_values(legend, asked)
+    asked.dropped_values(legend)
 
 
 def _legend(card: Card, options: SegmentOptions) -> Legend | None:
