@@ -170,7 +170,7 @@ def scored(mapped, reference, **options):
 @pytest.mark.parametrize("crs", ["EPSG:32631", "EPSG:4326", "EPSG:3857"])
 def test_polygons_of_any_crs_are_matched(make_map, make_vector, crs):
     mapped = blocks_map(make_map, [ONE, TWO])
-    # Any attributes: with a class named they are not read.
+    # Any attributes, as none holds the class that is named.
     reference = make_vector([ground(*ONE), ground(*THREE)], {"a": [1, 2], "b": ["x", "y"]}, crs=crs)
     found = scored(mapped, reference)
     total = found.total

@@ -893,6 +893,13 @@ class TestOneClassOfAll:
             got = labels.read(*EVERYTHING)
         assert (got[0, 0], got[1, 1]) == (-1, 0)
 
+    def test_a_field_that_holds_it_among_others_is_refused(self, vector):
+        path = vector([LEFT, LEFT], kind=["Building", "shed"])
+        with pytest.raises(
+            OptionError, match=r"all 2 features .* 'kind' holds other classes, too \(shed\)"
+        ):
+            read_legend([path], LabelOptions(class_name="building"))
+
     def test_a_field_beside_it_is_refused(self):
         with pytest.raises(OptionError, match="leave out"):
             LabelOptions(class_name="building", class_field="kind")

@@ -19,7 +19,7 @@ from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.connected import connected_areas
 from georaster_dl.io.labels.class_list import read_class_list
-from georaster_dl.io.labels.fields import class_field_of, class_labels
+from georaster_dl.io.labels.fields import check_one_class, class_field_of, class_labels
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import existing, is_vector
 from georaster_dl.io.labels.vector import read_label_layer
@@ -181,6 +181,7 @@ def _classes(
 ) -> tuple[npt.NDArray[np.object_] | None, npt.NDArray[np.int64] | None]:
     """(features,) names and values of the classes of polygons, None where there are none."""
     if reference and options.class_name is not None:
+        check_one_class(frame, path, options.class_name)
         return None, None
     own = [name for name in _OWN if name in frame]
     field = (options.class_field if reference else None) or (own[0] if own else None)

@@ -14,10 +14,11 @@ import pandas as pd
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.text import visible
-from georaster_dl.core.wording import counted
+from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.labels.class_list import LARGEST_CLASS
 
 __all__ = [
+    "check_one_class",
     "class_field_of",
     "class_labels",
     "codes_as_names",
@@ -72,6 +73,32 @@ def class_field_of(frame: geopandas.GeoDataFrame, path: Path, field: str | None)
             f"labels; where all features are one class, name it with `class_name=`."
         )
     return likely[0]
+
+
+def check_one_class(frame: geopandas.GeoDataFrame, path: Path, name: str) -> None:
+    """Check that no field says of some features that they are of a class and of others that they are not.
+
+    Parameters
+    ----------
+    name : class that all features are taken for.
+
+    Raises
+    ------
+    OptionError
+        When a field holds the class and others.
+    """
+    for field in _fields(frame):
+        column = frame[field]
+        if pd.api.types.is_numeric_dtype(column):
+            continue
+        known = [str(each) for each in column.dropna().unique()]
+        others = [each for each in known if each.casefold() != name.casefold()]
+        if len(others) < len(known) and others:
+            raise OptionError(
+                f"`class_name={name}` takes all {len(frame):,} features of {path} for {name}, but its field {field!r} "
+                f"holds other classes, too ({listed(others, 5)}); leave it out and name the field "
+                f"(`class_field={field}`), or give a file of the features that are meant."
+            )
 
 
 def _fields(frame: geopandas.GeoDataFrame) -> list[str]:

@@ -20,6 +20,7 @@ from georaster_dl.core.scene_options import FractionOptions, LabelOptions
 from georaster_dl.core.wording import counted
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.fields import (
+    check_one_class,
     class_field_of,
     class_labels,
     codes_as_names,
@@ -95,6 +96,7 @@ def features_of(
                 f"`class_name={options.class_name!r}` names a class, but numbers are read; leave it out, or learn "
                 f"classes with `task='segmentation'`."
             )
+        check_one_class(frame, path, options.class_name)
         return frame.assign(label=options.class_name), "", features.layer
     field = class_field_of(frame, path, options.class_field)
     column = frame[field]
