@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +18,12 @@ from georaster_dl.training.settings.recipes import with_recipe
 from georaster_dl.training.settings.resolve import resolve_defaults, trains_network, with_method
 from georaster_dl.training.start.choice import choose_start
 
-__all__ = ["check_before", "check_folder", "check_output", "resolved"]
+__all__ = ["check_before", "check_folder", "check_output", "is_leader", "resolved"]
+
+
+def is_leader() -> bool:
+    """Tell whether this is the first of the processes that train together, the one that writes."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def check_before(
@@ -37,6 +43,8 @@ def check_before(
     GeoRasterError
         When anything of it cannot be used.
     """
+    if not is_leader():
+        return  # the run's folder is there by now
     check_output(model, resume=resume, overwrite=overwrite)
     folder = RunFolder(model)
     begun = folder.settings if resume else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from georaster_dl.core.wording import counted
 from georaster_dl.io.output.staging import FailedOutput
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.runtime.device import Device
-from georaster_dl.training.before import check_folder, check_output, resolved
+from georaster_dl.training.before import check_folder, check_output, is_leader, resolved
 from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import TrainingData, load_training_data
@@ -102,7 +101,7 @@ def train(
         finished epochs stay.
     """
     begun = time.monotonic()
-    leader = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
+    leader = is_leader()
     report = report if leader else no_report
     warn = warner(report)
     folder = RunFolder(model, warn)
