@@ -22,7 +22,7 @@ __all__ = ["check_before", "check_folder", "check_output", "is_leader", "resolve
 
 
 def is_leader() -> bool:
-    """Tell whether this is the first of the processes that train together, the one that writes."""
+    """Whether a process is the first of several in one training, by its rank."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 

@@ -427,7 +427,7 @@ def test_mixed_types_are_told(tmp_path):
             [LEFT, RIGHT],
             {"a": [1, 2], "b": [1, 2]},
             {},
-            ["several fields (a, b)", "class_field=", "add a field 'class'"],
+            ["several fields (a, b)", "class_field=", "class_name="],
         ),
         ([LEFT, RIGHT], {}, {}, ["no attributes"]),
         (
