@@ -175,7 +175,9 @@ def test_without_a_scene_no_model_is_chosen(dialog):
     assert opened(dialog("features"), "MODEL") is None
 
 
-def test_the_model_that_fits_the_scene_is_chosen(dialog, layers, wait):
+def test_the_model_that_fits_the_scene_is_chosen(dialog, layers, wait, monkeypatch):
+    # Other tests train models, which would come first.
+    monkeypatch.setattr("georaster_dl_qgis.dialog.model_choice.own_models", lambda _reads: [])
     window = dialog("features", layers["west"])
     wait(lambda: opened(window, "MODEL") == "s2-landcover")
 
