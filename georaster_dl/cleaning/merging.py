@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.cleaning.connected import group
+from georaster_dl.tiling.areas import group, sum_borders
 
 __all__ = ["Borders", "merge_small"]
 
@@ -33,9 +33,7 @@ class Borders:
     @classmethod
     def summed(cls, source: Any, target: Any, length: Any, n: int) -> Borders:
         """Add up borders of the same two of ``n`` areas, in the order of their numbers."""
-        pair, place = np.unique(source.astype(np.int64) * n + target, return_inverse=True)
-        total = np.bincount(place, length, minlength=len(pair)).astype(np.int64)
-        return cls(pair // n, pair % n, total)
+        return cls(*sum_borders(source, target, length, n))
 
 
 def merge_small(

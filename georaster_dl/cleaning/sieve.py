@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.cleaning.connected import STRIP_PIXELS, Areas, find_areas
 from georaster_dl.cleaning.merging import Borders, merge_small
+from georaster_dl.io.blocks import strips
+from georaster_dl.tiling.areas import Areas, find_areas, pixel_edges
 
 __all__ = ["sieve"]
+
+STRIP_PIXELS = 2**22  # some 150 MiB with all that is computed of them
 
 _Ids = npt.NDArray[np.int64]
 
@@ -42,8 +44,10 @@ def sieve(
     -------
     Areas that were too small and are gone.
     """
-    weights = np.ones(len(pixels), np.int64) if weights is None else weights
-    areas = find_areas(pixels, weights, strip_pixels)
+    shape = pixels.shape[0], pixels.shape[1]
+    areas = find_areas(
+        lambda rows: np.asarray(pixels[rows]), list(strips(shape, strip_pixels)), weights
+    )
     small = (areas.sizes < least) & (areas.values != nodata)
     if not small.any():
         return 0
@@ -63,14 +67,15 @@ def sieve(
     )
     after = areas.values.copy()
     after[small] = listed[joined[:n_small]]
-    for rows, ids in areas.strips():
+    for rows, ids in areas.numbers():
         pixels[rows] = after[ids]
     return int((after[small] != areas.values[small]).sum())
 
 
 def _borders(areas: Areas, numbers: _Ids, n_small: int, n: int) -> Borders:
     """Measure the borders of the small areas, whose numbers are below ``n_small``; -1 is nodata."""
-    parts = [_of_strip(*pair, n_small, n) for pair in _neighbours(areas, numbers)]
+    numbered = (numbers[ids] for _rows, ids in areas.numbers())
+    parts = [_of_edges(*sides, n_small, n) for sides in pixel_edges(numbered)]
     source, target, length = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("source", "target", "length")
@@ -78,18 +83,7 @@ def _borders(areas: Areas, numbers: _Ids, n_small: int, n: int) -> Borders:
     return Borders.summed(source, target, length, n)
 
 
-def _neighbours(areas: Areas, numbers: _Ids) -> Iterator[tuple[_Ids, _Ids]]:
-    """Yield the numbers on both sides of the pixel edges of each strip."""
-    above: _Ids | None = None
-    for _rows, ids in areas.strips():
-        here = numbers[ids]
-        below = here if above is None else np.concatenate([above[None], here])
-        yield here[:, :-1], here[:, 1:]
-        yield below[:-1], below[1:]
-        above = here[-1].copy()
-
-
-def _of_strip(one: _Ids, other: _Ids, n_small: int, n: int) -> Borders:
+def _of_edges(one: _Ids, other: _Ids, n_small: int, n: int) -> Borders:
     differ = one != other
     ends = np.stack([one[differ], other[differ]])
     least = ends.min(axis=0)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.objects.regions import OUTSIDE, Regions, joined, summed_edges
+from georaster_dl.objects.regions import OUTSIDE, Regions, summed_edges
+from georaster_dl.tiling.areas import group
 
 __all__ = ["DROPPED", "NO_CLASS", "Groups"]
 
@@ -94,18 +95,19 @@ class Groups:
 
     def _join(self, pairs: _Numbers) -> None:
         """Join pairs of groups; the largest gives the value. Then neighbours of one value are joined."""
-        self._renumber(joined(pairs, len(self.values)))
+        self._renumber(pairs)
         same = self.values[self.edges[:, 0]] == self.values[self.edges[:, 1]]
         objects = self.values[self.edges[:, 0]] != NO_CLASS
-        self._renumber(joined(self.edges[same & objects], len(self.values)))
+        self._renumber(self.edges[same & objects])
 
-    def _renumber(self, group: npt.NDArray[np.int32]) -> None:
-        n = int(group.max()) + 1
+    def _renumber(self, pairs: _Numbers) -> None:
+        """Make one group of what pairs (m, 2) join."""
+        n, joined = group(len(self.values), pairs[:, 0], pairs[:, 1])
         # Of equal sizes the first counts: it is written last.
-        order = np.lexsort((-np.arange(len(group)), self.pixels))
+        order = np.lexsort((-np.arange(len(joined)), self.pixels))
         values = np.empty(n, np.int64)
-        values[group[order]] = self.values[order]
+        values[joined[order]] = self.values[order]
         self.values = values
-        self.pixels = np.bincount(group, weights=self.pixels, minlength=n).astype(np.int64)
-        self.edges, self.lengths = summed_edges(group[self.edges].astype(np.int64), self.lengths, n)
-        self.of_region = group[self.of_region]
+        self.pixels = np.bincount(joined, weights=self.pixels, minlength=n).astype(np.int64)
+        self.edges, self.lengths = summed_edges(joined[self.edges], self.lengths, n)
+        self.of_region = joined[self.of_region]

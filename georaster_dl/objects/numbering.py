@@ -62,7 +62,7 @@ def number_objects(
     means = None if options.confidence is None else _Means(int(is_object.sum()))
     shares = None if options.confidence is None else Shares(options.confidence, source)
     with write_numbers(raster, source.shape) as write:
-        for rows, areas in regions.numbers(source.read):
+        for rows, areas in regions.numbers():
             numbers = of_region[areas]
             write(rows, numbers)
             if means is not None and shares is not None:

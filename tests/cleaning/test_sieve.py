@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from georaster_dl.cleaning.connected import find_areas
 from georaster_dl.cleaning.sieve import sieve
+from georaster_dl.io.blocks import strips
+from georaster_dl.tiling.areas import find_areas
 
 NODATA = 255
 maps = arrays(
@@ -31,10 +32,11 @@ def areas_of(pixels):
 @settings(max_examples=30, deadline=None)
 @given(maps, st.integers(1, 14))
 def test_areas_are_those_of_an_independent_labelling_for_any_strips(pixels, strip_rows):
-    areas = find_areas(pixels, np.ones(len(pixels), np.int64), strip_rows * pixels.shape[1])
-    found = np.concatenate([areas.sizes[ids] for _rows, ids in areas.strips()])
+    cut = list(strips(pixels.shape, strip_rows * pixels.shape[1]))
+    areas = find_areas(pixels.__getitem__, cut)
+    found = np.concatenate([areas.sizes[ids] for _rows, ids in areas.numbers()])
     assert np.array_equal(found, areas_of(pixels))
-    numbers = np.concatenate([ids for _rows, ids in areas.strips()]).ravel()
+    numbers = np.concatenate([ids for _rows, ids in areas.numbers()]).ravel()
     assert np.array_equal(numbers[areas.first], np.arange(len(areas)))
 
 
