@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from processing.gui.wrappers import WidgetWrapper
 from processing.tools.dataobjects import createContext
 from qgis.core import QgsApplication, QgsProcessingUtils, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt
@@ -10,9 +9,7 @@ from qgis.PyQt.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMessageBox,
     QTableWidget,
     QTableWidgetItem,
@@ -21,6 +18,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from georaster_dl_qgis.dialog.name_line import NameLine
 from georaster_dl_qgis.program.models import AUTOMATIC
 from georaster_dl_qgis.program.runner import GeodlError, run
 from georaster_dl_qgis.program.settings import child_environment, current_geodl
@@ -115,32 +113,17 @@ def _name(box: QComboBox) -> str:
     return box.itemData(index) if index >= 0 else box.currentText().strip().replace(",", " ")
 
 
-class BandNames(WidgetWrapper):
+class BandNames(NameLine):
     """A line of names, and a button that opens the table for the chosen scene and model."""
 
     def createWidget(self) -> QWidget:
-        self._line = QLineEdit()
-        self._line.setPlaceholderText("as the file says")
         button = QToolButton()
         button.setText("…")
         button.setToolTip("Choose a name for each band")
         button.clicked.connect(self._choose)
-        widget = QWidget()
-        layout = QHBoxLayout(widget)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._line)
-        layout.addWidget(button)
-        self._others = {}
+        widget = self.beside(button)
+        self._line.setPlaceholderText("as the file says")
         return widget
-
-    def postInitialize(self, wrappers) -> None:
-        self._others = {wrapper.parameterDefinition().name(): wrapper for wrapper in wrappers}
-
-    def setValue(self, value) -> None:
-        self._line.setText(str(value or ""))
-
-    def value(self) -> str:
-        return self._line.text()
 
     def table(self) -> BandTable:
         """Fill the table for the scene and model that are chosen now.

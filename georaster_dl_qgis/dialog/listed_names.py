@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 
-from processing.gui.wrappers import WidgetWrapper
 from processing.tools.dataobjects import createContext
 from qgis.core import (
     QgsMapLayer,
@@ -14,7 +13,9 @@ from qgis.core import (
     QgsRasterLayer,
     QgsVectorLayer,
 )
-from qgis.PyQt.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QMenu, QToolButton, QWidget
+
+from georaster_dl_qgis.dialog.name_line import NameLine
 
 __all__ = ["ListedNames", "classes_of", "fields_of"]
 
@@ -48,12 +49,11 @@ def classes_of(layer: QgsMapLayer | None, field: str = "") -> list[str]:
     return sorted({str(value) for value in values if value})  # NULL of QGIS is false
 
 
-class ListedNames(WidgetWrapper):
+class ListedNames(NameLine):
     """A line of names, and a button that lists the names to choose from."""
 
     def createWidget(self, of: str, kind: str, several: bool, field: str = "") -> QWidget:
         self._of, self._kind, self._several, self._field = of, kind, several, field
-        self._line = QLineEdit()
         button = QToolButton()
         button.setText("▾")
         button.setToolTip(f"Choose from the {kind} of the layer")
@@ -62,22 +62,7 @@ class ListedNames(WidgetWrapper):
         button.setMenu(self._menu)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        widget = QWidget()
-        layout = QHBoxLayout(widget)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._line)
-        layout.addWidget(button)
-        self._others = {}
-        return widget
-
-    def postInitialize(self, wrappers) -> None:
-        self._others = {wrapper.parameterDefinition().name(): wrapper for wrapper in wrappers}
-
-    def setValue(self, value) -> None:
-        self._line.setText(str(value or ""))
-
-    def value(self) -> str:
-        return self._line.text()
+        return self.beside(button)
 
     def names(self) -> list[str]:
         """List the names of the layer that is chosen now."""
