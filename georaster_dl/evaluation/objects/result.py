@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from georaster_dl.core.wording import counted
 from georaster_dl.evaluation.objects.matching import THRESHOLDS
 from georaster_dl.evaluation.objects.scores import ObjectScores
 from georaster_dl.evaluation.report.result import plain
-from georaster_dl.evaluation.report.text import between, number, percent
+from georaster_dl.evaluation.report.text import between, number, percent, table_html
 
 __all__ = ["HEADS", "ObjectEvaluation", "ObjectIntervals"]
 
@@ -88,12 +87,7 @@ class ObjectEvaluation:
 
     def _repr_html_(self) -> str:
         """Table of the classes' scores, for notebooks."""
-        head = "".join(f"<th>{name}</th>" for name in HEADS)
-        cells = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>"
-            for row in self.rows()
-        )
-        return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{cells}</table>"
+        return table_html(repr(self)[1:-1], HEADS, self.rows())
 
     @property
     def scored(self) -> bool:

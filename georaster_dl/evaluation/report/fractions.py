@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from georaster_dl.evaluation.inputs.references import Kind
 from georaster_dl.evaluation.metrics.fractions import FractionIntervals, FractionScores
 from georaster_dl.evaluation.report.result import Coverage, plain, units_of
+from georaster_dl.evaluation.report.text import table_html
 from georaster_dl.evaluation.report.thumbnail import View
 
 __all__ = ["HEADS", "FractionEvaluation", "range_of", "with_ends"]
@@ -67,12 +67,7 @@ class FractionEvaluation:
 
     def _repr_html_(self) -> str:
         """Table of the fractions' scores, for notebooks."""
-        head = "".join(f"<th>{name}</th>" for name in HEADS)
-        cells = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>"
-            for row in self.rows()
-        )
-        return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{cells}</table>"
+        return table_html(repr(self)[1:-1], HEADS, self.rows())
 
     def rows(self) -> list[tuple[str, ...]]:
         """Give the table of the fractions as text, with intervals in brackets: the columns ``HEADS``."""

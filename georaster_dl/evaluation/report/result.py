@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from georaster_dl.evaluation.metrics.area import Z_95, AreaEstimate
 from georaster_dl.evaluation.metrics.bootstrap import Intervals
 from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.evaluation.metrics.regression import RegressionScores
+from georaster_dl.evaluation.report.text import table_html
 from georaster_dl.evaluation.report.thumbnail import View
 
 __all__ = ["Coverage", "Evaluation", "NumberEvaluation", "plain", "units_of"]
@@ -107,16 +107,14 @@ class Evaluation:
         scores = (c.users, c.producers, c.f1, c.iou)
         rows = [
             [
-                html.escape(name),
+                name,
                 f"{c.mapped[i]:,}",
                 f"{c.referenced[i]:,}",
                 *(f"{s[i]:.3f}" for s in scores),
             ]
             for i, name in enumerate(c.names)
         ]
-        cells = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-        head = "".join(f"<th>{name}</th>" for name in heads)
-        return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{cells}</table>"
+        return table_html(repr(self)[1:-1], heads, rows)
 
     @property
     def sampled(self) -> bool:

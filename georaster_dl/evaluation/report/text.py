@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.core.wording import counted
 
-__all__ = ["UNKNOWN", "between", "compared", "number", "percent", "plus_minus"]
+__all__ = ["UNKNOWN", "between", "compared", "number", "percent", "plus_minus", "table_html"]
 
 UNKNOWN = "-"
 
@@ -51,3 +52,12 @@ def compared(
         if count
     ]
     return f"{counted(compared, thing)} compared" + "".join(left_out)
+
+
+def table_html(said: str, heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """Make HTML for notebooks: a sentence, and a table with its heads as HTML and its cells as text."""
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    cells = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in row)}</tr>" for row in rows
+    )
+    return f"<p>{html.escape(said)}</p><table><tr>{head}</tr>{cells}</table>"
