@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def write_objects(
     """
     folder = temporary_folder(out.parent)
     try:
-        with ClassRaster(map_path) as source:
+        with closing(ClassRaster(map_path)) as source:
             objects, legend = number_objects(
                 source,
                 stated_classes(map_path) if stated is None else stated,

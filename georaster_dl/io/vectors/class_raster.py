@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,16 +71,7 @@ class ClassRaster:
         area = float(measure(pixel)[0])
         self.pixel_m2 = None if gcps or not np.isfinite(area) else area
 
-    def __enter__(self) -> ClassRaster:
-        """Return the open map."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close the file."""
         self._dataset.close()
 
