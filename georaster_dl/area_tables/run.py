@@ -21,6 +21,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, SceneStarted, no_report, warner
 from georaster_dl.core.geography import pixel_areas
 from georaster_dl.core.legend import Legend
+from georaster_dl.core.text import cell
 from georaster_dl.evaluation.inputs.maps import REJECTED, MapFile, open_map
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.output.staging import FailedOutput, Staging
@@ -294,7 +295,7 @@ def _nodata_shares(missing: _Floats, covered: _Floats, inside: _Floats) -> _Floa
 
 def _write(path: Path, table: pd.DataFrame, frame: geopandas.GeoDataFrame) -> None:
     if path.suffix.lower() == ".csv":
-        table.to_csv(path, index=False, float_format="%.6g")
+        table.map(cell).to_csv(path, index=False, float_format="%.6g")
         return
     write_geopackage(path, _wide(table, frame), promote_to_multi=True)
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import shapely
-from odc.geo.geobox import GeoBox
 
 from georaster_dl.cleaning.majority import majority
 from georaster_dl.cleaning.options import CleaningOptions
@@ -17,7 +15,7 @@ from georaster_dl.cleaning.sieve import sieve
 from georaster_dl.cleaning.smoothing import log_odds, smoothed
 from georaster_dl.core.area_text import parse_area
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import Georeference, area_measure, to_coordinates
+from georaster_dl.core.geography import Georeference, middle_pixel_areas
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.blocks import strips, windows
 
@@ -99,7 +97,7 @@ def smallest_area(geobox: Georeference, text: str) -> tuple[int, npt.NDArray[np.
     asked, n_rows = parse_area(text, "sieve"), geobox.shape[0]
     if asked.in_pixels:
         return int(np.ceil(asked.amount)), np.ones(n_rows, np.int64)
-    areas = _pixel_areas(geobox)
+    areas = middle_pixel_areas(geobox, slice(0, n_rows))
     if areas is None or not np.isfinite(areas).all():
         raise OptionError(
             f"`sieve={text}` is an area on the ground, but the map's pixels have none (no CRS, one of unknown unit, or "
@@ -108,21 +106,6 @@ def smallest_area(geobox: Georeference, text: str) -> tuple[int, npt.NDArray[np.
     if np.ptp(areas) <= _SAME * areas.max():
         return int(np.ceil(asked.amount / areas[0] - _SAME)), np.ones(n_rows, np.int64)
     return _PARTS, np.round(areas / asked.amount * _PARTS).astype(np.int64)
-
-
-def _pixel_areas(geobox: Georeference) -> npt.NDArray[np.float64] | None:
-    """Measure the middle pixel of each row in square metres; None where only control points give its place."""
-    if not isinstance(geobox, GeoBox):
-        return None
-    n_rows, n_cols = geobox.shape
-    col, row = np.full(n_rows, float(n_cols // 2)), np.arange(n_rows, dtype=np.float64)
-    corners = [
-        np.stack(to_coordinates(geobox.affine, col + right, row + down), axis=1)
-        for right, down in ((0, 0), (1, 0), (1, 1), (0, 1))
-    ]
-    crs = None if geobox.crs is None else geobox.crs.proj
-    measure = area_measure(crs, geobox.affine, (n_rows, n_cols))
-    return measure(shapely.polygons(np.stack(corners, axis=1)))
 
 
 def _smooth(

@@ -31,6 +31,7 @@ __all__ = [
     "length_measure",
     "lonlat_of_pixels",
     "metres_per_unit",
+    "middle_pixel_areas",
     "near_longitude",
     "outline",
     "pixel_areas",
@@ -204,6 +205,26 @@ def area_measure(
         return np.asarray(shapely.area(polygons) / scale(centres), np.float64)
 
     return measure
+
+
+def middle_pixel_areas(geobox: Georeference, rows: slice) -> _Floats | None:
+    """Measure the middle pixel of each row in square metres, as polygons are measured.
+
+    Returns
+    -------
+    (rows,) areas, NaN without a CRS and in one of unknown unit; None with ground control points only.
+    """
+    if isinstance(geobox, GCPGeoBox):
+        return None
+    row = np.arange(rows.start, rows.stop, dtype=np.float64)
+    col = np.full(len(row), float(geobox.shape[1] // 2))
+    corners = [
+        np.stack(to_coordinates(geobox.affine, col + right, row + down), axis=1)
+        for right, down in ((0, 0), (1, 0), (1, 1), (0, 1))
+    ]
+    crs = None if geobox.crs is None else geobox.crs.proj
+    measure = area_measure(crs, geobox.affine, (geobox.shape[0], geobox.shape[1]))
+    return measure(shapely.polygons(np.stack(corners, axis=1)))
 
 
 def length_measure(

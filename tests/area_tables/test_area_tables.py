@@ -88,6 +88,13 @@ def test_areas_and_shares_are_those_of_pixels_cut_by_the_polygons(tmp_path, area
     assert pd.read_csv(tmp_path / "t.csv").shape == made.frame.shape
 
 
+def test_a_name_that_would_be_a_formula_is_text_in_a_spreadsheet(tmp_path, areas):
+    write_map(tmp_path / "m.tif")
+    areas.assign(district="=1+1").to_file(tmp_path / "areas.gpkg")
+    gdl.zonal(tmp_path / "m.tif", tmp_path / "areas.gpkg", out=tmp_path / "t.csv")
+    assert set(pd.read_csv(tmp_path / "t.csv").area) == {"'=1+1"}
+
+
 def test_areas_are_ellipsoidal_in_degrees_and_in_another_crs(tmp_path):
     place = from_origin(10, 60, 0.5, 0.5)
     pixels, _ = write_map(tmp_path / "m.tif", (40, 20), "EPSG:4326", place)

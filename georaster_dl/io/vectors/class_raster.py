@@ -10,17 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import rasterio
-import shapely
 from odc.geo.gcp import GCPGeoBox
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import area_measure, to_coordinates
+from georaster_dl.core.geography import middle_pixel_areas
 from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.scenes.dataset import open_dataset
-from georaster_dl.io.scenes.grid import is_same_grid, proj_crs
+from georaster_dl.io.scenes.grid import is_same_grid
 
 __all__ = ["ClassRaster", "NumberWriter", "Shares", "write_numbers"]
 
@@ -62,14 +61,9 @@ class ClassRaster:
         self.nodata = None if dataset.nodata is None else int(dataset.nodata)
         gcps = bool(dataset.gcps[0]) and dataset.transform.is_identity
         self.geobox: Any = (GCPGeoBox if gcps else GeoBox).from_rio(dataset)
-        measure = area_measure(proj_crs(dataset), dataset.transform, self.shape)
-        row, col = (half // 2 for half in self.shape)
-        pixel = shapely.transform(
-            np.array([shapely.box(col, row, col + 1, row + 1)]),
-            lambda at: np.stack(to_coordinates(dataset.transform, *at.T), axis=1),
-        )
-        area = float(measure(pixel)[0])
-        self.pixel_m2 = None if gcps or not np.isfinite(area) else area
+        middle = self.shape[0] // 2
+        areas = middle_pixel_areas(self.geobox, slice(middle, middle + 1))
+        self.pixel_m2 = None if areas is None or np.isnan(areas[0]) else float(areas[0])
 
     def close(self) -> None:
         """Close the file."""
