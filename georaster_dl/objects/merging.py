@@ -101,7 +101,7 @@ class Groups:
         self._renumber(self.edges[same & objects])
 
     def _renumber(self, pairs: _Numbers) -> None:
-        """Make one group of what pairs (m, 2) join."""
+        """Join the groups of each pair (m, 2), and number them anew."""
         n, joined = group(len(self.values), pairs[:, 0], pairs[:, 1])
         # Of equal sizes the first counts: it is written last.
         order = np.lexsort((-np.arange(len(joined)), self.pixels))
