@@ -43,7 +43,7 @@ class Regions:
 
 
 def find_regions(read: _Read, strips: list[slice]) -> Regions:
-    """Find the connected areas of a raster, and what they share with their neighbours.
+    """Find the connected areas of a raster, and their shared borders.
 
     Parameters
     ----------
