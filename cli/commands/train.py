@@ -15,7 +15,12 @@ from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_files, complete_models
 from ..options.course import length_options, rehearse_option
-from ..options.labels import erode_option, fraction_fields_option, training_options
+from ..options.labels import (
+    erode_option,
+    fraction_fields_option,
+    instances_option,
+    training_options,
+)
 from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -87,6 +92,7 @@ _SEEN = ", blocks of training scenes"
         help="Predict classes (default), a quantity, fractions of a pixel, or the bands themselves, without labels.",
     ),
     erode_option,
+    instances_option,
     click.option(
         "--method",
         type=click.Choice(["auto", "network", "rf", "svm"]),

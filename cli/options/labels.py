@@ -21,6 +21,7 @@ __all__ = [
     "erode_option",
     "fraction_fields_option",
     "fraction_label_options",
+    "instances_option",
     "label_options",
     "labels_reading",
     "training_options",
@@ -42,6 +43,12 @@ erode_option = click.option(
     type=click.IntRange(min=0),
     metavar="PIXELS",
     help="Leave out labels within so many pixels of a border between classes, or to unlabelled ground.",
+)
+instances_option = click.option(
+    "--instances",
+    is_flag=True,
+    default=None,
+    help="Also learn where each polygon ends, so that touching buildings, crowns or fields become objects of their own.",
 )
 fraction_fields_option = click.option(
     "--fraction-fields",

@@ -57,6 +57,7 @@ class SegmentKeywords(MapKeywords, CleaningKeywords, ObjectKeywords, total=False
         ``uncertainty="mc-dropout"``, also sets ``predictor``.
     sets : classes that each pixel may be, a band per class, and their number; a number also sets ``level``, as in
         ``sets=0.95``.
+    boundaries : of models trained with ``instances``, how near each pixel is to the end of an object, 0 to 1.
     novelty : how unlike the model's training each pixel is; above 1 it is unlike it.
     outliers : of models of spectra, how far each pixel is from the calibration: the largest ratio to a limit, those
         of T2, of Q residuals and of the distance to the nearest calibration spectrum; above 1 it is unlike it.
@@ -69,6 +70,7 @@ class SegmentKeywords(MapKeywords, CleaningKeywords, ObjectKeywords, total=False
     confidence: bool | str | Path
     uncertainty: bool | str | Path
     sets: bool | float | str | Path
+    boundaries: bool | str | Path
     novelty: bool | str | Path
     outliers: bool | str | Path
     polygons: bool | str | Path

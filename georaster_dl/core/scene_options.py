@@ -148,9 +148,11 @@ class TrainingLabelOptions(FractionOptions):
     Attributes
     ----------
     erode : pixels from a border between classes, or to unlabelled ground, within which labels of classes are left out.
+    instances : whether each polygon is an object whose boundary is learnt beside the classes.
     """
 
     erode: int = 0
+    instances: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a negative distance.
@@ -164,4 +166,9 @@ class TrainingLabelOptions(FractionOptions):
         if self.erode < 0:
             raise OptionError(
                 f"`erode=` must be 0 or more pixels, but got {self.erode}; 1 or 2 are usual."
+            )
+        if self.erode and self.instances:
+            raise OptionError(
+                f"`instances=True` learns from the pixels at the boundaries of objects, but `erode={self.erode}` leaves "
+                f"these out; leave one of them out."
             )

@@ -112,10 +112,11 @@ class _Family:
         return self.own if self.series else {"head": HEADS[0], **self.own}
 
 
-HEADS = ("plain", "bayesian", "fractions")
+HEADS = ("plain", "bayesian", "fractions", "boundaries")
 """What a network ends in, by the option ``head`` that all architectures of images have: the last layer, the same with
-distributions for weights, or that layer and a softmax, so that the outputs are fractions of sum 1. Fitted methods are
-projected onto fractions, and have no distributions."""
+distributions for weights, that layer and a softmax, so that the outputs are fractions of sum 1, or that layer with one more
+plane, of the boundaries between objects, which is given where it is asked for. Fitted methods are projected onto fractions,
+and have neither distributions nor boundaries."""
 
 FittedTo = Literal["tables", "scenes", "leaves", "pixels"]
 """What a method is fitted to: tables of spectra, the mixed pixels of a scene, leaves through a physical model, or labelled
@@ -302,7 +303,8 @@ def create_model(
     ----------
     name : architecture, see ``list_models``; with hyphens or underscores.
     in_bands : number of input planes, any.
-    n_classes : number of output planes: classes, 1 for a quantity, the bands for an autoencoder.
+    n_classes : number of output planes: classes, 1 for a quantity, the bands for an autoencoder. Boundaries
+        do not count.
     encoder : encoder of segmentation_models_pytorch, timm's with the prefix ``tu-``; of no meaning
         to an architecture that has none to choose.
     encoder_weights : pretrained encoder weights to download, for example ``"imagenet"``;
@@ -352,10 +354,9 @@ def create_model(
     chosen = {**defaults, **options}
     # An architecture that has the option itself, as ensembles for their members, sees to it.
     head = HEADS[0] if "head" in family.own else chosen.pop("head", HEADS[0])
-    if family.fitted and head == "bayesian":
-        raise OptionError(
-            f"{name} is fitted and has no distributions for weights; take plain or fractions as head."
-        )
+    if family.fitted and head in ("bayesian", "boundaries"):
+        what = "distributions for weights" if head == "bayesian" else "plane of boundaries"
+        raise OptionError(f"{name} is fitted and has no {what}; take plain or fractions as head.")
     if head not in HEADS:
         raise OptionError(
             f"The architecture {name!r} takes {', '.join(HEADS[:-1])} or {HEADS[-1]} as head, but got {head!r}."
@@ -363,12 +364,26 @@ def create_model(
     of_sensors = () if family.series is None else tuple(sensors) or (in_bands,)
     network = family.build(
         NetworkSpec(
-            family.name, in_bands, n_classes, encoder, encoder_weights, chosen, lengths, of_sensors
+            family.name,
+            in_bands,
+            n_classes + (head == "boundaries"),
+            encoder,
+            encoder_weights,
+            chosen,
+            lengths,
+            of_sensors,
         )
     )
-    if head == "plain":
-        return network
-    if head == "fractions" and family.fitted:
+    return network if head == "plain" else _with_head(network, head, fitted=bool(family.fitted))
+
+
+def _with_head(network: nn.Module, head: str, *, fitted: bool) -> nn.Module:
+    """Replace or complete the last layer of a network, in place."""
+    if head == "boundaries":
+        from georaster_dl.models.zoo.heads.boundaries import with_boundaries_head
+
+        return with_boundaries_head(network)
+    if head == "fractions" and fitted:
         from georaster_dl.models.zoo.heads.simplex import Simplex
 
         network.ending = Simplex()

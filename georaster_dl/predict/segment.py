@@ -151,14 +151,14 @@ class SegmentRun(SceneRun):
         return planes_of_pixels(self.prepared, self._choice, self._task, places)
 
     def _rasters(self) -> tuple[RasterRun, dict[str, Path]]:
-        from georaster_dl.predict.outputs.novelty import unlikeness_run
+        from georaster_dl.predict.outputs.further import FURTHER, further_run
         from georaster_dl.predict.outputs.rasters import RasterRun, loader
 
         prepared, choice = self.prepared, self._choice
         prepared.context.warn(direction_warning(prepared.match.card, choice.kind))
-        unlike = tuple(name for name in ("novelty", "outliers") if name in self._outputs.extras)
-        if unlike:
-            rasters = unlikeness_run(prepared, self._task, choice, unlike)
+        further = tuple(name for name in FURTHER if name in self._outputs.extras)
+        if further:
+            rasters = further_run(prepared, self._task, choice, further, self._options)
         else:
             rasters = RasterRun(prepared, loader(prepared, choice=choice), self._task, choice)
         rasters_beside = {
@@ -193,7 +193,11 @@ class SegmentRun(SceneRun):
 
 
 def _check_one_pass(card: Card, outputs: Outputs, options: SegmentOptions) -> None:
-    """Refuse the uncertainty of quantities where a single pass has none."""
+    """Refuse the uncertainty of quantities where a single pass has none, and boundaries of several passes."""
+    if "boundaries" in outputs.extras and choose_predictor(card, options) != "single":
+        raise OptionError(
+            "`boundaries=...` is of one pass of the network, but several are asked for; leave one of them out."
+        )
     asked = bool(card.targets) and "uncertainty" in outputs.extras
     if asked and choose_predictor(card, options) == "single":
         raise OptionError(
@@ -250,6 +254,11 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
             raise OptionError(
                 f"`{name}=...` compares spectra with those of a calibration, which {card.name} does not hold; train a "
                 f"model with `geodl spectra train` of this version, or leave that out."
+            )
+        if EXTRA_OUTPUTS[name].needs_boundaries and not card.gives_boundaries:
+            raise OptionError(
+                f"`{name}=...` shows where objects end, which {card.name} has not learnt; train a model with "
+                f"`instances=True`, or leave that out."
             )
     asked = [name for name in outputs.extras if EXTRA_OUTPUTS[name].needs_classes]
     if card.targets and asked:

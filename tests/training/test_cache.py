@@ -125,7 +125,9 @@ def shared_cache(tmp_path_factory):
     from types import SimpleNamespace
 
     scene = SimpleNamespace(shape=(60, 70), planes=(1, 2, 3), dtype=np.dtype("float32"))
-    labelled = SimpleNamespace(scene=scene, labels="labels.tif", numeric=True, planes=())
+    labelled = SimpleNamespace(
+        scene=scene, labels="labels.tif", numeric=True, planes=(), instances=False
+    )
     cache = PatchCache(tmp_path_factory.mktemp("cache") / "000000", labelled)
     whole = np.random.default_rng(0).normal(size=(3, 60, 70)).astype(np.float32)
     cache.create()

@@ -59,6 +59,7 @@ class TrainKeywords(GroundKeywords, total=False):
     ----------
     task : ``"segmentation"``, ``"regression"``, ``"fractions"`` or ``"autoencoder"``.
     erode : pixels from a border between classes, or to unlabelled ground, within which labels are left out.
+    instances : also learn where each polygon ends, so that touching buildings, crowns or fields can be told apart.
     method : ``"auto"``, ``"network"``, ``"rf"`` or ``"svm"``, as ``TrainConfig`` has it.
     fraction_fields : attributes of vector labels, or bands of a raster, that hold fractions; of one alone the rest
         is the fraction ``other``. Without any, classes finer than the scene are their shares of a pixel.
@@ -79,6 +80,7 @@ class TrainKeywords(GroundKeywords, total=False):
 
     task: Literal["segmentation", "regression", "fractions", "autoencoder"]
     erode: int
+    instances: bool
     method: Literal["auto", "network", "rf", "svm"]
     fraction_fields: Sequence[str]
     per_polygon: bool

@@ -21,6 +21,7 @@ from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.io.files.layer_path import file_of
+from georaster_dl.io.labels.boundaries import REACH, nearness
 from georaster_dl.io.labels.erosion import Erosion
 from georaster_dl.io.labels.legend_from_labels import FoundClasses, legend_of
 from georaster_dl.io.labels.raster import RasterLabels, found_in_raster, strips_of_labels
@@ -128,6 +129,18 @@ class ClassLabels(OpenedLabels):
             return self._indexes(rows, cols)
         around = self._indexes(*self.erosion.around(rows, cols))
         return self.erosion.apply(around, rows, cols, self._labels.features(rows, cols))
+
+    def boundaries(self, rows: slice, cols: slice) -> npt.NDArray[np.uint8]:
+        """(rows, cols) nearness to the boundaries of polygons, 0 to ``boundaries.STEPS``."""
+        around = Erosion(REACH + 1, self.erosion.shape).around(rows, cols)
+        objects = self._labels.features(*around)
+        if objects is None:
+            raise TypeError("A raster of labels has no objects.")
+        inner = tuple(
+            slice(own.start - wide.start, own.stop - wide.start)
+            for own, wide in zip((rows, cols), around, strict=True)
+        )
+        return nearness(objects)[inner]
 
     def _indexes(self, rows: slice, cols: slice) -> npt.NDArray[np.int16]:
         numbers = self._labels.read(rows, cols)

@@ -324,6 +324,14 @@ class Card(FilePart):
         return self
 
     @model_validator(mode="after")
+    def _boundaries_of_classes(self) -> Self:
+        if self.gives_boundaries and self.task != "segmentation":
+            raise ValueError(
+                f"architecture.options.head is 'boundaries', so task must be segmentation, but it is {self.task!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fractions_of_a_whole(self) -> Self:
         head = self.architecture.options.get("head")
         if self.task != "fractions":
@@ -414,6 +422,11 @@ class Card(FilePart):
     def gives_spread(self) -> bool:
         """Whether the network also gives a plane of spread for each target, as an ensemble does."""
         return self.architecture.name == "ensemble"
+
+    @property
+    def gives_boundaries(self) -> bool:
+        """Whether the network can give a plane of the boundaries between objects, beside its ``outputs``."""
+        return self.architecture.options.get("head") == "boundaries"
 
     def calibration_of(self, predictor: Predictor) -> Calibration:
         """Look up the calibration of a predictor; where it has none, that of one pass."""

@@ -64,6 +64,8 @@ class _Members(nn.Module):
 
 
 class _Mean(nn.Module):
+    gives_boundaries = False
+
     def __init__(self, members: int, *, spread: bool) -> None:
         super().__init__()
         self._members = members
@@ -73,8 +75,10 @@ class _Mean(nn.Module):
         each = torch.stack(planes.chunk(self._members, 1))
         if self._spread:
             return torch.cat([each.mean(0), each.std(0, correction=0)], 1)
-        total: Tensor = each.log_softmax(2).logsumexp(0)
-        return total - math.log(self._members)
+        classes = each[:, :, :-1] if self.gives_boundaries else each
+        total: Tensor = classes.log_softmax(2).logsumexp(0) - math.log(self._members)
+        # Logits of boundaries are averaged as they are.
+        return torch.cat([total, each[:, :, -1:].mean(0)], 1) if self.gives_boundaries else total
 
 
 def ensemble_of(spec: NetworkSpec) -> Ensemble:

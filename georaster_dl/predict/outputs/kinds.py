@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLASS_MEASURES",
     "EXTRA_OUTPUTS",
+    "BoundaryRaster",
     "DerivedFile",
     "ExtraRaster",
     "FinishedMap",
@@ -152,6 +153,7 @@ class OutputKind:
     suffix : ending of the file's name, which says its format.
     needs_classes : whether only models of classes have it.
     needs_novelty : whether only models whose card holds the statistics of their training have it.
+    needs_boundaries : whether only models that learnt the boundaries of objects have it.
     needs_domain : whether only models of spectra whose card describes their calibration have it.
     argument : value that the option may take; None where it takes none.
     """
@@ -163,6 +165,7 @@ class OutputKind:
     needs_classes: bool
     needs_novelty: bool = False
     needs_domain: bool = False
+    needs_boundaries: bool = False
     argument: Words | Share | None = None
 
     def settings(self, value: object) -> Mapping[str, Any] | None:
@@ -261,6 +264,18 @@ def stored_fractions(values: Tensor, *, float32: bool) -> Tensor:
     import torch
 
     return values.clone() if float32 else values.mul(_STEPS).round_().to(torch.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundaryRaster(ExtraRaster):
+    """A raster of how near pixels are to the boundary of an object: 1 on it, 0 away from all."""
+
+    needs_classes: bool = True
+    needs_boundaries: bool = True
+
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
+        """Describe the raster: float32, or uint8 with a scale."""
+        return _fractions([self.name], float32=options.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -507,6 +522,12 @@ _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
         help="classes that a pixel may be (one band per class: 1 where it may be that one, else 0), and as "
         "the last band their number",
         argument=Share("level", 0.9, "the share of pixels whose true class is to be among them"),
+    ),
+    BoundaryRaster(
+        name="boundaries",
+        title="Boundaries of objects",
+        help="of models that learnt where objects end, how near a pixel is to such a boundary: 1 on it, 0 in the midst of "
+        "objects and away from them",
     ),
     NoveltyRaster(
         name="novelty",

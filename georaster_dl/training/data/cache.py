@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,12 @@ from georaster_dl.io.labels.erosion import Erosion
 from georaster_dl.io.labels.read import ClassLabels
 from georaster_dl.io.scenes.scene import SceneReader
 from georaster_dl.tiling.sampling import LabelIndex, cell_side
-from georaster_dl.training.data.labelled_scenes import LabelledScene, is_labelled, open_labels
+from georaster_dl.training.data.labelled_scenes import (
+    LabelledScene,
+    Labels,
+    is_labelled,
+    open_labels,
+)
 
 __all__ = ["CacheFolder", "CachedScene", "PatchCache", "count_labels", "drop_absent_classes"]
 
@@ -93,6 +98,7 @@ class PatchCache:
                 ("values", labelled.scene.dtype, (len(labelled.scene.planes),)),
                 ("label", label, labelled.planes),
                 ("marks", np.uint8),
+                *([("boundary", np.uint8)] if labelled.instances else []),
             ]
         )
         self.lookup: npt.NDArray[np.int16] | None = None  # of classes that were left out
@@ -127,11 +133,27 @@ class PatchCache:
         valid: npt.NDArray[np.bool_] = (self._pixels(rows, cols)["marks"] & _VALID) != 0
         return valid
 
-    def write_labels(self, rows: slice, cols: slice, labels: npt.NDArray[Any]) -> None:
-        """Write the labels (rows, cols), or (fractions, rows, cols), of a window that holds nothing yet."""
+    def boundaries(self, rows: slice, cols: slice) -> npt.NDArray[np.uint8]:
+        """Read the nearness (rows, cols) to the boundaries of objects, where these are learnt."""
+        near: npt.NDArray[np.uint8] = self._pixels(rows, cols)["boundary"]
+        return near
+
+    def write_labels(
+        self,
+        rows: slice,
+        cols: slice,
+        labels: npt.NDArray[Any],
+        boundaries: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Write the labels (rows, cols), or (fractions, rows, cols), of a window that holds nothing yet.
+
+        ``boundaries`` are the nearness (rows, cols) to those of objects, where they are learnt.
+        """
         pixels = np.zeros(labels.shape[-2:], self._pixel)
         pixels["label"] = labels if labels.ndim == 2 else np.moveaxis(labels, 0, -1)
         pixels["marks"] = is_labelled(labels) * np.uint8(_LABELLED)
+        if boundaries is not None:
+            pixels["boundary"] = boundaries
         self._write(rows, cols, pixels)
 
     def write_values(
@@ -252,7 +274,8 @@ def _filled(
             strip = labels.read(rows, slice(0, n_cols))
             is_known = is_labelled(strip)
             for cols in _runs(np.any(is_known, axis=0)):
-                cache.write_labels(rows, cols, strip[..., cols])
+                near = labels.boundaries(rows, cols) if _has_objects(labels, labelled) else None
+                cache.write_labels(rows, cols, strip[..., cols], near)
             down, across = np.nonzero(is_known)
             cells[(down + rows.start) // cell, across // cell] = True
         erosion = labels.erosion if isinstance(labels, ClassLabels) else None
@@ -267,6 +290,11 @@ def _filled(
                 cache.write_values(rows, cols, *reader.read(rows, cols))
                 _count(cache.read(rows, cols)[2], counts, (rows.start, cols.start), cell)
     return LabelIndex.of(labelled.scene.shape, cell, counts), missed, erosion
+
+
+def _has_objects(labels: Labels, labelled: LabelledScene) -> TypeGuard[ClassLabels]:
+    """Whether the boundaries of the labels' polygons are learnt."""
+    return isinstance(labels, ClassLabels) and labelled.instances
 
 
 def count_labels(cached: CachedScene, where: tuple[str, str]) -> LabelIndex:

@@ -46,7 +46,11 @@ class PatchDataModule(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Any]:
         """Make batches of windows that cover the labels of the validation part, or many of them."""
         patches = EvaluationPatches(
-            self._data, VALIDATION, most=_VALIDATION_WINDOWS, noise_draws=_VALIDATION_DRAWS
+            self._data,
+            VALIDATION,
+            most=_VALIDATION_WINDOWS,
+            noise_draws=_VALIDATION_DRAWS,
+            boundaries=True,
         )
         return self._loader(patches, max(1, self._data.config.training.batch // 4))
 

@@ -42,11 +42,12 @@ def training_patches(data: TrainingData) -> TrainingPatches:
 class TrainingPatches(Dataset[Sample]):
     """Augmented patches of the training part, by (epoch, number).
 
-    The targets are labels, or for an autoencoder the bands without noise.
+    The targets are labels, or for an autoencoder the bands without noise. Where boundaries of objects are learnt, they are
+    (2, patch, patch): classes, and the nearness to a boundary.
     """
 
     def __init__(self, data: TrainingData) -> None:
-        self._reader = data.split.reader(TRAIN)
+        self._reader = data.split.reader(TRAIN, boundaries=data.instances)
         self._sampler = data.sampler()
         self._scaling = data.scaling
         self._augmentation = data.config.augment
@@ -159,12 +160,19 @@ class EvaluationPatches(Dataset[Sample]):
     ----------
     most : windows; where there are more, random ones are taken.
     noise_draws : fewest samples with input noise; few windows come several times, with other noise.
+    boundaries : whether the targets are (2, side, side), as those of training patches, where boundaries are learnt.
     """
 
     def __init__(
-        self, data: TrainingData, part: int, *, most: int | None = None, noise_draws: int = 1
+        self,
+        data: TrainingData,
+        part: int,
+        *,
+        most: int | None = None,
+        noise_draws: int = 1,
+        boundaries: bool = False,
     ) -> None:
-        self._reader = data.split.reader(part)
+        self._reader = data.split.reader(part, boundaries=boundaries and data.instances)
         self._windows = data.evaluation_windows(part, most)
         self._scaling = data.scaling
         self._seed = data.config.seed

@@ -14,6 +14,7 @@ from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.scene_options import TrainingLabelOptions
 from georaster_dl.core.wording import counted
+from georaster_dl.io.labels.boundaries import check_objects
 from georaster_dl.io.labels.fractions.checks import FractionSet
 from georaster_dl.io.labels.fractions.read import (
     FractionLabels,
@@ -41,6 +42,7 @@ from georaster_dl.training.settings.config import TrainConfig
 
 __all__ = [
     "LabelledScene",
+    "Labels",
     "NoLabels",
     "grain_of",
     "is_labelled",
@@ -120,6 +122,11 @@ class LabelledScene:
         return (len(self.fractions.names) + self.options.per_polygon,)
 
     @property
+    def instances(self) -> bool:
+        """Whether the boundaries of the labels' polygons are learnt."""
+        return self.options.instances
+
+    @property
     def counted(self) -> str:
         """Kind of pixel that a network is trained on, for messages."""
         return "valid" if self.labels is None else "labelled, valid"
@@ -145,6 +152,9 @@ def open_labelled_scenes(
     """
     pairs = [_labelled(pair, config.task) for pair in pairs]
     files = list(dict.fromkeys(pair.labels for pair in pairs if pair.labels is not None))
+    if config.labels.instances:
+        for file in files:
+            check_objects(file, config.labels)
     legend = _legend(files, config.labels) if config.task == "segmentation" else None
     fractions = read_fractions(files, config.labels, warn) if config.task == "fractions" else None
     scenes = _with_data([open_scene(pair.scene, config.scene) for pair in pairs])

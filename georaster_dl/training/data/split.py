@@ -64,9 +64,9 @@ class Split:
         """Sampler of windows of ``side`` pixels around the labels of a part."""
         return PatchSampler(self.indexes(part), kind, side)
 
-    def reader(self, part: int) -> WindowReader:
-        """Reader of the pixels of a part."""
-        return WindowReader(self, part)
+    def reader(self, part: int, *, boundaries: bool = False) -> WindowReader:
+        """Reader of the pixels of a part; see ``WindowReader``."""
+        return WindowReader(self, part, boundaries=boundaries)
 
 
 class WindowReader:
@@ -75,11 +75,13 @@ class WindowReader:
     Parameters
     ----------
     part : part whose pixels are valid; all others are nodata.
+    boundaries : whether labels of classes are followed by the nearness to the boundaries of objects.
     """
 
-    def __init__(self, split: Split, part: int) -> None:
+    def __init__(self, split: Split, part: int, *, boundaries: bool = False) -> None:
         self._scenes, self._masks, self._owners = split.scenes, split.masks, split.owners
         self._part = part
+        self._boundaries = boundaries
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -90,7 +92,8 @@ class WindowReader:
         """Read physical values (bands, side, side), validity and labels (side, side), or (fractions, side, side).
 
         Labels are class indices with -1 where there is none, or values with NaN; beyond the
-        scene and in other parts of the split nothing is valid and nothing labelled.
+        scene and in other parts of the split nothing is valid and nothing labelled. With boundaries they are
+        (2, side, side): class indices, and 0 to ``STEPS``.
         """
         cached = self._scenes[window.scene]
         shape = (window.side, window.side)
@@ -99,7 +102,7 @@ class WindowReader:
         target: Target = (
             np.full((*cached.planes, *shape), np.nan, np.float32)
             if cached.numeric
-            else np.full(shape, -1, np.int64)
+            else np.full((2, *shape) if self._boundaries else shape, -1, np.int64)
         )
         rows, cols = (
             slice(max(start, 0), min(start + window.side, n))
@@ -117,6 +120,9 @@ class WindowReader:
         labelled = valid[place]
         if self._owners:
             labelled = labelled & self._is_own(labels[-1], self._owners[window.scene])
+        if self._boundaries:
+            labelled = labelled & (labels >= 0)
+            labels = np.stack([labels, cached.cache.boundaries(rows, cols)])
         target[..., *place] = np.where(labelled, labels, target[..., *place])
         return image, valid, target
 

@@ -97,6 +97,11 @@ class TrainingData:
         return () if found is None else found.names
 
     @property
+    def instances(self) -> bool:
+        """Whether the boundaries of objects are learnt beside the classes."""
+        return self.config.labels.instances
+
+    @property
     def unlabelled(self) -> bool:
         """Whether the scenes have no labels, so that the bands are the targets."""
         return self.scenes[0].labels is None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from georaster_dl.models.zoo.heads.bayesian import BayesianConv2d
+from georaster_dl.models.zoo.heads.boundaries import giving_boundaries
 from georaster_dl.training.loop.objective import Objective
 from georaster_dl.training.loop.transfer import set_training_mode, unfreeze_for_epoch
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
@@ -75,8 +76,9 @@ class Learner(L.LightningModule):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute the outputs for (N, bands, rows, cols)."""
-        output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
+        """Compute the outputs for (N, bands, rows, cols), with the boundaries of objects where these are learnt."""
+        with giving_boundaries(self.network):
+            output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
         return output
 
     def on_train_epoch_start(self) -> None:

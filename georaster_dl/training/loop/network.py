@@ -67,6 +67,11 @@ def check_network(config: TrainConfig) -> int | None:
             f"`per_polygon=True` needs the pixels of a polygon together, but {config.model.architecture} with these "
             f"settings learns from single pixels; choose another network, or leave out patches.size."
         )
+    if patch is not None and config.labels.instances:
+        raise OptionError(
+            f"`instances=True` learns where objects end, but {config.model.architecture} learns of a patch's middle pixel "
+            f"only; choose another network, such as unet."
+        )
     if patch is None and config.patches.size == 1:
         _check_pixelwise(network, config)
         return 1
@@ -189,6 +194,7 @@ def build_network(data: TrainingData, member: int = 0) -> tuple[nn.Module, list[
             if data.unlabelled
             else list(data.names or data.fractions)
         )
+        names += ["boundaries of objects"] if data.instances else []
         started = initialise_from_package(
             network, data.bands, names, find_model(start.weights), member=member
         )

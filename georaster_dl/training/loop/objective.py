@@ -10,10 +10,12 @@ from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torchmetrics import Metric, R2Score
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from georaster_dl.evaluation.metrics.confusion import Confusion
+from georaster_dl.io.labels.boundaries import STEPS
 from georaster_dl.tiling.split_blocks import TRAIN
 from georaster_dl.training.data.training_data import TrainingData
 from georaster_dl.training.loop.losses import (
@@ -24,7 +26,15 @@ from georaster_dl.training.loop.losses import (
 )
 from georaster_dl.training.loop.reconstruction_loss import build_reconstruction_loss, valid_spectra
 
-__all__ = ["Classes", "Fractions", "Objective", "Quantity", "Reconstruction", "make_objective"]
+__all__ = [
+    "Classes",
+    "Fractions",
+    "Instances",
+    "Objective",
+    "Quantity",
+    "Reconstruction",
+    "make_objective",
+]
 
 
 class Objective(nn.Module):
@@ -82,6 +92,26 @@ class Classes(Objective):
     def _scored(self, value: Tensor) -> float:
         # torchmetrics has the reference in the rows, our confusion matrix the map.
         return Confusion(self._names, value.T.cpu().numpy().astype(np.int64)).mean_iou
+
+
+class Instances(Classes):
+    """Logits of classes, and of boundaries behind them, against classes and nearness (N, 2, rows, cols).
+
+    The loss of the classes and the cross-entropy of the nearness to a boundary are added; the score is that of the classes.
+    """
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of a batch."""
+        of_classes = super().loss(output[:, :-1], target[:, 0])
+        labelled = target[:, 0] >= 0
+        logits, near = output[:, -1][labelled].float(), target[:, 1][labelled].float() / STEPS
+        if not len(near):
+            return of_classes
+        return of_classes + binary_cross_entropy_with_logits(logits, near)
+
+    def count(self, output: Tensor, target: Tensor) -> None:
+        """Add a validation batch to the score."""
+        super().count(output[:, :-1], target[:, 0])
 
 
 class Quantity(Objective):
@@ -160,4 +190,4 @@ def make_objective(data: TrainingData) -> Objective:
         gce_q=loss.gce_q,
         label_smoothing=loss.label_smoothing,
     )
-    return Classes(of_classes, data.names)
+    return (Instances if data.instances else Classes)(of_classes, data.names)

@@ -139,6 +139,7 @@ def initialise_from_package(
         source_names = [target.name for target in card.targets]
     if card.task == "autoencoder":
         source_names = [band.name for band in card.bands]
+    source_names += ["boundaries of objects"] if card.gives_boundaries else []
     return [
         f"from {card.name} {card.version}: {lines[0]}",
         *lines[1:],

@@ -22,6 +22,7 @@ SETTINGS = {
     "classes": "labels.classes",
     "background": "labels.background",
     "erode": "labels.erode",
+    "instances": "labels.instances",
     "fraction_fields": "labels.fraction_fields",
     "per_polygon": "labels.per_polygon",
     "split": "split.kind",

@@ -52,7 +52,8 @@ def with_recipe(
     stated = config.model.model_fields_set & {"architecture", "encoder", "options"}
     if config.task != "segmentation" or stated or config.start.weights != "random":
         return config, None
-    if bands >= _MANY_BANDS and config.patches.size in (None, 1):
+    pixelwise = config.patches.size in (None, 1) and not config.labels.instances
+    if bands >= _MANY_BANDS and pixelwise:
         return _filled(config, _SPECTRUM), (
             f"the scenes have {bands} bands, so a network of single spectra is trained (`architecture='cnn1d'`); name "
             f"another with `architecture=`"

@@ -17,7 +17,7 @@ __all__ = ["resolve_defaults", "trains_network", "with_code", "with_method"]
 
 _AUTOENCODER = "conv_autoencoder"
 _OF_NETWORK = {"architecture", "encoder", "options", "head", "ensemble"}  # who states one wants it
-_FRACTIONS = "fractions"  # a head of the registry
+_FRACTIONS, _BOUNDARIES = "fractions", "boundaries"  # heads of the registry
 _DECODER_DROPOUT = 0.1
 _HIDDEN = 0.6  # share of the squares
 _WITH_SKIPS = ("plain_unet", "spectral_unet")  # beside all that are built around an encoder
@@ -85,6 +85,8 @@ def with_method(config: TrainConfig, begun: TrainConfig | None = None) -> TrainC
             f"`method='{config.method}'` is of classes, but the task is {config.task}, for which networks alone are "
             f"trained; leave it out."
         )
+    if config.labels.instances:
+        _check_instances(config)
     if config.search.trials and not trains_network(config):
         raise OptionError(
             f"`search={config.search.trials}` tries settings of networks, but `method='{config.method}'` trains none; leave "
@@ -92,11 +94,37 @@ def with_method(config: TrainConfig, begun: TrainConfig | None = None) -> TrainC
         )
     if not trains_network(config):
         _refuse_network_settings(config)
-    stated = config.model.model_fields_set & _OF_NETWORK or config.start.model_fields_set
+    stated = (
+        config.model.model_fields_set & _OF_NETWORK
+        or config.start.model_fields_set
+        or config.labels.instances
+    )
     older = begun is not None and begun.method is None
     if config.task != "segmentation" or config.method is not None or stated or older:
         return config
     return config.updated({"method": "auto"})
+
+
+def _check_instances(config: TrainConfig) -> None:
+    """Check that boundaries of objects are learnt by a network of classes, with the last layer that gives them."""
+    if config.task != "segmentation":
+        raise OptionError(
+            f"`instances=True` tells objects of a class apart, but the task is {config.task}; leave it out."
+        )
+    if config.method not in (None, "network"):
+        raise OptionError(
+            f"`method='{config.method}'` may give a model that knows no boundaries, which `instances=True` learns; leave one "
+            f"of them out."
+        )
+    if config.model.head is not None:
+        raise OptionError(
+            f"`head={config.model.head!r}` is not for `instances=True`, whose last layer has a plane of boundaries; leave "
+            f"one of them out."
+        )
+    if config.patches.size == 1:
+        raise OptionError(
+            "`instances=True` learns from what surrounds a pixel, but patches.size is 1; leave one of them out."
+        )
 
 
 def trains_network(config: TrainConfig) -> bool:
@@ -263,7 +291,9 @@ def _with_head(config: TrainConfig) -> TrainConfig:
             f"`head={model.head!r}` is not for fractions, whose last layer is a softmax; leave it out."
         )
     head = _FRACTIONS if of_fractions else model.head
-    if head is None and model.options.get("head") == _FRACTIONS:
+    if config.labels.instances:
+        head = _BOUNDARIES
+    if head is None and model.options.get("head") in (_FRACTIONS, _BOUNDARIES):
         head = "plain"  # of the model to start from, which had another task
     return (
         config
