@@ -2,11 +2,13 @@
 
     python benchmarks/polygons.py large [--side 20000] [--folder DIR]
     python benchmarks/polygons.py buildings DATA
+    python benchmarks/polygons.py touching DATA
 
 ``large`` makes a map with an object (an ellipse of one of three classes, some with a hole) in each square of 20 x 20 pixels,
 a million of them on 20,000 x 20,000, and prints seconds and peak memory of a process for each set of options.
 ``buildings`` outlines the masks of buildings of tiles (vhr_buildings, by default two of training) in several ways and compares
-the outlines with those of the pixels.
+the outlines with those of the pixels. ``touching`` scores the masks of the eight training tiles as objects, before and after those that
+touch are separated.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 CELL = 20
+TRAINING = ("966", "967", "970", "973", "1033", "1036", "1039", "1045")
 SETS = {
     "every area as it is": {},
     "three classes, small areas merged, holes filled": {
@@ -127,6 +130,43 @@ def buildings(data: Path, tiles: list[str]) -> None:
             print(f"| {tile} | {name} | {len(made)} | {n:,} | {iou.mean():.3f} |", flush=True)
 
 
+def touching(data: Path) -> None:
+    import geopandas
+    import rasterio
+    import shapely
+
+    from georaster_dl.core.legend import MapClass
+    from georaster_dl.core.scene_options import LabelOptions
+    from georaster_dl.evaluation.objects.options import ObjectOptions
+    from georaster_dl.evaluation.objects.run import evaluate_objects
+    from georaster_dl.evaluation.objects.scores import together
+    from georaster_dl.objects.options import PolygonOptions
+    from georaster_dl.objects.run import write_objects
+
+    reference = data / "vhr_buildings" / "buildings.geojson"
+    ways = {"masks": {}, "separated": {"split_touching": True}}
+    print("| objects | mapped | reference | precision | recall | F1 | F1 by tile |")
+    print("|---|---|---|---|---|---|---|")
+    for name, options in ways.items():
+        scores = []
+        for tile in TRAINING:
+            (mask,) = (data / "vhr_buildings" / "masks").glob(f"*_{tile}.tif")
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder) / "b.gpkg"
+                classes = [MapClass(0, "ground", (0, 0, 0)), MapClass(255, "building", (255, 0, 0))]
+                asked = PolygonOptions.of({"keep": "building", **options})
+                write_objects(mask, out, asked, stated=classes)
+                with rasterio.open(mask) as dataset:
+                    ground = geopandas.GeoSeries([shapely.box(*dataset.bounds)], crs=dataset.crs)
+                ground.to_file(aoi := Path(folder) / "aoi.gpkg")
+                asked = ObjectOptions(LabelOptions(class_name="building"), aoi)
+                scores.append(evaluate_objects(out, reference, asked).total)
+        s = together(scores)
+        by_tile = " ".join(f"{each.f1:.3f}" for each in scores)
+        shares = f"{s.precision:.3f} | {s.recall:.3f} | {s.f1:.3f}"
+        print(f"| {name} | {s.mapped} | {s.reference} | {shares} | {by_tile} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -139,7 +179,11 @@ def main() -> None:
     of_buildings = commands.add_parser("buildings")
     of_buildings.add_argument("data", type=Path)
     of_buildings.add_argument("--tiles", nargs="+", default=["966", "967"])
+    commands.add_parser("touching").add_argument("data", type=Path)
     asked = parser.parse_args()
+    if asked.command == "touching":
+        touching(asked.data)
+        return
     if asked.command == "buildings":
         buildings(asked.data, asked.tiles)
         return

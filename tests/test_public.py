@@ -141,7 +141,7 @@ def test_keywords_are_the_options_of_the_runs():
     assert set(gdl.CleaningKeywords.__annotations__) == cleaning
     of_map = set(gdl.MapKeywords.__annotations__)
     assert of_map == run | own - {"float32"}
-    outlines = fields(PolygonOptions) - {"confidence"}
+    outlines = fields(PolygonOptions) - {"boundaries", "confidence"}
     assert set(gdl.ObjectKeywords.__annotations__) == outlines
     assert set(gdl.PolygonKeywords.__annotations__) == fields(PolygonOptions)
     beside = cleaning | outlines | set(EXTRA_OUTPUTS)

@@ -10,7 +10,7 @@ import click
 from georaster_dl.core.events import warner
 from georaster_dl.core.wording import counted
 
-from ..options.polygons import confidence_option, polygon_options
+from ..options.polygons import boundaries_option, confidence_option, polygon_options
 from ..options.shared import (
     INPUT_FILE,
     check_suffix,
@@ -28,6 +28,7 @@ __all__ = ["polygons"]
 @click.argument("map_path", metavar="MAP", type=INPUT_FILE)
 @output_option("GeoPackage to make.", required=True)
 @polygon_options
+@boundaries_option
 @confidence_option
 @overwrite_option
 @warning_options
@@ -36,6 +37,7 @@ def polygons(
     map_path: Path,
     output: Path,
     polygon_settings: dict[str, Any],
+    boundaries: Path | None,
     confidence: Path | None,
     overwrite: bool,
     terminal: Terminal,
@@ -48,14 +50,15 @@ def polygons(
 
     \b
     geodl polygons map.tif -o map.gpkg --min-area 0.5ha
-    geodl polygons map.tif -o buildings.gpkg --keep building --min-area 20m2 --fill-holes 10m2 --right-angles
+    geodl polygons map.tif -o buildings.gpkg --keep building --min-area 20m2 --fill-holes 10m2 --split-touching --right-angles
     geodl polygons map.tif -o fields.gpkg --drop background --simplify 1 --confidence map_confidence.tif
     """
     from georaster_dl.objects.options import PolygonOptions
     from georaster_dl.objects.run import polygons as run
 
     check_suffix("-o", output, "a GeoPackage", (".gpkg",))
-    options = PolygonOptions.of({**polygon_settings, "confidence": confidence})
+    rasters = {"boundaries": boundaries, "confidence": confidence}
+    options = PolygonOptions.of({**polygon_settings, **rasters})
     with terminal.reporting() as report:
         made = run(map_path, output, options, overwrite=overwrite, warn=warner(report))
         report(finished(made.files, made.failed, round(made.seconds, 3), polygons=made.polygons))

@@ -10,9 +10,17 @@ import click
 from .groups import option_group
 from .shared import INPUT_FILE
 
-__all__ = ["confidence_option", "polygon_options"]
+__all__ = ["boundaries_option", "confidence_option", "polygon_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+boundaries_option = click.option(
+    "--boundaries",
+    type=INPUT_FILE,
+    metavar="RASTER",
+    help="Raster of the probability of a boundary, 0 to 1, which separates objects in place of narrow places; with "
+    "--split-touching.",
+)
 
 confidence_option = click.option(
     "--confidence",
@@ -52,6 +60,11 @@ _OPTIONS = (
         "--fill-holes",
         metavar="AREA",
         help="Fill holes up to this area, as 50m2, 0.5ha or 9px.",
+    ),
+    click.option(
+        "--split-touching",
+        is_flag=True,
+        help="Separate objects of one class that touch where they are narrow, as buildings or crowns.",
     ),
     click.option(
         "--simplify",

@@ -149,6 +149,7 @@ class ObjectKeywords(TypedDict, total=False):
     min_area : smallest area with its unit (``"50m2"``, ``"0.5ha"``, ``"9px"``); smaller ones are merged into the neighbour
         with the longest shared border.
     fill_holes : largest area of holes to fill, with its unit.
+    split_touching : separate objects of one class that touch where they are narrow.
     simplify : tolerance in pixels; shared borders stay shared.
     round_corners : round corners, those of shared borders for both.
     right_angles : outlines in the two main directions of each object, for one class, named by ``keep``.
@@ -158,6 +159,7 @@ class ObjectKeywords(TypedDict, total=False):
     drop: str | Sequence[str]
     min_area: str | None
     fill_holes: str | None
+    split_touching: bool
     simplify: float | None
     round_corners: bool
     right_angles: bool

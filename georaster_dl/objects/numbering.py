@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy.typing as npt
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend, MapClass
-from georaster_dl.io.vectors.class_raster import ClassRaster, Shares, write_numbers
+from georaster_dl.core.wording import counted
+from georaster_dl.io.vectors.class_raster import ClassRaster, NumberRaster, Shares
 from georaster_dl.io.vectors.polygons import NumberedObjects
 from georaster_dl.objects.merging import Groups
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.regions import OUTSIDE, Regions, find_regions
+from georaster_dl.objects.touching import LARGEST, split_touching
 from georaster_dl.render.palette import choose_colors
 
 __all__ = ["STRIP_PIXELS", "number_objects"]
@@ -29,6 +32,7 @@ def number_objects(
     raster: Path,
     *,
     strip_pixels: int = STRIP_PIXELS,
+    warn: Callable[[str], None] = lambda _message: None,
 ) -> tuple[NumberedObjects, Legend]:
     """Clean the areas of a map as the options ask and write the number of each object.
 
@@ -36,7 +40,8 @@ def number_objects(
     ----------
     stated : classes that the map names; others that it holds are called by their value.
     raster : file to make, of the objects' numbers.
-    strip_pixels : pixels that are read at a time, on which no number depends.
+    strip_pixels : pixels that are read at a time, on which no object depends.
+    warn : called with every warning.
 
     Returns
     -------
@@ -59,20 +64,40 @@ def number_objects(
         groups.fill_holes(options.largest_hole.pixels(source.pixel_m2))
     is_object = groups.values >= 0
     of_region = np.where(is_object, np.cumsum(is_object), 0).astype(np.int32)[groups.of_region]
-    means = None if options.confidence is None else _Means(int(is_object.sum()))
-    shares = None if options.confidence is None else Shares(options.confidence, source)
-    with write_numbers(raster, source.shape) as write:
+    with NumberRaster(raster, source.shape) as file:
         for rows, areas in regions.numbers():
-            numbers = of_region[areas]
-            write(rows, numbers)
-            if means is not None and shares is not None:
-                means.add(numbers, *shares.read(rows))
-    confidence = None
-    if means is not None and shares is not None:
-        confidence = means.values(shares.scale, shares.offset)
-        shares.close()
+            file.write(of_region[areas], rows)
     classes = np.concatenate([[0], groups.values[is_object]])
+    if options.split_touching:
+        classes = classes[_split(raster, source, options, len(classes) - 1, strip_pixels, warn)]
+    confidence = None
+    if options.confidence is not None:
+        with closing(Shares(options.confidence, source, "confidence")) as shares:
+            confidence = _means(raster, shares, len(classes), strip_pixels)
     return NumberedObjects(raster, classes, confidence), legend
+
+
+def _split(
+    raster: Path,
+    source: ClassRaster,
+    options: PolygonOptions,
+    n: int,
+    strip_pixels: int,
+    warn: Callable[[str], None],
+) -> npt.NDArray[np.int64]:
+    """Separate objects that touch; the object (m + 1,) that each is part of."""
+    with ExitStack() as stack:
+        boundaries = None
+        if options.boundaries is not None:
+            shares = Shares(options.boundaries, source, "boundaries")
+            boundaries = stack.enter_context(closing(shares)).read
+        of, too_large = split_touching(raster, strip_pixels, n, boundaries)
+    if too_large:
+        warn(
+            f"{counted(too_large, 'object')} of more than {LARGEST:,} pixels (with what is around it) stayed whole; "
+            f"`split_touching=` is for groups of buildings, crowns or fields"
+        )
+    return of
 
 
 def _legend(stated: Sequence[MapClass], regions: Regions, source: ClassRaster) -> Legend:
@@ -96,26 +121,14 @@ def _legend(stated: Sequence[MapClass], regions: Regions, source: ClassRaster) -
     return Legend((*stated, *more))
 
 
-class _Means:
-    """Mean of a raster over each object, by sums."""
-
-    def __init__(self, n: int) -> None:
-        self._sums = np.zeros(n + 1)
-        self._counts = np.zeros(n + 1)
-
-    def add(
-        self,
-        numbers: npt.NDArray[np.int32],
-        stored: npt.NDArray[np.float64],
-        valid: npt.NDArray[np.bool_],
-    ) -> None:
-        """Take a strip."""
-        there, n = numbers[valid], len(self._sums)
-        self._counts += np.bincount(there, minlength=n)
-        self._sums += np.bincount(there, weights=stored[valid], minlength=n)
-
-    def values(self, scale: float, offset: float) -> npt.NDArray[np.float64]:
-        """Means (n + 1,), to six digits; NaN where an object has no valid pixel."""
-        with np.errstate(invalid="ignore"):
-            means = self._sums / np.where(self._counts > 0, self._counts, np.nan)
-        return np.asarray(np.round(means * scale + offset, 6), np.float64)
+def _means(raster: Path, shares: Shares, n: int, strip_pixels: int) -> npt.NDArray[np.float64]:
+    """Mean of a raster over each of ``n`` objects, to six digits; NaN where one has no valid pixel."""
+    sums, counts = np.zeros((2, n))
+    with NumberRaster(raster) as file:
+        for rows in file.strips(strip_pixels):
+            stored, valid = shares.stored(rows, slice(0, file.shape[1]))
+            there = file.read(rows)[valid]
+            counts += np.bincount(there, minlength=n)
+            sums += np.bincount(there, weights=stored[valid], minlength=n)
+    means = sums / np.where(counts > 0, counts, np.nan)
+    return np.asarray(np.round(means * shares.scale + shares.offset, 6), np.float64)

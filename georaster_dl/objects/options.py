@@ -26,6 +26,8 @@ class PolygonOptions:
     min_area : smallest area, with its unit (``50m2``, ``0.5ha``, ``9px``); smaller ones are merged into the neighbour
         with the longest shared border.
     fill_holes : largest area of holes to fill, with its unit.
+    split_touching : whether objects of one class that touch are separated where they are narrow.
+    boundaries : raster of the probability of a boundary (0 to 1), which separates them in place of narrow places.
     simplify : tolerance in pixels; borders that two polygons share stay shared.
     round_corners : whether corners are rounded, those of shared borders for both.
     right_angles : whether outlines follow the two main directions of each object, as those of buildings do; for one
@@ -37,6 +39,8 @@ class PolygonOptions:
     drop: tuple[str, ...] = ()
     min_area: str | None = None
     fill_holes: str | None = None
+    split_touching: bool = False
+    boundaries: Path | None = None
     simplify: float | None = None
     round_corners: bool = False
     right_angles: bool = False
@@ -52,6 +56,10 @@ class PolygonOptions:
                 f"`simplify={self.simplify:g}` is no tolerance; give pixels above 0, as 1."
             )
 
+        if self.boundaries is not None and not self.split_touching:
+            raise OptionError(
+                "`boundaries=` says where touching objects are separated; give `split_touching=True` with it."
+            )
         if self.right_angles and len(self.keep) != 1:
             raise OptionError(
                 "`right_angles=True` gives objects of one class outlines that share no borders with others; name that "
@@ -108,7 +116,12 @@ class PolygonOptions:
                 f"Polygons have no option {min(unknown)!r}; there are {', '.join(sorted(known))}."
             )
         lists = {name: _names(settings[name]) for name in ("keep", "drop") if name in settings}
-        return cls(**{**settings, **lists})
+        paths = {
+            name: Path(settings[name])
+            for name in ("boundaries", "confidence")
+            if settings.get(name) is not None
+        }
+        return cls(**{**settings, **lists, **paths})
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -66,12 +66,12 @@ def polygons(
     begun, options = time.monotonic(), options or PolygonOptions()
     if out.suffix.lower() != ".gpkg":
         raise OptionError(f"The output {out} is no GeoPackage; end its name in .gpkg.")
-    protect = [map_path, *([options.confidence] if options.confidence else [])]
+    protect = [map_path, *filter(None, (options.confidence, options.boundaries))]
     with (
         gdal_environment(),
         Staging(out, overwrite=overwrite, protect=protect, warn=warn) as stage,
     ):
-        count = write_objects(map_path, stage.path(out), options)
+        count = write_objects(map_path, stage.path(out), options, warn=warn)
     return Polygonized((out,), count, time.monotonic() - begun, stage.failed)
 
 
@@ -82,6 +82,7 @@ def write_objects(
     *,
     stated: Sequence[MapClass] | None = None,
     strip_pixels: int = STRIP_PIXELS,
+    warn: Callable[[str], None] = lambda _message: None,
 ) -> int:
     """Write the objects of a class map to a GeoPackage that is not there yet; return their number.
 
@@ -89,6 +90,7 @@ def write_objects(
     ----------
     stated : classes of the map; None takes those that it names itself.
     strip_pixels : pixels of the map that are read at a time; the result does not depend on it.
+    warn : called with every warning.
 
     Raises
     ------
@@ -104,6 +106,7 @@ def write_objects(
                 options,
                 folder / "objects.tif",
                 strip_pixels=strip_pixels,
+                warn=warn,
             )
         return write_polygons(
             map_path, out, legend=legend, objects=objects, reshape=reshaping(options, source.shape)

@@ -75,6 +75,7 @@ def folder(tmp_path_factory):
             "fill_holes": st.sampled_from(["4px", "0.5ha"]),
             "simplify": st.sampled_from([0.8, 1.5, 4.0]),
             "round_corners": st.booleans(),
+            "split_touching": st.booleans(),
         },
     ),
 )
@@ -91,7 +92,11 @@ def test_polygons_cover_the_map_without_gaps_and_overlaps_in_any_strips(
     assert sorted(frame.id) == list(range(1, len(frame) + 1))
     in_strips = made(folder, path, strip_pixels=cols * 2, **options)
     assert in_strips.equals(frame)
-    if "min_area" in options and not options.keys() & {"simplify", "round_corners"}:
+    if "min_area" in options and not options.keys() & {
+        "simplify",
+        "round_corners",
+        "split_touching",
+    }:
         smallest = {"2px": 2, "5px": 5, "20px": 20, "0.3ha": 30}[options["min_area"]]
         assert len(frame) == 1 or frame.area.min() >= smallest * 100
 
@@ -196,3 +201,63 @@ def test_right_angles_follow_the_directions_of_a_turned_building(tmp_path):
     assert outline.area == pytest.approx(100 * (50 * 24 - 25 * 12), rel=0.03)
     with pytest.raises(OptionError, match=r"name that class with `keep=`"):
         PolygonOptions(right_angles=True)
+
+
+def discs(rows, cols, *places):
+    at = np.mgrid[:rows, :cols] + 0.5
+    inside = [np.hypot(at[0] - row, at[1] - col) < radius for row, col, radius in places]
+    return np.where(np.any(inside, axis=0), 2, 0).astype("uint8")
+
+
+def test_touching_objects_are_separated_where_they_are_narrow_in_any_strips(tmp_path):
+    # Two crowns and a third that stands alone, between them a house and a small bump at a crown.
+    data = discs(60, 70, (20, 15, 12), (24, 36, 11.5), (45, 55, 10), (31, 9, 3))
+    path = write(tmp_path / "map.tif", data)
+    assert len(made(tmp_path, path, keep="wood")) == 2
+    frame = made(tmp_path, path, keep="wood", split_touching=True)
+    expected = [np.pi * radius**2 for radius in (10, 11.5, 12)]
+    assert sorted(frame.area_m2 / 100) == pytest.approx(expected, rel=0.07)
+    assert frame.area_m2.sum() == 100 * (data == 2).sum()
+    for strip_pixels in (70, 70 * 9):
+        in_strips = made(
+            tmp_path, path, keep="wood", split_touching=True, strip_pixels=strip_pixels
+        )
+        assert in_strips.equals(frame)
+
+
+def test_parts_share_borders_and_bear_the_class_and_confidence_of_their_own(tmp_path):
+    data = discs(40, 70, (20, 18, 14), (20, 44, 14))
+    path = write(tmp_path / "map.tif", data)
+    sure = write(tmp_path / "sure.tif", (np.arange(70) > 30) * np.ones((40, 1), "float32"))
+    frame = made(tmp_path, path, keep="wood", split_touching=True, simplify=1.0, confidence=sure)
+    assert frame.class_name.tolist() == ["wood", "wood"]
+    assert sorted(frame.confidence.round(1)) == [0, 1]
+    one, other = frame.geometry
+    assert one.intersection(other).length > 50
+    assert one.intersection(other).area == 0
+
+
+def test_boundaries_separate_objects_that_share_a_wall(tmp_path):
+    data = np.zeros((30, 60), "uint8")
+    data[5:25, 5:55] = 2  # a row of two houses without any narrow place
+    path = write(tmp_path / "map.tif", data)
+    wall = np.zeros((30, 60), "float32")
+    wall[:, 24:26] = 0.9
+    walls = write(tmp_path / "walls.tif", wall, nodata=np.nan)
+    assert len(made(tmp_path, path, keep="wood", split_touching=True)) == 1
+    frame = made(tmp_path, path, keep="wood", split_touching=True, boundaries=walls)
+    assert sorted(frame.area_m2 / 100) == pytest.approx([400, 600], abs=10)
+    with pytest.raises(OptionError, match=r"give `split_touching=True` with it"):
+        PolygonOptions(boundaries=walls)
+
+
+def test_an_object_too_large_to_be_separated_stays_whole_and_is_told_of(tmp_path, monkeypatch):
+    path = write(tmp_path / "map.tif", discs(60, 70, (20, 15, 12), (24, 36, 11.5), (45, 55, 10)))
+    monkeypatch.setattr("georaster_dl.objects.touching.LARGEST", 500)
+    told = []
+    options = PolygonOptions(keep=("wood",), split_touching=True)
+    count = write_objects(
+        path, tmp_path / "b.gpkg", options, stated=CLASSES, strip_pixels=70 * 8, warn=told.append
+    )
+    assert count == 2
+    assert "1 object of more than" in told[0]

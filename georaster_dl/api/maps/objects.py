@@ -21,9 +21,12 @@ class PolygonKeywords(ObjectKeywords, total=False):
 
     Attributes
     ----------
+    boundaries : raster of the probability of a boundary (0 to 1), which separates touching objects in place of narrow
+        places, with ``split_touching``.
     confidence : raster whose mean over each polygon becomes a field.
     """
 
+    boundaries: str | Path | None
     confidence: str | Path | None
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +20,10 @@ from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import is_same_grid
 
-__all__ = ["ClassRaster", "NumberWriter", "Shares", "write_numbers"]
+__all__ = ["ClassRaster", "NumberRaster", "Shares"]
 
 _WHOLE = "ui"  # kinds of dtypes
-_OPTIONS = {"compress": "lzw", "bigtiff": "if_safer", "blockysize": 16}
+_OPTIONS: dict[str, Any] = {"compress": "lzw", "bigtiff": "if_safer", "blockysize": 16}
 
 
 class ClassRaster:
@@ -75,17 +74,19 @@ class ClassRaster:
 
     def read(self, rows: slice) -> npt.NDArray[Any]:
         """Read values (rows, cols) of full-width rows."""
-        found: npt.NDArray[Any] = self._dataset.read(1, window=_window(rows, self.shape[1]))
+        window = Window.from_slices(rows, slice(0, self.shape[1]))
+        found: npt.NDArray[Any] = self._dataset.read(1, window=window)
         return found
 
 
 class Shares:
-    """Raster of confidence, or of other numbers between 0 and 1, beside a map, read in strips.
+    """Raster of confidence, or of other numbers between 0 and 1, beside a map, read in windows.
 
     Parameters
     ----------
     path : raster on the map's grid, whose first band is read.
     beside : the map.
+    setting : that names the raster, for messages.
 
     Raises
     ------
@@ -93,47 +94,77 @@ class Shares:
         When it is on another grid.
     """
 
-    def __init__(self, path: Path, beside: ClassRaster) -> None:
+    def __init__(self, path: Path, beside: ClassRaster, setting: str) -> None:
         self._dataset = open_dataset(str(path))
         if not is_same_grid(self._dataset, beside.geobox):
             self._dataset.close()
             raise OptionError(
-                f"`confidence={path}` has {self._dataset.height} x {self._dataset.width} pixels and is not on the grid of "
+                f"`{setting}={path}` has {self._dataset.height} x {self._dataset.width} pixels and is not on the grid of "
                 f"{beside.path} ({beside.shape[0]} x {beside.shape[1]} pixels); give the raster of that map."
             )
         self.scale, self.offset = self._dataset.scales[0], self._dataset.offsets[0]
 
-    def read(self, rows: slice) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    def stored(self, rows: slice, cols: slice) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
         """Read stored numbers (rows, cols), which are value = number * scale + offset, and which are valid."""
-        window = _window(rows, self._dataset.width)
-        stored = self._dataset.read(1, window=window, masked=True)
+        stored = self._dataset.read(1, window=Window.from_slices(rows, cols), masked=True)
         valid = ~np.ma.getmaskarray(stored) & np.isfinite(stored.data)
         return stored.data, valid
+
+    def read(self, rows: slice, cols: slice) -> npt.NDArray[np.float32]:
+        """Read values (rows, cols), NaN where there are none."""
+        stored, valid = self.stored(rows, cols)
+        values = np.where(valid, stored * self.scale + self.offset, np.nan)
+        return values.astype(np.float32)
 
     def close(self) -> None:
         """Close the file."""
         self._dataset.close()
 
 
-class NumberWriter(Protocol):
-    """Function that writes the numbers (rows, cols) of full-width rows."""
+class NumberRaster:
+    """A raster of the numbers of objects, without transform, that is read and written in windows.
 
-    def __call__(self, rows: slice, numbers: npt.NDArray[np.int32]) -> None:
-        """Write a strip."""
+    Parameters
+    ----------
+    path : GeoTIFF of whole numbers.
+    shape : rows, cols of a file to make; None opens one.
+    """
 
+    def __init__(self, path: Path, shape: tuple[int, int] | None = None) -> None:
+        self._stack = ExitStack()
+        self._stack.enter_context(allow_ungeoreferenced())
+        if shape is None:
+            dataset = rasterio.open(path, "r+")
+        else:
+            profile = {"driver": "GTiff", "count": 1, "dtype": "int32"}
+            dataset = rasterio.open(
+                path, "w", height=shape[0], width=shape[1], **profile, **_OPTIONS
+            )
+        self._dataset = self._stack.enter_context(dataset)
 
-@contextmanager
-def write_numbers(path: Path, shape: tuple[int, int]) -> Iterator[NumberWriter]:
-    """Make a raster of whole numbers without transform, strip by strip."""
-    rows, cols = shape
-    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "int32"}
-    with allow_ungeoreferenced(), rasterio.open(path, "w", **profile, **_OPTIONS) as dataset:
+    def __enter__(self) -> NumberRaster:
+        return self
 
-        def write(rows: slice, numbers: npt.NDArray[np.int32]) -> None:
-            dataset.write(numbers, 1, window=_window(rows, cols))
+    def __exit__(self, *raised: object) -> None:
+        self._stack.close()
 
-        yield write
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, cols."""
+        return self._dataset.height, self._dataset.width
 
+    def strips(self, most_pixels: int) -> list[slice]:
+        """Rows of strips of about so many pixels."""
+        return list(strips(self.shape, most_pixels, _OPTIONS["blockysize"]))
 
-def _window(rows: slice, cols: int) -> Window:
-    return Window(0, rows.start, cols, rows.stop - rows.start)
+    def read(self, rows: slice, cols: slice | None = None) -> npt.NDArray[np.int32]:
+        """Read numbers (rows, cols); without ``cols`` of full-width rows."""
+        found: npt.NDArray[np.int32] = self._dataset.read(1, window=self._window(rows, cols))
+        return found
+
+    def write(self, numbers: npt.NDArray[np.int32], rows: slice, cols: slice | None = None) -> None:
+        """Write numbers (rows, cols)."""
+        self._dataset.write(numbers, 1, window=self._window(rows, cols))
+
+    def _window(self, rows: slice, cols: slice | None) -> Window:
+        return Window.from_slices(rows, cols or slice(0, self.shape[1]))
