@@ -122,7 +122,7 @@ def _legend(stated: Sequence[MapClass], regions: Regions, source: ClassRaster) -
 
 
 def _means(raster: Path, shares: Shares, n: int, strip_pixels: int) -> npt.NDArray[np.float64]:
-    """Mean of a raster over each of ``n`` objects, to six digits; NaN where one has no valid pixel."""
+    """Average a raster over each of ``n`` objects, to six digits; NaN for objects without a valid pixel."""
     sums, counts = np.zeros((2, n))
     with NumberRaster(raster) as file:
         for rows in file.strips(strip_pixels):

@@ -73,7 +73,7 @@ def _windows(
     strips: list[slice],
     shape: tuple[int, int],
 ) -> Iterator[tuple[_Box, npt.NDArray[np.bool_]]]:
-    """Yield boxes, and by number which objects to separate in them: those that begin in a strip, and tall ones alone."""
+    """Yield boxes, and by number whether an object is separated there: strips for most, a box for each tall object."""
     for rows in strips:
         wanted = ~tall & (extents.top >= rows.start) & (extents.top < rows.stop)
         wanted[0] = False
