@@ -34,6 +34,7 @@ from .commands.propose import propose
 from .commands.qgis import qgis
 from .commands.sample_points import sample_points
 from .commands.segment import segment
+from .commands.serve import serve
 from .commands.train import train
 from .commands.unmix import unmix
 from .commands.zonal import zonal
@@ -77,6 +78,7 @@ def geodl() -> None:
     geodl models list                models that come with the package
     geodl spectra --help             values and classes from tables of laboratory spectra
     geodl timeseries --help          crops and other classes from image time series, of pixels and parcels
+    geodl serve                      regions of similar pixels from clicks, for QGIS and your own tools
     geodl qgis install               the plugin for QGIS, put into your profile
     geodl doctor                     what is wrong with this installation, and what to do
     geodl completion bash            completion of commands, options and files in your shell
@@ -108,6 +110,7 @@ geodl.add_command(info)
 geodl.add_command(models)
 geodl.add_command(spectra)
 geodl.add_command(timeseries)
+geodl.add_command(serve)
 geodl.add_command(qgis)
 geodl.add_command(doctor)
 geodl.add_command(completion)

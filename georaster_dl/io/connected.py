@@ -1,4 +1,4 @@
-"""Connected areas of a raster's values as polygons in memory."""
+"""Connected areas of a raster's values, and outlines of masks, as polygons in memory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 import rasterio.features
+import shapely
 from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.vectors.polygons import check_polygons_possible, polygons_of_rings
 
-__all__ = ["ConnectedAreas", "connected_areas"]
+__all__ = ["ConnectedAreas", "connected_areas", "mask_outline"]
 
 _TYPES = {"uint8", "uint16", "int16", "int32"}  # what GDAL makes polygons of without rounding
 
@@ -68,3 +69,17 @@ def connected_areas(path: Path) -> ConnectedAreas:
         geobox, nodata = GeoBox.from_rio(dataset), dataset.nodata
     shapes = polygons_of_rings([shape["coordinates"] for shape, _ in found])
     return ConnectedAreas(shapes, np.array([int(v) for _, v in found], np.int64), geobox, nodata)
+
+
+def mask_outline(mask: npt.NDArray[np.bool_], geobox: GeoBox) -> shapely.Geometry:
+    """Outline the True pixels of a mask (rows, cols) along their edges, in the CRS of its grid.
+
+    Returns
+    -------
+    A polygon; several where the pixels do not hang together by their edges, an empty one where there are none.
+    """
+    shapes = rasterio.features.shapes(
+        mask.astype(np.uint8), mask=mask, transform=geobox.affine, connectivity=4
+    )
+    polygons = polygons_of_rings([shape["coordinates"] for shape, _ in shapes])
+    return polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)

@@ -1,0 +1,1 @@
+"""Regions of similar pixels that grow from clicks, to be labels."""
