@@ -47,10 +47,17 @@ _MOST_PAIRS = 10  # that are printed
 )
 @click.option(
     "--method",
-    type=click.Choice(["rf", "svm"]),
+    type=click.Choice(["rf", "svm", "network"]),
     default="rf",
     show_default=True,
-    help="Classifier of pixels that labels are compared with: a random forest, or a support vector machine.",
+    help="What labels are compared with: a random forest or a support vector machine of pixels, or up to five networks, "
+    "which see shapes and surroundings, and take much longer.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Minutes that the networks may learn for, all together.",
 )
 @click.option(
     "--clean",
@@ -66,7 +73,8 @@ def check_labels(
     *,
     inputs: tuple[str, ...],
     output: Path,
-    method: Literal["rf", "svm"],
+    method: Literal["rf", "svm", "network"],
+    minutes: float | None,
     clean: Path | None,
     html: Path | None,
     changes: dict[str, Any],
@@ -75,12 +83,13 @@ def check_labels(
 ) -> int:
     """Find labels that are probably wrong.
 
-    Classifiers of single pixels, each trained on the polygons of other places, are asked about all polygons (confident
-    learning). What they contradict is written with a rank, the suggested class, and the share of its pixels that are
+    Classifiers of single pixels, or networks, each trained on the polygons of other places, are asked about all polygons
+    (confident learning). What they contradict is written with a rank, the suggested class, and the share of its pixels that are
     suspect; --html shows it. LABELS is as for geodl train: polygons, lines or points, a raster, whose areas become polygons, or a folder.
 
     \b
     geodl check-labels scene.tif labels.gpkg -o suspects.gpkg --html suspects.html
+    geodl check-labels ortho.tif houses.gpkg -o suspects.gpkg --method network --minutes 30
     geodl check-labels 'scenes/*.tif' masks/ -o suspects.gpkg --clean labels_clean.gpkg
     """
     check_suffix("-o", output, "a GeoPackage", (".gpkg",))
@@ -88,7 +97,7 @@ def check_labels(
     check_suffix("--html", html, "HTML", (".html", ".htm"))
     from georaster_dl.training.settings.config import TrainConfig
 
-    config = TrainConfig().updated(changes)
+    config = TrainConfig().updated(changes | {"training.minutes": minutes})
     pairs = pairs_of(inputs, config)
 
     def run(report: Report) -> Checked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from georaster_dl.predict.progress import Progress
 
 __all__ = ["PolygonPixels", "draw_pixels"]
 
+_Indexes = npt.NDArray[np.intp]
+
 _MOST = 64  # pixels of a polygon in a scene: they are alike, and large ones should not decide all
 
 
@@ -29,11 +31,14 @@ class PolygonPixels:
     ----------
     values : (pixels, bands) physical values.
     polygons, scenes : (pixels,) number of the polygon among those of all files, and position of the scene.
+    rows, cols : (pixels,) place in the scene.
     """
 
     values: npt.NDArray[np.float32]
-    polygons: npt.NDArray[np.intp]
-    scenes: npt.NDArray[np.intp]
+    polygons: _Indexes
+    scenes: _Indexes
+    rows: _Indexes
+    cols: _Indexes
 
 
 def draw_pixels(
@@ -48,27 +53,27 @@ def draw_pixels(
     GeoRasterError
         When a scene cannot be read, or labels lie beside it.
     """
-    parts: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.intp], int]] = []
+    parts: list[PolygonPixels] = []
     first = 0
     for each in polygons:
         for labelled in each.scenes:
             number = next(i for i, scene in enumerate(scenes) if scene is labelled.scene)
             zones = RasterizedZones(each.frame, labelled.scene.geobox, each.title)
-            for values, found in _of_scene(
+            for values, found, rows, cols in _of_scene(
                 labelled.scene, zones, len(each.frame), [seed, number], report
             ):
-                parts.append((values, found + first, number))
+                scene = np.full(len(found), number, np.intp)
+                parts.append(PolygonPixels(values, found + first, scene, rows, cols))
         first += len(each.frame)
+    names = [each.name for each in fields(PolygonPixels)]
     return PolygonPixels(
-        np.concatenate([values for values, _, _ in parts]),
-        np.concatenate([found for _, found, _ in parts]),
-        np.concatenate([np.full(len(found), number, np.intp) for _, found, number in parts]),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in names)
     )
 
 
 def _of_scene(
     scene: Scene, zones: RasterizedZones, n: int, seed: list[int], report: Report
-) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]]:
+) -> list[tuple[npt.NDArray[np.float32], _Indexes, _Indexes, _Indexes]]:
     rows, cols = scene.shape
     report(SceneStarted("cpu", scene.name, rows, cols))
     progress = Progress(rows * cols, report)
@@ -88,7 +93,9 @@ def _of_scene(
                 for row in range(read.rows.start, read.rows.stop)
             ]
         )
-        drawn = (chance < share[numbers])[read.valid]
-        found.append((read.values[drawn], numbers[read.valid][drawn].astype(np.intp)))
+        drawn = (chance < share[numbers]) & read.valid
+        row, col = drawn.nonzero()
+        of_pixels = numbers[drawn].astype(np.intp)
+        found.append((read.values[drawn[read.valid]], of_pixels, row + read.rows.start, col))
         progress(read.valid.size)
     return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import geopandas
 import numpy as np
@@ -19,7 +20,7 @@ from georaster_dl.core.events import Report, no_report, warner
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import counted
 from georaster_dl.io.output.staging import FailedOutput, Staging
-from georaster_dl.io.scenes.scene import source_files
+from georaster_dl.io.scenes.scene import Scene, source_files
 from georaster_dl.io.vectors.geopackage import write_geopackage
 from georaster_dl.io.vectors.placing import in_degrees
 from georaster_dl.io.vectors.suspects import write_suspects
@@ -30,7 +31,7 @@ from georaster_dl.label_check.pixels import PolygonPixels, draw_pixels
 from georaster_dl.label_check.polygons import LabelPolygons, centres, label_polygons
 from georaster_dl.label_check.suspects import Suspects, find_suspects
 from georaster_dl.pixels.learn.classifier import Method
-from georaster_dl.pixels.learn.folds import spatial_blocks
+from georaster_dl.pixels.learn.folds import Fold, spatial_blocks
 from georaster_dl.render.contact_sheet import contact_sheet_png
 from georaster_dl.training.data.labelled_scenes import open_labelled_scenes, warn_implausible
 from georaster_dl.training.data.sources import SceneWithLabels
@@ -39,6 +40,7 @@ from georaster_dl.training.settings.config import TrainConfig
 __all__ = ["CheckOptions", "Checked", "check_labels"]
 
 _Indexes = npt.NDArray[np.intp]
+_Predictions = Iterator[tuple[_Indexes, npt.NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,32 @@ class CheckOptions:
 
     Attributes
     ----------
-    config : how scenes and labels are read, and the seed, as a training has them.
-    method : classifier of pixels, ``rf`` or ``svm``.
+    config : how scenes and labels are read, and the seed, as a training has them; with the method ``network`` also the
+        other settings of networks, whose minutes are those of all of them together.
+    method : that labels are compared with: ``rf`` or ``svm``, classifiers of pixels, or ``network``.
     clean : GeoPackage of the labels without the suspects, to train on.
     html : page of the suspects in their scenes.
     """
 
     config: TrainConfig = field(default_factory=TrainConfig)
-    method: Method = "rf"
+    method: Method | Literal["network"] = "rf"
     clean: Path | None = None
     overwrite: bool = False
     html: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse the time of networks where none are trained.
+
+        Raises
+        ------
+        OptionError
+            When there are minutes, but the method is another one.
+        """
+        if self.config.training.minutes is not None and self.method != "network":
+            raise OptionError(
+                f"`minutes={self.config.training.minutes:g}` is the time of networks, but the method is {self.method}; use "
+                f"`method='network'`, or leave the minutes out."
+            )
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,7 +145,9 @@ def check_labels(
     ) as stage:
         polygons = label_polygons(opened, legend)
         pixels = draw_pixels(polygons, scenes, config.seed, report)
-        found = _judged(polygons, pixels, legend, options, warn)
+        sources = [(pair.scene, scene) for pair, scene in zip(pairs, scenes, strict=True)]
+        networks = partial(_by_networks, sources, polygons, pixels, legend, config, out, report)
+        found = _judged(polygons, pixels, legend, options, networks, warn)
         labels = _frame(polygons, found, legend)
         write_suspects(stage.path(out), labels)
         shown = _scene_of(pixels, len(found))
@@ -162,20 +181,39 @@ def _title(found: Suspects) -> str:
     return counted(n, "suspect label") + (f", the first {MOST}" if n > MOST else "")
 
 
+def _by_networks(
+    sources: Sequence[tuple[str, Scene]],
+    polygons: Sequence[LabelPolygons],
+    pixels: PolygonPixels,
+    legend: Legend,
+    config: TrainConfig,
+    out: Path,
+    report: Report,
+    folds: Sequence[Fold],
+) -> _Predictions:
+    from georaster_dl.label_check.networks import FoldNetworks  # torch
+
+    folder = out.absolute().parent
+    networks = FoldNetworks(sources, polygons, pixels, legend, config, folder)
+    return networks.probabilities(folds, report)
+
+
 def _judged(
     polygons: Sequence[LabelPolygons],
     pixels: PolygonPixels,
     legend: Legend,
     options: CheckOptions,
+    networks: Callable[[Sequence[Fold]], _Predictions],
     warn: Callable[[str], None],
 ) -> Suspects:
-    """Find the suspects among all polygons, by classifiers of other blocks."""
+    """Find the suspects among all polygons, by classifiers or networks of other blocks."""
     of_polygons = np.concatenate([each.classes for each in polygons])
     labels = of_polygons[pixels.polygons]
     blocks = spatial_blocks(centres(polygons))[pixels.polygons]
     known = np.flatnonzero(labels >= 0)
     seed = options.config.seed
-    folds = group_folds(labels[known], pixels.polygons[known], blocks[known], seed)
+    of_known = group_folds(labels[known], pixels.polygons[known], blocks[known], seed)
+    folds = [(known[taught], known[asked]) for taught, asked in of_known if len(asked)]
     if not folds:
         raise OptionError(
             "Two classes with two labels each on valid pixels are needed to find wrong ones; label more places, or check "
@@ -183,16 +221,14 @@ def _judged(
         )
     n_classes = len(legend.classes)
     probabilities = np.full((len(labels), n_classes), np.nan)
-    for test, predicted in probabilities_out_of_fold(
-        options.method,
-        pixels.values[known],
-        labels[known],
-        folds,
-        blocks[known],
-        n_classes=n_classes,
-        seed=seed,
-    ):
-        probabilities[known[test]] = predicted
+    if options.method == "network":
+        predictions = networks(folds)
+    else:
+        predictions = probabilities_out_of_fold(
+            options.method, pixels.values, labels, folds, blocks, n_classes=n_classes, seed=seed
+        )
+    for asked, predicted in predictions:
+        probabilities[asked] = predicted
     found = find_suspects(probabilities, labels, pixels.polygons, n_groups=len(of_polygons))
     _warn_of_unjudged(found, of_polygons, legend, warn)
     return found

@@ -1,5 +1,7 @@
 """Labels of scenes that are wrong on purpose, found and written."""
 
+from dataclasses import replace
+
 import geopandas
 import numpy as np
 import pytest
@@ -67,7 +69,7 @@ def checked(folder, labels="labels.gpkg", options=None):
     return check_labels(
         [pair],
         folder / "suspects.gpkg",
-        CheckOptions(config, clean=options.clean, html=options.html, overwrite=True),
+        replace(options, config=config, overwrite=True),
     )
 
 
@@ -94,6 +96,24 @@ def test_wrong_polygons_come_first_with_the_class_that_they_are(fields):
     assert [page.count(f"</span>{name}?") for name in NAMES] == [
         (classes[WRONG] == i).sum() for i in range(len(NAMES))
     ]
+
+
+@pytest.mark.slow
+def test_networks_that_have_not_seen_a_polygon_judge_it(fields):
+    folder, classes, _ = fields
+    settings = {"training.epochs": 2, "training.workers": 0, "split.kind": "random"}
+    patches = {"patches.size": 32, "patches.per_epoch": 96}
+    config = TrainConfig().updated(settings | patches)
+    result = checked(folder, options=CheckOptions(config, method="network"))
+    assert result.judged == len(classes)
+    assert sorted(result.labels.field[:3]) == WRONG
+    assert (result.labels.suggested[:3] == NAMES[classes[result.labels.field[:3]]]).all()
+    assert not list(folder.glob(".geodl*"))
+
+
+def test_minutes_are_those_of_networks():
+    with pytest.raises(OptionError, match="`method='network'`"):
+        CheckOptions(TrainConfig().updated({"training.minutes": 5}))
 
 
 @pytest.mark.slow

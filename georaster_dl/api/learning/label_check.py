@@ -28,7 +28,8 @@ def check_labels(
     labels: str | Path | None = None,
     *,
     out: str | Path,
-    method: Literal["rf", "svm"] = "rf",
+    method: Literal["rf", "svm", "network"] = "rf",
+    minutes: float | None = None,
     clean: str | Path | None = None,
     html: str | Path | None = None,
     overwrite: bool = False,
@@ -42,7 +43,9 @@ def check_labels(
     ----------
     scenes, labels : as ``train`` takes them.
     out : GeoPackage to make (.gpkg) of all labels, the most suspect first; a picture of these goes beside it (.png).
-    method : classifier of pixels that labels are compared with, ``"rf"`` or ``"svm"``.
+    method : what labels are compared with: ``"rf"`` or ``"svm"``, classifiers of pixels, or ``"network"``: up to
+        five networks, each trained on four fifths of the polygons.
+    minutes : that the networks may learn for, all together; None lets each learn until it gets no better.
     clean : GeoPackage to make of the labels without the suspects.
     html : page to make of the suspects in their scenes.
     overwrite : replace files that exist.
@@ -54,7 +57,7 @@ def check_labels(
     GeoRasterError
         Whatever is wrong with scenes, labels or outputs; nothing is left behind.
     """
-    config = config_of(None, settings)
+    config = config_of(None, settings).updated({"training.minutes": minutes})
     pairs = pairs_of(scenes, labels, config.split.column)
     from georaster_dl.label_check.run import CheckOptions  # scikit-learn, after the checks
     from georaster_dl.label_check.run import check_labels as run

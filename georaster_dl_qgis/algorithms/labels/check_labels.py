@@ -13,12 +13,12 @@ from georaster_dl_qgis.algorithms.labels.labelled_scenes import (
     label_options,
 )
 from georaster_dl_qgis.algorithms.scene_reading import add_reading, reading
-from georaster_dl_qgis.parameters.definitions import choice, report, wanted_vector
+from georaster_dl_qgis.parameters.definitions import choice, number, report, wanted_vector
 from georaster_dl_qgis.results.layer_group import load_layers
 
 __all__ = ["CheckLabels"]
 
-_METHODS = ["rf", "svm"]
+_METHODS = ["rf", "svm", "network"]
 
 
 class CheckLabels(LabelledScenesAlgorithm):
@@ -44,7 +44,14 @@ class CheckLabels(LabelledScenesAlgorithm):
             "Vector layer with a class, or a raster of classes, whose areas become polygons.",
         )
         self.add(choice("METHOD", "Method", _METHODS, "rf"), "What labels are compared with: a random forest (rf) or "
-                 "a support vector machine (svm) of the pixels' spectra.")  # fmt: skip
+                 "a support vector machine (svm) of the pixels' spectra, or up to five networks, which see shapes, too, and "
+                 "take much longer.")  # fmt: skip
+        minutes = number("MINUTES", "Most minutes", least=0.1, real=True)
+        self.add(
+            minutes,
+            "That networks may learn for, all together; they have no limit where this is empty.",
+            advanced=True,
+        )
         add_reading(self)
         output = QgsProcessingParameterVectorDestination("OUTPUT", "Suspects")
         self.add(
@@ -60,7 +67,7 @@ class CheckLabels(LabelledScenesAlgorithm):
         made["REPORT"] = values.file_output("REPORT")
         arguments = ["check-labels", *self.labelled_scenes(values, context, feedback)]
         arguments += ["-o", made["OUTPUT"], "--method", values.choice("METHOD")]
-        arguments += label_options(values) + reading(values)
+        arguments += values.options("MINUTES") + label_options(values) + reading(values)
         arguments += ["--clean", made["CLEAN"]] if made["CLEAN"] else []
         arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         self.geodl([*arguments, "--progress", "json", "--overwrite"], feedback)
