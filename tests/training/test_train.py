@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from safetensors.torch import load_file
 
 from georaster_dl.core.errors import OptionError, OutputError, UnknownModelError
@@ -20,7 +21,9 @@ from georaster_dl.testing import checkered
 from georaster_dl.training.data.cache import CacheFolder
 from georaster_dl.training.data.sources import SceneWithLabels
 from georaster_dl.training.data.training_data import load_training_data
+from georaster_dl.training.loop.learner import SCORE
 from georaster_dl.training.loop.run_folder import finished_epoch
+from georaster_dl.training.loop.trainer import AtomicCheckpoints
 from georaster_dl.training.settings.config import TrainConfig, read_config
 from georaster_dl.training.settings.resolve import resolve_defaults
 from georaster_dl.training.train import train
@@ -190,6 +193,19 @@ def test_an_epoch_that_was_told_is_saved(pair, settings, tmp_path):
     with pytest.raises(StopError):
         train([pair], tmp_path / "model.safetensors", settings, report=stop)
     assert finished_epoch(tmp_path / "model_run/checkpoints/last.ckpt") == 0
+
+
+@pytest.mark.slow
+def test_a_run_that_was_moved_knows_its_best_epoch(pair, settings, tmp_path):
+    one = settings.updated({"training.epochs": 1})
+    train([pair], tmp_path / "model.safetensors", one)
+    (tmp_path / "model_run").rename(tmp_path / "moved_run")
+    folder = tmp_path / "moved_run/checkpoints"
+    last = AtomicCheckpoints().load_checkpoint(folder / "last.ckpt")
+    best = ModelCheckpoint(folder, "best", monitor=SCORE, mode="max", save_on_train_epoch_end=True)
+    best.load_state_dict(last["callbacks"][best.state_key])
+    assert best.best_model_score > 0
+    assert list(best.best_k_models) == [str(folder / "best.ckpt")]
 
 
 @pytest.mark.slow

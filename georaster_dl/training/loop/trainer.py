@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import signal
 import threading
 import time
@@ -102,7 +103,9 @@ class AtomicCheckpoints(TorchCheckpointIO):
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read numbers and texts of a checkpoint; ``weights_only`` is ignored."""
-        return read_checkpoint(Path(path))
+        checkpoint = read_checkpoint(Path(path))
+        _moved(checkpoint["callbacks"], os.path.realpath(Path(path).parent))
+        return checkpoint
 
 
 class ProgressCallback(Checkpoint):
@@ -177,6 +180,20 @@ class ProgressCallback(Checkpoint):
         total = self._course.epochs * int(trainer.num_training_batches)
         step = (time.monotonic() - self._begun) / max(done - self._first, 1)
         return done, total, round(self._course.seconds_left((total - done) * step), 1)
+
+
+def _moved(callbacks: dict[str, Any], folder: str) -> None:
+    """Tell the states of Lightning's checkpoints in which folder they are now; of another one they forget the best."""
+    for state in callbacks.values():
+        if "dirpath" not in state:
+            continue
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[key] = state[key] and str(Path(folder, Path(state[key]).name))
+        state["best_k_models"] = {
+            str(Path(folder, Path(path).name)): score
+            for path, score in state["best_k_models"].items()
+        }
+        state["dirpath"] = folder
 
 
 @contextmanager
