@@ -60,8 +60,8 @@ SIGNATURES = {
     "open_stack": "(source, *, date_pattern=None, indices=(), since=None, until=None, **reading)",
     "predict_spectra": "(data, model, *, resample=False, report=None)",
     "pretrain_spectra": "(libraries, *, out, steps=10000, device='auto', seed=0, overwrite=False, report=None, progress=False)",
-    "check_labels": "(scenes, labels=None, *, out, method='rf', clean=None, html=None, overwrite=False, report=None, "
-    "progress=False, **settings)",
+    "check_labels": "(scenes, labels=None, *, out, method='rf', minutes=None, clean=None, html=None, overwrite=False, "
+    "report=None, progress=False, **settings)",
     "check_rows": "(values, labels, groups=None, *, method='rf', seed=0)",
     "find_suspects": "(probabilities, labels, groups=None)",
     "polygons": "(map, *, out, overwrite=False, report=None, **options)",

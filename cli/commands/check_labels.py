@@ -12,6 +12,7 @@ from georaster_dl.core.events import Finished, Report
 from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_files
+from ..options.course import minutes_option
 from ..options.labels import checked_label_options
 from ..options.shared import (
     OUTPUT_FILE,
@@ -50,15 +51,10 @@ _MOST_PAIRS = 10  # that are printed
     type=click.Choice(["rf", "svm", "network"]),
     default="rf",
     show_default=True,
-    help="What labels are compared with: a random forest or a support vector machine of pixels, or up to five networks, "
+    help="Compare labels with a random forest or a support vector machine of pixels, or with up to five networks, "
     "which see shapes and surroundings, and take much longer.",
 )
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="N",
-    help="Minutes that the networks may learn for, all together.",
-)
+@minutes_option
 @click.option(
     "--clean",
     type=OUTPUT_FILE,
@@ -89,7 +85,7 @@ def check_labels(
 
     \b
     geodl check-labels scene.tif labels.gpkg -o suspects.gpkg --html suspects.html
-    geodl check-labels ortho.tif houses.gpkg -o suspects.gpkg --method network --minutes 30
+    geodl check-labels ortho.tif houses.gpkg -o suspects.gpkg --method network --minutes 6
     geodl check-labels 'scenes/*.tif' masks/ -o suspects.gpkg --clean labels_clean.gpkg
     """
     check_suffix("-o", output, "a GeoPackage", (".gpkg",))

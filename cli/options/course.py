@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-__all__ = ["length_options", "rehearse_option"]
+__all__ = ["length_options", "minutes_option", "rehearse_option"]
+
+minutes_option = click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Minutes that each network may learn for; the learning rate falls towards their end.",
+)
 
 length_options = (
     click.option(
@@ -14,12 +21,7 @@ length_options = (
         type=int,
         help="Maximum number of epochs; training stops earlier when validation no longer improves.",
     ),
-    click.option(
-        "--minutes",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="N",
-        help="Minutes that the network may learn for; the learning rate falls towards their end.",
-    ),
+    minutes_option,
 )
 
 rehearse_option = click.option(

@@ -72,7 +72,7 @@ class FoldNetworks:
         Indexes (m,) of the pixels of a fold and their probabilities (m, classes), NaN without a measurement.
         """
         report = _warning_once(report)
-        config = self._settings(len(folds))
+        config = self._settings()
         for taught, asked in folds:
             with TemporaryDirectory(prefix=".geodl-check-", dir=self.folder) as name:
                 folder = Path(name)
@@ -81,9 +81,9 @@ class FoldNetworks:
                 train(self._labelled(known, folder), model, config, report=report)
                 yield asked, self._predicted(model, asked, report)
 
-    def _settings(self, networks: int) -> TrainConfig:
+    def _settings(self) -> TrainConfig:
         """Settings of each network, which has no test: it is judged by the fold that it has not seen."""
-        minutes, kind = self.config.training.minutes, self.config.split.kind
+        kind = self.config.split.kind
         return self.config.updated(
             {
                 "method": "network",
@@ -94,7 +94,6 @@ class FoldNetworks:
                 "labels.class_field": _FIELD,
                 "labels.class_name": None,
                 "labels.ignore": (),
-                "training.minutes": None if minutes is None else minutes / networks,
             }
         )
 

@@ -50,7 +50,7 @@ class CheckOptions:
     Attributes
     ----------
     config : how scenes and labels are read, and the seed, as a training has them; with the method ``network`` also the
-        other settings of networks, whose minutes are those of all of them together.
+        other settings of networks.
     method : that labels are compared with: ``rf`` or ``svm``, classifiers of pixels, or ``network``.
     clean : GeoPackage of the labels without the suspects, to train on.
     html : page of the suspects in their scenes.

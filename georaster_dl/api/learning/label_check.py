@@ -45,7 +45,7 @@ def check_labels(
     out : GeoPackage to make (.gpkg) of all labels, the most suspect first; a picture of these goes beside it (.png).
     method : what labels are compared with: ``"rf"`` or ``"svm"``, classifiers of pixels, or ``"network"``: up to
         five networks, each trained on four fifths of the polygons.
-    minutes : that the networks may learn for, all together; None lets each learn until it gets no better.
+    minutes : that each network may learn for; None lets it learn until it gets no better.
     clean : GeoPackage to make of the labels without the suspects.
     html : page to make of the suspects in their scenes.
     overwrite : replace files that exist.

@@ -183,7 +183,7 @@ class ProgressCallback(Checkpoint):
 
 
 def _moved(callbacks: dict[str, Any], folder: str) -> None:
-    """Tell the states of Lightning's checkpoints in which folder they are now; of another one they forget the best."""
+    """Set the folder in the states of Lightning's checkpoints, which of another one would forget the best epoch."""
     for state in callbacks.values():
         if "dirpath" not in state:
             continue

@@ -49,7 +49,7 @@ class CheckLabels(LabelledScenesAlgorithm):
         minutes = number("MINUTES", "Most minutes", least=0.1, real=True)
         self.add(
             minutes,
-            "That networks may learn for, all together; they have no limit where this is empty.",
+            "That each network may learn for.",
             advanced=True,
         )
         add_reading(self)
