@@ -18,6 +18,7 @@ AMBIGUOUS = {
     "--shade",  # a black member, a black part of mixtures
     "--bilinear",
     "--members",  # of an ensemble, of mixtures
+    "--boundaries",  # to write, to separate objects by
     "--error",  # of a reconstruction, of an unmixing
     "--float32",
     "-k",  # clusters, members
