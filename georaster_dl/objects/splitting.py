@@ -21,6 +21,7 @@ _RISE = 0.25
 """Least rise of a peak above a pass, as a share of its own height; chosen on training tiles of buildings."""
 
 _LEAST_RISE = 1.0  # pixels, so that stairs of a border make no peaks
+_SLOPE = 0.9  # height that the probability of a boundary takes off
 _BOUNDARY = 0.5  # probability from which a pixel is between two objects
 
 
@@ -62,6 +63,9 @@ def _distances(numbers: _Numbers, boundaries: npt.NDArray[Any] | None) -> npt.ND
     if inner.all():
         return np.zeros(numbers.shape, np.float32)
     heights: npt.NDArray[np.float32] = ndimage.distance_transform_edt(inner).astype(np.float32) + 1
+    if boundaries is not None:
+        # So that pixels of a boundary, which all are as high, belong to the side that they are more probably of.
+        heights -= _SLOPE * np.nan_to_num(boundaries, copy=True).astype(np.float32)
     heights[numbers == 0] = 0
     return heights
 

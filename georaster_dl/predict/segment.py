@@ -116,7 +116,9 @@ class SegmentRun(SceneRun):
             members=[(member.model, member.card) for member in choice.members],
         )
         self._smoothed = smoothed_probabilities(outputs, options)
-        scratch = [path for path in self._smoothed.values() if path not in outputs.all()]
+        self._separating = {} if choice.several else _boundaries(match.card, outputs, options)
+        unasked = {**self._smoothed, **self._separating}.values()
+        scratch = [path for path in unasked if path not in outputs.all()]
         super().__init__(replace(prepared, scratch=tuple(scratch)))
         self._choice = choice
         self._legend = _legend(match.card, options)
@@ -156,7 +158,8 @@ class SegmentRun(SceneRun):
 
         prepared, choice = self.prepared, self._choice
         prepared.context.warn(direction_warning(prepared.match.card, choice.kind))
-        further = tuple(name for name in FURTHER if name in self._outputs.extras)
+        made = self._outputs.extras.keys() | self._separating.keys()
+        further = tuple(name for name in FURTHER if name in made)
         if further:
             rasters = further_run(prepared, self._task, choice, further, self._options)
         else:
@@ -166,7 +169,8 @@ class SegmentRun(SceneRun):
             for name, path in self._outputs.extras.items()
             if isinstance(EXTRA_OUTPUTS[name], ExtraRaster)
         }
-        return rasters, {"map": self._outputs.map, **rasters_beside, **self._smoothed}
+        unasked = {**self._smoothed, **self._separating}
+        return rasters, {"map": self._outputs.map, **rasters_beside, **unasked}
 
     def _task(self) -> Task:
         from georaster_dl.predict.outputs.tasks import task_of
@@ -178,13 +182,11 @@ class SegmentRun(SceneRun):
         if self._options.cleaning.cleans:
             planes = [stage.path(path) for path in self._smoothed.values()]
             found = clean_finished(staged_map, self._options.cleaning, planes, found)
+        polygons = self._options.polygon_options
+        for path in self._separating.values():
+            polygons = replace(polygons, boundaries=stage.path(path))
         finished = FinishedMap(
-            staged_map,
-            match.scene,
-            match.card,
-            self._legend,
-            found.counts,
-            self._options.polygon_options,
+            staged_map, match.scene, match.card, self._legend, found.counts, polygons
         )
         for kind in self._derived:
             with stage.making(self._outputs.extras[kind.name]) as path:
@@ -205,6 +207,17 @@ def _check_one_pass(card: Card, outputs: Outputs, options: SegmentOptions) -> No
             f"use several, whose spread is written: `predictor='mc-dropout'`, `predictor='tta'` or "
             f"`predictor='ensemble'`; or leave `uncertainty=...` out."
         )
+
+
+def _boundaries(card: Card, outputs: Outputs, options: SegmentOptions) -> dict[str, Path]:
+    """Name the raster of boundaries by which touching objects are separated, by its kind; empty without any.
+
+    It is the output of that name, where there is one.
+    """
+    if not (options.polygon_options.split_touching and card.gives_boundaries):
+        return {}
+    beside = outputs.map.with_name(f"separating-{outputs.map.stem}.tif")
+    return {"boundaries": outputs.extras.get("boundaries", beside)}
 
 
 def _check_polygons(legend: Legend | None, outputs: Outputs, options: SegmentOptions) -> None:

@@ -14,6 +14,7 @@ from georaster_dl.core.errors import OptionError, OutputError
 from georaster_dl.core.legend import MapClass
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.run import write_objects
+from georaster_dl.objects.splitting import split
 
 UTM = Affine(10, 0, 500_000, 0, -10, 5_000_000)
 CLASSES = [MapClass(v, n, (80 * v, 0, 99)) for v, n in enumerate(["water", "grass", "wood"])]
@@ -261,3 +262,13 @@ def test_an_object_too_large_to_be_separated_stays_whole_and_is_told_of(tmp_path
     )
     assert count == 2
     assert "1 object of more than" in told[0]
+
+
+def test_the_pixels_of_a_wide_boundary_belong_to_the_nearer_side():
+    numbers = np.ones((20, 40), np.int32)
+    ridge = np.abs(np.arange(40) - 19.5)  # the boundary is between the columns 19 and 20
+    boundaries = np.broadcast_to((1 - ridge / 8).clip(min=0), numbers.shape)
+    parts = split(numbers, boundaries)
+    assert len(np.unique(parts)) == 2
+    assert (parts[:, :20] == parts[0, 0]).all()
+    assert (parts[:, 20:] == parts[0, 39]).all()

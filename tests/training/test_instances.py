@@ -1,5 +1,7 @@
 """Boundaries of polygons are learnt beside the classes, and written by who asks for them."""
 
+from dataclasses import replace
+
 import geopandas
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.models.package.file import read_card
 from georaster_dl.models.registry import create_model
 from georaster_dl.models.zoo.heads.boundaries import giving_boundaries
+from georaster_dl.objects.options import PolygonOptions
+from georaster_dl.objects.run import polygons
 from georaster_dl.predict.options import Outputs, SegmentOptions
 from georaster_dl.predict.segment import segment
 from georaster_dl.testing import write_model
@@ -119,6 +123,20 @@ def test_fields_are_trained_and_their_boundaries_mapped(tmp_path, make_tif, sett
     assert 0 <= found.min() < found.max() <= 1
     # The plane is of boundaries: greater on those of the polygons than far from all.
     assert found[11:85:12, :80].mean() > found[5:85:12, 88:].mean()
+    separated = PolygonOptions(keep=("field",), split_touching=True)
+    options = SegmentOptions(device="cpu", float32=True, polygon_options=separated)
+    made = Outputs(tmp_path / "again.tif", polygons=tmp_path / "again.gpkg")
+    segment([pair.scene], model, made, options)
+    assert not list(tmp_path.glob("separating*"))
+    polygons(
+        outputs.map,
+        tmp_path / "b.gpkg",
+        replace(separated, boundaries=outputs.extras["boundaries"]),
+    )
+    one, other = (
+        geopandas.read_file(tmp_path / f"{name}.gpkg", layer=name) for name in ("again", "b")
+    )
+    assert one.geometry.geom_equals(other.geometry).all()
     with pytest.raises(OptionError, match="one pass"):
         segment([pair.scene], model, outputs, SegmentOptions(predictor="tta", overwrite=True))
 
