@@ -15,6 +15,7 @@ from georaster_dl.core.process import interrupt_when_ended
 from georaster_dl.core.text import visible
 
 from .commands.batch import batch
+from .commands.bundle import bundle
 from .commands.calibrate import calibrate
 from .commands.change import change
 from .commands.check_labels import check_labels
@@ -70,6 +71,7 @@ def geodl() -> None:
     geodl change A B -m MODEL -o change.tif  what has changed between two dates, from-to
     geodl evaluate map.tif truth.tif how right a map is: table, report, areas with intervals
     geodl zonal map.tif districts.gpkg -o areas.csv  area and share of each class per district
+    geodl bundle map.tif -o map.zip  a map to send: style, legend, project for QGIS, what belongs to it
     geodl sample-points map.tif -o points.gpkg
     geodl calibrate MODEL scene.tif labels.gpkg -o new.safetensors
     geodl check-labels SCENES... LABELS -o suspects.gpkg  labels that are probably wrong
@@ -102,6 +104,7 @@ geodl.add_command(polygons)
 geodl.add_command(change)
 geodl.add_command(evaluate)
 geodl.add_command(zonal)
+geodl.add_command(bundle)
 geodl.add_command(calibrate)
 geodl.add_command(sample_points)
 geodl.add_command(check_labels)

@@ -23,6 +23,7 @@ from .api.learning.training import train as train
 from .api.learning.unmixing import unmix as unmix
 from .api.many import batch as batch
 from .api.many import mosaic as mosaic
+from .api.maps.bundles import bundle as bundle
 from .api.maps.cleaning import clean as clean
 from .api.maps.objects import PolygonKeywords as PolygonKeywords
 from .api.maps.objects import polygons as polygons

@@ -30,6 +30,7 @@ from georaster_dl.training.settings.keywords import SETTINGS
 SIGNATURES = {
     "batch": "(scenes, model=None, *, folder, extras=(), float32=False, features=False, layer=None, workers=1, "
     "retries=1, on_error='continue', report=None, **options)",
+    "bundle": "(map, *, out, add=(), overwrite=False, report=None)",
     "calibrate": "(model, scenes, labels=None, *, out, html=None, png=None, report=None, progress=False, **options)",
     "change": "(before, after, model=None, *, out, confidence=False, csv=None, quicklook=None, minimum_confidence=None, "
     "reference=None, class_field=None, report=None, progress=False, **options)",

@@ -84,10 +84,10 @@ class ClassMap:
                 stored[~valid] = self.legend.nodata
                 yield rows, stored
 
-    def spec(self, cleaned: str) -> RasterSpec:
-        """Describe a map of the same classes that was cleaned by these steps."""
-        before = self.tags.get(_STEP)
+    def spec(self, cleaned: str = "") -> RasterSpec:
+        """Describe a copy of the map, or a map of its classes that was cleaned by these steps."""
         tags = {name: text for name, text in self.tags.items() if name not in _OF_THE_WRITER}
+        steps = [text for text in (tags.pop(_STEP, ""), cleaned) if text]
         return RasterSpec(
             [self.name],
             self.legend.dtype,
@@ -96,7 +96,7 @@ class ClassMap:
             legend=self.legend,
             tags={
                 **tags,
-                _STEP: f"{before}; {cleaned}" if before else cleaned,
+                **({_STEP: "; ".join(steps)} if steps else {}),
                 "TIFFTAG_SOFTWARE": f"georaster_dl {__version__}",
             },
             rpcs=self.rpcs,

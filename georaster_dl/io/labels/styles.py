@@ -15,7 +15,7 @@ from typing import Any
 
 from georaster_dl.core.legend import Color, parse_color
 
-__all__ = ["raster_style", "vector_style"]
+__all__ = ["raster_style", "stored_style", "vector_style"]
 
 _LARGEST = 2**24  # bytes of a style
 # GDAL's usages of a column: GFU_MinMax, GFU_Red, GFU_Green, GFU_Blue.
@@ -32,7 +32,7 @@ def raster_style(path: Path, table: Mapping[int, Color]) -> dict[int, Color]:
     """
     beside = path.with_name(f"{path.name}.aux.xml")
     return (
-        dict(_paletted(_xml(_text(path.with_suffix(".qml")))))
+        dict(_paletted(stored_style(path)))
         or dict(_attribute_table(_xml(_text(beside))))
         or dict(table)
         or dict(_color_map(_text(path.with_suffix(".clr")) or ""))
@@ -48,8 +48,22 @@ def vector_style(path: Path, layer: str | None, field: str) -> dict[str, Color]:
     layer : whose default style is looked for.
     field : that holds the classes; labels of the categories count, too, whatever field they show.
     """
-    stored = _stored_style(path, layer)
-    return dict(_categories(_xml(stored or _text(path.with_suffix(".qml"))), field))
+    return dict(_categories(stored_style(path, layer), field))
+
+
+def stored_style(path: Path, layer: str | None = None) -> ET.Element | None:
+    """Read a style in QGIS's own format: the default style of a GeoPackage's layer, else a ``.qml``.
+
+    Parameters
+    ----------
+    path : raster or vector file.
+    layer : of a vector file.
+
+    Returns
+    -------
+    The root element; None where there is no style, or none that can be read.
+    """
+    return _xml(_in_database(path, layer) or _text(path.with_suffix(".qml")))
 
 
 def _text(path: Path) -> str | None:
@@ -66,7 +80,7 @@ def _xml(text: str | None) -> ET.Element | None:
     return None
 
 
-def _stored_style(path: Path, layer: str | None) -> str | None:
+def _in_database(path: Path, layer: str | None) -> str | None:
     """The style that QGIS keeps in a GeoPackage or SpatiaLite file, the default one first."""
     if path.suffix.lower() not in (".gpkg", ".sqlite") or not path.is_file():
         return None
