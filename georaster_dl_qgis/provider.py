@@ -13,12 +13,15 @@ from georaster_dl_qgis.algorithms.geodl_algorithm import icon
 from georaster_dl_qgis.algorithms.labels.calibrate import Calibrate
 from georaster_dl_qgis.algorithms.labels.check_labels import CheckLabels
 from georaster_dl_qgis.algorithms.labels.evaluate import Evaluate
+from georaster_dl_qgis.algorithms.labels.evaluate_objects import EvaluateObjects
 from georaster_dl_qgis.algorithms.labels.propose import Propose
 from georaster_dl_qgis.algorithms.labels.sample_points import SamplePoints
 from georaster_dl_qgis.algorithms.labels.train import Train
+from georaster_dl_qgis.algorithms.maps.bundle import Bundle
 from georaster_dl_qgis.algorithms.maps.clean import Clean
 from georaster_dl_qgis.algorithms.maps.mosaic import Mosaic
 from georaster_dl_qgis.algorithms.maps.polygons import Polygons
+from georaster_dl_qgis.algorithms.maps.zonal import Zonal
 from georaster_dl_qgis.algorithms.pixels.classify import Classify, ClassifyPolygons
 from georaster_dl_qgis.algorithms.pixels.cluster import Cluster
 from georaster_dl_qgis.algorithms.segment import Segment, Uncertainty
@@ -57,6 +60,9 @@ _ALGORITHMS = (
     Propose,
     Calibrate,
     SamplePoints,
+    EvaluateObjects,
+    Zonal,
+    Bundle,
 )
 
 

@@ -15,9 +15,11 @@ from georaster_dl_qgis.program.settings import results_folder
 
 __all__ = [
     "MODEL_SUFFIX",
+    "new_archive",
     "new_labels",
     "new_maps",
     "new_model",
+    "permanent_archive",
     "permanent_labels",
     "permanent_maps",
     "permanent_model",
@@ -25,6 +27,7 @@ __all__ = [
 
 MODEL_SUFFIX = ".safetensors"
 _MODELS, _MAPS, _LABELS = "geodl_models", "geodl_maps", "geodl_labels"
+_ARCHIVES = "geodl_archives"
 
 
 def new_model(suffix: str = MODEL_SUFFIX) -> Path:
@@ -40,6 +43,11 @@ def new_labels(stem: str) -> Path:
 def new_maps() -> Path:
     """Folder for the next maps, in the folder for results."""
     return _free(_home() / _MAPS)
+
+
+def new_archive(stem: str) -> Path:
+    """File for the next archive of a map, in ``geodl_archives`` of the folder for results."""
+    return _free(_home() / _ARCHIVES / f"{stem}.zip")
 
 
 def permanent_model(path: Path) -> Path:
@@ -58,6 +66,13 @@ def permanent_labels(path: Path) -> Path:
     if _is_temporary(path):
         return new_labels(path.stem)
     return _free(path) if path.parent.name == _LABELS else path
+
+
+def permanent_archive(path: Path) -> Path:
+    """The given file for an archive, or another file, as of ``permanent_model``."""
+    if _is_temporary(path):
+        return new_archive(path.stem)
+    return _free(path) if path.parent.name == _ARCHIVES else path
 
 
 def permanent_maps(folder: Path) -> Path:

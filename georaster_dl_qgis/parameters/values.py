@@ -66,6 +66,10 @@ class ParameterValues:
         """Raster layers of a list."""
         return list(self._of("LayerList", name))
 
+    def files(self, name: str) -> list[str]:
+        """Paths of a list of files."""
+        return list(self._of("FileList", name))
+
     def layer(self, name: str) -> Any:
         """Layer of any kind, or the layer of given features; None without a value."""
         value = self._parameters.get(name)

@@ -21,6 +21,7 @@ _FIELDS = {
     "--nodata": "'Nodata of the scene'",
     "--resample": "'Resample the bands'",
     "--class-field": "'Field with the class'",
+    "--class": "'Class of all features'",
     "--fraction-fields": "'Fields with the fractions'",
     "--per-polygon": "'Fractions are of whole polygons'",
     "--erode": "'Pixels of labels to leave out at borders'",
@@ -50,6 +51,11 @@ _FIELDS = {
     "--group": "'Keep together'",
     "--indices": "'Spectral indices'",
     "--per-class": "'Most pixels of a class'",
+    "--name-field": "'Field with the names of the areas'",
+    "--points": "'Labelled points of this map'",
+    "--add": "'Further files'",
+    "--tolerance": "'Outlines are right within'",
+    "--matches": "'Missed, false and matched objects'",
     "--minimum-confidence": "'Least confidence of a change'",
 }
 # Scores of a network of time series and of the forest beside it.

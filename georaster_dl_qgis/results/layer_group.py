@@ -50,7 +50,7 @@ class LayerGroup:
 
         One that could not be made, of which geodl has warned, is left out.
         """
-        if not Path(path).is_file():
+        if not Path(path.partition("|")[0]).is_file():
             planned = context.layersToLoadOnCompletion()
             planned.pop(path, None)
             context.setLayersToLoadOnCompletion(planned)

@@ -9,6 +9,7 @@ pytest.importorskip("qgis.core")
 
 NAMES = [
     "batch",
+    "bundle",
     "calibrate",
     "change",
     "check_labels",
@@ -18,6 +19,7 @@ NAMES = [
     "cluster",
     "denoise",
     "evaluate",
+    "evaluate_objects",
     "features",
     "mosaic",
     "polygons",
@@ -31,6 +33,7 @@ NAMES = [
     "train",
     "uncertainty",
     "unmix",
+    "zonal",
 ]
 
 

@@ -14,7 +14,13 @@ from qgis.core import (
 from georaster_dl_qgis.algorithms.geodl_algorithm import GeodlAlgorithm
 from georaster_dl_qgis.algorithms.labels.labelled_scenes import add_background
 from georaster_dl_qgis.dialog.selected_layers import SelectedLayers
-from georaster_dl_qgis.parameters.definitions import field_name, field_names, labels, report
+from georaster_dl_qgis.parameters.definitions import (
+    class_names,
+    field_name,
+    field_names,
+    labels,
+    report,
+)
 from georaster_dl_qgis.parameters.inputs import check_one_layer, layer_source, raster_source
 from georaster_dl_qgis.program.runner import GeodlError
 from georaster_dl_qgis.results.feedback import in_words
@@ -58,6 +64,9 @@ class Evaluate(GeodlAlgorithm):
         self.add(labels("REFERENCE", "Reference"), "Raster, polygons or points that are right.")
         self.add(field_name("CLASS_FIELD", "Field with the class", of="REFERENCE"), "Attribute of the reference with the "
                  "class, or the quantity.")  # fmt: skip
+        name = class_names("CLASS", "Class of all features", of="INPUT")
+        self.add(name, "For a reference without a field of classes: all its features are of this class, and so is what "
+                 "is not 0 in a raster.")  # fmt: skip
         fractions = field_names("FRACTION_FIELDS", "Fields with the fractions", of="REFERENCE")
         self.add(
             fractions,
@@ -106,7 +115,7 @@ class Evaluate(GeodlAlgorithm):
         arguments += ["--html", made["REPORT"]] if made["REPORT"] else []
         arguments += ["--csv", made["TABLE"]] if made["TABLE"] else []
         arguments += ["--image", raster_source(image)] if image and made["REPORT"] else []
-        arguments += values.options("CLASS_FIELD", "FRACTION_FIELDS", "BACKGROUND")
+        arguments += values.options("CLASS_FIELD", "CLASS", "FRACTION_FIELDS", "BACKGROUND")
         found = self.geodl(arguments, feedback).result or {}
         for note in found.get("notes", []):  # what figures may not be read without
             feedback.pushWarning(in_words(note))
