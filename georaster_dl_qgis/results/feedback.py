@@ -53,6 +53,8 @@ _FIELDS = {
     "--per-class": "'Most pixels of a class'",
     "--name-field": "'Field with the names of the areas'",
     "--points": "'Labelled points of this map'",
+    "--boundaries": "'Raster of boundaries'",
+    "--split-touching": "'Separate touching objects'",
     "--add": "'Further files'",
     "--tolerance": "'Outlines are right within'",
     "--matches": "'Missed, false and matched objects'",

@@ -28,6 +28,9 @@ def test_objects_are_compared_one_by_one_and_loaded_in_three_layers(
     polygons = QgsVectorLayer(made["OUTPUT"])
     total = polygons.featureCount()
     assert total > 3
+    given = {"KEEP": "built-up", "SPLIT_TOUCHING": True, "RIGHT_ANGLES": True}
+    split = run("polygons", INPUT=mapped, **given, OUTPUT=str(tmp_path / "split.gpkg"))
+    assert QgsVectorLayer(split["OUTPUT"]).featureCount() >= total
     polygons.selectByIds([next(polygons.getFeatures()).id()])
     polygons.startEditing()
     polygons.deleteSelectedFeatures()

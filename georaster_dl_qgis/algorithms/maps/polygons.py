@@ -38,6 +38,13 @@ class Polygons(GeodlAlgorithm):
         self.add(drop, "Such as the background.")
         self.add(text("MIN_AREA", "Smallest polygon (0.5ha, 50m2 or 9px)"), "Smaller ones are merged into the neighbour "
                  "with the longest common border.")  # fmt: skip
+        self.add(flag("SPLIT_TOUCHING", "Separate touching objects"), "Buildings or crowns of one class that touch are cut where "
+                 "they are narrow, or along the raster of boundaries.")  # fmt: skip
+        boundaries = QgsProcessingParameterRasterLayer(
+            "BOUNDARIES", "Raster of boundaries", optional=True
+        )
+        self.add(boundaries, "Probability of a boundary, 0 to 1, which models that learnt it make; separates touching "
+                 "objects in place of narrow places.")  # fmt: skip
         self.add(text("FILL_HOLES", "Fill holes up to (0.5ha, 50m2 or 9px)"), "Empty: none.")
         simplify = number(
             "SIMPLIFY", "Tolerance of simpler outlines, in pixels", least=0, real=True
@@ -65,10 +72,11 @@ class Polygons(GeodlAlgorithm):
             named = next(csv.reader([values.text(option)], skipinitialspace=True), [])
             arguments += [f"--{option.lower()}={name}" for name in named]
         arguments += values.options("MIN_AREA", "FILL_HOLES", "SIMPLIFY")
-        for name in ("ROUND_CORNERS", "RIGHT_ANGLES"):
+        for name in ("SPLIT_TOUCHING", "ROUND_CORNERS", "RIGHT_ANGLES"):
             arguments += [f"--{name.lower().replace('_', '-')}"] if values.flag(name) else []
-        confidence = values.raster("CONFIDENCE")
-        arguments += [f"--confidence={raster_source(confidence)}"] if confidence else []
+        for name in ("BOUNDARIES", "CONFIDENCE"):
+            raster = values.raster(name)
+            arguments += [f"--{name.lower()}={raster_source(raster)}"] if raster else []
         self.geodl(arguments, feedback)
         load_layers(layer.name(), {output: f"Polygons: {layer.name()}"}, context)
         return {"OUTPUT": output}
