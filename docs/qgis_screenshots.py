@@ -274,7 +274,50 @@ class Tour:
         for _point in range(25):
             panel.label(panel.shown()["map_class"])
         self.iface.mapCanvas().zoomScale(30000)
-        self.later(lambda: (self.shoot("label"), os._exit(0)), 3000)
+        self.later(lambda: (self.shoot("label"), self.outline()), 3000)
+
+    def outline(self) -> None:
+        """Areas outlined by clicks: some kept, and one that has just grown."""
+        from processing.core.ProcessingConfig import ProcessingConfig
+        from qgis.core import QgsPointXY, QgsProject
+        from qgis.utils import plugins
+
+        ProcessingConfig.setSettingValue("GEORASTER_DL_RESULTS", str(self.samples))
+
+        root = QgsProject.instance().layerTreeRoot()
+        for layer in [node.layer() for node in root.findLayers()]:
+            if layer.name() != "s2_west":
+                QgsProject.instance().removeMapLayer(layer.id())
+        for group in root.findGroups():
+            root.removeChildNode(group)
+        plugin = plugins["georaster_dl_qgis"]
+        if plugin._panel is not None:
+            plugin._panel.close()
+        scene = QgsProject.instance().mapLayersByName("s2_west")[0]
+        self.iface.setActiveLayer(scene)
+        self.iface.mapCanvas().setExtent(scene.extent())
+        plugin._outline()
+        panel = plugin._regions
+        for name in ("water", "forest", "meadow"):
+            panel.form.add_class(name)
+        clicks = [((602045, 5698605), 0), ((603560, 5698355), 1), ((600595, 5696555), 2)]
+
+        def next_click() -> None:
+            place, number = clicks.pop(0)
+            panel.form.choose(number)
+            panel._click(QgsPointXY(*place), "new")
+            self.when(lambda: panel._grown is not None, keep if clicks else shown)
+
+        def keep() -> None:
+            panel.keep()
+            next_click()
+
+        def shown() -> None:
+            self.toolbox.hide()
+            self.iface.layerTreeView().expandAllNodes()
+            self.later(lambda: (self.shoot("label_region"), panel.end(), os._exit(0)), 3000)
+
+        self.later(next_click, 1000)
 
     def press_run(self) -> None:
         from qgis.PyQt.QtWidgets import QPushButton

@@ -37,6 +37,7 @@ class Plugin:
         self._actions = []
         self._toolbar = None
         self._panel = None
+        self._regions = None
 
     def initProcessing(self) -> None:
         """Add the algorithms; all that ``qgis_process`` asks for."""
@@ -61,6 +62,13 @@ class Plugin:
             "Label the points or areas of the active layer, a click each (GeoRaster DL)"
         )
         self._toolbar.addAction(labelling)
+        outlining = self._action(
+            QIcon(str(Path(__file__).with_name("step_outline.svg"))), "Outline", self._outline
+        )
+        outlining.setToolTip(
+            "Outline areas of the active scene by clicks, as labels (GeoRaster DL)"
+        )
+        self._toolbar.addAction(outlining)
         self._action(icon(), "Check or install geodl…", lambda: self._open("setup"))
         self._action(icon(), "Help", lambda: QDesktopServices.openUrl(QUrl(HELP_PAGE)))
         if not has_geodl():
@@ -79,10 +87,12 @@ class Plugin:
         for action in self._actions:
             self._iface.removePluginRasterMenu(GROUP, action)
         self._actions = []
-        for widget in (self._toolbar, self._panel):
+        if self._regions is not None:
+            self._regions.end()
+        for widget in (self._toolbar, self._panel, self._regions):
             if widget is not None:
                 widget.deleteLater()
-        self._toolbar = self._panel = None
+        self._toolbar = self._panel = self._regions = None
         if self._provider is not None:
             QgsApplication.processingRegistry().removeProvider(self._provider)
             self._provider = None
@@ -110,6 +120,16 @@ class Plugin:
             self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._panel)
         self._panel.show()
         self._panel.take(layer)
+
+    def _outline(self) -> None:
+        """Open the panel in which areas are outlined by clicks."""
+        from georaster_dl_qgis.regions.panel import RegionPanel
+
+        if self._regions is None:
+            self._regions = RegionPanel(self._iface.mapCanvas(), self._iface.mainWindow())
+            self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._regions)
+        self._regions.show()
+        self._regions.take(self._iface.activeLayer())
 
     def _offer(self) -> None:
         """Say once a session that geodl is missing, with the way to get it."""

@@ -1,0 +1,1 @@
+"""Labels from clicks: a panel, its tool on the map, and the process that finds similar pixels."""
