@@ -7,20 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.cleaning.merging import Borders, merge_small
 from georaster_dl.io.blocks import strips
-from georaster_dl.tiling.areas import Areas, find_areas, pixel_edges
+from georaster_dl.tiling.areas import find_areas, pixel_edges
+from georaster_dl.tiling.merging import sieved
 
 __all__ = ["sieve"]
 
 STRIP_PIXELS = 2**22  # some 150 MiB with all that is computed of them
 
-_Ids = npt.NDArray[np.int64]
-
 
 def sieve(
     pixels: npt.NDArray[Any],
-    least: int,
+    least: float,
     nodata: int,
     weights: npt.NDArray[np.int64] | None = None,
     *,
@@ -48,46 +46,12 @@ def sieve(
     areas = find_areas(
         lambda rows: np.asarray(pixels[rows]), list(strips(shape, strip_pixels)), weights
     )
-    small = (areas.sizes < least) & (areas.values != nodata)
-    if not small.any():
-        return 0
-    listed, classes = np.unique(areas.values, return_inverse=True)
-    n_small = int(small.sum())
-    # Large areas take part as one for each class: which of them it is, is the same to a small one.
-    numbers = np.where(small, np.cumsum(small) - 1, n_small + classes)
-    numbers[areas.values == nodata] = -1
-    borders = _borders(areas, numbers, n_small, n_small + len(listed))
-    joined = merge_small(
-        np.concatenate([classes[small], np.arange(len(listed))]),
-        np.concatenate([areas.sizes[small], np.full(len(listed), float(least))]),
-        # Those of large areas never count.
-        np.concatenate([areas.first[small], -1 - np.arange(len(listed))]),
-        borders,
-        least,
+    sides = (
+        (one, other, None) for one, other in pixel_edges(ids for _rows, ids in areas.numbers())
     )
-    after = areas.values.copy()
-    after[small] = listed[joined[:n_small]]
-    for rows, ids in areas.numbers():
-        pixels[rows] = after[ids]
-    return int((after[small] != areas.values[small]).sum())
-
-
-def _borders(areas: Areas, numbers: _Ids, n_small: int, n: int) -> Borders:
-    """Measure the borders of the small areas, whose numbers are below ``n_small``; -1 is nodata."""
-    numbered = (numbers[ids] for _rows, ids in areas.numbers())
-    parts = [_of_edges(*sides, n_small, n) for sides in pixel_edges(numbered)]
-    source, target, length = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("source", "target", "length")
-    )
-    return Borders.summed(source, target, length, n)
-
-
-def _of_edges(one: _Ids, other: _Ids, n_small: int, n: int) -> Borders:
-    differ = one != other
-    ends = np.stack([one[differ], other[differ]])
-    least = ends.min(axis=0)
-    ends = ends[:, (least >= 0) & (least < n_small)]
-    source, target = ends.ravel(), ends[::-1].ravel()
-    small = source < n_small
-    return Borders.summed(source[small], target[small], np.ones(int(small.sum()), np.int64), n)
+    after = sieved(areas.values, areas.sizes, areas.first, areas.values != nodata, sides, least)
+    gone = int((after != areas.values).sum())
+    if gone:
+        for rows, ids in areas.numbers():
+            pixels[rows] = after[ids]
+    return gone

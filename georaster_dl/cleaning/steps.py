@@ -15,9 +15,10 @@ from georaster_dl.cleaning.sieve import sieve
 from georaster_dl.cleaning.smoothing import log_odds, smoothed
 from georaster_dl.core.area_text import parse_area
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import Georeference, middle_pixel_areas
+from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.blocks import strips, windows
+from georaster_dl.tiling.pixel_sizes import PixelSizes
 
 __all__ = ["Probabilities", "clean_pixels", "smallest_area"]
 
@@ -26,8 +27,6 @@ _Pixels = npt.NDArray[Any]
 _BLOCK = 256
 _STRIP_PIXELS = 2**22
 _LOG_ODDS = 2**21  # of all classes, that are held at a time
-_PARTS = 2**20  # of an area, in which pixels are weighed: their rounding cannot be seen
-_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -84,28 +83,17 @@ def clean_pixels(
     return gone
 
 
-def smallest_area(geobox: Georeference, text: str) -> tuple[int, npt.NDArray[np.int64]]:
+def smallest_area(geobox: Georeference, text: str) -> tuple[float, npt.NDArray[np.int64]]:
     """Convert an area with its unit to a number, and to the weight of a pixel of each row (rows,) beside it.
-
-    Pixels are measured as polygons are (``area_measure``).
 
     Raises
     ------
     OptionError
         When it is on the ground, and the pixels have no known area.
     """
-    asked, n_rows = parse_area(text, "sieve"), geobox.shape[0]
-    if asked.in_pixels:
-        return int(np.ceil(asked.amount)), np.ones(n_rows, np.int64)
-    areas = middle_pixel_areas(geobox, slice(0, n_rows))
-    if areas is None or not np.isfinite(areas).all():
-        raise OptionError(
-            f"`sieve={text}` is an area on the ground, but the map's pixels have none (no CRS, one of unknown unit, or "
-            f"ground control points only); give a number of pixels, as 9px."
-        )
-    if np.ptp(areas) <= _SAME * areas.max():
-        return int(np.ceil(asked.amount / areas[0] - _SAME)), np.ones(n_rows, np.int64)
-    return _PARTS, np.round(areas / asked.amount * _PARTS).astype(np.int64)
+    asked = parse_area(text, "sieve")
+    sizes = PixelSizes.of(geobox, asked)
+    return sizes.of_area(asked), sizes.weights
 
 
 def _smooth(

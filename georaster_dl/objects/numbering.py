@@ -19,6 +19,7 @@ from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.regions import OUTSIDE, Regions, find_regions
 from georaster_dl.objects.touching import LARGEST, split_touching
 from georaster_dl.render.palette import choose_colors
+from georaster_dl.tiling.pixel_sizes import PixelSizes
 
 __all__ = ["STRIP_PIXELS", "number_objects"]
 
@@ -52,16 +53,17 @@ def number_objects(
     OptionError
         When the options name a class that is not there, or an area that cannot be known.
     """
-    regions = find_regions(source.read, source.strips(strip_pixels))
+    sizes = PixelSizes.of(source.geobox, options.smallest, options.largest_hole)
+    regions = find_regions(source.read, source.strips(strip_pixels), sizes.weights)
     legend = _legend(stated, regions, source)
     groups = Groups(regions, source.nodata)
     if options.smallest is not None:
-        groups.merge_small(options.smallest.pixels(source.pixel_m2))
+        groups.merge_small(sizes.of_area(options.smallest))
     dropped = options.dropped_values(legend)
     if dropped:
         groups.drop(dropped)
     if options.largest_hole is not None:
-        groups.fill_holes(options.largest_hole.pixels(source.pixel_m2))
+        groups.fill_holes(sizes.of_area(options.largest_hole))
     is_object = groups.values >= 0
     of_region = np.where(is_object, np.cumsum(is_object), 0).astype(np.int32)[groups.of_region]
     with NumberRaster(raster, source.shape) as file:

@@ -26,13 +26,15 @@ class Regions:
 
     Attributes
     ----------
-    values, pixels : (n,) value and size of each; 0 of ``OUTSIDE``, the first.
+    values, sizes : (n,) value and size of each; 0 of ``OUTSIDE``, the first.
+    first : (n,) place of the first pixel, row * cols + col; -1 of ``OUTSIDE``.
     edges : (m, 2) numbers of regions that touch, the smaller first.
     lengths : (m,) pixel edges that two regions share.
     """
 
     values: _Numbers
-    pixels: _Numbers
+    sizes: npt.NDArray[np.float64]
+    first: _Numbers
     edges: _Numbers
     lengths: _Numbers
     _areas: Areas = field(repr=False)
@@ -42,19 +44,20 @@ class Regions:
         return _numbers(self._areas)
 
 
-def find_regions(read: _Read, strips: list[slice]) -> Regions:
+def find_regions(read: _Read, strips: list[slice], weights: _Numbers | None = None) -> Regions:
     """Find the connected areas of a raster, and their shared borders.
 
     Parameters
     ----------
     read : rows to whole numbers (rows, cols); called several times for each strip.
     strips : of full-width rows that cover the raster from its top.
+    weights : (rows,) of a pixel of each row in the sizes; 1 by default.
 
     Returns
     -------
     The regions, those of every value; memory grows with their number.
     """
-    areas = find_areas(read, strips)
+    areas = find_areas(read, strips, weights)
     n = len(areas) + 1
     edges, lengths = [], []
     for one, other in pixel_edges(_surrounded(areas)):
@@ -66,7 +69,8 @@ def find_regions(read: _Read, strips: list[slice]) -> Regions:
         lengths.append(length)
     return Regions(
         np.concatenate([[0], areas.values.astype(np.int64)]),
-        np.concatenate([[0], areas.sizes.astype(np.int64)]),
+        np.concatenate([[0.0], areas.sizes]),
+        np.concatenate([[-1], areas.first]),
         *summed_edges(np.concatenate(edges), np.concatenate(lengths), n),
         areas,
     )

@@ -98,7 +98,7 @@ def test_a_majority_is_that_of_a_plain_count_for_any_strips(monkeypatch):
 
 def test_areas_on_the_ground_become_pixels():
     assert smallest_area(UTM, "0.09ha")[0] == 9  # of 100 m2 each
-    assert smallest_area(UTM, "801m2")[0] == 9
+    assert smallest_area(UTM, "801m2")[0] == 8.01
     assert smallest_area(UTM, "9px")[0] == 9
     degrees = GeoBox.from_bbox((10, 0, 11, 60), "EPSG:4326", resolution=0.5)
     least, weights = smallest_area(degrees, "1000km2")

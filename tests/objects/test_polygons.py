@@ -4,12 +4,15 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import rasterio.features
+import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
 import georaster_dl as gdl
+from georaster_dl.cleaning.sieve import sieve
 from georaster_dl.core.errors import OptionError, OutputError
 from georaster_dl.core.legend import MapClass
 from georaster_dl.objects.options import PolygonOptions
@@ -102,13 +105,33 @@ def test_polygons_cover_the_map_without_gaps_and_overlaps_in_any_strips(
         assert len(frame) == 1 or frame.area.min() >= smallest * 100
 
 
-def test_small_areas_go_to_the_neighbour_with_the_longest_border(tmp_path):
-    data = np.zeros((8, 8), "uint8")
-    data[:, 4:] = 2
-    data[2:4, 3:6] = 1  # six pixels: four edges with water, six with wood
-    frame = made(tmp_path, write(tmp_path / "map.tif", data), min_area="7px")
-    areas = dict(zip(frame.class_name, frame.area_m2, strict=True))
-    assert areas == {"water": 3000, "wood": 3400}
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**20), blur=st.sampled_from([0, 0.7]), least=st.integers(2, 30))
+def test_small_areas_go_to_the_class_that_a_sieve_gives_them(folder, seed, blur, least):
+    data = blobs(20, 25, seed, blur)
+    data[seed % 20, : seed % 25] = 255
+    frame = made(folder, write(folder / "map.tif", data), min_area=f"{least}px")
+    frame = frame[frame.area_m2 >= least * 100]
+    sieve(data, least, 255)
+    polygons = [
+        (box, int(value))
+        for box, value in rasterio.features.shapes(data, mask=data != 255)
+        if shapely.geometry.shape(box).area >= least
+    ]
+    assert len(polygons) == len(frame)
+    for value in range(3):
+        pixels = sum(shapely.geometry.shape(box).area for box, v in polygons if v == value)
+        assert frame[frame.class_id == value].area_m2.sum() == pytest.approx(100 * pixels)
+
+
+def test_small_areas_in_degrees_are_measured_where_they_are(tmp_path):
+    data = np.zeros((120, 10), "uint8")
+    data[2, 2:4] = data[116, 2:4] = 1  # at 59 and 2 degrees north
+    place = Affine(0.5, 0, 10, 0, -0.5, 60)
+    path = write(tmp_path / "map.tif", data, crs="EPSG:4326", transform=place)
+    frame = made(tmp_path, path, min_area="4000km2")
+    (grass,) = frame[frame.class_name == "grass"].area_m2
+    assert grass == pytest.approx(2 * 3077e6, rel=0.01)
 
 
 def test_classes_are_kept_dropped_and_their_holes_filled(tmp_path):

@@ -14,7 +14,6 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window
 
 from georaster_dl.core.errors import OptionError
-from georaster_dl.core.geography import middle_pixel_areas
 from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.scenes.dataset import open_dataset
@@ -37,7 +36,7 @@ class ClassRaster:
     ----------
     shape : rows, cols.
     nodata : value of pixels without a class; None where the file states none.
-    pixel_m2 : ground area of a pixel at the middle, in square metres, as that of polygons is measured; None where that is unknown.
+    geobox : place of its pixels.
 
     Raises
     ------
@@ -60,9 +59,6 @@ class ClassRaster:
         self.nodata = None if dataset.nodata is None else int(dataset.nodata)
         gcps = bool(dataset.gcps[0]) and dataset.transform.is_identity
         self.geobox: Any = (GCPGeoBox if gcps else GeoBox).from_rio(dataset)
-        middle = self.shape[0] // 2
-        areas = middle_pixel_areas(self.geobox, slice(middle, middle + 1))
-        self.pixel_m2 = None if areas is None or np.isnan(areas[0]) else float(areas[0])
 
     def close(self) -> None:
         """Close the file."""

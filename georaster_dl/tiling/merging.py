@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.tiling.areas import group, sum_borders
 
-__all__ = ["Borders", "merge_small"]
+__all__ = ["Borders", "merge_small", "sieved"]
 
 _Ints = npt.NDArray[np.int64]
+_Sides: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,55 @@ class Borders:
     def summed(cls, source: Any, target: Any, length: Any, n: int) -> Borders:
         """Add up borders of the same two of ``n`` areas, in the order of their numbers."""
         return cls(*sum_borders(source, target, length, n))
+
+
+def sieved(
+    values: npt.NDArray[Any],
+    sizes: npt.NDArray[Any],
+    first: _Ints,
+    is_class: npt.NDArray[np.bool_],
+    sides: Iterable[_Sides],
+    least: float,
+) -> npt.NDArray[Any]:
+    """Find the values of areas after those below a size have joined neighbours, as ``merge_small`` lets them.
+
+    Parameters
+    ----------
+    values, sizes : (areas,) of each.
+    first : (areas,) place of the first pixel of each.
+    is_class : (areas,) whether an area has a class; one without joins none and is joined by none.
+    sides : areas on both sides of borders, and their lengths; None where each is a pixel edge.
+    least : size of the smallest area that stays.
+
+    Returns
+    -------
+    (areas,) values; small areas without a neighbour keep theirs.
+    """
+    small = (sizes < least) & is_class
+    n_small = int(small.sum())
+    listed, classes = np.unique(values, return_inverse=True)
+    n = n_small + len(listed)
+    # Large areas take part as one for each class: which of them it is, is the same to a small one.
+    numbers = np.where(small, np.cumsum(small) - 1, n_small + classes)
+    numbers[~is_class] = -1
+    parts = [
+        _of_sides(numbers[one], numbers[other], length, n_small, n) for one, other, length in sides
+    ]
+    source, target, length = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("source", "target", "length")
+    )
+    joined = merge_small(
+        np.concatenate([classes[small], np.arange(len(listed))]),
+        np.concatenate([sizes[small], np.full(len(listed), float(least))]),
+        # Those of large areas never count.
+        np.concatenate([first[small], -1 - np.arange(len(listed))]),
+        Borders.summed(source, target, length, n),
+        least,
+    )
+    after = values.copy()
+    after[small] = listed[joined[:n_small]]
+    return after
 
 
 def merge_small(
@@ -80,6 +131,19 @@ def merge_small(
         borders = Borders.summed(source[left], target[left], borders.length[left], count)
     after: npt.NDArray[Any] = classes[of_area]
     return after
+
+
+def _of_sides(
+    one: _Ints, other: _Ints, length: npt.NDArray[Any] | None, n_small: int, n: int
+) -> Borders:
+    """Sum the borders of small areas, whose numbers are below ``n_small``; -1 has no class."""
+    least = np.minimum(one, other)
+    counts = (one != other) & (least >= 0) & (least < n_small)
+    ends = np.stack([one[counts], other[counts]])
+    lengths = np.ones(ends.shape[1], np.int64) if length is None else length[counts]
+    source, target = ends.ravel(), ends[::-1].ravel()
+    small = source < n_small
+    return Borders.summed(source[small], target[small], np.tile(lengths, 2)[small], n)
 
 
 def _choose(
