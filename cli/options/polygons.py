@@ -53,8 +53,8 @@ _OPTIONS = (
     click.option(
         "--min-area",
         metavar="AREA",
-        help="Smallest polygon, as 50m2, 0.5ha or 9px; smaller ones are merged into the neighbour with the longest "
-        "shared border.",
+        help="Smallest polygon, as 50m2, 0.5ha or 9px; smaller ones join the class with the longest shared "
+        "border.",
     ),
     click.option(
         "--fill-holes",

@@ -146,8 +146,8 @@ class ObjectKeywords(TypedDict, total=False):
     Attributes
     ----------
     keep, drop : names of the classes to make polygons of, or to leave out.
-    min_area : smallest area with its unit (``"50m2"``, ``"0.5ha"``, ``"9px"``); smaller ones are merged into the neighbour
-        with the longest shared border.
+    min_area : smallest area with its unit (``"50m2"``, ``"0.5ha"``, ``"9px"``); smaller ones join the class with the longest
+        shared border, as in a sieve.
     fill_holes : largest area of holes to fill, with its unit.
     split_touching : separate objects of one class that touch where they are narrow.
     simplify : tolerance in pixels; shared borders stay shared.

@@ -83,6 +83,6 @@ class Groups:
         # Groups are in the order of their first pixels, so the first one is written last.
         values[joined[::-1]], first[joined[::-1]] = self.values[::-1], self._first[::-1]
         self.values, self._first = values, first
-        self.sizes = np.bincount(joined, weights=self.sizes, minlength=n)
+        self.sizes = np.bincount(joined, self.sizes, minlength=n).astype(np.float64)
         self.edges, self.lengths = summed_edges(joined[self.edges], self.lengths, n)
         self.of_region = joined[self.of_region]

@@ -71,7 +71,9 @@ def number_objects(
             file.write(of_region[areas], rows)
     classes = np.concatenate([[0], groups.values[is_object]])
     if options.split_touching:
-        classes = classes[_split(raster, source, options, len(classes) - 1, strip_pixels, warn)]
+        classes = classes[
+            _split(raster, source, options, len(classes) - 1, sizes, strip_pixels, warn)
+        ]
     confidence = None
     if options.confidence is not None:
         with closing(Shares(options.confidence, source, "confidence")) as shares:
@@ -84,6 +86,7 @@ def _split(
     source: ClassRaster,
     options: PolygonOptions,
     n: int,
+    sizes: PixelSizes,
     strip_pixels: int,
     warn: Callable[[str], None],
 ) -> npt.NDArray[np.int64]:
@@ -93,7 +96,10 @@ def _split(
         if options.boundaries is not None:
             shares = Shares(options.boundaries, source, "boundaries")
             boundaries = stack.enter_context(closing(shares)).read
-        of, too_large = split_touching(raster, strip_pixels, n, boundaries)
+        least = 0.0 if options.smallest is None else sizes.of_area(options.smallest)
+        of, too_large = split_touching(
+            raster, strip_pixels, n, boundaries, least=least, weights=sizes.weights
+        )
     if too_large:
         warn(
             f"{counted(too_large, 'object')} of more than {LARGEST:,} pixels (with what is around it) stayed whole; "

@@ -23,8 +23,8 @@ class PolygonOptions:
     ----------
     keep : names of the classes to make polygons of; all where empty.
     drop : names of classes to leave out.
-    min_area : smallest area, with its unit (``50m2``, ``0.5ha``, ``9px``); smaller ones are merged into the neighbour
-        with the longest shared border.
+    min_area : smallest area, with its unit (``50m2``, ``0.5ha``, ``9px``); smaller ones join the class with the longest
+        shared border, as in a sieve.
     fill_holes : largest area of holes to fill, with its unit.
     split_touching : whether objects of one class that touch are separated where they are narrow.
     boundaries : raster of the probability of a boundary (0 to 1), which separates them in place of narrow places.

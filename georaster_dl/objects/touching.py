@@ -12,6 +12,8 @@ import numpy.typing as npt
 from georaster_dl.io.vectors.class_raster import NumberRaster
 from georaster_dl.objects.extents import Extents, find_extents
 from georaster_dl.objects.splitting import split
+from georaster_dl.tiling.areas import pixel_edges
+from georaster_dl.tiling.merging import sieved
 
 __all__ = ["LARGEST", "split_touching"]
 
@@ -29,6 +31,9 @@ def split_touching(
     strip_pixels: int,
     n: int,
     boundaries: Callable[[slice, slice], npt.NDArray[Any]] | None = None,
+    *,
+    least: float = 0,
+    weights: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.int64], int]:
     """Separate objects at their narrow places, in place.
 
@@ -40,6 +45,8 @@ def split_touching(
     raster : of their numbers.
     n : objects in it, numbered from 1.
     boundaries : rows and cols to the probability of a boundary (rows, cols), NaN where unknown.
+    least : size of the smallest part; smaller ones join that with the longest shared border.
+    weights : (rows of the raster,) size of a pixel of each row; 1 by default.
 
     Returns
     -------
@@ -58,6 +65,10 @@ def split_touching(
             whole = np.where(numbers <= n, numbers, 0)
             chosen = np.where(wanted[whole], whole, 0)
             parts = split(chosen, None if boundaries is None else boundaries(*box))
+            if least:
+                of_rows = np.ones(len(numbers)) if weights is None else weights[box[0]]
+                places = _places(box, file.shape[1])
+                parts = _joined(parts, chosen, places, least, of_rows)
             objects, first, new = _numbered(parts, chosen, count)
             of.append(objects[~first])
             count += int((~first).sum())
@@ -90,6 +101,31 @@ def _windows(
             ),
             one,
         )
+
+
+def _places(box: _Box, n_cols: int) -> npt.NDArray[np.int64]:
+    rows, cols = (np.arange(side.start, side.stop) for side in box)
+    return np.asarray(rows[:, None] * n_cols + cols)
+
+
+def _joined(
+    parts: _Numbers,
+    numbers: _Numbers,
+    places: npt.NDArray[np.int64],
+    least: float,
+    weights: npt.NDArray[Any],
+) -> _Numbers:
+    """Join parts below a size with others of the same object, and number them anew; by places in the whole raster."""
+    by_pixel = np.broadcast_to(weights[:, None], parts.shape).ravel()
+    sizes = np.bincount(parts.ravel(), by_pixel)
+    of_objects = zip(pixel_edges([parts]), pixel_edges([numbers]), strict=True)
+    within = [(sides, same[0] == same[1]) for sides, same in of_objects]
+    sides = [(one[same], other[same], None) for (one, other), same in within]
+    first = np.empty(len(sizes), np.int64)
+    first[parts.ravel()[::-1]] = places.ravel()[::-1]
+    values = np.arange(len(sizes))
+    after = sieved(values, sizes, first, values > 0, sides, least)
+    return np.unique(after, return_inverse=True)[1].astype(np.int32)[parts]
 
 
 def _numbered(

@@ -49,7 +49,7 @@ class PixelSizes:
         return cls(np.round(measured / largest * _PARTS).astype(np.int64), largest / _PARTS)
 
     def of_area(self, area: MinimumArea) -> float:
-        """Convert an area to the unit of the weights; pixels beside areas on the ground are those of the middle row.
+        """Convert an area to the unit of the weights; where pixels differ, that of the middle row counts for a pixel.
 
         Raises
         ------
