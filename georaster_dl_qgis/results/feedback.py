@@ -55,6 +55,7 @@ _FIELDS = {
     "--points": "'Labelled points of this map'",
     "--boundaries": "'Raster of boundaries'",
     "--split-touching": "'Separate touching objects'",
+    "--instances": "'Learn to separate touching objects'",
     "--add": "'Further files'",
     "--tolerance": "'Outlines are right within'",
     "--matches": "'Missed, false and matched objects'",

@@ -217,9 +217,14 @@ def test_train_fractions_of_finer_classes_and_map_them(run, feedback, tmp_path):
         ({"FRACTION_FIELDS": "tree,grass"}, "no field 'tree'; it has class"),
         ({"PER_POLYGON": True}, "holds classes; name the fields in 'Fields with the fractions'"),
         ({"TASK": "segmentation", "FRACTION_FIELDS": "tree"}, "use 'What is learnt' fractions"),
+        ({"TASK": "regression", "INSTANCES": True}, "'Learn to separate touching objects'"),
+        (
+            {"TASK": "segmentation", "CLASS": "a", "CLASS_FIELD": "class"},
+            "'Class of all features' a makes all",
+        ),
     ],
 )
-def test_what_fractions_need_is_said(run, tmp_path, given, said):
+def test_what_labels_need_is_said(run, tmp_path, given, said):
     labels = str(shutil.copy(SAMPLES / "s2_east_labels.gpkg", tmp_path))
     given = {"TASK": "fractions", **given}
     with pytest.raises(QgsProcessingException, match=said):

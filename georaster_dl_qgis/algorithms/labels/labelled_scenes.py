@@ -56,10 +56,10 @@ def label_sources(values: ParameterValues, context, feedback, name: str = "LABEL
 
 
 def label_options(values: ParameterValues) -> list[str]:
-    """Arguments of ``add_labels`` and ``add_background``, and the classes as the project shows them."""
+    """Arguments of ``add_labels``, ``add_background`` and a ``CLASS``, and the classes as the project shows them."""
     classes = class_list(values.layer("LABELS"))
     shown = [f"--classes={classes}"] if classes else []
-    return [*values.options("CLASS_FIELD", "BACKGROUND"), *shown]
+    return [*values.options("CLASS_FIELD", "CLASS", "BACKGROUND"), *shown]
 
 
 class LabelledScenesAlgorithm(GeodlAlgorithm):

@@ -54,8 +54,12 @@ class Train(LabelledScenesAlgorithm):
             "meant.",
             optional=True,
         )
+        self.add(text("CLASS", "Class of all features"), "Such as building, for labels without a field of classes: all features "
+                 "are of it, and pixels of a mask that are not 0.")  # fmt: skip
         add_background(self, "For labels that show all there is of their classes, such as every building; "
                        "without it such ground is unknown.")  # fmt: skip
+        self.add(flag("INSTANCES", "Learn to separate touching objects"), "Of polygons of buildings, crowns or fields: boundaries "
+                 "are learnt beside the classes, and maps give them on demand to 'Polygons of a map'.")  # fmt: skip
         erode = number("ERODE", "Pixels of labels to leave out at borders", least=0)
         self.add(erode, "Where borders are uncertain, or polygons shifted a little: labels within so many pixels of "
                  "another class or of unlabelled ground are not used.", advanced=True)  # fmt: skip
@@ -68,7 +72,7 @@ class Train(LabelledScenesAlgorithm):
         fractions = field_names("FRACTION_FIELDS", "Fields with the fractions", of="LABELS")
         self.add(fractions, "Of fractions: attributes of the labels, or bands of a raster, with commas between "
                  "(tree,grass,soil), in 0 to 1 or percent. Of one alone the rest is 'other'; without any, "
-                 "classes finer than the scene are shares of its pixels.")  # fmt: skip
+                 "classes finer than the scene are shares of its pixels.", advanced=True)  # fmt: skip
         together = flag("PER_POLYGON", "Fractions are of whole polygons")
         self.add(together, "Of fractions: those of a polygon are of its pixels together, not of each.",
                  advanced=True)  # fmt: skip
@@ -119,6 +123,7 @@ class Train(LabelledScenesAlgorithm):
             "METHOD", "FRACTION_FIELDS", "ERODE", "INIT", "EPOCHS", "MINUTES", "ENSEMBLE", "CONFIG"
         )
         arguments += label_options(values)
+        arguments += ["--instances"] if values.flag("INSTANCES") else []
         arguments += ["--per-polygon"] if values.flag("PER_POLYGON") else []
         self.geodl([*arguments, *reading(values), *run_options()], feedback)
         self.list_model(output, feedback)
