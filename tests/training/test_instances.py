@@ -56,7 +56,7 @@ def test_nearness_falls_evenly_from_the_ends_of_objects():
     falling = [round(STEPS * (1 - distance / REACH)) for distance in range(REACH)]
     row = nearness(objects)[1]
     assert row[9::-1].tolist() == [*falling, *[0] * (10 - REACH)]
-    assert row[10:20].tolist() == [*falling, *falling[::-1]]
+    assert row[10:20].tolist() == [*falling, *[0] * (10 - 2 * REACH), *falling[::-1]]
     assert row[20:].tolist() == [*falling, *[0] * (10 - REACH)]
     assert not nearness(np.ones((4, 4), int)).any()
 

@@ -16,7 +16,7 @@ from georaster_dl.io.vectors.layers import is_vector
 
 __all__ = ["REACH", "STEPS", "check_objects", "nearness"]
 
-REACH = 5
+REACH = 3
 """Pixels from a boundary to where it is no longer felt."""
 STEPS = 100
 """Nearness on a boundary."""
