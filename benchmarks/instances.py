@@ -23,6 +23,7 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import shapely
 from PIL import Image
 from rasterio.features import rasterize
 from rasterio.windows import Window
@@ -166,8 +167,11 @@ def judge(model: Path, pairs: Pairs, name: str, runs: Path) -> dict[str, ObjectS
     """Score the objects of maps, by how touching ones are separated."""
     knows = gdl.load_model(model).card.gives_boundaries
     found: dict[str, list[ObjectScores]] = {}
-    options = ObjectOptions(LabelOptions(class_name=name))
     for scene, polygons in pairs:
+        with rasterio.open(scene) as file:
+            ground = geopandas.GeoDataFrame(geometry=[shapely.box(*file.bounds)], crs=file.crs)
+        ground.to_file(runs / "judged_ground.gpkg")
+        options = ObjectOptions(LabelOptions(class_name=name), runs / "judged_ground.gpkg")
         mapped, plane = runs / "judged.tif", runs / "judged_boundaries.tif"
         outputs = {"boundaries": plane} if knows else {}
         gdl.segment(scene, model=model, out=mapped, overwrite=True, **outputs)
