@@ -38,12 +38,12 @@ def write_swatches(path: Path, entries: Sequence[tuple[str, str]]) -> None:
     _save(figure, path)
 
 
-def write_color_bar(path: Path, steps: Sequence[tuple[float, str, str]], name: str) -> None:
+def write_color_bar(path: Path, steps: Sequence[tuple[float, str]], name: str) -> None:
     """Write a PNG of a colour bar.
 
     Parameters
     ----------
-    steps : value, label and colour (``#rrggbb``), by increasing value; colours between are mixed.
+    steps : value and colour (``#rrggbb``), by increasing value; colours between are mixed.
     name : of the quantity.
 
     Raises
@@ -55,14 +55,11 @@ def write_color_bar(path: Path, steps: Sequence[tuple[float, str, str]], name: s
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     figure = _figure()
-    values = [value for value, _label, _color in steps]
-    scale = Normalize(values[0], values[-1])
-    places = [float(scale(value)) for value in values]
-    colors = [color for _value, _label, color in steps]
-    ramp = LinearSegmentedColormap.from_list("steps", list(zip(places, colors, strict=True)))
+    scale = Normalize(steps[0][0], steps[-1][0])
+    placed = [(float(scale(value)), color) for value, color in steps]
+    ramp = LinearSegmentedColormap.from_list("steps", placed)
     wide, high = (side / 4 for side in _BAR_INCHES)
     bar = figure.colorbar(ScalarMappable(scale, ramp), cax=figure.add_axes((0.1, 0.1, wide, high)))
-    bar.set_ticks(values, labels=[_plain(label) for _value, label, _color in steps])
     bar.ax.tick_params(labelsize=9)
     bar.ax.set_title(_plain(name), fontsize=9, loc="left")
     _save(figure, path)

@@ -112,7 +112,8 @@ class _Contents:
         """Make the map and its style, legend, project and text; list them with the files beside the map."""
         mapped, folder, stem = self._mapped, self._folder, self._mapped.path.stem
         pixels = mapped.write(folder)
-        what = "the map: Cloud Optimized GeoTIFF, names and colours within"
+        within = "" if mapped.classes is None else ", names and colours within"
+        what = f"the map: Cloud Optimized GeoTIFF{within}"
         main = Item(mapped.name, folder / mapped.name, what)
         items = [Item(main.name, pixels, what), *main.with_sidecars()[1:]]
         legend = Item(f"{stem}_legend.png", folder / f"{stem}_legend.png", "legend as a picture")
@@ -149,7 +150,11 @@ class _Contents:
         if len(steps) > 1 and style is not None:
             renderer = style.find(".//rasterrenderer")
             band = 1 if renderer is None else int(renderer.get("band", "1"))
-            write_color_bar(path, steps, self._mapped.scene.planes[band - 1].band.name)
+            write_color_bar(
+                path,
+                [(value, color) for value, _label, color in steps],
+                self._mapped.scene.planes[band - 1].band.name,
+            )
         return len(steps) > 1
 
 
