@@ -1,10 +1,11 @@
 """Takes the pictures of docs/qgis.md: a user's way through the real QGIS desktop.
 
-    python docs/qgis_screenshots.py [--geodl PATH] [-o docs/qgis]
+    python docs/qgis_screenshots.py [--geodl PATH] [--steps] [-o docs/qgis]
 
 Needs QGIS, Xvfb and, for frames around the windows, openbox (Debian: apt install qgis xvfb openbox). It
 works in a profile and a folder of its own, installs the plugin there by ``geodl qgis install``, and runs
-the algorithms with the real geodl on the sample scenes.
+the algorithms with the real geodl on the sample scenes. ``--steps`` takes the pictures of toolbox and toolbar alone,
+which takes no network's minutes.
 
 QGIS runs this same file as its ``--code``.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 SCREEN = "1440x900x24"
 SAMPLES = "GEORASTER_DL_SAMPLES"  # variables by which the one half tells the other
 PICTURES = "GEORASTER_DL_PICTURES"
+STEPS = "GEORASTER_DL_STEPS"
 _LIMIT_SECONDS = 600
 
 
@@ -30,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--geodl", default=shutil.which("geodl"), help="the geodl to use")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("qgis"))
+    parser.add_argument("--steps", action="store_true", help="only toolbox and toolbar")
     given = parser.parse_args()
     given.output.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -47,8 +50,12 @@ def main() -> None:
         subprocess.run(install, check=True)
         samples = Path(folder) / "scenes"
         samples.mkdir()
-        for name in ("s2_west.tif", "s2_east.tif", "s2_west_labels.gpkg"):
+        for name in ("s2_west.tif", "s2_west_truth.tif", "s2_west_labels.gpkg"):
             shutil.copy(Path(__file__).parents[1] / "sample_tiles" / name, samples)
+        command = [given.geodl, "segment", "s2_west.tif", "-m", "landcover-sample", "-o", "map.tif"]
+        subprocess.run(command, cwd=samples, check=True)
+        if given.steps:
+            os.environ[STEPS] = "only"
         desktop(profiles, samples, given.output.absolute())
 
 
@@ -133,6 +140,7 @@ class Tour:
         """Save what is on the screen."""
         from qgis.PyQt.QtWidgets import QApplication
 
+        self.iface.messageBar().clearWidgets()  # of tasks that have ended
         QApplication.processEvents()
         picture = QApplication.primaryScreen().grabWindow(0)
         if not picture.save(str(self.pictures / f"{name}.png")):
@@ -140,7 +148,6 @@ class Tour:
 
     def start(self) -> None:
         from osgeo import gdal
-        from qgis.core import QgsProject, QgsRasterLayer
         from qgis.PyQt.QtWidgets import QDockWidget
 
         window = self.iface.mainWindow()
@@ -150,14 +157,7 @@ class Tour:
         bounds = [500_000, 5_000_000, 530_000, 4_970_000]
         self.large = str(self.samples / "large.vrt")
         gdal.Translate(self.large, path, width=3000, height=3000, outputBounds=bounds, format="VRT")
-        scene = QgsRasterLayer(path, "s2_west")
-        renderer = scene.renderer()
-        for band, use in ((3, "Red"), (2, "Green"), (1, "Blue")):
-            getattr(renderer, f"set{use}Band")(band)
-        scene.setDefaultContrastEnhancement()
-        QgsProject.instance().addMapLayer(scene)
-        self.iface.setActiveLayer(scene)
-        self.iface.mapCanvas().setExtent(scene.extent())
+        self.add_scene()
         for dock in window.findChildren(QDockWidget):
             if dock.objectName() == "Browser":
                 dock.hide()
@@ -165,6 +165,20 @@ class Tour:
                 dock.show()
                 self.toolbox = dock
         self.later(self.show_toolbox, 3000)
+
+    def add_scene(self):
+        """Show the scene in natural colours."""
+        from qgis.core import QgsProject, QgsRasterLayer
+
+        scene = QgsRasterLayer(str(self.samples / "s2_west.tif"), "s2_west")
+        renderer = scene.renderer()
+        for band, use in ((3, "Red"), (2, "Green"), (1, "Blue")):
+            getattr(renderer, f"set{use}Band")(band)
+        scene.setDefaultContrastEnhancement()
+        QgsProject.instance().addMapLayer(scene)
+        self.iface.setActiveLayer(scene)
+        self.iface.mapCanvas().setExtent(scene.extent())
+        return scene
 
     def show_toolbox(self) -> None:
         from qgis.PyQt.QtWidgets import QTreeView
@@ -176,7 +190,8 @@ class Tour:
             if str(model.data(index)).startswith("GeoRaster DL"):
                 tree.expandRecursively(index)
                 tree.scrollTo(index, QTreeView.ScrollHint.PositionAtTop)
-        self.later(lambda: (self.shoot("toolbox"), self.check()), 1000)
+        then = self.steps if STEPS in os.environ else self.check
+        self.later(lambda: (self.shoot("toolbox"), then()), 1000)
 
     def open(self, name: str, parameters: dict):
         """The dialog of an algorithm, as the toolbox opens it."""
@@ -237,44 +252,125 @@ class Tour:
         group = QgsProject.instance().layerTreeRoot().children()[0]
         for node in group.children():
             node.setItemVisibilityChecked(node.name().startswith("Uncertainty"))
-        self.later(lambda: (self.shoot("uncertainty"), self.train()), 3000)
+        self.later(lambda: (self.shoot("uncertainty"), self.steps()), 3000)
 
-    def train(self) -> None:
-        """The window of a training as it opens where scene and labels are chosen."""
-        from qgis.core import QgsProject, QgsVectorLayer
-
-        labels = QgsVectorLayer(str(self.samples / "s2_west_labels.gpkg"), "fields")
-        QgsProject.instance().addMapLayer(labels)
-        scene = QgsProject.instance().mapLayersByName("s2_west")[0]
-        self.iface.layerTreeView().setCurrentLayer(scene)
-        self.iface.setActiveLayer(scene)
-        self.dialog = self.open("train", {"LABELS": labels.id(), "CLASS_FIELD": "class"})
-        self.later(lambda: (self.shoot("train"), self.label(labels.id())), 2000)
-
-    def label(self, labels: str) -> None:
-        """Points of the map, some of them labelled."""
-        import processing
+    def steps(self) -> None:
+        """The toolbar's steps, each opened by its button, from an empty project."""
         from qgis.core import QgsProject
+
+        QgsProject.instance().clear()
+        self.toolbox.hide()
+        self.add_scene()
+        self.press_step("Map", self.map_opened)
+
+    def press_step(self, text: str, then) -> None:
+        """Press a button of the toolbar; ``then`` finds its window open."""
+        from processing.gui.AlgorithmDialog import AlgorithmDialog
+        from qgis.PyQt.QtWidgets import QApplication
         from qgis.utils import plugins
 
+        def opened() -> bool:
+            windows = QApplication.topLevelWidgets()
+            shown = [w for w in windows if isinstance(w, AlgorithmDialog) and w.isVisible()]
+            self.dialog = next(iter(shown), None)
+            return self.dialog is not None
+
+        def settle() -> None:
+            self.dialog.resize(900, 640)
+            self.dialog.move(400, 160)
+            self.later(then, 1500)
+
+        actions = plugins["georaster_dl_qgis"]._actions
+        button = next(action for action in actions if action.text() == text)
+        self.later(button.trigger, 0)  # returns when the window is closed
+        self.when(opened, settle)
+
+    def map_opened(self) -> None:
+        """Wait for the model that fits the scene."""
+        model = self.dialog.mainWidget().wrappers["MODEL"]
+        self.when(lambda: model.parameterValue() != "automatic", self.mapped)
+
+    def mapped(self) -> None:
+        from qgis.core import QgsProject, QgsRasterLayer, QgsVectorLayer
+
+        self.shoot("step_map")
         self.dialog.close()
+        mapped = QgsRasterLayer(str(self.samples / "map.tif"), "Map: s2_west")
+        labels = QgsVectorLayer(str(self.samples / "s2_west_labels.gpkg"), "fields")
+        QgsProject.instance().addMapLayers([mapped, labels])
+        node = QgsProject.instance().layerTreeRoot().findLayer(mapped)
+        node.setItemVisibilityChecked(False)
+        scene = QgsProject.instance().mapLayersByName("s2_west")[0]
+        view = self.iface.layerTreeView()
+        self.iface.setActiveLayer(scene)
+        for layer in (scene, labels):
+            index = view.node2index(QgsProject.instance().layerTreeRoot().findLayer(layer))
+            view.selectionModel().select(index, view.selectionModel().Select)
+        self.press_step("Train", lambda: self.trained(labels.id()))
+
+    def trained(self, labels: str) -> None:
+        self.shoot("train")
+        self.dialog.close()
+        self.later(lambda: self.label(labels), 500)
+
+    def label(self, labels: str) -> None:
+        """Points of the map, labelled as the sample's truth has them."""
+        import processing
+        from osgeo import gdal
+        from qgis.core import QgsProject, QgsVectorLayer
+        from qgis.utils import plugins
+
         QgsProject.instance().removeMapLayer(labels)
-        root = QgsProject.instance().layerTreeRoot()
-        mapped = next(node for node in root.findLayers() if node.name().startswith("Map:"))
+        mapped = QgsProject.instance().mapLayersByName("Map: s2_west")[0]
         points = str(self.samples / "points.gpkg")
-        given = {"INPUT": mapped.layer(), "N": 60, "MINIMUM_PER_CLASS": 4, "OUTPUT": points}
+        given = {"INPUT": mapped, "N": 120, "MINIMUM_PER_CLASS": 8, "OUTPUT": points}
         processing.run("georaster_dl:sample_points", given)
-        layer = self.iface.addVectorLayer(points, "Points to label", "ogr")
-        for node in root.findGroups():
-            node.setItemVisibilityChecked(False)
-        self.iface.setActiveLayer(layer)
+        self.points = QgsVectorLayer(f"{points}|layername=points", "Points to label", "ogr")
+        QgsProject.instance().addMapLayer(self.points)
+        self.iface.setActiveLayer(self.points)
+        truth = gdal.Open(str(self.samples / "s2_west_truth.tif"))
+        names = {entry.value: entry.label for entry in mapped.renderer().classes()}
         plugin = plugins["georaster_dl_qgis"]
         plugin._label()
-        panel = plugin._panel
-        for _point in range(25):
-            panel.label(panel.shown()["map_class"])
-        self.iface.mapCanvas().zoomScale(30000)
-        self.later(lambda: (self.shoot("label"), self.outline()), 3000)
+        self.panel = plugin._panel
+
+        def label_next() -> None:
+            place = self.panel.shown().geometry().asPoint()
+            west, size, _, north, _, _ = truth.GetGeoTransform()
+            col, row = int((place.x() - west) / size), int((north - place.y()) / size)
+            self.panel.label(names[int(truth.ReadAsArray(col, row, 1, 1)[0, 0])])
+
+        self.label_next = label_next
+        for _point in range(40):
+            label_next()
+        self.iface.mapCanvas().setExtent(self.points.extent())
+        self.later(self.evaluate, 3000)
+
+    def evaluate(self) -> None:
+        self.shoot("label")
+        for _point in range(40, self.points.featureCount()):
+            self.label_next()
+        self.panel.hide()
+        self.iface.mapCanvas().setExtent(self.points.extent())
+        self.press_step("Evaluate", self.run_evaluate)
+
+    def run_evaluate(self) -> None:
+        from qgis.core import QgsProcessingContext
+
+        field = self.dialog.mainWidget().wrappers["CLASS_FIELD"]
+        field.setParameterValue("class", QgsProcessingContext())
+        self.press_run()
+        self.when(self.is_done, lambda: self.later(self.evaluated, 1000))
+
+    def evaluated(self) -> None:
+        from qgis.PyQt.QtWidgets import QDockWidget
+
+        self.shoot("step_evaluate")
+        self.dialog.close()
+        for dock in self.iface.mainWindow().findChildren(QDockWidget):
+            if dock.windowTitle() == "Results Viewer":
+                dock.hide()
+        self.later(self.outline, 500)
 
     def outline(self) -> None:
         """Areas outlined by clicks: some kept, and one that has just grown."""
