@@ -65,7 +65,7 @@ class RegionPanel(QDockWidget):
         self.tool.clicked.connect(self._click)
         self.tool.accepted.connect(self.keep)
         self.tool.turned.connect(form.turn)
-        self.tool.deactivated.connect(lambda: form.clicking.setChecked(False))
+        self.tool.deactivated.connect(self._lose_tool)
         form.clicking.toggled.connect(self._use_tool)
         form.changed.connect(self._grow)
         form.scene.layerChanged.connect(self.drop)
@@ -171,6 +171,12 @@ class RegionPanel(QDockWidget):
                 self.tool
             )
 
+    def _lose_tool(self) -> None:
+        """Show that another tool of the map was chosen, and leave that as it is."""
+        blocked = self.form.clicking.blockSignals(True)
+        self.form.clicking.setChecked(False)
+        self.form.clicking.blockSignals(blocked)
+
     def _click(self, place, what: str) -> None:
         scene = self.form.scene.currentLayer()
         if scene is None:
@@ -198,6 +204,8 @@ class RegionPanel(QDockWidget):
             return
         self.shown.mark_only(self._clicks, self.form.scene.currentLayer().crs())
         self.form.undo.setEnabled(True)
+        if not self.server.has_open(source, self.form.model()):
+            self.form.tell("Opening the scene …")
         self.server.grow(source, self.form.model(), self._clicks, **self.form.how())
 
     def _show(self, answer: dict) -> None:

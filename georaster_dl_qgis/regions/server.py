@@ -68,6 +68,10 @@ class RegionServer(QObject):
         if self._asked is not None and self._asked["do"] == "grow":
             self._asked["dropped"] = True
 
+    def has_open(self, scene: str, model: str) -> bool:
+        """Whether a scene with a model was the last to be opened."""
+        return self._scene == (scene, model)
+
     def process_id(self) -> int:
         """Number of the process; 0 where none runs."""
         return 0 if self._process is None else int(self._process.processId())

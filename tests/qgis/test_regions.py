@@ -1,6 +1,8 @@
 """Areas outlined by clicks in a window of QGIS, with the real ``geodl serve`` behind it."""
 
 import shutil
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -8,8 +10,16 @@ import pytest
 
 pytest.importorskip("qgis.core")
 
-from qgis.core import QgsGeometry, QgsPointXY, QgsRasterLayer, QgsVectorLayer
-from qgis.gui import QgsMapCanvas
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsMapCanvas, QgsMapToolPan
 from qgis.PyQt.QtCore import QCoreApplication, Qt
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
@@ -88,7 +98,14 @@ def kept(panel):
 
 def label(place, name):
     """Outline of the labels at a place, which the clicked region should be like."""
-    layer = QgsVectorLayer(str(SCENE.with_name("s2_west_labels.gpkg")), "labels")
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # QGIS writes into a GeoPackage that it only opens
+        path = shutil.copy(SCENE.with_name("s2_west_labels.gpkg"), folder)
+        return outline(QgsVectorLayer(str(path), "labels"), place, name)
+
+
+def outline(layer, place, name):
     there = QgsGeometry.fromPointXY(QgsPointXY(*place))
     (found,) = [f for f in layer.getFeatures() if f.geometry().contains(there)]
     assert found["class"] == name
@@ -122,6 +139,26 @@ def test_recorded_clicks_become_polygons_of_their_classes(panel):
     assert reopened.renderer().type() == "categorizedSymbol"
 
 
+def test_kept_polygons_train_at_once(panel, geodl, tmp_path):
+    for place, row in ((LAKE, 1), (MEADOW, 0)):
+        click(panel, *place)
+        grown(panel)
+        panel.form.choose(row)
+        panel.keep()
+    from georaster_dl_qgis.program.settings import child_environment
+
+    scene, layer = (box.currentLayer().source() for box in (panel.form.scene, panel.form.layer))
+    made = tmp_path / "map.tif"  # while QGIS has the labels open
+    command = [geodl, "classify", scene, layer.partition("|")[0], "-o", made]
+    ended = subprocess.run(
+        command, check=False, env=child_environment(), capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    mapped = QgsRasterLayer(str(made))
+    shown = {entry.label: entry.color.name() for entry in mapped.renderer().classes()}
+    assert shown == panel.form.classes()
+
+
 def test_clicks_with_keys_refine_and_are_taken_back(panel):
     click(panel, *LAKE)
     lake = grown(panel)
@@ -136,6 +173,31 @@ def test_clicks_with_keys_refine_and_are_taken_back(panel):
     press(panel, Qt.Key.Key_Escape)
     assert panel.shown.outline.isEmpty()
     assert kept(panel) == []
+
+
+def test_a_map_in_another_crs_is_clicked_likewise(panel):
+    mercator = QgsCoordinateReferenceSystem("EPSG:3857")
+    scene = panel.form.scene.currentLayer()
+    there = QgsCoordinateTransform(scene.crs(), mercator, QgsProject.instance())
+    panel._canvas.setDestinationCrs(mercator)
+    panel._canvas.setExtent(there.transformBoundingBox(scene.extent()))
+    place = there.transform(QgsPointXY(*LAKE))
+    click(panel, place.x(), place.y())
+    assert overlap(grown(panel), label(LAKE, "water")) > 0.9
+
+
+def test_another_tool_of_the_map_ends_the_clicking_and_stays(panel):
+    canvas, button = panel._canvas, panel.form.clicking
+    assert button.isChecked()
+    pan = QgsMapToolPan(canvas)
+    canvas.setMapTool(pan)
+    assert not button.isChecked()
+    assert canvas.mapTool() is pan
+    button.click()
+    assert canvas.mapTool() is panel.tool
+    button.click()
+    assert canvas.mapTool() is pan
+    canvas.unsetMapTool(pan)
 
 
 def test_a_polygon_that_was_kept_is_taken_back(panel):
