@@ -20,12 +20,14 @@ class Extents:
     Attributes
     ----------
     top, bottom, left, right : (n + 1,) first and last row, first and last col of each, by its number.
+    last : (n + 1,) place of its last pixel, row * cols + col.
     """
 
     top: _Numbers
     bottom: _Numbers
     left: _Numbers
     right: _Numbers
+    last: _Numbers
 
 
 def find_extents(
@@ -40,7 +42,7 @@ def find_extents(
     """
     most = np.iinfo(np.int64).max
     top, left = np.full((2, n + 1), most)
-    bottom, right = np.full((2, n + 1), -1)
+    bottom, right, place = np.full((3, n + 1), -1)
     for rows in strips:
         numbers = read(rows)
         starts = np.ones(numbers.shape, bool)
@@ -52,6 +54,7 @@ def find_extents(
         # Runs are in the order of their rows: of each object, the first written last, and the other way round.
         top[of[::-1]] = np.minimum(top[of[::-1]], row[::-1] + rows.start)
         bottom[of] = row + rows.start
+        place[of] = (row + rows.start) * numbers.shape[1] + last
         np.minimum.at(left, of, first)
         np.maximum.at(right, of, last)
-    return Extents(top, bottom, left, right)
+    return Extents(top, bottom, left, right, place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.wording import counted
 from georaster_dl.io.vectors.class_raster import ClassRaster, NumberRaster, Shares
-from georaster_dl.io.vectors.polygons import NumberedObjects
 from georaster_dl.objects.merging import Groups
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.regions import OUTSIDE, Regions, find_regions
@@ -21,9 +21,25 @@ from georaster_dl.objects.touching import LARGEST, split_touching
 from georaster_dl.render.palette import choose_colors
 from georaster_dl.tiling.pixel_sizes import PixelSizes
 
-__all__ = ["STRIP_PIXELS", "number_objects"]
+__all__ = ["STRIP_PIXELS", "Numbered", "number_objects"]
 
 STRIP_PIXELS = 2**22  # some 200 MiB with all that is computed of them
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Objects by their numbers.
+
+    Attributes
+    ----------
+    classes : (n + 1,) class of each.
+    confidence : (n + 1,) mean confidence of each, NaN where unknown; None where not asked for.
+    legend : classes of the map.
+    """
+
+    classes: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float64] | None
+    legend: Legend
 
 
 def number_objects(
@@ -34,7 +50,7 @@ def number_objects(
     *,
     strip_pixels: int = STRIP_PIXELS,
     warn: Callable[[str], None] = lambda _message: None,
-) -> tuple[NumberedObjects, Legend]:
+) -> Numbered:
     """Clean the areas of a map as the options ask and write the number of each object.
 
     Parameters
@@ -43,10 +59,6 @@ def number_objects(
     raster : file to make, of the objects' numbers.
     strip_pixels : pixels that are read at a time, on which no object depends.
     warn : called with every warning.
-
-    Returns
-    -------
-    The objects, and the classes of the map.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def number_objects(
     if options.confidence is not None:
         with closing(Shares(options.confidence, source, "confidence")) as shares:
             confidence = _means(raster, shares, len(classes), strip_pixels)
-    return NumberedObjects(raster, classes, confidence), legend
+    return Numbered(classes, confidence, legend)
 
 
 def _split(

@@ -11,41 +11,32 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["noded", "simplified", "smoothed"]
+__all__ = ["simplified", "smoothed"]
 
 _Polygons = npt.NDArray[Any]
 _Floats = npt.NDArray[np.float64]
 
-_CHUNK = 20_000  # polygons
 _CUT = 0.25  # of an edge, by which each of its ends is cut off (Chaikin 1974)
 _TIMES = 2
 _MOST_REPAIRS = 20
 _NEAR = 1.0  # pixels around a crossing
 
 
-def noded(polygons: _Polygons) -> _Polygons:
-    """Add to straight edges the vertices at which other polygons end: (n,) polygons of pixels."""
-    corners = np.unique(_keys(shapely.get_coordinates(polygons)))
-    made = [
-        _with_vertices(polygons[first : first + _CHUNK], corners)
-        for first in range(0, len(polygons), _CHUNK)
-    ]
-    return np.concatenate(made) if made else polygons
-
-
-def simplified(polygons: _Polygons, tolerance: float) -> _Polygons:
-    """Remove vertices from the borders of polygons (n,) that cover an area.
+def simplified(polygons: _Polygons, tolerance: float, shape: tuple[int, int]) -> _Polygons:
+    """Remove vertices from the borders of polygons (n,).
 
     The vertices left are some of those before, no shared border opens and none crosses another (GEOS's coverage
-    simplifier, by Visvalingam & Whyatt 1993). The outline of all of them together stays as it is.
+    simplifier, by Visvalingam & Whyatt 1993). The edge of the map stays straight.
 
     Parameters
     ----------
-    polygons : as ``noded`` makes them.
+    polygons : of pixels, with vertices where others meet them.
+    shape : rows, cols of the map.
     tolerance : side of a square in pixels; a vertex goes where its triangle with its neighbours is smaller than that.
     """
-    simple = shapely.coverage_simplify(polygons, tolerance, simplify_boundary=False)
-    return np.asarray(simple, object)
+    together = np.concatenate([polygons, _frame(polygons, shape)])
+    simple = shapely.coverage_simplify(together, tolerance)
+    return np.asarray(simple[: len(polygons)], object)
 
 
 def smoothed(polygons: _Polygons, shape: tuple[int, int]) -> _Polygons:
@@ -56,7 +47,7 @@ def smoothed(polygons: _Polygons, shape: tuple[int, int]) -> _Polygons:
 
     Parameters
     ----------
-    polygons : as ``noded`` makes them, simplified or not.
+    polygons : with vertices where others meet them, simplified or not.
     shape : rows, cols of the map.
     """
     rings = _Rings(polygons)
@@ -77,14 +68,20 @@ def smoothed(polygons: _Polygons, shape: tuple[int, int]) -> _Polygons:
     return rings.cut(fixed)
 
 
-def _with_vertices(polygons: _Polygons, corners: npt.NDArray[np.int64]) -> _Polygons:
-    """Add the given vertices to polygons, where they are on their edges."""
-    rings, polygon = shapely.get_rings(polygons, return_index=True)
-    places, ring = shapely.get_coordinates(shapely.segmentize(rings, 1.0), return_index=True)
-    places = np.round(places)
-    kept = np.isin(_keys(places), corners)
-    made = shapely.linearrings(places[kept], indices=ring[kept])
-    return np.asarray(shapely.polygons(made, indices=polygon), object)
+def _frame(polygons: _Polygons, shape: tuple[int, int]) -> _Polygons:
+    """Four polygons around the map, with which the others share its edge, and which meet at its corners."""
+    n_rows, n_cols = shape
+    x, y = shapely.get_coordinates(polygons).T
+    made = []
+    for row, beyond in ((0, -1), (n_rows, n_rows + 1)):
+        inner = [
+            (col, row) for col in np.unique(np.append(x[y == row], [-1, 0, n_cols, n_cols + 1]))
+        ]
+        made.append(shapely.Polygon([*inner, (n_cols + 1, beyond), (-1, beyond)]))
+    for col, beyond in ((0, -1), (n_cols, n_cols + 1)):
+        inner = [(col, row) for row in np.unique(np.append(y[x == col], [0, n_rows]))]
+        made.append(shapely.Polygon([*inner, (beyond, n_rows), (beyond, 0)]))
+    return np.array(made, object)
 
 
 def _keys(places: _Floats) -> npt.NDArray[np.int64]:

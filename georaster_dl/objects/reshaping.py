@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.io.vectors.polygons import Reshape
 from georaster_dl.objects.options import PolygonOptions
-from georaster_dl.objects.outlines import noded, simplified, smoothed
+from georaster_dl.objects.outlines import simplified, smoothed
 from georaster_dl.objects.right_angles import right_angled
 
-__all__ = ["reshaping"]
+__all__ = ["MARGIN", "reshaping"]
+
+MARGIN = 2
+"""Pixels around objects in which another cannot matter to their outlines: those stay within the box of what they were."""
 
 _OF_RIGHT_ANGLES = (
     2.0  # pixels: edges after it show the directions, on masks of buildings of 0.35 m
 )
 
+_Reshape: TypeAlias = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
-def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> Reshape | None:
-    """Make the function that changes outlines; None where they stay those of the pixels.
+
+def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> _Reshape | None:
+    """Make the function that changes outlines (n,); None where they stay those of the pixels.
 
     Parameters
     ----------
@@ -32,19 +36,13 @@ def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> Reshape | None
     if tolerance is None and not options.round_corners:
         return None
 
-    def reshape(
-        polygons: npt.NDArray[Any], numbers: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-        # What is no object takes part: its borders with objects are not the end of the map.
-        polygons = noded(polygons)
+    def reshape(polygons: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if tolerance is not None:
-            polygons = simplified(polygons, tolerance)
+            polygons = simplified(polygons, tolerance, shape)
         if options.round_corners:
             polygons = smoothed(polygons, shape)
         if options.right_angles and tolerance is not None:
-            objects = numbers != 0
-            polygons, numbers = polygons[objects], numbers[objects]
-            polygons = right_angled(polygons, 2 * tolerance)
-        return polygons, numbers
+            polygons = right_angled(polygons, 2 * tolerance, room=MARGIN / 2)
+        return polygons
 
     return reshape

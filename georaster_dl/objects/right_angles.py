@@ -17,7 +17,7 @@ _LEAST_IOU = 0.8  # with the outline before, below which that stays
 _FEWEST = 4  # edges
 
 
-def right_angled(polygons: npt.NDArray[Any], shortest: float) -> npt.NDArray[Any]:
+def right_angled(polygons: npt.NDArray[Any], shortest: float, room: float) -> npt.NDArray[Any]:
     """Give polygons (n,) right angles, where that changes their area little and they do not come to overlap.
 
     The main direction is that of most edges, modulo a right angle, or that of the smallest rectangle around the
@@ -28,12 +28,13 @@ def right_angled(polygons: npt.NDArray[Any], shortest: float) -> npt.NDArray[Any
     ----------
     polygons : simplified, without shared borders, in units that are the same in both directions.
     shortest : length of an edge that stays.
+    room : by which a polygon may be larger than the box around what it was, on each side.
 
     Returns
     -------
     (n,) polygons; those for which it does not fit (intersection over union below 0.8) as they came.
     """
-    made = np.array([_best(one, shortest) for one in polygons], object)
+    made = np.array([_best(one, shortest, room) for one in polygons], object)
     # Of two that have come to overlap, none is changed; again, as what came may overlap what is changed.
     while True:
         one, other = shapely.STRtree(made).query(made, predicate="overlaps")
@@ -52,9 +53,11 @@ def _contained(polygons: npt.NDArray[Any]) -> list[int]:
     return [int(one) for one in both]
 
 
-def _best(polygon: Any, shortest: float) -> Any:
+def _best(polygon: Any, shortest: float, room: float) -> Any:
     """Outline with right angles that fits best, or the polygon."""
     best, found = _LEAST_IOU, polygon
+    left, upper, right, lower = polygon.bounds
+    allowed = shapely.box(left - room, upper - room, right + room, lower + room)
     for angle in _directions(polygon):
         rings = [
             _rectilinear(shapely.get_coordinates(ring)[:-1], angle, shortest)
@@ -63,7 +66,7 @@ def _best(polygon: Any, shortest: float) -> Any:
         if rings[0] is None:
             continue
         made = shapely.Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
-        if not made.is_valid:
+        if not made.is_valid or not allowed.covers(made):
             continue
         common = made.intersection(polygon).area
         iou = common / (made.area + polygon.area - common)

@@ -16,10 +16,10 @@ from georaster_dl.io.files.temporary import temporary_folder
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.vectors.class_raster import ClassRaster
-from georaster_dl.io.vectors.polygons import write_polygons
+from georaster_dl.io.vectors.polygons import OutlinedObjects, write_polygons
 from georaster_dl.objects.numbering import STRIP_PIXELS, number_objects
 from georaster_dl.objects.options import PolygonOptions
-from georaster_dl.objects.reshaping import reshaping
+from georaster_dl.objects.outlining import outlines
 
 __all__ = ["Polygonized", "polygons", "write_objects"]
 
@@ -100,16 +100,17 @@ def write_objects(
     folder = temporary_folder(out.parent)
     try:
         with closing(ClassRaster(map_path)) as source:
-            objects, legend = number_objects(
+            raster = folder / "objects.tif"
+            numbered = number_objects(
                 source,
                 stated_classes(map_path) if stated is None else stated,
                 options,
-                folder / "objects.tif",
+                raster,
                 strip_pixels=strip_pixels,
                 warn=warn,
             )
-        return write_polygons(
-            map_path, out, legend=legend, objects=objects, reshape=reshaping(options, source.shape)
-        )
+        chunks = outlines(raster, len(numbered.classes) - 1, options, strip_pixels)
+        objects = OutlinedObjects(chunks, numbered.classes, numbered.confidence)
+        return write_polygons(map_path, out, legend=numbered.legend, objects=objects)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

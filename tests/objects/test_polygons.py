@@ -151,6 +151,40 @@ def test_classes_are_kept_dropped_and_their_holes_filled(tmp_path):
         PolygonOptions(keep=("wood",), drop=("water",))
 
 
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
+@given(
+    rows=st.integers(6, 40),
+    cols=st.integers(6, 40),
+    seed=st.integers(0, 2**20),
+    blur=st.sampled_from([0, 0.7, 2]),
+    options=st.fixed_dictionaries(
+        {"drop": st.sampled_from([["grass"], ["grass", "water"]])},
+        optional={
+            "min_area": st.sampled_from(["2px", "5px"]),
+            "fill_holes": st.sampled_from(["4px"]),
+            "simplify": st.sampled_from([0.8, 1.5, 4.0]),
+            "round_corners": st.booleans(),
+            "split_touching": st.booleans(),
+        },
+    ),
+)
+def test_polygons_without_all_classes_do_not_overlap_in_any_strips(
+    folder, rows, cols, seed, blur, options
+):
+    path = write(folder / "map.tif", blobs(rows, cols, seed, blur))
+    frame = made(folder, path, **options)
+    assert frame.geometry.is_valid.all()
+    assert frame.union_all().area == pytest.approx(frame.area.sum(), rel=1e-9, abs=1e-6)
+    for strip_pixels in (1, cols * 3):
+        assert made(folder, path, strip_pixels=strip_pixels, **options).equals(frame)
+    if "simplify" not in options and not options.get("round_corners"):
+        whole = made(folder, path, **{**options, "drop": []})
+        classes = set(frame.class_name)
+        areas = whole[whole.class_name.isin(classes)].area.sum()
+        assert "fill_holes" in options or frame.area.sum() == pytest.approx(areas)
+
+
 def test_a_small_area_of_the_only_class_is_no_object(tmp_path):
     data = np.full((9, 9), 255, "uint8")
     data[0, 0] = data[4:7, 4:7] = 1

@@ -7,7 +7,7 @@ tile or strip.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -36,8 +36,7 @@ from georaster_dl.io.scenes.grid import proj_crs
 from georaster_dl.io.vectors.geopackage import open_geopackage, store_style
 
 __all__ = [
-    "NumberedObjects",
-    "Reshape",
+    "OutlinedObjects",
     "check_polygons_possible",
     "polygons_of_rings",
     "write_polygons",
@@ -45,10 +44,7 @@ __all__ = [
 
 _CHUNK = 20_000  # polygons per append: some tens of MiB, and few enough transactions
 
-Reshape: TypeAlias = Callable[
-    [npt.NDArray[Any], npt.NDArray[np.int64]], tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
-]
-"""Polygons (n,) in cols and rows, and the number of each, to others (m,) with theirs."""
+_Chunk: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
 
 
 def check_polygons_possible(*, has_gcps: bool, has_transform: bool) -> None:
@@ -74,18 +70,17 @@ def check_polygons_possible(*, has_gcps: bool, has_transform: bool) -> None:
 
 
 @dataclass(frozen=True)
-class NumberedObjects:
-    """A raster of the numbers of objects, in place of the classes of a map.
+class OutlinedObjects:
+    """Objects of a map with their outlines.
 
     Attributes
     ----------
-    raster : whole numbers, 0 where there is no object, with the rows and cols of the map and no transform; areas of
-        one number are connected.
-    classes : (n + 1,) class of each object, by its number.
+    chunks : polygons (m,) in cols and rows and their numbers, some at a time.
+    classes : (n + 1,) class of each object, by its number from 1.
     confidence : (n + 1,) mean confidence of each, NaN where unknown; None makes no such field.
     """
 
-    raster: Path
+    chunks: Iterable[_Chunk]
     classes: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float64] | None = None
 
@@ -95,8 +90,7 @@ def write_polygons(
     out: Path,
     *,
     legend: Legend,
-    objects: NumberedObjects | None = None,
-    reshape: Reshape | None = None,
+    objects: OutlinedObjects | None = None,
 ) -> int:
     """Write every connected area (sharing pixel edges) of one class as a polygon.
 
@@ -115,7 +109,6 @@ def write_polygons(
     out : the GeoPackage, replaced if it exists.
     legend : classes of the raster.
     objects : the objects of the raster, whose outlines are taken in place of its classes'.
-    reshape : makes other outlines of the objects, of all together, in cols and rows.
 
     Returns
     -------
@@ -133,9 +126,7 @@ def write_polygons(
             legend, objects, proj_crs(dataset), dataset.transform, (dataset.height, dataset.width)
         )
         crs = dataset.crs.to_wkt() if dataset.crs else None
-    chunks = _outlines(class_raster if objects is None else objects.raster)
-    if reshape is not None:
-        chunks = _reshaped(chunks, reshape)
+    chunks = _outlines(class_raster) if objects is None else objects.chunks
     with open_geopackage(out) as path:
         count = 0
         for polygons, numbers in chunks:
@@ -150,9 +141,6 @@ def write_polygons(
     return count
 
 
-_Chunk = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
-
-
 def _outlines(raster: Path) -> Iterator[_Chunk]:
     """Polygons, in the raster's coordinates, and the value of each, some at a time."""
     with open_dataset(str(raster)) as dataset:
@@ -162,21 +150,13 @@ def _outlines(raster: Path) -> Iterator[_Chunk]:
             yield polygons, np.array([value for _, value in chunk], np.int64)
 
 
-def _reshaped(chunks: Iterator[_Chunk], reshape: Reshape) -> Iterator[_Chunk]:
-    polygons, numbers = map(np.concatenate, zip(*chunks, strict=True))
-    polygons, numbers = reshape(polygons, numbers)
-    for first in range(0, len(polygons), _CHUNK):
-        part = slice(first, first + _CHUNK)
-        yield polygons[part], numbers[part]
-
-
 class _Fields:
     """Attributes of polygons, and their coordinates in the CRS of the map."""
 
     def __init__(
         self,
         legend: Legend,
-        objects: NumberedObjects | None,
+        objects: OutlinedObjects | None,
         crs: pyproj.CRS | None,
         affine: Affine,
         shape: tuple[int, int],
