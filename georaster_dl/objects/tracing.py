@@ -116,7 +116,7 @@ def _runs(
 
 
 def _taken(held: list[_Pieces], done: int) -> tuple[list[_Pieces], _Pieces]:
-    """Take the pieces of ranks below ``done``; what is still held, and those."""
+    """Take the pieces of ranks below ``done``: the pieces that are left, and those taken."""
     cuts = [int(np.searchsorted(pieces["rank"], done)) for pieces in held]
     taken = np.concatenate([pieces[:cut] for pieces, cut in zip(held, cuts, strict=True)])
     left = [pieces[cut:].copy() if cut else pieces for pieces, cut in zip(held, cuts, strict=True)]
