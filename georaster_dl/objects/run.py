@@ -19,7 +19,7 @@ from georaster_dl.io.vectors.class_raster import ClassRaster
 from georaster_dl.io.vectors.polygons import OutlinedObjects, write_polygons
 from georaster_dl.objects.numbering import STRIP_PIXELS, number_objects
 from georaster_dl.objects.options import PolygonOptions
-from georaster_dl.objects.outlining import outlines
+from georaster_dl.objects.outlines.outlining import outlines
 
 __all__ = ["Polygonized", "polygons", "write_objects"]
 

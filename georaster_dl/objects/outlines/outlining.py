@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from georaster_dl.io.vectors.class_raster import NumberRaster
-from georaster_dl.objects.clusters import find_clusters, in_order
 from georaster_dl.objects.extents import find_extents
 from georaster_dl.objects.options import PolygonOptions
-from georaster_dl.objects.reshaping import MARGIN, reshaping
-from georaster_dl.objects.tracing import Chunk, traced
+from georaster_dl.objects.outlines.clusters import find_clusters, in_order
+from georaster_dl.objects.outlines.reshaping import MARGIN, reshaping
+from georaster_dl.objects.outlines.tracing import Chunk, traced
 
 __all__ = ["outlines"]
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from georaster_dl.objects.options import PolygonOptions
-from georaster_dl.objects.outlines import simplified, smoothed
-from georaster_dl.objects.right_angles import right_angled
+from georaster_dl.objects.outlines.right_angles import right_angled
+from georaster_dl.objects.outlines.simpler import simplified, smoothed
 
 __all__ = ["MARGIN", "reshaping"]
 

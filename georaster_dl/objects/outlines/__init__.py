@@ -1,0 +1,1 @@
+"""Outlines of numbered objects: traced in strips, simplified, rounded, with right angles."""
