@@ -55,8 +55,8 @@ SIGNATURES = {
     "features": "(scene, model, *, out, error=None, report=None, progress=False, **options)",
     "list_models": "(pattern='*')",
     "load_model": "(model)",
-    "mosaic": "(maps, *, out=None, stac=None, models=(), order_by='order', fill_class=(), crs=None, overwrite=False, "
-    "report=None, progress=False)",
+    "mosaic": "(maps, *, out=None, stac=None, models=(), order_by='order', fill_class=(), crs=None, polygons=None, "
+    "overwrite=False, report=None, progress=False, **options)",
     "open_scene": "(source, **options)",
     "open_stack": "(source, *, date_pattern=None, indices=(), since=None, until=None, **reading)",
     "predict_spectra": "(data, model, *, resample=False, report=None)",

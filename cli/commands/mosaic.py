@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,8 @@ from georaster_dl.core.events import Finished, MosaicStarted, Report, warner
 from georaster_dl.core.wording import counted
 
 from ..options.completion import complete_models
+from ..options.map_outputs import polygons_output
+from ..options.polygons import polygon_options
 from ..options.shared import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -53,6 +55,8 @@ __all__ = ["mosaic"]
     metavar="CLASS[,CLASS...]",
     help='Classes to fill from the next map where it holds another, as cloud,"cloud shadow"; .tif only.',
 )
+@polygons_output
+@polygon_options
 @click.option("--crs", metavar="EPSG:N", help="CRS of a .tif; that of the first map by default.")
 @click.option(
     "--stac",
@@ -78,6 +82,8 @@ def mosaic(
     order_by: Rule,
     fill_class: tuple[str, ...],
     crs: str | None,
+    polygons: Path | None,
+    polygon_settings: dict[str, Any],
     stac: Path | None,
     models: tuple[str, ...],
     overwrite: bool,
@@ -92,9 +98,12 @@ def mosaic(
     \b
     geodl mosaic west.tif east.tif -o mosaic.vrt
     geodl mosaic maps/*_landcover.tif -o mosaic.tif --order-by date --fill-class cloud,"cloud shadow"
+    geodl mosaic west.tif east.tif -o mosaic.tif --polygons mosaic.gpkg --min-area 0.5ha
     geodl mosaic west.tif east.tif --stac catalogue
     """
     check_suffix("-o", output, "a VRT or a GeoTIFF", (".vrt", ".tif", ".tiff"))
+    if polygons is not None:
+        check_suffix("--polygons", polygons, "a GeoPackage", (".gpkg",))
     if models and stac is None:
         raise OptionError(
             "-m links maps in a STAC collection to their model; give --stac FOLDER, too."
@@ -102,9 +111,11 @@ def mosaic(
     from georaster_dl.models.exchange.packages import NamedPackages
     from georaster_dl.mosaics.build import MosaicOptions
     from georaster_dl.mosaics.build import mosaic as make_mosaic
+    from georaster_dl.objects.options import PolygonOptions
     from georaster_dl.predict.progress import Progress
 
-    options = MosaicOptions(order_by, crs, overwrite, fill_class)
+    outlines = PolygonOptions.of(polygon_settings)
+    options = MosaicOptions(order_by, crs, overwrite, fill_class, polygons, outlines)
     packages = NamedPackages(models)
 
     def run(report: Report) -> Mosaicked:

@@ -67,6 +67,9 @@ def _option(kind: OutputKind, *, name_files: bool) -> Callable[[F], F]:
     return click.option(flag, type=SHARE, metavar=argument.metavar, help=text)
 
 
+polygons_output = _option(EXTRA_OUTPUTS["polygons"], name_files=True)
+
+
 def map_outputs(mapped: Path, extras: Mapping[str, Any]) -> Outputs:
     """Name the files that the options of ``extra_outputs`` ask for beside a map."""
     from georaster_dl.predict.options import Outputs

@@ -18,6 +18,7 @@ from georaster_dl.api.model import Model
 from georaster_dl.api.reporting import reporting
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, MosaicStarted, Report, Warned, warner
+from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.predict.options import SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
 
@@ -147,9 +148,11 @@ def mosaic(
     order_by: Literal["order", "date", "confidence"] = "order",
     fill_class: Sequence[str] = (),
     crs: str | None = None,
+    polygons: str | Path | None = None,
     overwrite: bool = False,
     report: Report | None = None,
     progress: bool = False,
+    **options: Unpack[ObjectKeywords],
 ) -> Mosaicked:
     """Join maps of neighbouring scenes, describe them as a STAC collection, or both; as ``geodl mosaic``.
 
@@ -164,7 +167,9 @@ def mosaic(
         pixel the most confident.
     fill_class : names of classes that are taken only where no map holds another, as clouds.
     crs : of the mosaic; None takes that of the first map.
+    polygons : GeoPackage of the mosaic's objects, to be made beside a ``.tif``.
     report, progress : as ``segment`` takes them.
+    **options : classes, cleaning and outlines of polygons; ``ObjectKeywords``.
 
     Raises
     ------
@@ -187,7 +192,14 @@ def mosaic(
         return build(
             [Path(path) for path in maps],
             None if out is None else Path(out),
-            MosaicOptions(order_by, crs, overwrite, tuple(fill_class)),
+            MosaicOptions(
+                order_by,
+                crs,
+                overwrite,
+                tuple(fill_class),
+                None if polygons is None else Path(polygons),
+                PolygonOptions.of(options),
+            ),
             stac=None if stac is None else Path(stac),
             find_model=NamedPackages(models).item,
             warn=warner(take),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from georaster_dl.mosaics.order import Rule, confidence_of, in_order
 from georaster_dl.mosaics.stac import Catalogue, FindModel
 from georaster_dl.mosaics.tif import write_tif
 from georaster_dl.mosaics.vrt import write_vrt
+from georaster_dl.objects.options import PolygonOptions
+from georaster_dl.objects.run import write_objects
 from georaster_dl.render.qml import write_class_style
 
 __all__ = ["MosaicOptions", "Mosaicked", "mosaic"]
@@ -46,12 +48,16 @@ class MosaicOptions:
     crs : of the mosaic; None takes that of the first map.
     fill_class : names of classes that are taken only where no map holds another, as clouds; a text may
         list several, with commas between them.
+    polygons : GeoPackage of the mosaic's objects to make beside a ``.tif``.
+    polygon_options : how its areas become polygons.
     """
 
     order_by: Rule = "order"
     crs: str | None = None
     overwrite: bool = False
     fill_class: tuple[str, ...] = ()
+    polygons: Path | None = None
+    polygon_options: PolygonOptions = field(default_factory=PolygonOptions)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Mosaicked(ShownResult):
     files : that it made.
     maps : those taken first where they overlap, before the others.
     shape : rows, cols of the mosaic; None where none was made.
-    failed : what was to be made beside the mosaic (its style, the STAC collection) and could not be;
+    failed : what was to be made beside the mosaic (its style, polygons, the STAC collection) and could not be;
         each was warned of.
     """
 
@@ -108,6 +114,7 @@ def mosaic(
         maps = [open_map(Path(path)) for path in paths]
         check_together(maps)
         unwanted = _unwanted(maps[0], options.fill_class)
+        _check_polygons(maps[0], options)
         ordered = in_order(maps, options.order_by)
         layout = None if output is None else lay_out(maps, ordered, options.crs)
         if layout is not None and output is not None:
@@ -117,7 +124,7 @@ def mosaic(
         catalogue = [] if described is None else described.files
         staging = Staging(
             *(catalogue if output is None else [output]),
-            extras=[] if output is None else catalogue,
+            extras=[*([] if output is None else catalogue), *filter(None, [options.polygons])],
             overwrite=options.overwrite,
             protect=_inputs(maps, options),
             warn=warn,
@@ -130,11 +137,16 @@ def mosaic(
                 spec = spec_of(maps[0], _tags(ordered, options))
                 by_confidence = options.order_by == "confidence"
                 _write(stage, output, layout, spec, by_confidence, unwanted, progress)
+                if options.polygons is not None and spec.legend is not None:
+                    with stage.making(options.polygons) as path:
+                        classes = spec.legend.classes
+                        asked = options.polygon_options
+                        write_objects(stage.path(output), path, asked, stated=classes, warn=warn)
             if described is not None:
                 *items, collection = catalogue
                 with stage.making(collection, *items):
                     described.write(stage.path)
-    files = stage.made([*catalogue, *filter(None, [output])])
+    files = stage.made([*catalogue, *filter(None, [options.polygons, output])])
     shape = None if layout is None else (layout.geobox.shape[0], layout.geobox.shape[1])
     order, seconds = [one.path for one in ordered], time.monotonic() - begun
     return Mosaicked(tuple(files), order, shape, seconds, stage.failed)
@@ -149,10 +161,13 @@ def _check_asked(
             "`stac=FOLDER`, or both."
         )
     if output is None and (
-        options.order_by != "order" or options.crs is not None or options.fill_class
+        options.order_by != "order"
+        or options.crs is not None
+        or options.fill_class
+        or options.polygons
     ):
         raise OptionError(
-            "`order_by=`, `fill_class=` and `crs=` are for a mosaic, but only `stac=` is asked for; add `output=`."
+            "`order_by=`, `fill_class=`, `crs=` and `polygons=` are for a mosaic, but only `stac=` is asked for; add `output=`."
         )
     if _is_vrt(output):
         _check_for_vrt(options)
@@ -168,11 +183,31 @@ def _check_for_vrt(options: MosaicOptions) -> None:
         raise OptionError(
             "A .vrt joins maps as they are, so `crs=` is not for it; end the name in .tif."
         )
+    if options.polygons is not None:
+        raise OptionError(
+            "`polygons=` needs a mosaic with pixels of its own; end its name in .tif, or outline the .vrt afterwards (geodl polygons)."
+        )
     if options.order_by == "confidence" or options.fill_class:
         asked = "`order_by='confidence'`" if options.order_by == "confidence" else "`fill_class=`"
         raise OptionError(
             f"{asked} decides pixel by pixel, which a .vrt cannot; end the name in .tif."
         )
+
+
+def _check_polygons(base: MosaicMap, options: MosaicOptions) -> None:
+    asked = options.polygon_options
+    if options.polygons is None:
+        if asked != PolygonOptions():
+            name = next(one.name for one in fields(asked) if getattr(asked, one.name))
+            raise OptionError(
+                f"`{name}=` is of polygons; ask for these with `polygons=`, or leave it out."
+            )
+        return
+    if base.legend is None:
+        raise OptionError(
+            f"`polygons=` outlines classes, but {base.path} is a map of a quantity; leave it out."
+        )
+    asked.dropped_values(base.legend)
 
 
 def _check_layout(layout: Layout, base: MosaicMap, output: Path) -> None:

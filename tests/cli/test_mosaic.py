@@ -2,6 +2,7 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pystac
 import pytest
@@ -46,6 +47,23 @@ def test_a_mosaic_of_real_maps(geodl, maps, tmp_path):
     assert (read_band("m.tif") == read_band("m.vrt")).all()
     assert geodl("mosaic", *maps, "-o", "late.vrt", "--order-by", "date").code == 0
     assert (read_band("late.vrt")[:, 60:][two != 255] == two[two != 255]).all()
+
+
+def test_polygons_of_a_mosaic_go_on_from_map_to_map(geodl, maps):
+    asked = ("--polygons", "m.gpkg", "--min-area", "30px", "--simplify", "1")
+    ended = geodl("mosaic", *maps, "-o", "m.tif", *asked)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines()[-2:] == ["m.gpkg", "m.tif"]
+    frame = geopandas.read_file("m.gpkg", layer="m")
+    known = 100 * (read_band("m.tif") != 255).sum()
+    assert known - 100 * 30 <= frame.area_m2.sum() <= known
+    assert geodl("polygons", "m.tif", "-o", "again.gpkg", *asked[2:]).code == 0
+    again = geopandas.read_file("again.gpkg", layer="again")
+    assert again.drop(columns="geometry").equals(frame.drop(columns="geometry"))
+    refused = geodl("mosaic", *maps, "-o", "m.vrt", *asked)
+    assert refused.code != 0
+    assert "--polygons needs a mosaic with pixels of its own" in refused.err
+    assert "ask for these with --polygons" in geodl("mosaic", *maps, "-o", "n.tif", *asked[2:]).err
 
 
 def test_the_most_confident_pixel(geodl, maps):
