@@ -3,12 +3,14 @@
     python benchmarks/polygons.py large [--side 20000] [--folder DIR]
     python benchmarks/polygons.py buildings DATA
     python benchmarks/polygons.py touching DATA
+    python benchmarks/polygons.py angles DATA
 
 ``large`` makes a map with an object (an ellipse of one of three classes, some with a hole) in each square of 20 x 20 pixels,
 a million of them on 20,000 x 20,000, and prints seconds of CPU and peak memory of a process for each set of options.
 ``buildings`` outlines the masks of buildings of tiles (vhr_buildings, by default two of training) in several ways and compares
 the outlines with those of the pixels. ``touching`` scores the masks of the eight training tiles as objects, before and after those that
-touch are separated.
+touch are separated. ``angles`` compares right angles with those of the package buildingregulariser (to be installed beside), by the
+reference polygons of buildings of the same tiles.
 """
 
 from __future__ import annotations
@@ -167,6 +169,91 @@ def touching(data: Path) -> None:
         print(f"| {name} | {s.mapped} | {s.reference} | {shares} | {by_tile} |", flush=True)
 
 
+def angles(data: Path) -> None:
+    import geopandas
+    import pandas as pd
+    import rasterio
+    import shapely
+    from buildingregulariser import regularize_geodataframe
+
+    from georaster_dl.core.legend import MapClass
+    from georaster_dl.objects.options import PolygonOptions
+    from georaster_dl.objects.run import write_objects
+
+    reference = geopandas.read_file(data / "vhr_buildings" / "buildings.geojson")
+    classes = [MapClass(0, "ground", (0, 0, 0)), MapClass(255, "building", (255, 0, 0))]
+    own = {
+        "pixels": {},
+        "simplified, 2 pixels": {"simplify": 2.0},
+        "right angles": {"right_angles": True},
+    }
+    others = {
+        "buildingregulariser": {},
+        "buildingregulariser, no diagonals and circles": {
+            "allow_45_degree": False,
+            "allow_circles": False,
+        },
+    }
+    found = []
+    for tile in TRAINING:
+        (mask,) = (data / "vhr_buildings" / "masks").glob(f"*_{tile}.tif")
+        with rasterio.open(mask) as dataset:
+            ground, crs = shapely.box(*dataset.bounds), dataset.crs
+        here = np.asarray(shapely.make_valid(reference.to_crs(crs).geometry.values))
+        here = shapely.intersection(here[shapely.intersects(here, ground)], ground)
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "b.gpkg"
+            for name, options in own.items():
+                out.unlink(missing_ok=True)
+                asked = {"keep": "building", "min_area": "20px", "split_touching": True, **options}
+                begun = time.process_time()
+                write_objects(mask, out, PolygonOptions.of(asked), stated=classes)
+                seconds = time.process_time() - begun
+                made = geopandas.read_file(out, layer="b")
+                found.append((name, tile, seconds, *_compared(made.geometry.values, here)))
+                if name == "pixels":
+                    pixels = made
+        for name, options in others.items():
+            begun = time.process_time()
+            made = regularize_geodataframe(pixels.copy(), num_cores=1, **options)
+            seconds = time.process_time() - begun
+            found.append((name, tile, seconds, *_compared(made.geometry.values, here)))
+    names = [
+        "outlines",
+        "tile",
+        "seconds",
+        "objects",
+        "vertices",
+        "sum of IoU",
+        "matched",
+        "overlaps",
+    ]
+    table = pd.DataFrame(found, columns=names)
+    total = table.drop(columns="tile").groupby("outlines", sort=False).sum()
+    total["mean IoU"] = (total.pop("sum of IoU") / total["matched"]).round(4)
+    print(total.round(1).to_string())
+
+
+def _compared(made: object, reference: np.ndarray) -> tuple[int, int, float, int, int]:
+    """Objects, vertices, sum and number of IoU of at least 0.5 with the reference, pairs that overlap."""
+    import shapely
+
+    made = shapely.make_valid(np.asarray(made, object))
+    i, j = shapely.STRtree(reference).query(made, predicate="intersects")
+    common = shapely.area(shapely.intersection(made[i], reference[j]))
+    iou = common / (shapely.area(made[i]) + shapely.area(reference[j]) - common)
+    i, j = shapely.STRtree(made).query(made, predicate="intersects")
+    over = shapely.area(shapely.intersection(made[i], made[j]))[i < j] > 0.01
+    vertices = int(shapely.get_num_coordinates(made).sum())
+    return (
+        len(made),
+        vertices,
+        float(iou[iou >= 0.5].sum()),
+        int((iou >= 0.5).sum()),
+        int(over.sum()),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -181,7 +268,11 @@ def main() -> None:
     of_buildings.add_argument("data", type=Path)
     of_buildings.add_argument("--tiles", nargs="+", default=["966", "967"])
     commands.add_parser("touching").add_argument("data", type=Path)
+    commands.add_parser("angles").add_argument("data", type=Path)
     asked = parser.parse_args()
+    if asked.command == "angles":
+        angles(asked.data)
+        return
     if asked.command == "touching":
         touching(asked.data)
         return
