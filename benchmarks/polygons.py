@@ -125,7 +125,15 @@ def buildings(data: Path, tiles: list[str]) -> None:
                 out = Path(folder) / "b.gpkg"
                 write_objects(mask, out, PolygonOptions.of({**kept, **options}))
                 made = geopandas.read_file(out, layer="b").geometry.values
-            pixels = made if pixels is None else pixels
+            made = np.asarray(made, object)
+            if pixels is None:
+                pixels = made
+                inside = shapely.STRtree([one.representative_point() for one in pixels])
+            else:
+                # In another order than those of the pixels.
+                i, j = inside.query(made, predicate="contains")
+                made, pixels = made[i], pixels[j]
+                inside = shapely.STRtree([one.representative_point() for one in pixels])
             common = shapely.area(shapely.intersection(made, pixels))
             iou = common / (shapely.area(made) + shapely.area(pixels) - common)
             n = shapely.get_num_coordinates(made).sum()

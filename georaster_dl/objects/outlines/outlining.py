@@ -9,7 +9,7 @@ from georaster_dl.io.vectors.class_raster import NumberRaster
 from georaster_dl.objects.extents import find_extents
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.outlines.clusters import find_clusters, in_order
-from georaster_dl.objects.outlines.reshaping import MARGIN, reshaping
+from georaster_dl.objects.outlines.reshaping import reshaping
 from georaster_dl.objects.outlines.tracing import Chunk, traced
 
 __all__ = ["outlines"]
@@ -37,8 +37,8 @@ def outlines(raster: Path, n: int, options: PolygonOptions, strip_pixels: int) -
         reshape = reshaping(options, file.shape)
         clusters = None
         if reshape is not None:
-            clusters = find_clusters(extents, MARGIN, strips, file.shape[1])
+            clusters = find_clusters(extents, reshape.margin, strips, file.shape[1])
         order, ready = in_order(extents, clusters)
         changes = reshape is not None
         for polygons, numbers in traced(file.read, strips, order, ready, nodes=changes):
-            yield (polygons if reshape is None else reshape(polygons)), numbers
+            yield (polygons if reshape is None else reshape.change(polygons)), numbers

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy.typing as npt
 
@@ -11,20 +13,32 @@ from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.outlines.right_angles import right_angled
 from georaster_dl.objects.outlines.simpler import simplified, smoothed
 
-__all__ = ["MARGIN", "reshaping"]
+__all__ = ["Reshaping", "reshaping"]
 
-MARGIN = 2
-"""Pixels around objects in which another cannot matter to their outlines: those stay within the box of what they were."""
+_MARGIN = 2
+_ROOM = 4  # tolerances by which right angles may leave the box around an object
 
 _OF_RIGHT_ANGLES = (
     2.0  # pixels: edges after it show the directions, on masks of buildings of 0.35 m
 )
 
-_Reshape: TypeAlias = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+
+@dataclass(frozen=True)
+class Reshaping:
+    """Change of outlines.
+
+    Attributes
+    ----------
+    change : of polygons (n,) in cols and rows to others (n,).
+    margin : pixels around the box of an object within which its new outline stays.
+    """
+
+    change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+    margin: int
 
 
-def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> _Reshape | None:
-    """Make the function that changes outlines (n,); None where they stay those of the pixels.
+def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> Reshaping | None:
+    """Make the function that changes outlines; None where they stay those of the pixels.
 
     Parameters
     ----------
@@ -35,6 +49,9 @@ def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> _Reshape | Non
         tolerance = _OF_RIGHT_ANGLES
     if tolerance is None and not options.round_corners:
         return None
+    margin = _MARGIN
+    if options.right_angles and tolerance is not None:
+        margin = max(_MARGIN, math.ceil(_ROOM * tolerance))
 
     def reshape(polygons: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if tolerance is not None:
@@ -42,7 +59,7 @@ def reshaping(options: PolygonOptions, shape: tuple[int, int]) -> _Reshape | Non
         if options.round_corners:
             polygons = smoothed(polygons, shape)
         if options.right_angles and tolerance is not None:
-            polygons = right_angled(polygons, 2 * tolerance, room=MARGIN / 2)
+            polygons = right_angled(polygons, 2 * tolerance, room=margin)
         return polygons
 
-    return reshape
+    return Reshaping(reshape, margin)
