@@ -238,8 +238,14 @@ def angles(data: Path) -> None:
     ]
     table = pd.DataFrame(found, columns=names)
     total = table.drop(columns="tile").groupby("outlines", sort=False).sum()
-    total["mean IoU"] = (total.pop("sum of IoU") / total["matched"]).round(4)
-    print(total.round(1).to_string())
+    print("| outlines | s of CPU | buildings | vertices | found | mean IoU | pairs that overlap |")
+    print("|---|---|---|---|---|---|---|")
+    for name, row in total.iterrows():
+        iou = row["sum of IoU"] / row["matched"]
+        print(
+            f"| {name} | {row['seconds']:.1f} | {row['objects']:.0f} | {row['vertices']:,.0f} | {row['matched']:.0f} | "
+            f"{iou:.3f} | {row['overlaps']:.0f} |"
+        )
 
 
 def _compared(made: object, reference: np.ndarray) -> tuple[int, int, float, int, int]:

@@ -275,7 +275,7 @@ def test_what_cannot_be_done_without(tmp_path, files):
     ):
         with pytest.raises(OptionError, match=told):
             mosaic([path], tmp_path / out, MosaicOptions(fill_class=(names,)))
-    with pytest.raises(OptionError, match="`fill_class=` and `crs=` are for a mosaic"):
+    with pytest.raises(OptionError, match="`crs=` and `polygons=` are for a mosaic"):
         mosaic([a], None, MosaicOptions(fill_class=("water",)), stac=tmp_path / "stac")
     assert files() == before
 
