@@ -92,7 +92,7 @@ def test_polygons_that_break(geodl, model, small, tmp_path, monkeypatch):
         out.with_name(f"{out.name}-journal").write_text("of SQLite")
         raise shapely.errors.GEOSException("TopologyException: side location conflict")
 
-    monkeypatch.setattr("georaster_dl.io.vectors.polygons.write_polygons", broken)
+    monkeypatch.setattr("georaster_dl.objects.run.write_polygons", broken)
     lost = tmp_path / "p.gpkg"
     lost.write_text("of an older map")
     ended = geodl(
@@ -135,7 +135,7 @@ def test_ctrl_c_while_an_extra_is_made_cancels_all(geodl, model, small, tmp_path
     def interrupted(*_args, **_more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("georaster_dl.io.vectors.polygons.write_polygons", interrupted)
+    monkeypatch.setattr("georaster_dl.objects.run.write_polygons", interrupted)
     before = {path.name for path in tmp_path.iterdir()}
     ended = geodl("segment", small, "-m", model, "-o", "map.tif", "--polygons", "p.gpkg")
     assert ended.code == 130

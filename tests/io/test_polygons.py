@@ -15,7 +15,8 @@ from rasterio.features import rasterize
 
 from georaster_dl.core.errors import OutputError
 from georaster_dl.core.legend import Legend, MapClass
-from georaster_dl.io.vectors.polygons import write_polygons
+from georaster_dl.objects.options import PolygonOptions
+from georaster_dl.objects.run import polygons, write_objects
 
 LEGEND = Legend(
     (MapClass(0, "water", (0, 0, 255)), MapClass(3, 'grass & "low" <veg> é', (0, 200, 10)))
@@ -41,16 +42,19 @@ def raster(path, data, crs="EPSG:32633", transform=UTM, nodata=255):
     return path
 
 
+def write(path, out, legend=LEGEND):
+    return write_objects(path, out, PolygonOptions(), stated=legend.classes, strip_pixels=500)
+
+
 def run(tmp_path, data, legend=LEGEND, **options):
     out = tmp_path / "map.gpkg"
-    count = write_polygons(raster(tmp_path / "map.tif", data, **options), out, legend=legend)
+    count = write(raster(tmp_path / "map.tif", data, **options), out, legend)
     frame = geopandas.read_file(out, layer="map")
     assert len(frame) == count
     return frame
 
 
-def test_polygons_rasterize_back_to_the_same_map(tmp_path, monkeypatch):
-    monkeypatch.setattr("georaster_dl.io.vectors.polygons._CHUNK", 7)
+def test_polygons_rasterize_back_to_the_same_map(tmp_path):
     data = np.random.default_rng(0).choice(np.array([0, 3, 255], "uint8"), (40, 61))
     frame = run(tmp_path, data)
     assert len(frame) > 100
@@ -138,19 +142,19 @@ def test_ground_control_points_alone_are_refused(tmp_path):
     with rasterio.open(path, "r+") as ds:
         ds.gcps = ([GroundControlPoint(0, 0, 10, 45), GroundControlPoint(9, 9, 11, 44)], ds.crs)
     with pytest.raises(OutputError, match=r"only ground control points.*georeference it first"):
-        write_polygons(path, tmp_path / "a.gpkg", legend=LEGEND)
+        write(path, tmp_path / "a.gpkg")
 
 
 def test_no_georeferencing_at_all_is_refused(tmp_path):
     path = raster(tmp_path / "a.tif", np.zeros((9, 9), "uint8"), crs=None, transform=None)
     with pytest.raises(OutputError, match="no georeferencing"):
-        write_polygons(path, tmp_path / "a.gpkg", legend=LEGEND)
+        write(path, tmp_path / "a.gpkg")
 
 
-def test_unwritable_output(tmp_path):
+def test_a_folder_that_is_missing_is_named(tmp_path):
     path = raster(tmp_path / "a.tif", np.zeros((9, 9), "uint8"))
-    with pytest.raises(OutputError, match=r"Cannot write a\.gpkg"):
-        write_polygons(path, tmp_path / "no" / "a.gpkg", legend=LEGEND)
+    with pytest.raises(OutputError, match=r"no does not exist"):
+        polygons(path, tmp_path / "no" / "a.gpkg")
 
 
 def test_an_old_geopackage_is_replaced(tmp_path):

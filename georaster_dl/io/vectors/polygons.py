@@ -1,15 +1,10 @@
-"""A class raster as polygons in a GeoPackage, with names, areas and colours.
-
-The whole raster goes through one pass of GDAL's polygonize, so no polygon is cut at the edge of a
-tile or strip.
-"""
+"""Polygons of a class raster in a GeoPackage, with names, areas and colours."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pyogrio
 import pyproj
-import rasterio
-import rasterio.features
 import shapely
 from affine import Affine
 
@@ -38,11 +31,8 @@ from georaster_dl.io.vectors.geopackage import open_geopackage, store_style
 __all__ = [
     "OutlinedObjects",
     "check_polygons_possible",
-    "polygons_of_rings",
     "write_polygons",
 ]
-
-_CHUNK = 20_000  # polygons per append: some tens of MiB, and few enough transactions
 
 _Chunk: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
 
@@ -90,9 +80,9 @@ def write_polygons(
     out: Path,
     *,
     legend: Legend,
-    objects: OutlinedObjects | None = None,
+    objects: OutlinedObjects,
 ) -> int:
-    """Write every connected area (sharing pixel edges) of one class as a polygon.
+    """Write the objects of a class raster as polygons.
 
     The layer is named after the file and has the fields ``class_id``, ``class_name``, ``area_m2``, ``id`` (1, 2, ...)
     and ``perimeter_m``, and where the CRS has another unit than the metre ``area_map`` in the square of that. Areas
@@ -101,14 +91,12 @@ def write_polygons(
     without a CRS they are null. A categorized style is stored inside the GeoPackage, where QGIS finds it and it cannot
     clash with the raster's ``.qml``.
 
-    Memory grows with the number of polygons, not of pixels: about 1 KB each.
-
     Parameters
     ----------
-    class_raster : single-band raster of the legend's values; nodata makes no polygons.
+    class_raster : single-band raster of the legend's values.
     out : the GeoPackage, replaced if it exists.
     legend : classes of the raster.
-    objects : the objects of the raster, whose outlines are taken in place of its classes'.
+    objects : of the raster.
 
     Returns
     -------
@@ -126,10 +114,9 @@ def write_polygons(
             legend, objects, proj_crs(dataset), dataset.transform, (dataset.height, dataset.width)
         )
         crs = dataset.crs.to_wkt() if dataset.crs else None
-    chunks = _outlines(class_raster) if objects is None else objects.chunks
     with open_geopackage(out) as path:
         count = 0
-        for polygons, numbers in chunks:
+        for polygons, numbers in objects.chunks:
             frame = fields.frame(polygons, numbers, count, crs)
             if len(frame) or not count:
                 _append(frame, path, out.stem, append=count > 0)
@@ -141,29 +128,19 @@ def write_polygons(
     return count
 
 
-def _outlines(raster: Path) -> Iterator[_Chunk]:
-    """Polygons, in the raster's coordinates, and the value of each, some at a time."""
-    with open_dataset(str(raster)) as dataset:
-        shapes = rasterio.features.shapes(rasterio.band(dataset, 1))
-        while chunk := list(islice(shapes, _CHUNK)):
-            polygons = polygons_of_rings([shape["coordinates"] for shape, _ in chunk])
-            yield polygons, np.array([value for _, value in chunk], np.int64)
-
-
 class _Fields:
     """Attributes of polygons, and their coordinates in the CRS of the map."""
 
     def __init__(
         self,
         legend: Legend,
-        objects: OutlinedObjects | None,
+        objects: OutlinedObjects,
         crs: pyproj.CRS | None,
         affine: Affine,
         shape: tuple[int, int],
     ) -> None:
         self._names = dict(zip(legend.values, legend.names, strict=True))
         self._objects = objects
-        self._nothing = legend.nodata if objects is None else 0
         self._affine = affine
         self._area = area_measure(crs, affine, shape)
         self._length = length_measure(crs, affine, shape)
@@ -173,14 +150,12 @@ class _Fields:
         self, polygons: npt.NDArray[Any], numbers: npt.NDArray[np.int64], before: int, crs: Any
     ) -> geopandas.GeoDataFrame:
         """Polygons of the objects among these, with their fields; ``before`` were written."""
-        wanted = numbers != self._nothing
+        wanted = numbers != 0
         numbers = numbers[wanted]
-        placed = polygons[wanted]
-        if self._objects is not None:
-            placed = shapely.transform(
-                placed, lambda at: np.stack(to_coordinates(self._affine, *at.T), axis=1)
-            )
-        values = numbers if self._objects is None else self._objects.classes[numbers]
+        placed = shapely.transform(
+            polygons[wanted], lambda at: np.stack(to_coordinates(self._affine, *at.T), axis=1)
+        )
+        values = self._objects.classes[numbers]
         columns = {
             "class_id": values.astype("int32"),
             "class_name": np.array(
@@ -192,7 +167,7 @@ class _Fields:
         }
         if self._of_map:
             columns["area_map"] = shapely.area(placed)
-        if self._objects is not None and self._objects.confidence is not None:
+        if self._objects.confidence is not None:
             columns["confidence"] = self._objects.confidence[numbers]
         return geopandas.GeoDataFrame(columns, geometry=placed, crs=crs)
 
@@ -204,15 +179,3 @@ def _append(frame: geopandas.GeoDataFrame, out: Path, layer: str, *, append: boo
         pyogrio.write_dataframe(
             frame, out, driver="GPKG", layer=layer, geometry_type="Polygon", append=append
         )
-
-
-def polygons_of_rings(coordinates: list[list[list[tuple[float, float]]]]) -> npt.NDArray[Any]:
-    """Build polygons, each given as its outer ring and its holes, all at once, which is thrice as fast: (n,)."""
-    if not coordinates:
-        return np.empty(0, dtype=object)
-    rings = [ring for polygon in coordinates for ring in polygon]
-    points = np.array([point for ring in rings for point in ring], dtype=np.float64)
-    owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
-    polygon = np.repeat(np.arange(len(coordinates)), [len(polygon) for polygon in coordinates])
-    made = shapely.polygons(shapely.linearrings(points, indices=owner), indices=polygon)
-    return np.asarray(made, dtype=object)

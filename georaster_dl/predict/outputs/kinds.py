@@ -451,16 +451,11 @@ def _entropy(probabilities: Tensor) -> Tensor:
 
 
 def _write_polygons(finished: FinishedMap, path: Path) -> None:
-    from georaster_dl.io.vectors.polygons import write_polygons
-    from georaster_dl.objects.options import PolygonOptions
     from georaster_dl.objects.run import write_objects
 
     if finished.legend is None:
         raise ValueError("Polygons are made of maps of classes.")
-    if finished.polygon_options == PolygonOptions():
-        write_polygons(finished.path, path, legend=finished.legend)
-    else:
-        write_objects(finished.path, path, finished.polygon_options, stated=finished.legend.classes)
+    write_objects(finished.path, path, finished.polygon_options, stated=finished.legend.classes)
 
 
 def _check_place(scene: Scene) -> None:
