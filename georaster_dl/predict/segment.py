@@ -185,8 +185,9 @@ class SegmentRun(SceneRun):
         polygons = self._options.polygon_options
         for path in self._separating.values():
             polygons = replace(polygons, boundaries=stage.path(path))
+        warn = self.prepared.context.warn
         finished = FinishedMap(
-            staged_map, match.scene, match.card, self._legend, found.counts, polygons
+            staged_map, match.scene, match.card, self._legend, found.counts, polygons, warn
         )
         for kind in self._derived:
             with stage.making(self._outputs.extras[kind.name]) as path:

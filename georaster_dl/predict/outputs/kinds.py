@@ -346,6 +346,7 @@ class FinishedMap:
     legend : its classes; None for quantities.
     counts : pixels of each class, by name; empty where there are no classes.
     polygon_options : how its areas become polygons.
+    warn : called with every warning.
     """
 
     path: Path
@@ -354,6 +355,7 @@ class FinishedMap:
     legend: Legend | None
     counts: Mapping[str, int]
     polygon_options: PolygonOptions
+    warn: Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -455,7 +457,13 @@ def _write_polygons(finished: FinishedMap, path: Path) -> None:
 
     if finished.legend is None:
         raise ValueError("Polygons are made of maps of classes.")
-    write_objects(finished.path, path, finished.polygon_options, stated=finished.legend.classes)
+    write_objects(
+        finished.path,
+        path,
+        finished.polygon_options,
+        stated=finished.legend.classes,
+        warn=finished.warn,
+    )
 
 
 def _check_place(scene: Scene) -> None:
