@@ -187,7 +187,7 @@ def test_nothing_is_left_of_what_fails(tmp_path):
     with pytest.raises(OutputError, match="Cannot write .*no/stac"):
         mosaic(maps, None, stac=tmp_path / "no" / "stac")
     with pytest.raises(
-        OptionError, match=r"`order_by=`, `fill_class=` and `crs=` are for a mosaic"
+        OptionError, match=r"`order_by=`, `fill_class=`, `crs=` and `polygons=` are for a mosaic"
     ):
         mosaic(maps, None, MosaicOptions("date"), stac=tmp_path / "other")
     with pytest.raises(OptionError, match="Nothing is asked for"):
