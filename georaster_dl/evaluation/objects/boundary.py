@@ -48,7 +48,7 @@ def length_near(segments: _Floats, others: _Floats, distance: float) -> tuple[fl
         first, last = _near(part[i], others[j], distance)
         lengths = np.hypot(*np.diff(part, axis=1)[:, 0].T)
         near += float((_covered(i, first, last, len(part)) * lengths).sum())
-    return near, whole
+    return min(near, whole), whole  # a sum of parts may be a rounding above
 
 
 def _near(segments: _Floats, others: _Floats, distance: float) -> tuple[_Floats, _Floats]:

@@ -74,7 +74,8 @@ def overlapping(
     i, j = i[likely], j[likely]
     shared = shapely.area(shapely.intersection(mapped[i], reference[j]))
     union = areas[i] + others[j] - shared
-    pairs = Overlaps(i, j, np.divide(shared, union, out=np.zeros_like(union), where=union > 0))
+    iou = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+    pairs = Overlaps(i, j, np.minimum(iou, 1))
     return pairs.reaching(least)
 
 
