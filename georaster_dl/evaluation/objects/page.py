@@ -28,7 +28,7 @@ __all__ = ["render_objects"]
 
 _LONGEST = 1200
 _STRIPE = 7  # pixels
-_FILL = 0.5  # how much of the ground a fill hides
+_FILL, _FILL_PAPER = 0.5, 0.85  # how much of a scene, and of grey, a fill hides
 _PAPER = 0.22, 0.24, 0.26  # grey, on which all three colours are seen
 _WORDS = {
     "matched": "matched",
@@ -53,6 +53,7 @@ def render_objects(evaluation: ObjectEvaluation, *, image: Path | None = None) -
         When the scene cannot be read.
     """
     t = evaluation.total
+    pictures, striped = _pictures(evaluation, image)
     page = {
         "title": f"Objects of {evaluation.map.name}",
         "map": evaluation.map.name,
@@ -62,7 +63,8 @@ def render_objects(evaluation: ObjectEvaluation, *, image: Path | None = None) -
         "alarms": (),
         "warnings": evaluation.warnings,
         "notes": evaluation.notes,
-        "pictures": _pictures(evaluation, image),
+        "pictures": pictures,
+        "stripes": [COLORS["false"], COLORS["missed"]] if striped else None,
         "legend": (),
         "gaps": False,
         "heads": HEADS,
@@ -82,14 +84,17 @@ def render_objects(evaluation: ObjectEvaluation, *, image: Path | None = None) -
     )
 
 
-def _pictures(evaluation: ObjectEvaluation, image: Path | None) -> list[Picture]:
-    """Draw the objects over a scene or, without one, over grey; none where there are no objects."""
+def _pictures(evaluation: ObjectEvaluation, image: Path | None) -> tuple[list[Picture], bool]:
+    """Draw the objects over a scene or, without one, over grey; none where there are no objects.
+
+    Also tell whether there are stripes.
+    """
     frames = {name: frame for name, frame in evaluation.objects.items() if len(frame)}
     if not frames:
-        return []
+        return [], False
     ground, grid = _ground(frames, image)
     shapes = {name: _shapes(frame, grid) for name, frame in frames.items()}
-    _fill(ground, grid, shapes)
+    striped = _fill(ground, grid, shapes, _FILL if image else _FILL_PAPER)
     for name in ("matched", "false", "missed"):
         if name in shapes:
             _outline(ground, grid, name, shapes[name])
@@ -98,7 +103,7 @@ def _pictures(evaluation: ObjectEvaluation, image: Path | None) -> list[Picture]
     )
     caption = "" if image is None else f"over {image.name}"
     source = raster_png(ground, np.ones(ground.shape[:2], bool))
-    return [Picture("Objects", source, caption, legend)]
+    return [Picture("Objects", source, caption, legend)], striped
 
 
 def _ground(frames: _Frames, image: Path | None) -> tuple[_Image, GeoBox]:
@@ -139,8 +144,13 @@ def _shapes(frame: geopandas.GeoDataFrame, grid: GeoBox) -> npt.NDArray[np.objec
     return np.asarray(moved.geometry.to_numpy(), object)
 
 
-def _fill(ground: _Image, grid: GeoBox, shapes: dict[str, npt.NDArray[np.object_]]) -> None:
-    """Fill false and missed objects; where they overlap, in stripes of both colours."""
+def _fill(
+    ground: _Image, grid: GeoBox, shapes: dict[str, npt.NDArray[np.object_]], share: float
+) -> bool:
+    """Fill false and missed objects; where they overlap, in stripes of both colours.
+
+    Also tell whether there are stripes.
+    """
     rows, cols = ground.shape[:2]
     stripes = (np.arange(rows)[:, None] + np.arange(cols)) // _STRIPE % 2 == 0
     inside = {
@@ -151,7 +161,8 @@ def _fill(ground: _Image, grid: GeoBox, shapes: dict[str, npt.NDArray[np.object_
     both = np.logical_and.reduce([*inside.values()]) if len(inside) == 2 else False
     for name, where in inside.items():
         own = where & ~(both & (stripes != (name == "false")))
-        ground[own] = (1 - _FILL) * ground[own] + _FILL * np.array(COLORS[name]) / 255
+        ground[own] = (1 - share) * ground[own] + share * np.array(COLORS[name]) / 255
+    return bool(np.any(both))
 
 
 def _outline(ground: _Image, grid: GeoBox, name: str, shapes: npt.NDArray[np.object_]) -> None:
