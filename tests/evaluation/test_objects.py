@@ -16,7 +16,10 @@ from georaster_dl.evaluation.objects.matching import (
     overlapping,
 )
 from georaster_dl.evaluation.objects.options import ObjectOptions, Tolerance
+from georaster_dl.evaluation.objects.page import render_objects
 from georaster_dl.evaluation.objects.run import evaluate_objects
+from georaster_dl.objects.options import PolygonOptions
+from georaster_dl.objects.run import polygons
 from georaster_dl.testing import NODATA
 from tests.maps import LEFT, SIZE, TOP
 
@@ -140,6 +143,15 @@ def test_lengths_near_other_outlines_are_those_within_their_buffer():
     assert 0.2 < near / whole < 0.9
 
 
+def test_outlines_that_are_those_of_the_other_file_are_near_by_a_share_of_1():
+    for seed in (1, 7, 15):  # of which the parts add up to more than the whole, by some roundings
+        generator = np.random.default_rng(seed)
+        corners, sides = generator.uniform(0, 30, (30, 2)), generator.uniform(1, 5, (30, 2))
+        lines = segments_of(shapely.boundary(boxes_of(corners, sides)))
+        near, whole = length_near(lines, lines, 1.0)
+        assert whole * (1 - 1e-12) < near <= whole
+
+
 def blocks_map(make_map, blocks, *, shape=(30, 40), value=10, fill=1):
     array = np.full(shape, fill, np.uint8)
     for rows, cols in blocks:
@@ -221,6 +233,67 @@ def test_objects_are_cut_at_the_border_of_the_map_and_of_its_nodata(make_map, ma
     assert total.boundary.f1 == pytest.approx(1)
     # The border is no outline: 3 sides of each, the one that is cut left out.
     assert total.boundary.mapped == pytest.approx((6 + 6 + 6 + 6 + 6 + 6) * SIZE, rel=1e-3)
+
+
+@pytest.fixture
+def across(make_vector):
+    """A reference of which one object is mapped, one runs over the border of the map, and six lie beside it."""
+    beside = [ground(slice(row, row + 3), slice(70, 75)) for row in range(0, 30, 5)]
+    shapes = [ground(*ONE), ground(slice(10, 16), slice(34, 60)), *beside]
+    return make_vector(shapes, {"a": [0] * len(shapes)}, crs="EPSG:3857")
+
+
+def test_polygons_of_a_map_are_compared_on_its_ground(make_map, across, tmp_path):
+    mapped = blocks_map(make_map, [ONE, (slice(10, 16), slice(34, 40))])
+    polygons(mapped, tmp_path / "objects.gpkg", PolygonOptions(keep=("building",)))
+    raster, vector = scored(mapped, across), scored(tmp_path / "objects.gpkg", across)
+    assert vector.total.matched == raster.total.matched == (2,) * 10
+    assert (vector.total.reference, vector.left_out) == (2, (0, 6))
+    assert vector.total.boundary.mapped == pytest.approx(raster.total.boundary.mapped)
+    assert "6 reference objects and 0 mapped ones lie outside" in vector.compared()
+    assert not vector.warnings
+    # Where others were added, the ground is that of the map no more.
+    other = geopandas.read_file(tmp_path / "objects.gpkg", layer="objects").iloc[:1].translate(1000)
+    frame = geopandas.GeoDataFrame({"class_name": ["building"]}, geometry=other)
+    frame.to_file(tmp_path / "objects.gpkg", layer="objects", mode="a")
+    assert scored(tmp_path / "objects.gpkg", across).total.reference == 8
+
+
+def test_of_polygons_without_a_ground_it_is_said_what_lies_beside_them(make_vector, across):
+    mapped = make_vector([ground(*ONE), ground(*THREE)], {"a": [0, 0]}, "mapped.gpkg")
+    assert (
+        "7 of 8 reference objects lie beside the mapped ones" in scored(mapped, across).warnings[0]
+    )
+    away = make_vector([ground(slice(90, 95), slice(0, 5))], {"a": [0]}, "away.gpkg")
+    found = scored(mapped, away)
+    assert "All of the reference (1 object) lies beside the mapped objects" in found.warnings[0]
+    # Metres said to be degrees.
+    frame = geopandas.read_file(across).set_crs("EPSG:4326", allow_override=True)
+    frame.to_file(away)
+    found = scored(mapped, away)
+    assert found.left_out == (0, 8)
+    assert "no object on the ground that is compared (8 beside it)" in found.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["255", "class 255", "Class 255"])
+def test_a_class_without_a_name_is_meant_by_its_number(make_tif, make_vector, tmp_path, name):
+    array = np.zeros((30, 40), np.uint8)
+    array[ONE], array[TWO] = 255, 3
+    mapped = make_tif(array, "map.tif")
+    polygons(mapped, tmp_path / "objects.gpkg")
+    reference = make_vector([ground(*ONE)], {"a": [0]})
+    options = ObjectOptions(LabelOptions(class_name=name))
+    for path in (mapped, tmp_path / "objects.gpkg"):
+        total = evaluate_objects(path, reference, options).total
+        assert (total.mapped, total.matched[0]) == (1, 1)
+
+
+def test_the_page_explains_stripes_where_there_are_some(make_map, make_vector):
+    mapped = blocks_map(make_map, [ONE, TWO])
+    alone = make_vector([ground(*THREE)], {"a": [0]})
+    assert "missed under a false one" not in render_objects(scored(mapped, alone))
+    part = make_vector([ground(slice(2, 4), slice(20, 30))], {"a": [0]})
+    assert "missed under a false one" in render_objects(scored(mapped, part))
 
 
 def test_an_area_of_interest_limits_the_comparison(make_map, make_vector):

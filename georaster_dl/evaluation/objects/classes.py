@@ -10,7 +10,7 @@ import numpy.typing as npt
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import listed
-from georaster_dl.evaluation.objects.inputs import ObjectFile
+from georaster_dl.evaluation.objects.inputs import ObjectFile, class_key
 from georaster_dl.render.palette import is_background
 
 __all__ = ["ScoredClass", "scored_classes"]
@@ -42,8 +42,12 @@ def scored_classes(
     """
     if options.class_name is not None:
         name = options.class_name
-        one, other = (np.flatnonzero(file.of_class(name)) for file in (mapped, reference))
-        return [ScoredClass(name, one, other)]
+        one, other = (file.of_class(name) for file in (mapped, reference))
+        if mapped.names is None and mapped.values is not None:
+            # Of a map that only numbers its classes, one of them may be meant.
+            named = mapped.values.astype(str) == class_key(name)
+            one = named if named.any() else one
+        return [ScoredClass(name, np.flatnonzero(one), np.flatnonzero(other))]
     by_name = mapped.names is not None and reference.names is not None
     ours, theirs = (_keys(file, by_name=by_name) for file in (mapped, reference))
     names = _names(reference, mapped, by_name=by_name)
@@ -54,7 +58,7 @@ def scored_classes(
     ]
     known = set(ours.tolist())
     if by_name:
-        known |= {each.casefold() for each in mapped.stated}
+        known |= set(map(class_key, mapped.stated))
     if found and (not len(mapped.shapes) or known & set(names)):
         return found
     what = "name" if by_name else "value"
@@ -66,9 +70,9 @@ def scored_classes(
 
 
 def _keys(file: ObjectFile, *, by_name: bool) -> npt.NDArray[np.object_]:
-    """(n,) names in lower case, or values."""
+    """(n,) names as they are compared, or values."""
     if by_name and file.names is not None:
-        return np.array([name.casefold() for name in file.names], object)
+        return np.array([class_key(name) for name in file.names], object)
     if file.values is None and len(file.shapes):
         what = (
             "no classes"
@@ -85,7 +89,7 @@ def _keys(file: ObjectFile, *, by_name: bool) -> npt.NDArray[np.object_]:
 def _names(reference: ObjectFile, mapped: ObjectFile, *, by_name: bool) -> dict[str | int, str]:
     """Names of the reference's classes by their key, in its order."""
     if by_name and reference.names is not None:
-        return {name.casefold(): name for name in dict.fromkeys(reference.names)}
+        return {class_key(name): name for name in dict.fromkeys(reference.names)}
     named: dict[int, str] = {}
     for file in (reference, mapped):
         if file.names is not None and file.values is not None:
@@ -98,4 +102,4 @@ def _is_nothing(name: str, options: LabelOptions) -> bool:
     """Recognize a class of background."""
     if options.background is not None:
         return name.casefold() == options.background.casefold()
-    return name == "0" or is_background(name)
+    return class_key(name) == "0" or is_background(name)

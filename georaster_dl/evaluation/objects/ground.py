@@ -23,7 +23,7 @@ from georaster_dl.io.vectors.aoi import polygons_of_interest
 __all__ = ["Ground", "Placed", "ground_of"]
 
 _DISTORTED = 0.01  # of a length: a CRS that distorts less is taken as it is
-_STEPS = 50  # along a side of a raster, which is no straight line in most CRSs
+_STEPS = 50  # along a side of a map, which is no straight line in most CRSs
 _HAIR = 1e-6  # of a pixel or unit, by which lines on the border lie within it through rounding
 
 _Shapes = npt.NDArray[np.object_]
@@ -55,7 +55,7 @@ class Ground:
     ----------
     crs : of the plane; None where neither file has one.
     metres : length of its unit; None where that is not known.
-    area : None where both are polygons and no area was named.
+    area : None where both are polygons that do not tell the ground they cover, and no area was named.
     pixel : side of a pixel in the plane's unit; None where both are polygons.
     """
 
@@ -72,7 +72,8 @@ class Ground:
         shapes, owner, _ = polygon_parts(_moved(file.shapes[which], file.crs, self.crs))
         owner = which[owner]
         if self.area is None or not len(shapes):
-            return Placed(shapes, owner, np.zeros(len(shapes), bool), 0)
+            outside = len(which) - len(np.unique(owner))
+            return Placed(shapes, owner, np.zeros(len(shapes), bool), outside)
         shapely.prepare(self.area)
         whole = shapely.covers(self.area, shapes)
         across = np.flatnonzero(~whole & shapely.intersects(self.area, shapes))
@@ -81,7 +82,7 @@ class Ground:
         pieces, of = pieces[kept], of[kept]
         cut = np.repeat([False, True], [int(whole.sum()), len(pieces)])
         placed = np.concatenate([owner[whole], owner[across][of]])
-        outside = len(np.unique(owner)) - len(np.unique(placed))
+        outside = len(which) - len(np.unique(placed))
         return Placed(np.concatenate([shapes[whole], pieces]), placed, cut, outside)
 
     def outlines(self, placed: Placed) -> _Shapes:
@@ -97,7 +98,9 @@ class Ground:
 
 
 def ground_of(mapped: ObjectFile, reference: ObjectFile, aoi: Path | None) -> Ground:
-    """Choose the plane, and find the area that rasters and an area of interest have in common.
+    """Choose the plane, and find the area that maps and an area of interest have in common.
+
+    A map is a raster, or polygons that tell the ground of the one they were made of.
 
     The plane is the map's CRS, where that has true lengths, else an equal-area one around the map (Lambert's).
 
@@ -107,9 +110,11 @@ def ground_of(mapped: ObjectFile, reference: ObjectFile, aoi: Path | None) -> Gr
         When only one file has a CRS, nothing leads from the one to the other, or the area is empty.
     """
     _check_crs(mapped, reference)
-    crs, metres = _plane(mapped if len(mapped.shapes) or mapped.grid else reference)
+    crs, metres = _plane(
+        reference if mapped.footprint is None and not len(mapped.shapes) else mapped
+    )
     pixel = next((_side(file.grid, crs, metres) for file in (mapped, reference) if file.grid), None)
-    areas = [_covered(file, crs) for file in (mapped, reference) if file.grid is not None]
+    areas = [_covered(file, crs) for file in (mapped, reference) if file.footprint is not None]
     if aoi is not None:
         frame = polygons_of_interest(aoi)
         if crs is None or not can_transform(pyproj.CRS(frame.crs), crs):
@@ -162,8 +167,8 @@ def _plane(file: ObjectFile) -> tuple[pyproj.CRS | None, float | None]:
 
 
 def _middle(file: ObjectFile) -> tuple[float, float]:
-    if file.grid is not None:
-        centre = file.grid.extent.geom.centroid
+    if file.footprint is not None:
+        centre = file.footprint.centroid
         return centre.x, centre.y
     if not len(file.shapes):
         return 0.0, 0.0
@@ -180,10 +185,9 @@ def _side(grid: GeoBox, crs: pyproj.CRS | None, metres: float | None) -> float:
 
 
 def _covered(file: ObjectFile, crs: pyproj.CRS | None) -> shapely.Geometry:
-    """Make the outline of a raster, less its nodata."""
-    grid: Any = file.grid
-    extent = grid.extent.geom
-    extent = extent.segmentize(extent.length / 4 / _STEPS) if file.crs != crs else extent
+    """Make the outline of a map, less its nodata."""
+    extent: Any = file.footprint
+    extent = shapely.segmentize(extent, extent.length / 4 / _STEPS) if file.crs != crs else extent
     (ground,) = _moved(np.array([extent], object), file.crs, crs)
     if file.nodata is not None and len(file.nodata):
         nothing = _moved(file.nodata, file.crs, crs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,13 @@ from georaster_dl.io.labels.fields import check_one_class, class_field_of, class
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import existing, is_vector
 from georaster_dl.io.labels.vector import read_label_layer
+from georaster_dl.io.vectors.polygons import map_footprint
 
-__all__ = ["ObjectFile", "polygon_parts", "read_objects"]
+__all__ = ["ObjectFile", "class_key", "polygon_parts", "read_objects"]
 
 _OWN = "class_name", "class_id"  # fields of geodl's own polygons
 _CONFIDENCE = "confidence"
+_NUMBERED = re.compile(r"(?:class )?([0-9]+)")  # what a class without a name is called
 
 _Shapes = npt.NDArray[np.object_]
 
@@ -44,6 +48,8 @@ class ObjectFile:
     stated : classes that the file names, those without an object included.
     confidence : (n,) of each object; None where the file has none.
     crs : None where it has none.
+    footprint : outline of a raster, or of the map that polygons were made of, of which the file tells all objects; None
+        where that is not known.
     grid : of a raster; None of polygons.
     nodata : (m,) polygons of a raster where it says nothing.
     repaired : how many polygons were invalid.
@@ -56,12 +62,15 @@ class ObjectFile:
     crs: pyproj.CRS | None
     stated: tuple[str, ...] = ()
     confidence: npt.NDArray[np.float64] | None = None
+    footprint: shapely.Geometry | None = None
     grid: GeoBox | None = None
     nodata: _Shapes | None = None
     repaired: int = 0
 
     def of_class(self, name: str) -> npt.NDArray[np.bool_]:
         """(n,) True for the objects of a class; of a file without names for all whose value is not 0.
+
+        A class without a name is meant by ``class 255`` and by ``255``.
 
         Raises
         ------
@@ -70,13 +79,20 @@ class ObjectFile:
         """
         if self.names is None:
             return np.ones(len(self.shapes), bool) if self.values is None else self.values != 0
-        wanted = name.casefold()
+        wanted = class_key(name)
         known = dict.fromkeys([*self.stated, *self.names])
-        if len(self.names) and wanted not in {each.casefold() for each in known}:
+        if len(self.names) and wanted not in set(map(class_key, known)):
             raise OptionError(
                 f"`class_name={name!r}` is none of the classes of {self.path} ({listed(known, 12)}); name one of them."
             )
-        return np.array([each.casefold() == wanted for each in self.names], bool)
+        return np.array([class_key(each) == wanted for each in self.names], bool)
+
+
+def class_key(name: str) -> str:
+    """Reduce the name of a class to its key: without capitals, and of ``class 255`` the number."""
+    key = name.casefold()
+    numbered = _NUMBERED.fullmatch(key)
+    return key if numbered is None else numbered[1]
 
 
 def read_objects(path: Path, options: LabelOptions, *, reference: bool) -> ObjectFile:
@@ -118,6 +134,7 @@ def _of_raster(path: Path, options: LabelOptions) -> ObjectFile:
         values,
         None if areas.geobox.crs is None else areas.geobox.crs.proj,
         stated=tuple(stated.values()),
+        footprint=areas.geobox.extent.geom,
         grid=areas.geobox,
         nodata=areas.shapes[nothing],
     )
@@ -147,9 +164,19 @@ def _of_vector(path: Path, options: LabelOptions, *, reference: bool) -> ObjectF
         None if values is None else values[owner],
         None if frame.crs is None else pyproj.CRS(frame.crs),
         stated=() if names is None else tuple(dict.fromkeys(names[pd.notna(names)])),
+        footprint=_footprint(features.info, shapes),
         confidence=_confidence(frame, path)[owner] if _has_confidence(frame, reference) else None,
         repaired=repaired,
     )
+
+
+def _footprint(info: Mapping[str, Any], shapes: _Shapes) -> shapely.Geometry | None:
+    """Outline of the map that polygons were made of; None where others were added or all were moved since."""
+    footprint = map_footprint(info)
+    if footprint is None:
+        return None
+    shapely.prepare(footprint)
+    return footprint if shapely.intersects(footprint, shapes).all() else None
 
 
 def polygon_parts(shapes: _Shapes) -> tuple[_Shapes, npt.NDArray[np.intp], int]:
@@ -202,7 +229,7 @@ def _classes(
         return np.array([listed_names.get(int(v)) for v in values], object), values
     values = None
     if field == _OWN[0] and _OWN[1] in frame:
-        values = frame[_OWN[1]].to_numpy(np.int64)
+        values = frame[_OWN[1]].fillna(-1).to_numpy(np.int64)
     names = labels.to_numpy(object, copy=True)
     names[labels.isna()] = None
     return names, values

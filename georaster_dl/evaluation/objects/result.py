@@ -57,7 +57,7 @@ class ObjectEvaluation:
     intervals : of the total.
     tolerance : of the boundary F1, with its unit.
     metric : whether areas are in square metres; else in the squared unit of the coordinates.
-    left_out : objects of the map and of the reference beside the area that both cover.
+    left_out : objects of the map and of the reference outside the compared ground.
     warnings : why figures may mean nothing.
     notes : what a reader must know before trusting a figure.
     objects : ``matched``, ``false`` (both as mapped) and ``missed`` (of the reference), with ``class_name``, ``area`` and,
@@ -132,7 +132,8 @@ class ObjectEvaluation:
         t = self.total
         text = f"{counted(t.mapped, 'mapped object')}, {t.reference:,} of the reference"
         if any(self.left_out):
-            text += "; beside the common ground {:,} and {:,}".format(*self.left_out)
+            ours, theirs = self.left_out
+            text += f"; {counted(theirs, 'reference object')} and {ours:,} mapped ones lie outside the compared ground"
         return text
 
     def to_dict(self) -> dict[str, Any]:

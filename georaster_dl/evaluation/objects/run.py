@@ -40,6 +40,8 @@ from georaster_dl.io.output.provenance import trained_on
 __all__ = ["evaluate_objects"]
 
 _BLOCKS = 100
+_ROOM = 0.1  # of the sides of what is mapped, around it
+_MANY = 0.1  # of the reference
 _PIXELS, _METRES = Tolerance(2, "px"), Tolerance(1, "m")
 
 _Floats = npt.NDArray[np.float64]
@@ -52,8 +54,8 @@ def evaluate_objects(
 
     Objects are polygons, or areas of pixels of one class that share edges. What does not hang together is several
     objects, also where it is one feature. Both files are cut at the border of the ground that both cover: that of
-    rasters without their nodata (but a nodata of 0, which masks declare), and that of an area of interest. Memory grows
-    with the outlines, not with pixels.
+    rasters without their nodata (but a nodata of 0, which masks declare), that of the map which polygons were made of,
+    where they tell it, and that of an area of interest. Memory grows with the outlines, not with pixels.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ def evaluate_objects(
         tolerance=str(tolerance) if ground.metres or tolerance.unit == "px" else "1 map unit",
         metric=ground.metres is not None,
         left_out=(left_out[0], left_out[1]),
-        warnings=_warnings(mapped, other, options.labels, total, left_out[1]),
+        warnings=_warnings(mapped, other, options.labels, compared, total, left_out[1], ground),
         notes=_notes(mapped, other),
         objects=_layers(compared, mapped, ground),
     )
@@ -230,8 +232,10 @@ def _warnings(
     mapped: ObjectFile,
     reference: ObjectFile,
     labels: LabelOptions,
+    compared: Sequence[_Compared],
     total: ObjectScores,
     outside: int,
+    ground: Ground,
 ) -> tuple[str, ...]:
     warned = _learnt(mapped, reference, labels)
     if not total.reference:
@@ -241,7 +245,29 @@ def _warnings(
         )
     if not total.mapped:
         warned.append("The map has no object of what is compared, so its precision is unknown.")
+    if ground.area is None and total.mapped and total.reference:
+        warned += _beside(compared, total.reference)
     return tuple(warned)
+
+
+def _beside(compared: Sequence[_Compared], n: int) -> list[str]:
+    """Warn of reference objects far beside the mapped polygons, whose footprint is unknown."""
+    ours = np.concatenate([shapely.bounds(each.mapped.shapes) for each in compared])
+    theirs = np.concatenate([shapely.bounds(each.reference.shapes) for each in compared])
+    low, high = ours[:, :2].min(axis=0), ours[:, 2:].max(axis=0)
+    room = _ROOM * (high - low)
+    beside = int(((theirs[:, :2] > high + room) | (theirs[:, 2:] < low - room)).any(axis=1).sum())
+    if beside == n:
+        return [
+            f"All of the reference ({counted(n, 'object')}) lies beside the mapped objects, so none can be found; check that "
+            f"the files show the same place, and their CRSs."
+        ]
+    if beside <= _MANY * n:
+        return []
+    return [
+        f"{beside:,} of {counted(n, 'reference object')} lie beside the mapped ones, where the map may not reach, and count "
+        f"as missed; give its ground as `aoi=`."
+    ]
 
 
 def _learnt(mapped: ObjectFile, reference: ObjectFile, labels: LabelOptions) -> list[str]:

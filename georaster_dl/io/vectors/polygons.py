@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,8 +31,11 @@ from georaster_dl.io.vectors.geopackage import open_geopackage, store_style
 __all__ = [
     "OutlinedObjects",
     "check_polygons_possible",
+    "map_footprint",
     "write_polygons",
 ]
+
+_FOOTPRINT = "MAP_FOOTPRINT"  # item of the layer's metadata, in the layer's CRS
 
 _Chunk: TypeAlias = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
 
@@ -89,7 +92,7 @@ def write_polygons(
     and lengths are planar where the CRS keeps areas within 1 % at the scene's centre (UTM, national grids,
     equal-area), in metres whatever the CRS's unit; elsewhere (degrees, Web Mercator) they are those on the ellipsoid;
     without a CRS they are null. A categorized style is stored inside the GeoPackage, where QGIS finds it and it cannot
-    clash with the raster's ``.qml``.
+    clash with the raster's ``.qml``. The layer's metadata hold the raster's outline (:func:`map_footprint`).
 
     Parameters
     ----------
@@ -114,18 +117,39 @@ def write_polygons(
             legend, objects, proj_crs(dataset), dataset.transform, (dataset.height, dataset.width)
         )
         crs = dataset.crs.to_wkt() if dataset.crs else None
+        footprint = _outline(dataset.transform, dataset.height, dataset.width)
     with open_geopackage(out) as path:
         count = 0
         for polygons, numbers in objects.chunks:
             frame = fields.frame(polygons, numbers, count, crs)
             if len(frame) or not count:
-                _append(frame, path, out.stem, append=count > 0)
+                _append(frame, path, out.stem, footprint, append=count > 0)
             count += len(frame)
         if not count:
             nothing = fields.frame(np.empty(0, object), np.empty(0, np.int64), 0, crs)
-            _append(nothing, path, out.stem, append=False)
+            _append(nothing, path, out.stem, footprint, append=False)
     store_style(out, legend, field="class_name")
     return count
+
+
+def map_footprint(info: Mapping[str, Any]) -> shapely.Geometry | None:
+    """Read the outline of the map that a layer of polygons was made of, in the layer's CRS.
+
+    Parameters
+    ----------
+    info : pyogrio's description of the layer.
+
+    Returns
+    -------
+    None where the layer does not tell it, as in files of other programs.
+    """
+    text = (info.get("layer_metadata") or {}).get(_FOOTPRINT)
+    return None if text is None else shapely.from_wkt(text, on_invalid="ignore")
+
+
+def _outline(affine: Affine, rows: int, cols: int) -> str:
+    corners = to_coordinates(affine, np.array([0, cols, cols, 0]), np.array([0, 0, rows, rows]))
+    return str(shapely.to_wkt(shapely.Polygon(np.stack(corners, axis=1)), rounding_precision=-1))
 
 
 class _Fields:
@@ -172,10 +196,19 @@ class _Fields:
         return geopandas.GeoDataFrame(columns, geometry=placed, crs=crs)
 
 
-def _append(frame: geopandas.GeoDataFrame, out: Path, layer: str, *, append: bool) -> None:
+def _append(
+    frame: geopandas.GeoDataFrame, out: Path, layer: str, footprint: str, *, append: bool
+) -> None:
+    metadata = None if append else {_FOOTPRINT: footprint}
     with warnings.catch_warnings():
         # Without a CRS; said by the null areas.
         warnings.filterwarnings("ignore", message="'crs' was not provided")
         pyogrio.write_dataframe(
-            frame, out, driver="GPKG", layer=layer, geometry_type="Polygon", append=append
+            frame,
+            out,
+            driver="GPKG",
+            layer=layer,
+            geometry_type="Polygon",
+            append=append,
+            layer_metadata=metadata,
         )
