@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
@@ -20,12 +20,15 @@ _ADDED = {
     ".htm": "report page; any browser opens it",
     ".gpkg": "vector layers (GeoPackage)",
     ".csv": "table",
+    ".shp": "vector layer (shapefile)",
     ".png": "picture",
 }
 _SIDECARS = {
     ".xml": "names and statistics for GDAL and ArcGIS; keep it beside {}",
     ".qml": "style for QGIS; keep it beside {}",
 }
+_NEEDED = ".shx", ".dbf"  # files of a shapefile without which GDAL opens none
+_PARTS = *_NEEDED, ".prj", ".cpg", ".qpj", ".qix", ".sbn", ".sbx", ".qml"
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,20 @@ class Item:
     source : path of its content.
     about : its use, in one line.
     title : name of its layer in a project; the file's own name without ending where empty.
+    given : file that the user knows, of which ``source`` is a copy.
     """
 
     name: str
     source: Path
     about: str
     title: str = ""
+    given: Path | None = None
 
     def with_sidecars(self) -> list[Item]:
-        """List the file and its sidecars: statistics, overviews, style."""
+        """List the file and its sidecars: statistics, overviews, style; of a shapefile its other files, too."""
         sidecars = [
             Item(path.name, path, _SIDECARS.get(path.suffix, "belongs to {}").format(self.name))
-            for path in sidecars_of(self.source)
+            for path in dict.fromkeys([*sidecars_of(self.source), *_parts_of(self.source)])
         ]
         return [self, *sidecars]
 
@@ -83,7 +88,7 @@ def check_added(files: Sequence[Path]) -> list[Item]:
     Raises
     ------
     OptionError
-        When one of them is not there or no file.
+        When one of them is not there, no file, or a part of a shapefile alone.
     """
     for path in files:
         if not path.is_file():
@@ -91,7 +96,23 @@ def check_added(files: Sequence[Path]) -> list[Item]:
             raise OptionError(
                 f"{path} is to be added to the bundle but {what}; give files (`add=`), as report.html or map.gpkg."
             )
+        parts = {part.suffix.lower() for part in _parts_of(path)}
+        missing = [ending for ending in _NEEDED if ending not in parts]
+        if path.suffix.lower() == ".shp" and missing:
+            raise OptionError(
+                f"{path} is to be added to the bundle but has no {' and no '.join(missing)} beside it, without which no "
+                f"program opens it; give a whole shapefile, or a GeoPackage."
+            )
     return [Item(path.name, path, _ADDED.get(path.suffix.lower(), "added")) for path in files]
+
+
+def _parts_of(path: Path) -> list[Path]:
+    """List the other files of a shapefile; of any other file none."""
+    if path.suffix.lower() != ".shp":
+        return []
+    stem = path.stem.casefold()
+    names = {stem + ending for ending in _PARTS} | {f"{path.name}.xml".casefold()}
+    return sorted(other for other in path.parent.iterdir() if other.name.casefold() in names)
 
 
 def safe_copy(item: Item, folder: Path) -> Item:
@@ -102,4 +123,4 @@ def safe_copy(item: Item, folder: Path) -> Item:
         closing(sqlite3.connect(made)) as copy,
     ):
         source.backup(copy)
-    return Item(item.name, made, item.about, item.title)
+    return replace(item, source=made, given=item.source)

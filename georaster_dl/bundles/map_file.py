@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 from georaster_dl.cleaning.files import ClassMap, open_class_map
 from georaster_dl.core.disk import writing
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.class_maps import other_than_classes
 from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.labels.raster import found_in_raster, stated_classes
 from georaster_dl.io.output.provenance import tags_of
@@ -28,7 +29,7 @@ from georaster_dl.render.qml import class_names_tag, color_table, write_class_st
 __all__ = ["BundleMap", "open_bundle_map"]
 
 _OURS = "GEORASTER_DL_"
-_MOST_UNNAMED = 256  # classes; a raster with more different numbers holds an image or heights
+_MOST_UNNAMED = 255  # classes; a raster with more different numbers holds an image or heights
 _COG = {
     "COMPRESS": "DEFLATE",
     "PREDICTOR": "YES",
@@ -120,15 +121,15 @@ def open_bundle_map(path: Path) -> BundleMap:
         When it is no map.
     """
     scene, tags = open_scene(path), tags_of(path)
-    bands = len(scene.planes)
-    if bands == 1 and scene.dtype.kind in "ui":
+    held = other_than_classes(path)
+    if not held:
         if not stated_classes(path):
             _check_classes(path)
         classes = open_class_map(path)
         return BundleMap(path, scene, tags, classes)
     if not any(tag.startswith(_OURS) for tag in tags):
         raise OptionError(
-            f"{path} has {bands} band(s) of {scene.dtype} and no tags of geodl, but a map is one band of classes, or "
+            f"{path} holds {held} and has no tags of geodl, but a map is one band of classes, or "
             f"quantities or fractions that geodl mapped; give the map, not the scene."
         )
     return BundleMap(path, scene, tags, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from georaster_dl import __version__
@@ -51,10 +52,17 @@ def readme_text(mapped: BundleMap, items: Sequence[Item], project: str) -> str:
         nodata = [(str(mapped.classes.legend.nodata), "no data")]
         lines += _table("Pixel values", classes + nodata)
     stated = [
-        (what, visible(mapped.tags[tag])) for tag, what in _ORIGIN.items() if tag in mapped.tags
+        (what, _date(visible(mapped.tags[tag])))
+        for tag, what in _ORIGIN.items()
+        if tag in mapped.tags
     ]
     lines += _table("Origin", [(what, text) for what, text in stated if text])
     return "\r\n".join([*lines, f"Bundled by georaster_dl {__version__}.", ""])
+
+
+def _date(text: str) -> str:
+    """Write a date as 2026-11-30 where it is one as TIFF has it (2026:11:30 21:06:47); else the text as it is."""
+    return re.sub(r"^(\d{4}):(\d\d):(\d\d) \d\d:\d\d:\d\d$", r"\1-\2-\3", text)
 
 
 def _table(head: str, rows: Sequence[tuple[str, str]]) -> list[str]:

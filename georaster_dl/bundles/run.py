@@ -26,6 +26,7 @@ from georaster_dl.io.output.staging import Extras, FailedOutput, Staging
 __all__ = ["Bundled", "bundle"]
 
 _RASTERS = ".tif", ".tiff"
+_VECTORS = ".gpkg", ".shp"
 _PACKED = (
     ".tif",
     ".tiff",
@@ -96,7 +97,7 @@ def bundle(
         _working(out.parent) as folder,
     ):
         items = _Contents(open_bundle_map(map_path), folder, extras).collect(beside)
-        _check_names(items)
+        _check_names(items, folder)
         _zip(stage.path(out), out.stem, items)
     names = tuple(item.name for item in items)
     return Bundled((out,), names, left_out, time.monotonic() - begun, extras.failed)
@@ -115,7 +116,7 @@ class _Contents:
         within = "" if mapped.classes is None else ", names and colours within"
         what = f"the map: Cloud Optimized GeoTIFF{within}"
         main = Item(mapped.name, folder / mapped.name, what)
-        items = [Item(main.name, pixels, what), *main.with_sidecars()[1:]]
+        items = [Item(main.name, pixels, what, given=mapped.path), *main.with_sidecars()[1:]]
         legend = Item(f"{stem}_legend.png", folder / f"{stem}_legend.png", "legend as a picture")
         with self._extras.making(Path(legend.name)):
             if self._draw_legend(legend.source):
@@ -133,7 +134,11 @@ class _Contents:
         with writing(project.source):
             write_project(project.source, layers, mapped.scene.geobox, stem)
         text = Item("README.txt", folder / "README.txt", "this text")
-        items = [text, project, *items]
+        # A file that is added, and goes along with another, goes once.
+        unique: dict[Path, Item] = {}
+        for item in (text, project, *items):
+            unique.setdefault((item.given or item.source).resolve(), item)
+        items = list(unique.values())
         with writing(text.source):
             content = readme_text(mapped, items, project.name)
             text.source.write_text(content, encoding="utf-8", newline="")
@@ -166,9 +171,9 @@ def _entries(style: ET.Element, tag: str) -> list[tuple[float, str, str]]:
 
 
 def _layers_of(item: Item) -> list[Layer]:
-    """Describe a file beside the map as layers; none where it is no raster or GeoPackage."""
+    """Describe a file beside the map as layers; none where it is no raster, GeoPackage or shapefile."""
     suffix = item.source.suffix.lower()
-    if suffix == ".gpkg":
+    if suffix in _VECTORS:
         return vector_layers(item.source, name=item.name, title=item.title)
     if suffix in _RASTERS:
         title = item.title or item.source.stem
@@ -176,13 +181,20 @@ def _layers_of(item: Item) -> list[Layer]:
     return []
 
 
-def _check_names(items: Sequence[Item]) -> None:
+def _check_names(items: Sequence[Item], made: Path) -> None:
+    """Check that no two files have one name; ``made`` is the folder of the bundle's own files."""
     seen: dict[str, Item] = {}
     for item in items:
         other = seen.setdefault(item.name.casefold(), item)
         if other is not item:
+            one, two = (
+                "one that the bundle makes"
+                if each.given is None and each.source.parent == made
+                else each.given or each.source
+                for each in (other, item)
+            )
             raise OptionError(
-                f"Two files of the bundle have the name {item.name}: {other.source} and {item.source}; rename one of them."
+                f"Two files of the bundle have the name {item.name}: {one} and {two}; rename one of them."
             )
 
 

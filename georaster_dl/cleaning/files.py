@@ -20,6 +20,7 @@ from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.blocks import strips
+from georaster_dl.io.class_maps import check_class_map
 from georaster_dl.io.files.temporary import temporary_name
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import LabelOptions, read_legend
@@ -114,11 +115,7 @@ def open_class_map(path: Path) -> ClassMap:
         When it is no map of classes.
     """
     scene = open_scene(path)
-    if len(scene.planes) != 1 or scene.dtype.kind not in "ui":
-        raise OptionError(
-            f"{path} has {len(scene.planes)} band(s) of {scene.dtype}, but a map of classes is one band of whole numbers; "
-            f"give the map, not a scene, its probabilities or a quantity."
-        )
+    check_class_map(path)
     with open_dataset(str(path)) as dataset:
         tags, described = dataset.tags(), dataset.descriptions[0]
         dtype, nodata = dataset.dtypes[0], dataset.nodata
@@ -126,7 +123,18 @@ def open_class_map(path: Path) -> ClassMap:
     legend = Legend(tuple(stated)) if stated else None
     if legend is None or (legend.dtype, legend.nodata) != (dtype, nodata):
         legend = read_legend([path], LabelOptions())
+        if dtype == "uint8":
+            legend = _in_bytes(legend, nodata)
     return ClassMap(path, scene.geobox, legend, described or "class", tags, scene.rpcs)
+
+
+def _in_bytes(legend: Legend, nodata: float | None) -> Legend:
+    """Legend of a raster of bytes: it stays one where a value is free for nodata, its own if possible."""
+    free = [value for value in range(256) if value not in legend.values]
+    if legend.dtype == "uint8" or not free:
+        return legend
+    kept = next((value for value in free if value == nodata), free[-1])
+    return Legend(legend.classes, byte_nodata=kept)
 
 
 @contextmanager

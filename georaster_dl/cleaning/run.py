@@ -133,7 +133,7 @@ def _clean(
 ) -> tuple[dict[str, int], int, int]:
     """Clean a map: pixels of each class, pixels that changed, areas that were sieved."""
     legend = mapped.legend
-    counts = np.zeros(legend.nodata + 1, np.int64)
+    counts = np.zeros(np.iinfo(legend.dtype).max + 1, np.int64)
     changed = 0
     progress = begin((1 + len(options.asked)) * mapped.shape[0] * mapped.shape[1])
     with ExitStack() as stack:

@@ -57,11 +57,13 @@ class Legend:
     Attributes
     ----------
     classes : one entry per network output; values and names are unique.
+    byte_nodata : nodata of a raster of bytes that has a class 255; None where this may take a wider type.
     dtype : the smallest unsigned type that holds every class value and nodata.
-    nodata : the largest value of ``dtype``; never a class.
+    nodata : the largest value of ``dtype``, but in bytes with a class 255; never a class.
     """
 
     classes: tuple[MapClass, ...]
+    byte_nodata: int | None = None
     dtype: Literal["uint8", "uint16"] = field(init=False)
     nodata: int = field(init=False)
 
@@ -78,9 +80,16 @@ class Legend:
             raise OptionError(
                 f"Class values must lie in 0..65534, but got {min(values)}..{max(values)}."
             )
+        if self.byte_nodata in values:
+            raise OptionError(
+                f"{self.byte_nodata} cannot be a class and nodata, too; give another nodata value."
+            )
         small = max(values) < 255
+        nodata = 255 if small else 65535
+        if max(values) == 255 and self.byte_nodata is not None:
+            small, nodata = True, self.byte_nodata
         object.__setattr__(self, "dtype", "uint8" if small else "uint16")
-        object.__setattr__(self, "nodata", 255 if small else 65535)
+        object.__setattr__(self, "nodata", nodata)
 
     @property
     def values(self) -> list[int]:

@@ -57,6 +57,7 @@ __all__ = ["EvaluateOptions", "default_block", "evaluate"]
 
 _BLOCKS = 100
 _POINTS = {"Point", "MultiPoint"}
+_FRACTIONS = ", or say with `fraction_fields=` that they are fractions"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def evaluate(
     """
     options = options or EvaluateOptions()
     named = isinstance(options.labels, FractionOptions) and bool(options.labels.fraction_fields)
-    opened = open_map(map_path, options.labels.classes, several_bands=named)
+    opened = open_map(map_path, options.labels.classes, several_bands=named, hint=_FRACTIONS)
     with gdal_environment():
         if opened.fractions:
             side = options.block or default_block(opened.shape)

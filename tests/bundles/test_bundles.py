@@ -163,7 +163,7 @@ def test_what_is_no_map_is_refused_and_nothing_is_left_behind(tmp_path):
     (tmp_path / "taken.zip").write_bytes(b"")
     there = set(tmp_path.iterdir())
     for source, given, message in (
-        (scene, {}, r"has 3 band\(s\) of uint16 and no tags of geodl, but a map is"),
+        (scene, {}, "holds 3 bands of uint16 and has no tags of geodl, but a map is"),
         (tmp_path / "heights.tif", {}, "holds 3000 different numbers without names"),
         (mapped, {"out": tmp_path / "map.7z"}, "is no zip archive"),
         (
@@ -181,3 +181,63 @@ def test_what_is_no_map_is_refused_and_nothing_is_left_behind(tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         gdl.bundle(mapped, out=tmp_path / "taken.zip")
     assert set(tmp_path.iterdir()) - there == {tmp_path / "sub"}
+
+
+def test_a_shapefile_takes_its_other_files_along_or_is_refused(tmp_path):
+    mapped = write_map(tmp_path / "map.tif")
+    with rasterio.open(mapped) as dataset:
+        area = box(*dataset.bounds)
+    (tmp_path / "areas").mkdir()
+    frame = geopandas.GeoDataFrame({"n": [1]}, geometry=[area], crs="EPSG:32633")
+    frame.to_file(tmp_path / "areas" / "dist.shp")
+    (tmp_path / "areas" / "dist.txt").write_text("notes of somebody")
+    added = [tmp_path / "areas" / "dist.shp", tmp_path / "areas" / "dist.dbf"]
+    made = gdl.bundle(mapped, out=tmp_path / "sent.zip", add=added)
+    parts = [name for name in made.contents if name.startswith("dist")]
+    assert sorted(parts) == [f"dist.{ending}" for ending in ("cpg", "dbf", "prj", "shp", "shx")]
+    folder = unzipped(tmp_path / "sent.zip")
+    assert geopandas.read_file(folder / "dist.shp").crs == "EPSG:32633"
+    with zipfile.ZipFile(folder / "map.qgz") as project:
+        assert b"./dist.shp|layername=dist" in project.read("map.qgs")
+    (tmp_path / "areas" / "dist.dbf").unlink()
+    with pytest.raises(OptionError, match=r"dist\.shp .* has no \.dbf beside it"):
+        gdl.bundle(mapped, out=tmp_path / "other.zip", add=added[:1])
+
+
+def test_two_files_of_one_name_are_named_as_the_user_gave_them(tmp_path):
+    mapped = write_map(tmp_path / "map.tif")
+    paths = [tmp_path / folder / "a.gpkg" for folder in ("one", "two")]
+    frame = geopandas.GeoDataFrame({"n": [1]}, geometry=[box(0, 0, 1, 1)], crs="EPSG:32633")
+    for path in paths:
+        path.parent.mkdir()
+        write_geopackage(path, frame)
+    other = tmp_path / "one" / "map.tif"
+    other.write_bytes(mapped.read_bytes())
+    (tmp_path / "one" / "README.txt").write_text("mine")
+    for added, message in (
+        (paths, f"{paths[0]} and {paths[1]}"),
+        ([other], f"{mapped} and {other}"),
+        ([tmp_path / "one" / "README.txt"], "one that the bundle makes and "),
+    ):
+        with pytest.raises(OptionError) as refused:
+            gdl.bundle(mapped, out=tmp_path / "sent.zip", add=added)
+        assert f": {message}" in str(refused.value)
+
+
+@pytest.mark.parametrize(("nodata", "sent_nodata"), [(None, 254), (0, 0)])
+def test_a_mask_of_bytes_stays_one_of_bytes(tmp_path, nodata, sent_nodata):
+    pixels = np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (1, 60, 50))
+    profile = {} if nodata is None else {"nodata": nodata}
+    mapped = write_plain(
+        tmp_path / "map.tif", pixels, {"TIFFTAG_DATETIME": "2026:11:30 21:06:47"}, **profile
+    )
+    gdl.bundle(mapped, out=tmp_path / "sent.zip")
+    folder = unzipped(tmp_path / "sent.zip")
+    with rasterio.open(folder / "map.tif") as sent:
+        assert (sent.dtypes, sent.nodata) == (("uint8",), sent_nodata)
+        np.testing.assert_array_equal(sent.read(), pixels)
+    text = (folder / "README.txt").read_text(encoding="utf-8")
+    assert "  2026-11-30\n" in text
+    gdl.clean(mapped, out=tmp_path / "clean.tif", sieve="2px")
+    with rasterio.open(tmp_path / "clean.tif") as cleaned:
+        assert (cleaned.dtypes, cleaned.nodata) == (("uint8",), sent_nodata)

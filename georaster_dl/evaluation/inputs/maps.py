@@ -14,6 +14,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.io.blocks import chunks
+from georaster_dl.io.class_maps import other_than_classes
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.labels.read import (
     ClassLabels,
@@ -145,8 +146,10 @@ class MapFile:
             yield from chunks(rows.stop, height, start=rows.start)
 
 
-def open_map(path: Path, classes: Path | None = None, *, several_bands: bool = False) -> MapFile:
-    """Describe a map: numbers where it holds floating-point values and no class list, else classes.
+def open_map(
+    path: Path, classes: Path | None = None, *, several_bands: bool = False, hint: str = ""
+) -> MapFile:
+    """Describe a map: numbers where it holds floating-point or scaled values and no class list, else classes.
 
     A map that says so, as those of this library do, is one of fractions.
 
@@ -155,6 +158,7 @@ def open_map(path: Path, classes: Path | None = None, *, several_bands: bool = F
     path : raster of a single band, but of fractions.
     classes : CSV that names the classes of a map which does not.
     several_bands : whether several bands are fractions also where the map does not say so.
+    hint : how to say so, for the message.
 
     Raises
     ------
@@ -172,9 +176,9 @@ def open_map(path: Path, classes: Path | None = None, *, several_bands: bool = F
     if bands != 1:
         raise OptionError(
             f"{path} has {bands} bands, but a map has one: a class, or a number, per pixel; give the map itself, not a "
-            f"scene or its probabilities, or say with `fraction_fields=` that they are fractions."
+            f"scene or its probabilities{hint}."
         )
-    if scene.dtype.kind == "f" and classes is None:
+    if classes is None and other_than_classes(path):
         return MapFile(path, scene.geobox, None)
     try:
         found = read_legend([path], LabelOptions(classes=classes))

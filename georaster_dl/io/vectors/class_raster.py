@@ -15,13 +15,13 @@ from rasterio.windows import Window
 
 from georaster_dl.core.errors import OptionError
 from georaster_dl.io.blocks import strips
+from georaster_dl.io.class_maps import check_class_map
 from georaster_dl.io.environment import allow_ungeoreferenced
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import is_same_grid
 
 __all__ = ["ClassRaster", "NumberRaster", "Shares"]
 
-_WHOLE = "ui"  # kinds of dtypes
 _OPTIONS: dict[str, Any] = {"compress": "lzw", "bigtiff": "if_safer", "blockysize": 16}
 
 
@@ -41,19 +41,19 @@ class ClassRaster:
     Raises
     ------
     OptionError
-        When it has several bands, or no whole numbers.
+        When it is no map of classes.
     """
 
     def __init__(self, path: Path) -> None:
+        check_class_map(path)
         self.path = path
         self._dataset = open_dataset(str(path))
         dataset = self._dataset
-        if dataset.count != 1 or np.dtype(dataset.dtypes[0]).kind not in _WHOLE:
-            held = f"{dataset.count} band{'s' if dataset.count > 1 else ''} of {dataset.dtypes[0]}"
+        if dataset.count != 1:
             dataset.close()
             raise OptionError(
-                f"{path} holds {held}, but polygons are made of one band of classes (whole numbers); give a map of "
-                f"classes as geodl segment writes it."
+                f"{path} has a band of transparency beside its classes; give the classes alone (in QGIS: "
+                f"Rearrange bands), with a nodata value."
             )
         self.shape: tuple[int, int] = dataset.shape
         self.nodata = None if dataset.nodata is None else int(dataset.nodata)
