@@ -132,7 +132,7 @@ def _legend(stated: Sequence[MapClass], regions: Regions, source: ClassRaster) -
             f"{source.path} holds the values {min(others)} to {max(others)}, but classes are whole numbers from 0 to 65534; "
             f"state its nodata value (gdal_edit -a_nodata), or give a map of classes."
         )
-    names = [f"class {value}" for value in others]
+    names = [str(value) for value in others]
     colors = choose_colors(
         [*(one.name for one in stated), *names],
         [*(one.color for one in stated), *(None,) * len(others)],

@@ -21,8 +21,8 @@ class PolygonOptions:
 
     Attributes
     ----------
-    keep : names of the classes to make polygons of; all where empty.
-    drop : names of classes to leave out.
+    keep : names, or pixel values, of the classes to make polygons of; all where empty.
+    drop : names, or pixel values, of classes to leave out.
     min_area : smallest area, with its unit (``50m2``, ``0.5ha``, ``9px``); smaller ones join the class with the longest
         shared border, as in a sieve.
     fill_holes : largest area of holes to fill, with its unit.
@@ -89,16 +89,16 @@ class PolygonOptions:
             When a class is named that is not of the map.
         """
         by_name = dict(zip(legend.names, legend.values, strict=True))
+        known = {str(value): value for value in legend.values} | by_name
         for setting, names in (("keep", self.keep), ("drop", self.drop)):
             for name in names:
-                if name not in by_name:
+                if name not in known:
                     raise OptionError(
                         f"`{setting}={name}` is no class of the map{nearest_names(name, by_name)}; it has "
                         f"{', '.join(by_name)}."
                     )
-        if self.keep:
-            return [value for name, value in by_name.items() if name not in self.keep]
-        return [by_name[name] for name in self.drop]
+        named = {known[name] for name in self.keep or self.drop}
+        return [value for value in legend.values if (value in named) != bool(self.keep)]
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> PolygonOptions:
@@ -125,4 +125,4 @@ class PolygonOptions:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    return (str(value),) if isinstance(value, str | int) else tuple(map(str, value))

@@ -14,7 +14,7 @@ from scipy import ndimage
 import georaster_dl as gdl
 from georaster_dl.cleaning.sieve import sieve
 from georaster_dl.core.errors import OptionError, OutputError
-from georaster_dl.core.legend import MapClass
+from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.run import write_objects
 from georaster_dl.objects.splitting import split
@@ -224,14 +224,27 @@ def test_a_map_in_feet_has_areas_in_both_units_and_degrees_have_lengths_on_the_e
 
 def test_python_writes_them_with_the_names_of_values_where_a_map_names_none(tmp_path):
     path = write(tmp_path / "map.tif", np.array([[7, 7, 9]], "int16"), nodata=None)
-    result = gdl.polygons(path, out=tmp_path / "map.gpkg", drop="class 9")
+    result = gdl.polygons(path, out=tmp_path / "map.gpkg", drop=9)
     assert (result.polygons, result.files) == (1, (tmp_path / "map.gpkg",))
-    assert geopandas.read_file(tmp_path / "map.gpkg", layer="map").class_name.tolist() == [
-        "class 7"
-    ]
+    assert geopandas.read_file(tmp_path / "map.gpkg", layer="map").class_name.tolist() == ["7"]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["map.gpkg", "map.tif"]
     with pytest.raises(OutputError, match="exists already"):
         gdl.polygons(path, out=tmp_path / "map.gpkg")
+
+
+def test_classes_are_kept_and_dropped_by_name_or_by_value_and_a_name_goes_first():
+    legend = Legend(
+        (MapClass(1, "water", (0, 0, 1)), MapClass(2, "3", (0, 0, 2)), MapClass(3, "b", (0, 0, 3)))
+    )
+    for options, dropped in (
+        ({"keep": ["water"]}, [2, 3]),
+        ({"keep": 1}, [2, 3]),
+        ({"drop": ("1", "b")}, [1, 3]),
+        ({"drop": "3"}, [2]),
+    ):
+        assert PolygonOptions.of(options).dropped_values(legend) == dropped
+    with pytest.raises(OptionError, match=r"`keep=9` is no class of the map; it has water, 3, b"):
+        PolygonOptions.of({"keep": "9"}).dropped_values(legend)
 
 
 def test_rasters_that_are_no_class_maps_are_refused(tmp_path):

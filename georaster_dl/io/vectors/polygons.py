@@ -182,9 +182,7 @@ class _Fields:
         values = self._objects.classes[numbers]
         columns = {
             "class_id": values.astype("int32"),
-            "class_name": np.array(
-                [self._names.get(v, f"class {v}") for v in values.tolist()], object
-            ),
+            "class_name": np.array([self._names.get(v, str(v)) for v in values.tolist()], object),
             "area_m2": self._area(placed),
             "id": np.arange(before + 1, before + 1 + len(placed), dtype="int64"),
             "perimeter_m": self._length(placed),
