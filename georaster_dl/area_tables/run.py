@@ -214,7 +214,7 @@ def _classes(
                 "class_id": value,
                 "class_name": class_name,
                 "mapped_ha": area / _HECTARE,
-                "share": area / total if total > 0 else np.nan,
+                "share": min(area / total, 1.0) if total > 0 else np.nan,
                 "nodata_share": nodata[number],
             }
             if estimate is not None:
@@ -290,7 +290,9 @@ def _nodata_shares(missing: _Floats, covered: _Floats, inside: _Floats) -> _Floa
     """Share of each area where the map knows nothing: nodata, or beyond its border."""
     with np.errstate(invalid="ignore", divide="ignore"):
         unknown = np.where(covered > 0, missing / covered, 1.0)
-    return np.asarray(1 - inside * (1 - unknown), np.float64)
+    # Sums of parts may be some 1e-16 beyond the whole.
+    shares: _Floats = np.clip(np.round(1 - inside * (1 - unknown), 12), 0.0, 1.0)
+    return shares
 
 
 def _write(path: Path, table: pd.DataFrame, frame: geopandas.GeoDataFrame) -> None:

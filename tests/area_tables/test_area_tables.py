@@ -193,6 +193,23 @@ def test_points_of_another_map_and_areas_elsewhere_are_refused(tmp_path, areas):
         gdl.zonal(tmp_path / "m.tif", tmp_path / "far.gpkg")
 
 
+def test_shares_of_nothing_are_zero_and_an_image_is_refused_in_words_of_this_command(tmp_path):
+    place = from_origin(500_000, 5_000_000, 20, 20)
+    profile = {"transform": place, "crs": "EPSG:32633"}
+    write_raster(tmp_path / "full.tif", np.ones((1, 60, 50), np.uint8), **profile)
+    rng = np.random.default_rng(3)
+    around = rng.uniform((500_100, 4_999_000), (500_800, 4_999_900), (40, 5, 2))
+    shapes = [shapely.MultiPoint(points).convex_hull for points in around]
+    frame = geopandas.GeoDataFrame({"n": range(40)}, geometry=shapes, crs="EPSG:32633")
+    frame.to_file(tmp_path / "areas.gpkg")
+    made = gdl.zonal(tmp_path / "full.tif", tmp_path / "areas.gpkg").frame
+    assert set(made.nodata_share) == {0.0}
+    assert set(made.share) == {1.0}
+    write_raster(tmp_path / "rgb.tif", np.ones((3, 60, 50), np.uint8), **profile)
+    with pytest.raises(OptionError, match=r"has 3 bands, but a map has one.*probabilities\.$"):
+        gdl.zonal(tmp_path / "rgb.tif", tmp_path / "areas.gpkg")
+
+
 def test_the_command_writes_the_table(geodl, tmp_path, areas):
     write_map(tmp_path / "m.tif")
     ended = geodl("zonal", "m.tif", "areas.gpkg", "-o", "t.csv")

@@ -230,5 +230,9 @@ class TestObjects:
 
     def test_options_of_objects_alone(self, refused, buildings):
         assert "add --objects" in refused("evaluate", *buildings, "--tolerance", "1m")
+
+    def test_a_missing_map_of_objects_is_called_one(self, refused, buildings):
+        told = refused("evaluate", "nope.gpkg", buildings[1], "--objects")
+        assert "The map nope.gpkg does not exist" in told
         told = refused("evaluate", *buildings, "--objects")
         assert "name it with --class" in told

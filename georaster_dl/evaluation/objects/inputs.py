@@ -109,9 +109,10 @@ def read_objects(path: Path, options: LabelOptions, *, reference: bool) -> Objec
     GeoRasterError
         When the file cannot be read, or holds no polygons or classes.
     """
+    what = "labels" if reference else "map"
     if is_vector(path):
-        return _of_vector(existing(path), options, reference=reference)
-    return _of_raster(existing(path), options)
+        return _of_vector(existing(path, what), options, reference=reference)
+    return _of_raster(existing(path, what), options)
 
 
 def _of_raster(path: Path, options: LabelOptions) -> ObjectFile:

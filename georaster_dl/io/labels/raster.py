@@ -55,7 +55,7 @@ def found_in_raster(path: Path, ignore: tuple[float, ...]) -> FoundClasses:
     Raises
     ------
     OptionError
-        When it holds numbers that are no classes, or no label at all.
+        When it holds numbers that are no classes, or no class at all.
     SceneError
         When it cannot be read.
     """
@@ -69,7 +69,7 @@ def found_in_raster(path: Path, ignore: tuple[float, ...]) -> FoundClasses:
     values = frozenset(int(value) for value in seen.nonzero()[0])
     if not values:
         raise OptionError(
-            f"{path} has no label: every pixel is nodata, masked or ignored; check its nodata value."
+            f"{path} has no class: every pixel is nodata, masked or ignored; check its nodata value."
         )
     distinct = {colors.get(value) for value in values}
     if len(distinct) < len(values):

@@ -313,8 +313,8 @@ def _found(path: Path, options: LabelOptions) -> FoundClasses:
     return found_in_raster(path, options.ignore)
 
 
-def existing(path: Path) -> Path:
-    """Return the path of labels that exist.
+def existing(path: Path, what: str = "labels") -> Path:
+    """Return the path of labels, or of a map, that exist.
 
     Raises
     ------
@@ -322,10 +322,14 @@ def existing(path: Path) -> Path:
         When they do not exist, or are a table without geometries.
     """
     if not file_of(path).exists():
-        raise OptionError(f"The labels {path} do not exist; check the path (now in {Path.cwd()}).")
-    if file_of(path).suffix.lower() in _TABLES:
+        do = "do" if what == "labels" else "does"
         raise OptionError(
-            f"The labels {path} are a table, but a vector file or a raster is expected; make points of it (in "
+            f"The {what} {path} {do} not exist; check the path (now in {Path.cwd()})."
+        )
+    if file_of(path).suffix.lower() in _TABLES:
+        are = "are" if what == "labels" else "is"
+        raise OptionError(
+            f"The {what} {path} {are} a table, but a vector file or a raster is expected; make points of it (in "
             f"QGIS: Add Delimited Text Layer) and save them as GeoPackage."
         )
     return Path(path)
