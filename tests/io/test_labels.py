@@ -257,7 +257,7 @@ def test_another_programs_tag_of_that_name_is_ignored(make_tif):
         ((1.5, 2, 3), "float32", {}, ["1.5", "whole numbers", "task='regression'"]),
         ((-1, 2, 3), "int16", {}, ["class -1", "ignore=-1"]),
         ((1, 2, 70_000), "int32", {}, ["class 70000", "0..65534"]),
-        ((5, 6, 6), "uint8", {"ignore": (5, 6)}, ["no label", "ignored"]),
+        ((5, 6, 6), "uint8", {"ignore": (5, 6)}, ["no class", "ignored"]),
         ((1, 2, 3), "uint8", {"priority": ("2", "x")}, ["priority=` names 'x'", "1, 2, 3"]),
     ],
 )
