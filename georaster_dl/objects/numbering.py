@@ -14,7 +14,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.wording import counted
 from georaster_dl.io.vectors.class_raster import ClassRaster, NumberRaster, Shares
-from georaster_dl.objects.merging import Groups
+from georaster_dl.objects.merging import NO_CLASS, Groups
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.objects.regions import OUTSIDE, Regions, find_regions
 from georaster_dl.objects.touching import LARGEST, split_touching
@@ -35,11 +35,13 @@ class Numbered:
     classes : (n + 1,) class of each.
     confidence : (n + 1,) mean confidence of each, NaN where unknown; None where not asked for.
     legend : classes of the map.
+    fewest : (rows,) pixels that an object at each row has at least.
     """
 
     classes: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float64] | None
     legend: Legend
+    fewest: npt.NDArray[np.float64]
 
 
 def number_objects(
@@ -69,8 +71,10 @@ def number_objects(
     regions = find_regions(source.read, source.strips(strip_pixels), sizes.weights)
     legend = _legend(stated, regions, source)
     groups = Groups(regions, source.nodata)
-    if options.smallest is not None:
-        groups.merge_small(sizes.of_area(options.smallest))
+    least = 0.0 if options.smallest is None else sizes.of_area(options.smallest)
+    held = set(np.unique(groups.values).tolist()) - {NO_CLASS}
+    if least:
+        groups.merge_small(least)
     dropped = options.dropped_values(legend)
     if dropped:
         groups.drop(dropped)
@@ -84,13 +88,17 @@ def number_objects(
     classes = np.concatenate([[0], groups.values[is_object]])
     if options.split_touching:
         classes = classes[
-            _split(raster, source, options, len(classes) - 1, sizes, strip_pixels, warn)
+            _split(
+                raster, source, options, len(classes) - 1, least, sizes.weights, strip_pixels, warn
+            )
         ]
     confidence = None
     if options.confidence is not None:
         with closing(Shares(options.confidence, source, "confidence")) as shares:
             confidence = _means(raster, shares, len(classes), strip_pixels)
-    return Numbered(classes, confidence, legend)
+    if len(classes) == 1:
+        warn(_nothing(options, held, dropped))
+    return Numbered(classes, confidence, legend, least / np.maximum(sizes.weights, 1))
 
 
 def _split(
@@ -98,7 +106,8 @@ def _split(
     source: ClassRaster,
     options: PolygonOptions,
     n: int,
-    sizes: PixelSizes,
+    least: float,
+    weights: npt.NDArray[np.int64],
     strip_pixels: int,
     warn: Callable[[str], None],
 ) -> npt.NDArray[np.int64]:
@@ -108,9 +117,8 @@ def _split(
         if options.boundaries is not None:
             shares = Shares(options.boundaries, source, "boundaries")
             boundaries = stack.enter_context(closing(shares)).read
-        least = 0.0 if options.smallest is None else sizes.of_area(options.smallest)
         of, too_large = split_touching(
-            raster, strip_pixels, n, boundaries, least=least, weights=sizes.weights
+            raster, strip_pixels, n, boundaries, least=least, weights=weights
         )
     if too_large:
         warn(
@@ -120,13 +128,26 @@ def _split(
     return of
 
 
+def _nothing(options: PolygonOptions, held: set[int], dropped: Sequence[int]) -> str:
+    """Say why there are no polygons of a map that holds these values."""
+    if not held:
+        why = "every pixel of the map is nodata; check its nodata value"
+    elif not held.difference(dropped):
+        why = "the map holds no pixel of the classes to keep"
+    else:
+        why = f"no area is as large as `min_area={options.min_area}`"
+    return f"No polygons: {why}."
+
+
 def _legend(stated: Sequence[MapClass], regions: Regions, source: ClassRaster) -> Legend:
     """Classes that the map names, and those that it only holds."""
     held = np.unique(np.delete(regions.values, OUTSIDE)).tolist()
     known = {one.value for one in stated}
     others = [value for value in held if value not in known and value != source.nodata]
     if not stated and not others:
-        others = [0]  # nothing but nodata: an empty layer
+        raise OptionError(
+            f"{source.path} has no pixel of a class: every pixel is nodata; check its nodata value."
+        )
     if others and (min(others) < 0 or max(others) > 65534):
         raise OptionError(
             f"{source.path} holds the values {min(others)} to {max(others)}, but classes are whole numbers from 0 to 65534; "

@@ -71,6 +71,11 @@ class PolygonOptions:
             )
 
     @property
+    def changes_outlines(self) -> bool:
+        """Whether outlines are not those of the pixels."""
+        return self.simplify is not None or self.round_corners or self.right_angles
+
+    @property
     def smallest(self) -> MinimumArea | None:
         """Smallest area of an object."""
         return None if self.min_area is None else parse_area(self.min_area, "min_area")

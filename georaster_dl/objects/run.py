@@ -109,7 +109,8 @@ def write_objects(
                 strip_pixels=strip_pixels,
                 warn=warn,
             )
-        chunks = outlines(raster, len(numbered.classes) - 1, options, strip_pixels)
+        n = len(numbered.classes) - 1
+        chunks = outlines(raster, n, options, strip_pixels, numbered.fewest, warn)
         objects = OutlinedObjects(chunks, numbered.classes, numbered.confidence)
         return write_polygons(map_path, out, legend=numbered.legend, objects=objects)
     finally:

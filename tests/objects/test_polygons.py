@@ -49,11 +49,16 @@ def blobs(rows, cols, seed, smooth):
     return np.argmax(fields, axis=0).astype("uint8")
 
 
-def made(folder, path, *, strip_pixels=2**22, classes=CLASSES, **options):
+def made(folder, path, *, strip_pixels=2**22, classes=CLASSES, told=None, **options):
     out = folder / f"map{strip_pixels}.gpkg"
     out.unlink(missing_ok=True)
     count = write_objects(
-        path, out, PolygonOptions.of(options), stated=classes, strip_pixels=strip_pixels
+        path,
+        out,
+        PolygonOptions.of(options),
+        stated=classes,
+        strip_pixels=strip_pixels,
+        warn=[].append if told is None else told.append,
     )
     frame = geopandas.read_file(out, layer=out.stem)
     assert len(frame) == count
@@ -96,11 +101,7 @@ def test_polygons_cover_the_map_without_gaps_and_overlaps_in_any_strips(
     assert sorted(frame.id) == list(range(1, len(frame) + 1))
     in_strips = made(folder, path, strip_pixels=cols * 2, **options)
     assert in_strips.equals(frame)
-    if "min_area" in options and not options.keys() & {
-        "simplify",
-        "round_corners",
-        "split_touching",
-    }:
+    if "min_area" in options:
         smallest = {"2px": 2, "5px": 5, "20px": 20, "0.3ha": 30}[options["min_area"]]
         assert len(frame) == 1 or frame.area.min() >= smallest * 100
 
@@ -272,6 +273,78 @@ def test_right_angles_follow_the_directions_of_a_turned_building(tmp_path):
     assert outline.area == pytest.approx(100 * (50 * 24 - 25 * 12), rel=0.03)
     with pytest.raises(OptionError, match=r"name that class with `keep=`"):
         PolygonOptions(right_angles=True)
+
+
+def test_objects_of_few_pixels_keep_their_outlines_where_a_change_would_make_others_of_them(
+    tmp_path,
+):
+    data = np.zeros((30, 60), "uint8")
+    data[3, 3] = data[3, 10:12] = data[8:10, 3] = data[8:10, 10:12] = 2  # areas of 1, 2, 2 and 4
+    data[14, 4:6] = data[15, 4] = 2  # a corner of 3
+    data[10:25, 30:50] = 2
+    data[0, 20:22] = 2  # at the edge of the map
+    path = write(tmp_path / "map.tif", data)
+    pixels = made(tmp_path, path, keep="wood")
+    for options in ({"simplify": 2}, {"simplify": 50}, {"simplify": 1, "round_corners": True}):
+        kept = made(tmp_path, path, keep="wood", min_area="2px", **options)
+        assert len(kept) == len(pixels) - 1
+        assert kept.area_m2.min() >= 200
+        both = made(tmp_path, path, **options)
+        assert both.area.sum() == pytest.approx(both.union_all().area, rel=1e-12)
+        assert (both[both.class_name == "wood"].area_m2 >= 0.8 * pixels.area_m2.to_numpy()).all()
+    told = []
+    for angled in (
+        made(tmp_path, path, keep="wood", right_angles=True, told=told),
+        made(tmp_path, path, keep="wood", right_angles=True, simplify=9),
+    ):
+        of = pixels.geometry.apply(lambda one, angled=angled: iou(angled.geometry, one).max())
+        assert len(angled) == len(pixels)
+        assert of.min() >= 0.8
+    assert told == [
+        "`right_angles=True` did not fit 1 of 7 objects, which kept other outlines: right-angled ones would have an "
+        "intersection over union below 0.8 with the pixels, overlap others or be smaller than `min_area=`."
+    ]
+
+
+def iou(frame, one):
+    return frame.intersection(one).area / frame.union(one).area
+
+
+def test_no_outline_falls_below_the_smallest_area_in_degrees(tmp_path):
+    data = blobs(60, 60, 3, 1)
+    place = Affine(0.01, 0, 10, 0, -0.01, 60)
+    path = write(tmp_path / "map.tif", data, crs="EPSG:4326", transform=place)
+    for options in ({}, {"simplify": 4}, {"simplify": 1, "round_corners": True}):
+        frame = made(tmp_path, path, min_area="12km2", **options)
+        assert len(frame) > 20
+        assert frame.area_m2.min() >= 12e6
+
+
+def test_right_angles_do_not_leave_the_map(tmp_path):
+    rows, cols = np.mgrid[:60, :60] + 0.5
+    shape = np.abs(cols * 0.9 - rows * 0.5 - 8) < 12  # a slanted strip, cut off by the map's edge
+    path = write(tmp_path / "map.tif", np.where(shape, 2, 0).astype("uint8"))
+    told = []
+    (outline,) = made(tmp_path, path, keep="wood", right_angles=True, told=told).geometry
+    assert shapely.box(500_000, 5_000_000 - 600, 500_600, 5_000_000).covers(outline)
+
+
+def test_a_layer_without_polygons_is_told_of_and_why(tmp_path):
+    data = np.full((9, 9), 255, "uint8")
+    empty = write(tmp_path / "empty.tif", data)
+    data[4:7, 4:7] = 1
+    path = write(tmp_path / "map.tif", data)
+    for source, options, why in (
+        (path, {"min_area": "1ha"}, "no area is as large as `min_area=1ha`"),
+        (path, {"keep": "wood"}, "no pixel of the classes to keep"),
+        (empty, {}, "every pixel of the map is nodata"),
+    ):
+        told = []
+        assert len(made(tmp_path, source, told=told, **options)) == 0
+        assert len(told) == 1
+        assert why in told[0]
+    with pytest.raises(OptionError, match="has no pixel of a class: every pixel is nodata"):
+        made(tmp_path, empty, classes=[])
 
 
 def discs(rows, cols, *places):

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
+from georaster_dl.objects.outlines.limits import LEAST_IOU, intersection_over_union
+
 __all__ = ["right_angled"]
 
 _Floats = npt.NDArray[np.float64]
 
-_LEAST_IOU = 0.8  # with the outline before, below which that stays
 _FEWEST = 4  # edges
 
 
-def right_angled(polygons: npt.NDArray[Any], shortest: float, room: float) -> npt.NDArray[Any]:
-    """Give polygons (n,) right angles, where that changes their area little and they do not come to overlap.
+def right_angled(
+    polygons: npt.NDArray[Any],
+    pixels: npt.NDArray[Any],
+    least: _Floats,
+    shortest: float,
+    room: float,
+    shape: tuple[int, int],
+) -> npt.NDArray[Any]:
+    """Give polygons (n,) right angles, where they stay the same objects and do not come to overlap.
 
     The main direction is that of most edges, modulo a right angle, or that of the smallest rectangle around the
     polygon, whichever fits better. Edges are turned into it about their middles; those that go on in one direction are one,
-    and shorter ones disappear.
+    and shorter ones disappear. What leaves the map is cut off.
 
     Parameters
     ----------
-    polygons : simplified, without shared borders, in units that are the same in both directions.
+    polygons : simplified, without shared borders, in cols and rows.
+    pixels : the same (n,) as they were before.
+    least : (n,) areas that they have at least.
     shortest : length of an edge that stays.
     room : by which a polygon may be larger than the box around what it was, on each side.
+    shape : rows, cols of the map.
 
     Returns
     -------
-    (n,) polygons; those for which it does not fit (intersection over union below 0.8) as they came.
+    (n,) polygons; those for which it does not fit (intersection over union with the pixels below 0.8) as they came.
     """
-    made = np.array([_best(one, shortest, room) for one in polygons], object)
+    made = np.empty(len(polygons), object)
+    for i, polygon in enumerate(polygons):
+        made[i] = _best(polygon, pixels[i], least[i], _candidates(polygon, shortest, room, shape))
     # Of two that have come to overlap, none is changed; again, as what came may overlap what is changed.
     while True:
         one, other = shapely.STRtree(made).query(made, predicate="overlaps")
@@ -53,11 +67,14 @@ def _contained(polygons: npt.NDArray[Any]) -> list[int]:
     return [int(one) for one in both]
 
 
-def _best(polygon: Any, shortest: float, room: float) -> Any:
-    """Outline with right angles that fits best, or the polygon."""
-    best, found = _LEAST_IOU, polygon
+def _candidates(
+    polygon: Any, shortest: float, room: float, shape: tuple[int, int]
+) -> Iterator[Any]:
+    """Yield outlines in each of the main directions, where they are polygons."""
     left, upper, right, lower = polygon.bounds
     allowed = shapely.box(left - room, upper - room, right + room, lower + room)
+    n_rows, n_cols = shape
+    the_map = shapely.box(0, 0, n_cols, n_rows)
     for angle in _directions(polygon):
         rings = [
             _rectilinear(shapely.get_coordinates(ring)[:-1], angle, shortest)
@@ -68,9 +85,18 @@ def _best(polygon: Any, shortest: float, room: float) -> Any:
         made = shapely.Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
         if not made.is_valid or not allowed.covers(made):
             continue
-        common = made.intersection(polygon).area
-        iou = common / (made.area + polygon.area - common)
-        if iou > best:
+        if not the_map.covers(made):
+            made = shapely.clip_by_rect(made, 0, 0, n_cols, n_rows)
+        if made.geom_type == "Polygon" and made.is_valid:
+            yield made
+
+
+def _best(polygon: Any, pixels: Any, least: float, candidates: Iterable[Any]) -> Any:
+    """Outline of the candidates that fits the pixels best, or the polygon where none does."""
+    best, found = LEAST_IOU, polygon
+    for made in candidates:
+        iou = float(intersection_over_union(made, pixels))
+        if iou > best and made.area >= least:
             best, found = iou, made
     return found
 

@@ -5,7 +5,9 @@ Polygons are in cols and rows, so that vertices are whole numbers and equal ones
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ import shapely
 __all__ = ["simplified", "smoothed"]
 
 _Polygons = npt.NDArray[Any]
+IsOther: TypeAlias = Callable[[_Polygons], npt.NDArray[np.bool_]]
 _Floats = npt.NDArray[np.float64]
 
 _CUT = 0.25  # of an edge, by which each of its ends is cut off (Chaikin 1974)
@@ -22,50 +25,78 @@ _MOST_REPAIRS = 20
 _NEAR = 1.0  # pixels around a crossing
 
 
-def simplified(polygons: _Polygons, tolerance: float, shape: tuple[int, int]) -> _Polygons:
-    """Remove vertices from the borders of polygons (n,).
+def simplified(
+    polygons: _Polygons, tolerance: float, shape: tuple[int, int], is_other: IsOther
+) -> _Polygons:
+    """Remove vertices from the borders of polygons (n,), but of those that would be other objects without.
 
     The vertices left are some of those before, no shared border opens and none crosses another (GEOS's coverage
-    simplifier, by Visvalingam & Whyatt 1993). The edge of the map stays straight.
+    simplifier, by Visvalingam & Whyatt 1993). The edge of the map stays straight. The tolerance is doubled until it is
+    what is asked for, so that a polygon for which it is too large keeps the outline of a smaller one.
 
     Parameters
     ----------
     polygons : of pixels, with vertices where others meet them.
     shape : rows, cols of the map.
     tolerance : side of a square in pixels; a vertex goes where its triangle with its neighbours is smaller than that.
+    is_other : whether each polygon (n,) is too far from what it was.
     """
-    together = np.concatenate([polygons, _frame(polygons, shape)])
-    simple = shapely.coverage_simplify(together, tolerance)
-    return np.asarray(simple[: len(polygons)], object)
+    fixed = np.zeros(len(polygons), bool)
+    for doublings in range(max(0, math.ceil(math.log2(tolerance))), -1, -1):
+        polygons = _simplified(polygons, tolerance / 2**doublings, shape, is_other, fixed)
+    return polygons
 
 
-def smoothed(polygons: _Polygons, shape: tuple[int, int]) -> _Polygons:
+def smoothed(polygons: _Polygons, shape: tuple[int, int], is_other: IsOther) -> _Polygons:
     """Cut corners off the borders of polygons (n,), twice (Chaikin 1974).
 
     Vertices at which three borders meet, and those at the edge of the map, stay. So do corners without which
-    borders would cross.
+    borders would cross, and those of polygons that would be other objects without.
 
     Parameters
     ----------
     polygons : with vertices where others meet them, simplified or not.
     shape : rows, cols of the map.
+    is_other : whether each polygon (n,) is too far from what it was.
     """
     rings = _Rings(polygons)
+    keys = _keys(rings.places)
     fixed = rings.ends() | rings.at_edge(shape)
     for _ in range(_MOST_REPAIRS):
         smooth = rings.cut(fixed)
-        wrong = _crossings(smooth)
-        if not len(wrong):
+        crossings = _crossings(smooth)
+        wrong = is_other(smooth)[rings.polygon]
+        if not len(crossings) and not wrong.any():
             return smooth
-        near = shapely.STRtree(shapely.points(rings.places)).query(
-            wrong, predicate="dwithin", distance=_NEAR
-        )[1]
+        wrong[
+            shapely.STRtree(shapely.points(rings.places)).query(
+                crossings, predicate="dwithin", distance=_NEAR
+            )[1]
+        ] = True
         # Of a border that two share, both have the vertex.
-        keys = _keys(rings.places)
-        fixed |= np.isin(keys, keys[near])
-    bad = ~shapely.is_valid(smooth)
+        fixed |= np.isin(keys, keys[wrong])
+    bad = ~shapely.is_valid(smooth) | is_other(smooth)
     fixed |= np.isin(keys, keys[bad[rings.polygon]])
     return rings.cut(fixed)
+
+
+def _simplified(
+    polygons: _Polygons,
+    tolerance: float,
+    shape: tuple[int, int],
+    is_other: IsOther,
+    fixed: npt.NDArray[np.bool_],
+) -> _Polygons:
+    """Simplify polygons (n,) by one tolerance, but those ``fixed``; those that would be other objects become so."""
+    framed = np.concatenate([polygons, _frame(polygons, shape)])
+    while True:
+        # Vertices in more than two rings stay, for both sides of a border: so rings that come three times are fixed.
+        together = np.concatenate([framed, polygons[fixed], polygons[fixed]])
+        simple = np.asarray(shapely.coverage_simplify(together, tolerance), object)[: len(polygons)]
+        others = is_other(simple) & ~fixed
+        if not others.any():
+            return simple
+        fixed |= others
 
 
 def _frame(polygons: _Polygons, shape: tuple[int, int]) -> _Polygons:
