@@ -105,7 +105,7 @@ def buildings(data: Path, tiles: list[str]) -> None:
     from georaster_dl.objects.options import PolygonOptions
     from georaster_dl.objects.run import write_objects
 
-    kept = {"keep": "class 255"}
+    kept = {"keep": "255"}
     ways = {
         "pixels": {},
         **{f"simplified, {size:g}": {"simplify": size} for size in (1.0, 2.0, 3.0)},
