@@ -26,6 +26,7 @@ __all__ = [
     "SegmentationNetwork",
     "SeriesKind",
     "SeriesNetwork",
+    "append_to_head",
     "feature_layer",
     "last_convolution",
     "network_part",
@@ -247,6 +248,30 @@ def last_convolution(network: nn.Module) -> str:
         f"{getattr(network, 'name', type(network).__name__)} has no segmentation head, so it is not known which weights "
         f"belong to classes; choose an architecture of `list_models()`."
     )
+
+
+def append_to_head(network: nn.Module, module: nn.Module, what: str) -> nn.Module:
+    """Append a module to the segmentation head of a network, in place; its weights keep their names.
+
+    Parameters
+    ----------
+    what : the module is, for the message, such as "a softmax".
+
+    Raises
+    ------
+    OptionError
+        When the network has no segmentation head that is an ``nn.Sequential``.
+    """
+    from torch import nn
+
+    head = getattr(network, HEAD, None)
+    if not isinstance(head, nn.Sequential):
+        raise OptionError(
+            f"{type(network).__name__} has no `{HEAD}` that is an nn.Sequential, to which {what} could be appended "
+            f"(its parts are {outer_parts(network)}); give it one, or choose an architecture of `list_models()`."
+        )
+    head.append(module)
+    return network
 
 
 def patch_size(network: nn.Module) -> int | None:

@@ -379,19 +379,21 @@ def create_model(
 
 def _with_head(network: nn.Module, head: str, *, fitted: bool) -> nn.Module:
     """Replace or complete the last layer of a network, in place."""
-    if head == "boundaries":
-        from georaster_dl.models.zoo.heads.boundaries import with_boundaries_head
+    from georaster_dl.models.contract import append_to_head
 
-        return with_boundaries_head(network)
+    if head == "boundaries":
+        from georaster_dl.models.zoo.heads.boundaries import WithoutBoundaries
+
+        return append_to_head(network, WithoutBoundaries(), "a plane of boundaries")
     if head == "fractions" and fitted:
         from georaster_dl.models.zoo.heads.simplex import Simplex
 
         network.ending = Simplex()
         return network
     if head == "fractions":
-        from georaster_dl.models.zoo.heads.fractions import with_fractions_head
+        from georaster_dl.models.zoo.heads.fractions import Fractions
 
-        return with_fractions_head(network)
+        return append_to_head(network, Fractions(), "a softmax")
     from georaster_dl.models.zoo.heads.bayesian import with_bayesian_head
 
     return with_bayesian_head(network)

@@ -166,6 +166,7 @@ def test_the_members_of_an_ensemble_get_it():
 
 def test_other_heads_are_refused():
     with pytest.raises(
-        OptionError, match="'unet' takes plain, bayesian or fractions as head, but got 'deep'"
+        OptionError,
+        match="'unet' takes plain, bayesian, fractions or boundaries as head, but got 'deep'",
     ):
         create_model("unet", in_bands=3, n_classes=2, head="deep")

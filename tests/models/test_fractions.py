@@ -4,11 +4,16 @@ import pytest
 import torch
 
 from georaster_dl.core.errors import ModelPackageError, OptionError
-from georaster_dl.models.contract import feature_layer, last_convolution, network_stride
+from georaster_dl.models.contract import (
+    append_to_head,
+    feature_layer,
+    last_convolution,
+    network_stride,
+)
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model
 from georaster_dl.models.registry import create_model, describe_model
-from georaster_dl.models.zoo.heads.fractions import with_fractions_head
+from georaster_dl.models.zoo.heads.fractions import Fractions
 from georaster_dl.testing import small_card, write_model
 
 COVERS = ("tree", "grass", "soil")
@@ -92,7 +97,7 @@ def test_a_network_without_a_head_that_can_be_continued_is_refused():
     with pytest.raises(
         OptionError, match=r"Linear has no `segmentation_head` .* \(its parts are none"
     ):
-        with_fractions_head(torch.nn.Linear(3, 2))
+        append_to_head(torch.nn.Linear(3, 2), Fractions(), "a softmax")
 
 
 def test_an_ensemble_of_fractions_without_spreads_is_refused():

@@ -8,10 +8,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from georaster_dl.core.errors import OptionError
-from georaster_dl.models.contract import HEAD, outer_parts
-
-__all__ = ["WithoutBoundaries", "give_boundaries", "giving_boundaries", "with_boundaries_head"]
+__all__ = ["WithoutBoundaries", "give_boundaries", "giving_boundaries"]
 
 
 class WithoutBoundaries(nn.Module):
@@ -29,24 +26,6 @@ class WithoutBoundaries(nn.Module):
     def forward(self, planes: Tensor) -> Tensor:
         """Select from planes (N, classes + 1, rows, cols)."""
         return planes if self.gives_boundaries else planes[:, :-1]
-
-
-def with_boundaries_head(network: nn.Module) -> nn.Module:
-    """Append ``WithoutBoundaries`` to the segmentation head of a network, in place; its weights keep their names.
-
-    Raises
-    ------
-    OptionError
-        When the network has no segmentation head that is an ``nn.Sequential``.
-    """
-    head = getattr(network, HEAD, None)
-    if not isinstance(head, nn.Sequential):
-        raise OptionError(
-            f"{type(network).__name__} has no `{HEAD}` that is an nn.Sequential, to which a plane of boundaries could be "
-            f"appended (its parts are {outer_parts(network)}); give it one, or choose an architecture of `list_models()`."
-        )
-    head.append(WithoutBoundaries())
-    return network
 
 
 def give_boundaries(network: nn.Module, *, given: bool = True) -> nn.Module:
