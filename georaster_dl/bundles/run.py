@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from georaster_dl.bundles.readme import readme_text
 from georaster_dl.core.disk import require_space, writing
 from georaster_dl.core.errors import OptionError
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.files.temporary import temporary_folder
+from georaster_dl.io.files.temporary import working_folder
 from georaster_dl.io.labels.styles import stored_style
 from georaster_dl.io.output.staging import Extras, FailedOutput, Staging
 
@@ -94,7 +92,7 @@ def bundle(
     with (
         gdal_environment(),
         Staging(out, overwrite=overwrite, protect=[map_path, *add], warn=warn) as stage,
-        _working(out.parent) as folder,
+        working_folder(out.parent) as folder,
     ):
         items = _Contents(open_bundle_map(map_path), folder, extras).collect(beside)
         _check_names(items, folder)
@@ -205,13 +203,3 @@ def _zip(path: Path, folder: str, items: Sequence[Item]) -> None:
             packed = item.source.suffix.lower() in _PACKED
             kind = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
             archive.write(item.source, f"{folder}/{item.name}", kind)
-
-
-@contextmanager
-def _working(parent: Path) -> Iterator[Path]:
-    """Give a hidden folder that is gone at the end."""
-    folder = temporary_folder(parent)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.class_maps import check_class_map
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.vectors.polygons import check_polygons_possible
 
@@ -48,7 +49,7 @@ def connected_areas(path: Path) -> ConnectedAreas:
     Raises
     ------
     OptionError
-        When it holds several bands, or no whole numbers.
+        When it holds several bands, no whole numbers, or confidence and its like.
     OutputError
         When it has no affine transform.
     SceneError
@@ -64,6 +65,7 @@ def connected_areas(path: Path) -> ConnectedAreas:
             )
         plain = dataset.transform.is_identity and dataset.crs is None
         check_polygons_possible(has_gcps=bool(dataset.gcps[0]), has_transform=not plain)
+        check_class_map(path)
         found = list(
             rasterio.features.shapes(rasterio.band(dataset, 1), transform=dataset.transform)
         )

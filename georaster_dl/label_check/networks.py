@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import geopandas
 import numpy as np
@@ -15,6 +14,7 @@ from scipy.special import softmax
 from georaster_dl.core.events import Event, Report, Warned
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.files.temporary import working_folder
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.vectors.geopackage import write_geopackage
 from georaster_dl.label_check.pixels import PolygonPixels
@@ -74,8 +74,7 @@ class FoldNetworks:
         report = _warning_once(report)
         config = self._settings()
         for taught, asked in folds:
-            with TemporaryDirectory(prefix=".geodl-check-", dir=self.folder) as name:
-                folder = Path(name)
+            with working_folder(self.folder) as folder:
                 model = folder / "model.safetensors"
                 known = np.unique(self.pixels.polygons[taught])
                 train(self._labelled(known, folder), model, config, report=report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -12,7 +11,7 @@ from pathlib import Path
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import MapClass
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.files.temporary import temporary_folder
+from georaster_dl.io.files.temporary import working_folder
 from georaster_dl.io.labels.raster import stated_classes
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.vectors.class_raster import ClassRaster
@@ -97,8 +96,7 @@ def write_objects(
     GeoRasterError
         As ``polygons`` raises it.
     """
-    folder = temporary_folder(out.parent)
-    try:
+    with working_folder(out.parent) as folder:
         with closing(ClassRaster(map_path)) as source:
             raster = folder / "objects.tif"
             numbered = number_objects(
@@ -113,5 +111,3 @@ def write_objects(
         chunks = outlines(raster, n, options, strip_pixels, numbered.fewest, warn)
         objects = OutlinedObjects(chunks, numbered.classes, numbered.confidence)
         return write_polygons(map_path, out, legend=numbered.legend, objects=objects)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -62,6 +62,8 @@ def sieved(
     """
     small = (sizes < least) & is_class
     n_small = int(small.sum())
+    if not n_small:
+        return values.copy()  # without looking at the sides, which may have to be read
     listed, classes = np.unique(values, return_inverse=True)
     n = n_small + len(listed)
     # Large areas take part as one for each class: which of them it is, is the same to a small one.

@@ -3,6 +3,7 @@
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
@@ -286,6 +287,14 @@ def test_a_class_without_a_name_is_meant_by_its_number(make_tif, make_vector, tm
     for path in (mapped, tmp_path / "objects.gpkg"):
         total = evaluate_objects(path, reference, options).total
         assert (total.mapped, total.matched[0]) == (1, 1)
+
+
+def test_the_confidence_of_a_map_has_no_objects(make_tif, make_vector):
+    path = make_tif(np.full((30, 40), 200, np.uint8), "confidence.tif")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(GEORASTER_DL_CONTENT="confidence")
+    with pytest.raises(OptionError, match="holds confidence, not classes"):
+        evaluate_objects(path, make_vector([ground(*ONE)], {"a": [0]}))
 
 
 def test_the_page_explains_stripes_where_there_are_some(make_map, make_vector):

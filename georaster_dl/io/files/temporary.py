@@ -13,13 +13,21 @@ import re
 import secrets
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import psutil
 
-__all__ = ["make_folder", "refuse_link", "remove_abandoned", "temporary_folder", "temporary_name"]
+__all__ = [
+    "make_folder",
+    "refuse_link",
+    "remove_abandoned",
+    "temporary_folder",
+    "temporary_name",
+    "working_folder",
+]
 
 _OF_PROCESS = re.compile(r"\.geodl-(?P<machine>.+)-(?P<pid>\d+)-(?P<began>\d+)-[^-]+")
 _SAME_SECONDS = 60  # by which the clock may have been set since a process began
@@ -35,6 +43,16 @@ def temporary_folder(parent: Path) -> Path:
         When ``parent`` does not exist or cannot be written.
     """
     return Path(tempfile.mkdtemp(prefix=_prefix(os.getpid()), dir=parent))
+
+
+@contextmanager
+def working_folder(parent: Path) -> Iterator[Path]:
+    """Make a temporary folder that is gone at the end; raises as ``temporary_folder``."""
+    folder = temporary_folder(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def temporary_name(parent: Path) -> Path:
