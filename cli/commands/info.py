@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,15 +168,22 @@ def _print(facts: dict[str, Any]) -> None:
     )
     about = "" if facts["nodata_exact"] else "about "
     click.echo(f"nodata {about}{100 * facts['nodata_share']:.1f} %")
+    told = ["unit", *(k for k in ("modality", "gsd_m") if len({b[k] for b in facts["bands"]}) > 1)]
     for number, band in enumerate(facts["bands"][:_MOST_BANDS], start=1):
-        click.echo(_band_line(number, band))
+        click.echo(_band_line(number, band, told))
     if len(facts["bands"]) > _MOST_BANDS:
         click.echo(f"  ... and {len(facts['bands']) - _MOST_BANDS} more (--json lists all)")
     for warning in facts["warnings"]:
         click.echo(f"warning: {warning}")
 
 
-def _band_line(number: int, band: dict[str, Any]) -> str:
+def _band_line(number: int, band: dict[str, Any], told: Sequence[str]) -> str:
+    """Describe a band in a line.
+
+    Parameters
+    ----------
+    told : those of modality, unit and gsd_m that are shown.
+    """
     wave = "" if band["wavelength_nm"] is None else f"  {band['wavelength_nm']:.1f} nm"
     if (band["scale"], band["offset"]) != (1.0, 0.0):
         offset = f" {band['offset']:+g}" if band["offset"] else ""
@@ -183,7 +191,11 @@ def _band_line(number: int, band: dict[str, Any]) -> str:
     else:
         meaning = "" if band["calibrated"] else "  uncalibrated numbers"
     nodata = "" if band["nodata"] is None else f"  nodata {band['nodata']:g}"
-    return f"  {number:3d}  {band['name']}{wave}{meaning}{nodata}{'' if band['good'] else '  bad band'}"
+    kind = "".join(f"  {band[k]}" for k in ("modality", "unit") if k in told and band[k])
+    sized = "gsd_m" in told and band["gsd_m"] is not None
+    kind += f"  {band['gsd_m']:.4g} m a pixel" if sized else ""
+    bad = "" if band["good"] else "  bad band"
+    return f"  {number:3d}  {band['name']}{wave}{kind}{meaning}{nodata}{bad}"
 
 
 def _print_choice(choice: dict[str, str | None]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from georaster_dl.core.area_text import parse_area
 from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.area_text import parse_area
 
 __all__ = ["LARGEST_SIDE", "STRENGTH", "CleaningOptions"]
 

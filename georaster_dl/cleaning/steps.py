@@ -13,11 +13,11 @@ from georaster_dl.cleaning.majority import majority
 from georaster_dl.cleaning.options import CleaningOptions
 from georaster_dl.cleaning.sieve import sieve
 from georaster_dl.cleaning.smoothing import log_odds, smoothed
-from georaster_dl.core.area_text import parse_area
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.geography import Georeference
 from georaster_dl.core.legend import Legend
 from georaster_dl.io.blocks import strips, windows
+from georaster_dl.tiling.area_text import parse_area
 from georaster_dl.tiling.pixel_sizes import PixelSizes
 
 __all__ = ["Probabilities", "clean_pixels", "smallest_area"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.text import visible
@@ -38,16 +38,25 @@ class Band:
     wavelength_nm : centre wavelength in nanometres, None where unknown.
     fwhm_nm : full width at half maximum in nanometres, None where unknown.
     good : False for a band that the file's own bad-band list excludes.
+    modality : kind of sensor or survey that it comes from, such as ``"radar"``; empty where nothing tells.
+    unit : of its values, as the file states it, such as ``"dB"`` or ``"m"``; empty where it does not.
+    gsd_m : ground sampling distance of its own file in metres, None where unknown.
+
+    Two bands are equal by the first four: what describes their values further tells no bands apart.
     """
 
     name: str
     wavelength_nm: float | None = None
     fwhm_nm: float | None = None
     good: bool = True
+    modality: str = field(default="", kw_only=True, compare=False)
+    unit: str = field(default="", kw_only=True, compare=False)
+    gsd_m: float | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
-        """Make the name, which any file may state, one line of visible text."""
-        object.__setattr__(self, "name", visible(self.name))
+        """Make the texts, which any file may state, single lines of visible text."""
+        for each in ("name", "modality", "unit"):
+            object.__setattr__(self, each, visible(getattr(self, each)))
 
     def __str__(self) -> str:
         """Name, with the wavelength where it is known: ``B04 (665 nm)``."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from georaster_dl.core.area_text import MinimumArea, parse_area
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.legend import Legend
 from georaster_dl.core.wording import nearest_names
+from georaster_dl.tiling.area_text import MinimumArea, parse_area
 
 __all__ = ["PolygonOptions"]
 

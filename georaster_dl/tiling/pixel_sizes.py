@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from georaster_dl.core.area_text import MinimumArea
 from georaster_dl.core.geography import Georeference, middle_pixel_areas
+from georaster_dl.tiling.area_text import MinimumArea
 
 __all__ = ["PixelSizes"]
 

@@ -99,7 +99,7 @@ def card_of(
         task="fractions",
         architecture=architecture,
         bands=tuple(
-            InputBand(band.name, band.wavelength_nm, band.fwhm_nm, mean=mean, std=std)
+            InputBand.of(band, mean, std)
             for band, mean, std in zip(
                 members.bands, statistics.mean.tolist(), statistics.std.tolist(), strict=True
             )

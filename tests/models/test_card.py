@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from georaster_dl.core.bands import Band
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.models.package.card import FORMAT, Card
 from georaster_dl.models.package.values import InputBand
@@ -250,7 +251,7 @@ def test_cards_of_format_1_had_other_names_for_some_fields():
     assert card.limitations == "Not for snow."
     assert card.legend.classes[0].color == (0, 0, 255)
     again = json.loads(card.to_json())
-    assert again["format"] == FORMAT == 7
+    assert again["format"] == FORMAT == 8
     assert {"needs", "treatment", "caution"}.isdisjoint(again)
     assert Card.from_json(card.to_json()) == card
     both = json.loads(BEFORE) | {"limitations": ""}
@@ -279,3 +280,13 @@ def test_each_predictor_has_a_calibration_of_its_own_or_that_of_one_pass(fields)
     assert made.calibration_of("tta") == made.calibration_of("single") == made.calibration
     with pytest.raises(ModelPackageError, match="calibrations"):
         Card(**fields(calibrations={"guess": {"temperature": 1.5}}))
+
+
+def test_modality_unit_and_size_of_a_band_travel_with_the_card(fields):
+    band = Band("ndsm", modality="lidar", unit="m", gsd_m=0.5)
+    card = Card(**fields(bands=[InputBand.of(band, 3.0, 2.0), *fields()["bands"][1:]]))
+    [first, *others] = Card.from_json(card.to_json()).bands
+    assert (first.modality, first.unit, first.gsd_m) == ("lidar", "m", 0.5)
+    assert {(b.modality, b.unit, b.gsd_m) for b in others} == {("", "", None)}
+    with pytest.raises(ModelPackageError, match="gsd_m"):
+        Card(**fields(bands=[InputBand.of(Band("b", gsd_m=-1.0), 0, 1)]))

@@ -1,7 +1,7 @@
 """Band names, wavelengths and calibration from the metadata of a raster file.
 
 Sources, in order: band descriptions, GDAL's ``IMAGERY`` domain, band tags (``wavelength``,
-``fwhm``, ``bbl``, as EnMAP and ENVI files carry them), the ``ENVI`` domain, the dimension of a NetCDF
+``fwhm``, ``bbl``, as EnMAP and ENVI files carry them, and ``modality``), the ``ENVI`` domain, the dimension of a NetCDF
 variable, the file's name, colour interpretation.
 """
 
@@ -43,6 +43,7 @@ _ACQUISITION_TAGS = (
     *("sensing_time", "sensing_date", "acquisition_time", "acquisition_date", "date_acquired"),
     *("acquisitiondate", "start_time", "product_start_time", "time_coverage_start", "datetime"),
 )
+_LONGEST_MODALITY, _LONGEST_UNIT = 64, 32  # characters that a card holds
 _MISSION_TAGS = ("spacecraft", "sensor", "platform", "mission", "product", "instrument")
 
 
@@ -80,7 +81,9 @@ def bands_of(dataset: Any) -> tuple[Band, ...]:
     known = [band_of_mission(band.name, mission) for band in bands]
     # Where the file states a wavelength too, it is kept.
     return tuple(
-        band if full is None or band.wavelength_nm is not None else replace(full, good=band.good)
+        band
+        if full is None or band.wavelength_nm is not None
+        else replace(full, good=band.good, modality=band.modality, unit=band.unit)
         for full, band in zip(known, bands, strict=True)
     )
 
@@ -152,8 +155,10 @@ def _measured(dataset: Any, texts: _Texts, bands: Sequence[Band]) -> tuple[Band,
             good=facts.good,
             wavelength_nm=_times(facts.centre, factors[facts.unit]) or band.wavelength_nm,
             fwhm_nm=_times(facts.width, factors[facts.unit]) or band.fwhm_nm,
+            modality=tags.get("modality", "").strip()[:_LONGEST_MODALITY],
+            unit=(unit or "").strip()[:_LONGEST_UNIT],
         )
-        for band, facts in zip(bands, stated, strict=True)
+        for band, facts, tags, unit in zip(bands, stated, texts.tags, dataset.units, strict=True)
     )
 
 

@@ -18,6 +18,7 @@ from rasterio.warp import transform_bounds
 from georaster_dl.core.geography import Georeference, can_transform, resolution_m
 
 __all__ = [
+    "ground_sampling",
     "is_same_geobox",
     "is_same_grid",
     "overlap",
@@ -80,10 +81,15 @@ def overlap(one: Georeference, other: Georeference) -> bool:
 
 
 @lru_cache(maxsize=64)  # thousands of images share a grid, and each asks PROJ
+def ground_sampling(geobox: Georeference) -> float | None:
+    """Side of a pixel in metres, None where the CRS does not say."""
+    return resolution_m(geobox)
+
+
 def pixel_side(geobox: Georeference) -> float:
     """Side of a pixel in metres; in units of the transform where the CRS does not say how long those are."""
     box = geobox.approx if isinstance(geobox, GCPGeoBox) else geobox
-    return resolution_m(geobox) or abs(float(box.affine.determinant)) ** 0.5
+    return ground_sampling(geobox) or abs(float(box.affine.determinant)) ** 0.5
 
 
 def pixel_offset(geobox: GeoBox, other: GeoBox) -> tuple[float, float] | None:

@@ -20,6 +20,7 @@ from rasterio.enums import ColorInterp
 from georaster_dl.core.bands import MOST_NAMED, Band, named_bands
 from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.geography import Georeference
+from georaster_dl.core.modalities import known_modality, with_modality
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
@@ -30,7 +31,7 @@ from georaster_dl.io.formats.metadata import bands_of, calibration_of, with_wave
 from georaster_dl.io.formats.missions import band_of_file, mission_of
 from georaster_dl.io.scenes.containers import Container, image_variables
 from georaster_dl.io.scenes.dataset import check_openable, open_dataset
-from georaster_dl.io.scenes.grid import overlap, pixel_side
+from georaster_dl.io.scenes.grid import ground_sampling, overlap, pixel_side
 from georaster_dl.io.scenes.planes import Plane, at_wavelengths, restate
 from georaster_dl.io.scenes.quality import Comparison, QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
@@ -91,6 +92,8 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
         chosen = scene
         if options.bands is not None:
             chosen = _with_names(scene, options.bands, measured=options.wavelengths is not None)
+        told = (replace(p, band=with_modality(p.band)) for p in chosen.planes)
+        chosen = replace(chosen, planes=tuple(told))
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
 
 
@@ -224,7 +227,7 @@ def _file(dataset: Any, path: str, prefix: str = "") -> _File:
         band = found
         if prefix and band.name.startswith("band_"):
             name = prefix if dataset.count == 1 else f"{prefix}_{index}"
-            band = replace(named_bands([name])[0], **_known(band))
+            band = replace(named_bands([name])[0], **_known(band), **_described(band))
         # The mask says what alpha says.
         kind = alpha if dataset.colorinterp[index - 1] == ColorInterp.alpha else planes
         kind.append(_plane(dataset, path, index, band))
@@ -255,6 +258,12 @@ def _known(band: Band) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
+def _described(band: Band) -> dict[str, Any]:
+    """List the facts of a band that hold under another name: unit, size, and a modality that was stated."""
+    stated = "" if band.modality == known_modality(band) else band.modality
+    return {"unit": band.unit, "gsd_m": band.gsd_m, "modality": stated}
+
+
 def _geobox(dataset: Any) -> Georeference:
     points, _ = dataset.gcps
     if points and dataset.transform.is_identity:
@@ -282,7 +291,7 @@ def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: 
     )
     return Scene(
         name=name,
-        planes=tuple(plane for file in files for plane in file.planes),
+        planes=tuple(_at_own_size(plane, file) for file in files for plane in file.planes),
         geobox=finest.geobox,
         rpcs=finest.rpcs,
         block_rows=rows,
@@ -292,6 +301,12 @@ def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: 
         alpha=tuple(plane for file in files for plane in file.alpha),
         remarks=tuple(dict.fromkeys(remark for file in files for remark in file.remarks)),
     )
+
+
+def _at_own_size(plane: Plane, file: _File) -> Plane:
+    """Return the plane with the ground sampling distance of its own file."""
+    gsd = plane.band.gsd_m or ground_sampling(file.geobox)
+    return replace(plane, band=replace(plane.band, gsd_m=gsd))
 
 
 def _from_product(path: Path) -> Scene:
@@ -425,6 +440,8 @@ def _with_alpha(scene: Scene) -> Scene:
 
 def _renamed(old: Band, new: Band, measured: bool) -> Band:
     """The new name, with the wavelength that the file itself states where the name brings none."""
+    described = _described(old)
+    new = replace(new, **described | {"modality": known_modality(new) or described["modality"]})
     if measured and old.wavelength_nm is not None:
         return replace(new, wavelength_nm=old.wavelength_nm, fwhm_nm=old.fwhm_nm)
     by_name = old == named_bands([old.name])[0]  # then it goes with the name

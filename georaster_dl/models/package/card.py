@@ -55,7 +55,7 @@ __all__ = [
     "Predictor",
 ]
 
-FORMAT = 7  # raised when an older georaster_dl would misread a newer card
+FORMAT = 8  # raised when an older georaster_dl would misread a newer card
 _MAX_CARD_CHARACTERS = 4 * 2**20
 _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": "limitations"}
 """Keys of cards of format 1 that have other names since."""
@@ -65,12 +65,16 @@ _MOST_LEARNT = 2048 * 51  # of each band, from 25 bands on each side
 _Deviation = Annotated[float, Field(gt=0, le=1e9)]
 _Strength = Annotated[float, Field(ge=0, le=1e9)]
 _Group = Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
+_Modality = Word | Literal[""]
 _Band = Annotated[
     InputBand,
     Limits(
         name=Word,
         wavelength_nm=Nanometres | None,
         fwhm_nm=Nanometres | None,
+        modality=_Modality,
+        unit=Unit,
+        gsd_m=Metres | None,
         mean=Value,
         std=_Deviation,
     ),
@@ -169,7 +173,7 @@ class Card(FilePart):
     name, version, description : of the model.
     task : what it predicts of a pixel.
     architecture : network, encoder and options, by the names of the registry.
-    bands : input bands in order, with wavelengths, and the mean and standard deviation that normalise each.
+    bands : input bands in order, with wavelengths, modality, unit and ground sampling distance, and the mean and standard deviation that normalise each.
     required_bands : groups of bands of which a scene must have at least one each; the others may be
         absent. Every band is required where there are no groups.
     quantity : of the physical values, such as ``reflectance``; ``digital numbers`` are as stored.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,12 @@ class InputBand(Band):
 
     mean: float = field(kw_only=True)
     std: float = field(kw_only=True)
+
+    @classmethod
+    def of(cls, band: Band, mean: float, std: float) -> Self:
+        """Normalise a band of a scene by these moments of its values."""
+        facts = {each.name: getattr(band, each.name) for each in fields(Band)}
+        return cls(**facts | {"good": True}, mean=float(mean), std=float(std))
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,7 @@ class SeriesScaling:
         """Return the bands of all sensors, in their order, with these statistics."""
         moments = zip(np.concatenate(self.mean), np.concatenate(self.std), strict=True)
         return tuple(
-            InputBand(band.name, band.wavelength_nm, band.fwhm_nm, mean=float(mean), std=float(std))
-            for band, (mean, std) in zip(bands, moments, strict=True)
+            InputBand.of(band, mean, std) for band, (mean, std) in zip(bands, moments, strict=True)
         )
 
 

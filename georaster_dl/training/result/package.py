@@ -192,13 +192,7 @@ def _architecture(data: TrainingData) -> Architecture:
 
 def _bands(data: TrainingData) -> tuple[InputBand, ...]:
     return tuple(
-        InputBand(
-            name=band.name,
-            wavelength_nm=band.wavelength_nm,
-            fwhm_nm=band.fwhm_nm,
-            mean=float(mean),
-            std=float(std),
-        )
+        InputBand.of(band, mean, std)
         for band, mean, std in zip(data.bands, data.scaling.mean, data.scaling.std, strict=True)
     )
 

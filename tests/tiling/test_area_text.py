@@ -2,8 +2,8 @@
 
 import pytest
 
-from georaster_dl.core.area_text import parse_area
 from georaster_dl.core.errors import OptionError
+from georaster_dl.tiling.area_text import parse_area
 
 
 @pytest.mark.parametrize(
