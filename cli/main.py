@@ -39,6 +39,7 @@ from .commands.serve import serve
 from .commands.train import train
 from .commands.unmix import unmix
 from .commands.zonal import zonal
+from .lidar.commands import lidar
 from .spectra.commands import spectra
 from .terminal.console import lost_output, prepare_console
 from .terminal.events import EventLog, event_line
@@ -80,6 +81,7 @@ def geodl() -> None:
     geodl models list                models that come with the package
     geodl spectra --help             values and classes from tables of laboratory spectra
     geodl timeseries --help          crops and other classes from image time series, of pixels and parcels
+    geodl lidar --help               rasters of LiDAR points, and classes of the points
     geodl serve                      regions of similar pixels from clicks, for QGIS and your own tools
     geodl qgis install               the plugin for QGIS, put into your profile
     geodl doctor                     what is wrong with this installation, and what to do
@@ -113,6 +115,7 @@ geodl.add_command(info)
 geodl.add_command(models)
 geodl.add_command(spectra)
 geodl.add_command(timeseries)
+geodl.add_command(lidar)
 geodl.add_command(serve)
 geodl.add_command(qgis)
 geodl.add_command(doctor)

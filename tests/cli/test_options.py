@@ -52,6 +52,8 @@ AMBIGUOUS = {
     "--group-column",  # what a split keeps together, what a report holds out together
     "--preprocess",  # of a model, of a report
     "--quantity",
+    "--cell",  # of candidates in pixels, of a raster of points in metres
+    "--crs",  # of a mosaic, of points
     "--until",  # of a stack; of series also a day of every season
 }
 

@@ -1,0 +1,23 @@
+"""``geodl lidar``: rasters of LiDAR points, and classes of the points."""
+
+from __future__ import annotations
+
+import click
+
+from .raster import raster
+
+__all__ = ["lidar"]
+
+
+@click.group()
+def lidar() -> None:
+    """Rasters of LiDAR points, and classes of the points.
+
+    LAS 1.2 to 1.4, LAZ and COPC are read. Once points are a raster, every command on rasters takes it.
+
+    \b
+    geodl lidar raster tiles/*.laz --cell 0.5 -o bands.tif
+    """
+
+
+lidar.add_command(raster)

@@ -1,0 +1,1 @@
+"""Points of laser scanners: rasters of their heights, and classes of points."""
