@@ -25,6 +25,7 @@ from georaster_dl.render.quicklook_page import LEGEND_ROW_INCHES, RAMP_INCHES, L
 from georaster_dl.render.stretch import stretched
 
 __all__ = [
+    "write_class_page",
     "write_classes_quicklook",
     "write_fraction_quicklook",
     "write_quicklook",
@@ -68,7 +69,7 @@ def write_quicklook(
     """
     colors, known = class_colors(classes, legend.classes)
     pictures = _beside(image, image_valid, ("Classes", on_hatching(colors, known)))
-    _write_class_page(out_png, pictures, legend, counts, not known.all(), resolution_m, title)
+    write_class_page(out_png, pictures, legend, counts, not known.all(), resolution_m, title)
 
 
 def write_classes_quicklook(
@@ -95,10 +96,10 @@ def write_classes_quicklook(
     colored = {name: class_colors(classes, legend.classes) for name, classes in panels.items()}
     pictures = [(name, on_hatching(colors, known)) for name, (colors, known) in colored.items()]
     gaps = not all(known.all() for _colors, known in colored.values())
-    _write_class_page(out_png, pictures, legend, counts, gaps, resolution_m, title)
+    write_class_page(out_png, pictures, legend, counts, gaps, resolution_m, title)
 
 
-def _write_class_page(
+def write_class_page(
     out_png: Path,
     pictures: list[tuple[str, Colors]],
     legend: Legend,
@@ -107,6 +108,14 @@ def _write_class_page(
     resolution_m: float | None,
     title: str,
 ) -> None:
+    """Write a PNG of coloured pictures beside each other, with the classes and their shares.
+
+    Parameters
+    ----------
+    pictures : name and colours (rows, cols, 3) of each.
+    gaps : whether the legend explains hatching.
+    out_png, legend, counts, resolution_m, title : as ``write_quicklook`` has them.
+    """
     entries, hidden = _shares(counts, legend)
     write_page(
         out_png,
