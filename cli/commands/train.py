@@ -146,6 +146,13 @@ _SEEN = ", blocks of training scenes"
         help="Layers whose weights stay as --init gives them.",
     ),
     rehearse_option,
+    click.option(
+        "--modality-dropout",
+        type=click.FloatRange(0, 1, max_open=True),
+        metavar="SHARE",
+        help="How often each sensor (optical, radar, lidar ...) is missing in training, such as 0.2; the model then also "
+        "maps scenes without it. Trains fusion_unet unless --architecture is given.",
+    ),
     *length_options,
     click.option(
         "--search",

@@ -44,6 +44,7 @@ Prediction: TypeAlias = Literal[
     "uncertainty",
     "sets",
     "boundaries",
+    "weights",
     "novelty",
     "outliers",
     "features",
@@ -89,7 +90,7 @@ class Model:
         ----------
         source : as ``open_scene`` takes it.
         output : the map (classes, quantities or fractions), the classes' ``probabilities``, ``confidence``,
-            ``uncertainty``, the ``boundaries`` of objects, the pixels' ``novelty`` or ``outliers`` as float32; the ``sets`` of classes that a pixel
+            ``uncertainty``, the ``boundaries`` of objects, the ``weights`` of sensors, the pixels' ``novelty`` or ``outliers`` as float32; the ``sets`` of classes that a pixel
             may be; ``features`` of the network; what an autoencoder makes of the scene (``denoised``).
         report : called with the events of the run; warnings are Python warnings where None.
         progress : show a bar.

@@ -58,6 +58,7 @@ class SegmentKeywords(MapKeywords, CleaningKeywords, ObjectKeywords, total=False
     sets : classes that each pixel may be, a band per class, and their number; a number also sets ``level``, as in
         ``sets=0.95``.
     boundaries : of models trained with ``instances``, how near each pixel is to the end of an object, 0 to 1.
+    weights : of models that weigh several sensors, how much each decided, a band per sensor, of sum 1.
     novelty : how unlike the model's training each pixel is; above 1 it is unlike it.
     outliers : of models of spectra, how far each pixel is from the calibration: the largest ratio to a limit, those
         of T2, of Q residuals and of the distance to the nearest calibration spectrum; above 1 it is unlike it.
@@ -71,6 +72,7 @@ class SegmentKeywords(MapKeywords, CleaningKeywords, ObjectKeywords, total=False
     uncertainty: bool | str | Path
     sets: bool | float | str | Path
     boundaries: bool | str | Path
+    weights: bool | str | Path
     novelty: bool | str | Path
     outliers: bool | str | Path
     polygons: bool | str | Path

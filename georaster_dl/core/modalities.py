@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from georaster_dl.core.bands import Band
 from georaster_dl.core.text import visible
 
-__all__ = ["MODALITIES", "known_modality", "with_modality"]
+__all__ = ["MODALITIES", "known_modality", "modality_places", "with_modality"]
 
 MODALITIES = ("optical", "radar", "lidar", "terrain")
 """Modalities that names and wavelengths tell; files may state others."""
@@ -42,6 +43,23 @@ def known_modality(band: Band) -> str:
     if name in _TERRAIN:
         return "terrain"
     return "optical" if name.replace("_", "") in _COLORS else ""
+
+
+def modality_places(modalities: Sequence[str]) -> dict[str, list[int]]:
+    """Group bands by modality.
+
+    Parameters
+    ----------
+    modalities : of each band.
+
+    Returns
+    -------
+    Indices of the bands of each modality, in the order in which these come first.
+    """
+    places: dict[str, list[int]] = {}
+    for index, modality in enumerate(modalities):
+        places.setdefault(modality, []).append(index)
+    return places
 
 
 def with_modality(band: Band, otherwise: str = "") -> Band:

@@ -21,6 +21,7 @@ __all__ = [
     "Dated",
     "EncoderDecoder",
     "FeatureExtractor",
+    "ModalityNetwork",
     "PatchNetwork",
     "PhysicalSeriesNetwork",
     "SegmentationNetwork",
@@ -100,6 +101,24 @@ class PatchNetwork(SegmentationNetwork, Protocol):
 
     def centre(self, patches: Tensor) -> Tensor:
         """Map patches (N, bands, patch, patch) to the outputs (N, outputs, 1, 1) of their middle pixels."""
+
+
+class ModalityNetwork(SegmentationNetwork, Protocol):
+    """A network that weighs modalities in each pixel, built for ``NetworkSpec.modalities``.
+
+    Called in training with ``present`` (N, bands) behind the image, True where a band is there.
+
+    Attributes
+    ----------
+    reads_presence : True.
+    gives_weights : whether the weights of the modalities (N, modalities, rows, cols), of sum 1, follow the outputs.
+    """
+
+    reads_presence: bool
+    gives_weights: bool
+
+    def narrowed_weights(self, present: Sequence[str]) -> dict[str, Tensor]:
+        """Return the state of the network that reads these modalities alone, for one that is built for them."""
 
 
 class Dated(NamedTuple):

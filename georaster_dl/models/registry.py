@@ -52,6 +52,7 @@ __all__ = [
     "series_models",
     "spectral_models",
     "takes_encoder",
+    "weighs_modalities",
 ]
 
 ENTRY_POINTS = "georaster_dl.models"
@@ -66,6 +67,7 @@ _LIBRARY_MODULES = (
     "texture.registered",
     "unmixing.registered",
     "physics.registered",
+    "fusion.registered",
 )
 
 
@@ -75,6 +77,7 @@ class NetworkSpec:
 
     ``wavelengths_nm`` are those of the bands, in their order; None where nothing is known of them.
     ``sensors`` are the numbers of bands of each sensor of a time series, together ``in_bands``.
+    ``modalities`` are those of the bands, in their order; empty where nothing is known of them.
     """
 
     architecture: str
@@ -85,6 +88,7 @@ class NetworkSpec:
     options: Mapping[str, Any]
     wavelengths_nm: tuple[float | None, ...] | None = None
     sensors: tuple[int, ...] = ()
+    modalities: tuple[str, ...] = ()
 
 
 Builder = Callable[[NetworkSpec], "nn.Module"]
@@ -100,6 +104,7 @@ class _Family:
     spectral: bool
     series: SeriesKind | None
     fitted: FittedTo | None
+    modalities: bool
     build: Builder
 
     @property
@@ -133,6 +138,7 @@ def register_model(
     spectral: bool = False,
     series: SeriesKind | None = None,
     fitted: FittedTo | None = None,
+    modalities: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder under its own name.
 
@@ -146,6 +152,8 @@ def register_model(
     series : what its networks see of an image time series at once; None for networks of single images.
     fitted : what its networks are fitted to, such as ``tables`` of spectra, instead of being trained on labels by
         gradients; None for networks that are trained.
+    modalities : whether its networks weigh the modalities of their bands in each pixel, as
+        ``contract.ModalityNetwork`` says.
 
     Raises
     ------
@@ -164,7 +172,9 @@ def register_model(
                 f"{registered.build.__module__}; choose another name."
             )
         summary = (build.__doc__ or "").strip().partition("\n")[0]
-        _FAMILIES[name] = _Family(name, summary, options, encoders, spectral, series, fitted, build)
+        _FAMILIES[name] = _Family(
+            name, summary, options, encoders, spectral, series, fitted, modalities, build
+        )
         return build
 
     return register
@@ -286,6 +296,14 @@ def takes_encoder(name: str) -> bool:
     return _family(name).encoders
 
 
+def weighs_modalities(name: str) -> bool:
+    """Whether networks of an architecture weigh the modalities of their bands in each pixel; not of an unknown one."""
+    try:
+        return _family(name).modalities
+    except UnknownModelError:
+        return False
+
+
 def create_model(
     name: str,
     *,
@@ -295,6 +313,7 @@ def create_model(
     encoder_weights: str | None = None,
     wavelengths_nm: Sequence[float | None] | None = None,
     sensors: Sequence[int] = (),
+    modalities: Sequence[str] = (),
     **options: Any,
 ) -> nn.Module:
     """Build a network with fresh weights.
@@ -312,6 +331,7 @@ def create_model(
     wavelengths_nm : of the bands, None where one has none; for the architectures that make use of
         it, which fall back to band numbers without.
     sensors : numbers of bands of each sensor of a time series; one sensor where none are given.
+    modalities : of the bands, for the architectures that weigh them; all bands are of one where none are given.
     options : options of the architecture, ``head`` (``HEADS``) of those of images; an unknown one is refused.
 
     Returns
@@ -326,7 +346,7 @@ def create_model(
         When there is no such architecture, encoder or set of encoder weights.
     OptionError
         When an option is unknown, the network cannot be built with these options, there are
-        not as many wavelengths as bands, or the sensors have other bands.
+        not as many wavelengths or modalities as bands, or the sensors have other bands.
     """
     family = _family(name)
     defaults = family.defaults()
@@ -351,6 +371,11 @@ def create_model(
             f"{name} cannot read sensors of {', '.join(map(str, sensors))} bands with in_bands={in_bands}; give "
             f"sensors to networks of time series alone, whose bands are in_bands together."
         )
+    if modalities and len(modalities) != in_bands:
+        raise OptionError(
+            f"A network of {counted(in_bands, 'band')} needs as many modalities, but got {len(modalities)}; give each band "
+            f"one, or none at all."
+        )
     chosen = {**defaults, **options}
     # An architecture that has the option itself, as ensembles for their members, sees to it.
     head = HEADS[0] if "head" in family.own else chosen.pop("head", HEADS[0])
@@ -372,6 +397,7 @@ def create_model(
             chosen,
             lengths,
             of_sensors,
+            tuple(modalities),
         )
     )
     return network if head == "plain" else _with_head(network, head, fitted=bool(family.fitted))

@@ -196,11 +196,12 @@ class SegmentRun(SceneRun):
 
 
 def _check_one_pass(card: Card, outputs: Outputs, options: SegmentOptions) -> None:
-    """Refuse the uncertainty of quantities where a single pass has none, and boundaries of several passes."""
-    if "boundaries" in outputs.extras and choose_predictor(card, options) != "single":
-        raise OptionError(
-            "`boundaries=...` is of one pass of the network, but several are asked for; leave one of them out."
-        )
+    """Refuse the uncertainty of quantities where a single pass has none, and boundaries or weights of several passes."""
+    for name in outputs.extras.keys() & {"boundaries", "weights"}:
+        if choose_predictor(card, options) != "single":
+            raise OptionError(
+                f"`{name}=...` is of one pass of the network, but several are asked for; leave one of them out."
+            )
     asked = bool(card.targets) and "uncertainty" in outputs.extras
     if asked and choose_predictor(card, options) == "single":
         raise OptionError(
@@ -273,6 +274,11 @@ def _check_outputs(outputs: Outputs, card: Card) -> None:
             raise OptionError(
                 f"`{name}=...` shows where objects end, which {card.name} has not learnt; train a model with "
                 f"`instances=True`, or leave that out."
+            )
+        if EXTRA_OUTPUTS[name].needs_gate and not card.weighs_modalities:
+            raise OptionError(
+                f"`{name}=...` shows which sensor decided, but {card.name} ({card.architecture.name}) does not weigh sensors; "
+                f"train a model with `architecture='fusion_unet'`, or leave that out."
             )
     asked = [name for name in outputs.extras if EXTRA_OUTPUTS[name].needs_classes]
     if card.targets and asked:

@@ -71,6 +71,7 @@ class TrainKeywords(GroundKeywords, total=False):
         ``"torchgeo:NAME"`` or ``"timm:NAME"``, or a model package to start from.
     freeze : ``"none"``, ``"encoder"`` or ``"all-but-head"``.
     rehearse : folder ``NAME_run`` of the autoencoder to start from, whose patches make half of each batch.
+    modality_dropout : how often each sensor is missing in training, so that the model can do without it.
     epochs, minutes : at most; the minutes are those of learning, without loading, test and packaging.
     device, precision : as ``RunKeywords`` has them.
     tracker : ``"tensorboard"``, ``"mlflow"`` or ``"wandb"``, where figures go beside the log.
@@ -91,6 +92,7 @@ class TrainKeywords(GroundKeywords, total=False):
     init: str | Path
     freeze: Literal["none", "encoder", "all-but-head"]
     rehearse: str | Path
+    modality_dropout: float
     epochs: int
     minutes: float
     device: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -44,6 +44,7 @@ from georaster_dl.models.package.limits import (
 from georaster_dl.models.package.novelty import AbsentBands, NoveltyStatistics
 from georaster_dl.models.package.series import CardSeries
 from georaster_dl.models.package.values import InputBand, Interval, Target
+from georaster_dl.models.registry import weighs_modalities
 
 __all__ = [
     "FORMAT",
@@ -64,7 +65,7 @@ _RENAMED = {"needs": "required_bands", "treatment": "preprocessing", "caution": 
 _MOST_LEARNT = 2048 * 51  # of each band, from 25 bands on each side
 _Deviation = Annotated[float, Field(gt=0, le=1e9)]
 _Strength = Annotated[float, Field(ge=0, le=1e9)]
-_Group = Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
+_Group = Annotated[tuple[Word, ...], Field(min_length=1, max_length=2048)]
 _Modality = Word | Literal[""]
 _Band = Annotated[
     InputBand,
@@ -308,9 +309,10 @@ class Card(FilePart):
         unknown = required - {band.name for band in self.bands}
         if unknown:
             raise ValueError(f"required_bands names {min(unknown)!r}, which is none of the bands")
-        if self.required_bands and not self.optional_bands:
+        if self.required_bands and not self.does_without:
             raise ValueError(
-                "required_bands lets bands be absent, so architecture.options.optional_bands must be true"
+                "required_bands lets bands be absent, so architecture.options.optional_bands must be true, or the "
+                "architecture one that weighs modalities"
             )
         return self
 
@@ -403,9 +405,31 @@ class Card(FilePart):
         return self.architecture.options.get("optional_bands") is True
 
     @property
+    def weighs_modalities(self) -> bool:
+        """Whether the network weighs the modalities of its bands in each pixel; whole ones may be absent."""
+        return weighs_modalities(self.architecture.name)
+
+    @property
+    def does_without(self) -> bool:
+        """Whether the network can do without some of the bands."""
+        return self.optional_bands or self.weighs_modalities
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities of the bands, in the order in which they come first."""
+        return tuple(dict.fromkeys(band.modality for band in self.bands))
+
+    @property
     def required_bands_text(self) -> str:
         """The required bands in words, ``B03, B08 or B8A``; empty where all are."""
-        return ", ".join(" or ".join(group) for group in self.required_bands)
+        return ", ".join(map(self.words_of, self.required_bands))
+
+    def words_of(self, group: Sequence[str]) -> str:
+        """Name a group of required bands: its bands, or their modalities where these are whole or absent."""
+        if not self.weighs_modalities:
+            return " or ".join(group)
+        own = (band.modality or band.name for band in self.bands if band.name in group)
+        return " or ".join(dict.fromkeys(own))
 
     @property
     def outputs(self) -> int:

@@ -238,6 +238,7 @@ def network_of(card: Card) -> nn.Module:
                 encoder_weights=None,
                 wavelengths_nm=[band.wavelength_nm for band in card.bands],
                 sensors=[sensor.bands for sensor in card.series.sensors] if card.series else (),
+                modalities=[band.modality for band in card.bands],
                 **encoder,
                 **_free_options(card),
             )
@@ -258,6 +259,7 @@ def _free_options(card: Card) -> dict[str, Any]:
         "encoder_weights",
         "wavelengths_nm",
         "sensors",
+        "modalities",
     }
     clash = sorted(reserved & set(card.architecture.options))
     if clash:

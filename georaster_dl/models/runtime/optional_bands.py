@@ -1,8 +1,8 @@
-"""A model of optional bands, narrowed to the bands that are there: from then on a plain model.
+"""A model of optional bands or modalities, narrowed to what is there: from then on a plain model.
 
 A run never fills in a band that a scene lacks. Card and network are cut down to the bands present,
 which for a network of optional bands changes nothing but rounding, and all that follows sees an
-ordinary model.
+ordinary model. Of networks that weigh modalities, whole modalities may be absent; one that lacks a band is.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, cast
 
 from georaster_dl.core.bands import Band, find_band
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.modalities import modality_places
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, network_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from georaster_dl.models.contract import ModalityNetwork
     from georaster_dl.models.zoo.spectral_unet import SpectralUNet
 
 __all__ = [
     "band_places",
+    "broken_modalities",
     "load_narrowed",
     "missing_required_bands",
     "narrowed_card",
@@ -62,6 +65,28 @@ def _distance(wanted: Band, band: Band) -> float:
     return abs(wanted.wavelength_nm - band.wavelength_nm)
 
 
+def broken_modalities(card: Card, present: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """List the modalities of which a scene has some bands and lacks others.
+
+    Parameters
+    ----------
+    present : names of the card's bands that the scene has.
+
+    Returns
+    -------
+    Names of the bands that are missing, by modality; empty for models that can do without single bands.
+    """
+    if not card.weighs_modalities:
+        return {}
+    broken = {}
+    for modality, places in modality_places([band.modality for band in card.bands]).items():
+        names = [card.bands[place].name for place in places]
+        missing = tuple(name for name in names if name not in present)
+        if 0 < len(missing) < len(names):
+            broken[modality] = missing
+    return broken
+
+
 def missing_required_bands(card: Card, present: Sequence[str]) -> list[tuple[str, ...]]:
     """List the groups of required bands of which none is present."""
     return [group for group in card.required_bands if not set(group) & set(present)]
@@ -80,8 +105,8 @@ def narrowed_card(card: Card, present: Sequence[str]) -> Card:
     Raises
     ------
     OptionError
-        When a name is none of the card's bands, its bands are not optional and one is left out, or the model
-        reads time series.
+        When a name is none of the card's bands, its bands are not optional and one is left out, a modality
+        is left out in part, or the model reads time series.
     """
     if card.series is not None:
         raise OptionError(
@@ -95,7 +120,7 @@ def narrowed_card(card: Card, present: Sequence[str]) -> Card:
             if unknown
             else f"{card.name} was given no band at all; choose from {', '.join(names)}."
         )
-    if not card.optional_bands:
+    if not card.does_without:
         absent = [name for name in names if name not in present]
         if absent:
             raise OptionError(
@@ -103,15 +128,18 @@ def narrowed_card(card: Card, present: Sequence[str]) -> Card:
                 f"a model of optional bands does without."
             )
         return card
+    for modality, missing in broken_modalities(card, present).items():
+        raise OptionError(
+            f"{card.name} reads {modality or 'the bands without a modality'} whole or not at all, but {', '.join(missing)} "
+            f"would be left out; leave out all of its bands, or none."
+        )
+    bands = tuple(band for band in card.bands if band.name in present)
+    update: dict[str, object] = {"bands": bands, "required_bands": ()}
     architecture = card.architecture
-    options = {**architecture.options, "optional_bands": False}
-    return card.model_copy(
-        update={
-            "bands": tuple(band for band in card.bands if band.name in present),
-            "required_bands": (),
-            "architecture": architecture.model_copy(update={"options": options}),
-        }
-    )
+    if card.optional_bands:
+        options = {**architecture.options, "optional_bands": False}
+        update["architecture"] = architecture.model_copy(update={"options": options})
+    return card.model_copy(update=update)
 
 
 def narrowed_model(
@@ -127,12 +155,20 @@ def narrowed_model(
     narrow = narrowed_card(card, present)
     if narrow is card:
         return card, network
+    plain = network_of(narrow)
+    plain.load_state_dict(_weights(card, network, narrow))
+    return narrow, plain.eval()
+
+
+def _weights(card: Card, network: nn.Module, narrow: Card) -> dict[str, Tensor]:
+    """Return the weights of the network of the narrow card."""
+    if card.weighs_modalities:
+        return cast("ModalityNetwork", network).narrowed_weights(narrow.modalities)
     from georaster_dl.models.zoo.spectral_unet import narrowed_weights
 
-    places = [i for i, band in enumerate(card.bands) if band.name in present]
-    plain = network_of(narrow)
-    plain.load_state_dict(narrowed_weights(cast("SpectralUNet", network), places))
-    return narrow, plain.eval()
+    kept = {band.name for band in narrow.bands}
+    places = [i for i, band in enumerate(card.bands) if band.name in kept]
+    return narrowed_weights(cast("SpectralUNet", network), places)
 
 
 def load_narrowed(path: str | Path, present: Sequence[str]) -> tuple[Card, nn.Module]:

@@ -123,6 +123,7 @@ def ensemble_of(spec: NetworkSpec) -> Ensemble:
             n_classes=planes,
             encoder=spec.encoder,
             wavelengths_nm=spec.wavelengths_nm,
+            modalities=spec.modalities,
             **member_options,
         )
         for _ in range(members)

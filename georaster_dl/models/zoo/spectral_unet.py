@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from georaster_dl.core.errors import OptionError
 from georaster_dl.models.zoo.layers import channel_dropout
 
-__all__ = ["SpectralUNet", "narrowed_weights"]
+__all__ = ["Decoder", "SpectralUNet", "Stages", "convolution", "narrowed_weights"]
 
 
 class SpectralUNet(nn.Module):
@@ -39,6 +39,7 @@ class SpectralUNet(nn.Module):
     Attributes
     ----------
     stride : total down-sampling; rows and cols must be multiples of it.
+    reads_presence : whether it is told in training which bands are there.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class SpectralUNet(nn.Module):
                 f"widths={tuple(widths)} and mixed={mixed}."
             )
         self.stride = 2 ** (len(widths) - 1)
+        self.reads_presence = optional_bands
         self.encoder = _Encoder(in_bands, mixed, widths, optional_bands=optional_bands)
-        self.decoder = _Decoder(widths, decoder_dropout)
+        self.decoder = Decoder(widths, decoder_dropout)
         self.segmentation_head = nn.Sequential(nn.Conv2d(widths[0], n_classes, 1))
 
     def forward(self, image: Tensor, present: Tensor | None = None) -> Tensor:
@@ -86,11 +88,8 @@ class _Encoder(nn.Module):
         super().__init__()
         self.mix = nn.Conv2d(in_bands, mixed, 1)
         self.presence = _Presence(in_bands, mixed) if optional_bands else None
-        self.spectrum = nn.Sequential(nn.ReLU(), *_convolution(mixed, widths[0], 1))
-        self.stages = nn.ModuleList([_Residual(widths[0])])
-        for finer, coarser in pairwise(widths):
-            down = _convolution(finer, coarser, 2, stride=2)
-            self.stages.append(nn.Sequential(*down, _Residual(coarser)))
+        self.spectrum = nn.Sequential(nn.ReLU(), *convolution(mixed, widths[0], 1))
+        self.stages = Stages(widths)
 
     def forward(self, image: Tensor, present: Tensor | None = None) -> list[Tensor]:
         x = self.mix(image)
@@ -99,9 +98,28 @@ class _Encoder(nn.Module):
                 present = image.new_ones(image.shape[:2])
             gain, offset = self.presence(present.to(x.dtype))
             x = x * gain[..., None, None] + offset[..., None, None]
-        x = self.spectrum(x)
+        levels: list[Tensor] = self.stages(self.spectrum(x))
+        return levels
+
+
+class Stages(nn.ModuleList):
+    """Stages of the encoder, each behind the first at half the resolution of the one before.
+
+    Parameters
+    ----------
+    widths : channels at full resolution, half, a quarter, and so on.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__([_Residual(widths[0])])
+        for finer, coarser in pairwise(widths):
+            down = convolution(finer, coarser, 2, stride=2)
+            self.append(nn.Sequential(*down, _Residual(coarser)))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of each stage, the finest first, of (N, channels, rows, cols)."""
         levels = []
-        for stage in self.stages:
+        for stage in self:
             x = stage(x)
             levels.append(x)
         return levels
@@ -126,19 +144,28 @@ class _Presence(nn.Module):
         return 1 + gain, offset
 
 
-class _Decoder(nn.Module):
+class Decoder(nn.Module):
+    """Way back up, which joins each level with the coarser one.
+
+    Parameters
+    ----------
+    widths : channels of the levels, the finest first.
+    dropout : share of the channels that is dropped in training, after each level.
+    """
+
     def __init__(self, widths: Sequence[int], dropout: float) -> None:
         super().__init__()
         self.merge = nn.ModuleList(
             nn.Sequential(
-                *_convolution(finer + coarser, finer, 3),
-                *_convolution(finer, finer, 3),
+                *convolution(finer + coarser, finer, 3),
+                *convolution(finer, finer, 3),
                 *channel_dropout(dropout),
             )
             for finer, coarser in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
 
     def forward(self, levels: list[Tensor]) -> Tensor:
+        """Features (N, channels, rows, cols) at full resolution, of the levels."""
         x = levels[-1]
         for merge, skip in zip(self.merge, levels[-2::-1], strict=True):
             coarse = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
@@ -150,7 +177,7 @@ class _Residual(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *_convolution(width, width, 3),
+            *convolution(width, width, 3),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
         )
@@ -159,7 +186,8 @@ class _Residual(nn.Module):
         return torch.relu(x + self.body(x))
 
 
-def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+def convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    """Convolution that keeps the size, or divides it by the stride, with BatchNorm and ReLU."""
     padding = (kernel - stride + 1) // 2
     return [
         nn.Conv2d(before, after, kernel, stride=stride, padding=padding, bias=False),

@@ -19,6 +19,7 @@ from georaster_dl.models.registry import series_kind
 from georaster_dl.models.runtime.dated import BoundDates, bound_card
 from georaster_dl.models.runtime.optional_bands import (
     band_places,
+    broken_modalities,
     missing_required_bands,
     narrowed_card,
 )
@@ -179,11 +180,18 @@ def _resampled(scene: Scene, card: Card) -> SceneMatch:
 
 def _with_optional_bands(scene: Scene, card: Card) -> SceneMatch:
     places = band_places(card, scene.bands)
+    broken = broken_modalities(card, list(places))
+    places = {b.name: places[b.name] for b in card.bands if b.name in places and b.modality not in broken}
     missing = missing_required_bands(card, list(places))
     if missing:
-        needed = " and ".join(" or ".join(group) for group in missing)
+        needed = " and ".join(map(card.words_of, missing))
+        partly = "".join(
+            f" Of {modality or 'the bands without a modality'} it lacks {listed(names)}, and {card.name} reads that whole "
+            f"or not at all."
+            for modality, names in broken.items()
+        )
         raise BandMismatchError(
-            f"{card.name} needs {needed}, but the scene has {listed_bands(scene.bands)}. If the file's "
+            f"{card.name} needs {needed}, but the scene has {listed_bands(scene.bands)}.{partly} If the file's "
             f"names are missing or wrong, name its bands in file order with `bands=`."
         )
     absent = tuple(band.name for band in card.bands if band.name not in places)

@@ -1,10 +1,11 @@
-"""Rasters of a task with those of further channels beside them: boundaries, and how unlike the training pixels are."""
+"""Rasters of a task with those of further channels beside them: boundaries, weights, and how unlike the training pixels are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from georaster_dl.predict.outputs.kinds import (
     BoundaryRaster,
     NoveltyRaster,
     OutlierRaster,
+    WeightRaster,
     stored_fractions,
 )
 from georaster_dl.predict.outputs.output_raster import OutputRaster
@@ -29,9 +31,12 @@ from georaster_dl.predict.predictors.choice import PredictorChoice
 from georaster_dl.predict.prepare import PreparedRun
 from georaster_dl.render.qml import write_limit_style, write_ramp_style
 
+if TYPE_CHECKING:
+    from georaster_dl.models.contract import ModalityNetwork
+
 __all__ = ["FURTHER", "further_run"]
 
-FURTHER = ("boundaries", "novelty", "outliers")
+FURTHER = ("boundaries", "weights", "novelty", "outliers")
 """Names of the outputs that are further channels, in the order of these."""
 
 _LAST = 3.0  # ratio that is shown in the last colour
@@ -67,6 +72,11 @@ def further_run(
     return RasterRun(prepared, loader(prepared, change, names, choice), task, choice)
 
 
+def _weights(network: nn.Module, _card: Card) -> nn.Module:
+    cast("ModalityNetwork", network).gives_weights = True
+    return network
+
+
 def _novelty(network: nn.Module, card: Card) -> nn.Module:
     if card.novelty is None:
         raise ValueError(f"The card of {card.name} holds no statistics of its training.")
@@ -84,6 +94,7 @@ def _outliers(network: nn.Module, card: Card) -> nn.Module:
 
 _CHANGES: dict[str, Callable[[nn.Module, Card], nn.Module]] = {
     "boundaries": lambda network, _card: give_boundaries(network),
+    "weights": _weights,
     "novelty": _novelty,
     "outliers": _outliers,
 }
@@ -95,7 +106,7 @@ class _WithChannels:
 
     def __init__(self, task: Task, card: Card, name: str, options: SegmentOptions) -> None:
         self._task, self._card, self._name, self._options = task, card, name, options
-        self._n = _CHANNELS[name]
+        self._n = len(card.modalities) if name == "weights" else _CHANNELS[name]
         self.fastest = task.fastest
 
     def activate(self, channels: Tensor) -> Tensor:
@@ -109,9 +120,9 @@ class _WithChannels:
             raster = self._task.raster(kind)
             return replace(raster, render=partial(_before, n=self._n, render=raster.render))
         described = EXTRA_OUTPUTS[kind]
-        if isinstance(described, BoundaryRaster):
+        if isinstance(described, BoundaryRaster | WeightRaster):
             spec = described.spec(self._card, self._options)
-            render = partial(_last_fraction, float32=self._options.float32)
+            render = partial(_last_fractions, n=self._n, float32=self._options.float32)
             return OutputRaster(spec, render, partial(write_ramp_style, minimum=0.0, maximum=1.0))
         if not isinstance(described, NoveltyRaster | OutlierRaster):
             raise TypeError(f"{kind} is no raster of further channels.")
@@ -132,5 +143,5 @@ def _last(channels: Tensor, *, n: int) -> Tensor:
     return channels[-n:].float().clone()
 
 
-def _last_fraction(channels: Tensor, *, float32: bool) -> Tensor:
-    return stored_fractions(channels[-1:], float32=float32)
+def _last_fractions(channels: Tensor, *, n: int, float32: bool) -> Tensor:
+    return stored_fractions(channels[-n:], float32=float32)

@@ -38,6 +38,7 @@ __all__ = [
     "SetRaster",
     "Share",
     "UncertaintyRaster",
+    "WeightRaster",
     "Words",
     "map_spec",
     "map_subject",
@@ -154,6 +155,7 @@ class OutputKind:
     needs_classes : whether only models of classes have it.
     needs_novelty : whether only models whose card holds the statistics of their training have it.
     needs_boundaries : whether only models that learnt the boundaries of objects have it.
+    needs_gate : whether only models that weigh the modalities of several sensors have it.
     needs_domain : whether only models of spectra whose card describes their calibration have it.
     argument : value that the option may take; None where it takes none.
     """
@@ -166,6 +168,7 @@ class OutputKind:
     needs_novelty: bool = False
     needs_domain: bool = False
     needs_boundaries: bool = False
+    needs_gate: bool = False
     argument: Words | Share | None = None
 
     def settings(self, value: object) -> Mapping[str, Any] | None:
@@ -276,6 +279,19 @@ class BoundaryRaster(ExtraRaster):
     def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
         """Describe the raster: float32, or uint8 with a scale."""
         return _fractions([self.name], float32=options.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightRaster(ExtraRaster):
+    """A raster of how much each sensor had to say in a pixel: a band for each modality, of sum 1."""
+
+    needs_classes: bool = False
+    needs_gate: bool = True
+
+    def spec(self, card: Card, options: SegmentOptions) -> RasterSpec:
+        """Describe the raster: float32, or uint8 with a scale."""
+        names = [name or "others" for name in card.modalities]
+        return _fractions(names, float32=options.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -531,6 +547,12 @@ _KINDS: tuple[ExtraRaster | DerivedFile, ...] = (
         title="Boundaries of objects",
         help="of models that learnt where objects end, how near a pixel is to such a boundary: 1 on it, 0 in the midst of "
         "objects and away from them",
+    ),
+    WeightRaster(
+        name="weights",
+        title="Weights of sensors",
+        help="of models that weigh several sensors (fusion_unet), which of them decided in a pixel: a band for each, from 0 to "
+        "1, of sum 1",
     ),
     NoveltyRaster(
         name="novelty",

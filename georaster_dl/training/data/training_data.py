@@ -174,6 +174,7 @@ def load_training_data(
     """
     opened = open_labelled_scenes(pairs, config, warn)
     warn_implausible(opened, warn)
+    config.augment.check_modalities(opened[0].scene.bands)
     config = with_code(config, len(opened[0].scene.planes))
     run = config.start.rehearse
     old = None if run is None else Reservoir.of_run(run)

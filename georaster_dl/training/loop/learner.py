@@ -16,7 +16,7 @@ from georaster_dl.training.loop.objective import Objective
 from georaster_dl.training.loop.transfer import set_training_mode, unfreeze_for_epoch
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 
-__all__ = ["SCORE", "Learner", "usual_rate"]
+__all__ = ["SCORE", "Learner", "present_bands", "usual_rate"]
 
 _FINE_RATE = 5e-4  # a large rate would forget what the weights know
 _REHEARSING_RATE = 3e-4
@@ -31,6 +31,21 @@ def usual_rate(config: TrainConfig) -> float:
     if config.start.rehearse is not None:
         return _REHEARSING_RATE
     return FRESH_RATE if config.start.weights == "random" else _FINE_RATE
+
+
+def present_bands(image: Tensor) -> Tensor:
+    """Tell which bands of patches are there: those that are not 0 everywhere, as augmentation leaves absent ones.
+
+    Parameters
+    ----------
+    image : (N, bands, rows, cols) normalised.
+
+    Returns
+    -------
+    (N, bands); True for all bands of a patch without a valid pixel.
+    """
+    there = (image != 0).flatten(2).any(2)
+    return there | ~there.any(1, keepdim=True)
 
 
 class Learner(L.LightningModule):
@@ -59,6 +74,7 @@ class Learner(L.LightningModule):
         self.network = network
         self._bayesian = [each for each in network.modules() if isinstance(each, BayesianConv2d)]
         self._cells = cells
+        self._reads_presence = bool(getattr(network, "reads_presence", False))
         self.objective = objective
         self.history: list[dict[str, float]] = []  # one entry per finished epoch
         self.finds_rate = config.training.learning_rate == "find"
@@ -76,9 +92,13 @@ class Learner(L.LightningModule):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute the outputs for (N, bands, rows, cols), with the boundaries of objects where these are learnt."""
+        """Compute the outputs for (N, bands, rows, cols), with the boundaries of objects where these are learnt.
+
+        In training, a network that can do without bands is told which there are.
+        """
+        told = (present_bands(image),) if self.training and self._reads_presence else ()
         with giving_boundaries(self.network):
-            output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
+            output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last), *told)
         return output
 
     def on_train_epoch_start(self) -> None:

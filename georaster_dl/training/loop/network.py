@@ -244,6 +244,7 @@ def random_network(data: TrainingData, *, masked: bool = False) -> nn.Module:
     """
     model = data.config.model
     wavelengths = [band.wavelength_nm for band in data.bands]
+    modalities = [band.modality for band in data.bands]
     return create_model(
         model.architecture,
         in_bands=len(data.bands) + masked,
@@ -251,6 +252,7 @@ def random_network(data: TrainingData, *, masked: bool = False) -> nn.Module:
         encoder=model.encoder,
         encoder_weights=None,
         wavelengths_nm=[*wavelengths, None] if masked else wavelengths,
+        modalities=[*modalities, modalities[0]] if masked else modalities,
         **_options(data.config),
     )
 

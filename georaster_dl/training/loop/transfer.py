@@ -284,7 +284,8 @@ def _trace(network: nn.Module) -> tuple[list[str], list[str]]:
     if first is None:  # what sees pixels one by one has no kernels to fit to other bands
         return [], [name for name, _ in encoder.named_modules()]
     side = 4 * network_stride(network)
-    probe = first.weight.new_zeros((1, first.in_channels, side, side))
+    planes = getattr(encoder, "in_bands", first.in_channels)
+    probe = first.weight.new_zeros((1, planes, side, side))
     reading: list[str] = []
     ran: list[str] = []
 

@@ -25,7 +25,7 @@ from georaster_dl.models.package.calibration import Calibration
 from georaster_dl.models.package.card import Architecture, Card, ModelHalo, Predictor
 from georaster_dl.models.package.file import save_model
 from georaster_dl.models.package.values import InputBand, Target
-from georaster_dl.models.registry import takes_encoder
+from georaster_dl.models.registry import takes_encoder, weighs_modalities
 from georaster_dl.models.runtime.cost import measure_cost
 from georaster_dl.models.runtime.device import Device
 from georaster_dl.models.runtime.halo import choose_halo, probe_halo
@@ -90,6 +90,7 @@ def package_model(
         task=data.config.task,
         architecture=_architecture(data) if rival is None else rival.architecture,
         bands=_bands(data),
+        required_bands=_required_bands(data) if rival is None else (),
         quantity=data.quantity,
         resolution_m=_resolutions(data),
         classes=_classes(data),
@@ -195,6 +196,21 @@ def _bands(data: TrainingData) -> tuple[InputBand, ...]:
         InputBand.of(band, mean, std)
         for band, mean, std in zip(data.bands, data.scaling.mean, data.scaling.std, strict=True)
     )
+
+
+def _required_bands(data: TrainingData) -> tuple[tuple[str, ...], ...]:
+    """Groups of bands of each of which the model needs one: of needed modalities, else of all; none where it needs all."""
+    augment, model = data.config.augment, data.config.model
+    if not augment.drops_bands or model.ensemble > 1:
+        return ()
+    fusing = weighs_modalities(model.architecture) and augment.modality_dropout > 0
+    if not (fusing or model.options.get("optional_bands")):
+        return ()
+    needed = [
+        tuple(band.name for band in data.bands if band.modality == name)
+        for name in augment.needed_modalities
+    ]
+    return tuple(needed) or (tuple(band.name for band in data.bands),)
 
 
 def _classes(data: TrainingData) -> tuple[MapClass, ...]:

@@ -21,7 +21,8 @@ __all__ = ["Setting", "Space", "make_space"]
 Value = str | int | float | bool
 Changes = dict[str, Any]  # of a configuration, by full names
 
-_GEOMETRY = ("dihedral", "scale")  # of the augmentation; they have no strength
+# Of the augmentation; turns and zoom have no strength, and what a model can do without is not for a search to say.
+_UNCHANGED = ("dihedral", "scale", "modality_dropout", "needed_modalities")
 _FEWEST_BANDS = {"spectral_unet": 10, "dense_classifier": 4}  # below, spectra alone say little
 _LARGEST_PATCH = 128  # unless patches are larger by default
 _SIZES: dict[str, Changes] = {  # of a U-Net
@@ -206,7 +207,7 @@ def _patches(data: TrainingData) -> list[Setting]:
 def _augmentation(data: TrainingData) -> Setting:
     """Strength of all but turns and zoom, as a multiple of the usual."""
     usual = data.config.augment
-    names = [each.name for each in fields(usual) if each.name not in _GEOMETRY]
+    names = [each.name for each in fields(usual) if each.name not in _UNCHANGED]
 
     def changes(strength: float) -> Changes:
         if strength == 1:

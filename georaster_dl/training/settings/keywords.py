@@ -36,6 +36,7 @@ SETTINGS = {
     "init": "start.weights",
     "freeze": "start.freeze",
     "rehearse": "start.rehearse",
+    "modality_dropout": "augment.modality_dropout",
     "epochs": "training.epochs",
     "minutes": "training.minutes",
     "device": "training.device",

@@ -10,6 +10,7 @@ from georaster_dl.models.package.card import Architecture, Card
 from georaster_dl.models.package.file import find_model, read_card
 from georaster_dl.models.registry import describe_model, fitted_models, takes_encoder
 from georaster_dl.models.runtime.optional_bands import narrowed_card
+from georaster_dl.training.settings.absence import with_modalities
 from georaster_dl.training.settings.config import FRESH_RATE, TrainConfig
 from georaster_dl.training.start.public import encoder_of, is_package, is_public
 
@@ -20,7 +21,7 @@ _OF_NETWORK = {"architecture", "encoder", "options", "head", "ensemble"}  # who 
 _FRACTIONS, _BOUNDARIES = "fractions", "boundaries"  # heads of the registry
 _DECODER_DROPOUT = 0.1
 _HIDDEN = 0.6  # share of the squares
-_WITH_SKIPS = ("plain_unet", "spectral_unet")  # beside all that are built around an encoder
+_WITH_SKIPS = ("plain_unet", "spectral_unet", "fusion_unet")  # beside all that are built around an encoder
 
 
 def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> TrainConfig:
@@ -71,6 +72,8 @@ def _with_begun_split(config: TrainConfig, begun: TrainConfig | None) -> TrainCo
 def with_method(config: TrainConfig, begun: TrainConfig | None = None) -> TrainConfig:
     """Choose ``auto`` as the method where nothing of the network is stated; before anything else is resolved.
 
+    Where modalities are left out, a network that can do without them is stated by that.
+
     Parameters
     ----------
     begun : settings of the run that is resumed; one without a method goes on without.
@@ -78,8 +81,9 @@ def with_method(config: TrainConfig, begun: TrainConfig | None = None) -> TrainC
     Raises
     ------
     OptionError
-        When the method does not go with the task, or with a search.
+        When the method does not go with the task, with a search, or with modalities that are left out.
     """
+    config = with_modalities(config)
     if config.task != "segmentation" and config.method not in (None, "network"):
         raise OptionError(
             f"`method='{config.method}'` is of classes, but the task is {config.task}, for which networks alone are "
@@ -243,7 +247,7 @@ def _with_task(config: TrainConfig) -> TrainConfig:
             f"The task autoencoder learns from scenes without labels, but labels.{stated[0]} is set; "
             f"leave it out, or choose another task."
         )
-    unchanged = {f.name for f in fields(config.augment)} - {"dihedral", "scale"}
+    unchanged = {f.name for f in fields(config.augment)} - {"dihedral", "scale", "needed_modalities"}
     changes: dict[str, object] = {f"augment.{key}": 0.0 for key in sorted(unchanged)}
     if not config.model.model_fields_set & {"architecture", "encoder"}:
         changes["model.architecture"] = _AUTOENCODER

@@ -1,11 +1,11 @@
-"""Augmentation of patches: orientation, scale, illumination, haze, noise and absent bands.
+"""Augmentation of patches: orientation, scale, illumination, haze, noise, absent bands and modalities.
 
 Everything is drawn from the generator that comes in, so a patch is the same for the same seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from georaster_dl.core.bands import Band
+from georaster_dl.core.errors import OptionError
+from georaster_dl.core.modalities import modality_places
 
 __all__ = ["Augmentation", "Optics"]
 
@@ -37,11 +39,13 @@ class Optics:
     haze_unit : (bands,) the shortest band's deviation in deviations of each band; 0 where a band's
         wavelength is unknown.
     wavelength : (bands,) relative to the shortest band; 1 where it is unknown.
+    modalities : indices of the bands of each modality.
     """
 
     origin: Image
     haze_unit: Image
     wavelength: Image
+    modalities: Mapping[str, Sequence[int]]
 
     @classmethod
     def of(
@@ -58,6 +62,7 @@ class Optics:
             (-mean / std).astype(np.float32),
             np.where(has_length, std[shortest] / std, 0).astype(np.float32),
             np.where(has_length, lengths / lengths[shortest], 1).astype(np.float32),
+            modality_places([band.modality for band in bands]),
         )
 
 
@@ -79,6 +84,8 @@ class Augmentation:
     noise : largest standard deviation of white noise, in the band's standard deviations.
     band_dropout : probability that bands are absent, that is 0 as after normalisation of the mean:
         one band, half as often two, and so on, never all.
+    modality_dropout : probability that each modality is absent, with all of its bands; never all.
+    needed_modalities : modalities that are never absent, because the model needs them.
     """
 
     dihedral: bool = True
@@ -89,6 +96,34 @@ class Augmentation:
     offset: Deviations = 0.05
     noise: Deviations = 0.05
     band_dropout: Share = 0.0
+    modality_dropout: Share = 0.0
+    needed_modalities: tuple[str, ...] = ()
+
+    def check_modalities(self, bands: Sequence[Band]) -> None:
+        """Check that bands have the modalities that may be absent, and those that may not.
+
+        Raises
+        ------
+        OptionError
+            When a needed modality is none of the bands', or all bands are of one that may be absent.
+        """
+        own = modality_places([band.modality for band in bands])
+        unknown = [name for name in self.needed_modalities if name not in own]
+        names = ", ".join(name or "no modality" for name in own)
+        if unknown:
+            raise OptionError(
+                f"augment.needed_modalities names {unknown[0]!r}, but the bands are of {names}; correct it."
+            )
+        if self.modality_dropout and len(own) < 2:
+            raise OptionError(
+                f"`modality_dropout={self.modality_dropout:g}` leaves out whole modalities, but all bands are of one "
+                f"({names}); join the files of several sensors (a.tif+b.tif), or leave it out."
+            )
+
+    @property
+    def drops_bands(self) -> bool:
+        """Whether a network learns to do without bands."""
+        return self.band_dropout > 0 or self.modality_dropout > 0
 
     def window(self, rng: np.random.Generator, patch: int) -> int:
         """Draw the side in pixels of the window to read for a patch: a smaller window is magnified."""
@@ -146,7 +181,18 @@ class Augmentation:
         if bands > 1 and rng.random() < self.band_dropout:
             count = min(int(rng.geometric(0.5)), bands - 1)
             image[rng.choice(bands, count, replace=False)] = 0
+        if self.modality_dropout:
+            for name in self._absent(rng, list(optics.modalities)):
+                image[list(optics.modalities[name])] = 0
         return image
+
+    def _absent(self, rng: np.random.Generator, names: list[str]) -> list[str]:
+        """Draw the modalities that are absent; one is kept whatever is drawn."""
+        kept = names[int(rng.integers(len(names)))]
+        drawn = rng.random(len(names)) < self.modality_dropout
+        absent = [name for name, is_absent in zip(names, drawn, strict=True) if is_absent]
+        absent = [name for name in absent if name not in self.needed_modalities]
+        return absent if len(absent) < len(names) else [name for name in absent if name != kept]
 
 
 def _white(rng: np.random.Generator, shape: tuple[int, ...]) -> Image:

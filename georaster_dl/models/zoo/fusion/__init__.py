@@ -1,0 +1,1 @@
+"""Networks that weigh the modalities of several sensors in each pixel."""
