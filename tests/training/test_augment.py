@@ -1,5 +1,7 @@
 """Augmentation moves everything together, and touches only what was measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from georaster_dl.core.bands import Band, named_bands
 from georaster_dl.core.errors import OptionError
+from georaster_dl.core.modalities import with_modality
 from georaster_dl.training.settings.config import TrainConfig
 from georaster_dl.training.transforms.augment import Augmentation, Optics
 
@@ -26,9 +29,9 @@ def patch(side=16, seed=0, bands=3):
     return np.where(valid, image, np.float32(0)), valid, generator.integers(-1, 5, (side, side))
 
 
-def applied(augmentation, triple, *, seed=1, side=16, origin=ORIGIN):
+def applied(augmentation, triple, *, seed=1, side=16, origin=ORIGIN, modalities=None):
     plain = np.zeros(len(origin), np.float32)
-    optics = Optics(np.asarray(origin, np.float32), plain, plain + 1)
+    optics = Optics(np.asarray(origin, np.float32), plain, plain + 1, modalities or {})
     return augmentation.apply(rng(seed), *triple, patch=side, optics=optics)
 
 
@@ -138,6 +141,51 @@ def test_dropout_leaves_at_least_one_band(bands):
     if bands == 6:
         assert np.mean(left, axis=0).std() < 0.1
         assert (counts == 5).mean() == pytest.approx(0.5, abs=0.05)
+
+
+SENSORS = {"optical": [0, 1, 2], "radar": [3, 5], "lidar": [4]}
+
+
+def left_modalities(**settings):
+    """Whether each modality is left, (patches, modalities); none is left in part."""
+    drop = replace(NONE, **settings)
+    ones = np.ones((6, 1, 1), np.float32), np.ones((1, 1), bool), np.zeros((1, 1))
+    made = [
+        applied(drop, ones, seed=s, side=1, origin=np.zeros(6), modalities=SENSORS)[0].ravel()
+        for s in range(1000)
+    ]
+    bands = np.array(made) != 0
+    for places in SENSORS.values():
+        assert (bands[:, places].all(1) == bands[:, places].any(1)).all()
+    return bands[:, [0, 3, 4]]
+
+
+def test_modalities_are_dropped_whole_as_often_as_stated_and_one_is_kept():
+    assert left_modalities().all()
+    left = left_modalities(modality_dropout=0.3)
+    assert (1 - left.mean(0)) == pytest.approx([0.3] * 3, abs=0.05)
+    most = left_modalities(modality_dropout=0.99)
+    assert most.any(1).all()
+    assert most.mean(0) == pytest.approx([1 / 3] * 3, abs=0.06)
+
+
+def test_a_needed_modality_is_never_dropped():
+    left = left_modalities(modality_dropout=0.9, needed_modalities=("optical",))
+    assert left[:, 0].all()
+    assert (1 - left[:, 1:].mean(0)) == pytest.approx([0.9, 0.9], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "told"),
+    [
+        (("B02", "VV"), {"needed_modalities": ("lidar",)}, "'lidar', but the bands are of optical, radar"),
+        (("B02", "B03"), {}, "all bands are of one .optical."),
+    ],
+)
+def test_modalities_that_cannot_be_dropped_are_refused(names, settings, told):
+    bands = [with_modality(band) for band in named_bands(names)]
+    with pytest.raises(OptionError, match=told):
+        Augmentation(modality_dropout=0.2, **settings).check_modalities(bands)
 
 
 @given(seed=st.integers(0, 2**31))
