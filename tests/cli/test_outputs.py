@@ -18,7 +18,11 @@ def _kinds():
     card = read_card(builtin_models()["s2-landcover"])
     known = card.novelty is not None
     kinds = [kind for kind in EXTRA_OUTPUTS.values() if known or not kind.needs_novelty]
-    kinds = [kind for kind in kinds if not (kind.needs_domain or kind.needs_boundaries or kind.needs_gate)]
+    kinds = [
+        kind
+        for kind in kinds
+        if not (kind.needs_domain or kind.needs_boundaries or kind.needs_gate)
+    ]
     return [kind for kind in kinds if card.calibration.scores or kind.name != "sets"]
 
 

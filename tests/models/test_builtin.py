@@ -36,6 +36,7 @@ NETWORKS = {
     "ssftt": ({"reduced": 4}, 6),
     "band_attention": ({"width": 8, "heads": 2, "token": 2}, 0),
     "pls_net": ({}, 0),
+    "fusion_unet": ({"widths": (4, 6)}, 10),
     "ensemble": ({"member": "band_attention", "members": 2, "width": 8, "token": 2}, 0),
 }
 GLOBAL = {

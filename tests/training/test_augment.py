@@ -178,7 +178,11 @@ def test_a_needed_modality_is_never_dropped():
 @pytest.mark.parametrize(
     ("names", "settings", "told"),
     [
-        (("B02", "VV"), {"needed_modalities": ("lidar",)}, "'lidar', but the bands are of optical, radar"),
+        (
+            ("B02", "VV"),
+            {"needed_modalities": ("lidar",)},
+            "'lidar', but the bands are of optical, radar",
+        ),
         (("B02", "B03"), {}, "all bands are of one .optical."),
     ],
 )

@@ -46,7 +46,9 @@ def trained(write, settings, out, **changes):
 
 
 def mapped(scene, model, tmp_path, **extras):
-    outputs = Outputs(map=tmp_path / "map.tif", **{name: tmp_path / f"{name}.tif" for name in extras})
+    outputs = Outputs(
+        map=tmp_path / "map.tif", **{name: tmp_path / f"{name}.tif" for name in extras}
+    )
     options = SegmentOptions(device="cpu", precision="fp32", overwrite=True, float32=True)
     return segment(str(scene), model, outputs, options)
 
@@ -91,7 +93,8 @@ def test_a_sensor_counts_as_absent_unless_all_its_bands_are_there(write, setting
     told = torch.tensor([[True, False, True, True]])
     with torch.inference_mode():
         torch.testing.assert_close(
-            network(image, told), load_narrowed(model, ["red", "green", "ndsm"])[1](image[:, [0, 2, 3]])
+            network(image, told),
+            load_narrowed(model, ["red", "green", "ndsm"])[1](image[:, [0, 2, 3]]),
         )
     with pytest.raises(OptionError, match="reads optical whole or not at all, but green"):
         load_narrowed(model, ["red", "VV"])

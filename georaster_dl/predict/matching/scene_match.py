@@ -181,7 +181,9 @@ def _resampled(scene: Scene, card: Card) -> SceneMatch:
 def _with_optional_bands(scene: Scene, card: Card) -> SceneMatch:
     places = band_places(card, scene.bands)
     broken = broken_modalities(card, list(places))
-    places = {b.name: places[b.name] for b in card.bands if b.name in places and b.modality not in broken}
+    places = {
+        b.name: places[b.name] for b in card.bands if b.name in places and b.modality not in broken
+    }
     missing = missing_required_bands(card, list(places))
     if missing:
         needed = " and ".join(map(card.words_of, missing))

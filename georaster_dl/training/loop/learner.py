@@ -98,7 +98,9 @@ class Learner(L.LightningModule):
         """
         told = (present_bands(image),) if self.training and self._reads_presence else ()
         with giving_boundaries(self.network):
-            output: Tensor = self.network(image.contiguous(memory_format=torch.channels_last), *told)
+            output: Tensor = self.network(
+                image.contiguous(memory_format=torch.channels_last), *told
+            )
         return output
 
     def on_train_epoch_start(self) -> None:

@@ -21,7 +21,11 @@ _OF_NETWORK = {"architecture", "encoder", "options", "head", "ensemble"}  # who 
 _FRACTIONS, _BOUNDARIES = "fractions", "boundaries"  # heads of the registry
 _DECODER_DROPOUT = 0.1
 _HIDDEN = 0.6  # share of the squares
-_WITH_SKIPS = ("plain_unet", "spectral_unet", "fusion_unet")  # beside all that are built around an encoder
+_WITH_SKIPS = (
+    "plain_unet",
+    "spectral_unet",
+    "fusion_unet",
+)  # beside all that are built around an encoder
 
 
 def resolve_defaults(config: TrainConfig, begun: TrainConfig | None = None) -> TrainConfig:
@@ -247,7 +251,11 @@ def _with_task(config: TrainConfig) -> TrainConfig:
             f"The task autoencoder learns from scenes without labels, but labels.{stated[0]} is set; "
             f"leave it out, or choose another task."
         )
-    unchanged = {f.name for f in fields(config.augment)} - {"dihedral", "scale", "needed_modalities"}
+    unchanged = {f.name for f in fields(config.augment)} - {
+        "dihedral",
+        "scale",
+        "needed_modalities",
+    }
     changes: dict[str, object] = {f"augment.{key}": 0.0 for key in sorted(unchanged)}
     if not config.model.model_fields_set & {"architecture", "encoder"}:
         changes["model.architecture"] = _AUTOENCODER

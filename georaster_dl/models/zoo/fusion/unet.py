@@ -94,7 +94,6 @@ class FusionUNet(nn.Module):
         }
 
 
-
 class _Encoder(nn.Module):
     def __init__(self, modalities: Sequence[str], widths: Sequence[int]) -> None:
         super().__init__()
@@ -102,9 +101,7 @@ class _Encoder(nn.Module):
         self.gate = ModalityGate(modalities, widths[0])
         self.stages = Stages(widths)
 
-    def forward(
-        self, image: Tensor, present: Tensor | None = None
-    ) -> tuple[list[Tensor], Tensor]:
+    def forward(self, image: Tensor, present: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
         fused, weights = self.gate(image, present)
         return self.stages(fused), weights
 
@@ -122,9 +119,7 @@ class ModalityGate(nn.Module):
         super().__init__()
         places = modality_places(modalities)
         # By name, so that weights find their modality in a network of others. A name may be any text.
-        self.stems = nn.ModuleDict(
-            {_key(name): _Stem(own, width) for name, own in places.items()}
-        )
+        self.stems = nn.ModuleDict({_key(name): _Stem(own, width) for name, own in places.items()})
         self.width = width
         self.query = nn.Parameter(torch.randn(_KEY))
         self.key = nn.Linear(width, _KEY, bias=False)
@@ -150,8 +145,10 @@ class ModalityGate(nn.Module):
             features.append(made)
             scores.append(score)
         weights = torch.cat(scores, 1).float().softmax(1)
-        shares = weights.to(image.dtype).split(1, 1)
-        fused = sum((w * s for w, s in zip(shares[1:], features[1:], strict=True)), shares[0] * features[0])
+        shares = weights.to(image.dtype)
+        fused = shares[:, :1] * features[0]
+        for number, each in enumerate(features[1:], 1):
+            fused = fused + shares[:, number : number + 1] * each
         return self.value(fused), weights
 
 
