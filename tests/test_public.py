@@ -46,7 +46,7 @@ SIGNATURES = {
     "cluster": "(scene, *, out, k='auto', method='kmeans', distance=None, quicklook=None, seed=0, overwrite=False, "
     "report=None, progress=False, **options)",
     "compare_spectra": "(data, *, target=None, class_column=None, methods=None, seeds=5, report=None, progress=False, **settings)",
-    "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), **options)",
+    "create_model": "(name, *, in_bands, n_classes, encoder='resnet18', encoder_weights=None, wavelengths_nm=None, sensors=(), modalities=(), **options)",
     "denoise": "(scene, model, *, out, report=None, progress=False, **options)",
     "evaluate": "(mapped, reference, *, fraction_fields=(), block=None, seed=0, html=None, overwrite=False, report=None, **labels)",
     "evaluate_objects": "(mapped, reference, *, aoi=None, tolerance=None, block=None, seed=0, matches=None, html=None, image=None, "
@@ -69,7 +69,7 @@ SIGNATURES = {
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
     "read_spectra": "(source, *, report=None, **reading)",
-    "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=None)",
+    "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=None, modalities=False)",
     "save_model": "(path, card, network, *, half=False)",
     "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
     "series_models": "(kind=None, pattern='*')",

@@ -118,7 +118,7 @@ class ModalityNetwork(SegmentationNetwork, Protocol):
     gives_weights: bool
 
     def narrowed_weights(self, present: Sequence[str]) -> dict[str, Tensor]:
-        """Return the state of the network that reads these modalities alone, for one that is built for them."""
+        """Select the state of the network of some modalities."""
 
 
 class Dated(NamedTuple):

@@ -406,7 +406,7 @@ class Card(FilePart):
 
     @property
     def weighs_modalities(self) -> bool:
-        """Whether the network weighs the modalities of its bands in each pixel; whole ones may be absent."""
+        """Whether the network weighs the modalities of its bands in each pixel, so that a whole modality may be absent."""
         return weighs_modalities(self.architecture.name)
 
     @property

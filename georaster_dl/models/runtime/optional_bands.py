@@ -1,4 +1,4 @@
-"""A model of optional bands or modalities, narrowed to what is there: from then on a plain model.
+"""A model of optional bands or modalities, narrowed to those of a scene: from then on a plain model.
 
 A run never fills in a band that a scene lacks. Card and network are cut down to the bands present,
 which for a network of optional bands changes nothing but rounding, and all that follows sees an

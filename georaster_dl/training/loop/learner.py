@@ -34,7 +34,7 @@ def usual_rate(config: TrainConfig) -> float:
 
 
 def present_bands(image: Tensor) -> Tensor:
-    """Tell which bands of patches are there: those that are not 0 everywhere, as augmentation leaves absent ones.
+    """Find the present bands of patches; augmentation leaves absent bands 0 everywhere.
 
     Parameters
     ----------

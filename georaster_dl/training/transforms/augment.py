@@ -187,7 +187,7 @@ class Augmentation:
         return image
 
     def _absent(self, rng: np.random.Generator, names: list[str]) -> list[str]:
-        """Draw the modalities that are absent; one is kept whatever is drawn."""
+        """Draw absent modalities, never all."""
         kept = names[int(rng.integers(len(names)))]
         drawn = rng.random(len(names)) < self.modality_dropout
         absent = [name for name, is_absent in zip(names, drawn, strict=True) if is_absent]
