@@ -46,7 +46,7 @@ def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_js
     tiles, how much memory and time a run would take.
     Without: which bundled model geodl segment would take.
     """
-    from georaster_dl.io.scenes.calibration_check import (
+    from georaster_dl.io.scenes.checks.calibration import (
         alpha_warning,
         calibration_warning,
         zeros_warning,

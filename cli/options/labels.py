@@ -11,7 +11,7 @@ from georaster_dl.core.scene_options import FractionOptions, LabelOptions
 from georaster_dl.training.settings.keywords import SETTINGS
 
 from .groups import option_group
-from .shared import INPUT_FILE, SCENE_OPTIONS, seed_option, wavelengths_option
+from .shared import INPUT_FILE, SCENE_OPTIONS, grid_option, seed_option, wavelengths_option
 
 __all__ = [
     "LABEL_OPTIONS",
@@ -136,6 +136,7 @@ checked_label_options = option_group(
     *LABEL_OPTIONS[:5],
     *SCENE_OPTIONS,
     wavelengths_option,
+    grid_option,
     seed_option(default=None),
 )
 """Options that say how labels that are checked, and their scenes, are read; gives ``changes`` of settings."""
@@ -177,5 +178,6 @@ def training_options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
         ),
         *SCENE_OPTIONS,
         wavelengths_option,
+        grid_option,
         seed_option(default=None),
     )

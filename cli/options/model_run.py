@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ from .shared import (
     INPUT_FILE,
     SCENE_OPTIONS,
     device_option,
+    grid_option,
     overwrite_option,
     precision_option,
     scene_reading,
@@ -46,9 +48,11 @@ def _run_settings(
     offset: float | None,
     mask: str | None,
     wavelengths: tuple[float, ...] | None,
+    grid: Path | None,
     **settings: Any,
 ) -> dict[str, Any]:
-    return {"scene": scene_reading(bands, nodata, scale, offset, mask, wavelengths), **settings}
+    reading = scene_reading(bands, nodata, scale, offset, mask, wavelengths, grid)
+    return {"scene": reading, **settings}
 
 
 _AOI = click.option(
@@ -75,6 +79,7 @@ model_run_options = option_group(
     ),
     *SCENE_OPTIONS,
     wavelengths_option,
+    grid_option,
     _HALO,
     device_option(),
     precision_option(),

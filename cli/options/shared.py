@@ -30,6 +30,7 @@ __all__ = [
     "debug_option",
     "default_output",
     "device_option",
+    "grid_option",
     "json_option",
     "model_option",
     "output_option",
@@ -160,11 +161,18 @@ def scene_reading(
     offset: float | None,
     mask: str | None,
     wavelengths: tuple[float, ...] | None = None,
+    grid: Path | None = None,
 ) -> SceneOptions:
     """Make the options of a scene from the values of ``SCENE_OPTIONS``."""
     names = None if bands is None else tuple(name.strip() for name in bands.split(","))
     return SceneOptions(
-        bands=names, nodata=nodata, scale=scale, offset=offset, mask=mask, wavelengths=wavelengths
+        bands=names,
+        nodata=nodata,
+        scale=scale,
+        offset=offset,
+        mask=mask,
+        wavelengths=wavelengths,
+        grid=grid,
     )
 
 
@@ -203,7 +211,16 @@ wavelengths_option = click.option(
     metavar="FILE",
     help="Text file with the wavelength of each band in file order (nm or um), of a file that does not state them.",
 )
-scene_options = option_group("reading", scene_reading, *SCENE_OPTIONS, wavelengths_option)
+grid_option = click.option(
+    "--grid",
+    type=INPUT_FILE,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="File whose grid a scene of several files (A.tif+B.tif) gets; the finest by default.",
+)
+scene_options = option_group(
+    "reading", scene_reading, *SCENE_OPTIONS, wavelengths_option, grid_option
+)
 
 
 def _terminal(progress: str, quiet: bool, log: Path | None, parent_pipe: bool) -> Terminal:

@@ -44,6 +44,7 @@ class SceneKeywords(TypedDict, total=False):
     mask : quality band that masks pixels, such as ``"SCL"`` or ``"QA60:0"``; see the guide on scenes.
     wavelengths : centres of the bands in file order, in nm, of a file that does not state them; or the path of a text
         file of them, in nm or um.
+    grid : of a scene of several files, the one whose grid it gets; the finest where None.
     """
 
     bands: Sequence[str] | str | None
@@ -52,6 +53,7 @@ class SceneKeywords(TypedDict, total=False):
     offset: float | None
     mask: str | None
     wavelengths: Sequence[float] | str | Path | None
+    grid: str | Path | None
 
 
 class RunKeywords(SceneKeywords, total=False):

@@ -23,6 +23,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, no_report, warner
 from georaster_dl.core.scene_options import LabelOptions
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.io.files.joined import split_joined
 from georaster_dl.io.labels.read import labels_digest
 from georaster_dl.io.output.staging import Staging
 from georaster_dl.io.scenes.scene import Scene
@@ -128,7 +129,12 @@ def calibrate(
         outputs.model,
         extras=outputs.extras,
         overwrite=options.run.overwrite,
-        protect=[model, *files, *(pair.scene for pair in pairs), *_given(options.histograms)],
+        protect=[
+            model,
+            *files,
+            *(file for pair in pairs for file in split_joined(pair.scene)),
+            *_given(options.histograms),
+        ],
         warn=warner(report),
     ) as stage:
         unique = list(dict.fromkeys(files))

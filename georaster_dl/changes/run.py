@@ -17,7 +17,6 @@ from georaster_dl.changes.compare import Comparison
 from georaster_dl.changes.options import ChangeOptions, ChangeOutputs
 from georaster_dl.changes.pair import MapPair, open_pair, source_of
 from georaster_dl.changes.scenes import ScenePair
-from georaster_dl.changes.shift import Shift
 from georaster_dl.changes.table import csv_table, with_estimates
 from georaster_dl.changes.transitions import Transition
 from georaster_dl.core.errors import OptionError
@@ -31,6 +30,7 @@ from georaster_dl.io.output.staged_raster import StagedRaster, finish_rasters
 from georaster_dl.io.output.staging import FailedOutput, Staging
 from georaster_dl.io.output.view_style import style_by_values
 from georaster_dl.io.output.writer import RasterSpec
+from georaster_dl.io.scenes.checks.shift import Shift
 from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.io.scenes.scene import source_files
 from georaster_dl.io.shown import ShownResult

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from georaster_dl.changes.pair import Placing, place
-from georaster_dl.changes.shift import Shift, estimate_shift
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Event, Report, Warned
 from georaster_dl.core.wording import listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.files.temporary import make_folder
+from georaster_dl.io.scenes.checks.shift import Shift, estimate_shift
 from georaster_dl.io.scenes.reader import Sources
 from georaster_dl.io.scenes.scene import Scene, SceneReader
 from georaster_dl.models.package.file import read_card

@@ -27,6 +27,7 @@ class SceneOptions:
     nodata : number that stands for no measurement, in every band.
     scale, offset : physical value = stored value * scale + offset, in every band.
     wavelengths : centres of the bands of a file that does not state them, in file order, in nm.
+    grid : of a scene of several files, the one whose grid it gets; the finest where None.
     mask : quality band that masks pixels, and which of its numbers do; see ``georaster_dl.io.scenes.quality``.
     """
 
@@ -36,6 +37,7 @@ class SceneOptions:
     offset: float | None = None
     mask: str | None = None
     wavelengths: tuple[float, ...] | None = None
+    grid: Path | None = None
 
 
 @dataclass(frozen=True)

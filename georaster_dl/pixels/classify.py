@@ -19,7 +19,7 @@ from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.labels.read import LabelOptions, labels_digest
 from georaster_dl.io.output.provenance import feature_source, labels_tags, provenance
 from georaster_dl.io.output.staging import FailedOutput, Staging
-from georaster_dl.io.scenes.calibration_check import training_warning
+from georaster_dl.io.scenes.checks.calibration import training_warning
 from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.shown import ShownResult

@@ -18,7 +18,7 @@ from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.core.events import Report, Warned, no_report, warner
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.output.staging import FailedOutput, Staging
-from georaster_dl.io.scenes.calibration_check import size_warning
+from georaster_dl.io.scenes.checks.calibration import size_warning
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, read_card
 from georaster_dl.models.package.series import CardSeries

@@ -13,7 +13,7 @@ from georaster_dl.core.events import Report, SceneStarted, Warned, no_report
 from georaster_dl.core.wording import counted
 from georaster_dl.io.output.provenance import provenance
 from georaster_dl.io.output.staging import FailedOutput, Staging
-from georaster_dl.io.scenes.calibration_check import calibration_warning
+from georaster_dl.io.scenes.checks.calibration import calibration_warning
 from georaster_dl.io.scenes.reader import Sources, open_scene
 from georaster_dl.io.shown import ShownResult
 from georaster_dl.models.package.card import Architecture, Card

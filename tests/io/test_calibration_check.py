@@ -9,7 +9,7 @@ import pytest
 import rasterio
 
 from georaster_dl.core.scene_options import SceneOptions
-from georaster_dl.io.scenes.calibration_check import (
+from georaster_dl.io.scenes.checks.calibration import (
     alpha_warning,
     calibration_warning,
     training_warning,
@@ -160,7 +160,7 @@ def test_imaging_spectrometer_is_left_alone(make_tif):
 
 
 def test_no_torch_is_imported():
-    code = "import sys, georaster_dl.io.scenes.calibration_check; sys.exit('torch' in sys.modules)"
+    code = "import sys, georaster_dl.io.scenes.checks.calibration; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=600).returncode == 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.files.joined import split_joined
 
 __all__ = ["distinct_names", "file_name", "scene_stem"]
 
@@ -22,8 +23,8 @@ _LONGEST_NAME = 160
 
 
 def scene_stem(scene: str) -> str:
-    """Name of a scene (a path or an address) without its folder and ending."""
-    return _path(scene).absolute().stem or "scene"
+    """Name of a scene (a path or an address; of several joined, the first) without its folder and ending."""
+    return _path(split_joined(scene)[0]).absolute().stem or "scene"
 
 
 def file_name(name: str) -> str:

@@ -6,14 +6,13 @@ No raster is opened here: ten thousand scenes are listed in a second.
 from __future__ import annotations
 
 import csv
-import glob
-import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.core.errors import GeoRasterError, SceneError
+from georaster_dl.io.files.joined import expand_joined, is_pattern, split_joined
 from georaster_dl.io.files.scene_names import distinct_names
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.formats import sentinel2, stac
@@ -27,7 +26,6 @@ _SIDECARS = (".aux.xml", ".ovr", ".msk", ".tfw", ".jgw", ".prj", ".qml", ".qmd",
 """Endings of files that GDAL and QGIS leave beside rasters, which no pattern means."""
 _FILE_SEPARATOR = ";"
 _CELL_SEPARATORS = ",;\t"
-_PATTERN = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class ListedScene:
     Attributes
     ----------
     name : by which its outputs are called; no other scene of the batch has it.
-    sources : path or address of the scene, or several single files of it; paths are absolute.
+    sources : path or address of the scene, or of its several files; paths are absolute.
     """
 
     name: str
@@ -57,7 +55,7 @@ def list_scenes(given: Sequence[str], items: Path) -> list[ListedScene]:
 
     Parameters
     ----------
-    given : rasters, products, STAC items and addresses; patterns (``*``, ``?``, ``[``, ``**``);
+    given : rasters, products, STAC items and addresses, several of one scene joined by ``+``; patterns (``*``, ``?``, ``[``, ``**``);
         folders of scenes; lists of scenes (.txt, .csv); STAC item collections.
     items : folder for the items of collections; made only where there are any.
 
@@ -95,11 +93,10 @@ def _readable(text: str, items: Path) -> list[FoundScene]:
 
 
 def _meant(text: str, items: Path) -> Iterator[FoundScene]:
-    if not _PATTERN.search(text) or Path(text).exists() or "://" in text:
+    if not is_pattern(text) or "://" in text:
         yield from _at(text, items)
         return
-    # Unlike Path.glob it leaves out what is hidden, such as files that are being written.
-    matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207
+    matches = expand_joined(text)
     matches = [match for match in matches if not match.lower().endswith(_SIDECARS)]
     if not matches:
         raise SceneError(f"No file matches {text}; check the pattern (now in {Path.cwd()}).")
@@ -108,7 +105,11 @@ def _meant(text: str, items: Path) -> Iterator[FoundScene]:
 
 
 def _at(text: str, items: Path) -> Iterator[FoundScene]:
-    """The scenes at a path or address without a pattern."""
+    """The scenes at a path or address, or several joined, without a pattern."""
+    parts = split_joined(text)
+    if len(parts) > 1:
+        yield FoundScene(tuple(_absolute(envi_data(Path(part)) or part) for part in parts))
+        return
     path = Path(text)
     suffix = path.suffix.lower()
     if path.is_dir() and not _is_product(path):
@@ -162,7 +163,7 @@ def _is_product(path: Path) -> bool:
 
 
 def _in_text(path: Path) -> list[FoundScene]:
-    """Read a list with a scene per line; files of the same scene are separated by semicolons."""
+    """Read a list with a scene per line; files of the same scene are joined by ``+`` or separated by ``;``."""
     lines = [line.strip() for line in _text(path).splitlines()]
     scenes = [
         FoundScene(_sources(line, path.parent))
@@ -236,7 +237,8 @@ def _text(path: Path) -> str:
 
 
 def _sources(cell: str, folder: Path) -> tuple[str, ...]:
-    parts = [part.strip() for part in cell.split(_FILE_SEPARATOR)]
+    texts = [text.strip() for text in cell.split(_FILE_SEPARATOR)]
+    parts = (part.strip() for text in texts for part in split_joined(text, folder))
     return tuple(_absolute(part, folder) for part in parts if part)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from odc.geo.gcp import GCPGeoBox
+from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -19,12 +20,23 @@ from georaster_dl.core.errors import OptionError, SceneError
 from georaster_dl.core.geography import Georeference, can_transform
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted
-from georaster_dl.io.scenes.grid import proj_crs, warped
+from georaster_dl.io.scenes.grid import pixel_side, proj_crs, warped
 from georaster_dl.io.scenes.quality import QualityBand
 
-__all__ = ["Plane", "PlaneGroup", "PlaneMask", "QualityMask", "mask_of", "on_grid", "restate"]
+__all__ = [
+    "Plane",
+    "PlaneGroup",
+    "PlaneMask",
+    "QualityMask",
+    "mask_of",
+    "on_grid",
+    "resampling_of",
+    "restate",
+]
 
 _LARGEST_MEASUREMENT = 1e30
+_TOLERANCE = 1e-6  # of a pixel, within which its place is computed
+_FINER = 1.5  # times; below, bilinear leaves no pixel out
 
 
 @dataclass(frozen=True)
@@ -201,12 +213,21 @@ def on_grid(dataset: Any, nodata: float | None, geobox: Georeference, how: Resam
         dataset,
         geobox,
         how,
+        tolerance=_TOLERANCE,  # with a larger one a value depends on the window that it is read in
         src_nodata=nodata,
         nodata=nodata,
         add_alpha=nodata is None and _alpha_of(dataset) is None,
         # Else what is nodata in some bands only would be mixed with data.
         UNIFIED_SRC_NODATA="NO",
+        # Else GDAL widens the kernel by how many pixels of the file a window happens to need.
+        **({"XSCALE": 1, "YSCALE": 1} if how == Resampling.bilinear else {}),
     )
+
+
+def resampling_of(dataset: Any, geobox: Georeference) -> Resampling:
+    """Choose how a file is put on a grid: the average of its pixels where these are clearly finer, else bilinear."""
+    own = pixel_side(GeoBox.from_rio(dataset))
+    return Resampling.average if own * _FINER < pixel_side(geobox) else Resampling.bilinear
 
 
 def mask_of(dataset: Any, plane: Plane) -> PlaneMask | None:

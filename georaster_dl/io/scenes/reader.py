@@ -2,14 +2,14 @@
 
 One of: a file that GDAL reads (of an ENVI raster also its header), a container of subdatasets
 (NetCDF, HDF5), a Sentinel-2 product (folder, zip or its MTD_MSIL*.xml), a STAC item, an http(s)
-address of any of them; or several files of one scene, which are stacked on the finest grid among
-them.
+address of any of them; or several of one scene, also in one text joined by ``+``, which are read on the
+finest grid among them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -24,19 +24,20 @@ from georaster_dl.core.modalities import known_modality, with_modality
 from georaster_dl.core.scene_options import SceneOptions
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
+from georaster_dl.io.files.joined import split_joined
 from georaster_dl.io.formats import sentinel2, stac
 from georaster_dl.io.formats.array_files import refuse_array_file
 from georaster_dl.io.formats.envi import envi_data
 from georaster_dl.io.formats.metadata import bands_of, calibration_of, with_wavelengths
 from georaster_dl.io.formats.missions import band_of_file, mission_of
+from georaster_dl.io.scenes.assembly import RasterFile, assemble, join_scenes, refuse_same_names
 from georaster_dl.io.scenes.containers import Container, image_variables
 from georaster_dl.io.scenes.dataset import check_openable, open_dataset
-from georaster_dl.io.scenes.grid import ground_sampling, overlap, pixel_side
 from georaster_dl.io.scenes.planes import Plane, at_wavelengths, restate
 from georaster_dl.io.scenes.quality import Comparison, QualityBand, has_own_bands, parse_mask
 from georaster_dl.io.scenes.scene import Scene
 
-__all__ = ["SceneMaker", "Sources", "offers_mask", "open_scene", "stack_scenes"]
+__all__ = ["SceneMaker", "Sources", "offers_mask", "open_scene"]
 
 
 class SceneMaker(Protocol):
@@ -54,24 +55,12 @@ Sources: TypeAlias = str | Path | Sequence[str | Path] | Scene | SceneMaker
 """Path or address of a scene, several of one scene to be stacked, or a scene that is open or described already."""
 
 
-@dataclass(frozen=True)
-class _File:
-    """One opened raster: its planes and grid, the bands that it marks as transparency, and doubts."""
-
-    planes: tuple[Plane, ...]
-    geobox: Georeference
-    rpcs: Any
-    block: tuple[int, int]
-    alpha: tuple[Plane, ...] = ()
-    remarks: tuple[str, ...] = ()
-
-
 def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
     """Describe a scene without reading its pixels.
 
     Parameters
     ----------
-    sources : path or address, or several of one scene to be stacked; or a scene that is described
+    sources : path or address, or several of one scene (a list, or a text joined by ``+``); or a scene that is described
         already, such as one in memory.
     options : names, nodata and calibration that override the file's.
 
@@ -97,23 +86,6 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
 
 
-def stack_scenes(scenes: Sequence[Scene]) -> Scene:
-    """Put the bands of several scenes of one place together, on the finest grid among them.
-
-    Raises
-    ------
-    SceneError
-        When a scene does not overlap the finest.
-    """
-    files = [
-        _File(s.planes, s.geobox, s.rpcs, (s.block_rows, s.block_cols), s.alpha, s.remarks)
-        for s in scenes
-    ]
-    _check_overlap(files)
-    name = f"{scenes[0].name} and {len(scenes) - 1} more"
-    return _assembled(name, files, named=True, note=scenes[0].note)
-
-
 def _opened(
     sources: str | Path | Sequence[str | Path] | SceneMaker, options: SceneOptions
 ) -> Scene:
@@ -122,7 +94,14 @@ def _opened(
     names = [str(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
     if not names:
         raise SceneError("No scene was given; give the path or address of a raster.")
-    return _open_one(names[0], options) if len(names) == 1 else _stacked(names)
+    names = [part for name in names for part in split_joined(name)]
+    if len(names) > 1:
+        return _stacked(names, options)
+    if options.grid is not None and Path(options.grid).absolute() != Path(names[0]).absolute():
+        raise OptionError(
+            f"`grid={str(options.grid)!r}` chooses among the files of a scene, but {names[0]} is its only one; leave it out."
+        )
+    return _open_one(names[0], options)
 
 
 def _open_one(source: str, options: SceneOptions) -> Scene:
@@ -134,7 +113,7 @@ def _open_one(source: str, options: SceneOptions) -> Scene:
     if stac.is_item(source):
         return _from_item(source)
     pixels = source if path is None else envi_data(path) or source
-    return _assembled(source, _files(pixels))
+    return assemble(source, _files(pixels))
 
 
 def _existing(source: str) -> Path | None:
@@ -156,36 +135,20 @@ def _existing(source: str) -> Path | None:
     return None
 
 
-def _stacked(sources: Sequence[str]) -> Scene:
+def _stacked(sources: Sequence[str], options: SceneOptions) -> Scene:
     for source in sources:
         _existing(source)
-    files = [file for source in sources for file in _files(source)]
-    if len(files) == len(sources) and all(len(file.planes) == 1 for file in files):
-        files = [_named_by_file(file, s) for file, s in zip(files, sources, strict=True)]
-    _check_overlap(files)
-    return _assembled(f"{sources[0]} and {len(sources) - 1} more", files)
+    scenes = [_open_one(source, options) for source in sources]
+    joined = join_scenes(scenes, sources, options.grid)
+    if options.bands is None or len(options.bands) < len(joined.planes):
+        refuse_same_names(joined)
+    if options.mask is None:
+        return joined
+    layers = {name: path for scene in scenes for name, path in _layers(scene).items()}
+    return replace(joined, layers=layers)
 
 
-def _check_overlap(files: Sequence[_File]) -> None:
-    """Check that all files overlap the finest, on whose grid they are read."""
-    finest = min(files, key=_fineness)
-    for file in files:
-        if not overlap(finest.geobox, file.geobox):
-            raise SceneError(
-                f"{file.planes[0].path} does not overlap {finest.planes[0].path}, so they are no scene together; "
-                f"give files of one place."
-            )
-
-
-def _named_by_file(file: _File, source: str) -> _File:
-    """Name the bands of single-band files without band names after the files."""
-    plane = file.planes[0]
-    if not plane.band.name.startswith("band_"):
-        return file
-    return replace(file, planes=(replace(plane, band=replace(plane.band, name=Path(source).stem)),))
-
-
-def _files(source: str) -> list[_File]:
+def _files(source: str) -> list[RasterFile]:
     with open_dataset(source) as dataset:
         if dataset.count:
             return [_variable(dataset, source)]
@@ -202,7 +165,7 @@ def _files(source: str) -> list[_File]:
     return files
 
 
-def _variable(dataset: Any, source: str, prefix: str = "") -> _File:
+def _variable(dataset: Any, source: str, prefix: str = "") -> RasterFile:
     """A file, or a variable of a container with the wavelengths that this lists beside it."""
     file = _file(dataset, source, prefix)
     container = Container.of(dataset, source) if dataset.count > 1 else None
@@ -220,7 +183,7 @@ def _variable(dataset: Any, source: str, prefix: str = "") -> _File:
     return replace(file, planes=tuple(replace(plane, band=band) for plane, band in pairs))
 
 
-def _file(dataset: Any, path: str, prefix: str = "") -> _File:
+def _file(dataset: Any, path: str, prefix: str = "") -> RasterFile:
     planes: list[Plane] = []
     alpha: list[Plane] = []
     for index, found in enumerate(bands_of(dataset), 1):
@@ -232,7 +195,7 @@ def _file(dataset: Any, path: str, prefix: str = "") -> _File:
         kind = alpha if dataset.colorinterp[index - 1] == ColorInterp.alpha else planes
         kind.append(_plane(dataset, path, index, band))
     rows, cols = (max(sides) for sides in zip(*dataset.block_shapes, strict=True))
-    return _File(tuple(planes), _geobox(dataset), dataset.rpcs, (rows, cols), tuple(alpha))
+    return RasterFile(tuple(planes), _geobox(dataset), dataset.rpcs, (rows, cols), tuple(alpha))
 
 
 def _plane(dataset: Any, path: str, index: int, band: Band) -> Plane:
@@ -271,44 +234,6 @@ def _geobox(dataset: Any) -> Georeference:
     return GeoBox.from_rio(dataset)
 
 
-def _fineness(file: _File) -> tuple[bool, float]:
-    """Sort key of files: those with a CRS first, on which others can be put; then the finest."""
-    return file.geobox.crs is None, pixel_side(file.geobox)
-
-
-def _assembled(name: str, files: Sequence[_File], *, named: bool = False, note: str = "") -> Scene:
-    """One scene of many files, on the finest grid among them."""
-    finest = min(files, key=_fineness)
-    rows, cols = (
-        max(
-            1,
-            *(
-                round(f.block[axis] * finest.geobox.shape[axis] / f.geobox.shape[axis])
-                for f in files
-            ),
-        )
-        for axis in (0, 1)
-    )
-    return Scene(
-        name=name,
-        planes=tuple(_at_own_size(plane, file) for file in files for plane in file.planes),
-        geobox=finest.geobox,
-        rpcs=finest.rpcs,
-        block_rows=rows,
-        block_cols=cols,
-        named=named,
-        note=note,
-        alpha=tuple(plane for file in files for plane in file.alpha),
-        remarks=tuple(dict.fromkeys(remark for file in files for remark in file.remarks)),
-    )
-
-
-def _at_own_size(plane: Plane, file: _File) -> Plane:
-    """Return the plane with the ground sampling distance of its own file."""
-    gsd = plane.band.gsd_m or ground_sampling(file.geobox)
-    return replace(plane, band=replace(plane.band, gsd_m=gsd))
-
-
 def _from_product(path: Path) -> Scene:
     product = sentinel2.read_product(path)
     files = []
@@ -325,7 +250,7 @@ def _from_product(path: Path) -> Scene:
             nodata=0.0,
         )
         files.append(replace(file, planes=(plane,)))
-    scene = _assembled(str(path), files, named=True, note=product.note)
+    scene = assemble(str(path), files, named=True, note=product.note)
     return replace(scene, layers={"SCL": product.classification} if product.classification else {})
 
 
@@ -345,7 +270,7 @@ def _from_item(source: str) -> Scene:
         calibrated = plane.calibrated or asset.scale is not None or asset.offset is not None
         plane = replace(plane, band=asset.band, calibrated=calibrated, **said)  # type: ignore[arg-type]
         files.append(replace(file, planes=(plane,)))
-    return _assembled(source, files, named=True, note="STAC item")
+    return assemble(source, files, named=True, note="STAC item")
 
 
 def _with_mask(scene: Scene, text: str, whole: Scene) -> Scene:
@@ -413,7 +338,8 @@ def _with_names(scene: Scene, names: tuple[str, ...], *, measured: bool) -> Scen
     if scene.alpha and not scene.named and len(names) == len(present) + len(scene.alpha):
         scene = _with_alpha(scene)
         present = [plane.band.name for plane in scene.planes]
-    if not scene.named and len(names) == len(present):
+    ambiguous = len(set(present)) < len(present)  # then even a product's have to be named
+    if (not scene.named or ambiguous) and len(names) == len(present):
         pairs = zip(scene.planes, named_bands(names), strict=True)
         planes = (replace(p, band=_renamed(p.band, band, measured)) for p, band in pairs)
         return replace(scene, planes=tuple(planes))

@@ -34,6 +34,7 @@ from georaster_dl.io.scenes.planes import (
     QualityMask,
     mask_of,
     on_grid,
+    resampling_of,
 )
 from georaster_dl.io.scenes.quality import QualityBand
 
@@ -259,8 +260,8 @@ def source_files(scene: Scene) -> list[str]:
 class SceneReader:
     """Open handles on a scene's files. Not to be shared between threads; open one in each.
 
-    Planes of one file are read together. A file on another grid is resampled to the scene's:
-    bilinear, within its own valid pixels.
+    Planes of one file are read together. A file on another grid is resampled to the scene's, within its own
+    valid pixels: bilinear, or the average of the pixels that one of the scene covers.
 
     Parameters
     ----------
@@ -320,9 +321,8 @@ class SceneReader:
             groups.append(PlaneGroup(resampled, some, planes, ends))
         return groups
 
-    def _resampled(
-        self, dataset: Any, nodata: float | None, how: Resampling = Resampling.bilinear
-    ) -> Any:
+    def _resampled(self, dataset: Any, nodata: float | None, how: Resampling | None = None) -> Any:
+        how = resampling_of(dataset, self._scene.geobox) if how is None else how
         return self._stack.enter_context(on_grid(dataset, nodata, self._scene.geobox, how))
 
     def _quality_of(self, band: QualityBand) -> QualityMask:

@@ -23,8 +23,8 @@ from georaster_dl.core.process import usable_cpus
 from georaster_dl.core.wording import counted, listed
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.formats.indices import INDICES
+from georaster_dl.io.scenes.assembly import stack_scenes
 from georaster_dl.io.scenes.grid import pixel_side
-from georaster_dl.io.scenes.reader import stack_scenes
 from georaster_dl.io.scenes.scene import Scene, SceneReader, source_files
 from georaster_dl.io.stacks.dates import without_dates
 from georaster_dl.io.stacks.series import fill_invalid

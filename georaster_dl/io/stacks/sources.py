@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from georaster_dl.core.errors import SceneError
 from georaster_dl.core.wording import listed
 from georaster_dl.io.arrays import is_xarray
+from georaster_dl.io.files.joined import split_joined
 from georaster_dl.io.listing.find import find_scenes, table_rows
 from georaster_dl.io.stacks.cubes import is_cube_path
 from georaster_dl.io.stacks.dates import parse_date
@@ -101,7 +102,9 @@ def _in_table(path: Path) -> Iterator[tuple[str, ListedImage]]:
     if not rows:
         raise SceneError(f"The table {path} names no image; write a path and a date each row.")
     for row in rows:
-        sources = tuple(_beside(part, path) for part in row["path"].split(";") if part.strip())
+        texts = [text.strip() for text in row["path"].split(";") if text.strip()]
+        parts = [part for text in texts for part in split_joined(text, path.parent)]
+        sources = tuple(_beside(part, path) for part in parts)
         stated, mask = row.get("date", ""), row.get("mask", "")
         day = parse_date(stated, f"the date of {row['path']} in {path}") if stated else None
         for file in sources:

@@ -10,7 +10,7 @@ from georaster_dl.core.bands import wavelength_tolerance_nm
 from georaster_dl.core.errors import OptionError
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.core.wording import counted, listed
-from georaster_dl.io.scenes.calibration_check import calibration_warning
+from georaster_dl.io.scenes.checks.calibration import calibration_warning
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.pixels.inputs.strips import usable_bands, warn_doubts
 from georaster_dl.spectra.table.axis import FEWEST_BANDS

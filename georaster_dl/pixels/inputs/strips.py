@@ -12,7 +12,7 @@ from georaster_dl.core.errors import SceneError
 from georaster_dl.core.events import Report, Warned
 from georaster_dl.io.blocks import strips
 from georaster_dl.io.environment import gdal_environment
-from georaster_dl.io.scenes.calibration_check import alpha_warning
+from georaster_dl.io.scenes.checks.calibration import alpha_warning
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.scene import Scene, SceneReader
 from georaster_dl.pixels.inputs.sample import Sample

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from georaster_dl.io.scenes.calibration_check import (
+from georaster_dl.io.scenes.checks.calibration import (
     alpha_warning,
     calibration_warning,
     training_warning,

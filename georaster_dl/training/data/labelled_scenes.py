@@ -28,7 +28,7 @@ from georaster_dl.io.labels.read import (
     open_number_labels,
     read_legend,
 )
-from georaster_dl.io.scenes.calibration_check import (
+from georaster_dl.io.scenes.checks.calibration import (
     alpha_warning,
     calibration_warning,
     least_ratio,

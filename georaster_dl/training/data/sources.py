@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from georaster_dl.core.errors import OptionError
+from georaster_dl.io.files.joined import expand_joined, is_pattern, split_joined
 from georaster_dl.io.files.layer_path import file_of
 from georaster_dl.io.files.text_file import read_text
 from georaster_dl.io.vectors.layers import is_vector
@@ -19,7 +19,7 @@ __all__ = ["SceneWithLabels", "expanded_scenes", "find_pairs", "find_scenes", "r
 
 @dataclass(frozen=True)
 class SceneWithLabels:
-    """A scene, its labels, and the part of the split that a list of scenes gives it.
+    """A scene (a path or an address, or several of one scene joined by ``+``), its labels, and the part of the split that a list of scenes gives it.
 
     An autoencoder learns from scenes without labels.
     """
@@ -109,8 +109,8 @@ def _pair(
         lacking = " or ".join(f"a {key}" for key in wanted)
         raise OptionError(f"Line {number} of {path} lacks {lacking}; fill it in.")
     scene, labels = line["scene"] or "", line["label"] if "label" in wanted else None
-    if "://" not in scene and not scene.startswith("/vsi"):
-        scene = str(path.parent / scene)
+    parts = split_joined(scene, path.parent)
+    scene = "+".join(part if _is_address(part) else str(path.parent / part) for part in parts)
     file = path.parent / labels if labels else None
     if file is not None and not file_of(file).exists():
         raise OptionError(
@@ -120,10 +120,14 @@ def _pair(
     return SceneWithLabels(scene, file, (line.get(column) or "").strip() or None)
 
 
+def _is_address(path: str) -> bool:
+    return "://" in path or path.startswith("/vsi")
+
+
 def _expanded(scene: str) -> list[str]:
-    if not any(c in scene for c in "*?[") or Path(scene).exists():
+    if not is_pattern(scene):
         return [scene]
-    paths = sorted(glob.glob(scene, recursive=True))  # noqa: PTH207  the pattern may be absolute
+    paths = expand_joined(scene)
     if not paths:
         raise OptionError(f"No file matches {scene!r} (now in {Path.cwd()}); check the pattern.")
     return paths
@@ -131,7 +135,7 @@ def _expanded(scene: str) -> list[str]:
 
 def _namesake(scene: str, folder: Path) -> Path:
     """Find the label file in ``folder`` with the scene's name and any extension."""
-    stem = Path(scene).stem
+    stem = Path(split_joined(scene)[0]).stem
     files = [p for p in sorted(folder.iterdir()) if p.stem == stem and _is_labels(p)]
     if len(files) != 1:
         names = ", ".join(p.name for p in files) or "none"

@@ -3,6 +3,7 @@
 __all__ = ["SETTINGS"]
 
 SETTINGS = {
+    "grid": "scene.grid",
     "task": "task",
     "method": "method",
     "seed": "seed",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from georaster_dl.changes.shift import estimate_shift, window_shift
+from georaster_dl.io.scenes.checks.shift import estimate_shift, window_shift
 from georaster_dl.io.scenes.reader import open_scene
 
 

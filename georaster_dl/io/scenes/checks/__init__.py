@@ -1,0 +1,1 @@
+"""Doubts about scenes, from a few of their windows: calibration, registration, quantities."""
