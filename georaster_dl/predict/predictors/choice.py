@@ -18,6 +18,7 @@ from georaster_dl.models.package.file import read_card
 from georaster_dl.models.registry import fitted_models
 from georaster_dl.predict.matching.scene_match import SceneMatch, match_scene
 from georaster_dl.predict.options import PredictorOptions, SegmentOptions
+from georaster_dl.predict.predictors.joined import joined_match
 
 __all__ = [
     "Member",
@@ -55,6 +56,7 @@ class PredictorChoice:
     members : further models, for ``ensemble``; where there are none it is the members of the package.
     passes, seed : of ``mc-dropout`` and ``bayesian``.
     symmetries : of ``tta``.
+    first : card of the first model of several, narrowed to the scene's bands; None where it is the run's.
     """
 
     kind: Predictor = "single"
@@ -62,6 +64,7 @@ class PredictorChoice:
     passes: int = 20
     seed: int = 0
     symmetries: str = "d4"
+    first: Card | None = None
 
     @property
     def several(self) -> bool:
@@ -196,9 +199,11 @@ def with_predictor(
             f"`predictor='{kind}'` makes several passes over images, but {match.card.name} reads time series, of which "
             f"one pass is made; leave it out."
         )
+    first = match.card
     match, members = with_members(scene, match, options.members, resample=options.resample)
     match = replace(match, card=with_sums(match.card))
-    return match, PredictorChoice(kind, members, options.passes, options.seed, options.symmetries)
+    how = options.passes, options.seed, options.symmetries
+    return match, PredictorChoice(kind, members, *how, first if members else None)
 
 
 def no_dropout(card: Card) -> OptionError:
@@ -217,27 +222,28 @@ def no_dropout(card: Card) -> OptionError:
 def with_members(
     scene: Scene, match: SceneMatch, models: Sequence[Path], *, resample: bool
 ) -> tuple[SceneMatch, tuple[Member, ...]]:
-    """Match a scene to further models, which must predict the same from the same bands.
+    """Match a scene to further models, which must predict the same, of the same bands or of others.
 
     Returns
     -------
-    The match, whose card has the stride, halo and cost of all models; and the further models.
+    The match, whose scene has the bands of all models and whose card their stride, halo and cost; and the further models.
 
     Raises
     ------
     OptionError
-        When a model has another task, legend, quantity or other bands than the first.
+        When a model has another task, legend or quantity than the first.
     BandMismatchError
         When the scene does not fit one of them, for example by its resolution.
     """
-    members = []
+    members, matches = [], []
     for model in models:
         card = read_card(model)
         _check_alike(match.card, card)
-        members.append(Member(model, match_scene(scene, card, resample=resample).card))
-        _check_bands(match.card, members[-1].card)
+        matches.append(match_scene(scene, card, resample=resample))
+        members.append(Member(model, matches[-1].card))
         _check_others([match.card, *(member.card for member in members)])
-    return replace(match, card=_of_all(match.card, members)), tuple(members)
+    joined = joined_match(match, matches)
+    return replace(joined, card=_of_all(joined.card, members)), tuple(members)
 
 
 def _check_alike(first: Card, other: Card) -> None:
@@ -246,7 +252,6 @@ def _check_alike(first: Card, other: Card) -> None:
         ("the task", first.task, other.task),
         ("the classes", _legend(first), _legend(other)),
         ("the quantities", _quantities(first), _quantities(other)),
-        ("input values in", first.quantity, other.quantity),
         ("the preprocessing", _steps(first), _steps(other)),
     ):
         if one != another:
@@ -278,15 +283,6 @@ def _steps(card: Card) -> str:
 
 def _quantities(card: Card) -> str:
     return ", ".join(target.label for target in card.targets)
-
-
-def _check_bands(first: Card, other: Card) -> None:
-    ours, theirs = ([band.name for band in card.bands] for card in (first, other))
-    if ours != theirs:
-        raise OptionError(
-            f"{first.name} and {other.name} are no ensemble: {first.name} reads {', '.join(ours)}, but "
-            f"{other.name} {', '.join(theirs)}; name models of the same bands in the same order."
-        )
 
 
 def _of_all(first: Card, members: Sequence[Member]) -> Card:

@@ -87,7 +87,7 @@ def network_of_passes(
 
     Parameters
     ----------
-    card : of the model, narrowed to the scene's bands.
+    card : of the run: the model's, narrowed to the scene's bands, with the bands of further models behind.
 
     Raises
     ------
@@ -96,9 +96,10 @@ def network_of_passes(
     ModelPackageError
         When a package cannot be used.
     """
-    network = _loaded(model, card)
+    first = choice.first or card
+    network = _loaded(model, first)
     stride = network_stride(network)
-    passes = _passes(network, Member(model, card), choice, device)
+    passes = _passes(network, Member(model, first), card, choice, device)
 
     def begin() -> Sums:
         if not card.targets:
@@ -109,14 +110,14 @@ def network_of_passes(
 
 
 def _passes(
-    network: nn.Module, first: Member, choice: PredictorChoice, device: torch.device
+    network: nn.Module, first: Member, read: Card, choice: PredictorChoice, device: torch.device
 ) -> Passes:
     card, calibration = first.card, first.card.calibration_of(choice.kind)
     if choice.kind == "tta":
         fast = _fast(network, card, device)
         return cast("Passes", SymmetryPasses(fast, choice.symmetries, calibration))
     if choice.kind == "ensemble" and choice.members:
-        return cast("Passes", _of_packages(network, first, choice.members, device))
+        return cast("Passes", _of_packages(network, first, choice.members, read, device))
     if choice.kind == "ensemble":
         members = cast("Ensemble", network).members
         fast_members = [_fast(member, card, device) for member in members]
@@ -137,14 +138,14 @@ def _passes(
 
 
 def _of_packages(
-    network: nn.Module, first: Member, others: Sequence[Member], device: torch.device
+    network: nn.Module, first: Member, others: Sequence[Member], read: Card, device: torch.device
 ) -> MemberPasses:
     members = [first, *others]
     networks = [network, *(_loaded(member.model, member.card) for member in others)]
     fast = [
         _fast(each, member.card, device) for each, member in zip(networks, members, strict=True)
     ]
-    rescalings = [_rescaling(first.card, member.card) for member in members]
+    rescalings = [_rescaling(read, member.card) for member in members]
     return MemberPasses(fast, rescalings, [member.card.calibration for member in members])
 
 
@@ -156,12 +157,16 @@ def _fast(network: nn.Module, card: Card, device: torch.device) -> Rewritten:
     return Rewritten(optimise_network(network, len(card.bands), card.stride, device), card.stride)
 
 
-def _rescaling(first: Card, other: Card) -> Rescaling | None:
-    """Normalised values of one model from those of another; None where both normalise alike."""
-    pairs = list(zip(first.bands, other.bands, strict=True))
-    if all((one.mean, one.std) == (another.mean, another.std) for one, another in pairs):
+def _rescaling(read: Card, own: Card) -> Rescaling | None:
+    """Normalised values of a model from those of the run; None where it takes the image as it is."""
+    names = [band.name for band in read.bands]
+    places = tuple(names.index(band.name) for band in own.bands)
+    pairs = [(read.bands[place], band) for place, band in zip(places, own.bands, strict=True)]
+    alike = all((one.mean, one.std) == (another.mean, another.std) for one, another in pairs)
+    if alike and places == tuple(range(len(names))):
         return None
     return Rescaling(
+        places,
         tuple(one.std / another.std for one, another in pairs),
         tuple((one.mean - another.mean) / another.std for one, another in pairs),
     )

@@ -145,8 +145,9 @@ class SymmetryPasses(nn.Module):
 
 @dataclass(frozen=True)
 class Rescaling:
-    """Gain and bias of each band from one network's normalised values to another's."""
+    """A network's bands of an image, with gain and bias from the image's normalised values to its own."""
 
+    places: tuple[int, ...]
     gain: tuple[float, ...]
     bias: tuple[float, ...]
 
@@ -154,7 +155,7 @@ class Rescaling:
         """Normalise anew; pixels without a measurement are the mean again."""
         gain = torch.tensor(self.gain, device=image.device)[:, None, None]
         bias = torch.tensor(self.bias, device=image.device)[:, None, None]
-        return (image * gain + bias).masked_fill_(~valid, 0.0)
+        return (image[:, list(self.places)] * gain + bias).masked_fill_(~valid, 0.0)
 
 
 class MemberPasses(nn.Module):

@@ -23,6 +23,7 @@ from georaster_dl.testing import noise, small_card, write_model, write_scene
 
 OPTIONS = {"encoder_depth": 3, "decoder_channels": [16, 8, 8]}
 ENCODER = "tu-test_resnet"
+BANDS = ("B02", "B03", "B04", "B08")
 
 
 def dropout_model(path: Path, *, dropout=0.3, seed=0, rho=None, **fields) -> Path:
@@ -219,15 +220,31 @@ def test_an_ensemble_is_the_mean_of_its_members_each_with_its_own_normalisation(
     assert np.nanmean(both["uncertainty"][2]) > 1e-3
 
 
+@pytest.mark.parametrize("bands", [("B04", "B03", "B02"), ("B03", "B08")], ids=" ".join)
+def test_models_of_other_sensors_are_fused_late(here, tmp_path, bands):
+    write_scene(tmp_path / "scene.tif", noise((64, 80), n_bands=4), bands=BANDS)
+    models = dropout_model(tmp_path / "a.safetensors"), tmp_path / "b.safetensors"
+    write_model(models[1], bands=bands)
+
+    def probabilities(model, *members):
+        return rasters(tmp_path, model, "probabilities", members=members)["probabilities"]
+
+    alone = [probabilities(model.stem) for model in models]
+    for first, second in (models, models[::-1]):
+        both = probabilities(first.stem, second)
+        assert np.nanmax(np.abs(both - (alone[0] + alone[1]) / 2)) < 1e-4
+    assert np.nanmax(np.abs(alone[0] - alone[1])) > 0.01
+
+
 def test_models_that_predict_something_else_are_no_ensemble(here):
     write_model(here / "five.safetensors", n_classes=5)
     with pytest.raises(
         OptionError, match=r"no ensemble: .* has the classes .*4 class 3, but .*5 class 4"
     ):
         rasters(here, "dropout", members=(here / "five.safetensors",))
-    write_model(here / "bands.safetensors", bands=("B04", "B03", "B02"))
-    with pytest.raises(OptionError, match="reads B02, B03, B04, but .* B04, B03, B02"):
-        rasters(here, "dropout", members=(here / "bands.safetensors",))
+    write_model(here / "raw.safetensors", bands=("B04",), quantity="digital numbers")
+    with pytest.raises(OptionError, match="both read a band B04, but of other values .reflectance"):
+        rasters(here, "dropout", members=(here / "raw.safetensors",))
     for predictor in ("ensemble", "bayesian"):
         with pytest.raises(OptionError, match="`predictor='tta'`"):
             rasters(here, "dropout", predictor=predictor)
