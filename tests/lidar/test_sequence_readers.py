@@ -123,10 +123,12 @@ def test_laz_is_divided_where_the_azimuth_has_turned_once(street, tmp_path):
     las.gps_time = np.concatenate([rotation.seconds for rotation in rotations]) + 1000.0
     las.classification = np.concatenate([rotation.label for rotation in rotations])
     las.write(tmp_path / "drive.laz")
-    (tmp_path / "way.txt").write_text("999,499992,4000000,30\n1001,500008,4000000,30\n")
-    with pytest.raises(SceneError, match="need a trajectory"):
+    with pytest.raises(SceneError, match="need trajectory.txt beside them"):
         open_sequence(tmp_path / "drive.laz")
-    sequence = open_sequence(tmp_path / "drive.laz", trajectory=tmp_path / "way.txt")
+    # Windows, with commas and a comment
+    way = b"# s,x,y,z\r\n999,499992,4000000,30\r\n1001,500008,4000000,30\r\n"
+    (tmp_path / "trajectory.txt").write_bytes(way)
+    sequence = open_sequence(tmp_path / "drive.laz")
     assert [rotation.name for rotation in sequence] == [f"drive_{n:04d}" for n in range(3)]
     assert sequence.period_s == pytest.approx(0.1, rel=0.02)
     assert sequence.classes[6] == "building"

@@ -51,22 +51,21 @@ class _Points:
     turn: npt.NDArray[np.int64]
 
 
-def open_las(scans: Scans, trajectory: Path | None) -> Sequence:
+def open_las(scans: Scans) -> Sequence:
     """Open LAS or LAZ files whose points have GPS times.
 
-    Parameters
-    ----------
-    trajectory : text of ``seconds x y z``, positions of the sensor in the files' times and coordinates; None where points are in
-        the frame of a sensor that stands still.
+    Beside georeferenced points ``trajectory.txt`` has seconds, x, y and z of the sensor, in the points' times and coordinates. Without it
+    they are taken as being in the frame of a sensor that stands still.
 
     Raises
     ------
     SceneError
         When there are no times, coordinates are far from the sensor, or nothing turns.
     """
-    path_of = None if trajectory is None else read_numbers(trajectory, 4)
+    beside = scans.points[0].with_name("trajectory.txt")
+    trajectory = read_numbers(beside, 4) if beside.exists() else None
     # One file at a time: rotations of a file follow each other.
-    points_of = lru_cache(maxsize=1)(lambda path: _read_points(path, path_of))
+    points_of = lru_cache(maxsize=1)(lambda path: _read_points(path, trajectory))
     rotations: list[tuple[Path, int]] = []
     seen: set[int] = set()
     periods: list[float] = []
@@ -91,18 +90,16 @@ def open_las(scans: Scans, trajectory: Path | None) -> Sequence:
         files=tuple(path for path, _turn in rotations),
         labelled=bool(seen - _UNLABELLED),
         period_s=float(np.median(periods)),
-        remarks=_remarks(trajectory, scale),
+        remarks=_remarks(trajectory is None, scale),
         load=load,
         name_classes=lambda: names_of(seen - _UNLABELLED, ASPRS),
     )
 
 
-def _remarks(trajectory: Path | None, scale: float) -> tuple[str, ...]:
+def _remarks(still: bool, scale: float) -> tuple[str, ...]:
     remarks = ["Lasers are not numbered.", "Classes 0 and 1 are taken as no label."]
-    if trajectory is None:
-        remarks.insert(
-            0, "There is no trajectory: the sensor is taken as standing still at 0, 0, 0."
-        )
+    if still:
+        remarks.insert(0, "There is no trajectory.txt: the sensor is taken as standing still.")
     if scale != 1.0:
         remarks.append("Intensities of 16 bits are divided by 257.")
     return tuple(remarks)
@@ -127,8 +124,8 @@ def _read_points(path: Path, trajectory: Doubles | None) -> _Points:
     far = float(np.median(np.linalg.norm(xyz, axis=1)))
     if far > _FARTHEST_M:
         raise SceneError(
-            f"{path}: half of the points are more than {far:.0f} m from the sensor. Georeferenced points need a trajectory: a "
-            f"text of seconds, x, y and z of the sensor, in the points' coordinates and GPS times."
+            f"{path}: half of the points are more than {far:.0f} m from the sensor. Georeferenced points need trajectory.txt beside "
+            f"them: lines of seconds, x, y and z of the sensor, in the points' GPS times and coordinates."
         )
     order = np.argsort(seconds, kind="stable")
     turn = np.empty(len(order), np.int64)

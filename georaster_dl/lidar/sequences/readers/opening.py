@@ -15,7 +15,7 @@ __all__ = ["open_sequence"]
 _LAS = {".las", ".laz"}
 
 
-def open_sequence(path: Path | str, *, trajectory: Path | str | None = None) -> Sequence:
+def open_sequence(path: Path | str) -> Sequence:
     """Open a sequence of a rotating LiDAR: a folder, or a file of one rotation or, with times, of several.
 
     Layouts are recognised by their files:
@@ -24,12 +24,12 @@ def open_sequence(path: Path | str, *, trajectory: Path | str | None = None) -> 
       ``labels/*.bin`` of bytes.
     - KITTI: ``velodyne/*.bin`` of four float32 (x y z intensity), ``labels/*.label`` of 32 bits (instance above class),
       ``poses.txt`` and ``calib.txt`` of the camera, ``times.txt``. RELLIS-3D's Ouster OS1 is the same, of 2048 x 64 points.
-    - LAS and LAZ with GPS times, of one or more rotations a file.
+    - LAS and LAZ with GPS times, of one or more rotations a file; where points are georeferenced, ``trajectory.txt`` beside them
+      has seconds, x, y and z of the sensor.
 
     Parameters
     ----------
     path : the sequence's folder, the folder of its point files, or one file.
-    trajectory : of LAS and LAZ: text of seconds, x, y and z of the sensor.
 
     Raises
     ------
@@ -41,16 +41,12 @@ def open_sequence(path: Path | str, *, trajectory: Path | str | None = None) -> 
         raise SceneError(f"{path} does not exist; name a folder of rotations, or a file.")
     of_las = _las_suffix(path)
     if of_las is not None:
-        return open_las(find_scans(path, of_las), None if trajectory is None else Path(trajectory))
+        return open_las(find_scans(path, of_las))
     if path.is_file() and path.suffix.lower() != ".bin":
         raise SceneError(
             f"{path} is no file of rotations; expected are *.bin (HelixNet, KITTI, Ouster), *.las or *.laz, or a folder of them."
         )
     scans = find_scans(path)
-    if trajectory is not None:
-        raise SceneError(
-            f"{path} is no LAS or LAZ, so it takes no trajectory; poses are read from its poses.txt."
-        )
     first = scans.points[0]
     if helixnet.is_helixnet(first):
         return helixnet.open_helixnet(scans)
