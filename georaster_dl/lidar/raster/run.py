@@ -23,7 +23,7 @@ from georaster_dl.io.shown import ShownResult
 from georaster_dl.lidar.options import RasterOptions
 from georaster_dl.lidar.raster.cells import BANDS, CellSums
 from georaster_dl.lidar.raster.grid import grid_like, grid_of, pixel_box, side_m
-from georaster_dl.lidar.raster.ground import reach
+from georaster_dl.lidar.raster.ground import levels_of, reach
 from georaster_dl.lidar.raster.spill import BLOCK, Spill
 from georaster_dl.lidar.tiles import GROUND, Tile, TileSet, open_tiles, read_points
 
@@ -145,7 +145,7 @@ class _Run:
         """Write all blocks that have points."""
         self._report(Started("cpu"))
         rows, cols = (int(n) for n in self._grid.shape)
-        spill = Spill(folder, self._grid, self._halo)
+        spill = Spill(folder, self._grid, self._halo, 2 ** levels_of(self._side))
         progress = _counter(self._tiles.count, self._report)
         for block_row in range(-(-rows // BLOCK)):
             last = (block_row + 1) * BLOCK + self._halo
@@ -168,7 +168,7 @@ class _Run:
     def _write(self, raster: StagedRaster, spill: Spill, block_row: int, block_col: int) -> None:
         sums = None
         for chunk in spill.read(block_row, block_col):
-            sums = sums or CellSums((spill.side, spill.side))
+            sums = sums or CellSums(spill.sides)
             sums.add(chunk)
         if sums is None:
             return
