@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .classify import classify
 from .raster import raster
 
 __all__ = ["lidar"]
@@ -17,7 +18,9 @@ def lidar() -> None:
 
     \b
     geodl lidar raster tiles/*.laz --cell 0.5 -o bands.tif
+    geodl lidar classify tile.laz -m points.skops -o classified.laz
     """
 
 
 lidar.add_command(raster)
+lidar.add_command(classify)

@@ -18,7 +18,7 @@ from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.core.wording import listed
 from georaster_dl.evaluation.metrics.confusion import Confusion
 from georaster_dl.io.output.staging import FailedOutput, Staging
-from georaster_dl.lidar.classify.features import FEATURES
+from georaster_dl.lidar.classify.features import FEATURES, RADIUS_M
 from georaster_dl.lidar.classify.squares import features_of_tile
 from georaster_dl.lidar.tiles import TileSet, open_tiles
 from georaster_dl.pixels.learn.classifier import Classifier
@@ -54,7 +54,7 @@ class PointForest:
     ----------
     files : the forest.
     classes : codes that each class was learnt from, by name; the first is written to points.
-    accuracy, mean_iou : on blocks of 100 m that were held out.
+    accuracy, mean_iou : on the squares that were held out.
     iou : of each class there, by name.
     training, test : points that it learnt from, and was judged on.
     """
@@ -91,8 +91,8 @@ def train_points(
 ) -> PointForest:
     """Train a random forest of local features on classified tiles.
 
-    Squares of 100 m, a fifth of them drawn at random, are held out and give the accuracy; the forest that is written
-    has not seen them. The same seed gives the same forest.
+    Squares of 100 m (smaller in small tiles), a fifth of them drawn at random, are held out and give the accuracy; the
+    forest that is written has not seen them. The same seed gives the same forest.
 
     Parameters
     ----------
@@ -172,12 +172,19 @@ def _draw(
 
 def _held_out(points: npt.NDArray[Any], cloud: TileSet, seed: int) -> npt.NDArray[np.bool_]:
     """Mark points of the squares that are held out; a square is drawn by its place alone."""
-    side = _BLOCK_M / cloud.unit_m
+    side = _block_m(cloud) / cloud.unit_m
     cols, rows = (np.floor(points[name] / side).astype(np.int64) for name in "xy")
     # A hash of the square (Teschner et al. 2003), so that it does not depend on the files.
     mixed = (cols * 73_856_093) ^ (rows * 19_349_663) ^ (seed * 83_492_791)
     drawn: npt.NDArray[np.bool_] = (mixed ^ (mixed >> 13)) % 1000 < _TEST_SHARE * 1000
     return drawn
+
+
+def _block_m(cloud: TileSet) -> float:
+    """Side of a square that is held out whole: smaller where the tiles are small, but wider than neighbourhoods."""
+    left, bottom, right, top = cloud.box
+    longest = max(right - left, top - bottom) * cloud.unit_m
+    return min(_BLOCK_M, max(longest / 8, 2 * RADIUS_M))
 
 
 def _present(
