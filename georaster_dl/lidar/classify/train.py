@@ -1,4 +1,4 @@
-"""Forests of points, trained on classified tiles and judged on ground that they have not seen."""
+"""Forests of points, trained on classified tiles and judged on squares of them held out."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _draw(
 
 
 def _held_out(points: npt.NDArray[Any], cloud: TileSet, seed: int) -> npt.NDArray[np.bool_]:
-    """Mark points of the squares that are held out; a square is drawn by its place alone."""
+    """Mark points of the squares that are held out; a square is drawn by its place."""
     side = _block_m(cloud) / cloud.unit_m
     cols, rows = (np.floor(points[name] / side).astype(np.int64) for name in "xy")
     # A hash of the square (Teschner et al. 2003), so that it does not depend on the files.
