@@ -14,6 +14,9 @@ from .api.learning.calibration import calibrate as calibrate
 from .api.learning.label_check import check_labels as check_labels
 from .api.learning.label_check import check_rows as check_rows
 from .api.learning.label_check import find_suspects as find_suspects
+from .api.learning.lidar import LidarTrainKeywords as LidarTrainKeywords
+from .api.learning.lidar import segment_lidar as segment_lidar
+from .api.learning.lidar import train_lidar as train_lidar
 from .api.learning.pretraining import pretrain_spectra as pretrain_spectra
 from .api.learning.proposals import ProposeKeywords as ProposeKeywords
 from .api.learning.proposals import propose as propose

@@ -16,6 +16,7 @@ from georaster_dl.calibration.run import CalibrateOptions
 from georaster_dl.cleaning.options import CleaningOptions
 from georaster_dl.core import errors
 from georaster_dl.core.scene_options import LabelOptions, SceneOptions
+from georaster_dl.lidar.sequences.options import SequenceTraining
 from georaster_dl.objects.options import PolygonOptions
 from georaster_dl.predict.options import FeatureOptions, RunOptions, SegmentOptions
 from georaster_dl.predict.outputs.kinds import EXTRA_OUTPUTS
@@ -69,14 +70,16 @@ SIGNATURES = {
     "propose": "(scenes, model, *, out, n=50, labels=None, report=None, progress=False, **options)",
     "read_map": "(path, *, longest=None)",
     "read_spectra": "(source, *, report=None, **reading)",
-    "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=None, modalities=False)",
+    "register_model": "(*, options, encoders=False, spectral=False, series=None, fitted=None, modalities=False, points=False)",
     "save_model": "(path, card, network, *, half=False)",
+    "segment_lidar": "(sequence, model, *, out, slices=None, device='auto', overwrite=False, report=None, progress=False)",
     "segment": "(scene, model=None, *, out, report=None, progress=False, **options)",
     "series_models": "(kind=None, pattern='*')",
     "simulate_spectra": "(library=None, *, method, n=5000, out=None, add=(), for_=None, scale=None, quantity=None, seed=0, "
     "overwrite=False, report=None, **options)",
     "train": "(scenes, labels=None, *, out, config=None, suspects=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
+    "train_lidar": "(sequences, *, out, resume=False, overwrite=False, report=None, progress=False, **settings)",
     "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
     "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', physics=None, add=(), html=None, overwrite=False, report=None, progress=False, **settings)",
     "unmix": "(scene, *, out, k=None, members=None, class_field=None, members_scale=None, search='nfindr', method='fcls', "
@@ -94,7 +97,7 @@ METHODS = {
     "Scene": {"read": "(self, rows=None, cols=None)", "to_xarray": "(self)"},
 }
 CLASSES = {
-    "Band", "CalibrateKeywords", "Card", "CleaningKeywords", "FeatureKeywords", "GroundKeywords", "LabelKeywords", "Legend", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
+    "Band", "CalibrateKeywords", "Card", "CleaningKeywords", "FeatureKeywords", "GroundKeywords", "LabelKeywords", "Legend", "LidarTrainKeywords", "MapClass", "MapKeywords", "Model", "LWPLSRegressor", "NetworkSpec", "OneHotClassifier", "PLSRegressor",
     "ObjectKeywords", "PolygonKeywords", "Preprocessing", "ProposeKeywords", "Raster", "RunKeywords",
     "Scene", "SceneKeywords", "SegmentKeywords", "SegmentationNetwork", "SeriesTrainKeywords", "SimulateKeywords", "SpectraClassifier",
     "SpectraKeywords", "SpectraRegressor", "SpectraTableKeywords", "SpectraTrainKeywords", "TimeStack", "TrainConfig", "TrainKeywords",
@@ -164,6 +167,10 @@ def test_keywords_are_the_options_of_the_runs():
     assert set(gdl.SpectraTableKeywords.__annotations__) == fields(SpectraOptions)
     of_methods = {name for method in METHODS_OF_SIMULATION.values() for name in method.options}
     assert set(gdl.SimulateKeywords.__annotations__) == of_methods - {"bands", "quantity"}
+    assert set(gdl.LidarTrainKeywords.__annotations__) == fields(SequenceTraining) - {
+        "resume",
+        "overwrite",
+    }
     nested = {"split", "table", "labels", "column"}
     assert set(gdl.SeriesTrainKeywords.__annotations__) == of_training - nested | {"split_column"}
 

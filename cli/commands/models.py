@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["models"]
 
-_IMAGES, _SERIES, _SPECTRA = (
+_IMAGES, _SERIES, _SPECTRA, _POINTS = (
     "images",
     "time series",
     "tables of spectra",
+    "LiDAR sequences",
 )  # what a model is trained on
+_OF_IMAGES = {"halo", "cost", "calibration", "resolution"}
 _MOST_PLACES = 8
 _PIPED_WIDTH = 10_000  # characters: a file or a program has no width
 
@@ -66,12 +68,14 @@ def _architectures(pattern: str) -> list[dict[str, Any]]:
         describe_model,
         fitted_models,
         list_models,
+        point_models,
         series_models,
     )
 
     inputs = {
         **dict.fromkeys(list_models(pattern), _IMAGES),
         **dict.fromkeys(series_models(pattern=pattern), _SERIES),
+        **dict.fromkeys(point_models(pattern), _POINTS),
         **dict.fromkeys(fitted_models(pattern), _SPECTRA),
         **dict.fromkeys(fitted_models(pattern, to="pixels"), _IMAGES),
     }
@@ -98,7 +102,7 @@ def _bundled(pattern: str) -> list[dict[str, Any]]:
                     "name": name,
                     "version": card.version,
                     "task": card.task,
-                    "input": _IMAGES if card.series is None else _SERIES,
+                    "input": _input(card),
                     "bands": len(card.bands),
                     "predicts": _predicts(card),
                     "resolution": _resolution(card),
@@ -107,6 +111,12 @@ def _bundled(pattern: str) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def _input(card: Card) -> str:
+    if card.lidar is not None:
+        return _POINTS
+    return _IMAGES if card.series is None else _SERIES
 
 
 def _predicts(card: Card) -> str:
@@ -168,6 +178,8 @@ def show_command(model: str, as_json: bool) -> None:
     command = ["features" if card.task == "autoencoder" else "segment", "SCENE"]
     if card.series is not None:
         command = ["timeseries", "classify", "STACK"]
+    if card.lidar is not None:
+        command = ["lidar", "segment", "SEQUENCE"]
     click.echo(f"next: {command_line('geodl', *command, '-m', model)}")
 
 
@@ -196,6 +208,7 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
         ("predicts", _quantity(card)),
         ("bands", listed(card.bands, MOST_NAMED)),
         ("series", _series(card)),
+        ("sensor", _sensor(card)),
         (
             "needs",
             f"{card.required_bands_text}; other bands may be absent" if card.required_bands else "",
@@ -217,7 +230,8 @@ def card_facts(card: Card) -> list[tuple[str, str]]:
         ("licence", card.licence),
         ("weights", f"sha256 {card.weights_sha256[:16]}..."),
     ]
-    return [(label, text) for label, text in facts if text]
+    without = _OF_IMAGES if card.lidar is not None else ()
+    return [(label, text) for label, text in facts if text and label not in without]
 
 
 def _network(card: Card) -> str:
@@ -277,6 +291,17 @@ def _series(card: Card) -> str:
     return (
         f"{sensors}; {series.unit}s of {fewest} to {most} clear dates, days {first:.0f} to {last:.0f} since "
         f"{series.season_start}{f'; masked by {series.mask}' if series.mask else ''}"
+    )
+
+
+def _sensor(card: Card) -> str:
+    """Sensor of a model of LiDAR sequences; empty for others."""
+    if card.lidar is None:
+        return ""
+    sensor = card.lidar
+    return (
+        f"{counted(sensor.points, 'point')} a turn of {sensor.period_s:.3g} s, {counted(sensor.slices, 'slice')} a turn, "
+        f"{sensor.layout} layout"
     )
 
 

@@ -33,6 +33,7 @@ from ..options.shared import (
 )
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs, print_table
+from .train_lidar import train_lidar
 
 if TYPE_CHECKING:
     from georaster_dl.models.package.card import Card
@@ -88,8 +89,9 @@ _SEEN = ", blocks of training scenes"
 @training_options(
     click.option(
         "--task",
-        type=click.Choice(["segmentation", "regression", "fractions", "autoencoder"]),
-        help="Predict classes (default), a quantity, fractions of a pixel, or the bands themselves, without labels.",
+        type=click.Choice(["segmentation", "regression", "fractions", "autoencoder", "lidar"]),
+        help="Predict classes (default), a quantity, fractions of a pixel, the bands themselves, without labels, or classes of "
+        "the points of a rotating LiDAR.",
     ),
     erode_option,
     instances_option,
@@ -199,8 +201,19 @@ def train(
     geodl train 'scenes/*.tif' masks/ -o model.safetensors --split scenes
     geodl train list.csv -o model.safetensors --config train.toml
     geodl train --task autoencoder 'scenes/*.tif' -o features.safetensors
+    geodl train --task lidar drive1/ drive2/ drive3/ -o helix.safetensors
     geodl train --task autoencoder 'new/*.tif' --init features.safetensors --rehearse features_run -o features2.safetensors
     """
+    if changes.get("task") == "lidar":
+        return train_lidar(
+            inputs,
+            output,
+            changes,
+            config_file=config_file,
+            resume=resume,
+            overwrite=overwrite,
+            terminal=terminal,
+        )
     from georaster_dl.training.settings.config import TrainConfig, read_config
 
     config = TrainConfig() if config_file is None else read_config(config_file)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .classify import classify
 from .raster import raster
+from .segment import segment
 
 __all__ = ["lidar"]
 
@@ -18,9 +18,9 @@ def lidar() -> None:
 
     \b
     geodl lidar raster tiles/*.laz --cell 0.5 -o bands.tif
-    geodl lidar classify tile.laz -m points.skops -o classified.laz
+    geodl lidar segment drive/ -m helix.safetensors -o classified/
     """
 
 
 lidar.add_command(raster)
-lidar.add_command(classify)
+lidar.add_command(segment)

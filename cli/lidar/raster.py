@@ -19,7 +19,6 @@ from ..options.shared import (
 )
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
-from .options import crs_option, ground_option
 
 if TYPE_CHECKING:
     from georaster_dl.lidar.options import GroundFrom
@@ -38,7 +37,14 @@ __all__ = ["raster"]
     metavar="RASTER",
     help="Take the grid of this raster, as of an orthophoto, in place of --cell.",
 )
-@ground_option("auto")
+@click.option(
+    "--ground",
+    type=click.Choice(["auto", "class", "filter"]),
+    default="auto",
+    show_default=True,
+    help="Where the terrain comes from: points of class 2, or a filter that looks at no class; auto takes the "
+    "classes where all files have ground.",
+)
 @click.option(
     "--fill",
     type=int,
@@ -46,7 +52,7 @@ __all__ = ["raster"]
     metavar="CELLS",
     help="Fill gaps of dsm and dtm from cells within this distance.",
 )
-@crs_option
+@click.option("--crs", metavar="EPSG:N", help="CRS of files that state none, or a wrong one.")
 @overwrite_option
 @progress_options
 def raster(

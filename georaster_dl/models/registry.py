@@ -46,6 +46,7 @@ __all__ = [
     "fitted_models",
     "import_networks",
     "list_models",
+    "point_models",
     "register_model",
     "registering_modules",
     "series_kind",
@@ -68,6 +69,7 @@ _LIBRARY_MODULES = (
     "unmixing.registered",
     "physics.registered",
     "fusion.registered",
+    "lidar.registered",
 )
 
 
@@ -105,6 +107,7 @@ class _Family:
     series: SeriesKind | None
     fitted: FittedTo | None
     modalities: bool
+    points: bool
     build: Builder
 
     @property
@@ -114,7 +117,7 @@ class _Family:
 
     def defaults(self) -> dict[str, Any]:
         """All options with their defaults."""
-        return self.own if self.series else {"head": HEADS[0], **self.own}
+        return self.own if self.series or self.points else {"head": HEADS[0], **self.own}
 
 
 HEADS = ("plain", "bayesian", "fractions", "boundaries")
@@ -139,6 +142,7 @@ def register_model(
     series: SeriesKind | None = None,
     fitted: FittedTo | None = None,
     modalities: bool = False,
+    points: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder under its own name.
 
@@ -154,6 +158,7 @@ def register_model(
         gradients; None for networks that are trained.
     modalities : whether its networks weigh the modalities of their bands in each pixel, as
         ``contract.ModalityNetwork`` says.
+    points : whether its networks read the points of a rotating LiDAR.
 
     Raises
     ------
@@ -173,7 +178,7 @@ def register_model(
             )
         summary = (build.__doc__ or "").strip().partition("\n")[0]
         _FAMILIES[name] = _Family(
-            name, summary, options, encoders, spectral, series, fitted, modalities, build
+            name, summary, options, encoders, spectral, series, fitted, modalities, points, build
         )
         return build
 
@@ -271,11 +276,20 @@ def series_kind(name: str) -> SeriesKind | None:
 def list_models(pattern: str = "*") -> list[str]:
     """List the architectures of images whose names match a shell pattern, for example ``"deeplab*"``.
 
-    Those of time series are listed by ``series_models``, methods of chemometrics by ``fitted_models``.
+    Those of time series are listed by ``series_models``, methods of chemometrics by ``fitted_models``, those of
+    LiDAR sequences by ``point_models``.
     """
-    families = _families().items()
-    images = [name for name, family in families if family.series is None and not family.fitted]
+    images = [
+        name
+        for name, family in _families().items()
+        if not (family.series or family.fitted or family.points)
+    ]
     return _matching(images, pattern)
+
+
+def point_models(pattern: str = "*") -> list[str]:
+    """List the architectures of the points of rotating LiDARs whose names match a shell pattern."""
+    return _matching([name for name, family in _families().items() if family.points], pattern)
 
 
 def _matching(names: list[str], pattern: str) -> list[str]:

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
     from georaster_dl.models.contract import SeriesNetwork
     from georaster_dl.models.package.series import CardSeries
+    from georaster_dl.models.zoo.lidar.attention import Past
 
 __all__ = ["check_model"]
 
 _SIDE = 64  # pixels of the noise that is put through
 _SERIES, _DATES, _PIXELS = 3, 5, 8  # of the noise for a network of time series
+_POINTS = 500
 _APART = 1e-5  # of the sum of fractions from 1
 _EXACT = 1e-9  # standard deviations of the network's output, in float64
 
@@ -45,6 +47,9 @@ def check_model(path: str | Path) -> Iterator[str]:
     yield f"the card is valid and the weights are those it was saved with ({card.weights_sha256[:12]})"
     stride = network_stride(network)
     yield f"the stride {card.stride} is a multiple of the network's, {stride}"
+    if card.lidar is not None:
+        yield _check_points(card, network)
+        return
     if card.series is not None:
         yield _check_series(card, network)
         return
@@ -89,6 +94,24 @@ def _check_series(card: Card, network: nn.Module) -> str:
     expected = (_SERIES, card.outputs, *(beside if kind == "patch" else ()))
     _check_finite(card, output, expected, f"{_SERIES} series of {dates} dates")
     return f"the output of {_SERIES} series is finite and has {counted(card.outputs, 'plane')}"
+
+
+def _check_points(card: Card, network: nn.Module) -> str:
+    """Run the network on two slices of random points, the second with the first as its past."""
+    import torch
+
+    from georaster_dl.models.zoo.lidar.helix4d import LidarSlice
+
+    random = torch.Generator().manual_seed(0)
+    here = torch.eye(4, dtype=torch.float64)
+    past: list[list[tuple[int, Past]]] = [[]]
+    with torch.inference_mode():
+        for _ in range(2):
+            xyz = 10 * torch.randn(_POINTS, 3, generator=random)
+            output, left = network([LidarSlice(xyz, xyz[:, 0].abs(), here)], past)
+            past = [[(1, left[0])]]
+    _check_finite(card, output, (_POINTS, card.outputs + 1), f"{_POINTS} points")
+    return f"the output of {_POINTS} points is finite and has {counted(card.outputs, 'class')}"
 
 
 def _check_output(card: Card, network: nn.Module) -> str:

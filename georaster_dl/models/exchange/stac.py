@@ -16,6 +16,7 @@ from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.legend import MapClass, color_hex
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import tensor_shapes
+from georaster_dl.models.package.series import refuse_points
 
 __all__ = ["stac_item", "validate_item"]
 
@@ -28,6 +29,7 @@ _CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schem
 
 def stac_item(card: Card, package: Path) -> dict[str, Any]:
     """Describe the model in the file ``package``, whose card is ``card``, as a STAC item."""
+    refuse_points(card)
     written = datetime.fromtimestamp(package.stat().st_mtime, UTC)
     return {
         "type": "Feature",

@@ -42,7 +42,7 @@ from georaster_dl.models.package.limits import (
     Word,
 )
 from georaster_dl.models.package.novelty import AbsentBands, NoveltyStatistics
-from georaster_dl.models.package.series import CardSeries
+from georaster_dl.models.package.series import CardLidar, CardSeries
 from georaster_dl.models.package.values import InputBand, Interval, Target
 from georaster_dl.models.registry import weighs_modalities
 
@@ -181,6 +181,7 @@ class Card(FilePart):
     resolution_m : finest and coarsest ground sampling distance seen in training, in metres.
     series : of models of image time series: sensors and dates. ``bands`` are then those of each date, sensor
         by sensor, and outputs are of a pixel or parcel.
+    lidar : of models of the points of a rotating LiDAR: the sensor. ``bands`` are then features of a point.
     stride : total down-sampling; tiles start at multiples of it and are multiples of it long.
     preprocessing : of spectra, before they are normalised; means and deviations of the bands are
         those of preprocessed values.
@@ -214,7 +215,9 @@ class Card(FilePart):
     name: Name
     version: Version
     description: Text = ""
-    task: Literal["segmentation", "regression", "fractions", "autoencoder"] = "segmentation"
+    task: Literal["segmentation", "regression", "fractions", "autoencoder", "lidar"] = (
+        "segmentation"
+    )
     architecture: Architecture
     bands: Annotated[tuple[_Band, ...], Field(min_length=1, max_length=2048)]
     required_bands: Annotated[tuple[_Group, ...], Field(max_length=64)] = ()
@@ -224,6 +227,7 @@ class Card(FilePart):
     preprocessing: CardPreprocessing | None = None
     targets: Annotated[tuple[_Target, ...], Field(max_length=64)] = ()
     series: CardSeries | None = None
+    lidar: CardLidar | None = None
     stride: Annotated[int, Field(ge=1, le=512)]
     halo: ModelHalo
     cost: Cost
@@ -318,9 +322,11 @@ class Card(FilePart):
 
     @model_validator(mode="after")
     def _output_of_task(self) -> Self:
-        if self.task == "segmentation":
+        if (self.task == "lidar") != (self.lidar is not None):
+            raise ValueError("lidar describes the sensor of task lidar, and of no other")
+        if self.task in ("segmentation", "lidar"):
             if not self.classes or self.targets:
-                raise ValueError("task segmentation needs classes and has no target")
+                raise ValueError(f"task {self.task} needs classes and has no target")
             _ = self.legend  # refuses values or names that occur twice
         elif self.classes or bool(self.targets) != (self.task in ("regression", "fractions")):
             wanted = "has no target" if self.task == "autoencoder" else "needs a target"

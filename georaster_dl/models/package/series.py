@@ -1,16 +1,19 @@
-"""Sensors and dates of a model of image time series."""
+"""Sensors and dates of models of image time series, and sensors of those of LiDAR sequences."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from georaster_dl.core.errors import OptionError
+from georaster_dl.core.errors import BandMismatchError, OptionError
 from georaster_dl.models.package.limits import FilePart, Line, Word
 from georaster_dl.models.package.seasons import check_season_start
 
-__all__ = ["CardSensor", "CardSeries"]
+if TYPE_CHECKING:
+    from georaster_dl.models.package.card import Card
+
+__all__ = ["CardLidar", "CardSensor", "CardSeries", "refuse_points"]
 
 _Day = Annotated[float, Field(ge=-400, le=40_000)]
 _Count = Annotated[int, Field(ge=0, le=100_000)]
@@ -60,3 +63,35 @@ class CardSeries(FilePart):
         if len(set(names)) < len(names):
             raise ValueError("sensors must have distinct names")
         return self
+
+
+class CardLidar(FilePart):
+    """Sensor of the training.
+
+    Attributes
+    ----------
+    layout : of its files, such as ``helixnet``.
+    slices : of a turn, that the network was trained on.
+    period_s : seconds of a turn.
+    points : of a turn, on average.
+    """
+
+    layout: Word
+    slices: Annotated[int, Field(ge=1, le=36)]
+    period_s: Annotated[float, Field(gt=0, le=60)]
+    points: Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+def refuse_points(card: Card) -> None:
+    """Refuse a model of LiDAR sequences where images, series or spectra are read.
+
+    Raises
+    ------
+    BandMismatchError
+        When the card is of such a model.
+    """
+    if card.lidar is not None:
+        raise BandMismatchError(
+            f"{card.name} reads the points of a rotating LiDAR and nothing else; run it with `geodl lidar segment SEQUENCE`, or "
+            f"use another model."
+        )

@@ -16,6 +16,7 @@ from georaster_dl.core.errors import OptionError
 from georaster_dl.core.modalities import modality_places
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.file import load_model, network_of
+from georaster_dl.models.package.series import refuse_points
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -108,6 +109,7 @@ def narrowed_card(card: Card, present: Sequence[str]) -> Card:
         When a name is none of the card's bands, its bands are not optional and one is left out, a modality
         is left out in part, or the model reads time series.
     """
+    refuse_points(card)
     if card.series is not None:
         raise OptionError(
             f"{card.name} reads time series and no single image; run it with `geodl timeseries classify`."

@@ -15,6 +15,7 @@ from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.stacks.scene import stack_of, stack_scene
 from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.models.package.card import Card
+from georaster_dl.models.package.series import refuse_points
 from georaster_dl.models.registry import series_kind
 from georaster_dl.models.runtime.dated import BoundDates, bound_card
 from georaster_dl.models.runtime.optional_bands import (
@@ -74,6 +75,7 @@ def match_scene(scene: Scene, card: Card, *, resample: bool = False) -> SceneMat
         When a band that the model needs is missing, the numbers have no physical meaning that the
         model could use, or the resolution is more than 10 % outside the model's range.
     """
+    refuse_points(card)
     stack = stack_of(scene)
     if card.series is not None and stack is None:
         raise BandMismatchError(

@@ -9,7 +9,7 @@ from georaster_dl.core.wording import listed
 from georaster_dl.io.stacks.stack import TimeStack
 from georaster_dl.models.package.card import Card
 from georaster_dl.models.package.seasons import season_days
-from georaster_dl.models.package.series import CardSeries
+from georaster_dl.models.package.series import CardSeries, refuse_points
 from georaster_dl.models.runtime.dated import BoundDates
 
 __all__ = ["DAYS_TOLERATED", "dates_of", "dates_warning", "match_stack", "series_of"]
@@ -26,6 +26,7 @@ def series_of(card: Card) -> CardSeries:
     BandMismatchError
         When the model reads single images.
     """
+    refuse_points(card)
     if card.series is None:
         raise BandMismatchError(
             f"{card.name} reads single images and no time series; give one of the dated scenes, or use a model "

@@ -126,13 +126,20 @@ class Helix4D(nn.Module):
         self.decoder = nn.Sequential(*_dense(_POINT + _VOXEL, 128, 64), nn.Linear(64, classes + 1))
 
     def forward(
-        self, slices: Sequence[LidarSlice], past: Sequence[Sequence[tuple[int, Past]]]
+        self,
+        slices: Sequence[LidarSlice],
+        past: Sequence[Sequence[tuple[int, Past]]],
+        decoded: Tensor | None = None,
     ) -> tuple[Tensor, list[Past]]:
         """Map slices, each with its age and slice of past turns, to logits.
 
+        Parameters
+        ----------
+        decoded : (m,) int64 points, counted through all slices, whose logits are wanted; None for all.
+
         Returns
         -------
-        Logits (all points, 1 + classes) in the order of slices and points, and what each slice leaves
+        Logits (points, 1 + classes) in the order of slices and points, and what each slice leaves
         for later ones, without gradients.
         """
         layout = self._layout(slices)
@@ -151,7 +158,10 @@ class Helix4D(nn.Module):
         for level in reversed(range(len(layout.pooled))):
             rows = self.up[level](rows, layout.pooled[level].pairs.back()) + skipped[level]
             rows = self.after[level](rows, layout.around[level])
-        return self.decoder(torch.cat([of_points, rows.index_select(0, layout.row)], dim=1)), left
+        row = layout.row
+        if decoded is not None:
+            row, of_points = row[decoded], of_points.index_select(0, decoded)
+        return self.decoder(torch.cat([of_points, rows.index_select(0, row)], dim=1)), left
 
     def _layout(self, slices: Sequence[LidarSlice]) -> _Layout:
         features, places = [], []
