@@ -25,6 +25,7 @@ from ..options.shared import (
 from ..terminal.hints import with_options
 
 if TYPE_CHECKING:
+    from georaster_dl.io.scenes.checks.registration import FileShift
     from georaster_dl.io.scenes.scene import Scene
     from georaster_dl.models.package.card import Card
 
@@ -51,6 +52,7 @@ def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_js
         calibration_warning,
         zeros_warning,
     )
+    from georaster_dl.io.scenes.checks.registration import file_shifts, shift_warnings
     from georaster_dl.io.scenes.empty_bands import without_empty_bands
     from georaster_dl.io.scenes.reader import open_scene
     from georaster_dl.models.package.file import find_model
@@ -62,13 +64,21 @@ def info(scene: tuple[str, ...], model: str | None, reading: SceneOptions, as_js
     nodata = nodata_share(filled)
     facts = _scene_facts(opened) | {"nodata_share": nodata.share, "nodata_exact": nodata.exact}
     calibration = calibration_warning(filled)
-    doubts = [*filled.remarks, alpha_warning(opened), zeros_warning(filled), calibration]
+    shifts = file_shifts(filled)
+    doubts = [
+        *filled.remarks,
+        *shift_warnings(shifts),
+        alpha_warning(opened),
+        zeros_warning(filled),
+        calibration,
+    ]
     if nodata.exact and nodata.share == 1:
         doubts.append(f"{opened.name} has no valid pixel: check --nodata, --bands and --mask")
     facts["warnings"] = [with_options(doubt) for doubt in doubts if doubt is not None]
+    facts["registration"] = [asdict(shift) for shift in shifts]
     opened = filled
     if not as_json:
-        _print(facts)  # also where the model turns out not to fit: then it is needed most
+        _print(facts, shifts)  # also where the model turns out not to fit: then it is needed most
     if package is None:
         facts["choice"] = _choice(opened, doubtful=calibration is not None)
     else:
@@ -128,11 +138,12 @@ def _model_facts(scene: Scene, package: Path, *, doubtful: bool) -> dict[str, An
     from georaster_dl.models.package.limitations import absent_bands_warning
     from georaster_dl.predict.engine.tiling_plan import TilingRequest, make_plan, tile_context
     from georaster_dl.predict.matching.estimate import estimated_seconds
-    from georaster_dl.predict.matching.scene_match import match_scene
+    from georaster_dl.predict.matching.scene_match import check_quantities, match_scene
     from georaster_dl.predict.matching.scene_novelty import novelty_warning, scene_novelty
 
     card: Card = read_card(package)
     match = match_scene(scene, card)
+    check_quantities(match)
     request = TilingRequest(scene.shape, match.card, tile_context(match.card))
     plan = make_plan(request, memory=available_memory())
     novelty = scene_novelty(match)
@@ -159,7 +170,7 @@ def _model_facts(scene: Scene, package: Path, *, doubtful: bool) -> dict[str, An
     }
 
 
-def _print(facts: dict[str, Any]) -> None:
+def _print(facts: dict[str, Any], shifts: Sequence[FileShift]) -> None:
     size = facts["resolution_m"]
     click.echo(visible(facts["scene"] + (f"  ({facts['note']})" if facts["note"] else "")))
     click.echo(
@@ -173,6 +184,8 @@ def _print(facts: dict[str, Any]) -> None:
         click.echo(_band_line(number, band, told))
     if len(facts["bands"]) > _MOST_BANDS:
         click.echo(f"  ... and {len(facts['bands']) - _MOST_BANDS} more (--json lists all)")
+    for shift in shifts:
+        click.echo(f"{shift}")
     for warning in facts["warnings"]:
         click.echo(f"warning: {warning}")
 

@@ -26,7 +26,7 @@ from georaster_dl.predict.engine.journal import Journal
 from georaster_dl.predict.engine.strips import block_of
 from georaster_dl.predict.engine.tiling_plan import TilingRequest, tile_context
 from georaster_dl.predict.matching.doubts import SceneDoubts
-from georaster_dl.predict.matching.scene_match import SceneMatch
+from georaster_dl.predict.matching.scene_match import SceneMatch, check_quantities
 from georaster_dl.predict.options import Findings, RunOptions, Summary
 from georaster_dl.predict.run_record import identity, record_text
 
@@ -191,12 +191,14 @@ def prepare(
     Raises
     ------
     GeoRasterError
-        When the halo is impossible with the model, or the area of interest cannot be used. Where the
+        When the halo is impossible with the model, the area of interest cannot be used, or backscatter or heights
+        are another quantity than the model's. Where the
         user named no model, also for reflectances that look a tenth too high or too low.
     """
     options, card = context.options, match.card
     _check_identifiable(scene, options)
     aoi = _area_of_interest(context, match.scene)
+    check_quantities(match)
     doubts = SceneDoubts(scene, match, aoi)
     if not named and doubts.calibration is not None:
         raise BandMismatchError(

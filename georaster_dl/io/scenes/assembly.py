@@ -138,7 +138,7 @@ def _of_source(plane: Plane, source: str, planes: int) -> Plane:
     band, stem = plane.band, Path(source).stem
     if planes == 1 and band.name.startswith("band_"):
         band = replace(band, name=stem)
-    return replace(plane, band=with_modality(band, stem))
+    return replace(plane, band=with_modality(band, stem), source=source)
 
 
 def _refuse_repeated(sources: Sequence[str]) -> None:
@@ -190,13 +190,15 @@ def refuse_same_names(scene: Scene) -> None:
     """
     files: dict[str, list[str]] = {}
     for plane in scene.planes:
-        files.setdefault(plane.band.name.casefold(), []).append(plane.path)
+        files.setdefault(plane.band.name.casefold(), []).append(plane.source)
     shared = {name: paths for name, paths in files.items() if len(set(paths)) > 1}
     if not shared:
         return
     paths = next(iter(shared.values()))
     names = [
-        p.band.name for p in scene.planes if p.path == paths[0] and p.band.name.casefold() in shared
+        p.band.name
+        for p in scene.planes
+        if p.source == paths[0] and p.band.name.casefold() in shared
     ]
     present = ",".join(plane.band.name for plane in scene.planes[:MOST_NAMED])
     raise SceneError(

@@ -52,6 +52,7 @@ class Plane:
     nodata : number that stands for no measurement, None where none is declared.
     stated : whether scale and offset are the user's word.
     opaque : whether the file's alpha band holds data (near infrared, often) and masks nothing.
+    source : of a scene of several files, the path or address by which this one was given; else empty.
     """
 
     band: Band
@@ -64,6 +65,7 @@ class Plane:
     nodata: float | None = None
     stated: bool = False
     opaque: bool = False
+    source: str = ""
 
     @property
     def marked(self) -> float | None:

@@ -133,8 +133,15 @@ class Scene:
         return replace(self, planes=tuple(self.planes[i] for i in indices))
 
     def as_stored(self) -> Scene:
-        """Return the scene with stored values as physical values, except where the user stated scale and offset."""
-        planes = (p if p.stated else replace(p, scale=1.0, offset=0.0) for p in self.planes)
+        """Return the scene with stored values as physical values.
+
+        Where the user states scale and offset they hold, and heights and backscatter keep their unit: they are
+        beside images whose numbers mean nothing.
+        """
+        planes = (
+            p if p.stated or _has_unit(p) else replace(p, scale=1.0, offset=0.0)
+            for p in self.planes
+        )
         return replace(self, planes=tuple(planes))
 
     def to_physical(
@@ -223,6 +230,10 @@ class Scene:
             stored, valid = reader.read_thinned(-(-max(self.shape) // longest))
         geobox = self.geobox.zoom_to(valid.shape)
         return Raster(self.to_physical(stored), valid, geobox, self.bands)
+
+
+def _has_unit(plane: Plane) -> bool:
+    return plane.calibrated and plane.band.modality in ("radar", "lidar", "terrain")
 
 
 def window_slice(name: str, asked: object, length: int) -> slice:

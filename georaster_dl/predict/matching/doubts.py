@@ -13,6 +13,7 @@ from georaster_dl.io.scenes.checks.calibration import (
     training_warning,
     zeros_warning,
 )
+from georaster_dl.io.scenes.checks.registration import registration_warnings
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.stacks.scene import stack_scene
 from georaster_dl.models.novelty.judge import SceneNovelty
@@ -72,6 +73,7 @@ class SceneDoubts:
             yield resolution_warning(match.scene, card)
             return
         yield alpha_warning(self.scene)
+        yield from registration_warnings(self.scene)
         yield zeros_warning(match.scene)
         values = self.calibration or _training_warning(match)
         yield values

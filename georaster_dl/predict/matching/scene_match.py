@@ -11,6 +11,11 @@ import numpy.typing as npt
 from georaster_dl.core.bands import MOST_NAMED, Band, listed_bands, match_bands
 from georaster_dl.core.errors import BandMismatchError
 from georaster_dl.core.wording import counted, listed
+from georaster_dl.io.scenes.checks.quantities import (
+    check_alike,
+    quantities_of,
+    quantity_of_moments,
+)
 from georaster_dl.io.scenes.scene import Scene
 from georaster_dl.io.stacks.scene import stack_of, stack_scene
 from georaster_dl.io.stacks.stack import TimeStack
@@ -26,7 +31,7 @@ from georaster_dl.models.runtime.optional_bands import (
 )
 from georaster_dl.predict.matching.stack_match import dates_of, match_stack
 
-__all__ = ["SceneMatch", "match_scene", "resolution_warning"]
+__all__ = ["SceneMatch", "check_quantities", "match_scene", "resolution_warning"]
 
 _TOLERANCE = 0.10  # of the resolution; more changes what a pixel of texture means
 _NUMBERS = "digital numbers"
@@ -217,6 +222,25 @@ def _with_values(scene: Scene, card: Card) -> Scene:
             f"`offset=0`)."
         )
     return scene
+
+
+def check_quantities(match: SceneMatch) -> None:
+    """Check that backscatter and heights are the quantities that the model learnt from, by a few windows.
+
+    Raises
+    ------
+    BandMismatchError
+        When it is power in place of dB, or a height above sea level in place of ground, or the other way round.
+    SceneError
+        When the file is damaged or truncated.
+    """
+    card = match.card
+    if match.dates or match.resampling is not None or card.preprocessing is not None:
+        return
+    pairs = zip(match.scene.bands, card.bands, strict=True)
+    wanted = [(own.name, quantity_of_moments(band, band.mean, band.std)) for own, band in pairs]
+    if any(quantity.kind for _name, quantity in wanted):
+        check_alike(quantities_of(match.scene), wanted, match.scene.name, card.name)
 
 
 def resolution_warning(scene: Scene, card: Card) -> str | None:

@@ -34,6 +34,13 @@ from georaster_dl.io.scenes.checks.calibration import (
     least_ratio,
     levels_of,
 )
+from georaster_dl.io.scenes.checks.quantities import (
+    Quantity,
+    absolute_heights,
+    check_alike,
+    quantities_of,
+)
+from georaster_dl.io.scenes.checks.registration import registration_warnings
 from georaster_dl.io.scenes.empty_bands import without_empty_bands
 from georaster_dl.io.scenes.reader import open_scene
 from georaster_dl.io.scenes.scene import Scene
@@ -53,6 +60,7 @@ __all__ = [
 
 Warn = Callable[[str], None]
 
+_MOST_REGISTERED = 8  # scenes whose files are compared: they are usually off alike
 _UNLIKE = (
     30.0  # times that one scene is another in every band; snow and open sea in real scenes: 24
 )
@@ -182,11 +190,22 @@ def grain_of(pair: SceneWithLabels, config: TrainConfig) -> tuple[int, float | N
 
 
 def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
-    """Warn of implausible bands and values of single scenes, and of values that differ between scenes."""
+    """Warn of implausible bands and values of single scenes, and of values that differ between scenes.
+
+    Raises
+    ------
+    BandMismatchError
+        When backscatter or heights are different quantities in different scenes.
+    """
     scenes = [each.scene for each in labelled]
+    quantities = _quantities(scenes)
+    for scene in scenes[:: -(-len(scenes) // _MOST_REGISTERED)]:
+        for shifted in registration_warnings(scene):
+            warn(f"{scene.name}: {shifted}")
     doubts: dict[str, list[str]] = {}
     for scene in scenes:
-        for doubt in (*scene.remarks, alpha_warning(scene), calibration_warning(scene)):
+        values = alpha_warning(scene), calibration_warning(scene)
+        for doubt in (*scene.remarks, *values, *absolute_heights(scene, quantities[scene.name])):
             if doubt is not None:
                 doubts.setdefault(doubt.removeprefix(f"{scene.name}: "), []).append(doubt)
     for doubt, of_scenes in doubts.items():
@@ -203,6 +222,19 @@ def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
             f"the scenes' values differ in size, in every band: bright pixels have around {around[0]}, around "
             f"{around[1]}; check that their numbers mean the same (`scale=`, `offset=`)"
         )
+
+
+def _quantities(scenes: Sequence[Scene]) -> dict[str, dict[str, Quantity]]:
+    """Find what backscatter and heights of each scene are, and refuse scenes of different ones."""
+    made: dict[str, dict[str, Quantity]] = {}
+    first: dict[str, tuple[str, Quantity]] = {}
+    for scene in scenes:
+        found = made[scene.name] = quantities_of(scene)
+        for band, quantity in found.items():
+            if quantity.kind:
+                name, expected = first.setdefault(band, (scene.name, quantity))
+                check_alike(found, [(band, expected)], scene.name, name)
+    return made
 
 
 def _with_data(scenes: Sequence[Scene]) -> list[Scene]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-__all__ = ["Shift", "estimate_shift", "window_shift"]
+__all__ = ["Shift", "estimate_shift", "pooled_shift", "window_shift"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -84,6 +84,34 @@ def window_shift(
     -------
     None where too few pixels are valid, or no peak stands out.
     """
+    phases = _phases(before, after)
+    return None if phases is None else _peak(phases)
+
+
+def pooled_shift(
+    windows: Iterable[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
+) -> tuple[float, float, int] | None:
+    """Estimate the shift that all windows of two images share, from their correlations together.
+
+    Where images of different sensors have too little in common for a window, all together often have enough.
+
+    Parameters
+    ----------
+    windows : as ``estimate_shift`` takes them, all of one shape.
+
+    Returns
+    -------
+    Rows, cols, and the number of windows; None where too few pixels are valid, or no peak stands out.
+    """
+    found = [phases for pair in windows if (phases := _phases(*pair)) is not None]
+    peak = _peak(np.sum(found, axis=0)) if found else None
+    return None if peak is None else (*peak, len(found))
+
+
+def _phases(
+    before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]
+) -> npt.NDArray[np.complex128] | None:
+    """Sum the phases of the bands' cross spectra, without high frequencies: (rows, cols)."""
     valid = np.asarray(np.isfinite(before).all(axis=0) & np.isfinite(after).all(axis=0))
     if valid.mean() < _LEAST_VALID:
         return None
@@ -92,7 +120,12 @@ def window_shift(
     crossed = other * one.conj()
     size = np.abs(crossed)
     phases = np.divide(crossed, size, out=np.zeros_like(crossed), where=size > 0).sum(axis=0)
-    phases *= _low_pass(valid.shape)
+    weighted: npt.NDArray[np.complex128] = phases * _low_pass(valid.shape)
+    return weighted
+
+
+def _peak(phases: npt.NDArray[np.complex128]) -> tuple[float, float] | None:
+    """Find the peak of a correlation, rows and cols; None where none stands out."""
     surface = np.fft.ifft2(phases).real
     deviation = surface.std()
     if deviation == 0 or surface.max() < _SURE * deviation:
