@@ -12,6 +12,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import rasterio.features
 import shapely
 import torch
 from rio_cogeo import cog_validate

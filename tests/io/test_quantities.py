@@ -52,7 +52,7 @@ def test_quantity_of_a_models_statistics(band, mean, deviation, kind):
 def test_other_quantities_are_refused_with_what_to_do(make_tif):
     power = open_scene(make_tif((10 ** (DB / 10))[None].astype("float32"), descriptions=["VV"]))
     learnt = quantity_of_moments(Band("VV"), -11, 4)
-    cure = r"VV of .* is backscatter as linear power .*, but m has backscatter in dB .*10\*log10"
+    cure = r"VV of .* is backscatter as linear power .*, but m has backscatter in dB .*10 \* log10"
     with pytest.raises(BandMismatchError, match=cure):
         check_alike(quantities_of(power), [("VV", learnt)], power.name, "m")
     high = open_scene(make_tif((130 + NDSM)[None].astype("float32"), descriptions=["ndsm"]))

@@ -225,7 +225,7 @@ def warn_implausible(labelled: Sequence[LabelledScene], warn: Warn) -> None:
 
 
 def _quantities(scenes: Sequence[Scene]) -> dict[str, dict[str, Quantity]]:
-    """Find what backscatter and heights of each scene are, and refuse scenes of different ones."""
+    """Find the quantities of each scene's backscatter and heights, and refuse differences."""
     made: dict[str, dict[str, Quantity]] = {}
     first: dict[str, tuple[str, Quantity]] = {}
     for scene in scenes:

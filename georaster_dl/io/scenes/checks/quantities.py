@@ -1,4 +1,4 @@
-"""Quantities that share a name and differ in meaning: backscatter in dB or as power, heights above sea or ground.
+"""Quantities of equal names: backscatter in dB or as power, heights above the sea or normalised.
 
 Values tell them apart where they are clear, units where they are stated, names where nothing else does.
 """
@@ -32,8 +32,8 @@ _MOST_POWER = 10.0  # of 98 % of the pixels; single corner reflectors are bright
 _ALL_HIGHER, _HIGHEST = 40.0, 400.0
 _LOW, _TALL = 3.0, 150.0  # m: a quarter of the pixels below, nearly all below
 _CURES = {
-    ("power", "dB"): "make it dB: gdal_calc.py -A FILE --calc='10*log10(A)' --outfile=db.tif",
-    ("dB", "power"): "make it power: gdal_calc.py -A FILE --calc='10**(A/10)' --outfile=power.tif",
+    ("power", "dB"): "make it dB, 10 * log10(power) (gdal_calc, or the raster calculator of QGIS)",
+    ("dB", "power"): "make it power, 10 ** (dB / 10) (gdal_calc, or the raster calculator of QGIS)",
     (
         "above sea level",
         "above ground",
@@ -73,7 +73,7 @@ def _states_db(band: Band) -> bool:
 
 
 def quantities_of(scene: Scene) -> dict[str, Quantity]:
-    """Find the quantities of a scene's radar and height bands, by name; values are read of these alone.
+    """Find the quantities of a scene's radar and height bands, by name; no other values are read.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def _said(quantity: Quantity) -> str:
 
 
 def absolute_heights(scene: Scene, found: dict[str, Quantity]) -> Iterator[str]:
-    """Yield a warning where heights above sea level would be learnt from, beside none above ground."""
+    """Yield a warning where heights above sea level would be learnt from, without normalised heights."""
     names = [
         band.name
         for band in scene.bands

@@ -125,7 +125,7 @@ def _phases(
 
 
 def _peak(phases: npt.NDArray[np.complex128]) -> tuple[float, float] | None:
-    """Find the peak of a correlation, rows and cols; None where none stands out."""
+    """Find the peak of a correlation, rows and cols; None where it may be chance."""
     surface = np.fft.ifft2(phases).real
     deviation = surface.std()
     if deviation == 0 or surface.max() < _SURE * deviation:
