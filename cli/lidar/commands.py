@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .classify import classify
 from .raster import raster
 from .segment import segment
 
@@ -19,8 +20,10 @@ def lidar() -> None:
     \b
     geodl lidar raster tiles/*.laz --cell 0.5 -o bands.tif
     geodl lidar segment drive/ -m helix.safetensors -o classified/
+    geodl lidar classify tile.laz -m points.skops -o classified.laz
     """
 
 
 lidar.add_command(raster)
 lidar.add_command(segment)
+lidar.add_command(classify)

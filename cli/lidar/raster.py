@@ -19,6 +19,7 @@ from ..options.shared import (
 )
 from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs
+from .options import crs_option, ground_option
 
 if TYPE_CHECKING:
     from georaster_dl.lidar.options import GroundFrom
@@ -37,14 +38,7 @@ __all__ = ["raster"]
     metavar="RASTER",
     help="Take the grid of this raster, as of an orthophoto, in place of --cell.",
 )
-@click.option(
-    "--ground",
-    type=click.Choice(["auto", "class", "filter"]),
-    default="auto",
-    show_default=True,
-    help="Where the terrain comes from: points of class 2, or a filter that looks at no class; auto takes the "
-    "classes where all files have ground.",
-)
+@ground_option("auto")
 @click.option(
     "--fill",
     type=int,
@@ -52,7 +46,7 @@ __all__ = ["raster"]
     metavar="CELLS",
     help="Fill gaps of dsm and dtm from cells within this distance.",
 )
-@click.option("--crs", metavar="EPSG:N", help="CRS of files that state none, or a wrong one.")
+@crs_option
 @overwrite_option
 @progress_options
 def raster(

@@ -42,9 +42,9 @@ class RasterOptions:
             raise OptionError(
                 "`like=` has cells of its own size; leave `cell=` out, or take it alone."
             )
-        if self.cell is not None and not 0.01 <= self.cell <= 1000:
+        if self.cell is not None and not 0.1 <= self.cell <= 1000:
             raise OptionError(
-                f"`cell={self.cell:g}` is no side of a cell; give metres from 0.01 to 1000."
+                f"`cell={self.cell:g}` is no side of a cell; give metres from 0.1 to 1000."
             )
         if self.ground not in GROUND_FROM:
             raise OptionError(

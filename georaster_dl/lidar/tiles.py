@@ -87,6 +87,7 @@ class Points:
 
     Attributes
     ----------
+    index : place in the file, from 0.
     x, y : in units of the CRS.
     z : heights in tenths of a millimetre.
     intensity : as stored.
@@ -94,6 +95,7 @@ class Points:
     classes : of ASPRS.
     """
 
+    index: npt.NDArray[np.int64]
     x: npt.NDArray[np.float64]
     y: npt.NDArray[np.float64]
     z: npt.NDArray[np.int64]
@@ -199,21 +201,22 @@ def read_points(tiles: TileSet, tile: Tile) -> Iterator[Points]:
     count = 0
     with foreign_errors(tile.path), laspy.open(tile.path) as reader:
         for chunk in reader.chunk_iterator(_CHUNK):
+            yield points_of(tiles, chunk, count)
             count += len(chunk)
-            yield points_of(tiles, chunk)
     if count != tile.count:
         raise SceneError(
             f"{tile.path} ends after {counted(count, 'point')} of {tile.count}; copy it again."
         )
 
 
-def points_of(tiles: TileSet, chunk: Any) -> Points:
-    """Take the used points of laspy's record."""
+def points_of(tiles: TileSet, chunk: Any, first: int) -> Points:
+    """Take the used points of laspy's record, whose first point has this index."""
     used = used_points(chunk)
     z = np.asarray(chunk.Z[used], np.float64) * chunk.scales[2] + chunk.offsets[2]
     number = np.maximum(np.asarray(chunk.return_number[used], np.uint8), 1)
     returns = np.maximum(np.asarray(chunk.number_of_returns[used], np.uint8), number)
     return Points(
+        first + np.flatnonzero(used),
         np.asarray(chunk.x[used], np.float64),
         np.asarray(chunk.y[used], np.float64),
         np.rint(z * (tiles.height_unit_m * UNITS_PER_METRE)).astype(np.int64),

@@ -40,15 +40,17 @@ def write_cloud(
 
 
 def village(seed=0, n=8000, side=100.0, origin=(650_000.0, 6_860_000.0)):
-    """Points of a plane that rises to the east, a house 6 m high and trees of two returns.
+    """Points of a plane that rises to the east, houses 6 m high and trees of two returns.
 
     Returns arguments of ``write_cloud`` by name.
     """
     rng = np.random.default_rng(seed)
     x, y = rng.uniform(0, side, (2, n))
     ground = 50 + 0.02 * x
-    house = (abs(x - 30) < 8) & (abs(y - 30) < 6)
-    tree = (np.hypot(x - 70, y - 60) < 10) & (rng.random(n) < 0.7)
+    house = ((abs(x - 30) < 8) & (abs(y - 30) < 6)) | ((abs(x - 78) < 6) & (abs(y - 22) < 8))
+    tree = ((np.hypot(x - 70, y - 60) < 10) | (np.hypot(x - 20, y - 75) < 9)) & (
+        rng.random(n) < 0.7
+    )
     height = np.where(house, 6.0, np.where(tree, rng.uniform(3, 9, n), 0.0))
     return {
         "x": np.round(x + origin[0], 2),

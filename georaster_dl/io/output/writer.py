@@ -65,7 +65,7 @@ class RasterSpec:
     scale, offset : value = pixel * scale + offset, the same for all bands.
     unit : unit of the values of all bands; empty where they have none.
     rpcs : rational polynomial coefficients of a scene without an affine transform.
-    bands : what each band is, where they are spectral: their wavelengths are written.
+    bands : what each band is: wavelength, modality and unit are written where they are known.
     statistics : whether smallest, largest and mean value and deviation of each band are written.
     packed : whether float32 bands are stored as int16, each with a scale and offset of its own.
     """
@@ -323,6 +323,10 @@ def _describe(dataset: Any, geobox: GeoBox | GCPGeoBox, spec: RasterSpec) -> Non
             width = {} if band.fwhm_nm is None else {"fwhm": f"{band.fwhm_nm:g}"}
             centre = {"wavelength": f"{band.wavelength_nm:g}", "wavelength_units": "Nanometers"}
             dataset.update_tags(index, **centre, **width)
+        if band.modality:
+            dataset.update_tags(index, modality=band.modality)
+    if any(band.unit for band in spec.bands):
+        dataset.units = tuple(band.unit for band in spec.bands)
     if spec.legend is not None:
         dataset.update_tags(CLASS_NAMES=class_names_tag(spec.legend))
         dataset.write_colormap(1, color_table(spec.legend))

@@ -8,26 +8,30 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-__all__ = ["filtered_ground", "reach", "spread"]
+__all__ = ["filtered_ground", "levels_of", "reach", "spread"]
 
 _Floats = npt.NDArray[np.float64]
 
-_WINDOW_M = 31.0
-"""Side of the opening: objects that are narrower are removed."""
-_SMOOTH_M = 2.0
+_LARGEST_M = 50.0
+"""Side of the largest opening: objects that are narrower are removed."""
+_SLOPE = 0.15
+_STEP_M = 0.3
+"""Heights above an opening, and their growth with its half side, from which a cell is an object."""
+_SMOOTH_M = 1.0
+_TRUNCATE = 4.0
 _GAP_M = 32.0
 """Size of gaps that a surface is continued over, from each side."""
 
 
 def levels_of(side_m: float) -> int:
-    """Number of halvings after which a cell is as large as the gaps to close."""
+    """Number of doublings after which a cell is as large as the gaps to close."""
     return max(1, math.ceil(math.log2(_GAP_M / side_m)))
 
 
 def reach(side_m: float, *, filtered: bool) -> int:
     """Cells around a cell that its terrain depends on, as a multiple of the coarsest level's cells."""
     coarsest: int = 2 ** levels_of(side_m)
-    window = _window(side_m) + math.ceil(3 * _SMOOTH_M / side_m) if filtered else 0
+    window = 2 * _radii(side_m)[-1] + math.ceil(_TRUNCATE * _SMOOTH_M / side_m) if filtered else 0
     return coarsest * (3 + math.ceil(window / coarsest))
 
 
@@ -57,32 +61,42 @@ def spread(total: _Floats, count: _Floats, levels: int) -> _Floats:
 
 
 def filtered_ground(lowest: _Floats, side_m: float) -> _Floats:
-    """Find the terrain under the lowest points of cells: grey opening, then a Gaussian (Zhang et al. 2003, one window).
+    """Find the terrain under the lowest points of cells by a progressive morphological filter (Zhang et al. 2003).
+
+    Cells above a grey opening by more than a height that grows with its window are objects; the others are
+    smoothed by a Gaussian and continued below the objects.
 
     Parameters
     ----------
     lowest : height of the lowest point of each cell as (rows, cols); NaN where there is none.
     """
-    window = 2 * _window(side_m) + 1
     known = np.isfinite(lowest)
-    eroded = ndimage.minimum_filter(
-        np.where(known, lowest, np.inf), window, mode="constant", cval=np.inf
-    )
-    opened = ndimage.maximum_filter(
-        np.where(np.isinf(eroded), -np.inf, eroded), window, mode="constant", cval=-np.inf
-    )
+    for radius in _radii(side_m):
+        # Openings of larger squares absorb those of smaller: each may begin with the heights themselves.
+        opened = _opened(lowest, 2 * radius + 1)
+        with np.errstate(invalid="ignore"):
+            known &= lowest - opened <= _STEP_M + _SLOPE * radius * side_m
     sigma = _SMOOTH_M / side_m
-    total = ndimage.gaussian_filter(
-        np.where(known, opened, 0.0), sigma, mode="constant", truncate=3.0
+    total, weight = (
+        ndimage.gaussian_filter(each, sigma, mode="constant", truncate=_TRUNCATE)
+        for each in (np.where(known, lowest, 0.0), known.astype(np.float64))
     )
-    weight = ndimage.gaussian_filter(known.astype(np.float64), sigma, mode="constant", truncate=3.0)
-    smooth = np.where(known, total, 0.0), np.where(known, weight, 0.0)
-    return spread(*smooth, levels_of(side_m))
+    return spread(np.where(known, total, 0.0), np.where(known, weight, 0.0), levels_of(side_m))
 
 
-def _window(side_m: float) -> int:
-    """Half of the opening in cells."""
-    return max(1, round(_WINDOW_M / side_m / 2))
+def _opened(lowest: _Floats, window: int) -> _Floats:
+    """Open heights by a square; cells without points have no say."""
+    heights = np.where(np.isnan(lowest), np.inf, lowest)
+    eroded = ndimage.minimum_filter(heights, window, mode="constant", cval=np.inf)
+    eroded[np.isinf(eroded)] = -np.inf
+    opened: _Floats = ndimage.maximum_filter(eroded, window, mode="constant", cval=-np.inf)
+    return opened
+
+
+def _radii(side_m: float) -> list[int]:
+    """Half sides of the openings in cells: doubled up to the largest."""
+    largest = max(1, round(_LARGEST_M / side_m / 2))
+    return [*(2**n for n in range(largest.bit_length()) if 2**n < largest), largest]
 
 
 def _joined(values: _Floats) -> _Floats:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from georaster_dl.core.bands import Band
 from georaster_dl.core.events import Progressed, Report, Started, no_report, warner
 from georaster_dl.core.wording import counted
 from georaster_dl.io.environment import gdal_environment
@@ -21,13 +22,13 @@ from georaster_dl.io.output.view_style import style_by_values
 from georaster_dl.io.output.writer import RasterSpec
 from georaster_dl.io.shown import ShownResult
 from georaster_dl.lidar.options import RasterOptions
-from georaster_dl.lidar.raster.cells import BANDS, CellSums
+from georaster_dl.lidar.raster.cells import BANDS, UNITS, CellSums
 from georaster_dl.lidar.raster.grid import grid_like, grid_of, pixel_box, side_m
-from georaster_dl.lidar.raster.ground import reach
+from georaster_dl.lidar.raster.ground import levels_of, reach
 from georaster_dl.lidar.raster.spill import BLOCK, Spill
 from georaster_dl.lidar.tiles import GROUND, Tile, TileSet, open_tiles, read_points
 
-__all__ = ["LidarRaster", "lidar_raster"]
+__all__ = ["LidarRaster", "lidar_raster", "points_counter"]
 
 _FOOT_M = 0.3048
 
@@ -92,7 +93,10 @@ def lidar_raster(
     protect = [*paths, *([] if options.like is None else [options.like])]
     with Staging(output, overwrite=options.overwrite, protect=protect, warn=warn) as stage:
         run = _Run(tiles, grid, options, report)
-        spec = RasterSpec(BANDS, "float32", math.nan, "average", statistics=True)
+        bands = [
+            Band(name, modality="lidar", unit=unit) for name, unit in zip(BANDS, UNITS, strict=True)
+        ]
+        spec = RasterSpec(BANDS, "float32", math.nan, "average", statistics=True, bands=bands)
         with (
             gdal_environment(),
             StagedRaster(stage, output, grid, spec, _style) as raster,
@@ -145,8 +149,8 @@ class _Run:
         """Write all blocks that have points."""
         self._report(Started("cpu"))
         rows, cols = (int(n) for n in self._grid.shape)
-        spill = Spill(folder, self._grid, self._halo)
-        progress = _counter(self._tiles.count, self._report)
+        spill = Spill(folder, self._grid, self._halo, 2 ** levels_of(self._side))
+        progress = points_counter(self._tiles.count, self._report)
         for block_row in range(-(-rows // BLOCK)):
             last = (block_row + 1) * BLOCK + self._halo
             while self._waiting and self._waiting[0][0][0] < last:
@@ -168,7 +172,7 @@ class _Run:
     def _write(self, raster: StagedRaster, spill: Spill, block_row: int, block_col: int) -> None:
         sums = None
         for chunk in spill.read(block_row, block_col):
-            sums = sums or CellSums((spill.side, spill.side))
+            sums = sums or CellSums(spill.sides)
             sums.add(chunk)
         if sums is None:
             return
@@ -199,7 +203,8 @@ def _has_ground(tiles: TileSet, tile: Tile) -> bool:
     return any((points.classes == GROUND).any() for points in [next(read_points(tiles, tile))])
 
 
-def _counter(total: int, report: Report) -> Callable[[int], None]:
+def points_counter(total: int, report: Report) -> Callable[[int], None]:
+    """Make a function that counts points as done and reports the progress."""
     begun, done = time.monotonic(), 0
 
     def count(points: int) -> None:

@@ -38,17 +38,20 @@ class Spill:
     ----------
     folder : empty one, for a file for each block.
     halo : cells around a block whose points it holds, too.
+    unit : number of cells that rows and cols of a block are multiples of.
 
     Attributes
     ----------
+    sides : rows and cols of a block with its halo.
     used : points inside the grid.
     late : points inside it of blocks that are done already, as their file's header does not enclose them.
     """
 
-    def __init__(self, folder: Path, grid: GeoBox, halo: int) -> None:
+    def __init__(self, folder: Path, grid: GeoBox, halo: int, unit: int) -> None:
         self._folder, self._grid, self._halo = folder, grid, halo
         self._shape = tuple(int(n) for n in grid.shape)
-        self.side = BLOCK + 2 * halo
+        rows, cols = (min(BLOCK, -(-n // unit) * unit) + 2 * halo for n in self._shape)
+        self.sides = (rows, cols)
         self.used = self.late = 0
         self._done = 0
 
@@ -67,16 +70,16 @@ class Spill:
         records["klass"] = points.classes
         for block_row in self._blocks(rows, 0):
             top = block_row * BLOCK - self._halo
-            of_row = np.flatnonzero((rows >= top) & (rows < top + self.side))
+            of_row = np.flatnonzero((rows >= top) & (rows < top + self.sides[0]))
             for block_col in self._blocks(cols[of_row], 1):
                 left = block_col * BLOCK - self._halo
-                within = (cols[of_row] >= left) & (cols[of_row] < left + self.side)
+                within = (cols[of_row] >= left) & (cols[of_row] < left + self.sides[1])
                 here = of_row[within]
                 self._append(
                     block_row,
                     block_col,
                     records[here],
-                    (rows[here] - top) * self.side + cols[here] - left,
+                    (rows[here] - top) * self.sides[1] + cols[here] - left,
                 )
 
     def read(self, block_row: int, block_col: int) -> Iterator[npt.NDArray[Any]]:

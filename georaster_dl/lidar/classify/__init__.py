@@ -1,0 +1,1 @@
+"""Classes of LiDAR points: from a map and heights, or from a forest of local features."""
