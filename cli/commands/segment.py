@@ -63,7 +63,7 @@ def segment(
     """Map a scene with a model: its classes, quantities, or the fractions of each pixel.
 
     SCENE is a raster, a .SAFE folder or zip, a STAC item, an address, or several files of one
-    scene. The map is a cloud-optimised GeoTIFF with class names and colours, with values as
+    scene of any resolutions, also as A.tif+B.tif. The map is a cloud-optimised GeoTIFF with class names and colours, with values as
     float32, or with a band for each fraction (0 to 1, in steps of 0.004); rasters of probabilities, and polygons, are for models of classes. Without -m a
     Sentinel-2 scene is mapped by the bundled model s2-landcover.
 

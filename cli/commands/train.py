@@ -192,7 +192,8 @@ def train(
     """Train a model on your own labels, or without any.
 
     LABELS is a vector file (polygons, lines, points), a raster, or a folder with a label file of
-    each scene's name. SCENE may be a pattern in quotes. LIST.csv has the columns scene and label.
+    each scene's name. SCENE may be a pattern in quotes, and several files of any
+    resolutions, A.tif+B.tif. LIST.csv has the columns scene and label.
     Accuracy is measured on scenes, or blocks of them, that the model was not trained on. With --task autoencoder
     everything is a SCENE, and LIST.csv needs the column scene only.
 
