@@ -17,6 +17,9 @@ from .api.learning.label_check import find_suspects as find_suspects
 from .api.learning.lidar import LidarTrainKeywords as LidarTrainKeywords
 from .api.learning.lidar import segment_lidar as segment_lidar
 from .api.learning.lidar import train_lidar as train_lidar
+from .api.learning.point_tiles import lidar_classify as lidar_classify
+from .api.learning.point_tiles import lidar_raster as lidar_raster
+from .api.learning.point_tiles import train_points as train_points
 from .api.learning.pretraining import pretrain_spectra as pretrain_spectra
 from .api.learning.proposals import ProposeKeywords as ProposeKeywords
 from .api.learning.proposals import propose as propose

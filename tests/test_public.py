@@ -54,6 +54,10 @@ SIGNATURES = {
     "overwrite=False, report=None, **labels)",
     "extract_spectra": "(scenes, features, *, out=None, overwrite=False, report=None, progress=False, **options)",
     "features": "(scene, model, *, out, error=None, report=None, progress=False, **options)",
+    "lidar_classify": "(tile, model, *, out, codes=None, ground='filter', crs=None, device='auto', overwrite=False, report=None, "
+    "progress=False)",
+    "lidar_raster": "(tiles, *, out, cell=None, like=None, ground='auto', fill=0, crs=None, overwrite=False, report=None, "
+    "progress=False)",
     "list_models": "(pattern='*')",
     "load_model": "(model)",
     "mosaic": "(maps, *, out=None, stac=None, models=(), order_by='order', fill_class=(), crs=None, polygons=None, "
@@ -80,6 +84,7 @@ SIGNATURES = {
     "train": "(scenes, labels=None, *, out, config=None, suspects=None, resume=False, overwrite=False, report=None, progress=False, "
     "**settings)",
     "train_lidar": "(sequences, *, out, resume=False, overwrite=False, report=None, progress=False, **settings)",
+    "train_points": "(tiles, *, out, classes=None, crs=None, seed=0, overwrite=False, report=None, progress=False)",
     "train_series": "(source, labels=None, *, out, by_date=(), attention=(), overwrite=False, report=None, progress=False, **settings)",
     "train_spectra": "(data, *, out, target=(), class_column=None, method='auto', physics=None, add=(), html=None, overwrite=False, report=None, progress=False, **settings)",
     "unmix": "(scene, *, out, k=None, members=None, class_field=None, members_scale=None, search='nfindr', method='fcls', "
