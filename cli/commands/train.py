@@ -91,7 +91,7 @@ _SEEN = ", blocks of training scenes"
         "--task",
         type=click.Choice(["segmentation", "regression", "fractions", "autoencoder", "lidar"]),
         help="Predict classes (default), a quantity, fractions of a pixel, the bands themselves, without labels, or classes of "
-        "the points of a rotating LiDAR.",
+        "LiDAR points: of a rotating sensor (.safetensors), or of tiles (.skops).",
     ),
     erode_option,
     instances_option,
@@ -203,6 +203,7 @@ def train(
     geodl train list.csv -o model.safetensors --config train.toml
     geodl train --task autoencoder 'scenes/*.tif' -o features.safetensors
     geodl train --task lidar drive1/ drive2/ drive3/ -o helix.safetensors
+    geodl train --task lidar tiles/*.laz -o points.skops
     geodl train --task autoencoder 'new/*.tif' --init features.safetensors --rehearse features_run -o features2.safetensors
     """
     if changes.get("task") == "lidar":

@@ -1,4 +1,4 @@
-"""``geodl train --task lidar``: train a network on sequences of a rotating LiDAR."""
+"""``geodl train --task lidar``: train a network on sequences of a rotating LiDAR, or a forest on tiles of points."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..terminal.progress import Terminal, run_with_progress
 from ..terminal.results import finished, print_outputs, print_table
 
 if TYPE_CHECKING:
+    from georaster_dl.lidar.classify.train import PointForest
     from georaster_dl.lidar.sequences.options import SequenceTraining
     from georaster_dl.lidar.sequences.train import TrainedSequences
 
@@ -43,7 +44,12 @@ def train_lidar(
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
-    """Train on sequences, with the options of the command and ``[lidar]`` of a TOML file."""
+    """Train what the output holds: a forest of points (.skops), or a network of sequences.
+
+    A network takes the options of the command and ``[lidar]`` of a TOML file.
+    """
+    if output.suffix.lower() == ".skops":
+        return _train_forest(inputs, output, changes, overwrite=overwrite, terminal=terminal)
     settings = _settings(changes, config_file, resume=resume, overwrite=overwrite)
 
     def run(report: Report) -> TrainedSequences:
@@ -52,6 +58,49 @@ def train_lidar(
         return train_sequences([Path(each) for each in inputs], output, settings, report)
 
     return run_with_progress(terminal, run, _finished, _print, warnings=_limitations)
+
+
+def _train_forest(
+    inputs: tuple[str, ...],
+    output: Path,
+    changes: dict[str, Any],
+    *,
+    overwrite: bool,
+    terminal: Terminal,
+) -> int:
+    other = sorted(key.rpartition(".")[2] for key in changes if key not in ("task", "seed"))
+    if other:
+        raise OptionError(f"A forest of points has no `{other[0]}=...`; it takes a seed alone.")
+
+    def run(report: Report) -> PointForest:
+        from georaster_dl.lidar.classify.train import train_points
+
+        tiles = [Path(each) for each in inputs]
+        seed = changes.get("seed", 0)
+        return train_points(tiles, output, seed=seed, overwrite=overwrite, report=report)
+
+    return run_with_progress(terminal, run, _finished_forest, _print_forest)
+
+
+def _finished_forest(made: PointForest) -> Finished:
+    return finished(
+        made.files,
+        made.failed,
+        round(made.seconds, 1),
+        accuracy=made.accuracy,
+        mean_iou=made.mean_iou,
+        iou=dict(made.iou),
+    )
+
+
+def _print_forest(made: PointForest) -> None:
+    rows = [(name, "-" if iou is None else f"{iou:.3f}") for name, iou in made.iou.items()]
+    print_table(("class", "IoU"), rows)
+    click.echo(
+        f"mIoU {made.mean_iou:.3f}, overall accuracy {made.accuracy:.3f}, on {counted(made.test, 'point')} of squares held out; "
+        f"learnt from {made.training:,}"
+    )
+    print_outputs(made.files)
 
 
 def _settings(

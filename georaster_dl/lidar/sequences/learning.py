@@ -67,7 +67,7 @@ def _walks(part: Part, slices: int, random: np.random.Generator) -> list[_Walk]:
     walks = []
     for run in part:
         length = run.stop - run.first
-        phase = int(random.integers(min(_TURNS, length)))
+        phase = int(random.integers(_TURNS)) if length > _TURNS else 0
         starts = sorted({0, *range(phase, length, _TURNS)})
         for start in starts:
             places = (np.arange(slices) + random.random(slices)) / slices
