@@ -44,7 +44,7 @@ def train_lidar(
     overwrite: bool,
     terminal: Terminal,
 ) -> int:
-    """Train what the output holds: a forest of points (.skops), or a network of sequences.
+    """Train a forest of points (.skops) or a network of sequences (.safetensors).
 
     A network takes the options of the command and ``[lidar]`` of a TOML file.
     """
