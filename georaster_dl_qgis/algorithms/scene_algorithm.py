@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import (
+    QgsProcessing,
     QgsProcessingContext,
+    QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
 )
@@ -54,6 +56,16 @@ class SceneAlgorithm(GeodlAlgorithm):
             "Instead of a layer: path or address of what is no raster to QGIS, such as a whole Sentinel-2 "
             "product or a NetCDF file with a variable for each band.",
         )
+        more = QgsProcessingParameterMultipleLayers(
+            "MORE",
+            "Further rasters of the same place (heights, radar)",
+            QgsProcessing.SourceType.TypeRaster,
+            optional=True,
+        )
+        self.add(
+            more,
+            "Files with further bands that the model needs, of any pixel size; the map gets the grid of the finest.",
+        )
 
     def add_common(self) -> None:
         """Add the area of interest, and how the scene is read."""
@@ -74,7 +86,10 @@ class SceneAlgorithm(GeodlAlgorithm):
             raise GeodlError(
                 "Give one scene: a raster layer or file as 'Scene', or the path or address of a product."
             )
-        return (product, Path(product).stem) if product else (raster_source(layer), layer.name())
+        first, name = (
+            (product, Path(product).stem) if product else (raster_source(layer), layer.name())
+        )
+        return "+".join([first, *map(raster_source, values.rasters("MORE"))]), name
 
     def common(self, values: ParameterValues, context: QgsProcessingContext) -> list[str]:
         """Arguments of ``add_common``, and of the settings."""

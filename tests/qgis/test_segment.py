@@ -360,3 +360,18 @@ def test_what_could_not_be_made_is_not_loaded(project, tmp_path):
     for path in (lost, made):
         group.add(str(path), path.stem, context)
     assert list(context.layersToLoadOnCompletion()) == [str(made)]
+
+
+def test_bands_of_two_files_are_one_scene(run, tmp_path):
+    whole = gdal.Open(SCENE)
+    half = whole.RasterCount // 2
+    files = [str(tmp_path / "one.tif"), str(tmp_path / "two.tif")]
+    for path, numbers in zip(
+        files, (range(1, half + 1), range(half + 1, whole.RasterCount + 1)), strict=True
+    ):
+        gdal.Translate(path, whole, bandList=list(numbers))
+    alone = run("segment", INPUT=SCENE, MODEL=MODEL, OUTPUT=str(tmp_path / "alone.tif"))
+    joined = run(
+        "segment", INPUT=files[0], MORE=files[1:], MODEL=MODEL, OUTPUT=str(tmp_path / "joined.tif")
+    )
+    assert (pixels(joined["OUTPUT"]) == pixels(alone["OUTPUT"])).all()
