@@ -184,11 +184,10 @@ def city(data, folder, tiles, repeats=1, side=1000.0):
     for number in range(tiles):
         col, row = number % 10, number // 10
         path = folder / f"tile_{row}_{col}.laz"
-        with laspy.open(
-            path, mode="w", header=laspy.LasHeader(version="1.4", point_format=6)
-        ) as writer:
-            writer.header.scales, writer.header.offsets = [0.01] * 3, [left, bottom, 0]
-            writer.header.add_crs(las.header.parse_crs())
+        header = laspy.LasHeader(version="1.4", point_format=6)
+        header.scales, header.offsets = [0.01] * 3, [left, bottom, 0]
+        header.add_crs(las.header.parse_crs())
+        with laspy.open(path, mode="w", header=header) as writer:
             rng = np.random.default_rng(number)
             for _ in range(repeats):
                 record = laspy.ScaleAwarePointRecord.zeros(len(las.points), header=writer.header)
@@ -219,10 +218,10 @@ def speed(data, folder):
     print(f"classify, forest of points: {seconds:.0f} s, {memory:.0f} MiB", flush=True)
 
 
-def many(data, folder, cell):
+def many(data, folder, cell, numbers):
     """Memory by number of tiles."""
-    tiles = city(data, folder, 100)
-    for number in (1, 10, 100):
+    tiles = city(data, folder, max(numbers))
+    for number in numbers:
         seconds, memory = measured(
             "lidar",
             "raster",
@@ -249,6 +248,7 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--cell", type=float, default=2.0)
+    parser.add_argument("--tiles", type=int, nargs="+", default=[1, 10, 100])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
@@ -261,4 +261,4 @@ if __name__ == "__main__":
         elif args.part == "speed":
             speed(args.data, place)
         else:
-            many(args.data, place, args.cell)
+            many(args.data, place, args.cell, args.tiles)

@@ -3,6 +3,7 @@
 import laspy
 import numpy as np
 import pytest
+from geodl_cli.main import geodl
 
 from georaster_dl.core.errors import ModelPackageError, OptionError
 from georaster_dl.core.legend import Legend, MapClass
@@ -135,3 +136,19 @@ def test_codes_follow_from_names_or_are_given():
         codes_of(legend, {})
     with pytest.raises(OptionError, match="names 'shop'"):
         codes_of(legend, {"kiosk": 6, "shop": 6})
+
+
+def test_the_command_trains_a_forest_where_the_output_is_one(tmp_path, forest):
+    path = write_cloud(tmp_path / "in.las", **village(5))
+    output = tmp_path / "forest.skops"
+    with pytest.raises(OptionError, match="has no `epochs="):
+        geodl.main(
+            ["train", "--task", "lidar", str(path), "-o", str(output), "--epochs", "3"],
+            standalone_mode=False,
+        )
+    copy = tmp_path / "out.las"
+    geodl.main(
+        ["lidar", "classify", str(path), "-m", str(forest[0]), "-o", str(copy), "--quiet"],
+        standalone_mode=False,
+    )
+    assert set(np.unique(laspy.read(copy).classification)) == {2, 5, 6}
