@@ -191,12 +191,16 @@ def test_damaged_helixnet_files_are_named_with_what_is_wrong(street, tmp_path, h
 def test_what_is_no_sequence_is_refused_with_what_was_expected(street, tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     (tmp_path / "odd.bin").write_bytes(b"123")
+    five = np.random.default_rng(0).normal(0, 20, (1000, 5)).astype("<f4")  # as nuScenes has them
+    five.tofile(tmp_path / "five.bin")
     with pytest.raises(SceneError, match="does not exist"):
         open_sequence(tmp_path / "nothing")
     with pytest.raises(SceneError, match="is no file of rotations"):
         open_sequence(tmp_path / "notes.txt")
     with pytest.raises(SceneError, match="3 bytes, which is no whole number of points"):
         open_sequence(tmp_path / "odd.bin")
+    with pytest.raises(SceneError, match="negative intensities"):
+        open_sequence(tmp_path / "five.bin")
     with pytest.raises(SceneError, match="give one of these|holds no rotations"):
         open_sequence(street.parent)
 

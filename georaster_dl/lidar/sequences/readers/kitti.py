@@ -54,6 +54,11 @@ def open_kitti(scans: Scans) -> Sequence:
         remarks += (f"There is no times.txt: rotations are taken as {_PERIOD_S} s long.",)
     period = float(np.median(np.diff(starts))) if len(starts) > 1 else _PERIOD_S
     first = read_points(scans.points[0], COLUMNS)
+    if first[:, 3].min() < 0:
+        raise SceneError(
+            f"{scans.points[0]} has negative intensities down to {first[:, 3].min():.4g}, so its points are hardly x y z intensity of "
+            f"float32 each; write them so, or as HelixNet's nine columns."
+        )
     ouster = _is_ouster(first)
     remarks += (_about_order(first, ouster),)
     scale, about_scale = _intensity_scale(first, ouster)
