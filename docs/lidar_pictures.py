@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from georaster_dl.core.legend import Legend, MapClass
 from georaster_dl.lidar.sequences.readers import open_sequence
@@ -19,7 +18,7 @@ from georaster_dl.render.palette import choose_colors
 from georaster_dl.render.turns.page import write_turn_picture
 
 HERE = Path(__file__).parent
-TURN, WIDE = 6, 1176
+TURN = 6
 
 
 def main():
@@ -53,10 +52,6 @@ def main():
                 view=view,
                 title="A turn of a simulated street",
             )
-            image = Image.open(path).convert("RGB")
-            if image.width > WIDE:
-                image = image.resize((WIDE, round(image.height * WIDE / image.width)))
-            image.quantize(64, dither=0).save(path, optimize=True)
 
 
 if __name__ == "__main__":
