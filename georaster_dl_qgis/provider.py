@@ -17,6 +17,8 @@ from georaster_dl_qgis.algorithms.labels.evaluate_objects import EvaluateObjects
 from georaster_dl_qgis.algorithms.labels.propose import Propose
 from georaster_dl_qgis.algorithms.labels.sample_points import SamplePoints
 from georaster_dl_qgis.algorithms.labels.train import Train
+from georaster_dl_qgis.algorithms.lidar.classify import LidarClassify
+from georaster_dl_qgis.algorithms.lidar.raster import LidarRaster
 from georaster_dl_qgis.algorithms.maps.bundle import Bundle
 from georaster_dl_qgis.algorithms.maps.clean import Clean
 from georaster_dl_qgis.algorithms.maps.mosaic import Mosaic
@@ -63,6 +65,8 @@ _ALGORITHMS = (
     EvaluateObjects,
     Zonal,
     Bundle,
+    LidarRaster,
+    LidarClassify,
 )
 
 

@@ -60,6 +60,8 @@ _FIELDS = {
     "--tolerance": "'Outlines are right within'",
     "--matches": "'Missed, false and matched objects'",
     "--minimum-confidence": "'Least confidence of a change'",
+    "--codes": "'Codes of classes whose names do not say them'",
+    "--crs": "'CRS'",
 }
 # Scores of a network of time series and of the forest beside it.
 _SCORES = {

@@ -66,3 +66,32 @@ def village(seed=0, n=8000, side=100.0, origin=(650_000.0, 6_860_000.0)):
 def subset(cloud, mask):
     """Take some points of a cloud."""
     return {name: np.asarray(values)[mask] for name, values in cloud.items()}
+
+
+def write_copc(path, laz):
+    """Write the points of a LAZ of format 6 to 8 in the order of an octree of two levels, by copc-lib."""
+    import copclib
+
+    las = laspy.read(laz)
+    header = las.header
+    triple = (copclib.Vector3(*each) for each in (header.scales, header.offsets))
+    config = copclib.CopcConfigWriter(
+        header.point_format.id, *triple, header.parse_crs().to_wkt("WKT1_GDAL")
+    )
+    config.las_header.min, config.las_header.max = (
+        copclib.Vector3(*each) for each in (header.mins, header.maxs)
+    )
+    half = float(np.ptp([header.mins, header.maxs], axis=0).max()) / 2 + 0.01
+    info = config.copc_info
+    info.center_x, info.center_y, info.center_z = header.mins + half
+    info.halfsize, info.spacing = half, half / 64
+    cells = np.floor((las.xyz - header.mins) / half).astype(int)
+    cells[::4] = 0  # a quarter of the points is the root
+    keys = np.column_stack([np.arange(len(cells)) % 4 > 0, cells])
+    writer = copclib.FileWriter(str(path), config)
+    for key in np.unique(keys, axis=0):
+        node = las.points.array[(keys == key).all(axis=1)]
+        points = copclib.VectorChar(np.frombuffer(node.tobytes(), np.int8))
+        writer.AddNode(copclib.VoxelKey(*key.tolist()), points)
+    writer.Close()
+    return path

@@ -3,6 +3,7 @@
 import laspy
 import numpy as np
 import pytest
+import rasterio
 from geodl_cli.main import geodl
 
 from georaster_dl.core.errors import ModelPackageError, OptionError
@@ -11,10 +12,18 @@ from georaster_dl.lidar.classify import squares
 from georaster_dl.lidar.classify.codes import codes_of
 from georaster_dl.lidar.classify.copy import check_codes
 from georaster_dl.lidar.classify.run import (
+    ClassifyOptions,
     classify_points_of_tile,
     with_heights,
 )
 from georaster_dl.lidar.classify.train import train_points
+from georaster_dl.lidar.options import RasterOptions
+from georaster_dl.lidar.raster.run import lidar_raster
+from georaster_dl.models.package.file import save_model
+from georaster_dl.models.package.values import InputBand
+from georaster_dl.predict.options import Outputs, SegmentOptions
+from georaster_dl.predict.segment import segment
+from georaster_dl.testing import random_network, small_card
 from tests.lidar.clouds import subset, village, write_cloud
 
 CLASSES = {"ground": [2], "building": [6], "tree": [5]}
@@ -152,3 +161,34 @@ def test_the_command_trains_a_forest_where_the_output_is_one(tmp_path, forest):
         standalone_mode=False,
     )
     assert set(np.unique(laspy.read(copy).classification)) == {2, 5, 6}
+
+
+@pytest.mark.slow
+def test_points_get_the_class_of_their_cell_corrected_by_their_height(tmp_path):
+    names = ["bare soil", "roof", "kiosk"]
+    legend = [MapClass(n, name, (n, 0, 0)) for n, name in enumerate(names, 1)]
+    moments = {"ndsm": (2, 3), "intensity": (600, 200), "multi_share": (0.2, 0.3)}
+    card = small_card(bands=tuple(moments), n_classes=3, classes=legend, resolution_m=(1, 1))
+    inputs = [InputBand.of(band, *moments[band.name]) for band in card.bands]
+    model = tmp_path / "model.safetensors"
+    save_model(model, card.model_copy(update={"bands": tuple(inputs)}), random_network(3, 3))
+    cloud = village(13)
+    path, output = write_cloud(tmp_path / "in.laz", **cloud), tmp_path / "out.laz"
+    classify_points_of_tile(path, model, output, ClassifyOptions({"kiosk": 4}, device="cpu"))
+
+    bands, mapped = tmp_path / "bands.tif", tmp_path / "map.tif"
+    lidar_raster([path], bands, RasterOptions(cell=1.0, ground="filter"))
+    segment(bands, model, Outputs(mapped), SegmentOptions(device="cpu"))
+    at = list(zip(cloud["x"], cloud["y"], strict=True))
+    with rasterio.open(mapped) as dataset:
+        values = np.array(list(dataset.sample(at)))[:, 0]
+    with rasterio.open(bands) as dataset:
+        terrain = np.array(list(dataset.sample(at, 2)))[:, 0]
+    codes = np.array([1, 2, 6, 4])[np.where(values > 3, 0, values)]
+    height = cloud["z"] - terrain
+    expected = np.where((codes > 2) & (height <= 0.5), 2, codes)
+    expected[(codes == 2) & (height > 0.5)] = 1
+    between = (cloud["x"] % 1 > 0.005) & (cloud["y"] % 1 > 0.005) & (abs(height - 0.5) > 1e-3)
+    found = np.asarray(laspy.read(output).classification)
+    assert set(np.unique(found)) == {1, 2, 4, 6}
+    np.testing.assert_array_equal(found[between], expected[between])

@@ -1,5 +1,6 @@
 """Rasters of LiDAR: sums by cell, files as one, and what is left out."""
 
+import laspy
 import numpy as np
 import pytest
 import rasterio
@@ -9,7 +10,7 @@ from georaster_dl.lidar.options import RasterOptions
 from georaster_dl.lidar.raster import run, spill
 from georaster_dl.lidar.raster.cells import BANDS, UNITS
 from georaster_dl.lidar.raster.run import lidar_raster
-from tests.lidar.clouds import subset, village, write_cloud
+from tests.lidar.clouds import subset, village, write_cloud, write_copc
 
 
 def bands(paths, output, **options):
@@ -187,3 +188,29 @@ def test_point_formats_of_las_1_2_to_1_4_give_the_same_bands(tmp_path, kind, end
     two, _ = bands([usual], tmp_path / "2.tif")
     for name in BANDS:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+
+
+def test_of_a_compound_crs_the_horizontal_part_is_taken_and_feet_of_heights_become_metres(tmp_path):
+    cloud = village(n=2000, origin=(650_000.0, 3_700_000.0))
+    metres = write_cloud(tmp_path / "metres.las", **cloud, crs=26912)
+    feet = {**cloud, "z": cloud["z"] * 3937 / 1200}
+    path = write_cloud(tmp_path / "feet.las", **feet, crs="EPSG:26912+6360")
+    usual, _ = bands([metres], tmp_path / "1.tif", ground="class")
+    found, _ = bands([path], tmp_path / "2.tif", ground="class")
+    for name in BANDS:
+        np.testing.assert_allclose(found[name], usual[name], atol=2e-3, err_msg=name)
+    with rasterio.open(tmp_path / "2.tif") as dataset:
+        assert dataset.crs.to_epsg() == 26912
+
+
+def test_a_copc_file_gives_the_bands_of_its_laz_to_the_bit(tmp_path):
+    pytest.importorskip("copclib")
+    path = write_cloud(tmp_path / "a.laz", **village())
+    copc = write_copc(tmp_path / "a.copc.laz", path)
+    assert copc.read_bytes()[377:381] == b"copc"
+    assert not np.array_equal(laspy.read(path).X, laspy.read(copc).X)
+    for ground in ("class", "filter"):
+        one, _ = bands([path], tmp_path / f"{ground}1.tif", ground=ground)
+        two, _ = bands([copc], tmp_path / f"{ground}2.tif", ground=ground)
+        for name in BANDS:
+            np.testing.assert_array_equal(one[name], two[name], err_msg=name)

@@ -21,6 +21,8 @@ NAMES = [
     "evaluate",
     "evaluate_objects",
     "features",
+    "lidar_classify",
+    "lidar_raster",
     "mosaic",
     "polygons",
     "propose",
