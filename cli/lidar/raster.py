@@ -87,13 +87,14 @@ def raster(
 def _finished(made: LidarRaster) -> Finished:
     return finished(
         made.files, made.failed, round(made.seconds, 3), points=made.points, dropped=made.dropped,
-        shape=made.shape, cell=made.cell, ground=made.ground,
+        shape=made.shape, filled=round(made.filled, 4), cell=made.cell, ground=made.ground,
     )  # fmt: skip
 
 
 def _print(made: LidarRaster) -> None:
     rows, cols = made.shape
     click.echo(
-        f"{rows} x {cols} cells of {made.cell:g} m, {counted(made.points, 'point')}; terrain by {made.ground}"
+        f"{rows} x {cols} cells of {made.cell:g} m, {100 * made.filled:.0f} % of them with points "
+        f"({counted(made.points, 'point')}); terrain by {made.ground}"
     )
     print_outputs(made.files)

@@ -16,7 +16,7 @@ MODALITIES = ("optical", "radar", "lidar", "terrain")
 
 _COLORS = frozenset(
     (
-        *("coastal", "blue", "green", "red", "rededge", "nir", "swir", "swir1", "swir2"),
+        *("coastal", "blue", "green", "red", "rededge", "nir", "swir"),
         *("pan", "panchromatic", "thermal", "ndvi", "ndwi", "evi"),
     )
 )
@@ -42,7 +42,8 @@ def known_modality(band: Band) -> str:
         return "lidar"
     if name in _TERRAIN:
         return "terrain"
-    return "optical" if name.replace("_", "") in _COLORS else ""
+    color = name.replace("_", "")
+    return "optical" if color in _COLORS or color.rstrip("0123456789") in _COLORS else ""
 
 
 def modality_places(modalities: Sequence[str]) -> dict[str, list[int]]:

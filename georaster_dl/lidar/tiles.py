@@ -35,6 +35,7 @@ NOISE = (7, 18)
 UNITS_PER_METRE = 10_000
 """Heights are counted in tenths of a millimetre, so that their sums are exact in any order."""
 _CHUNK = 1_000_000
+_MANY = 1000  # points within a metre would be no survey
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def open_tiles(paths: Sequence[Path], *, crs: str | None, warn: Callable[[str], 
         without = found["none"][0].name
         warn(f"{without} states no CRS and is taken to be in {_named(known[0][1])} as the others")
     if not known and given is None:
+        _refuse_degrees(tiles)
         warn(
             "no file states its CRS, so the output has none and metres are assumed; name it with `crs=`"
         )
@@ -232,6 +234,19 @@ def used_points(chunk: Any) -> npt.NDArray[np.bool_]:
     dropped = np.asarray(chunk.withheld, bool) | np.isin(np.asarray(chunk.classification), NOISE)
     used: npt.NDArray[np.bool_] = ~dropped
     return used
+
+
+def _refuse_degrees(tiles: Sequence[Tile]) -> None:
+    """Refuse points without a CRS whose extents are those of degrees: a tile of kilometres within a unit."""
+    for tile in tiles:
+        left, bottom, right, top = tile.box
+        on_earth = max(abs(left), abs(right)) <= 360 and max(abs(bottom), abs(top)) <= 90
+        if on_earth and max(right - left, top - bottom) < 1 and tile.count >= _MANY:
+            raise OptionError(
+                f"{tile.path} states no CRS and holds {counted(tile.count, 'point')} within {right - left:.4g} x "
+                f"{top - bottom:.4g} units, which look like degrees; transform them into a projected CRS, or name "
+                f"theirs with `crs=`."
+            )
 
 
 def _set_of(tiles: tuple[Tile, ...], crs: pyproj.CRS | None) -> TileSet:

@@ -9,7 +9,13 @@ from georaster_dl.core.modalities import known_modality, with_modality
 @pytest.mark.parametrize(
     ("name", "modality"),
     [
-        *(("B04", ""), ("red", "optical"), ("Red edge", "optical"), ("NIR", "optical")),
+        *(
+            ("B04", ""),
+            ("red", "optical"),
+            ("Red edge", "optical"),
+            ("NIR", "optical"),
+            ("red2", "optical"),
+        ),
         *(("VV", "radar"), ("Sigma0_VH_db", "radar"), ("hh", "radar"), ("vvs", "")),
         *(("ndsm", "lidar"), ("return ratio", "lidar"), ("above_2m", "lidar")),
         *(("DEM", "terrain"), ("slope", "terrain"), ("band_1", ""), ("elevation error", "")),

@@ -48,6 +48,18 @@ def test_a_forest_learns_what_heights_and_returns_tell(forest):
     assert made.training > made.test > 500
 
 
+def test_classes_of_too_few_points_are_not_learnt_and_that_is_said(tmp_path):
+    clouds = [village(seed, origin=(650_000.0 + 100 * seed, 6_860_000.0)) for seed in range(2)]
+    clouds[0]["classes"][:30] = 9
+    paths, said = (
+        [write_cloud(tmp_path / f"{n}.las", **cloud) for n, cloud in enumerate(clouds)],
+        [],
+    )
+    made = train_points(paths, tmp_path / "points.skops", seed=4, report=said.append)
+    assert set(made.classes) == {"ground", "building", "high vegetation"}
+    assert any("water is not learnt" in getattr(event, "message", "") for event in said)
+
+
 def everything_but_classes(path):
     las = laspy.read(path)
     record = las.points.array.copy()

@@ -2,6 +2,7 @@
 
 import laspy
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 
@@ -177,6 +178,31 @@ def test_files_of_two_crs_are_refused_and_none_is_warned_about(tmp_path):
     )
     with pytest.raises(OptionError, match="whose units are no lengths"):
         bands([degrees], tmp_path / "g.tif")
+    x, y = np.random.default_rng(0).uniform(48, 48.01, (2, 2000))
+    unstated = write_cloud(tmp_path / "h.las", x, y, x, crs=None, scale=1e-7)
+    with pytest.raises(OptionError, match="look like degrees"):
+        bands([unstated], tmp_path / "i.tif")
+
+
+def test_one_crs_that_two_programs_write_differently_is_one(tmp_path):
+    path = write_cloud(tmp_path / "a.las", **subset(village(), slice(200)))
+    unnamed = (
+        pyproj.CRS(2154).to_wkt("WKT1_GDAL").replace("Reseau_Geodesique_Francais_1993", "unnamed")
+    )
+    grid = {
+        "height": 10,
+        "width": 10,
+        "transform": rasterio.Affine(1, 0, 650_000, 0, -1, 6_860_010),
+    }
+    for name, crs in (("same", unnamed), ("other", "EPSG:32631")):
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", driver="GTiff", count=1, dtype="uint8", crs=crs, **grid
+        ) as dataset:
+            dataset.write(np.ones((1, 10, 10), np.uint8))
+    _, made = bands([path], tmp_path / "b.tif", cell=None, like=tmp_path / "same.tif")
+    assert made.shape == (10, 10)
+    with pytest.raises(OptionError, match="warp the raster"):
+        bands([path], tmp_path / "c.tif", cell=None, like=tmp_path / "other.tif")
 
 
 @pytest.mark.parametrize(("kind", "ending"), [(0, "las"), (3, "laz"), (6, "laz"), (8, "las")])

@@ -81,7 +81,7 @@ def open_scene(sources: Sources, options: SceneOptions | None = None) -> Scene:
         chosen = scene
         if options.bands is not None:
             chosen = _with_names(scene, options.bands, measured=options.wavelengths is not None)
-        told = (replace(p, band=with_modality(p.band)) for p in chosen.planes)
+        told = (replace(p, band=with_modality(p.band, Path(p.source).stem)) for p in chosen.planes)
         chosen = replace(chosen, planes=tuple(told))
         return chosen if options.mask is None else _with_mask(chosen, options.mask, scene)
 

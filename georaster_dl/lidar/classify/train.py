@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def train_points(
         cloud = open_tiles(tiles, crs=crs, warn=warner(report))
         report(Started("cpu"))
         sample = _draw(cloud, wanted, seed, stage.path(output).parent, report)
-        sample, wanted = _present(sample, wanted, optional=classes is None)
+        sample, wanted = _present(sample, wanted, optional=classes is None, warn=warner(report))
         classifier, confusion = _fit(sample, wanted, seed)
         save_classifier(stage.path(output), classifier)
     test = int(sample.test.sum())
@@ -188,7 +188,11 @@ def _block_m(cloud: TileSet) -> float:
 
 
 def _present(
-    sample: _Sample, classes: dict[str, tuple[int, ...]], *, optional: bool
+    sample: _Sample,
+    classes: dict[str, tuple[int, ...]],
+    *,
+    optional: bool,
+    warn: Callable[[str], None],
 ) -> tuple[_Sample, dict[str, tuple[int, ...]]]:
     """Keep the classes with points in both parts.
 
@@ -209,6 +213,12 @@ def _present(
             f"The tiles hold {listed([f'{name} {a + b}' for name, a, b in zip(names, *counts, strict=True)], 10)} "
             f"points that were drawn, but a class needs {_FEWEST} to learn from and {_FEWEST} to be tested on; give "
             f"tiles with more of {listed(missing, 5)}, or fewer classes."
+        )
+    few = [name for name in missing if sum(count[names.index(name)] for count in counts)]
+    if few:
+        warn(
+            f"{listed(few, 5)} {'is' if len(few) == 1 else 'are'} not learnt: fewer than {_FEWEST} points of "
+            f"{'it' if len(few) == 1 else 'each'} to learn from or to be tested on"
         )
     new = np.full(len(classes), -1)
     new[kept] = np.arange(len(kept))

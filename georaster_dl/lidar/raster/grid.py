@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -21,6 +21,7 @@ __all__ = ["cells_of", "grid_like", "grid_of", "pixel_box", "side_m"]
 _DECIMALS = 6
 """Places of a cell to which a position is rounded: a point written on an edge lies on it in spite of its float."""
 _MOST_CELLS = 2**40
+_MOST_MOVED = 0.01  # of a cell, between two CRSs that are the same
 
 
 def grid_of(tiles: TileSet, cell: float) -> GeoBox:
@@ -69,7 +70,8 @@ def grid_like(tiles: TileSet, path: Path) -> GeoBox:
         raise OptionError(
             f"{path.name} has no place on Earth that its pixels could be filled from; take `cell=`."
         )
-    if crs is not None and tiles.crs is not None and not _is_same(crs, tiles.crs):
+    grid = GeoBox(shape, affine, None)
+    if crs is not None and tiles.crs is not None and not _is_same(crs, tiles.crs, grid):
         raise OptionError(
             f"{path.name} is in {crs.name}, the points are in {tiles.crs.name}; warp the raster to the CRS of the "
             f"points, or transform the points."
@@ -78,12 +80,14 @@ def grid_like(tiles: TileSet, path: Path) -> GeoBox:
     return GeoBox(shape, affine, None if known is None else known.to_wkt())
 
 
-def _is_same(one: Any, other: Any) -> bool:
-    """Compare two CRSs, the same one written by LiDAR programs and by GDAL included."""
+def _is_same(one: pyproj.CRS, other: pyproj.CRS, grid: GeoBox) -> bool:
+    """Compare two CRSs by where the corners of a grid lie in both, as programs write one CRS in many ways."""
     if one.equals(other, ignore_axis_order=True):
         return True
-    codes = {each.to_epsg(min_confidence=60) for each in (one, other)}
-    return len(codes) == 1 and None not in codes
+    corners = np.array(grid.extent.exterior.points).T
+    moved = pyproj.Transformer.from_crs(one, other, always_xy=True).transform(*corners)
+    far = _MOST_MOVED * abs(float(grid.affine.determinant)) ** 0.5
+    return bool((np.abs(np.array(moved) - corners) <= far).all())
 
 
 def side_m(tiles: TileSet, grid: GeoBox) -> float:

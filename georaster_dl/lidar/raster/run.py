@@ -43,6 +43,7 @@ class LidarRaster(ShownResult):
     points : of the files, inside the grid and neither noise nor withheld.
     dropped : other points of the files.
     shape : rows and cols.
+    filled : share of the cells that have points, 0..1.
     cell : side of a cell in metres.
     ground : ``class`` or ``filter``, where the terrain comes from.
     failed : styles that could not be written; each was reported as a warning.
@@ -52,6 +53,7 @@ class LidarRaster(ShownResult):
     points: int
     dropped: int
     shape: tuple[int, int]
+    filled: float
     cell: float
     ground: str
     seconds: float
@@ -110,7 +112,7 @@ def lidar_raster(
         )
     return LidarRaster(
         (output,), spill.used, tiles.count - spill.used, (int(grid.shape[0]), int(grid.shape[1])),
-        side_m(tiles, grid), "filter" if run.filtered else "class", time.monotonic() - begun, stage.failed,
+        run.with_points / (int(grid.shape[0]) * int(grid.shape[1])), side_m(tiles, grid), "filter" if run.filtered else "class", time.monotonic() - begun, stage.failed,
     )  # fmt: skip
 
 
@@ -130,6 +132,7 @@ class _Run:
     Attributes
     ----------
     filtered : whether the terrain is that of a filter.
+    with_points : cells so far that have points.
     """
 
     def __init__(
@@ -137,6 +140,7 @@ class _Run:
     ) -> None:
         self._tiles, self._grid, self._fill, self._report = tiles, grid, options.fill, report
         self._side = side_m(tiles, grid)
+        self.with_points = 0
         self.filtered = options.ground == "filter" or (
             options.ground == "auto" and not _all_have_ground(tiles, warner(report))
         )
@@ -185,7 +189,9 @@ class _Run:
         core = tuple(
             slice(self._halo, self._halo + each.stop - each.start) for each in (rows, cols)
         )
-        raster.write(rows, cols, np.ascontiguousarray(bands[:, core[0], core[1]]))
+        inner = np.ascontiguousarray(bands[:, core[0], core[1]])
+        self.with_points += int(np.isfinite(inner[BANDS.index("density")]).sum())
+        raster.write(rows, cols, inner)
 
 
 def _all_have_ground(tiles: TileSet, warn: Callable[[str], None]) -> bool:

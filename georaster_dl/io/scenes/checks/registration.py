@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from georaster_dl.io.environment import gdal_environment
 from georaster_dl.io.scenes.checks.shift import pooled_shift
@@ -136,6 +135,8 @@ def _gradients(
     values: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float32]:
     """Sum the sizes of the bands' gradients, each in units of its brightest: (1, rows, cols), NaN where not valid."""
+    from scipy import ndimage  # a run on a single file starts without it
+
     total = np.zeros(valid.shape, np.float32)
     inner = ndimage.binary_erosion(valid, np.ones((3, 3)), border_value=1)
     for band in values:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 __all__ = ["Shift", "estimate_shift", "pooled_shift", "window_shift"]
 
@@ -138,6 +137,8 @@ def _taper(valid: npt.NDArray[np.bool_]) -> _Floats:
     window = np.outer(*(np.hanning(length + 2)[1:-1] for length in valid.shape))
     if valid.all():
         return window
+    from scipy import ndimage  # a run on a single file starts without it
+
     inner = ndimage.binary_erosion(valid, iterations=2 * _FADING, border_value=1)
     faded: _Floats = window * ndimage.gaussian_filter(inner.astype(np.float64), _FADING)
     return faded
