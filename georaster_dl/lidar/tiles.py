@@ -135,6 +135,8 @@ def foreign_errors(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise SceneError(f"{path} does not exist; name a LAS, LAZ or COPC file.") from error
+    except IsADirectoryError as error:
+        raise SceneError(f"{path} is a folder; name its files, as {path}/*.laz.") from error
     except (laspy.errors.LaspyException, lazrs.LazrsError, OSError, ValueError, KeyError) as error:
         if isinstance(error, SceneError | OptionError):
             raise
@@ -160,6 +162,7 @@ def open_tiles(paths: Sequence[Path], *, crs: str | None, warn: Callable[[str], 
         Where a file cannot be read or holds no points.
     """
     laspy = import_laspy()
+    _refuse_repeated(paths)
     tiles: list[Tile] = []
     found: dict[str, tuple[Path, pyproj.CRS | None]] = {}
     for path in paths:
@@ -234,6 +237,15 @@ def used_points(chunk: Any) -> npt.NDArray[np.bool_]:
     dropped = np.asarray(chunk.withheld, bool) | np.isin(np.asarray(chunk.classification), NOISE)
     used: npt.NDArray[np.bool_] = ~dropped
     return used
+
+
+def _refuse_repeated(paths: Sequence[Path]) -> None:
+    """Refuse a file that is given twice, whose points would count twice."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise OptionError(f"{path} is given twice; name each file once.")
+        seen.add(path.resolve())
 
 
 def _refuse_degrees(tiles: Sequence[Tile]) -> None:

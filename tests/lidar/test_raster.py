@@ -69,6 +69,28 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     assert not (tmp_path / "b.tif").exists()
 
 
+def test_points_that_make_no_raster_are_told(tmp_path):
+    cloud = subset(village(), slice(200))
+    path = write_cloud(tmp_path / "a.las", **cloud)
+    with pytest.raises(OptionError, match="given twice"):
+        bands([path, tmp_path / ".." / tmp_path.name / "a.las"], tmp_path / "b.tif")
+    with pytest.raises(SceneError, match="is a folder"):
+        bands([tmp_path], tmp_path / "b.tif")
+    stray = write_cloud(tmp_path / "stray.las", [0, 650_000], [0, 6_860_000], [1, 2])
+    with pytest.raises(OptionError, match=r"stray.las is 6\.86e\+06 units"):
+        bands([path, stray], tmp_path / "b.tif", cell=0.1)
+    for classes, options, words in (
+        (7, {}, "neither noise"),
+        (6, {"ground": "class"}, "no point is of ground"),
+    ):
+        path = write_cloud(tmp_path / f"{classes}.las", **cloud | {"classes": classes})
+        said = []
+        lidar_raster(
+            [path], tmp_path / f"{classes}.tif", RasterOptions(cell=1.0, **options), said.append
+        )
+        assert any(words in getattr(event, "message", "") for event in said)
+
+
 def test_noise_and_withheld_points_are_left_out_and_the_rest_is_used(tmp_path):
     x = np.arange(6) + 0.5
     path = write_cloud(

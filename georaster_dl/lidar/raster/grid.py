@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 from georaster_dl.core.errors import OptionError
 from georaster_dl.io.scenes.dataset import open_dataset
 from georaster_dl.io.scenes.grid import proj_crs
-from georaster_dl.lidar.tiles import TileSet
+from georaster_dl.lidar.tiles import Tile, TileSet
 
 __all__ = ["cells_of", "grid_like", "grid_of", "pixel_box", "side_m"]
 
@@ -46,11 +46,19 @@ def grid_of(tiles: TileSet, cell: float) -> GeoBox:
     first_row, last_row = (math.ceil(round(-y / side, _DECIMALS)) - 1 for y in (top, bottom))
     rows, cols = last_row - first_row + 1, last_col - first_col + 1
     if rows * cols > _MOST_CELLS:
+        widest = max(tiles.tiles, key=_extent)
         raise OptionError(
-            f"`cell={cell:g}` would make {rows} x {cols} cells; take a larger one, or check the files' extents."
+            f"`cell={cell:g}` would make {rows} x {cols} cells; take a larger one, or check the files' extents: that of "
+            f"{widest.path} is {_extent(widest):.6g} units."
         )
     affine = Affine(side, 0, first_col * side, 0, -side, -first_row * side)
     return GeoBox((rows, cols), affine, None if tiles.crs is None else tiles.crs.to_wkt())
+
+
+def _extent(tile: Tile) -> float:
+    """Longest side of a file's extent in units of the CRS."""
+    left, bottom, right, top = tile.box
+    return max(right - left, top - bottom)
 
 
 def grid_like(tiles: TileSet, path: Path) -> GeoBox:

@@ -106,6 +106,14 @@ def lidar_raster(
         ):
             spill = run.into(raster, folder)
             raster.finish()
+    if not spill.used:
+        warn(
+            "no point lies in the grid that is neither noise (classes 7, 18) nor withheld; all cells are nodata"
+        )
+    if not run.filtered and spill.used and not run.with_ground:
+        warn(
+            "no point is of ground (class 2), so dtm and ndsm are empty; `ground='filter'` finds the terrain without classes"
+        )
     if spill.late:
         warn(
             f"{counted(spill.late, 'point')} outside the extent that the file's header states were left out"
@@ -133,6 +141,7 @@ class _Run:
     ----------
     filtered : whether the terrain is that of a filter.
     with_points : cells so far that have points.
+    with_ground : whether any cell has a terrain.
     """
 
     def __init__(
@@ -140,7 +149,7 @@ class _Run:
     ) -> None:
         self._tiles, self._grid, self._fill, self._report = tiles, grid, options.fill, report
         self._side = side_m(tiles, grid)
-        self.with_points = 0
+        self.with_points, self.with_ground = 0, False
         self.filtered = options.ground == "filter" or (
             options.ground == "auto" and not _all_have_ground(tiles, warner(report))
         )
@@ -191,6 +200,7 @@ class _Run:
         )
         inner = np.ascontiguousarray(bands[:, core[0], core[1]])
         self.with_points += int(np.isfinite(inner[BANDS.index("density")]).sum())
+        self.with_ground |= bool(np.isfinite(inner[BANDS.index("dtm")]).any())
         raster.write(rows, cols, inner)
 
 
