@@ -89,7 +89,7 @@ def grid_like(tiles: TileSet, path: Path) -> GeoBox:
 
 
 def _is_same(one: pyproj.CRS, other: pyproj.CRS, grid: GeoBox) -> bool:
-    """Compare two CRSs by where the corners of a grid lie in both, as programs write one CRS in many ways."""
+    """Compare two CRSs by the corners of a grid in both, as programs write one CRS in many ways."""
     if one.equals(other, ignore_axis_order=True):
         return True
     corners = np.array(grid.extent.exterior.points).T
