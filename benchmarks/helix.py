@@ -4,8 +4,9 @@
     python benchmarks/helix.py DATA os1 --minutes 20
     python benchmarks/helix.py DATA latency --work FOLDER
 
-``street``: drives of sample_tiles/street.py (made in FOLDER where they are missing): streets 0 to 3 of 25 rotations train, 8 rotations
-of street 4 validate, 12 each of streets 100 and 101 test. Street numbers are seeds, so no street is in two parts.
+``street``: drives of sample_tiles/street.py (made in FOLDER where they are missing): three rotations each of streets 0 to 3 and 10 to 41
+train, 8 of street 4 validate, 12 each of streets 100 and 101 test. Street numbers are seeds, so no street is in two parts. The training's
+state is FOLDER/helix.pt, with which an interrupted one goes on.
 
 ``os1``: the rotation of ``lidar_rotating``: firings 0 to 1179 train (of which 1000 to 1179 validate a network), 1220 to 2009 test, classes
 grass, tree, bush, concrete. Forests have the seeds 0 to 2, with features that were fixed beforehand.
@@ -39,14 +40,22 @@ from georaster_dl.lidar.sequences.options import SequenceTraining
 from georaster_dl.lidar.sequences.parts import Run
 from georaster_dl.lidar.sequences.readers import open_sequence
 from georaster_dl.lidar.sequences.segmenter import Segmenter
-from georaster_dl.lidar.sequences.train import train_sequences
-from georaster_dl.models.package.file import load_model
 from georaster_dl.models.zoo.lidar.grid import CylinderGrid
 from georaster_dl.models.zoo.lidar.helix4d import Helix4D
 from georaster_dl.training.loop.losses import build_loss
 
 ROOT = Path(__file__).parents[1]
-TRAIN, VALIDATION, TEST = (0, 1, 2, 3), 4, (100, 101)
+TRAIN, VALIDATION, TEST = (*range(10, 42), 0, 1, 2, 3), 4, (100, 101)
+TURNS = {"train": 3, "validation": 8, "test": 12}
+NAMES = {
+    1: "road",
+    2: "other surface",
+    3: "building",
+    4: "vegetation",
+    5: "sign",
+    6: "static vehicle",
+}
+NAMES |= {7: "moving vehicle", 8: "pedestrian"}
 CLASSES = {3: "grass", 4: "tree", 19: "bush", 23: "concrete"}
 TAUGHT = 5_000  # points of a class that teach a forest
 
@@ -58,7 +67,8 @@ def streets(folder):
     for seed in (*TRAIN, VALIDATION, *TEST):
         path = folder / f"street_{seed}"
         if not (path / "poses.txt").exists():
-            simulate_street(path, rotations=12 if seed in TEST else 25, seed=seed)
+            part = "test" if seed in TEST else "train" if seed in TRAIN else "validation"
+            simulate_street(path, rotations=TURNS[part], seed=seed)
     return {seed: open_sequence(folder / f"street_{seed}") for seed in (*TRAIN, VALIDATION, *TEST)}
 
 
@@ -109,14 +119,13 @@ def compared(pairs, names):
 
 def street_forests(of):
     """Prepare the features of the streets, and give what a forest of a seed scores."""
-    taught = [(features(r), r.label) for n in TRAIN for r in list(of[n])[::5]]
+    taught = [(features(of[n][turn]), of[n][turn].label) for n in TRAIN for turn in (0, 2)]
     values, labels = (np.concatenate(part) for part in zip(*taught, strict=True))
     tests = [(features(r), r.label) for n in TEST for r in of[n]]
-    names = {value: name for value, name in of[TRAIN[0]].classes.items() if value < 9}
 
     def score(seed):
         model = forest(values, labels, seed)
-        return compared(((model.predict(own), true) for own, true in tests), names)
+        return compared(((model.predict(own), true) for own, true in tests), NAMES)
 
     return score
 
@@ -129,33 +138,35 @@ def os1_forest(seed, rotation):
     return compared([(model.predict(values[test]), rotation.label[test])], CLASSES)
 
 
-def train_on_streets(folder, minutes):
-    """Train a package where there is none; of five streets the product keeps whole ones to validate and to test."""
-    model = folder / "helix.safetensors"
-    if not model.exists():
-        sources = [folder / f"street_{seed}" for seed in (*TRAIN, VALIDATION)]
-        settings = SequenceTraining(minutes=minutes, epochs=1000, resume=True)
-        train_sequences(sources, model, settings, report=lambda event: print(event, flush=True))
-    return model
-
-
-def loaded(model):
+def train_on_streets(folder, of, minutes):
+    """Train a network, or go on where a training was interrupted; the one of the best validation."""
     torch.set_num_threads(1)
-    return load_model(model)
+    torch.manual_seed(0)
+    settings = SequenceTraining(minutes=minutes, epochs=1000, patience=60)
+    network = Helix4D(len(NAMES), CylinderGrid(**settings.network_options))
+    loss = build_loss(["cross-entropy", "lovasz"], [1, 1], class_weights=None)
+    planes, names = np.arange(len(NAMES) + 1), tuple(NAMES.values())
+    learning = Learning(network, planes, names, settings, loss)
+    state = folder / "helix.pt"
+    if state.exists():
+        learning.restore(torch.load(state, weights_only=True))
+    learning.run(
+        tuple(Run(of[n], 0, TURNS["train"]) for n in TRAIN),
+        (Run(of[VALIDATION], 0, TURNS["validation"]),),
+        lambda event: print(event, flush=True),
+        lambda: torch.save(learning.state(), state),
+    )
+    network.load_state_dict(learning.best[0])
+    return network.eval()
 
 
-def street_network(model, slices, of):
+def street_network(network, slices, of):
     """Score slices, or whole turns with 1, of the streets that no training saw."""
-    card, network = loaded(model)
-    names = {value: name for value, name in of[TRAIN[0]].classes.items() if value < 9}
-    label = np.array([0, *(entry.value for entry in card.classes)])
     found = []
     for street in TEST:
-        segmenter = Segmenter(network, slices, "cpu")
-        for rotation in of[street]:
-            planes = segmenter.rotation(rotation, of[street].period_s).planes
-            found.append((label[planes], rotation.label))
-    return compared(found, names)
+        segmenter, period = Segmenter(network, slices, "cpu"), of[street].period_s
+        found += [(segmenter.rotation(turn, period).planes, turn.label) for turn in of[street]]
+    return compared(found, NAMES)
 
 
 def os1_network(seed, rotation, minutes):
@@ -221,9 +232,8 @@ class Turns:
         return self.rotations[number]
 
 
-def latency(model, sequence, slices):
+def latency(network, sequence, slices):
     """Time each slice of a sequence but of the first two turns, whose memory is short."""
-    _card, network = loaded(model)
     segmenter = Segmenter(network, slices, "cpu")
     seconds, points, busy = [], [], []
     for number, rotation in enumerate(sequence):
@@ -286,13 +296,10 @@ def street_rows(given, rows):
     score = cache(lambda: street_forests(of))
     for seed in range(3):
         rows.add(f"forest, seed {seed}", lambda seed=seed: score()(seed))
+    network = cache(lambda: train_on_streets(given.work, of, given.minutes))
     for slices in (5, 1):
         name = "slices of a fifth" if slices > 1 else "whole turns"
-        model = cache(lambda: train_on_streets(given.work, given.minutes))
-        rows.add(
-            f"helix4d, {name}",
-            lambda slices=slices, model=model: street_network(model(), slices, of),
-        )
+        rows.add(f"helix4d, {name}", lambda slices=slices: street_network(network(), slices, of))
 
 
 def os1_rows(given, rows):
@@ -306,7 +313,8 @@ def os1_rows(given, rows):
 
 
 def latency_rows(given, rows):
-    model = given.work / "helix.safetensors"
+    of = streets(given.work)
+    network = cache(lambda: train_on_streets(given.work, of, given.minutes))
     for name in ("street_100", "kitti_00"):
         folder = given.work if name.startswith("street") else given.data / "lidar_rotating"
         for slices in (5, 1):
@@ -314,7 +322,7 @@ def latency_rows(given, rows):
             rows.add(
                 row,
                 lambda name=name, folder=folder, slices=slices: latency(
-                    model, open_sequence(folder / name), slices
+                    network(), open_sequence(folder / name), slices
                 ),
             )
 
