@@ -32,6 +32,8 @@ _NAMES_OF_BANDS = (
 class Band:
     """One plane of a raster.
 
+    Two bands are equal by name, wavelength, width and quality: what describes their values further tells none apart.
+
     Parameters
     ----------
     name : short identifier as the sensor's users write it, for example ``"B8A"``.
@@ -41,8 +43,6 @@ class Band:
     modality : kind of sensor or survey that it comes from, such as ``"radar"``; empty where nothing tells.
     unit : of its values, as the file states it, such as ``"dB"`` or ``"m"``; empty where it does not.
     gsd_m : ground sampling distance of its own file in metres, None where unknown.
-
-    Two bands are equal by the first four: what describes their values further tells no bands apart.
     """
 
     name: str
